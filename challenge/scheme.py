@@ -1,0 +1,148 @@
+"""Labels, regions and sequences of each challenge, by name.
+
+A label map is a list of integers that every challenge numbers its own way; here each integer has
+its name once, and everything else in the program speaks names. Shapes are (z, y, x).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+MRI_SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One challenge's channels, labels and regions."""
+
+    name: str
+    labels: Mapping[str, int]
+    regions: Mapping[str, tuple[str, ...]]
+    sequences: tuple[str, ...]
+    tumour: str  # the region that rules call "the tumour" and that features describe
+    written: tuple[str, ...]  # labels that go into the output file; others become background
+    may_be_empty: bool  # False where the evaluator gives an empty mask the worst score
+    usual_share: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def mask(self, labels: np.ndarray, region: str) -> np.ndarray:
+        """Return the bool mask of a region or of a single label, by name."""
+        names = self.regions.get(region, (region,))
+        return np.isin(labels, [self.labels[name] for name in names])
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the channels of a probability array (channel, z, y, x) mean.
+
+    softmax: one channel a label, channel 0 the background; a voxel takes the most probable one.
+    regions: one channel a (possibly nested) set of labels; where a channel passes 0.5 its painted
+    label overwrites what earlier channels painted (nnU-Net's `regions_class_order`).
+    """
+
+    kind: Literal["softmax", "regions"]
+    channels: tuple[tuple[str, ...], ...]  # label names a channel stands for; () is background
+    paints: tuple[str, ...]  # label name painted by each channel; "" is background
+
+
+def labels_from(probabilities: np.ndarray, head: Head, scheme: Scheme) -> np.ndarray:
+    """Turn probabilities (channel, z, y, x) into a label map (z, y, x), uint8, in `scheme`'s values.
+
+    Ties go to the lower channel, and a region needs more than 0.5, both as in nnU-Net 2.8.
+    """
+    values = np.array([scheme.labels[name] if name else 0 for name in head.paints], np.uint8)
+    if head.kind == "softmax":
+        return values[probabilities.argmax(0)]
+    labels = np.zeros(probabilities.shape[1:], np.uint8)
+    for value, probability in zip(values, probabilities, strict=True):
+        labels[probability > 0.5] = value
+    return labels
+
+
+def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]) -> np.ndarray:
+    """Return the probability (z, y, x) that a voxel carries one of the label `names`.
+
+    Exact for a softmax head. For a region head only sets that the head predicts, or that no
+    channel distinguishes, can be told; the smallest channel holding all of `names` is returned.
+    """
+    if head.kind == "softmax":
+        return probabilities[[i for i, c in enumerate(head.channels) if c and c[0] in names]].sum(0)
+    holding = [i for i, channel in enumerate(head.channels) if set(names) <= set(channel)]
+    if not holding:
+        raise ValueError(f"no channel of {head.channels} holds all of {names}")
+    return probabilities[min(holding, key=lambda i: len(head.channels[i]))]
+
+
+def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
+    """Say which labels of a label map (z, y, x) take an unusual share of the tumour.
+
+    A swapped label map is silent everywhere else; the ranges in `usual_share` are wide enough for
+    nearly every patient, so a sentence here mostly means that a member's label map is wrong.
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)
+    total = sum(counts[scheme.labels[name]] for name in scheme.regions[scheme.tumour])
+    if total == 0:
+        return []
+    sentences = []
+    for name, (low, high) in scheme.usual_share.items():
+        share = counts[scheme.labels[name]] / total
+        if not low <= share <= high:
+            sentences.append(
+                f"{name} is {share:.0%} of the {scheme.tumour}, usually {low:.0%} to {high:.0%}"
+            )
+    return sentences
+
+
+def _brats(name: str, labels: tuple[str, ...], usual_share: Mapping[str, tuple[float, float]], **regions: tuple[str, ...]) -> Scheme:
+    return Scheme(
+        name=name,
+        labels={label: value for value, label in enumerate(labels, 1)},
+        regions=regions,
+        sequences=MRI_SEQUENCES,
+        tumour="WT",
+        written=labels,
+        may_be_empty=True,
+        usual_share=usual_share,
+    )
+
+
+_GLIOMA = {"WT": ("NETC", "SNFH", "ET"), "TC": ("NETC", "ET"), "ET": ("ET",)}
+# Resection cavity is not tumour: WT leaves it out (BraTS 2024 GLI scorer).
+_POST = _GLIOMA | {"NETC": ("NETC",), "SNFH": ("SNFH",), "RC": ("RC",)}
+_PEDIATRIC = {
+    "WT": ("ET", "NETC", "CC", "ED"), "TC": ("ET", "NETC", "CC"), "ET": ("ET",),
+    "NETC": ("NETC",), "CC": ("CC",), "ED": ("ED",),
+}  # fmt: skip
+# Oedema is the bulk of nearly every glioma and the necrotic core seldom is.
+_GLIOMA_SHARE = {"NETC": (0.0, 0.6), "SNFH": (0.15, 1.0), "ET": (0.0, 0.75)}
+_PEDIATRIC_SHARE = {"ET": (0.0, 0.9), "CC": (0.0, 0.6), "ED": (0.0, 0.7)}
+
+
+def _panther(name: str, sequence: str) -> Scheme:
+    return Scheme(
+        name=name,
+        labels={"tumour": 1, "pancreas": 2},  # MSD Task07 numbers them the other way round
+        regions={"tumour": ("tumour",), "pancreas": ("tumour", "pancreas")},
+        sequences=(sequence,),
+        tumour="tumour",
+        written=("tumour",),
+        may_be_empty=False,
+    )
+
+
+SCHEMES: Mapping[str, Scheme] = {
+    scheme.name: scheme
+    for scheme in (
+        _brats("brats-gli", ("NETC", "SNFH", "ET", "RC"), _GLIOMA_SHARE, **_POST),  # 2024 and on
+        _brats("brats-gli-2023", ("NETC", "SNFH", "ET"), _GLIOMA_SHARE, **_GLIOMA),
+        _brats("brats-ssa", ("NETC", "SNFH", "ET"), _GLIOMA_SHARE, **_GLIOMA),
+        _brats("brats-met", ("NETC", "SNFH", "ET"), {}, **_GLIOMA),
+        _brats("brats-met-2025", ("NETC", "SNFH", "ET", "RC"), {}, **_POST),
+        _brats("brats-men", ("NETC", "SNFH", "ET"), {"NETC": (0.0, 0.6)}, **_GLIOMA),
+        _brats("brats-goat", ("NETC", "SNFH", "ET"), {}, **_GLIOMA),
+        _brats("brats-ped", ("ET", "NETC", "CC", "ED"), _PEDIATRIC_SHARE, **_PEDIATRIC),
+        _panther("panther-t1", "t1"),
+        _panther("panther-t2", "t2"),
+    )
+}

@@ -1,0 +1,1 @@
+"""What makes and judges the weights; never shipped in the image."""

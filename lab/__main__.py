@@ -1,0 +1,32 @@
+"""The second door: `python -m lab VERB`, each verb a module with `configure(parser)` and `run(args)`."""
+
+import argparse
+import importlib
+import sys
+
+# verb -> (module, what it does). Modules are imported only when their verb is called.
+VERBS = {
+    "phantom": ("lab.phantom", "make a cohort of synthetic scans with labels"),
+    "pack": ("lab.pack", "freeze a trained nnU-Net folder or export zip into weights/"),
+    "fit": ("lab.fit", "fit clusters and rules on out-of-fold predictions, and freeze them"),
+    "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
+    "check": ("lab.check", "check an output folder against its input folder as the platform would"),
+    "evaluate": ("lab.evaluate", "score predictions against references"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m lab")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, (module, purpose) in VERBS.items():
+        verb_parser = verbs.add_parser(verb, help=purpose, description=purpose)
+        if argv[:1] == [verb]:
+            importlib.import_module(module).configure(verb_parser)
+    args = parser.parse_args(argv)
+    return int(importlib.import_module(VERBS[args.verb][0]).run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
