@@ -23,7 +23,8 @@ class Scheme:
     sequences: tuple[str, ...]
     tumour: str  # the region that rules call "the tumour" and that features describe
     written: tuple[str, ...]  # labels that go into the output file; others become background
-    may_be_empty: bool  # False where the evaluator gives an empty mask the worst score
+    # What to try, in order, when no tumour is left; () where an empty answer may be right.
+    when_empty: tuple[str, ...] = ()
     usual_share: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def mask(self, labels: np.ndarray, region: str) -> np.ndarray:
@@ -74,6 +75,21 @@ def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]
     return probabilities[min(holding, key=lambda i: len(head.channels[i]))]
 
 
+def restrict(labels: np.ndarray, own: Scheme, target: Scheme) -> np.ndarray:
+    """Renumber a label map (z, y, x) from `own` values to `target`'s, keeping what it writes.
+
+    Labels that `target` does not write (PANTHER's pancreas, a resection cavity where the challenge
+    has none) become background. Raises ValueError where `own` lacks a label that `target` writes.
+    """
+    missing = [name for name in target.written if name not in own.labels]
+    if missing:
+        raise ValueError(f"{own.name} does not predict {missing}, which {target.name} writes")
+    table = np.zeros(256, np.uint8)
+    for name in target.written:
+        table[own.labels[name]] = target.labels[name]
+    return table[labels]
+
+
 def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
     """Say which labels of a label map (z, y, x) take an unusual share of the tumour.
 
@@ -102,7 +118,6 @@ def _brats(name: str, labels: tuple[str, ...], usual_share: Mapping[str, tuple[f
         sequences=MRI_SEQUENCES,
         tumour="WT",
         written=labels,
-        may_be_empty=True,
         usual_share=usual_share,
     )
 
@@ -127,7 +142,8 @@ def _panther(name: str, sequence: str) -> Scheme:
         sequences=(sequence,),
         tumour="tumour",
         written=("tumour",),
-        may_be_empty=False,
+        # PANTHER's evaluator gives an empty mask the worst value of every metric.
+        when_empty=("before-rules", "half-of-maximum", "ball-at-maximum"),
     )
 
 
