@@ -178,7 +178,9 @@ def _read_metaimage(path: Path, dtype: type) -> Volume:
     except RuntimeError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage ({_last_line(error)})") from error
     if image.GetDimension() != 3:
-        raise CaseError(f"{path}: {image.GetDimension()}-D image of size {image.GetSize()}, not 3-D")
+        raise CaseError(
+            f"{path}: {image.GetDimension()}-D image of size {image.GetSize()}, not 3-D"
+        )
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise CaseError(f"{path}: colour or vector image, not a scan")
     array = SimpleITK.GetArrayFromImage(image).astype(dtype, copy=False)

@@ -110,7 +110,12 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
     return sentences
 
 
-def _brats(name: str, labels: tuple[str, ...], usual_share: Mapping[str, tuple[float, float]], **regions: tuple[str, ...]) -> Scheme:
+def _brats(
+    name: str,
+    labels: tuple[str, ...],
+    usual_share: Mapping[str, tuple[float, float]],
+    **regions: tuple[str, ...],
+) -> Scheme:
     return Scheme(
         name=name,
         labels={label: value for value, label in enumerate(labels, 1)},
