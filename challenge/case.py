@@ -5,7 +5,6 @@ through nibabel) and MetaImage ((x, y, z) sizes, (z, y, x) arrays through Simple
 """
 
 import gzip
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,12 @@ import SimpleITK
 
 # Affine entries of modalities that share a grid differ by float32 rounding at most.
 SAME_GRID_TOLERANCE = 1e-3
+# Header fields that, with size and spacing, place a NIfTI volume in space.
+NIFTI_PLACE = (
+    "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
+    "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
+)  # fmt: skip
+NIFTI_ERRORS = (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError)
 # A scan has hundreds of grey levels; a label map of any challenge has fewer than this.
 MOST_LABEL_VALUES = 12
 
@@ -83,7 +88,7 @@ def read_scan(path: Path) -> Volume:
     low, high = float(array.min()), float(array.max())
     if low == high:
         raise CaseError(f"{path}: constant image, every voxel is {low:g}")
-    if 0 <= low and high < 256 and (values := np.unique(array)).size <= MOST_LABEL_VALUES:
+    if low >= 0 and high < 256 and (values := np.unique(array)).size <= MOST_LABEL_VALUES:
         listed = ", ".join(f"{value:g}" for value in values)
         raise CaseError(f"{path}: looks like a label map, not a scan (values {listed})")
     return volume
@@ -126,7 +131,7 @@ def write_labels(labels: np.ndarray, files: CaseFiles, output: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         (_write_nifti if _is_nifti(source) else _write_metaimage)(labels, source, partial)
         _check_written(partial, labels, source)
-        os.replace(partial, target)
+        partial.replace(target)
     except (OSError, RuntimeError) as error:
         raise CaseError(f"{target}: cannot be written ({_last_line(error)})") from error
     finally:
@@ -135,20 +140,39 @@ def write_labels(labels: np.ndarray, files: CaseFiles, output: Path) -> Path:
 
 
 def _check_written(path: Path, labels: np.ndarray, source: Path) -> None:
-    written, scan = read_volume(path, np.uint8), read_volume(source, np.float32)
-    if not np.array_equal(written.geometry, scan.geometry):
+    if declared_geometry(path) != declared_geometry(source):
         raise CaseError(f"{path}: geometry is not bit for bit that of {source}")
-    if not np.array_equal(written.array, labels):
+    if not np.array_equal(read_volume(path, np.uint8).array, labels):
         raise CaseError(f"{path}: labels do not read back as they were written")
+
+
+def declared_geometry(path: Path) -> tuple[object, ...]:
+    """Return all that a file's header says about where its voxels lie, to be compared exactly."""
+    if not _is_nifti(path):
+        image = SimpleITK.ImageFileReader()
+        image.SetFileName(str(path))
+        image.ReadImageInformation()
+        return (image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    header = _open_nifti(path).header
+    sizes = (header["dim"][:4].tobytes(), header["pixdim"][:4].tobytes())
+    return sizes + tuple(header[name].tobytes() for name in NIFTI_PLACE)
 
 
 def _is_nifti(path: Path) -> bool:
     return path.name.endswith((".nii.gz", ".nii"))
 
 
+def _open_nifti(path: Path) -> nibabel.Nifti1Image:
+    """Open a NIfTI-1 or NIfTI-2 file (the latter's class is a child of the former's)."""
+    image = nibabel.load(path)
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise CaseError(f"{path}: {type(image).__name__}, not NIfTI")
+    return image
+
+
 def _read_nifti(path: Path, dtype: type) -> Volume:
     try:
-        image = nibabel.load(path)
+        image = _open_nifti(path)
         if len(image.shape) != 3:
             raise CaseError(f"{path}: {len(image.shape)}-D image of size {image.shape}, not 3-D")
         if image.get_data_dtype().fields is not None:
@@ -156,19 +180,20 @@ def _read_nifti(path: Path, dtype: type) -> Volume:
         array = np.asanyarray(image.dataobj).astype(dtype, copy=False)
     except CaseError:
         raise
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as e:
-        raise CaseError(f"{path}: cannot be read as NIfTI ({_last_line(e)})") from e
+    except NIFTI_ERRORS as error:
+        raise CaseError(f"{path}: cannot be read as NIfTI ({_last_line(error)})") from error
     z, y, x = (float(mm) for mm in image.header.get_zooms()[::-1])
     return Volume(np.ascontiguousarray(array.transpose(2, 1, 0)), (z, y, x), image.affine)
 
 
 def _write_nifti(labels: np.ndarray, source: Path, target: Path) -> None:
-    header = nibabel.load(source).header.copy()
+    scan = _open_nifti(source)
+    header = scan.header.copy()
     header.set_data_dtype(np.uint8)
     header.set_slope_inter(1, 0)
     header["cal_min"] = header["cal_max"] = 0
     # affine=None keeps qform, sform and their codes exactly as the scan's header has them
-    image = type(nibabel.load(source))(labels.transpose(2, 1, 0), None, header)
+    image = type(scan)(labels.transpose(2, 1, 0), None, header)
     target.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 
@@ -183,7 +208,7 @@ def _read_metaimage(path: Path, dtype: type) -> Volume:
         )
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise CaseError(f"{path}: colour or vector image, not a scan")
-    array = SimpleITK.GetArrayFromImage(image).astype(dtype, copy=False)
+    array: np.ndarray = SimpleITK.GetArrayFromImage(image).astype(dtype, copy=False)
     geometry = np.array([*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()])
     x, y, z = image.GetSpacing()
     return Volume(array, (z, y, x), geometry)

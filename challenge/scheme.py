@@ -22,6 +22,7 @@ class Scheme:
     regions: Mapping[str, tuple[str, ...]]
     sequences: tuple[str, ...]
     tumour: str  # the region that rules call "the tumour" and that features describe
+    whole: str  # the region that `usual_share` is a share of
     written: tuple[str, ...]  # labels that go into the output file; others become background
     # What to try, in order, when no tumour is left; () where an empty answer may be right.
     when_empty: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class Head:
 
 
 def labels_from(probabilities: np.ndarray, head: Head, scheme: Scheme) -> np.ndarray:
-    """Turn probabilities (channel, z, y, x) into a label map (z, y, x), uint8, in `scheme`'s values.
+    """Turn probabilities (channel, z, y, x) into uint8 labels (z, y, x) in `scheme`'s values.
 
     Ties go to the lower channel, and a region needs more than 0.5, both as in nnU-Net 2.8.
     """
@@ -97,7 +98,7 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
     nearly every patient, so a sentence here mostly means that a member's label map is wrong.
     """
     counts = np.bincount(labels.ravel(), minlength=256)
-    total = sum(counts[scheme.labels[name]] for name in scheme.regions[scheme.tumour])
+    total = sum(counts[scheme.labels[name]] for name in scheme.regions[scheme.whole])
     if total == 0:
         return []
     sentences = []
@@ -105,23 +106,23 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
         share = counts[scheme.labels[name]] / total
         if not low <= share <= high:
             sentences.append(
-                f"{name} is {share:.0%} of the {scheme.tumour}, usually {low:.0%} to {high:.0%}"
+                f"{name} is {share:.0%} of {scheme.whole}, usually {low:.0%} to {high:.0%}"
             )
     return sentences
 
 
-def _brats(
-    name: str,
-    labels: tuple[str, ...],
-    usual_share: Mapping[str, tuple[float, float]],
-    **regions: tuple[str, ...],
-) -> Scheme:
+Regions = Mapping[str, tuple[str, ...]]
+Shares = Mapping[str, tuple[float, float]]
+
+
+def _brats(name: str, labels: tuple[str, ...], regions: Regions, usual_share: Shares) -> Scheme:
     return Scheme(
         name=name,
         labels={label: value for value, label in enumerate(labels, 1)},
         regions=regions,
         sequences=MRI_SEQUENCES,
         tumour="WT",
+        whole="WT",
         written=labels,
         usual_share=usual_share,
     )
@@ -136,6 +137,10 @@ _PEDIATRIC = {
 }  # fmt: skip
 # Oedema is the bulk of nearly every glioma and the necrotic core seldom is.
 _GLIOMA_SHARE = {"NETC": (0.0, 0.6), "SNFH": (0.15, 1.0), "ET": (0.0, 0.75)}
+# Metastases are small and the generalisability cohort mixes them in: only a core without oedema
+# of this size is out of the ordinary. Meningiomas enhance, and have little necrosis.
+_MIXED_SHARE = {"NETC": (0.0, 0.7), "SNFH": (0.02, 1.0)}
+_MENINGIOMA_SHARE = {"NETC": (0.0, 0.6), "ET": (0.02, 1.0)}
 _PEDIATRIC_SHARE = {"ET": (0.0, 0.9), "CC": (0.0, 0.6), "ED": (0.0, 0.7)}
 
 
@@ -146,7 +151,9 @@ def _panther(name: str, sequence: str) -> Scheme:
         regions={"tumour": ("tumour",), "pancreas": ("tumour", "pancreas")},
         sequences=(sequence,),
         tumour="tumour",
+        whole="pancreas",
         written=("tumour",),
+        usual_share={"tumour": (0.0, 0.85)},
         # PANTHER's evaluator gives an empty mask the worst value of every metric.
         when_empty=("before-rules", "half-of-maximum", "ball-at-maximum"),
     )
@@ -155,14 +162,14 @@ def _panther(name: str, sequence: str) -> Scheme:
 SCHEMES: Mapping[str, Scheme] = {
     scheme.name: scheme
     for scheme in (
-        _brats("brats-gli", ("NETC", "SNFH", "ET", "RC"), _GLIOMA_SHARE, **_POST),  # 2024 and on
-        _brats("brats-gli-2023", ("NETC", "SNFH", "ET"), _GLIOMA_SHARE, **_GLIOMA),
-        _brats("brats-ssa", ("NETC", "SNFH", "ET"), _GLIOMA_SHARE, **_GLIOMA),
-        _brats("brats-met", ("NETC", "SNFH", "ET"), {}, **_GLIOMA),
-        _brats("brats-met-2025", ("NETC", "SNFH", "ET", "RC"), {}, **_POST),
-        _brats("brats-men", ("NETC", "SNFH", "ET"), {"NETC": (0.0, 0.6)}, **_GLIOMA),
-        _brats("brats-goat", ("NETC", "SNFH", "ET"), {}, **_GLIOMA),
-        _brats("brats-ped", ("ET", "NETC", "CC", "ED"), _PEDIATRIC_SHARE, **_PEDIATRIC),
+        _brats("brats-gli", ("NETC", "SNFH", "ET", "RC"), _POST, _GLIOMA_SHARE),  # 2024 and on
+        _brats("brats-gli-2023", ("NETC", "SNFH", "ET"), _GLIOMA, _GLIOMA_SHARE),
+        _brats("brats-ssa", ("NETC", "SNFH", "ET"), _GLIOMA, _GLIOMA_SHARE),
+        _brats("brats-met", ("NETC", "SNFH", "ET"), _GLIOMA, _MIXED_SHARE),
+        _brats("brats-met-2025", ("NETC", "SNFH", "ET", "RC"), _POST, _MIXED_SHARE),
+        _brats("brats-men", ("NETC", "SNFH", "ET"), _GLIOMA, _MENINGIOMA_SHARE),
+        _brats("brats-goat", ("NETC", "SNFH", "ET"), _GLIOMA, _MIXED_SHARE),
+        _brats("brats-ped", ("ET", "NETC", "CC", "ED"), _PEDIATRIC, _PEDIATRIC_SHARE),
         _panther("panther-t1", "t1"),
         _panther("panther-t2", "t2"),
     )

@@ -1,4 +1,4 @@
-"""The second door: `python -m lab VERB`, each verb a module with `configure(parser)` and `run(args)`."""
+"""The second door, `python -m lab VERB`: a verb is a module with `configure` and `run`."""
 
 import argparse
 import importlib

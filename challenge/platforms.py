@@ -1,0 +1,161 @@
+"""Where cases come from and labels go: the BraTS folder and grand-challenge's sockets.
+
+A platform is recognised from the input itself. Faults of single cases are collected beside the
+cases, so that one bad case never hides the others; a folder that fits no platform is an error.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from challenge.case import CaseFiles
+from challenge.scheme import MRI_SEQUENCES
+
+
+class InputError(ValueError):
+    """The input folder fits no platform; nothing can be run."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an input folder holds."""
+
+    platform: str
+    cases: tuple[CaseFiles, ...]
+    faults: Mapping[str, str]  # case id -> what is wrong with it
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One image socket of grand-challenge."""
+
+    slug: str
+    sequence: str
+    scheme: str
+    folder: Path  # relative to the input folder
+    output: Path  # folder relative to the output folder
+
+
+def _panther_socket(slug: str, sequence: str) -> Socket:
+    output = Path("images", "pancreatic-tumor-segmentation")
+    return Socket(slug, sequence, f"panther-{sequence}", Path("images", slug), output)
+
+
+SOCKETS = {
+    socket.slug: socket
+    for socket in (
+        _panther_socket("abdominal-t1-mri", "t1"),  # PANTHER Task 1
+        _panther_socket("abdominal-t2-mri", "t2"),  # PANTHER Task 2
+    )
+}
+
+# The challenge that a BraTS case name speaks of.
+SCHEME_OF_TASK = {
+    "GLI": "brats-gli",
+    "SSA": "brats-ssa",
+    "MET": "brats-met",
+    "PED": "brats-ped",
+    "MEN": "brats-men",
+    "GoAT": "brats-goat",
+}
+BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|GoAT)-\d{4,5}(-\d{1,3})?$")
+BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?$")
+BRATS_GEOMETRY_FROM = "t1c"
+
+
+def find_cases(folder: Path) -> Found:
+    """Recognise the platform of an input folder and list its cases.
+
+    Raises:
+        InputError: the folder is missing, empty, or fits no platform.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such input folder")
+    if (folder / "inputs.json").is_file():
+        return grand_challenge_case(folder, _socket_of(folder / "inputs.json"))
+    if (folder / "images").is_dir():
+        return grand_challenge_case(folder, _socket_folder(folder / "images"))
+    return brats_cases(folder)
+
+
+def brats_cases(folder: Path) -> Found:
+    """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name."""
+    images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for path in _files_at_most_one_folder_down(folder):
+        if match := BRATS_FILE.match(path.name):
+            images[match["id"]].append((match["sequence"], path))
+    if not images:
+        raise InputError(f"{folder}: no case found (no <ID>-t1n/-t1c/-t2w/-t2f.nii.gz)")
+    faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(found))}
+    cases = [_brats_case(id, dict(images[id])) for id in sorted(images) if id not in faults]
+    return Found("brats-folder", tuple(cases), faults)
+
+
+def grand_challenge_case(folder: Path, socket: Socket) -> Found:
+    """Return the one case of a grand-challenge input folder."""
+    images = sorted((folder / socket.folder).glob("*.mha"))
+    if len(images) != 1:
+        names = ", ".join(path.name for path in images) or "none"
+        raise InputError(f"{folder / socket.folder}: exactly one .mha expected, found {names}")
+    path = images[0]
+    output = socket.output / path.name
+    case = CaseFiles(path.stem, {socket.sequence: path}, socket.sequence, output, socket.scheme)
+    return Found("grand-challenge", (case,), {})
+
+
+def _files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue  # what desktop systems leave behind
+        if entry.is_dir():
+            yield from sorted(path for path in entry.iterdir() if path.is_file())
+        else:
+            yield entry
+
+
+def _fault(found: list[tuple[str, Path]]) -> str | None:
+    """Say why the images found under one case id do not make one case, or None."""
+    folders = sorted({str(path.parent) for _, path in found})
+    if len(folders) > 1:
+        return f"two cases with one id, in {' and '.join(folders)}"
+    counts = Counter(sequence for sequence, _ in found)
+    for sequence in MRI_SEQUENCES:
+        names = ", ".join(path.name for s, path in found if s == sequence)
+        if counts[sequence] > 1:
+            return f"{folders[0]}: duplicate {sequence} ({names})"
+        if counts[sequence] == 0:
+            present = ", ".join(sorted(path.name for _, path in found))
+            return f"{folders[0]}: missing {sequence} (found {present})"
+    return None
+
+
+def _brats_case(id: str, images: dict[str, Path]) -> CaseFiles:
+    match = BRATS_ID.match(id)
+    scheme = SCHEME_OF_TASK[match["task"]] if match else None
+    return CaseFiles(id, images, BRATS_GEOMETRY_FROM, Path(f"{id}.nii.gz"), scheme)
+
+
+def _socket_of(inputs_json: Path) -> Socket:
+    """Return the one socket that inputs.json names, under its new key or its old one."""
+    try:
+        entries = json.loads(inputs_json.read_text(encoding="utf-8"))
+        slugs = [(entry.get("socket") or entry["interface"])["slug"] for entry in entries]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{inputs_json}: not a list of sockets ({error!r})") from error
+    return _known(slugs, inputs_json)
+
+
+def _socket_folder(images: Path) -> Socket:
+    return _known(sorted(path.name for path in images.iterdir() if path.is_dir()), images)
+
+
+def _known(slugs: list[Any], where: Path) -> Socket:
+    unknown = [slug for slug in slugs if slug not in SOCKETS]
+    if unknown or len(slugs) != 1:
+        found = ", ".join(map(str, slugs)) or "none"
+        raise InputError(f"{where}: one socket of {', '.join(SOCKETS)} expected, found {found}")
+    return SOCKETS[slugs[0]]
