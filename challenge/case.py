@@ -177,7 +177,7 @@ def _read_nifti(path: Path, dtype: type) -> Volume:
             raise CaseError(f"{path}: {len(image.shape)}-D image of size {image.shape}, not 3-D")
         if image.get_data_dtype().fields is not None:
             raise CaseError(f"{path}: colour image, not a scan")
-        array = np.asanyarray(image.dataobj).astype(dtype, copy=False)
+        array: np.ndarray = np.asanyarray(image.dataobj).astype(dtype, copy=False)
     except CaseError:
         raise
     except NIFTI_ERRORS as error:

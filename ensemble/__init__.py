@@ -1,0 +1,1 @@
+"""Case -> probabilities; the only place that knows torch and nnU-Net."""

@@ -1,0 +1,92 @@
+"""nnU-Net's resampling as one small matrix an axis.
+
+Spline interpolation on a grid is separable, so a volume is resampled by a matrix product along
+each axis; the matrices come from scipy's own 1-D zoom. Same values as nnU-Net 2.8's
+`resample_data_or_seg_to_shape` (skimage's resize, order 3 or 1, edges repeated) to float32
+rounding, at a fraction of its cost. Arrays are (channel, axis 0, axis 1, axis 2).
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from ensemble.plans import Resampling
+
+# nnU-Net calls an axis coarse where its spacing is more than this many times the finest.
+ANISOTROPY = 3
+
+
+def resample(
+    volumes: np.ndarray,
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
+    target_spacing_mm: Sequence[float],
+    how: Resampling,
+) -> np.ndarray:
+    """Resample (channel, ...) volumes to `shape`, float32.
+
+    The result of each channel stays within that channel's range (within the slice's, where a
+    coarse axis is resampled on its own), since a cubic spline would overshoot at edges.
+    """
+    if tuple(shape) == volumes.shape[1:]:
+        return volumes.astype(np.float32, copy=False)
+    coarse = coarse_axis(spacing_mm, target_spacing_mm, how.force_separate_z)
+    return np.stack([_resample_one(volume, shape, coarse, how) for volume in volumes])
+
+
+def new_shape(
+    shape: Sequence[int], spacing_mm: Sequence[float], target_spacing_mm: Sequence[float]
+) -> tuple[int, ...]:
+    """Return the size of a grid after a change of spacing, rounded as nnU-Net rounds."""
+    triples = zip(spacing_mm, target_spacing_mm, shape, strict=True)
+    return tuple(round(old / new * size) for old, new, size in triples)
+
+
+def coarse_axis(
+    spacing_mm: Sequence[float], target_spacing_mm: Sequence[float], force: bool | None
+) -> int | None:
+    """Return the one axis that is resampled apart from the others, or None."""
+    if force is False:
+        return None
+    for spacing in (spacing_mm, target_spacing_mm):
+        if force or max(spacing) / min(spacing) > ANISOTROPY:
+            axes = [axis for axis, mm in enumerate(spacing) if mm == max(spacing)]
+            return axes[0] if len(axes) == 1 else None
+    return None
+
+
+def _resample_one(
+    volume: np.ndarray, shape: Sequence[int], coarse: int | None, how: Resampling
+) -> np.ndarray:
+    kept = tuple(axis for axis in range(3) if axis != coarse)
+    low, high = volume.min(kept, keepdims=True), volume.max(kept, keepdims=True)
+    out = volume.astype(np.float32, copy=False)
+    for axis in sorted(kept, key=lambda axis: shape[axis] / volume.shape[axis]):
+        out = _along(_spline_matrix(volume.shape[axis], shape[axis], how.order), out, axis)
+    if how.order > 0:
+        out = np.clip(out, low, high)
+    if coarse is not None:
+        matrix = _spline_matrix(volume.shape[coarse], shape[coarse], how.order_z)
+        out = _along(matrix, out, coarse)
+    return np.ascontiguousarray(out)
+
+
+def _along(matrix: np.ndarray, volume: np.ndarray, axis: int) -> np.ndarray:
+    if matrix.shape[0] == matrix.shape[1]:
+        return volume
+    return np.moveaxis(np.tensordot(matrix, volume, (1, axis)), 0, axis)
+
+
+@lru_cache(maxsize=32)
+def _spline_matrix(size: int, new_size: int, order: int) -> np.ndarray:
+    """Return the (new_size, size) matrix of 1-D spline interpolation with repeated edges."""
+    places = (np.arange(new_size) + 0.5) * (size / new_size) - 0.5
+    columns = [
+        ndimage.map_coordinates(unit, [places], order=order, mode="nearest")
+        for unit in np.eye(size)
+    ]
+    matrix = np.stack(columns, axis=1).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
