@@ -1,0 +1,59 @@
+"""Which cluster a case belongs to: scale, project, nearest centre.
+
+The five steps of a fitted scikit-learn chain (log, standardise, optional row norm, PCA, k-means)
+are plain arrays here, so that nothing but numpy is needed to apply them.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ClusterModel:
+    """A frozen chain for `n` features, `p` components and `k` clusters; float64 unless noted."""
+
+    log: np.ndarray  # (n,) bool: features taken as sign(x) log(1 + |x|)
+    feature_mean: np.ndarray  # (n,)
+    feature_scale: np.ndarray  # (n,)
+    row_l2: np.ndarray  # () bool: divide the scaled row by its Euclidean length
+    pca_mean: np.ndarray  # (n,)
+    components: np.ndarray  # (p, n)
+    centres: np.ndarray  # (k, p)
+
+    def __post_init__(self) -> None:
+        """Check shapes and types, and make every array read-only.
+
+        Raises:
+            ValueError: an array has the wrong shape or type, is not finite, or scales by zero.
+        """
+        n, (p, k) = self.feature_mean.size, (self.components.shape[0], self.centres.shape[0])
+        shapes = {"row_l2": (), "components": (p, n), "centres": (k, p)}
+        for array in fields(self):
+            value = getattr(self, array.name)
+            wanted = np.dtype(bool if array.name in ("log", "row_l2") else np.float64)
+            if value.dtype != wanted:
+                raise ValueError(f"{array.name}: {value.dtype}, not {wanted}")
+            if value.shape != shapes.get(array.name, (n,)):
+                expected = shapes.get(array.name, (n,))
+                raise ValueError(f"{array.name}: shape {value.shape}, not {expected}")
+            if not np.isfinite(value).all():
+                raise ValueError(f"{array.name}: not finite")
+            value.setflags(write=False)
+        if not (self.feature_scale > 0).all():
+            raise ValueError("feature_scale: not positive")
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Project features (..., n) onto the principal components (..., p)."""
+        rows = np.where(self.log, np.sign(features) * np.log1p(np.abs(features)), features)
+        rows = (rows - self.feature_mean) / self.feature_scale
+        if self.row_l2:
+            length = np.linalg.norm(rows, axis=-1, keepdims=True)
+            rows = rows / np.where(length > 0, length, 1.0)
+        return (rows - self.pca_mean) @ self.components.T
+
+    def assign(self, features: np.ndarray) -> tuple[int, float]:
+        """Return the nearest centre of one feature vector (n,) and its Euclidean distance."""
+        distances = np.linalg.norm(self.centres - self.project(features), axis=1)
+        nearest = int(distances.argmin())
+        return nearest, float(distances[nearest])

@@ -1,0 +1,96 @@
+"""What to answer when no tumour is left, where a challenge punishes an empty answer.
+
+`Scheme.when_empty` names the steps to try, in order; the first that finds a voxel decides. A map
+that holds a tumour is never touched.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from challenge.scheme import Scheme
+
+from .components import largest_component
+
+BALL_RADIUS_MM = 5.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a tumour that the rules, or the 0.5 threshold, left nothing of."""
+
+    labels: np.ndarray  # (z, y, x) before any rule
+    probability: np.ndarray  # (z, y, x) of the tumour region
+    spacing_mm: tuple[float, float, float]
+
+
+def restore_tumour(
+    labels: np.ndarray, evidence: Evidence, scheme: Scheme
+) -> tuple[np.ndarray, str | None]:
+    """Give a label map (z, y, x) without tumour the best one there is evidence of.
+
+    Voxels take the label they had before the rules, or, where that was no tumour label, the
+    first label of the scheme's tumour region.
+
+    Returns:
+        The labels, and the name of the step that found a tumour; None where nothing was done.
+
+    Raises:
+        ValueError: the scheme names a step that does not exist.
+    """
+    unknown = [name for name in scheme.when_empty if name not in STEPS]
+    if unknown:
+        raise ValueError(f"{scheme.name}: unknown steps {unknown} in when_empty")
+    if not scheme.when_empty or scheme.mask(labels, scheme.tumour).any():
+        return labels, None
+    tumour_before = scheme.mask(evidence.labels, scheme.tumour)
+    for name in scheme.when_empty:
+        found = STEPS[name](tumour_before, evidence)
+        if found.any():
+            first = scheme.labels[scheme.regions[scheme.tumour][0]]
+            restored = np.where(found & tumour_before, evidence.labels, np.uint8(first))
+            return np.where(found, restored, labels).astype(np.uint8), name
+    return labels, None
+
+
+def _before_rules(tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Return the tumour component before the rules that holds the most probability."""
+    return largest_component(tumour_before, evidence.probability)
+
+
+def _half_of_maximum(tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Return the component above half of the highest probability that holds the most of it.
+
+    Nothing where the probability tells nothing: zero, or nowhere below that half.
+    """
+    maximum = evidence.probability.max()
+    above = evidence.probability >= maximum / 2
+    if maximum <= 0 or above.all():
+        return np.zeros(above.shape, bool)
+    return largest_component(above, evidence.probability)
+
+
+def _ball_at_maximum(tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Return a small ball at the most probable voxel; of several, the one amid the others."""
+    peaks = evidence.probability == evidence.probability.max()
+    amid = tuple(float(np.nonzero(peaks)[axis].mean()) for axis in range(3))
+    from_amid = np.where(peaks, _squared_mm(peaks.shape, amid, evidence.spacing_mm), np.inf)
+    centre = np.unravel_index(int(from_amid.argmin()), peaks.shape)
+    return _squared_mm(peaks.shape, centre, evidence.spacing_mm) <= BALL_RADIUS_MM**2
+
+
+def _squared_mm(
+    shape: tuple[int, ...], centre: Sequence[float | np.intp], spacing_mm: Sequence[float]
+) -> np.ndarray:
+    """Return the squared distance in mm of every voxel (z, y, x) from a voxel position."""
+    axes = [(np.arange(n) - at) * mm for n, at, mm in zip(shape, centre, spacing_mm, strict=True)]
+    z, y, x = np.ix_(*axes)
+    return z**2 + y**2 + x**2
+
+
+STEPS: Mapping[str, Callable[[np.ndarray, Evidence], np.ndarray]] = {
+    "before-rules": _before_rules,
+    "half-of-maximum": _half_of_maximum,
+    "ball-at-maximum": _ball_at_maximum,
+}

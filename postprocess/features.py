@@ -1,0 +1,149 @@
+"""Radiomic features of one tumour, by name: the one PyRadiomics seam.
+
+14 shape features and 93 a sequence (van Griethuysen et al., Cancer Research 2017), from the
+largest 26-connected component of the tumour. PyRadiomics spends most of its time on whole volumes,
+on diagnostics and on the same shape again for every sequence; here each image is normalised
+whole, cropped once to the tumour's box, described without diagnostics, and shape is computed
+once. The values are those of the plain extractor.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import SimpleITK
+
+from challenge.case import Case
+
+from .components import largest_component
+from .feature_names import INTENSITY, SHAPE
+
+EXTRACTOR = "pyradiomics"  # the distribution whose version an artefact names
+
+# Z-scores are multiplied by 100 and binned by 5, or texture would be computed on one or two grey
+# levels (PyRadiomics' own advice); outliers end at 10 deviations, or one hot voxel would make
+# grey level matrices of any size.
+DEFAULT_SETTINGS: Mapping[str, Any] = {
+    "normalize": True,
+    "normalizeScale": 100,
+    "removeOutliers": 10,
+    "binWidth": 5,
+}
+# Settings that mean here what they mean in PyRadiomics; all others are refused.
+KNOWN_SETTINGS = frozenset(DEFAULT_SETTINGS) | {
+    "binCount", "distances", "gldm_a", "symmetricalGLCM", "voxelArrayShift", "weightingNorm",
+}  # fmt: skip
+
+
+class FeatureError(ValueError):
+    """A mask has no features; the message says why in plain words."""
+
+
+def settings_hash(settings: Mapping[str, Any]) -> str:
+    """Return the sha256 of extractor settings, whatever their order."""
+    return hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()
+
+
+def radiomic_features(
+    case: Case, tumour: np.ndarray, names: Sequence[str], settings: Mapping[str, Any]
+) -> np.ndarray:
+    """Describe the largest component of a tumour mask.
+
+    Args:
+        case: images by sequence, each (z, y, x), and spacing in mm.
+        tumour: bool mask (z, y, x).
+        names: which features, in which order; see `feature_names`.
+        settings: PyRadiomics settings, of KNOWN_SETTINGS only.
+
+    Returns:
+        One value a name, float64, all finite.
+
+    Raises:
+        FeatureError: the mask is empty, one voxel or flat, or a feature is not finite.
+    """
+    component = largest_component(tumour)
+    check_describable(component)
+    values = describe(case, component, settings)
+    bad = [name for name in names if not np.isfinite(values[name])]
+    if bad:
+        raise FeatureError(f"{len(bad)} features are not finite, the first is {bad[0]}")
+    return np.array([values[name] for name in names], np.float64)
+
+
+def check_describable(mask: np.ndarray) -> None:
+    """Raise FeatureError unless a mask (z, y, x) extends in all three directions."""
+    voxels = int(np.count_nonzero(mask))
+    if voxels == 0:
+        raise FeatureError("the tumour is empty")
+    if voxels == 1:
+        raise FeatureError("the tumour is a single voxel")
+    extent = [end.stop - end.start for end in _box(mask)]
+    if min(extent) == 1:
+        raise FeatureError(f"the tumour is flat, {'x'.join(map(str, extent))} voxels (z, y, x)")
+
+
+def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[str, float]:
+    """Compute every feature of a bool mask (z, y, x), by name."""
+    box = _box(mask)
+    mask_crop = _image(mask[box].astype(np.uint8), case.spacing_mm)
+    with _quiet_radiomics():
+        from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+        extractor = RadiomicsFeatureExtractor(**{**settings, "additionalInfo": False})
+        extractor.enabledFeatures = {"shape": SHAPE}
+        bounds = [edge for size in mask_crop.GetSize() for edge in (0, size - 1)]
+        values = extractor.computeShape(
+            mask_crop, mask_crop, np.array(bounds), **extractor.settings
+        )
+        extractor.enabledFeatures = INTENSITY
+        for sequence, array in case.images.items():
+            crop = _image(_normalised(array, box, settings), case.spacing_mm)
+            found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
+            values.update(found)
+    return {name.removeprefix("original_"): float(value) for name, value in values.items()}
+
+
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the smallest box that holds a mask (z, y, x)."""
+    spans = (np.nonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))[0] for axis in range(3))
+    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+
+
+def _image(array: np.ndarray, spacing_mm: tuple[float, float, float]) -> SimpleITK.Image:
+    """Make a SimpleITK image of an array (z, y, x)."""
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(array))
+    image.SetSpacing(spacing_mm[::-1])
+    return image
+
+
+def _normalised(
+    array: np.ndarray, box: tuple[slice, ...], settings: Mapping[str, Any]
+) -> np.ndarray:
+    """Normalise an image (z, y, x) as PyRadiomics would, and return the part inside the box.
+
+    Mean and deviation are of the whole image; what follows is voxel by voxel, so the box will do.
+    """
+    if not settings.get("normalize", False):
+        return array[box]
+    z_scores = SimpleITK.Normalize(SimpleITK.GetImageFromArray(array))
+    crop = SimpleITK.GetArrayViewFromImage(z_scores)[box].copy()
+    if settings.get("removeOutliers") is not None:
+        crop = crop.clip(-settings["removeOutliers"], settings["removeOutliers"])
+    return crop * settings.get("normalizeScale", 1)
+
+
+@contextmanager
+def _quiet_radiomics() -> Iterator[None]:
+    """Keep PyRadiomics' log lines out of ours; the failures they tell of end as FeatureError."""
+    import radiomics  # its import sets its logger up, which must come before the level is read
+
+    before = radiomics.logger.level
+    radiomics.logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        radiomics.logger.setLevel(before)
