@@ -1,72 +1,40 @@
-"""The frozen files of one model: `postprocess.json` for people, `clusters.npz` for numpy.
+"""Load, save and verify the frozen files: `postprocess.json` for people, `clusters.npz` for numpy.
 
 Both are plain data. Everything that could be half-updated, reordered or from another extractor is
 checked at load, because none of it would raise an error later: it would move cases to wrong
 clusters in silence.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+import io
+import zipfile
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
-from .features import DEFAULT_SETTINGS
-from .rules import Rule
+from .document import Artefacts, Cluster, Fallback, KnownAnswer, read_document, write_document
 
-# Raise it when a reader of the old number would misread the new files.
-SCHEMA = 1
+__all__ = [
+    "ArtefactError",
+    "Artefacts",
+    "Cluster",
+    "Fallback",
+    "KnownAnswer",
+    "load_artefacts",
+    "save_artefacts",
+]
+
 JSON_NAME, ARRAYS_NAME = "postprocess.json", "clusters.npz"
-# Stored distances were computed on another machine; its sums may differ in the last digits.
+# Stored distances may come from another machine, whose sums differ in the last digits.
 DISTANCE_TOLERANCE = 1e-6
 
 
 class ArtefactError(ValueError):
     """Frozen files cannot be trusted; the message names the file and the value."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What was learned for the cases of one cluster."""
-
-    rules: tuple[Rule, ...]
-    max_distance: float  # farther from the centre than this, the fallback takes over
-    training_cases: int
-
-
-@dataclass(frozen=True)
-class Fallback:
-    """What to do with a case that belongs to no cluster."""
-
-    name: str  # "identity" or "pooled"
-    rules: tuple[Rule, ...] = ()
-
-
-@dataclass(frozen=True)
-class KnownAnswer:
-    """A feature vector (n,) and where it must fall."""
-
-    features: np.ndarray
-    cluster: int
-    distance: float
-
-
-@dataclass(frozen=True)
-class Artefacts:
-    """Everything `refine` needs to know. Without a model there are no rules: the identity."""
-
-    scheme: Scheme
-    model: ClusterModel | None = None
-    clusters: tuple[Cluster, ...] = ()
-    feature_names: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SETTINGS)
-    fallback: Fallback = Fallback("identity")
-    known_answers: tuple[KnownAnswer, ...] = ()
-    fit: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from
 
 
 def load_artefacts(folder: Path, scheme: Scheme) -> Artefacts:
@@ -78,10 +46,85 @@ def load_artefacts(folder: Path, scheme: Scheme) -> Artefacts:
         ArtefactError: a file is missing, malformed, newer than this program, of another scheme or
             extractor, or does not give its known answers.
     """
-    paths = folder / JSON_NAME, folder / ARRAYS_NAME
-    present = [path for path in paths if path.is_file()]
-    if not present:
+    text, arrays = folder / JSON_NAME, folder / ARRAYS_NAME
+    if not text.exists() and not arrays.exists():
         return Artefacts(scheme)
-    if len(present) == 1:
-        raise ArtefactError(f"{present[0]}: only one of {JSON_NAME} and {ARRAYS_NAME} is there")
-    raise ArtefactError(f"{present[0]}: not read yet")
+    for path, other in ((text, arrays), (arrays, text)):
+        if not path.is_file():
+            raise ArtefactError(f"{path}: missing, though {other.name} is there")
+    return _checked(text.read_bytes(), arrays.read_bytes(), scheme, folder)
+
+
+def save_artefacts(folder: Path, artefacts: Artefacts) -> None:
+    """Write both files into a model folder, after every check that loading makes.
+
+    The same artefacts give the same bytes.
+
+    Raises:
+        ArtefactError: there is no model, or what was written would not be accepted at load.
+    """
+    if artefacts.model is None:
+        raise ArtefactError(f"{folder}: there is no fitted model to save")
+    buffer = io.BytesIO()  # numpy dates every array in the archive 1980, so bytes are stable
+    np.savez(buffer, feature_names=np.array(artefacts.feature_names), **vars(artefacts.model))
+    sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
+    document = write_document(artefacts, sha256)
+    _checked(document, buffer.getvalue(), artefacts.scheme, folder)
+    for name, content in ((ARRAYS_NAME, buffer.getvalue()), (JSON_NAME, document)):
+        partial = folder / f".partial-{name}"
+        partial.write_bytes(content)
+        partial.replace(folder / name)
+
+
+def _checked(document: bytes, arrays: bytes, scheme: Scheme, folder: Path) -> Artefacts:
+    """Turn the bytes of both files into artefacts, or raise ArtefactError naming the file."""
+    try:
+        artefacts, sha256 = read_document(document, scheme)
+    except ValueError as error:
+        raise ArtefactError(f"{folder / JSON_NAME}: {error}") from error
+    try:
+        artefacts = replace(artefacts, model=_read_model(arrays, sha256, artefacts))
+        check_known_answers(artefacts)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtefactError(f"{folder / ARRAYS_NAME}: {error}") from error
+    return artefacts
+
+
+def check_known_answers(artefacts: Artefacts) -> None:
+    """Raise ValueError unless the stored feature vectors fall where they fell at fitting.
+
+    Two vectors cost microseconds and catch arrays that do not belong to this program's chain.
+    """
+    if len(artefacts.known_answers) < 2 or artefacts.model is None:
+        raise ValueError(f"{len(artefacts.known_answers)} known answers, at least 2 are needed")
+    for i, answer in enumerate(artefacts.known_answers):
+        if answer.features.shape != artefacts.model.feature_mean.shape:
+            raise ValueError(f"known answer {i} has {answer.features.size} features")
+        cluster, distance = artefacts.model.assign(answer.features)
+        apart = abs(distance - answer.distance)
+        if cluster != answer.cluster or not apart <= DISTANCE_TOLERANCE * max(1.0, distance):
+            raise ValueError(
+                f"known answer {i} falls in cluster {cluster} at distance {distance:.6g}, "
+                f"not in {answer.cluster} at {answer.distance:.6g}"
+            )
+
+
+def _read_model(content: bytes, sha256: str, artefacts: Artefacts) -> ClusterModel:
+    """Read the arrays, and check that they belong to the JSON file."""
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise ValueError(f"sha256 {found}, not {sha256} as {JSON_NAME} says")
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    names = tuple(str(name) for name in arrays.pop("feature_names", np.array([])))
+    if names != artefacts.feature_names:
+        raise ValueError(f"feature_names are not those of {JSON_NAME}, in that order")
+    expected = {array.name for array in fields(ClusterModel)}
+    if wrong := sorted(expected ^ set(arrays)):
+        raise ValueError(f"missing or unknown arrays {wrong}")
+    model = ClusterModel(**arrays)
+    if model.feature_mean.size != len(names) or len(model.centres) != len(artefacts.clusters):
+        raise ValueError(
+            f"{model.feature_mean.size} features and {len(model.centres)} clusters, but "
+            f"{JSON_NAME} has {len(names)} and {len(artefacts.clusters)}"
+        )
+    return model

@@ -8,7 +8,7 @@ in mm3 and label names are ours. A new kind is a new class and a new row.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -136,16 +136,19 @@ def rule_from(row: Mapping[str, Any], scheme: Scheme) -> Rule:
     Raises:
         RuleError: unknown kind, key or label, or a number that makes no sense.
     """
-    if not isinstance(row, Mapping) or row.get("kind") not in KINDS:
+    kind = row.get("kind") if isinstance(row, Mapping) else None
+    if not isinstance(kind, str) or kind not in KINDS:
         raise RuleError(f"not a rule of a known kind ({', '.join(KINDS)}): {row!r}")
-    keys = {key: value for key, value in row.items() if key != "kind"}
     try:
-        rule: Rule = KINDS[row["kind"]](**keys)
+        rule: Rule = KINDS[kind](**{key: value for key, value in row.items() if key != "kind"})
     except TypeError as error:
-        raise RuleError(f"{row['kind']}: {error}") from error
-    for key, allowed in (("label", scheme.labels), ("becomes", [BACKGROUND, *scheme.labels])):
-        if getattr(rule, key) not in allowed:
-            raise RuleError(f"{key}: {getattr(rule, key)!r} is not one of {', '.join(allowed)}")
+        raise RuleError(f"{kind}: {str(error).split('__init__() ')[-1]}") from error
+    for key, name, allowed in (
+        ("label", rule.label, list(scheme.labels)),
+        ("becomes", rule.becomes, [BACKGROUND, *scheme.labels]),
+    ):
+        if name not in allowed:
+            raise RuleError(f"{key}: {name!r} is not one of {', '.join(allowed)}")
     if rule.becomes == rule.label:
         raise RuleError(f"becomes: {rule.label!r} cannot become itself")
     rule.check()
@@ -155,11 +158,11 @@ def rule_from(row: Mapping[str, Any], scheme: Scheme) -> Rule:
 def row_from(rule: Rule) -> dict[str, Any]:
     """Turn a rule into the JSON object that `rule_from` reads."""
     kind = next(name for name, cls in KINDS.items() if isinstance(rule, cls))
-    fields = asdict(rule)  # type: ignore[call-overload]
-    return {"kind": kind, **{key: value for key, value in fields.items() if value is not None}}
+    return {"kind": kind, **{key: value for key, value in vars(rule).items() if value is not None}}
 
 
-def _check_number(key: str, value: object, highest: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not 0 <= value <= highest:  # type: ignore
-        raise RuleError(f"{key}: {value!r} is not a number between 0 and {highest:g}")
+def _check_number(key: str, value: Any, highest: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RuleError(f"{key}: {value!r} is not a number")
+    if not math.isfinite(value) or not 0 <= value <= highest:
+        raise RuleError(f"{key}: {value!r} is not between 0 and {highest:g}")
