@@ -111,6 +111,15 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
     return sentences
 
 
+def volumes_ml(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> dict[str, float]:
+    """Return the volume of each label that `scheme` writes, in mL."""
+    counts = np.bincount(labels.ravel(), minlength=256)
+    return {
+        name: float(counts[scheme.labels[name]]) * voxel_volume_mm3 / 1000
+        for name in scheme.written
+    }
+
+
 Regions = Mapping[str, tuple[str, ...]]
 Shares = Mapping[str, tuple[float, float]]
 

@@ -17,8 +17,8 @@ def choose_device(wanted: str) -> torch.device:
     chip this torch has no code for) is a warning and the CPU takes over: a slow answer counts, a
     dead container does not.
     """
-    log.info("torch %s built for CUDA %s, driver %s",
-             torch.__version__, torch.version.cuda or "none", driver_version() or "none")  # fmt: skip
+    built_for, driver = torch.version.cuda or "none", driver_version() or "none"
+    log.info("torch %s, built for CUDA %s, driver %s", torch.__version__, built_for, driver)
     if wanted == "cpu":
         return torch.device("cpu")
     reason = _why_no_gpu()

@@ -120,12 +120,15 @@ def common_head(members: tuple[Member, ...]) -> Head:
     """
     if not members:
         raise ManifestError("a manifest without members")
-    regions = [member.head for member in members if member.head.kind == "regions"]
-    wanted = regions or [member.head for member in members]
-    for member, head in zip(members, wanted, strict=False):
-        if head != wanted[0]:
-            raise ManifestError(f"member {member.name}: its labels differ from the first member's")
-    return wanted[0]
+    wanted = next((m.head for m in members if m.head.kind == "regions"), members[0].head)
+    for member in members:
+        if member.head == wanted:
+            continue
+        known = {name for channel in member.head.channels for name in channel}
+        needed = {name for channel in wanted.channels for name in channel}
+        if member.head.kind == wanted.kind or not needed <= known:
+            raise ManifestError(f"member {member.name}: its labels cannot be averaged with others'")
+    return wanted
 
 
 def sha256_of(path: Path) -> str:

@@ -42,9 +42,14 @@ def predict_member(case: Case, member: Member, model: Model, device: torch.devic
     prepared = prepare(case, member.sequences, member.plan)
     network = build_network(member.plan, len(member.sequences), len(member.head.channels))
     network, mirror_axes = load_network(network, member.checkpoint)
-    network.to(device)
     axes = mirror_axes if model.mirroring else ()
-    logits = predict_logits(network, prepared.data, member.plan.patch, model.step, axes)
+    window = (prepared.data, member.plan.patch, model.step, axes)
+    try:
+        logits = predict_logits(network.to(device), *window)
+    except torch.OutOfMemoryError:
+        # Slow beats dead: the platform gives no second chance.
+        log.warning("case=%s does not fit the GPU's memory; going on on the CPU", case.id)
+        logits = predict_logits(network.to("cpu"), *window)
     return restore(logits, prepared, member.plan, member.head)
 
 

@@ -44,6 +44,8 @@ def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> n
     """
     shape = tuple(side.stop - side.start for side in prepared.box)
     logits = resample(logits, shape, plan.spacing_mm, prepared.spacing_mm, plan.logit_resampling)
+    # Stock nnU-Net resamples into the half precision that its logits come in.
+    logits = logits.astype(np.float16).astype(np.float32)
     activate = special.expit if head.kind == "regions" else _softmax
     probabilities = np.zeros((len(logits), *prepared.case_shape), np.float32)
     if head.kind == "softmax":

@@ -23,6 +23,9 @@ def predict_logits(
 ) -> np.ndarray:
     """Return the logits (channel, ...) of a volume (channel, ...), both float32.
 
+    Sums are kept in half precision because stock nnU-Net keeps them so: at a volume's corners,
+    where the Gaussian is nearly zero, its rounding is coarse enough to change probabilities.
+
     Tiles overlap by `1 - step` of the patch and are blended by a Gaussian; each tile is the mean
     over all flips of `mirror_axes` (0 is the first spatial axis). The network runs where it is.
     """
@@ -31,17 +34,17 @@ def predict_logits(
     volume = torch.from_numpy(padded)
     weight = torch.from_numpy(importance(tuple(patch))).to(device)
     total: torch.Tensor | None = None
-    weights = torch.zeros(volume.shape[1:], device=device)
+    weights = torch.zeros(volume.shape[1:], dtype=torch.half, device=device)
     for place in tiles(volume.shape[1:], patch, step):
         tile = volume[(slice(None), *place)][None].to(device)
         output = _mirrored(network, tile, mirror_axes)[0].float() * weight
         if total is None:
-            total = torch.zeros((len(output), *volume.shape[1:]), device=device)
+            total = torch.zeros((len(output), *volume.shape[1:]), dtype=torch.half, device=device)
         total[(slice(None), *place)] += output
         weights[place] += weight
     if total is None:
         raise ValueError(f"no tile of {tuple(patch)} fits a volume of {data.shape}")
-    logits = (total / weights).cpu().numpy()
+    logits = (total / weights).float().cpu().numpy()
     return np.ascontiguousarray(logits[(slice(None), *inner)])
 
 
@@ -78,13 +81,15 @@ def _starts(size: int, side: int, step: float) -> list[int]:
 def _mirrored(network: nn.Module, tile: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
     flips = [
         tuple(axis + 2 for axis in chosen)
-        for n in range(len(axes) + 1)
+        for n in range(1, len(axes) + 1)
         for chosen in itertools.combinations(axes, n)
     ]
     # Half precision on the GPU is what stock nnU-Net runs.
     with torch.autocast(tile.device.type, enabled=tile.device.type == "cuda"):
-        outputs = (torch.flip(network(torch.flip(tile, flip)), flip).float() for flip in flips)
-        return torch.stack(list(outputs)).mean(0) if len(flips) > 1 else network(tile)
+        output = network(tile)
+        for flip in flips:
+            output += torch.flip(network(torch.flip(tile, flip)), flip)
+        return output / (len(flips) + 1)
 
 
 def _pad(data: np.ndarray, patch: Sequence[int]) -> tuple[np.ndarray, tuple[slice, ...]]:

@@ -1,0 +1,274 @@
+"""Freeze trained nnU-Net folders, or zips from `nnUNetv2_export_model_to_zip`, into weights/.
+
+Of a checkpoint only what inference reads is kept: network weights (half precision, each tensor
+once), the configuration's name and the mirroring axes. The result still opens in stock nnU-Net.
+"""
+
+import argparse
+import json
+import pickle
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy._core.multiarray as np_multiarray
+import torch
+
+from challenge.scheme import SCHEMES, Scheme
+from ensemble.manifest import MANIFEST, SCHEMA, sha256_of, verify_model
+from ensemble.network import build_network, load_network
+
+# What teams call labels and regions in dataset.json, lower case, without punctuation.
+ALIASES = {
+    "NETC": ("netc", "ncr", "net", "necrosis", "necroticcore", "nonenhancingtumorcore"),
+    "SNFH": ("snfh", "ed", "edema", "oedema", "peritumoraledema"),
+    "ED": ("ed", "edema", "oedema", "peritumoraledema"),
+    "ET": ("et", "enhancing", "enhancingtumor", "enhancingtumour"),
+    "RC": ("rc", "resectioncavity", "cavity"),
+    "CC": ("cc", "cysticcomponent", "cyst"),
+    "WT": ("wt", "wholetumor", "wholetumour", "whole"),
+    "TC": ("tc", "tumorcore", "tumourcore", "core"),
+    "tumour": ("tumour", "tumor", "lesion", "pdac"),
+    "pancreas": ("pancreas",),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One trained model folder and what to take from it."""
+
+    folder: Path
+    folds: tuple[str, ...]
+    checkpoint: str  # "checkpoint_final" or "checkpoint_best"
+    weight: float
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER_OR_ZIP",
+                        help="a folder with plans.json, dataset.json and fold_*, or its zip")  # fmt: skip
+    parser.add_argument("--model", required=True, help="name of the model folder to make")
+    parser.add_argument("--scheme", required=True, choices=sorted(SCHEMES))
+    parser.add_argument("--out", type=Path, default=Path("weights"))
+    parser.add_argument("--folds", nargs="+", help="default: every fold that has the checkpoint")
+    parser.add_argument("--checkpoint", choices=("final", "best"), default="final")
+    parser.add_argument("--weight", nargs="+", type=float, help="one a source; default: 1 each")
+    parser.add_argument("--labels", metavar="NAME=VALUE,...", help="where dataset.json is unclear")
+    parser.add_argument("--channels", metavar="NAME,...", help="where dataset.json is unclear")
+    parser.add_argument("--mirroring", action="store_true", help="average over flips (8 x slower)")
+    parser.add_argument("--step", type=float, default=0.5, help="tile step as a share of the patch")
+    parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pack the sources into a new model folder and verify it as the program will."""
+    scheme, target = SCHEMES[args.scheme], args.out / args.model
+    if target.exists():
+        raise SystemExit(f"{target} exists already; remove it or choose another --model")
+    weights = args.weight or [1.0] * len(args.sources)
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "model": args.model,
+        "scheme": scheme.name,
+        "note": args.note,
+        "settings": {"mirroring": args.mirroring, "step": args.step},
+        "members": [],
+        "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
+        building = Path(scratch) / args.model
+        for path, weight in zip(args.sources, weights, strict=True):
+            with model_folder(path) as folder:
+                folds = tuple(args.folds or _folds(folder, f"checkpoint_{args.checkpoint}"))
+                source = Source(folder, folds, f"checkpoint_{args.checkpoint}", weight)
+                manifest["members"] += pack_source(source, building, scheme, args)
+        write_manifest(building, manifest)
+        check_members(building / MANIFEST)
+        building.rename(target)
+    size_mb = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
+    print(f"{target}: {len(manifest['members'])} members, {size_mb:.1f} MB")
+    return 0
+
+
+def pack_source(
+    source: Source, building: Path, scheme: Scheme, args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Copy one source's slim files into the model folder; return its manifest entries."""
+    home = building / source.folder.name
+    home.mkdir(parents=True)
+    shutil.copyfile(source.folder / "plans.json", home / "plans.json")
+    dataset = json.loads((source.folder / "dataset.json").read_text(encoding="utf-8"))
+    if args.channels:
+        names = args.channels.split(",")
+        dataset["channel_names"] = {str(i): name for i, name in enumerate(names)}
+    _write_json(home / "dataset.json", dataset)
+    labels = _given_labels(args.labels) or label_names(dataset, scheme)
+    entries = []
+    for fold in source.folds:
+        original = source.folder / f"fold_{fold}" / f"{source.checkpoint}.pth"
+        content = read_training_checkpoint(original)
+        slim = home / f"fold_{fold}" / original.name
+        slim.parent.mkdir()
+        torch.save(slim_checkpoint(content), slim)
+        entries.append(
+            {
+                "folder": home.name,
+                "configuration": content["init_args"]["configuration"],
+                "fold": str(fold),
+                "checkpoint": source.checkpoint,
+                "weight": source.weight,
+                "labels": {str(value): name for name, value in labels.items()},
+                "sha256": sha256_of(slim),
+                "size_bytes": slim.stat().st_size,
+                "provenance": {
+                    "trainer": content["trainer_name"],
+                    "epochs": content.get("current_epoch"),
+                    "trained_sha256": sha256_of(original),
+                },
+            }
+        )
+    return entries
+
+
+def slim_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what inference reads, in half precision, with shared tensors stored once."""
+    halves: dict[int, torch.Tensor] = {}
+    weights = {}
+    for key, value in content["network_weights"].items():
+        # nnU-Net lists each encoder tensor four times over, sharing one storage.
+        half = halves.setdefault(value.data_ptr(), _half(value))
+        weights[key.removeprefix("module.").removeprefix("_orig_mod.")] = half
+    axes = content.get("inference_allowed_mirroring_axes")
+    return {
+        "network_weights": weights,
+        # The stock trainer's name, so that stock nnU-Net opens it; the true one is in the manifest.
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {"configuration": content["init_args"]["configuration"]},
+        "inference_allowed_mirroring_axes": tuple(axes) if axes else None,
+    }
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    half = value.half() if value.is_floating_point() else value
+    return half.clone() if torch.isfinite(half).all() else value.clone()
+
+
+def read_training_checkpoint(path: Path) -> dict[str, Any]:
+    """Open a checkpoint as training wrote it, allowing plain numpy numbers and no other code."""
+    numbers = [np_multiarray.scalar, np.dtype, np.ndarray, np_multiarray._reconstruct]
+    kinds = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
+    try:
+        with torch.serialization.safe_globals([*numbers, *kinds]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError) as error:
+        raise SystemExit(f"{path}: cannot be opened as numbers and tensors ({error})") from error
+    return dict(content)
+
+
+def label_names(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
+    """Find out which value carries which of the scheme's labels, from the names in dataset.json.
+
+    A label is recognised by the set of named labels and regions that it belongs to, so region
+    training (WT, TC, ET) tells 1 = NETC without naming it.
+
+    Raises:
+        SystemExit: some value cannot be told; the user must say with --labels.
+    """
+    known: dict[str, set[int]] = {}
+    for name, value in dataset["labels"].items():
+        if match := _recognised(name, scheme):
+            known[match] = {int(v) for v in (value if isinstance(value, list) else [value])}
+    values = _values(dataset)
+    own = {value: tuple(value in known[name] for name in known) for value in values}
+    meant = {
+        label: tuple(label in scheme.regions.get(name, (name,)) for name in known)
+        for label in scheme.labels
+    }
+    found = {
+        label: matching[0]
+        for label, signature in meant.items()
+        if any(signature)
+        and len(matching := [value for value in values if own[value] == signature]) == 1
+    }
+    if sorted(found.values()) != values:
+        raise SystemExit(
+            f"dataset.json labels {dict(dataset['labels'])} do not tell which value is which of "
+            f"{', '.join(scheme.labels)}; say so with --labels NAME=VALUE,..."
+        )
+    return found
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write MANIFEST.json with size and sha256 of every other file of the folder."""
+    files = {
+        str(path.relative_to(folder)): {
+            "sha256": sha256_of(path),
+            "size_bytes": path.stat().st_size,
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    _write_json(folder / MANIFEST, {**manifest, "files": files})
+
+
+def check_members(manifest: Path) -> None:
+    """Open every member as the program will: hashes, plans, heads, and the network's weights."""
+    for member in verify_model(manifest).members:
+        network = build_network(member.plan, len(member.sequences), len(member.head.channels))
+        load_network(network, member.checkpoint)
+
+
+@contextmanager
+def model_folder(path: Path) -> Iterator[Path]:
+    """Yield the folder that holds plans.json, from a folder or from an exported zip."""
+    if path.is_dir():
+        yield _holding_plans(path)
+        return
+    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(path) as archive:
+        archive.extractall(scratch)
+        yield _holding_plans(Path(scratch))
+
+
+def _holding_plans(root: Path) -> Path:
+    folders = [p.parent for p in sorted(root.rglob("plans.json")) if any(p.parent.glob("fold_*"))]
+    if len(folders) != 1:
+        raise SystemExit(f"{root}: {len(folders)} folders with plans.json and fold_*, one expected")
+    return folders[0]
+
+
+def _folds(folder: Path, checkpoint: str) -> Sequence[str]:
+    folds = [p.parent.name.removeprefix("fold_") for p in folder.glob(f"fold_*/{checkpoint}.pth")]
+    if not folds:
+        raise SystemExit(f"{folder}: no fold_*/{checkpoint}.pth")
+    return sorted(folds)
+
+
+def _given_labels(text: str | None) -> dict[str, int]:
+    pairs = (pair.split("=") for pair in text.split(",")) if text else ()
+    return {name: int(value) for name, value in pairs}
+
+
+def _recognised(name: str, scheme: Scheme) -> str | None:
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    names = [*scheme.labels, *scheme.regions]
+    return next((n for n in names if plain == n.lower() or plain in ALIASES.get(n, ())), None)
+
+
+def _values(dataset: Mapping[str, Any]) -> list[int]:
+    values: set[int] = set()
+    for name, value in dataset["labels"].items():
+        if name not in ("background", "ignore"):
+            values |= {int(v) for v in (value if isinstance(value, list) else [value])}
+    return sorted(values)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,134 @@
+"""Tiny nnU-Net model folders with random weights, as training leaves them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ensemble.network import build_network
+from ensemble.plans import read_plan
+
+SOFTMAX = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
+REGIONS = {"background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}
+REGION_ORDER = [2, 1, 3, 4]
+
+
+def plans(
+    spacing_mm: Sequence[float] = (1, 1, 1),
+    patch: Sequence[int] = (16, 16, 16),
+    channels: int = 4,
+    network: str = "PlainConvUNet",
+    **changes: Any,
+) -> dict[str, Any]:
+    """Return plans.json of a three-stage network; `changes` go into the configuration."""
+    resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
+    depth = "n_conv_per_stage" if network == "PlainConvUNet" else "n_blocks_per_stage"
+    configuration = {
+        "data_identifier": "tiny_3d_fullres",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": list(patch),
+        "median_image_size_in_voxels": [32, 32, 32],
+        "spacing": list(spacing_mm),
+        "normalization_schemes": ["ZScoreNormalization"] * channels,
+        "use_mask_for_norm": [True] * channels,
+        "resampling_fn_data": "resample_data_or_seg_to_shape",
+        "resampling_fn_seg": "resample_data_or_seg_to_shape",
+        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+        "resampling_fn_data_kwargs": resampling,
+        "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
+        "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
+        "architecture": {
+            "network_class_name": f"dynamic_network_architectures.architectures.unet.{network}",
+            "arch_kwargs": {
+                "n_stages": 3,
+                "features_per_stage": [6, 8, 10],
+                "conv_op": "torch.nn.modules.conv.Conv3d",
+                "kernel_sizes": [[3, 3, 3]] * 3,
+                "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+                depth: [1, 1, 1],
+                "n_conv_per_stage_decoder": [1, 1],
+                "conv_bias": True,
+                "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+                "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+                "dropout_op": None,
+                "dropout_op_kwargs": None,
+                "nonlin": "torch.nn.LeakyReLU",
+                "nonlin_kwargs": {"inplace": True},
+            },
+            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        },
+        "batch_dice": False,
+    } | changes
+    intensity = {"mean": 300.0, "std": 90.0, "percentile_00_5": 20.0, "percentile_99_5": 700.0}
+    return {
+        "dataset_name": "Dataset999_Tiny",
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": [1, 1, 1],
+        "original_median_shape_after_transp": [32, 32, 32],
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"3d_fullres": configuration},
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {str(i): intensity for i in range(channels)},
+    }
+
+
+def dataset(
+    labels: Mapping[str, Any] = SOFTMAX,
+    channels: Sequence[str] = ("t1n", "t1c", "t2w", "t2f"),
+    order: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Return dataset.json; `order` is regions_class_order."""
+    content = {
+        "channel_names": {str(i): name for i, name in enumerate(channels)},
+        "labels": dict(labels),
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+    }
+    return content if order is None else content | {"regions_class_order": list(order)}
+
+
+def train(
+    folder: Path, plans: dict[str, Any], dataset: dict[str, Any], folds: Sequence[int] = (0,)
+) -> Path:
+    """Write a model folder whose folds hold random weights with clear-cut answers."""
+    folder.mkdir(parents=True)
+    (folder / "plans.json").write_text(json.dumps(plans))
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    plan = read_plan(plans, "3d_fullres")
+    heads = len(dataset["labels"]) - ("regions_class_order" in dataset)
+    for fold in folds:
+        network = build_network(plan, len(dataset["channel_names"]), heads)
+        (folder / f"fold_{fold}").mkdir()
+        content = {
+            "network_weights": random_weights(network, seed=fold),
+            "optimizer_state": {},
+            "current_epoch": 1,
+            "_best_ema": np.float64(0.5),
+            "logging": {"mean_fg_dice": [np.float32(0.5)]},
+            "init_args": {"configuration": "3d_fullres", "fold": fold},
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": (0, 1, 2),
+        }
+        torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
+    return folder
+
+
+def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
+    """Draw weights; those of the last layer are large, so that few voxels are near a tie."""
+    network = network.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in network.named_parameters():
+        scale = 0.8 if "seg_layers" in name else 1 / max(value[0].numel(), 1) ** 0.5
+        value.data = torch.randn(value.shape, generator=generator) * scale
+        if value.dim() == 1 and name.endswith("weight"):
+            value.data.fill_(1)
+        # What packing keeps: half precision, so that packed and stock weights are the same.
+        value.data = value.data.half().float()
+    return dict(network.state_dict())
