@@ -27,18 +27,15 @@ class ClusterModel:
         Raises:
             ValueError: an array has the wrong shape or type, is not finite, or scales by zero.
         """
-        n, (p, k) = self.feature_mean.size, (self.components.shape[0], self.centres.shape[0])
-        shapes = {"row_l2": (), "components": (p, n), "centres": (k, p)}
-        for array in fields(self):
-            value = getattr(self, array.name)
-            wanted = np.dtype(bool if array.name in ("log", "row_l2") else np.float64)
-            if value.dtype != wanted:
-                raise ValueError(f"{array.name}: {value.dtype}, not {wanted}")
-            if value.shape != shapes.get(array.name, (n,)):
-                expected = shapes.get(array.name, (n,))
-                raise ValueError(f"{array.name}: shape {value.shape}, not {expected}")
+        n, p, k = (array.shape[:1] for array in (self.pca_mean, self.components, self.centres))
+        shapes = {"row_l2": (), "components": p + n, "centres": k + p}
+        for name in (array.name for array in fields(self)):
+            value, shape = getattr(self, name), shapes.get(name, n)
+            kind = np.dtype(bool if name in ("log", "row_l2") else np.float64)
+            if value.dtype != kind or value.shape != shape:
+                raise ValueError(f"{name}: {value.dtype} {value.shape}, not {kind} {shape}")
             if not np.isfinite(value).all():
-                raise ValueError(f"{array.name}: not finite")
+                raise ValueError(f"{name}: not finite")
             value.setflags(write=False)
         if not (self.feature_scale > 0).all():
             raise ValueError("feature_scale: not positive")

@@ -1,0 +1,77 @@
+"""Small things that the tests of `postprocess` share: cases, label maps and frozen artefacts."""
+
+import numpy as np
+
+from challenge.case import Case
+from challenge.scheme import SCHEMES, Head, Scheme
+from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer
+from postprocess.clusters import ClusterModel
+from postprocess.feature_names import feature_names
+from postprocess.features import DEFAULT_SETTINGS
+from postprocess.rules import RelabelMinor, RemoveSmall
+
+GLI, PED, PANTHER = SCHEMES["brats-gli"], SCHEMES["brats-ped"], SCHEMES["panther-t1"]
+FIT = {
+    "date": "2026-01-02",
+    "library_versions": {"scikit-learn": "1.9.1"},
+    "training_cases": 20,
+    "case_list_sha256": "0" * 64,
+    "metric": "mean Dice",
+    "score_without_rules": 0.8,
+    "score_with_rules": 0.81,
+}
+
+
+def make_case(scheme: Scheme, shape=(12, 14, 16), spacing_mm=(1.0, 1.0, 1.0), seed=0) -> Case:
+    """Return a case of noise, one image a sequence."""
+    rng = np.random.default_rng(seed)
+    images = {s: rng.normal(200, 40, shape).astype(np.float32) for s in scheme.sequences}
+    return Case("case-1", images, spacing_mm)
+
+
+def box(labels: np.ndarray, value: int, at: tuple[int, int, int], size: tuple[int, int, int]):
+    """Paint a box into a label map (z, y, x), in place."""
+    labels[tuple(slice(a, a + n) for a, n in zip(at, size, strict=True))] = value
+
+
+def softmax_head(scheme: Scheme) -> Head:
+    """Return the head with one channel a label."""
+    names = ("", *scheme.labels)
+    return Head("softmax", tuple((n,) if n else () for n in names), names)
+
+
+def certain(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Return the probabilities (channel, z, y, x) of a softmax head that is sure of a label map."""
+    channels = [labels == value for value in (0, *scheme.labels.values())]
+    return np.stack(channels).astype(np.float32)
+
+
+def make_artefacts(scheme: Scheme = GLI, far: float = 1e9, seed: int = 0) -> Artefacts:
+    """Return artefacts of two clusters that differ in the sign of one projection."""
+    rng = np.random.default_rng(seed)
+    names = feature_names(scheme.sequences)
+    n = len(names)
+    first, second = list(scheme.labels)[:2]
+    model = ClusterModel(
+        log=np.arange(n) % 2 == 0,
+        feature_mean=rng.normal(size=n),
+        feature_scale=rng.uniform(0.5, 2, n),
+        row_l2=np.array(False),
+        pca_mean=rng.normal(size=n) * 0.01,
+        components=np.linalg.qr(rng.normal(size=(n, 3)))[0].T.copy(),
+        centres=np.array([[3.0, 0, 0], [-3.0, 0, 0]]),
+    )
+    vectors = [rng.normal(size=n), rng.normal(size=n)]
+    return Artefacts(
+        scheme=scheme,
+        model=model,
+        clusters=(
+            Cluster(12, far, (RemoveSmall(first, "background", min_voxels=5),)),
+            Cluster(8, far, (RelabelMinor(first, second, 0.25),)),
+        ),
+        feature_names=names,
+        settings=DEFAULT_SETTINGS,
+        fallback=Fallback("pooled", (RemoveSmall(second, first, min_volume_mm3=3.5),)),
+        known_answers=tuple(KnownAnswer(v, *model.assign(v)) for v in vectors),
+        fit=FIT,
+    )

@@ -1,0 +1,145 @@
+"""The whole flow on small cubes: which rules a case gets, and what the record says."""
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cubes import GLI, PANTHER, box, certain, make_artefacts, make_case, softmax_head
+
+from challenge.scheme import Head
+from postprocess import refine
+from postprocess.artefacts import Artefacts, Cluster, Fallback
+from postprocess.features import radiomic_features
+from postprocess.rules import RelabelMinor, RemoveSmall
+
+IDENTITY = Fallback("identity")
+NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
+
+
+@pytest.fixture
+def case():
+    return make_case(GLI, spacing_mm=(2.0, 1.0, 1.0))
+
+
+@pytest.fixture
+def labels():
+    """A tumour with a core, and four voxels of NETC by themselves."""
+    labels = np.zeros((12, 14, 16), np.uint8)
+    box(labels, SNFH, (1, 1, 1), (6, 7, 8))
+    box(labels, NETC, (3, 3, 3), (2, 2, 2))
+    box(labels, ET, (5, 3, 3), (1, 2, 2))
+    box(labels, NETC, (10, 10, 10), (1, 2, 2))
+    return labels
+
+
+def fixed(cluster_rules, fallback=IDENTITY, far=1e9):
+    """Return artefacts whose clusters all have the same rules."""
+    artefacts = make_artefacts(far=far)
+    clusters = tuple(Cluster(9, far, tuple(cluster_rules)) for _ in artefacts.clusters)
+    return replace(artefacts, clusters=clusters, fallback=fallback)
+
+
+def run(case, labels, artefacts):
+    return refine(case, certain(labels, GLI), softmax_head(GLI), artefacts)
+
+
+def test_without_artefacts_labels_stay_and_the_record_says_so(case, labels, caplog):
+    refined = run(case, labels, Artefacts(GLI))
+    np.testing.assert_array_equal(refined.labels, labels)
+    assert refined.labels.dtype == np.uint8
+    assert refined.record["artefact"].startswith("none")
+    assert refined.record["volumes_mm3"]["before"] == refined.record["volumes_mm3"]["after"]
+    assert not caplog.records
+
+
+def test_the_rules_of_the_cluster_apply(case, labels):
+    artefacts = make_artefacts()
+    tumour = GLI.mask(labels, "WT")
+    features = radiomic_features(case, tumour, artefacts.feature_names, artefacts.settings)
+    cluster, distance = artefacts.model.assign(features)
+    artefacts = replace(
+        artefacts,
+        clusters=tuple(
+            Cluster(9, 1e9, (RemoveSmall("NETC", min_voxels=5 if i == cluster else 99),))
+            for i in range(2)
+        ),
+    )
+    refined = run(case, labels, artefacts)
+    assert (refined.labels == NETC).sum() == 8
+    record = refined.record
+    assert (record["cluster"], record["distance"]) == (cluster, distance)
+    assert record["fallback"] is None
+    assert [rule["voxels"] for rule in record["rules"]] == [4]
+    assert record["volumes_mm3"]["before"] == {"NETC": 24.0, "SNFH": 648.0, "ET": 8.0, "RC": 0.0}
+    assert record["volumes_mm3"]["after"]["NETC"] == 16.0
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_a_case_far_from_every_centre_falls_back_aloud(case, labels, caplog):
+    rules = (RemoveSmall("NETC", min_voxels=9),)
+    fallback = Fallback("pooled", (RemoveSmall("NETC", min_voxels=5),))
+    with caplog.at_level(logging.WARNING):
+        refined = run(case, labels, fixed(rules, fallback, far=1e-3))
+    assert (refined.labels == NETC).sum() == 8
+    assert refined.record["fallback"]["name"] == "pooled"
+    assert "from the centre of cluster" in refined.record["fallback"]["reason"]
+    assert caplog.messages == [
+        f"case-1: {refined.record['fallback']['reason']}; post-processing falls back to pooled"
+    ]
+
+
+def test_a_case_without_features_falls_back_aloud(case, caplog):
+    with caplog.at_level(logging.WARNING):
+        refined = run(case, np.zeros((12, 14, 16), np.uint8), fixed(()))
+    assert not refined.labels.any()
+    assert refined.record["fallback"] == {"name": "identity", "reason": "the tumour is empty"}
+    assert refined.record["cluster"] is None
+    assert "case-1: the tumour is empty" in caplog.text
+
+
+def test_other_errors_are_not_caught(case, labels):
+    del case.images["t2f"]
+    with pytest.raises(KeyError, match="t2f"):
+        run(case, labels, fixed(()))
+
+
+def test_panther_gets_its_tumour_back_when_rules_removed_it(caplog):
+    case = make_case(PANTHER, spacing_mm=(3.0, 1.0, 1.0))
+    labels = np.zeros((12, 14, 16), np.uint8)
+    box(labels, 2, (3, 3, 3), (5, 5, 5))
+    box(labels, 1, (4, 4, 4), (2, 2, 2))
+    artefacts = make_artefacts(PANTHER)
+    rules = (RemoveSmall("tumour", "pancreas", min_volume_mm3=100.0),)
+    clusters = tuple(Cluster(9, 1e9, rules) for _ in artefacts.clusters)
+    artefacts = replace(artefacts, clusters=clusters)
+    with caplog.at_level(logging.WARNING):
+        refined = refine(case, certain(labels, PANTHER), softmax_head(PANTHER), artefacts)
+    np.testing.assert_array_equal(refined.labels, labels)
+    assert refined.record["when_empty"] == "before-rules"
+    assert [rule["voxels"] for rule in refined.record["rules"]] == [8]
+    assert "case-1: no tumour left; took before-rules" in caplog.text
+
+
+def test_panther_answers_from_probability_when_nothing_passed_the_threshold():
+    case = make_case(PANTHER)
+    probabilities = np.zeros((3, 12, 14, 16), np.float32)
+    probabilities[0] = 1
+    probabilities[:, 5:8, 5:8, 5:8] = np.array([0.6, 0.3, 0.1]).reshape(3, 1, 1, 1)
+    refined = refine(case, probabilities, softmax_head(PANTHER), Artefacts(PANTHER))
+    assert refined.record["when_empty"] == "half-of-maximum"
+    assert (refined.labels == 1).sum() == 27
+
+
+def test_a_region_head_goes_the_same_way(case, labels):
+    head = Head(
+        "regions",
+        (("NETC", "SNFH", "ET"), ("NETC", "ET"), ("ET",), ("RC",)),
+        ("SNFH", "NETC", "ET", "RC"),
+    )
+    regions = [np.isin(labels, [GLI.labels[n] for n in c]) for c in head.channels]
+    probabilities = np.stack(regions).astype(np.float32)
+    rules = (RemoveSmall("NETC", min_voxels=5), RelabelMinor("ET", "NETC", 0.05))
+    refined = refine(case, probabilities, head, fixed(rules))
+    assert ((refined.labels == NETC).sum(), (refined.labels == ET).sum()) == (12, 0)
