@@ -1,7 +1,7 @@
 """Podium: a challenge's input folder in, checked labels out.
 
-The story: find cases -> read -> predict -> refine -> check and write. Exit code 0 when every case
-found was written, 1 when at least one failed, 2 when nothing could be run.
+Exit code 0: every case found was written and checked. 1: at least one failed, all others were
+written. 2: wrong usage, no case, or weights that do not verify; nothing was run.
 """
 
 import argparse
@@ -12,23 +12,28 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from challenge.case import CaseFiles, read_case, write_labels
-from challenge.platforms import Found, InputError, find_cases
-from challenge.scheme import SCHEMES, Scheme, restrict, unusual_shares, volumes_ml
-from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
-from postprocess import Artefacts, refine
-from postprocess.artefacts import ArtefactError, load_artefacts
+from challenge.case import CaseError, CaseFiles, read_case, write_labels
+from challenge.platforms import InputError, find_cases
+from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_ml
+from ensemble.choice import ChoiceError, match_models
+from ensemble.manifest import ManifestError, Model, find_manifests, verify_model
+from postprocess import refine
+from postprocess.artefacts import ArtefactError, Artefacts, load_artefacts
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger("podium")
 
 PLATFORM_WEIGHTS = Path("/opt/ml/model")  # where grand-challenge unpacks a model archive
 OWN_WEIGHTS = Path(__file__).resolve().parent / "weights"
+Outcome = dict[str, Any]
 
 
 class UsageError(ValueError):
@@ -43,22 +48,53 @@ class Ready:
     artefacts: Artefacts
 
 
+def run_case(files: CaseFiles, ready: Ready, device: "torch.device", output: Path) -> Outcome:
+    """Take one case from its files to its checked label file; return what is worth recording."""
+    from ensemble.predict import predict
+
+    began = time.perf_counter()
+    model = ready.model
+    case = read_case(files)
+    probabilities = predict(case, model, device)
+    predicted = time.perf_counter()
+    refined = refine(case, probabilities, model.head, ready.artefacts)
+    target = SCHEMES[files.scheme] if files.scheme else model.scheme
+    labels = restrict(refined.labels, model.scheme, target)
+    path = write_labels(labels, files, output)
+    outcome = {
+        "model": model.name,
+        "output": str(files.output),
+        "volumes_ml": volumes_ml(labels, target, case.voxel_volume_mm3),
+        "unusual": unusual_shares(refined.labels, model.scheme),
+        "refine": refined.record,
+        "predict_s": round(predicted - began, 3),
+        "all_s": round(time.perf_counter() - began, 3),
+    }
+    summarise(case.id, outcome, path)
+    return outcome
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the program and return its exit code."""
+    """Find cases, make the models ready, run every case; return the exit code."""
     args = parse(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
     signal.signal(signal.SIGTERM, _leave)
     try:
         check_paths(args)
         found = find_cases(args.input)
-        plan, faults = match_models(found, find_manifests(args.weights), args.model)
-        ready = {path: prepare_model(path) for path in sorted(set(plan.values()))}
-    except (UsageError, InputError, ManifestError, ArtefactError) as error:
+        log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
+        manifests, faults = match_models(found, find_manifests(args.weights), args.model)
+        ready = {path: make_ready(path) for path in sorted(set(manifests.values()))}
+    except (UsageError, InputError, ChoiceError, ManifestError, ArtefactError) as error:
         return _finish(2, str(error))
-    outcomes = run_cases(found, plan, ready, faults, args)
-    failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
+    for id, fault in faults.items():
+        log.error("case=%s failed: %s", id, fault)
+    outcomes: dict[str, Outcome] = {id: {"error": fault} for id, fault in faults.items()}
+    jobs = [(f, ready[manifests[f.id]]) for f in found.cases if f.id in manifests]
+    run_cases(jobs, outcomes, args)
     if args.record:
-        write_record(args.record, found.platform, ready, outcomes)
+        write_record(args.record, found.platform, ready.values(), outcomes)
+    failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
     if failed:
         id, reason = next(iter(failed.items()))
         return _finish(1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}")
@@ -67,130 +103,61 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run_cases(
-    found: Found,
-    plan: Mapping[str, Path],
-    ready: Mapping[Path, Ready],
-    faults: Mapping[str, str],
-    args: argparse.Namespace,
-) -> dict[str, dict[str, Any]]:
-    """Run every case that has a model; a failure is recorded and the next case goes on."""
+    jobs: list[tuple[CaseFiles, Ready]], outcomes: dict[str, Outcome], args: argparse.Namespace
+) -> None:
+    """Run case after case, adding to `outcomes`; a failed case does not stop the others."""
     from ensemble.device import choose_device
 
-    outcomes: dict[str, dict[str, Any]] = {}
-    for id, fault in faults.items():
-        log.error("case=%s failed: %s", id, fault)
-        outcomes[id] = {"error": fault}
-    device = choose_device(args.device) if plan else None
-    for files in found.cases:
-        if files.id not in plan or (args.strict and any("error" in o for o in outcomes.values())):
+    device = choose_device(args.device)
+    for files, ready in jobs:
+        if args.strict and any("error" in outcome for outcome in outcomes.values()):
+            outcomes[files.id] = {"error": "not run: --strict, and an earlier case failed"}
             continue
-        (args.output / files.output).unlink(missing_ok=True)  # never leave an earlier run's answer
+        (args.output / files.output).unlink(missing_ok=True)  # no earlier run's answer survives
         try:
-            outcomes[files.id] = run_case(files, ready[plan[files.id]], device, args.output)
-        except Exception as error:  # one case, whatever befalls it, must not cost the others
+            outcomes[files.id] = run_case(files, ready, device, args.output)
+        except CaseError as error:
+            log.error("case=%s failed: %s", files.id, error)
+            outcomes[files.id] = {"error": str(error)}
+        except Exception as error:  # whatever befalls one case must not cost the others
             log.exception("case=%s failed", files.id)
             outcomes[files.id] = {"error": str(error) or type(error).__name__}
-    return outcomes
 
 
-def run_case(files: CaseFiles, ready: Ready, device: Any, output: Path) -> dict[str, Any]:
-    """Take one case from its files to its checked label file; return what is worth recording."""
-    from ensemble.predict import predict
-
-    began = time.perf_counter()
-    case = read_case(files)
-    probabilities = predict(case, ready.model, device)
-    predicted = time.perf_counter()
-    refined = refine(case, probabilities, ready.model.head, ready.artefacts)
-    scheme = SCHEMES.get(files.scheme or "", ready.model.scheme)
-    labels = restrict(refined.labels, ready.model.scheme, scheme)
-    warnings = unusual_shares(refined.labels, ready.model.scheme)
-    path = write_labels(labels, files, output)
-    volumes = volumes_ml(labels, scheme, case.voxel_volume_mm3)
-    seconds = {"predict": predicted - began, "all": time.perf_counter() - began}
-    for warning in warnings:
-        log.warning("case=%s unusual: %s; is a member's label map swapped?", case.id, warning)
-    sizes = ", ".join(f"{name} {ml:.1f} mL" for name, ml in volumes.items())
-    log.info("%s: %s, %.1f s -> %s", case.id, sizes, seconds["all"], path)
-    return {
-        "model": ready.model.name,
-        "output": str(files.output),
-        "volumes_ml": volumes,
-        "warnings": warnings,
-        "refine": refined.record,
-        "seconds": seconds,
-    }
-
-
-def match_models(
-    found: Found, manifests: Mapping[str, Path], wanted: str | None
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Give each case its model's manifest; return also the faults of the cases that have none."""
-    plan: dict[str, Path] = {}
-    faults = dict(found.faults)
-    for files in found.cases:
-        try:
-            plan[files.id] = choose_model(files, manifests, wanted)
-        except UsageError as error:
-            faults[files.id] = str(error)
-    if not plan and found.cases:
-        raise UsageError(faults[found.cases[0].id])
-    return plan, faults
-
-
-def choose_model(files: CaseFiles, manifests: Mapping[str, Path], wanted: str | None) -> Path:
-    """Return the manifest of the model that fits a case.
-
-    The case's own challenge comes first; else the one model that reads the same sequences and
-    names every label that the challenge writes with the same value.
-    """
-    if wanted is not None:
-        if wanted not in manifests:
-            raise UsageError(f"no model {wanted!r}, only {', '.join(sorted(manifests))}")
-        manifests = {wanted: manifests[wanted]}
-    schemes = {name: scheme_of(path) for name, path in manifests.items()}
-    target = SCHEMES.get(files.scheme or "")
-    exact = [name for name, scheme in schemes.items() if scheme is target]
-    fitting = exact or [name for name, scheme in schemes.items() if _fits(files, target, scheme)]
-    if len(fitting) != 1:
-        which = ", ".join(sorted(fitting or manifests))
-        problem = "several models fit" if fitting else "no model fits"
-        raise UsageError(f"{problem} case {files.id} ({which}); choose one with --model")
-    return manifests[fitting[0]]
-
-
-def _fits(files: CaseFiles, target: Scheme | None, scheme: Scheme) -> bool:
-    if set(files.images) != set(scheme.sequences):
-        return False
-    written = {name: target.labels[name] for name in target.written} if target else {}
-    return written.items() <= dict(scheme.labels).items()
-
-
-def prepare_model(manifest: Path) -> Ready:
+def make_ready(manifest: Path) -> Ready:
     """Verify a model's files and load its frozen post-processing."""
     model = verify_model(manifest)
-    log.info("model=%s members=%d scheme=%s %s",
-             model.name, len(model.members), model.scheme.name, model.note)  # fmt: skip
+    log.info("model=%s members=%d %s", model.name, len(model.members), model.note)
     return Ready(model, load_artefacts(model.folder, model.scheme))
+
+
+def summarise(id: str, outcome: Outcome, path: Path) -> None:
+    """Print one line a case, and a warning for each share that looks like a swapped label map."""
+    sizes = ", ".join(f"{name} {ml:.1f} mL" for name, ml in outcome["volumes_ml"].items())
+    log.info("%s: %s, in %.1f s -> %s", id, sizes, outcome["all_s"], path)
+    for sentence in outcome["unusual"]:
+        log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line, in today's form or in the older `infer --data_path=...`."""
     older = argv[:1] == ["infer"]
     parser = argparse.ArgumentParser(prog="inference.py", description=__doc__)
-    names = ("--data_path", "--output_path") if older else ("--input", "--output")
-    parser.add_argument(names[0], dest="input", type=Path, default=Path("/input"), metavar="DIR")
-    parser.add_argument(names[1], dest="output", type=Path, default=Path("/output"), metavar="DIR")
-    parser.add_argument("--weights", type=Path, default=None, metavar="DIR",
-                        help=f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/")  # fmt: skip
+    add = parser.add_argument
+    where, to = ("--data_path", "--output_path") if older else ("--input", "--output")
+    add(where, dest="input", type=Path, default=Path("/input"), metavar="DIR")
+    add(to, dest="output", type=Path, default=Path("/output"), metavar="DIR")
+    own = f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/ beside the program"
+    add("--weights", type=Path, metavar="DIR", help=own)
     if older:
-        parser.add_argument("--parameters_file", help="accepted, not needed")
-    parser.add_argument("--model", help="default: what the input fits")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write a JSON run record")
+        add("--parameters_file", metavar="FILE", help="accepted; there is nothing to set")
+    add("--model", metavar="NAME", help="default: what the input fits")
+    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    add("--record", type=Path, metavar="FILE", help="write a JSON run record")
+    parser.set_defaults(strict=False)
     stop = parser.add_mutually_exclusive_group()
-    stop.add_argument("--keep-going", dest="strict", action="store_false",
-                      help="a failed case does not stop the others (default)")  # fmt: skip
+    going = "a failed case does not stop the others (default)"
+    stop.add_argument("--keep-going", dest="strict", action="store_false", help=going)
     stop.add_argument("--strict", action="store_true", help="stop at the first failed case")
     args = parser.parse_args(argv[1:] if older else argv)
     args.weights = args.weights or default_weights()
@@ -211,7 +178,7 @@ def check_paths(args: argparse.Namespace) -> None:
     if not args.output.is_dir():
         raise UsageError(f"{args.output}: no such output folder")
     if not os.access(args.output, os.W_OK | os.X_OK):
-        raise UsageError(f"{args.output}: output folder is not writable")
+        raise UsageError(f"{args.output}: the output folder is not writable")
     if args.record and args.record.resolve().is_relative_to(args.output.resolve()):
         raise UsageError(f"{args.record}: the record must lie outside the output folder")
     if args.record and not args.record.resolve().parent.is_dir():
@@ -219,13 +186,13 @@ def check_paths(args: argparse.Namespace) -> None:
 
 
 def write_record(
-    path: Path, platform: str, ready: Mapping[Path, Ready], outcomes: Mapping[str, Any]
+    path: Path, platform: str, models: Iterable[Ready], outcomes: Mapping[str, Outcome]
 ) -> None:
     """Write what was run, with what, and how it went, as JSON."""
     record = {
         "version": os.environ.get("PODIUM_VERSION", "source"),
         "platform": platform,
-        "models": {r.model.name: [m.name for m in r.model.members] for r in ready.values()},
+        "models": {r.model.name: [m.name for m in r.model.members] for r in models},
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "cases": outcomes,
     }

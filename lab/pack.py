@@ -52,8 +52,8 @@ class Source:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER_OR_ZIP",
-                        help="a folder with plans.json, dataset.json and fold_*, or its zip")  # fmt: skip
+    sources = "a folder with plans.json, dataset.json and fold_*, or its export zip"
+    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER_OR_ZIP", help=sources)
     parser.add_argument("--model", required=True, help="name of the model folder to make")
     parser.add_argument("--scheme", required=True, choices=sorted(SCHEMES))
     parser.add_argument("--out", type=Path, default=Path("weights"))
@@ -163,7 +163,7 @@ def _half(value: torch.Tensor) -> torch.Tensor:
 
 def read_training_checkpoint(path: Path) -> dict[str, Any]:
     """Open a checkpoint as training wrote it, allowing plain numpy numbers and no other code."""
-    numbers = [np_multiarray.scalar, np.dtype, np.ndarray, np_multiarray._reconstruct]
+    numbers: list[Any] = [np_multiarray.scalar, np.dtype, np.ndarray, np_multiarray._reconstruct]
     kinds = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
     try:
         with torch.serialization.safe_globals([*numbers, *kinds]):
@@ -182,16 +182,15 @@ def label_names(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
     Raises:
         SystemExit: some value cannot be told; the user must say with --labels.
     """
-    known: dict[str, set[int]] = {}
+    known: list[tuple[set[int], tuple[str, ...]]] = []  # values of an entry, labels it stands for
     for name, value in dataset["labels"].items():
+        entry = set(value) if isinstance(value, list) else {value}
         if match := _recognised(name, scheme):
-            known[match] = {int(v) for v in (value if isinstance(value, list) else [value])}
+            single = len(entry) == 1 and match in scheme.labels
+            known.append((entry, (match,) if single else scheme.regions.get(match, (match,))))
     values = _values(dataset)
-    own = {value: tuple(value in known[name] for name in known) for value in values}
-    meant = {
-        label: tuple(label in scheme.regions.get(name, (name,)) for name in known)
-        for label in scheme.labels
-    }
+    own = {value: tuple(value in entry for entry, _ in known) for value in values}
+    meant = {label: tuple(label in names for _, names in known) for label in scheme.labels}
     found = {
         label: matching[0]
         for label, signature in meant.items()

@@ -1,0 +1,128 @@
+"""Where cases come from: every layout that the platforms use, and what they must not contain."""
+
+from pathlib import Path
+
+import files
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from challenge.platforms import BRATS_FILE, InputError, find_cases
+
+ID = "BraTS-GLI-00005-100"
+
+
+@pytest.mark.parametrize("separator", ["-", "_"])
+@pytest.mark.parametrize("nested", [True, False], ids=["nested", "flat"])
+def test_brats_folder(tmp_path: Path, nested: bool, separator: str) -> None:
+    for id in (ID, "BraTS-GLI-00006-000"):
+        files.write_brats_case(tmp_path / id if nested else tmp_path, id, separator)
+    found = find_cases(tmp_path)
+    assert found.platform == "brats-folder"
+    assert [case.id for case in found.cases] == [ID, "BraTS-GLI-00006-000"]
+    assert found.cases[0].output == Path(f"{ID}.nii.gz")
+    assert found.cases[0].images["t2f"].name == f"{ID}{separator}t2f.nii.gz"
+    assert found.faults == {}
+
+
+@pytest.mark.parametrize(
+    ("id", "scheme"),
+    [
+        ("BraTS-GLI-00001-000", "brats-gli"),
+        ("BraTS-SSA-00001-000", "brats-ssa"),
+        ("BraTS-MET-00630-001", "brats-met"),
+        ("BraTS-PED-00001-000", "brats-ped"),
+        ("BraTS-MEN-00001-000", "brats-men"),
+        ("BraTS-GoAT-00001", "brats-goat"),
+        ("BraTS-GLI-0001-1", "brats-gli"),
+        ("TCGA-FG-6692", None),
+        ("BraTS-GLI-00001-0000", None),
+    ],
+)
+def test_the_challenge_is_read_from_the_id(tmp_path: Path, id: str, scheme: str | None) -> None:
+    files.write_brats_case(tmp_path, id)
+    (case,) = find_cases(tmp_path).cases
+    assert (case.id, case.scheme) == (id, scheme)
+
+
+def test_segmentations_and_strangers_are_left_alone(tmp_path: Path) -> None:
+    files.write_brats_case(tmp_path / ID, ID)
+    files.write_nifti(tmp_path / ID / f"{ID}-seg.nii.gz", files.head())
+    (tmp_path / "readme.txt").write_text("hello")
+    (tmp_path / ID / f"._{ID}-t1n.nii.gz").write_text("left by a desktop")
+    found = find_cases(tmp_path)
+    assert [set(case.images) for case in found.cases] == [set(files.SEQUENCES)]
+    assert found.faults == {}
+
+
+def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
+    files.write_brats_case(tmp_path / "a", "BraTS-GLI-00001-000", sequences=("t1n", "t2w", "t2f"))
+    files.write_brats_case(tmp_path / "b", "BraTS-GLI-00002-000")
+    files.write_nifti(tmp_path / "b" / "BraTS-GLI-00002-000_t1n.nii.gz", files.head())
+    files.write_brats_case(tmp_path / "c", "BraTS-GLI-00003-000")
+    files.write_brats_case(tmp_path / "d", "BraTS-GLI-00003-000")
+    files.write_brats_case(tmp_path / "e", "BraTS-GLI-00004-000")
+    found = find_cases(tmp_path)
+    assert [case.id for case in found.cases] == ["BraTS-GLI-00004-000"]
+    faults = [found.faults[f"BraTS-GLI-0000{i}-000"] for i in (1, 2, 3)]
+    assert "missing t1c" in faults[0] and str(tmp_path / "a") in faults[0]
+    assert "duplicate t1n" in faults[1] and "BraTS-GLI-00002-000_t1n.nii.gz" in faults[1]
+    assert "two cases with one id" in faults[2] and str(tmp_path / "d") in faults[2]
+
+
+@pytest.mark.parametrize("key", ["socket", "interface", None])
+@pytest.mark.parametrize("task", ["t1", "t2"])
+def test_both_panther_tasks_under_either_key_and_without_json(
+    tmp_path: Path, task: str, key: str | None
+) -> None:
+    files.write_panther_case(tmp_path, f"abdominal-{task}-mri", key=key)
+    found = find_cases(tmp_path)
+    (case,) = found.cases
+    assert found.platform == "grand-challenge"
+    assert (case.scheme, set(case.images)) == (f"panther-{task}", {task})
+    assert case.output == Path("images/pancreatic-tumor-segmentation/0a1b-scan.mha")
+
+
+def test_a_panther_folder_with_no_or_two_images(tmp_path: Path) -> None:
+    files.write_panther_case(tmp_path)
+    folder = tmp_path / "images" / "abdominal-t1-mri"
+    (folder / "second.mha").write_bytes((folder / "0a1b-scan.mha").read_bytes())
+    with pytest.raises(InputError, match=r"exactly one .mha expected, found 0a1b-scan.mha, second"):
+        find_cases(tmp_path)
+    for image in folder.iterdir():
+        image.unlink()
+    with pytest.raises(
+        InputError, match=r"abdominal-t1-mri: exactly one .mha expected, found none"
+    ):
+        find_cases(tmp_path)
+
+
+def test_unknown_and_too_many_sockets(tmp_path: Path) -> None:
+    files.write_panther_case(tmp_path / "a", "abdominal-ct")
+    with pytest.raises(InputError, match=r"inputs.json: one socket of .*, found abdominal-ct"):
+        find_cases(tmp_path / "a")
+    both = [files.socket(f"abdominal-{task}-mri", "socket") for task in ("t1", "t2")]
+    files.write_inputs_json(tmp_path / "b", both)
+    with pytest.raises(InputError, match="found abdominal-t1-mri, abdominal-t2-mri"):
+        find_cases(tmp_path / "b")
+    (tmp_path / "b" / "inputs.json").write_text('{"not": "a list"}')
+    with pytest.raises(InputError, match="not a list of sockets"):
+        find_cases(tmp_path / "b")
+
+
+def test_empty_and_missing_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no case found"):
+        find_cases(tmp_path)
+    with pytest.raises(InputError, match=r"nowhere: no such input folder"):
+        find_cases(tmp_path / "nowhere")
+
+
+@given(
+    id=st.from_regex(r"BraTS-(GLI|SSA|MET|PED|MEN|GoAT)-[0-9]{4,5}(-[0-9]{1,3})?", fullmatch=True),
+    separator=st.sampled_from("-_"),
+    sequence=st.sampled_from(files.SEQUENCES),
+)
+def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: str) -> None:
+    match = BRATS_FILE.match(f"{id}{separator}{sequence}.nii.gz")
+    assert match is not None
+    assert (match["id"], match["sequence"]) == (id, sequence)

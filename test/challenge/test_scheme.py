@@ -1,0 +1,97 @@
+"""Labels by name: the numbers of every challenge, and what probabilities become."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from challenge.scheme import (
+    SCHEMES,
+    Head,
+    labels_from,
+    probability_of,
+    restrict,
+    unusual_shares,
+    volumes_ml,
+)
+
+GLI = SCHEMES["brats-gli"]
+SOFTMAX = Head("softmax", ((), ("NETC",), ("SNFH",), ("ET",)), ("", "NETC", "SNFH", "ET"))
+NESTED = Head("regions", (("NETC", "SNFH", "ET"), ("NETC", "ET"), ("ET",)), ("SNFH", "NETC", "ET"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "labels"),
+    [
+        ("brats-gli", {"NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}),
+        ("brats-gli-2023", {"NETC": 1, "SNFH": 2, "ET": 3}),
+        ("brats-ssa", {"NETC": 1, "SNFH": 2, "ET": 3}),
+        ("brats-met", {"NETC": 1, "SNFH": 2, "ET": 3}),
+        ("brats-goat", {"NETC": 1, "SNFH": 2, "ET": 3}),
+        ("brats-ped", {"ET": 1, "NETC": 2, "CC": 3, "ED": 4}),
+        ("panther-t1", {"tumour": 1, "pancreas": 2}),
+        ("panther-t2", {"tumour": 1, "pancreas": 2}),
+    ],
+)
+def test_the_challenges_own_numbers(scheme: str, labels: dict[str, int]) -> None:
+    assert SCHEMES[scheme].labels == labels
+
+
+def test_whole_tumour_leaves_the_cavity_out() -> None:
+    labels = np.array([[[0, 1, 2, 3, 4]]], np.uint8)
+    assert GLI.mask(labels, "WT").tolist() == [[[False, True, True, True, False]]]
+    assert GLI.mask(labels, "TC").tolist() == [[[False, True, False, True, False]]]
+    assert GLI.mask(labels, "RC").tolist() == [[[False, False, False, False, True]]]
+
+
+def test_softmax_takes_the_most_probable() -> None:
+    probabilities = np.array([[0.4, 0.1], [0.3, 0.2], [0.2, 0.3], [0.1, 0.4]]).reshape(4, 1, 1, 2)
+    assert labels_from(probabilities, SOFTMAX, GLI).tolist() == [[[0, 3]]]
+
+
+def test_regions_paint_in_order_and_need_more_than_half() -> None:
+    wt, tc, et = [0.9, 0.9, 0.9, 0.5], [0.1, 0.8, 0.8, 0.5], [0.1, 0.2, 0.7, 0.5]
+    probabilities = np.array([wt, tc, et]).reshape(3, 1, 1, 4)
+    assert labels_from(probabilities, NESTED, GLI).tolist() == [[[2, 1, 3, 0]]]
+
+
+def test_probability_of_a_set_of_labels() -> None:
+    softmax = np.array([0.1, 0.2, 0.3, 0.4]).reshape(4, 1, 1, 1)
+    assert probability_of(softmax, SOFTMAX, ("NETC", "ET")).item() == pytest.approx(0.6)
+    regions = np.array([0.9, 0.6, 0.5]).reshape(3, 1, 1, 1)
+    assert probability_of(regions, NESTED, ("NETC", "ET")).item() == 0.6
+    with pytest.raises(ValueError, match="no channel"):
+        probability_of(regions, NESTED, ("RC",))
+
+
+def test_only_what_the_challenge_asks_is_written() -> None:
+    labels = np.array([[[0, 1, 2, 3, 4]]], np.uint8)
+    assert restrict(labels, GLI, SCHEMES["brats-ssa"]).tolist() == [[[0, 1, 2, 3, 0]]]
+    panther = SCHEMES["panther-t1"]
+    assert restrict(labels[..., :3], panther, panther).tolist() == [[[0, 1, 0]]]
+    with pytest.raises(ValueError, match="CC"):
+        restrict(labels, GLI, SCHEMES["brats-ped"])
+
+
+def test_volumes_in_ml() -> None:
+    labels = np.zeros((10, 10, 10), np.uint8)
+    labels[:5] = 2
+    assert volumes_ml(labels, GLI, 3.0) == {"NETC": 0, "SNFH": 1.5, "ET": 0, "RC": 0}
+
+
+def test_a_swapped_label_map_is_noticed() -> None:
+    labels = np.repeat([1, 2, 3], [5, 70, 25]).astype(np.uint8).reshape(1, 10, 10)
+    assert unusual_shares(labels, GLI) == []
+    swapped = np.array([0, 2, 1, 3], np.uint8)[labels]
+    assert [sentence.split()[0] for sentence in unusual_shares(swapped, GLI)] == ["NETC", "SNFH"]
+    assert unusual_shares(np.zeros((2, 2, 2), np.uint8), GLI) == []
+
+
+def test_real_expert_labels_are_usual_and_noticed_when_swapped(shared_data: Path) -> None:
+    path = shared_data / "tcga-fg-6692" / "fusion" / "simple.nii.gz"
+    old = np.asarray(nibabel.load(path).dataobj).astype(np.uint8)
+    labels = np.array([0, 1, 2, 0, 3], np.uint8)[old]
+    assert unusual_shares(labels, GLI) == []
+    # the shift of a published report: 1 taken for ET, 2 for NETC, 3 for SNFH
+    assert unusual_shares(np.array([0, 3, 1, 2], np.uint8)[labels], GLI) != []

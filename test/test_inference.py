@@ -1,0 +1,225 @@
+"""The whole program from folder to folder: what a user and a platform may rely on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import files
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+import tiny
+
+import inference
+from lab.__main__ import main as lab
+
+GLI = [f"BraTS-GLI-0000{i}-100" for i in (1, 2, 3)]
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny random models: a glioma ensemble of two heads, and both PANTHER tasks."""
+    folder = tmp_path_factory.mktemp("models")
+    regions = tiny.dataset(tiny.REGIONS, order=tiny.REGION_ORDER)
+    sources = [
+        tiny.train(folder / "softmax", tiny.plans(), tiny.dataset(), folds=(0, 1)),
+        tiny.train(folder / "regions", tiny.plans(spacing_mm=(1.3, 1.3, 1.3)), regions),
+    ]
+    out = ["--out", str(folder / "weights")]
+    lab(["pack", *map(str, sources), "--model", "gli", "--scheme", "brats-gli", *out])
+    abdomen = tiny.dataset({"background": 0, "tumour": 1, "pancreas": 2}, ["MRI"])
+    for task in ("t1", "t2"):
+        source = tiny.train(folder / task, tiny.plans(channels=1), abdomen)
+        lab(["pack", str(source), "--model", task, "--scheme", f"panther-{task}", *out])
+    return folder / "weights"
+
+
+@pytest.fixture
+def run(tmp_path: Path, weights: Path) -> Callable[..., int]:
+    """Run the program on tmp_path/in -> tmp_path/out."""
+
+    def run(*flags: str, source: str = "in") -> int:
+        (tmp_path / "out").mkdir(exist_ok=True)
+        paths = ("--input", tmp_path / source, "--output", tmp_path / "out", "--weights", weights)
+        return inference.main([*map(str, paths), "--device", "cpu", *flags])
+
+    return run
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_brats_folder(tmp_path: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]):
+    for id in GLI:
+        files.write_brats_case(tmp_path / "in" / id, id)
+    assert run("--record", str(tmp_path / "record.json")) == 0
+    assert written(tmp_path / "out") == [f"{id}.nii.gz" for id in GLI]
+    labels = nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz")
+    scan = nibabel.load(tmp_path / "in" / GLI[0] / f"{GLI[0]}-t1c.nii.gz")
+    assert labels.get_data_dtype() == np.uint8
+    assert labels.header["sform_code"] == scan.header["sform_code"] == 4
+    np.testing.assert_array_equal(labels.affine, scan.affine)
+    assert set(np.unique(labels.dataobj)) <= {0, 1, 2, 3, 4}
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["platform"] == "brats-folder"
+    assert list(record["cases"]) == GLI
+    assert len(record["models"]["gli"]) == 3
+    assert "3 of 3 cases written" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("task", ["t1", "t2"])
+def test_panther(tmp_path: Path, run: Callable[..., int], task: str):
+    files.write_panther_case(tmp_path / "in", f"abdominal-{task}-mri")
+    assert run() == 0
+    place = "images/pancreatic-tumor-segmentation/0a1b-scan.mha"
+    assert written(tmp_path / "out") == [place]
+    labels = SimpleITK.ReadImage(str(tmp_path / "out" / place))
+    assert labels.GetPixelID() == SimpleITK.sitkUInt8
+    assert labels.GetDirection()[:2] == (0.8, -0.6)
+    # random networks may see no tumour; the evaluator would punish an empty mask
+    assert set(np.unique(SimpleITK.GetArrayFromImage(labels))) == {0, 1}
+
+
+def test_the_older_command_line(tmp_path: Path, weights: Path):
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    (tmp_path / "out").mkdir()
+    flags = [f"--data_path={tmp_path / 'in'}", f"--output_path={tmp_path / 'out'}"]
+    assert inference.main(["infer", *flags, f"--weights={weights}", "--parameters_file=x"]) == 0
+    assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
+
+
+def test_one_bad_case_does_not_stop_the_others(
+    tmp_path: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    for id in GLI:
+        files.write_brats_case(tmp_path / "in", id)
+    broken = tmp_path / "in" / f"{GLI[1]}-t2f.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:-500])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{GLI[1]}.nii.gz").write_text("an earlier run's answer")
+    assert run() == 1
+    assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz", f"{GLI[2]}.nii.gz"]
+    last = capfd.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"1 of 3 cases failed; {GLI[1]}: {broken}: cannot be read as NIfTI")
+
+
+def test_strict_stops_at_the_first_failure(tmp_path: Path, run: Callable[..., int]):
+    for id in GLI:
+        files.write_brats_case(tmp_path / "in", id)
+    (tmp_path / "in" / f"{GLI[1]}-t2f.nii.gz").write_bytes(b"")
+    assert run("--strict") == 1
+    assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
+
+
+def test_missing_modality_and_a_sound_case(tmp_path: Path, run: Callable[..., int]):
+    files.write_brats_case(tmp_path / "in", GLI[0], sequences=("t1n", "t1c"))
+    files.write_brats_case(tmp_path / "in", GLI[1])
+    assert run() == 1
+    assert written(tmp_path / "out") == [f"{GLI[1]}.nii.gz"]
+
+
+def test_the_model_that_fits(tmp_path: Path, run: Callable[..., int], capfd):
+    files.write_brats_case(tmp_path / "ssa", "BraTS-SSA-00001-000")
+    assert run(source="ssa") == 0  # same sequences, same label values
+    labels = nibabel.load(tmp_path / "out" / "BraTS-SSA-00001-000.nii.gz")
+    assert 4 not in np.unique(labels.dataobj)  # the challenge has no resection cavity
+    files.write_brats_case(tmp_path / "ped", "BraTS-PED-00001-000")
+    assert run(source="ped") == 2  # label values differ
+    assert "no model fits case BraTS-PED-00001-000" in capfd.readouterr().err
+    assert run("--model", "nothing", source="ssa") == 2
+    assert "no model 'nothing', only gli, t1, t2" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda m: m.write_text(m.read_text().replace('"schema": 1', '"schema": 2')), "newer"),
+        (lambda m: m.write_text("{"), "not a manifest"),
+        (lambda m: m.unlink(), "no MANIFEST.json"),
+        (lambda m: next(m.parent.rglob("*.pth")).write_bytes(b"other"), "5 bytes"),
+        (lambda m: next(m.parent.rglob("plans.json")).unlink(), "listed in MANIFEST.json but"),
+    ],
+    ids=["newer", "not JSON", "no manifest", "other weights", "a file gone"],
+)
+def test_weights_that_do_not_verify(
+    tmp_path: Path, weights: Path, spoil: Callable[[Path], object], message: str, capfd
+):
+    subprocess.run(["cp", "-r", weights / "gli", tmp_path / "weights"], check=True)
+    spoil(tmp_path / "weights" / "MANIFEST.json")
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    (tmp_path / "out").mkdir()
+    flags = ["--input", tmp_path / "in", "--output", tmp_path / "out"]
+    assert inference.main([*map(str, flags), "--weights", str(tmp_path / "weights")]) == 2
+    assert message in capfd.readouterr().err.strip().splitlines()[-1]
+    assert written(tmp_path / "out") == []
+
+
+def test_one_changed_byte_is_noticed(tmp_path: Path, weights: Path, capfd):
+    subprocess.run(["cp", "-r", weights / "gli", tmp_path / "weights"], check=True)
+    checkpoint = next((tmp_path / "weights").rglob("*.pth"))
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    (tmp_path / "out").mkdir()
+    flags = ["--input", tmp_path / "in", "--output", tmp_path / "out"]
+    assert inference.main([*map(str, flags), "--weights", str(tmp_path / "weights")]) == 2
+    assert f"{checkpoint}: sha256" in capfd.readouterr().err
+
+
+def test_paths_that_cannot_work(tmp_path: Path, run: Callable[..., int], capfd):
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    assert run("--record", str(tmp_path / "out" / "record.json")) == 2
+    assert "must lie outside the output folder" in capfd.readouterr().err
+    assert run(source="nowhere") == 2
+    assert "nowhere: no such input folder" in capfd.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run(source="empty") == 2
+    assert "no case found" in capfd.readouterr().err
+    flags = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "missing")]
+    assert inference.main(flags) == 2
+    assert "missing: no such output folder" in capfd.readouterr().err
+    with pytest.raises(SystemExit) as usage:
+        run("--device", "abacus")
+    assert usage.value.code == 2
+
+
+def test_a_read_only_output(tmp_path: Path, run: Callable[..., int], capfd, monkeypatch):
+    # root may write anywhere, so the system's answer is put into its mouth
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert run() == 2
+    assert "out: the output folder is not writable" in capfd.readouterr().err
+
+
+def test_a_folder_of_both_sound_and_foreign_cases(tmp_path: Path, run: Callable[..., int]):
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    files.write_brats_case(tmp_path / "in", "BraTS-PED-00001-000")
+    assert run() == 1
+    assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
+
+
+def test_a_kill_leaves_no_partial_file(tmp_path: Path, weights: Path):
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    for number in range(6):
+        files.write_brats_case(tmp_path / "in", f"BraTS-GLI-0001{number}-100")
+    (tmp_path / "out").mkdir()
+    flags = ["--input", tmp_path / "in", "--output", tmp_path / "out", "--weights", weights]
+    program = subprocess.Popen([sys.executable, inference.__file__, *map(str, flags)])
+    deadline = time.monotonic() + 60
+    while not written(tmp_path / "out") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(30) != 0
+    names = written(tmp_path / "out")
+    assert 0 < len(names) < 7
+    assert all(name.startswith("BraTS-GLI-000") for name in names)
+    for name in names:
+        assert nibabel.load(tmp_path / "out" / name).get_fdata().shape == (18, 22, 20)
