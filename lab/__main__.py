@@ -8,9 +8,9 @@ import sys
 VERBS = {
     "phantom": ("lab.phantom", "make a cohort of synthetic scans with labels"),
     "pack": ("lab.pack", "freeze a trained nnU-Net folder or export zip into weights/"),
+    "out-of-fold": ("lab.out_of_fold", "predict training cases by the member that never saw them"),
     "fit": ("lab.fit", "fit clusters and rules on out-of-fold predictions, and freeze them"),
     "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
-    "check": ("lab.check", "check an output folder against its input folder as the platform would"),
     "evaluate": ("lab.evaluate", "score predictions against references"),
 }
 

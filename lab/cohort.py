@@ -1,0 +1,40 @@
+"""A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenge.case import CaseFiles
+from challenge.scheme import Scheme
+from ensemble.plans import channel_order
+
+
+@dataclass(frozen=True)
+class CohortCase:
+    """One case and its reference labels."""
+
+    files: CaseFiles
+    reference: Path
+
+
+def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
+    """List the training cases of a raw dataset folder, sorted by id.
+
+    Raises:
+        ValueError: the folder holds no case, or a case lacks a channel.
+    """
+    dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    ending, sequences = dataset["file_ending"], channel_order(dataset, scheme)
+    cases = []
+    for reference in sorted((folder / "labelsTr").glob(f"*{ending}")):
+        id = reference.name.removesuffix(ending)
+        names = [f"{id}_{channel:04d}{ending}" for channel in range(len(sequences))]
+        images = {s: folder / "imagesTr" / n for s, n in zip(sequences, names, strict=True)}
+        for path in images.values():
+            if not path.is_file():
+                raise ValueError(f"{path}: missing, though {reference.name} is there")
+        files = CaseFiles(id, images, sequences[0], Path(reference.name), scheme.name)
+        cases.append(CohortCase(files, reference))
+    if not cases:
+        raise ValueError(f"{folder}: no labelsTr/*{ending}")
+    return cases
