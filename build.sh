@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Build the image.
+#
+#   ./build.sh           builds podium:<version>-<commit>; further arguments go to the engine's build command
+#   ./build.sh --name    prints that name and builds nothing
+#
+# From the environment: DOCKER (the engine, default docker), IMAGE (another name), BASE_IMAGE, and TORCH: cuda12
+# (default: the GPU build of requirements-cuda12.txt) or lock (the torch of requirements.txt).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+docker=${DOCKER:-docker}
+export DOCKER_BUILDKIT=1 # before Docker 23 the secret mounts need to be asked for
+
+in_image=(Dockerfile .dockerignore pyproject.toml requirements.txt requirements-cuda12.txt
+          LICENSE inference.py challenge ensemble postprocess weights)
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
+if commit=$(git rev-parse --short=12 HEAD 2>/dev/null); then
+  [ -z "$(git status --porcelain -- "${in_image[@]}")" ] || commit+=-dirty
+else
+  commit=nogit
+fi
+image=${IMAGE:-podium:$version-$commit}
+if [ "${1:-}" = --name ]; then
+  echo "$image"
+  exit
+fi
+
+"$docker" build --platform linux/amd64 --tag "$image" \
+  ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --build-arg "TORCH=${TORCH:-cuda12}" \
+  --build-arg "VERSION=$version" --build-arg "REVISION=$commit" "$@" .
+bytes=$("$docker" image inspect --format '{{.Size}}' "$image")
+echo "built $image, $((bytes / 1000000)) MB"

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Run the built image on the sample cases as the platforms run it, and compare with the expected labels.
+#
+#   test/run_container.sh [SET...]    folders under test/input (default: all)
+#
+# From the environment: DOCKER, IMAGE (default: what build.sh would build, and builds if it is missing), GPUS=all (run on
+# a GPU), MEMORY (default 6g), MODEL=dir (an unpacked weights archive, mounted where grand-challenge puts it), TOLERANCE
+# (share of the expected foreground that may differ, default 0.001).
+# Exit code 0 only if every label image is as expected.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+docker=${DOCKER:-docker}
+image=${IMAGE:-$(./build.sh --name)}
+tolerance=${TOLERANCE:-0.001}
+memory=${MEMORY:-6g}
+# A commit in the name says what is inside: such an image is not built again. A name without one says nothing.
+if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
+  ./build.sh
+fi
+
+scratch=$(mktemp -d)
+cleanup() {
+  # What the container wrote belongs to the container's user; the container gives it back.
+  "$docker" run --rm --network none --user 0 --entrypoint chmod -v "$scratch:/scratch" "$image" \
+    -R a+rwX /scratch >/dev/null 2>&1 || true
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+sandbox=(--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges
+         --shm-size 128m --pids-limit 256 --memory "$memory" --memory-swap "$memory"
+         ${GPUS:+--gpus "$GPUS"} ${MODEL:+-v "$(realpath "${MODEL:-.}"):/opt/ml/model:ro"})
+
+fresh_output() {
+  out=$(mktemp -d "$scratch/out.XXXXXX")
+  chmod 777 "$out" # the container's user is not the owner of this folder
+}
+
+# compare NAME: the last run's output with test/expected/NAME, by the image's own Python: the host may have none
+compare() {
+  "$docker" run --rm --network none --read-only --entrypoint /opt/venv/bin/python -v "$PWD/test:/test:ro" \
+    -v "$out:/output:ro" "$image" /test/compare_labels.py "/test/expected/$1" /output --tolerance "$tolerance"
+}
+
+failed=()
+# check NAME HOW COMMAND...: run it, compare, remember a failure and go on
+check() {
+  local name=$1 how=$2 start=$SECONDS verdict=ok
+  shift 2
+  echo "== $name, $how"
+  { "$@" && compare "$name"; } || { verdict=FAILED; failed+=("$name ($how)"); }
+  echo "-- $name, $how: $verdict, $((SECONDS - start)) s"
+}
+
+# run_set NAME [engine option...]: the platforms' call, without arguments
+run_set() {
+  local name=$1
+  shift
+  fresh_output
+  "$docker" run "${sandbox[@]}" "$@" -v "$PWD/test/input/$name:/input:ro" -v "$out:/output" "$image"
+}
+
+# run_infer NAME: the older call, with arguments and other mount points
+run_infer() {
+  fresh_output
+  "$docker" run "${sandbox[@]}" -v "$PWD/test/input/$1:/data:ro" -v "$out:/results" "$image" \
+    infer --data_path=/data --output_path=/results
+}
+
+# An empty input is a usage error (exit code 2) and leaves an empty output.
+run_empty() {
+  local code=0
+  fresh_output
+  mkdir -p "$scratch/empty"
+  chmod 755 "$scratch" "$scratch/empty"
+  "$docker" run "${sandbox[@]}" -v "$scratch/empty:/input:ro" -v "$out:/output" "$image" || code=$?
+  [ "$code" -eq 2 ] || { echo "empty input: exit code $code, expected 2"; return 1; }
+  [ -z "$(ls -A "$out")" ] || { echo "empty input: output is not empty"; return 1; }
+}
+
+# What must not be in an image: what makes the weights, the tests, and anything a build was lent.
+check_contents() {
+  # shellcheck disable=SC2016  # the image's shell expands it
+  "$docker" run --rm --network none --read-only --entrypoint sh "$image" -c '
+    for path in lab test .git /etc/pip.conf /run/build-ca.crt; do
+      [ ! -e "$path" ] || { echo "the image holds $path"; exit 1; }
+    done
+    [ "$(id -u)" = 1000 ] && [ -z "$(find . ! -perm -o=r)" ] || { echo "user or permissions are wrong"; exit 1; }'
+}
+
+sets=("$@")
+if [ ${#sets[@]} -eq 0 ]; then
+  for folder in test/input/*/; do sets+=("$(basename "$folder")"); done
+fi
+
+check_contents || failed+=("contents")
+for name in "${sets[@]}"; do
+  check "$name" "default command" run_set "$name"
+done
+check "${sets[-1]}" "foreign uid" run_set "${sets[-1]}" --user 4242:4242
+check "${sets[-1]}" "infer command" run_infer "${sets[-1]}"
+run_empty || failed+=("empty input")
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'FAILED: %s\n' "${failed[@]}"
+  exit 1
+fi
+echo "container test passed: $image"
