@@ -70,13 +70,16 @@ class RemoveSmall:
         else:
             _check_number("min_volume_mm3", self.min_volume_mm3, math.inf)
 
+    def too_small(self, voxels: np.ndarray, voxel_volume_mm3: float) -> np.ndarray:
+        """Return which components, given by their voxel counts, are below the minimum."""
+        if self.min_volume_mm3 is None:
+            return voxels < self.min_voxels
+        return voxels * voxel_volume_mm3 < self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
+
     def find(self, label: np.ndarray, foreground: int, voxel_volume_mm3: float) -> np.ndarray:
         """Return the voxels of all components that are too small."""
         components = find_components(label)
-        if self.min_volume_mm3 is None:
-            return components.where(components.voxels < self.min_voxels)
-        limit = self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
-        return components.where(components.voxels * voxel_volume_mm3 < limit)
+        return components.where(self.too_small(components.voxels, voxel_volume_mm3))
 
 
 @dataclass(frozen=True)
