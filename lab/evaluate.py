@@ -59,7 +59,7 @@ def score(
     maps = [read_volume(path, np.uint8).array for path in (prediction, reference)]
     if maps[0].shape != maps[1].shape:
         raise SystemExit(f"{prediction}: shape {maps[0].shape}, reference {maps[1].shape}")
-    found = region_dice(*maps, scheme)
+    found = region_dice(maps[0], maps[1], scheme)
     return {region: found[region] for region in regions}
 
 

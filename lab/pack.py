@@ -102,7 +102,8 @@ def pack_source(
     source: Source, building: Path, scheme: Scheme, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Copy one source's slim files into the model folder; return its manifest entries."""
-    home = building / source.folder.name
+    number = sum(1 for _ in building.glob("*"))
+    home = building / (f"{source.folder.name}-{number}" if number else source.folder.name)
     home.mkdir(parents=True)
     shutil.copyfile(source.folder / "plans.json", home / "plans.json")
     dataset = json.loads((source.folder / "dataset.json").read_text(encoding="utf-8"))
