@@ -11,7 +11,8 @@ import torch
 from challenge.scheme import SCHEMES
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab
-from lab.pack import label_names, read_training_checkpoint, slim_checkpoint
+from lab.label_names import label_names
+from lab.pack import read_training_checkpoint, slim_checkpoint
 
 GLI = SCHEMES["brats-gli"]
 
