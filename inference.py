@@ -77,7 +77,9 @@ def run_case(files: CaseFiles, ready: Ready, device: "torch.device", output: Pat
 def main(argv: list[str] | None = None) -> int:
     """Find cases, make the models ready, run every case; return the exit code."""
     args = parse(sys.argv[1:] if argv is None else argv)
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
+    logging.basicConfig(
+        stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s", force=True
+    )
     signal.signal(signal.SIGTERM, _leave)
     try:
         check_paths(args)

@@ -1,0 +1,70 @@
+"""Weights are what their manifest says, or nothing runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from ensemble.manifest import ManifestError, find_manifests, verify_model
+from lab.__main__ import main as lab
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
+    out = str(tmp_path / "weights")
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", out])
+    return tmp_path / "weights" / "m" / "MANIFEST.json"
+
+
+def change(manifest: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads(manifest.read_text())
+    how(content)
+    manifest.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (lambda m: m.update(schema=2), "schema 2 is newer than this program"),
+        (lambda m: m.update(schema="1"), "schema 1 is not known"),
+        (lambda m: m.update(scheme="brats-xyz"), "scheme not one of"),
+        (lambda m: m.pop("members"), "incomplete"),
+        (lambda m: m.update(members=[]), "without members"),
+        (lambda m: m["members"][0].update(weight=0), "weight 0.0 of .* is not positive"),
+        (lambda m: m["members"][0].update(configuration="2d"), "no configuration '2d'"),
+        (
+            lambda m: m["members"][0].update(fold="7"),
+            "fold_7/checkpoint_final.pth not in its files",
+        ),
+        (lambda m: m["members"][0].update(labels={"1": "NETC"}), "label 2 has no name"),
+        (lambda m: m["files"].update({"../x": {}}), r"\.\./x points outside"),
+        (lambda m: m["files"].update({"/etc/passwd": {}}), "points outside"),
+        (lambda m: m["files"].update({"gone": {}}), "gone: listed in MANIFEST.json but missing"),
+    ],
+)
+def test_every_way_to_be_wrong_is_named(manifest: Path, how: Callable, message: str) -> None:
+    change(manifest, how)
+    with pytest.raises(ManifestError, match=message):
+        verify_model(manifest)
+
+
+def test_a_changed_size_and_a_changed_byte(manifest: Path) -> None:
+    plans = next(manifest.parent.rglob("plans.json"))
+    original = plans.read_text()
+    plans.write_text(original + " ")
+    with pytest.raises(ManifestError, match=r"plans.json: \d+ bytes, MANIFEST.json says"):
+        verify_model(manifest)
+    plans.write_text(original.replace("1", "2", 1))
+    with pytest.raises(ManifestError, match=r"plans.json: sha256"):
+        verify_model(manifest)
+
+
+def test_where_manifests_are_found(manifest: Path) -> None:
+    assert find_manifests(manifest.parents[1]) == {"m": manifest}
+    assert find_manifests(manifest.parent) == {"m": manifest}
+    with pytest.raises(ManifestError, match=r"no MANIFEST.json here or one folder down"):
+        find_manifests(manifest.parents[2] / "nowhere")
