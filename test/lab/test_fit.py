@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 import SimpleITK
+from test_clustering import cloud
 from test_search import tables_of
 
 from challenge.scheme import SCHEMES
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
-from lab.clustering import MAX_DISTANCE_FACTOR, fit_clusters
 from lab.fit import Described, fit_artefacts, summary
 from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.feature_names import feature_names
@@ -20,18 +20,11 @@ GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
 DATE = datetime.date(2026, 1, 2)
 
 
-def rows_of(rng, cases, centre, n=386):
-    """Return feature vectors around a centre: some Gaussian, some spanning decades."""
-    rows = centre + rng.normal(size=(cases, 5)) @ np.random.default_rng(0).normal(size=(5, n))
-    rows[:, ::7] = np.exp(rows[:, ::7])
-    return rows
-
-
 @pytest.fixture(scope="module")
 def described():
     """Eight cases with specks to remove and ten with real ones, told apart by features."""
     rng = np.random.default_rng(5)
-    rows = np.concatenate([rows_of(rng, 8, 9.0), rows_of(rng, 10, -9.0)])
+    rows = np.concatenate([cloud(rng, 8, 9.0), cloud(rng, 10, -9.0)])
     tables = tables_of(rng, 8) + tables_of(rng, 10, true_specks=True)
     cases = [Described(f"case-{i}", *pair) for i, pair in enumerate(zip(rows, tables, strict=True))]
     return [*cases, Described("case-empty", None, tables[0])]
@@ -66,19 +59,6 @@ def test_the_same_cases_give_the_same_bytes(described, artefacts, tmp_path):
     for name in ("postprocess.json", "clusters.npz"):
         one, two = (tmp_path / folder / name for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
-
-
-def test_one_cloud_is_one_cluster_and_reaches_beyond_its_cases():
-    rows = rows_of(np.random.default_rng(1), 30, 0.0)
-    clustering = fit_clusters(rows)
-    assert clustering.model.centres.shape[0] == 1
-    farthest = max(clustering.model.assign(row)[1] for row in rows)
-    assert clustering.max_distance == (MAX_DISTANCE_FACTOR * farthest,)
-
-
-def test_a_handful_of_cases_is_too_few():
-    with pytest.raises(ValueError, match="7 cases with features, at least 8"):
-        fit_clusters(np.zeros((7, 10)))
 
 
 def write(path, array):

