@@ -66,7 +66,8 @@ def save_artefacts(folder: Path, artefacts: Artefacts) -> None:
     if artefacts.model is None:
         raise ArtefactError(f"{folder}: there is no fitted model to save")
     buffer = io.BytesIO()  # numpy dates every array in the archive 1980, so bytes are stable
-    np.savez(buffer, feature_names=np.array(artefacts.feature_names), **vars(artefacts.model))
+    names = np.array(artefacts.feature_names, "S")  # a quarter of the bytes of a str array
+    np.savez(buffer, feature_names=names, **vars(artefacts.model))
     sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
     document = write_document(artefacts, sha256)
     _checked(document, buffer.getvalue(), artefacts.scheme, folder)
@@ -115,8 +116,8 @@ def _read_model(content: bytes, sha256: str, artefacts: Artefacts) -> ClusterMod
         raise ValueError(f"sha256 {found}, not {sha256} as {JSON_NAME} says")
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    names = tuple(str(name) for name in arrays.pop("feature_names", np.array([])))
-    if names != artefacts.feature_names:
+    names = arrays.pop("feature_names", np.array([], "S")).astype(str).tolist()
+    if names != list(artefacts.feature_names):
         raise ValueError(f"feature_names are not those of {JSON_NAME}, in that order")
     expected = {array.name for array in fields(ClusterModel)}
     if wrong := sorted(expected ^ set(arrays)):
