@@ -4,9 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge.case import CaseFiles
+import numpy as np
+
+from challenge.case import CaseFiles, Volume, read_volume
 from challenge.scheme import Scheme
 from ensemble.plans import channel_order
+from lab.label_names import label_names
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,12 @@ class CohortCase:
 
     files: CaseFiles
     reference: Path
+    value_table: np.ndarray  # (256,) uint8, the dataset's label values -> the scheme's
+
+    def read_reference(self) -> Volume:
+        """Read the reference labels (z, y, x), uint8, in the scheme's values."""
+        volume = read_volume(self.reference, np.uint8)
+        return Volume(self.value_table[volume.array], volume.spacing_mm, volume.geometry)
 
 
 def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
@@ -25,6 +34,9 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     """
     dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     ending, sequences = dataset["file_ending"], channel_order(dataset, scheme)
+    table = np.zeros(256, np.uint8)
+    for name, value in label_names(dataset, scheme).items():
+        table[value] = scheme.labels[name]
     cases = []
     for reference in sorted((folder / "labelsTr").glob(f"*{ending}")):
         id = reference.name.removesuffix(ending)
@@ -34,7 +46,7 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
             if not path.is_file():
                 raise ValueError(f"{path}: missing, though {reference.name} is there")
         files = CaseFiles(id, images, sequences[0], Path(reference.name), scheme.name)
-        cases.append(CohortCase(files, reference))
+        cases.append(CohortCase(files, reference, table))
     if not cases:
         raise ValueError(f"{folder}: no labelsTr/*{ending}")
     return cases

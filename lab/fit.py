@@ -1,9 +1,8 @@
 """Fit clusters and rules on out-of-fold predictions, and freeze them into a model folder.
 
-`python -m lab fit --model weights/NAME --cases DIR --predictions DIR`
-
---cases        nnU-Net raw data: imagesTr/<ID>_0000.*, labelsTr/<ID>.*, dataset.json
---predictions  <ID>.* label maps numbered like labelsTr, each made without that case in training
+`python -m lab fit --model weights/NAME --cohort DIR --predictions DIR`, where the predictions are
+label maps in the scheme's values as `lab out-of-fold` writes them, each made by a member that was
+trained without that case.
 
 Features are those of the predicted mask, as they will be at run time. A cluster ships rules only
 where choosing rules like this gained Dice on held-out cases; otherwise its labels stay.
@@ -13,7 +12,6 @@ import argparse
 import datetime
 import hashlib
 import importlib.metadata
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.case import Case, CaseFiles, check_same_grid, read_case, read_volume
+from challenge.case import Case, check_same_grid, read_case, read_volume
 from challenge.scheme import Scheme
 from lab.clustering import fit_clusters
+from lab.cohort import read_cohort
 from lab.search import Decision, Table, decide, make_table, scored_regions
 from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer, save_artefacts
 from postprocess.clusters import ClusterModel
@@ -58,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add = parser.add_argument
     add("--model", type=Path, required=True, metavar="DIR", help="model folder, weights/NAME")
-    add("--cases", type=Path, required=True, metavar="DIR", help="nnU-Net raw data folder")
+    add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
     add("--predictions", type=Path, required=True, metavar="DIR", help="out-of-fold label maps")
 
 
@@ -70,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     scheme = scheme_of(args.model / MANIFEST)
     described = [
-        describe(labelled, scheme) for labelled in read_cohort(args.cases, args.predictions, scheme)
+        describe(labelled, scheme)
+        for labelled in read_predicted(args.cohort, args.predictions, scheme)
     ]
     artefacts = fit_artefacts(described, scheme, datetime.date.today())
     save_artefacts(args.model, artefacts)
@@ -79,32 +79,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_cohort(cases: Path, predictions: Path, scheme: Scheme) -> Iterator[Labelled]:
-    """Read every predicted case of an nnU-Net folder, one at a time.
+def read_predicted(cohort: Path, predictions: Path, scheme: Scheme) -> Iterator[Labelled]:
+    """Read every case of a cohort with its out-of-fold prediction, one at a time.
 
     Raises:
-        SystemExit: no prediction, or one without a case.
+        SystemExit: a case has no prediction.
         CaseError: a file is unreadable or on another grid.
     """
-    from ensemble.plans import channel_order
-    from lab.pack import label_names
-
-    dataset = json.loads((cases / "dataset.json").read_text(encoding="utf-8"))
-    ending, order = dataset["file_ending"], channel_order(dataset, scheme)
-    to_scheme = np.zeros(256, np.uint8)
-    for name, value in label_names(dataset, scheme).items():
-        to_scheme[value] = scheme.labels[name]
-    paths = sorted(path for path in predictions.iterdir() if path.name.endswith(ending))
-    if not paths:
-        raise SystemExit(f"{predictions}: no prediction ending in {ending}")
-    for path in paths:
-        id = path.name.removesuffix(ending)
-        images = {s: cases / "imagesTr" / f"{id}_{i:04d}{ending}" for i, s in enumerate(order)}
-        case = read_case(CaseFiles(id, images, order[0], Path(path.name)))
-        truth = cases / "labelsTr" / path.name
-        prediction, reference = (read_volume(p, np.uint8) for p in (path, truth))
-        check_same_grid(prediction, reference, path, truth)
-        yield Labelled(case, to_scheme[prediction.array], to_scheme[reference.array])
+    for member in read_cohort(cohort, scheme):
+        path = predictions / member.reference.name
+        if not path.is_file():
+            raise SystemExit(f"{path}: no prediction for {member.reference}")
+        prediction, reference = read_volume(path, np.uint8), member.read_reference()
+        check_same_grid(prediction, reference, path, member.reference)
+        yield Labelled(read_case(member.files), prediction.array, reference.array)
 
 
 def describe(labelled: Labelled, scheme: Scheme) -> Described:

@@ -8,12 +8,10 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
 from challenge.case import read_case, write_labels
-from challenge.scheme import SCHEMES, labels_from
+from challenge.scheme import labels_from
 from ensemble.device import choose_device
-from ensemble.manifest import Member, Model, verify_model
+from ensemble.manifest import Member, verify_model
 from ensemble.predict import predict_member, to_head
 from lab.cohort import read_cohort
 
@@ -23,27 +21,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="packed model folder")
     parser.add_argument("--cohort", type=Path, required=True, help="nnU-Net raw dataset folder")
     parser.add_argument("--splits", type=Path, required=True, help="splits_final.json of training")
-    parser.add_argument("--out", type=Path, required=True, help="label maps and npz go here")
+    parser.add_argument("--out", type=Path, required=True, help="label maps go here")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write <case> label maps and <case>.npz (probabilities, float16) of every validation case."""
+    """Write the label map, in the scheme's values, of every validation case."""
     model = verify_model(args.model / "MANIFEST.json")
-    cohort = {case.files.id: case for case in read_cohort(args.cohort, SCHEMES[model.scheme.name])}
+    cohort = {case.files.id: case for case in read_cohort(args.cohort, model.scheme)}
     splits = json.loads(args.splits.read_text(encoding="utf-8"))
     args.out.mkdir(parents=True, exist_ok=True)
     device = choose_device(args.device)
     for member in model.members:
         for id in splits[fold_of(member, splits)]["val"]:
-            if (args.out / f"{id}.npz").exists():
+            if (args.out / cohort[id].files.output).exists():
                 continue  # an interrupted run goes on where it stopped
             case = read_case(cohort[id].files)
             own = predict_member(case, member, model, device)
             probabilities = to_head(own, member.head, model.head)
             labels = labels_from(probabilities, model.head, model.scheme)
             write_labels(labels, cohort[id].files, args.out)
-            save_probabilities(args.out / f"{id}.npz", probabilities, model)
             print(f"{id} by {member.name}", flush=True)
     return 0
 
@@ -56,10 +53,3 @@ def fold_of(member: Member, splits: list[dict[str, list[str]]]) -> int:
             f"{member.name}: fold {fold!r} is not in the splits (0..{len(splits) - 1})"
         )
     return int(fold)
-
-
-def save_probabilities(path: Path, probabilities: np.ndarray, model: Model) -> None:
-    """Write probabilities (channel, z, y, x) whole or not at all."""
-    partial = path.with_name(f".partial-{path.name}")
-    np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
-    partial.replace(path)

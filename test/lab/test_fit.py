@@ -97,7 +97,7 @@ def cohort(tmp_path):
 
 
 def fit(cohort):
-    arguments = {"model": "weights/panther-t1", "cases": "raw", "predictions": "predictions"}
+    arguments = {"model": "weights/panther-t1", "cohort": "raw", "predictions": "predictions"}
     words = [word for k, v in arguments.items() for word in (f"--{k}", str(cohort / v))]
     return main(["fit", *words])
 
@@ -118,5 +118,5 @@ def test_the_verb_fits_from_files_and_lists_them_in_the_manifest(cohort, capsys)
 def test_no_predictions_is_said(cohort):
     for path in (cohort / "predictions").iterdir():
         path.unlink()
-    with pytest.raises(SystemExit, match="no prediction ending in"):
+    with pytest.raises(SystemExit, match=r"p0.mha: no prediction for"):
         fit(cohort)
