@@ -19,6 +19,8 @@ cleanup() {
   if [ "${DOCKER:-}" = podman ]; then
     podman rm --all --force >/dev/null 2>&1
     [ -n "${CI_STORE:-}" ] || podman rmi --all --force >/dev/null 2>&1
+    # each container's own clean-up may still be on its way, and would make the scratch folder anew
+    for _ in $(seq 50); do pgrep -f "$scratch/run" >/dev/null || break; sleep 0.2; done
     # podman leaves its own, now empty, control groups behind; rmdir takes only empty ones
     find /sys/fs/cgroup -mindepth 1 -depth -type d -path '*/libpod_parent*' -exec rmdir {} + 2>/dev/null
   fi
@@ -94,7 +96,7 @@ pip_setting() {
 }
 
 # The build may need what this machine's pip is configured with: settings and certificates go in as build secrets,
-# local folders of wheels are mounted where they lie.
+# local folders of wheels are mounted where they lie (an empty folder of each stays in this image, which is thrown away).
 lend_pip_settings() {
   local key value place
   build_arguments=(--network host --pull=never --secret "id=pip_conf,src=$scratch/pip.conf")

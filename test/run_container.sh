@@ -93,6 +93,10 @@ if [ ${#sets[@]} -eq 0 ]; then
   for folder in test/input/*/; do sets+=("$(basename "$folder")"); done
 fi
 
+for name in "${sets[@]}"; do
+  [ -d "test/input/$name" ] && [ -d "test/expected/$name" ] || { echo "no test/input/$name or test/expected/$name"; exit 2; }
+done
+
 check_contents || failed+=("contents")
 for name in "${sets[@]}"; do
   check "$name" "default command" run_set "$name"
