@@ -1,0 +1,34 @@
+"""Synthetic cohorts: `python -m lab phantom`. Nobody's scans, so they may be shipped and shown."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    from lab.phantom.cohort import KINDS
+
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--cases", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="patients differ between seeds")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--spacing", type=_spacing, help="z,y,x in mm; default: the native grid")
+    parser.add_argument("--layout", choices=("nnunet", "challenge"), default="challenge")
+    parser.add_argument("--workers", type=int, default=1)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the cohort and say what it holds."""
+    from lab.phantom.cohort import write
+
+    out = (args.out, args.layout)
+    for sentence in write(args.kind, args.seed, args.cases, args.spacing, out, args.workers):
+        print(sentence)
+    return 0
+
+
+def _spacing(text: str) -> tuple[float, float, float]:
+    z, y, x = (float(part) for part in text.split(","))
+    if min(z, y, x) <= 0:
+        raise argparse.ArgumentTypeError(f"spacings must be positive, got {text}")
+    return z, y, x

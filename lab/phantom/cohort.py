@@ -1,0 +1,129 @@
+"""Cohorts of synthetic patients on disk, for nnU-Net to train on or for a container to read.
+
+The only module here that knows files. Layouts:
+nnunet     DIR/imagesTr/<ID>_0000.*, DIR/labelsTr/<ID>.*, DIR/dataset.json
+challenge  BraTS    DIR/<ID>/<ID>-t1n.nii.gz ..., references DIR-labels/<ID>.nii.gz
+           PANTHER  DIR/<ID>/images/abdominal-t1-mri/<uuid>.mha, references DIR-labels/<uuid>.mha
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from challenge.scheme import SCHEMES
+from lab.phantom import brats, panther
+from lab.phantom.fields import Grid
+
+KINDS = ("brats-gli", "panther-t1", "panther-t2")
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One synthetic patient: pictures (z, y, x) int16 by sequence, and labels uint8."""
+
+    name: str
+    grid: Grid
+    pictures: Mapping[str, np.ndarray]
+    labels: np.ndarray
+    shift_mm: Triple  # from patient coordinates in LPS order to the world of the file
+
+
+def patient(kind: str, seed: int, number: int, spacing_mm: Triple | None = None) -> Patient:
+    """Make patient `number` of the cohort `seed`, on the native grid or at another spacing."""
+    own = seed * 10_000 + number
+    native = brats.grid_of(own) if kind == "brats-gli" else panther.grid_of(kind, own)
+    grid = native if spacing_mm is None else native.respaced(spacing_mm)
+    code = 90_000 + (seed * 1_000 + number) % 10_000
+    if kind == "brats-gli":
+        pictures, labels = brats.scan(own, grid)
+        return Patient(f"BraTS-GLI-{code}-100", grid, pictures, labels, brats.world_shift_mm(grid))
+    pictures, labels = panther.scan(kind, own, grid)
+    name = f"{code}_0001" if kind == "panther-t1" else f"{code}"
+    return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
+
+
+def save(path: Path, array: np.ndarray, made: Patient) -> None:
+    """Write one array (z, y, x) on the grid of `made`; the folder is created."""
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(made.grid.spacing_mm[::-1])
+    image.SetDirection((1, 0, 0, 0, -float(np.sign(made.grid.step_mm[1])), 0, 0, 0, 1))
+    superior, anterior, left = made.grid.first_mm
+    lps = (left, -anterior, superior)
+    image.SetOrigin([p + s for p, s in zip(lps, made.shift_mm, strict=True)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path), useCompression=True)
+
+
+def save_nnunet(folder: Path, made: Patient, ending: str) -> None:
+    """Write a patient into an nnU-Net raw data folder."""
+    for channel, picture in enumerate(made.pictures.values()):
+        save(folder / "imagesTr" / f"{made.name}_{channel:04d}{ending}", picture, made)
+    save(folder / "labelsTr" / f"{made.name}{ending}", made.labels, made)
+
+
+def save_challenge(folder: Path, made: Patient, ending: str) -> None:
+    """Write a patient as the challenge hands it to a container, and its reference beside."""
+    references = folder.with_name(folder.name + "-labels")
+    if ending == ".nii.gz":
+        for sequence, picture in made.pictures.items():
+            save(folder / made.name / f"{made.name}-{sequence}{ending}", picture, made)
+        save(references / f"{made.name}{ending}", made.labels, made)
+        return
+    sequence = next(iter(made.pictures))
+    stem = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sequence}-{made.name}"))
+    socket = folder / made.name / "images" / f"abdominal-{sequence}-mri"
+    save(socket / f"{stem}{ending}", made.pictures[sequence], made)
+    save(references / f"{stem}{ending}", made.labels, made)
+
+
+def _make(
+    number: int, kind: str, seed: int, spacing_mm: Triple | None, out: tuple[Path, str]
+) -> str:
+    folder, layout = out
+    made = patient(kind, seed, number, spacing_mm)
+    writer = save_nnunet if layout == "nnunet" else save_challenge
+    writer(folder, made, ending_of(kind))
+    counts = np.bincount(made.labels.ravel(), minlength=2)[1:]
+    sizes = ", ".join(f"{n * np.prod(made.grid.spacing_mm) / 1000:.1f}" for n in counts)
+    return f"{made.name}: {made.labels.shape}, label volumes {sizes} mL"
+
+
+def ending_of(kind: str) -> str:
+    """Return the file ending of the challenge that `kind` imitates."""
+    return ".nii.gz" if kind == "brats-gli" else ".mha"
+
+
+def write(
+    kind: str,
+    seed: int,
+    cases: int,
+    spacing_mm: Triple | None,
+    out: tuple[Path, str],
+    workers: int = 1,
+) -> list[str]:
+    """Write a cohort to out = (folder, layout), and return one sentence a patient."""
+    make = partial(_make, kind=kind, seed=seed, spacing_mm=spacing_mm, out=out)
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            sentences = list(pool.map(make, range(cases)))
+    else:
+        sentences = [make(number) for number in range(cases)]
+    if out[1] == "nnunet":
+        scheme = SCHEMES[kind]
+        description = {
+            "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
+            "labels": {"background": 0, **scheme.labels},
+            "numTraining": cases,
+            "file_ending": ending_of(kind),
+        }
+        (out[0] / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
+    return sentences

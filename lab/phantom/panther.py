@@ -1,0 +1,99 @@
+"""One synthetic PANTHER patient: an abdominal MRI and its pancreas and tumour."""
+
+import numpy as np
+
+from challenge.scheme import SCHEMES
+from lab.phantom import abdomen, scanner
+from lab.phantom.fields import Grid, Points, SmoothField, curve, onto, soft, tube
+
+# Relative signal: arterial-phase T1 with the fat suppressed, and T2 of an MR-Linac.
+_TISSUES = {
+    "air": (0.02, 0.02), "fat": (0.28, 0.76), "skin": (0.42, 0.35), "muscle": (0.40, 0.18),
+    "lung": (0.06, 0.05), "marrow": (0.32, 0.42), "disc": (0.26, 0.30), "cortical": (0.12, 0.10),
+    "csf": (0.16, 1.15), "liver": (0.54, 0.30), "liver vessel": (0.66, 0.22),
+    "lesion": (0.40, 0.62), "spleen": (0.64, 0.56), "spleen pulp": (0.94, 0.60),
+    "cortex": (1.05, 0.60), "medulla": (0.52, 0.76), "renal sinus": (0.30, 0.82),
+    "cyst": (0.18, 1.15), "gallbladder": (0.28, 1.20), "bowel wall": (0.66, 0.42),
+    "bowel fluid": (0.24, 0.95), "bowel food": (0.46, 0.40), "colon wall": (0.56, 0.36),
+    "colon fluid": (0.34, 0.70), "colon food": (0.58, 0.28), "duodenum wall": (0.72, 0.44),
+    "duodenum fluid": (0.26, 1.00), "duodenum food": (0.50, 0.50), "stomach wall": (0.68, 0.40),
+    "stomach fluid": (0.22, 1.05), "stomach food": (0.44, 0.48), "gas": (0.04, 0.04),
+    "artery": (1.38, 0.12), "cava": (0.52, 0.24), "portal": (0.72, 0.16),
+    "pancreas": (0.80, 0.48), "duct": (0.26, 1.05), "tumour": (0.47, 0.68),
+    "necrosis": (0.30, 0.95),
+}  # fmt: skip
+_CHANNEL = {"panther-t1": 0, "panther-t2": 1}
+_FINEST_MM = 1.8  # the body is smooth enough to be computed at this and interpolated in plane
+
+
+def grid_of(kind: str, seed: int) -> Grid:
+    """Return the native grid of a patient, drawn as in the public fingerprints (LPS)."""
+    rng = np.random.default_rng([seed, 7])
+    if kind == "panther-t2":
+        shape = (int(rng.integers(96, 113)), 320, 400)
+        return Grid.centred(shape, (2.0, -1.0, 1.0), (-4.0, 0.0, 0.0))
+    between = float(rng.choice([3.0, 3.0, 3.0, 3.5]))
+    within = float(rng.choice([0.6944, 0.8203, 1.0938, 1.1875, 1.1875, 1.25, 1.3125]))
+    slices = int(rng.integers(64, 89 if between == 3.0 else 75))
+    wide, deep = rng.uniform(345, 395), rng.uniform(262, 300)
+    shape = (slices, round(deep / within), round(wide / within))
+    return Grid.centred(shape, (between, -within, within), (-4.0, 0.0, 0.0))
+
+
+def scan(kind: str, seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the picture (z, y, x) int16 under its sequence's name, and labels uint8."""
+    shape_rng, light_rng = (np.random.default_rng([seed, k]) for k in (11, 12))
+    z, y, x = grid.spacing_mm
+    coarse = grid.respaced((z, max(y, _FINEST_MM), max(x, _FINEST_MM)))
+    axes = coarse.axes()
+    tissue, points = abdomen.anatomy(shape_rng, axes)
+    focus = _pancreas(shape_rng, axes, points, tissue)
+    values = scanner.jittered(light_rng, {n: v[_CHANNEL[kind]] for n, v in _TISSUES.items()}, 0.05)
+    if light_rng.random() < 0.15 and kind == "panther-t1":
+        values["fat"] *= 2.6  # fat suppression failed
+    picture = scanner.painted(list(tissue.items()), values, "air")
+    picture *= scanner.bias(light_rng, axes, light_rng.uniform(0.05, 0.18), abdomen.REACH_MM)
+    picture *= scanner.mottle(light_rng, axes, tissue, abdomen.REACH_MM)
+    fine = onto(axes, np.stack([picture, *focus]), grid)
+    noise, blur_mm = light_rng.uniform(0.012, 0.04), light_rng.uniform(0.3, 0.9)
+    sequence = SCHEMES[kind].sequences[0]
+    return {sequence: scanner.acquired(light_rng, fine[0], grid, noise, blur_mm)}, _labels(
+        kind, fine
+    )
+
+
+def _labels(kind: str, fine: np.ndarray) -> np.ndarray:
+    labels = np.zeros(fine.shape[1:], np.uint8)
+    labels[fine[2] > 0.5] = SCHEMES[kind].labels["pancreas"]
+    labels[fine[1] > 0.5] = SCHEMES[kind].labels["tumour"]
+    return labels
+
+
+def _pancreas(
+    rng: np.random.Generator, axes: Points, points: Points, tissue: abdomen.Tissue
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add pancreas, duct and tumour to `tissue`; return memberships of tumour and pancreas."""
+    bend = rng.normal(0, 3.5, (6, 3))
+    path = curve((np.array(abdomen.PANCREAS_MM) + bend).tolist(), 24)
+    radii = np.interp(np.linspace(0, 5, 24), range(6), abdomen.PANCREAS_RADII_MM)
+    at = int(rng.integers(1, 20))
+    radii[at + 1 :] *= rng.uniform(0.65, 1.0)  # upstream of a tumour the gland withers
+    lobules, bumps = (SmoothField(rng, w, abdomen.REACH_MM).on(axes) for w in (11.0, 24.0))
+    gland = tube(points, path, radii * rng.uniform(0.9, 1.12))
+    gland += np.float32(1.1) * lobules + np.float32(1.6) * bumps
+    gland_soft = soft(gland, 1.8) * (1 - tissue["artery"]) * (1 - tissue["portal"])
+    tissue["pancreas"] = gland_soft
+    width = np.full(24, 0.9)
+    width[at:] = rng.choice([0.9, rng.uniform(1.8, 3.2)])
+    tissue["duct"] = soft(tube(points, path, width), 1.5) * gland_soft
+    radius = rng.uniform(8.0, 19.0)
+    centre = path[at] + rng.normal(0, 0.25 * radii[at], 3)
+    distance = np.sqrt(sum((p - np.float32(c)) ** 2 for p, c in zip(points, centre, strict=True)))
+    coarse = SmoothField(rng, 20.0, abdomen.REACH_MM).on(axes)
+    mass = (
+        np.float32(radius) * (1 + np.float32(0.15) * coarse + np.float32(0.06) * lobules) - distance
+    )
+    tumour = soft(mass, 2.5) * (1 - tissue["artery"])
+    tissue["tumour"] = tumour
+    tissue["necrosis"] = soft(mass - radius * rng.choice([0.65, 9.0], p=[0.3, 0.7]), 3.0)
+    return tumour, np.maximum(gland_soft, tumour)

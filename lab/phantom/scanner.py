@@ -1,0 +1,65 @@
+"""From membership maps to pictures: contrast, bias field, blur, noise and an arbitrary scale.
+
+Pictures are (z, y, x), int16, in whatever unit the "scanner" chose: the brightest voxel of a case
+and sequence lies anywhere from 92 to 12,000.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from lab.phantom.fields import Grid, Points, SmoothField
+
+BRIGHTEST = (92.0, 12_000.0)
+
+
+def painted(
+    layers: list[tuple[str, np.ndarray]], values: Mapping[str, float], ground: str
+) -> np.ndarray:
+    """Blend `layers` (name, membership) over the tissue `ground`, in order; (z, y, x) float32."""
+    picture = np.full(layers[0][1].shape, values[ground], np.float32)
+    for name, membership in layers:
+        picture += membership * (np.float32(values[name]) - picture)
+    return picture
+
+
+def jittered(
+    rng: np.random.Generator, values: Mapping[str, float], spread: float = 0.06
+) -> dict[str, float]:
+    """Return tissue values changed one by one, then all together in contrast and gamma."""
+    names = list(values)
+    varied = np.array([values[n] for n in names]) * np.exp(spread * rng.standard_normal(len(names)))
+    top = varied.max()
+    varied = top * (varied / top) ** rng.uniform(0.8, 1.25)
+    varied = varied.mean() + (varied - varied.mean()) * rng.uniform(0.8, 1.15)
+    return dict(zip(names, np.maximum(varied, 0.03).tolist(), strict=True))
+
+
+def bias(rng: np.random.Generator, axes: Points, strength: float, reach_mm: float) -> np.ndarray:
+    """Return the smooth factor (z, y, x) by which coils shade a picture."""
+    return np.exp(np.float32(strength) * SmoothField(rng, 150.0, reach_mm).on(axes))
+
+
+def acquired(
+    rng: np.random.Generator, picture: np.ndarray, grid: Grid, noise: float, blur_mm: float
+) -> np.ndarray:
+    """Blur, add Rician noise (relative to 1) and return int16 with its brightest value drawn."""
+    brightest = np.exp(rng.uniform(*np.log(BRIGHTEST)))  # before the noise, whose size varies
+    blurred = gaussian_filter(picture, [blur_mm / s for s in grid.spacing_mm])
+    real = blurred + np.float32(noise) * rng.standard_normal(picture.shape, dtype=np.float32)
+    imaginary = np.float32(noise) * rng.standard_normal(picture.shape, dtype=np.float32)
+    magnitude = np.hypot(real, imaginary)
+    return np.round(magnitude * (brightest / magnitude.max())).astype(np.int16)
+
+
+def mottle(
+    rng: np.random.Generator, axes: Points, tissue: Mapping[str, np.ndarray], reach_mm: float
+) -> np.ndarray:
+    """Return a factor (z, y, x) of fine texture: slight in tissue, strong inside a tumour."""
+    texture = SmoothField(rng, 8.0, reach_mm).on(axes)
+    strength = np.float32(rng.uniform(0.01, 0.03)) * np.ones_like(texture)
+    for name in ("SNFH", "NETC", "ET", "tumour"):
+        if name in tissue:
+            strength += np.float32(0.07) * tissue[name]
+    return 1 + np.clip(strength * texture, -0.4, 0.4)

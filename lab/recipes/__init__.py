@@ -1,0 +1,1 @@
+"""Recipes: how the shipped weights were trained, one shell file an experiment."""
