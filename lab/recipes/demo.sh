@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# The demonstration weights, whole experiment in order: synthetic cohorts, nnU-Net's own fingerprint, plans and
+# preprocessing, two stages of training a fold, packing, out-of-fold predictions, post-processing, held-out scores.
+#
+#   lab/recipes/demo.sh [WORK]     default work/; under two hours on two processor cores; goes on where it stopped
+#
+# Writes weights/{brats-gli,panther-t1,panther-t2} (move the old ones away first) and WORK/held-out/*.txt.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+work=$(mkdir -p "${1:-work}" && cd "${1:-work}" && pwd)
+export nnUNet_raw=$work/nnUNet_raw nnUNet_preprocessed=$work/nnUNet_preprocessed nnUNet_results=$work/second
+export nnUNet_compile=0     # compiling costs minutes on a processor and these networks are small
+export nnUNet_n_proc_DA=1   # one augmenting process a fold: two folds train at once on two cores
+export OMP_NUM_THREADS=1
+# glibc would give every activation buffer back to the kernel: a third of the time (see the Dockerfile)
+export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1099511627776
+mkdir -p "$nnUNet_raw" "$nnUNet_preprocessed" "$work/logs" "$work/oof"
+
+gli=Dataset501_PhantomGlioma t1=Dataset502_PhantomPancreasT1 t2=Dataset503_PhantomPancreasT2
+
+# Trained on coarse grids (2 mm; 3 x 2.4 x 2.4 mm), because that is what two cores can afford; judged on native ones.
+# Task 2 has other patients than Task 1 (another seed), since its networks start from those of Task 1.
+cohort() { # KIND CASES SEED SPACING DATASET
+  [ -e "$nnUNet_raw/$5/dataset.json" ] || python -m lab phantom --kind "$1" --cases "$2" --seed "$3" --spacing "$4" \
+    --layout nnunet --workers 2 --out "$nnUNet_raw/$5" >"$work/logs/cohort-$1.log"
+}
+cohort brats-gli  60 1 2,2,2     $gli
+cohort panther-t1 40 1 3,2.4,2.4 $t1
+cohort panther-t2 40 2 3,2.4,2.4 $t2
+
+# Patches of 64 voxels see the whole of a lesion and its surroundings at these spacings.
+prepare() { # DATASET FOLDS SPACING PATCH
+  [ -e "$nnUNet_preprocessed/$1/splits_final.json" ] && return
+  local number=${1#Dataset}
+  number=${number%%_*}
+  nnUNetv2_extract_fingerprint -d "$number" -np 2
+  nnUNetv2_plan_experiment -d "$number"
+  python -m lab.recipes.plans "$1" "$2" "$3" "$4"
+  nnUNetv2_preprocess -d "$number" -c demo -np 2
+}
+{
+  prepare $gli 3 2,2,2     64,64,64
+  prepare $t1  2 3,2.4,2.4 48,64,64
+  prepare $t2  2 3,2.4,2.4 48,64,64
+} >"$work/logs/prepare.log" 2>&1
+
+# A fold: DATASET FOLD ITERATIONS MIRROR [START]. Brains are mirrored left to right; an abdomen is not symmetric.
+run_fold() { python -m lab.recipes.trainers "$@" >"$work/logs/$1-$2-$(basename "$nnUNet_results").log" 2>&1; }
+at() { echo "$work/$1/$2/DemoTrainer__nnUNetPlans__demo/fold_$3/checkpoint_final.pth"; } # STAGE DATASET FOLD
+export -f run_fold at
+export work
+
+# First stage. Task 2 starts from Task 1's fold of the same number: the winning recipe's order of stages.
+export nnUNet_results=$work/first
+printf '%s\n' "$gli 0 600 2" "$gli 1 600 2" "$gli 2 600 2" "$t1 0 700 none" "$t1 1 700 none" \
+  | xargs -P 2 -I{} bash -euc 'run_fold {}'
+printf '%s\n' "$t2 0 500 none $(at first $t1 0)" "$t2 1 500 none $(at first $t1 1)" \
+  | xargs -P 2 -I{} bash -euc 'run_fold {}'
+
+# Second stage, from the first's weights with the learning rate raised again: after the first, rare labels (necrosis,
+# cavity, the tumour on T2) were hardly learned.
+export nnUNet_results=$work/second
+second() { for fold in "${@:4}"; do echo "$1 $fold $2 $3 $(at first "$1" "$fold")"; done; } # DATASET ITERATIONS MIRROR FOLD...
+{ second $gli 700 2 0 1 2; second $t1 700 none 0 1; second $t2 700 none 0 1; } | xargs -P 2 -I{} bash -euc 'run_fold {}'
+
+# Freeze: slim members, then rules fitted on cases that each member never saw, then every check of run time.
+note="demonstration, trained on synthetic scans only"
+freeze() { # MODEL DATASET
+  python -m lab pack "$nnUNet_results/$2/DemoTrainer__nnUNetPlans__demo" --model "$1" --scheme "$1" --note "$note"
+  python -m lab out-of-fold --model "weights/$1" --cohort "$nnUNet_raw/$2" \
+    --splits "$nnUNet_preprocessed/$2/splits_final.json" --out "$work/oof/$1" --device cpu >"$work/logs/oof-$1.log"
+  python -m lab fit --model "weights/$1" --cohort "$nnUNet_raw/$2" --predictions "$work/oof/$1"
+}
+freeze brats-gli $gli
+freeze panther-t1 $t1
+freeze panther-t2 $t2
+python -m lab verify
+
+# Judge with the program itself, on new patients and native grids: ten a kind.
+held=$work/held-out
+judge() { # MODEL [REGION]
+  local folder out
+  python -m lab phantom --kind "$1" --cases 10 --seed 7 --out "$held/$1" --workers 2 >"$work/logs/held-out-$1.log"
+  for folder in "$held/$1" "$held/$1"/*/; do
+    case $1 in
+      brats-gli) [ "$folder" = "$held/$1" ] || continue ;; # one folder of cases
+      *) [ "$folder" != "$held/$1" ] || continue ;;         # one folder a case
+    esac
+    out=$held/out/$1/$(basename "$folder")
+    mkdir -p "$out"
+    python inference.py --input "$folder" --output "$out" --device cpu >>"$work/logs/held-out-$1.log"
+  done
+  python -m lab evaluate --scheme "$1" --predictions "$held/out/$1" --references "$held/$1-labels" \
+    ${2:+--regions "$2"} | tee "$held/$1.txt"
+}
+judge brats-gli
+judge panther-t1 tumour
+judge panther-t2 tumour
+echo "done in $((SECONDS / 60)) minutes"
