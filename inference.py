@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from challenge.case import CaseError, CaseFiles, read_case, write_labels
 from challenge.platforms import InputError, find_cases
-from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_ml
+from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_mm3
 from ensemble.choice import ChoiceError, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, verify_model
 from postprocess import refine
@@ -61,10 +61,11 @@ def run_case(files: CaseFiles, ready: Ready, device: "torch.device", output: Pat
     target = SCHEMES[files.scheme] if files.scheme else model.scheme
     labels = restrict(refined.labels, model.scheme, target)
     path = write_labels(labels, files, output)
+    volumes = volumes_mm3(labels, target, case.voxel_volume_mm3)
     outcome = {
         "model": model.name,
         "output": str(files.output),
-        "volumes_ml": volumes_ml(labels, target, case.voxel_volume_mm3),
+        "volumes_mm3": {name: volumes[name] for name in target.written},
         "unusual": unusual_shares(refined.labels, model.scheme),
         "refine": refined.record,
         "predict_s": round(predicted - began, 3),
@@ -135,7 +136,7 @@ def make_ready(manifest: Path) -> Ready:
 
 def summarise(id: str, outcome: Outcome, path: Path) -> None:
     """Print one line a case, and a warning for each share that looks like a swapped label map."""
-    sizes = ", ".join(f"{name} {ml:.1f} mL" for name, ml in outcome["volumes_ml"].items())
+    sizes = ", ".join(f"{n} {mm3 / 1000:.1f} mL" for n, mm3 in outcome["volumes_mm3"].items())
     log.info("%s: %s, in %.1f s -> %s", id, sizes, outcome["all_s"], path)
     for sentence in outcome["unusual"]:
         log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)

@@ -111,13 +111,10 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
     return sentences
 
 
-def volumes_ml(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> dict[str, float]:
-    """Return the volume of each label that `scheme` writes, in mL."""
+def volumes_mm3(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> dict[str, float]:
+    """Return the volume of each label of a label map (z, y, x), by name."""
     counts = np.bincount(labels.ravel(), minlength=256)
-    return {
-        name: float(counts[scheme.labels[name]]) * voxel_volume_mm3 / 1000
-        for name in scheme.written
-    }
+    return {name: float(counts[value] * voxel_volume_mm3) for name, value in scheme.labels.items()}
 
 
 Regions = Mapping[str, tuple[str, ...]]

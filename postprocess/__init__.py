@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from challenge.case import Case
-from challenge.scheme import Head, Scheme, labels_from, probability_of
+from challenge.scheme import Head, Scheme, labels_from, probability_of, volumes_mm3
 
 from .artefacts import Artefacts
 from .emptiness import Evidence, restore_tumour
@@ -87,12 +87,6 @@ def choose_rules(case: Case, labels: np.ndarray, artefacts: Artefacts) -> Choice
         far = f"{distance:.3g} from the centre of cluster {index}, over {cluster.max_distance:.3g}"
         return _fallback(case, artefacts, record, far)
     return Choice(cluster.rules, record)
-
-
-def volumes_mm3(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> dict[str, float]:
-    """Return the volume of each label of a label map (z, y, x), by name."""
-    counts = np.bincount(labels.ravel(), minlength=256)
-    return {name: float(counts[n] * voxel_volume_mm3) for name, n in scheme.labels.items()}
 
 
 def _fallback(case: Case, artefacts: Artefacts, record: dict[str, Any], reason: str) -> Choice:

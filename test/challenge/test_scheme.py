@@ -13,7 +13,7 @@ from challenge.scheme import (
     probability_of,
     restrict,
     unusual_shares,
-    volumes_ml,
+    volumes_mm3,
 )
 
 GLI = SCHEMES["brats-gli"]
@@ -74,10 +74,10 @@ def test_only_what_the_challenge_asks_is_written() -> None:
         restrict(labels, GLI, SCHEMES["brats-ped"])
 
 
-def test_volumes_in_ml() -> None:
+def test_volumes() -> None:
     labels = np.zeros((10, 10, 10), np.uint8)
     labels[:5] = 2
-    assert volumes_ml(labels, GLI, 3.0) == {"NETC": 0, "SNFH": 1.5, "ET": 0, "RC": 0}
+    assert volumes_mm3(labels, GLI, 3.0) == {"NETC": 0, "SNFH": 1500, "ET": 0, "RC": 0}
 
 
 def test_a_swapped_label_map_is_noticed() -> None:
