@@ -19,8 +19,6 @@ cleanup() {
   if [ "${DOCKER:-}" = podman ]; then
     podman rm --all --force >/dev/null 2>&1
     [ -n "${CI_STORE:-}" ] || podman rmi --all --force >/dev/null 2>&1
-    # each container's own clean-up may still be on its way, and would make the scratch folder anew
-    for _ in $(seq 50); do pgrep -f "$scratch/run" >/dev/null || break; sleep 0.2; done
     # podman leaves its own, now empty, control groups behind; rmdir takes only empty ones
     find /sys/fs/cgroup -mindepth 1 -depth -type d -path '*/libpod_parent*' -exec rmdir {} + 2>/dev/null
   fi
@@ -62,7 +60,7 @@ configure_podman() {
 [storage]
 driver = "overlay"
 graphroot = "$store/images"
-runroot = "$scratch/run"
+runroot = "$store/run"
 EOF
   cat >"$CONTAINERS_CONF" <<EOF
 [containers]
