@@ -80,7 +80,7 @@ class DemoTrainer(nnUNetTrainer):
 def train(dataset: str, fold: int, iterations: int, mirror: Mirror, start: Path | None) -> None:
     """Train one fold of one dataset, or finish it; a finished fold is left alone.
 
-    `start` is a checkpoint of the same network to begin from, of a dataset without shared patients.
+    `start` is a checkpoint of the same network that saw no case which this fold holds out.
     """
     DemoTrainer.iterations, DemoTrainer.mirror = iterations, mirror
     folder = Path(str(nnUNet_preprocessed)) / dataset
