@@ -60,7 +60,7 @@ mv "$weights_file.part" "$weights_file"
 
 size() { echo "$(($(stat -c %s "$1") / 1000000)) MB"; }
 echo
-sha256sum "$image_file" "$weights_file" | tee "$dist/podium-$version-$revision.sha256"
+(cd "$dist" && sha256sum "$(basename "$image_file")" "$(basename "$weights_file")") | tee "$dist/podium-$version-$revision.sha256"
 cat <<EOF
 
 $image: $version, commit $revision
