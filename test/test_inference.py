@@ -214,7 +214,7 @@ def test_a_kill_leaves_no_partial_file(tmp_path: Path, weights: Path):
     flags = ["--input", tmp_path / "in", "--output", tmp_path / "out", "--weights", weights]
     program = subprocess.Popen([sys.executable, inference.__file__, *map(str, flags)])
     deadline = time.monotonic() + 60
-    while not written(tmp_path / "out") and time.monotonic() < deadline:
+    while not [*(tmp_path / "out").glob("BraTS*")] and time.monotonic() < deadline:
         time.sleep(0.01)
     program.send_signal(signal.SIGTERM)
     assert program.wait(30) != 0
