@@ -116,6 +116,8 @@ def fit_artefacts(described: Sequence[Described], scheme: Scheme, date: datetime
         ValueError: there are too few cases with features.
     """
     clustered = [d for d in described if d.features is not None]
+    if not clustered:
+        raise ValueError(f"none of {len(described)} predictions has a tumour to describe")
     rows = np.stack([d.features for d in clustered if d.features is not None])
     clustering = fit_clusters(rows)
     tables = np.array([d.table for d in clustered], object)

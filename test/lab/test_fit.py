@@ -13,6 +13,7 @@ from challenge.scheme import SCHEMES
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
 from lab.fit import Described, fit_artefacts, summary
+from lab.search import make_table
 from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.feature_names import feature_names
 
@@ -120,3 +121,10 @@ def test_no_predictions_is_said(cohort):
         path.unlink()
     with pytest.raises(SystemExit, match=r"p0.mha: no prediction for"):
         fit(cohort)
+
+
+def test_a_cohort_without_any_predicted_tumour_is_said():
+    nothing = np.zeros((8, 8, 8), np.uint8)
+    described = [Described(f"p{i}", None, make_table(nothing, nothing, GLI, 1.0)) for i in range(9)]
+    with pytest.raises(ValueError, match="none of 9 predictions has a tumour"):
+        fit_artefacts(described, GLI, DATE)
