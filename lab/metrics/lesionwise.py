@@ -1,0 +1,152 @@
+"""Lesion-wise scores of BraTS 2023 to 2025: one engine, each challenge a row of numbers.
+
+Every reference lesion is scored against all predicted components that its dilation meets; every
+predicted component that no lesion meets counts as a lesion with the worst score. The challenges'
+rows are in `brats2023.py` and `brats2025.py`. Label maps are (z, y, x); the distances are computed
+in the official scripts' axis order (x, y, z).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
+from lab.metrics.pair import Box, Pair, Region, bounding_box, crop, joint_box
+from lab.metrics.surface import (
+    border,
+    distances,
+    normalised_surface_dice,
+    robust_hausdorff_mm,
+    surfels,
+)
+
+NSD_TOLERANCES_MM = (0.5, 1.0)
+NSD_DIVISOR_EXTRA = 1e-8
+
+
+@dataclass(frozen=True)
+class ScoredRegion:
+    """How one region is scored."""
+
+    region: Region
+    dilation: int  # iterations of the 18-neighbourhood that join pieces and find matches
+    larger_than_mm3: float  # reference lesions up to this volume are not scored
+    # Predicted lesions up to this many voxels are deleted; None: they are neither joined nor deleted.
+    floor: float | None = None
+    reported: bool = True  # False: computed only because other tissues merge by it
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One challenge's lesion-wise scorer."""
+
+    regions: Mapping[str, ScoredRegion]
+    penalty_mm: float | None  # HD95 of a missed or false lesion; None: the diagonal in voxels
+    partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    nsd: bool = True
+    counts_false_lesions: bool = True
+    floor_is_mm3: bool = False  # the rows' floors, in all but MEN-RT voxels at any spacing
+
+
+def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
+    """Return region -> metric -> value of one case."""
+    penalty_mm = profile.penalty_mm if profile.penalty_mm is not None else pair.diagonal_voxels
+    pair = crop(pair, max(row.dilation for row in profile.regions.values()))
+    predictions, references = {}, {}
+    for name, row in profile.regions.items():
+        predictions[name] = _predicted(row, profile, pair)
+        references[name] = find_lesions(row.region.mask(pair.reference), row.dilation)
+    tissues = {n for name, others in profile.partners.items() for n in (name, *others)}
+    if tissues:
+        for side in (predictions, references):
+            side |= merge_touching({name: side[name] for name in sorted(tissues)}, profile.partners)
+    return {
+        name: _score_region(predictions[name], references[name], row, pair, (profile, penalty_mm))
+        for name, row in profile.regions.items()
+        if row.reported
+    }
+
+
+def _predicted(row: ScoredRegion, profile: Profile, pair: Pair) -> Lesions:
+    mask = row.region.mask(pair.prediction)
+    if row.floor is None:
+        return find_lesions(mask, 0)
+    divisor = pair.voxel_volume_mm3 if profile.floor_is_mm3 else 1
+    return remove_small(find_lesions(mask, row.dilation), row.floor / divisor)
+
+
+def _score_region(
+    prediction: Lesions,
+    reference: Lesions,
+    row: ScoredRegion,
+    pair: Pair,
+    rules: tuple[Profile, float],
+) -> dict[str, float]:
+    profile, penalty_mm = rules
+    matched = _pairs_of(reference.reach, prediction.ids) > 0
+    overlap = _pairs_of(reference.ids, prediction.ids)
+    volumes_mm3 = reference.voxels * pair.voxel_volume_mm3
+    kept = [int(i) for i in np.flatnonzero(volumes_mm3 > row.larger_than_mm3) if i > 0]
+    rows = []
+    for lesion in kept:
+        parts = np.flatnonzero(matched[lesion])
+        if parts.size == 0:
+            rows.append([0.0, penalty_mm, 0.0, 0.0])
+            continue
+        sizes = int(prediction.voxels[parts].sum()) + int(reference.voxels[lesion])
+        dice = 2.0 * int(overlap[lesion, parts].sum()) / sizes
+        masks = _masks(prediction.ids, parts, reference.ids, lesion)
+        rows.append([dice, *_surface_scores(*masks, pair.spacing_mm[::-1], profile.nsd)])
+    detected = sum(matched[lesion].any() for lesion in kept)
+    false = int(((prediction.voxels > 0) & ~matched.any(0)).sum())
+    counted = false if profile.counts_false_lesions else 0
+    values = _mean_over_lesions(np.array(rows).reshape(-1, 4), counted, penalty_mm)
+    scores = dict(zip(("dice", "hd95", "nsd_0.5", "nsd_1.0"), values, strict=True))
+    if not profile.nsd:
+        scores = {"dice": scores["dice"], "hd95": scores["hd95"]}
+    return scores | {"num_tp": detected, "num_fp": false, "num_fn": len(kept) - detected}
+
+
+def _mean_over_lesions(rows: np.ndarray, false: int, penalty_mm: float) -> list[float]:
+    n = len(rows) + false
+    if n == 0:
+        return [1.0, 0.0, 1.0, 1.0]
+    totals = rows.sum(0)
+    totals[1] += penalty_mm * false
+    return [float(total) / n for total in totals]
+
+
+def _pairs_of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Count the voxels of every pair of numbers of two maps; row and column 0 stay empty."""
+    rows, columns = int(first.max()) + 1, int(second.max()) + 1
+    both = (first > 0) & (second > 0)
+    codes = first[both].astype(np.int64) * columns + second[both]
+    return np.bincount(codes, minlength=rows * columns).reshape(rows, columns)
+
+
+def _masks(
+    predicted_ids: np.ndarray, parts: np.ndarray, reference_ids: np.ndarray, lesion: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masks of a lesion's predicted parts and of the lesion, cut to what they hold."""
+    chosen = np.zeros(int(predicted_ids.max()) + 1, bool)
+    chosen[parts] = True
+    prediction, reference = chosen[predicted_ids], reference_ids == lesion
+    box: Box | None = joint_box(bounding_box(prediction), bounding_box(reference))
+    assert box is not None  # both hold voxels
+    return prediction[box], reference[box]
+
+
+def _surface_scores(
+    prediction: np.ndarray, reference: np.ndarray, spacing_xyz_mm: tuple[float, ...], nsd: bool
+) -> tuple[float, float, float]:
+    """Return HD95 (mm) and the NSD at both tolerances (0 where not asked for)."""
+    prediction, reference = prediction.T, reference.T
+    ours, theirs = surfels(prediction, spacing_xyz_mm), surfels(reference, spacing_xyz_mm)
+    between = distances(ours.cells, theirs.cells, spacing_xyz_mm)
+    hd95 = robust_hausdorff_mm(ours, theirs, between)
+    if not nsd:
+        return hd95, 0.0, 0.0
+    between = distances(border(prediction), border(reference), spacing_xyz_mm)
+    low, high = (normalised_surface_dice(between, t, NSD_DIVISOR_EXTRA) for t in NSD_TOLERANCES_MM)
+    return hd95, low, high

@@ -1,0 +1,80 @@
+"""A prediction and its reference, cut to what both hold, and masks of regions by label values."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+Box = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two label maps on one grid, and the spacing that the scorers believe: the prediction's."""
+
+    prediction: np.ndarray  # (z, y, x), uint8, or float where a file holds fractions
+    reference: np.ndarray  # the same shape
+    spacing_mm: tuple[float, float, float]  # (z, y, x)
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel, multiplied in the order x, y, z as the official scorers do."""
+        z, y, x = self.spacing_mm
+        return x * y * z
+
+    @property
+    def diagonal_voxels(self) -> float:
+        """Length of the grid's diagonal in voxels, whatever the spacing."""
+        return float(np.sqrt(sum(n**2 for n in self.prediction.shape)))
+
+
+@dataclass(frozen=True)
+class Region:
+    """Label values that are scored together."""
+
+    values: tuple[int, ...]
+    # From 2024 on WT is every value between the lowest and the highest label, so that 1.5 in a file
+    # of floats is whole tumour and no tissue.
+    is_range: bool = False
+
+    def mask(self, labels: np.ndarray) -> np.ndarray:
+        """Return the bool mask of the region in a label map."""
+        if labels.dtype == np.uint8:
+            table = np.zeros(256, bool)
+            table[list(self.values)] = True
+            return table[labels]
+        if self.is_range:
+            return (labels >= min(self.values)) & (labels <= max(self.values))
+        return np.isin(labels, self.values)
+
+
+def bounding_box(mask: np.ndarray, margin: int = 0) -> Box | None:
+    """Return the slices that hold all that is not zero, widened inside the array; None if empty."""
+    box: list[slice] = []
+    for axis in range(mask.ndim):
+        view = mask[tuple(box)]
+        found = np.flatnonzero(view.any(axis=tuple(i for i in range(mask.ndim) if i != axis)))
+        if found.size == 0:
+            return None
+        stop = min(int(found[-1]) + 1 + margin, mask.shape[axis])
+        box.append(slice(max(int(found[0]) - margin, 0), stop))
+    return tuple(box)
+
+
+def joint_box(first: Box | None, second: Box | None) -> Box | None:
+    """Return the smallest box that holds both."""
+    if first is None or second is None:
+        return first or second
+    return tuple(
+        slice(min(a.start, b.start), max(a.stop, b.stop))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def crop(pair: Pair, margin: int) -> Pair:
+    """Cut a pair to what either map holds, plus a margin in voxels that ends at the image's edge.
+
+    An empty pair becomes one corner voxel.
+    """
+    box = joint_box(bounding_box(pair.prediction, margin), bounding_box(pair.reference, margin))
+    box = box or (slice(0, 1),) * pair.prediction.ndim
+    return replace(pair, prediction=pair.prediction[box], reference=pair.reference[box])
