@@ -1,8 +1,8 @@
 """BraTS 2024 and 2025: GLI, SSA, PED, MET, MEN, MEN-RT (rachitsaluja/BraTS-2024-Metrics).
 
 Predicted pieces are joined as the reference's are, then small ones are deleted, in voxels whatever
-the spacing; touching tissues merge lesions; 2025 adds NSD. 2024 is 2025 without NSD, without MEN, and with fewer
-regions and a fixed penalty for MET.
+the spacing; touching tissues merge lesions; 2025 adds NSD. 2024 is 2025 without NSD and MEN; MET
+then had fewer regions and a fixed penalty.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ class ScoredRegion:
     region: Region
     dilation: int  # iterations of the 18-neighbourhood that join pieces and find matches
     larger_than_mm3: float  # reference lesions up to this volume are not scored
-    # Predicted lesions up to this many voxels are deleted; None: they are neither joined nor deleted.
+    # Predicted lesions of up to so many voxels are deleted; None: neither joined nor deleted.
     floor: float | None = None
     reported: bool = True  # False: computed only because other tissues merge by it
 

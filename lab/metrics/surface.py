@@ -65,7 +65,7 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 
 def distances(prediction: np.ndarray, reference: np.ndarray, spacing_mm: Spacing) -> Distances:
-    """Return nearest distances (mm) between two sets of (n, 3) indices; infinite to an empty one."""
+    """Return nearest distances (mm) between sets of (n, 3) indices; infinite to an empty one."""
     return Distances(
         _nearest_mm(prediction, reference, spacing_mm),
         _nearest_mm(reference, prediction, spacing_mm),
