@@ -94,8 +94,8 @@ def read_scan(path: Path) -> Volume:
     return volume
 
 
-def read_volume(path: Path, dtype: type) -> Volume:
-    """Read one NIfTI or MetaImage file as (z, y, x)."""
+def read_volume(path: Path, dtype: type | None) -> Volume:
+    """Read one NIfTI or MetaImage file as (z, y, x); with `dtype` None, in the file's own type."""
     if not path.is_file():
         raise CaseError(f"{path}: no such file")
     return _read_nifti(path, dtype) if _is_nifti(path) else _read_metaimage(path, dtype)
@@ -170,20 +170,21 @@ def _open_nifti(path: Path) -> nibabel.Nifti1Image:
     return image
 
 
-def _read_nifti(path: Path, dtype: type) -> Volume:
+def _read_nifti(path: Path, dtype: type | None) -> Volume:
     try:
         image = _open_nifti(path)
         if len(image.shape) != 3:
             raise CaseError(f"{path}: {len(image.shape)}-D image of size {image.shape}, not 3-D")
         if image.get_data_dtype().fields is not None:
             raise CaseError(f"{path}: colour image, not a scan")
-        array: np.ndarray = np.asanyarray(image.dataobj).astype(dtype, copy=False)
+        array: np.ndarray = np.asanyarray(image.dataobj)
     except CaseError:
         raise
     except NIFTI_ERRORS as error:
         raise CaseError(f"{path}: cannot be read as NIfTI ({_last_line(error)})") from error
     z, y, x = (float(mm) for mm in image.header.get_zooms()[::-1])
-    return Volume(np.ascontiguousarray(array.transpose(2, 1, 0)), (z, y, x), image.affine)
+    array = np.ascontiguousarray(_as(array, dtype).transpose(2, 1, 0))
+    return Volume(array, (z, y, x), image.affine)
 
 
 def _write_nifti(labels: np.ndarray, source: Path, target: Path) -> None:
@@ -197,7 +198,7 @@ def _write_nifti(labels: np.ndarray, source: Path, target: Path) -> None:
     target.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 
-def _read_metaimage(path: Path, dtype: type) -> Volume:
+def _read_metaimage(path: Path, dtype: type | None) -> Volume:
     try:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -208,7 +209,7 @@ def _read_metaimage(path: Path, dtype: type) -> Volume:
         )
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise CaseError(f"{path}: colour or vector image, not a scan")
-    array: np.ndarray = SimpleITK.GetArrayFromImage(image).astype(dtype, copy=False)
+    array = _as(SimpleITK.GetArrayFromImage(image), dtype)
     geometry = np.array([*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()])
     x, y, z = image.GetSpacing()
     return Volume(array, (z, y, x), geometry)
@@ -218,6 +219,10 @@ def _write_metaimage(labels: np.ndarray, source: Path, target: Path) -> None:
     image = SimpleITK.GetImageFromArray(labels)
     image.CopyInformation(SimpleITK.ReadImage(str(source)))
     SimpleITK.WriteImage(image, str(target), useCompression=True)
+
+
+def _as(array: np.ndarray, dtype: type | None) -> np.ndarray:
+    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 def _last_line(error: BaseException) -> str:

@@ -11,7 +11,9 @@ VERBS = {
     "out-of-fold": ("lab.out_of_fold", "predict training cases by the member that never saw them"),
     "fit": ("lab.fit", "fit clusters and rules on out-of-fold predictions, and freeze them"),
     "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
+    "check": ("lab.check", "check a container's output folder before it is submitted"),
     "evaluate": ("lab.evaluate", "score predictions against references"),
+    "bench": ("lab.bench", "time the scorers and print a table"),
 }
 
 

@@ -1,84 +1,167 @@
-"""Score a folder of predictions against a folder of references."""
+"""Score a folder of predictions against a folder of references with a challenge's own metric.
+
+`python -m lab evaluate --scorer 2025-gli --predictions DIR --references DIR --out results.json`
+writes the scores as JSON, in the platforms' CSV layout beside it, and nnU-Net's summary.json. A run
+that was interrupted goes on where it stopped: finished cases are kept in a journal beside the
+result file until all are done.
+"""
 
 import argparse
-import json
-from collections.abc import Mapping
+import functools
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
+from tqdm import tqdm
 
-from challenge.case import read_volume
+from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.scheme import SCHEMES, Scheme
-from lab.metrics.voxel import region_dice
-
-ENDINGS = (".nii.gz", ".nii", ".mha")
+from lab.facts import gather_facts
+from lab.journal import CaseResult, Journal
+from lab.label_files import Unscored, read_pair
+from lab.layouts import write_csv, write_nnunet
+from lab.matching import CasePair, match_cases
+from lab.metrics.panther import volume_rmse_mm3
+from lab.metrics.scorers import (
+    SCORERS,
+    VOXEL,
+    Scorer,
+    score_missing,
+    voxel_scorer,
+    without_scores,
+)
+from lab.results import Problem, Results, write_json
+from lab.score_table import table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("--scheme", required=True, choices=sorted(SCHEMES))
-    parser.add_argument("--predictions", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--references", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--regions", nargs="+", help="default: every region of the scheme")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers as JSON too")
+    add = parser.add_argument
+    add("--scorer", required=True, choices=[*SCORERS, VOXEL])
+    add("--predictions", type=Path, required=True, metavar="DIR")
+    add("--references", type=Path, required=True, metavar="DIR")
+    add("--out", type=Path, metavar="FILE", help="results.json; .csv and nnU-Net's go beside it")
+    add("--scheme", choices=sorted(SCHEMES), help="voxel: label map (default: from BraTS ids)")
+    add("--absent", choices=["excluded", "one"], default="excluded",
+        help="voxel: a label in neither map is excluded from the mean, or scores 1")  # fmt: skip
+    add("--jobs", type=int, default=1, metavar="N", help="processes (default 1)")
+    add("--dask", metavar="ADDRESS", help="run on a Dask scheduler instead, e.g. tcp://host:8786")
+    add("--strict", action="store_true", help="any problem: exit 1 and write nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one row a case and the mean; both-empty regions are left out of a mean."""
-    scheme = SCHEMES[args.scheme]
-    references, predictions = label_files(args.references), label_files(args.predictions)
-    missing = sorted(set(references) - set(predictions))
-    if missing or not references:
-        raise SystemExit(
-            f"{args.predictions}: no prediction for {', '.join(missing) or 'any case'}"
-        )
-    scores = {
-        id: score(predictions[id], path, scheme, args.regions or list(scheme.regions))
-        for id, path in references.items()
-    }
-    print(table(scores))
+    """Score every case, print the table, write the files; exit 1 if a case has no scores."""
+    try:
+        pairs, found = match_cases(args.predictions, args.references)
+        scorer, scheme = _chosen(args, pairs)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    cases = evaluate(pairs, scorer, scheme, args)
+    results = collect(cases, found, scorer, scheme)
+    for problem in results.problems:
+        print(f"{problem.kind}: {problem.message}", file=sys.stderr)
+    if args.strict and results.problems:
+        print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
+        return 1
+    if results.cases:
+        print(table(results))
     if args.out:
-        content = {"scorer": "voxel", "scheme": scheme.name, "dice": scores}
-        args.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return 0
+        write_json(results, args.out)
+        write_csv(results, args.out.with_suffix(".csv"), scorer.summary_rows)
+        write_nnunet(results, args.out.with_name(f"{args.out.stem}-nnunet-summary.json"))
+        Journal(args.out, scorer).remove()
+    unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]
+    return 1 if unscored else 0
 
 
-def label_files(folder: Path) -> dict[str, Path]:
-    """Return the label maps anywhere under a folder, by case id."""
-    return {
-        path.name.removesuffix(ending): path
-        for ending in ENDINGS
-        for path in sorted(folder.rglob(f"*{ending}"))
-    }
+def evaluate(
+    pairs: Sequence[CasePair], scorer: Scorer, scheme: Scheme, args: argparse.Namespace
+) -> list[CaseResult]:
+    """Score all pairs, in processes or on Dask; what a journal already holds is not done again."""
+    journal = Journal(args.out, scorer) if args.out else None
+    done = journal.read(pairs) if journal else {}
+    left = [pair for pair in pairs if pair.id not in done]
+    task = joblib.delayed(functools.partial(score_case, scorer=scorer, scheme=scheme))
+    bar = tqdm(total=len(pairs), initial=len(done), unit="case", disable=None)
+    with bar, _workers(args.jobs, args.dask):
+        running = joblib.Parallel(n_jobs=None, return_as="generator_unordered")
+        for case in running(task(pair) for pair in left):
+            done[case.pair.id] = case
+            if journal:
+                journal.append(case)
+            bar.update()
+    return [done[pair.id] for pair in pairs]
 
 
-def score(
-    prediction: Path, reference: Path, scheme: Scheme, regions: list[str]
-) -> dict[str, float]:
-    """Return the Dice of each wanted region of one case."""
-    maps = [read_volume(path, np.uint8).array for path in (prediction, reference)]
-    if maps[0].shape != maps[1].shape:
-        raise SystemExit(f"{prediction}: shape {maps[0].shape}, reference {maps[1].shape}")
-    found = region_dice(maps[0], maps[1], scheme)
-    return {region: found[region] for region in regions}
+def score_case(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
+    """Score one case; nothing that a file can hold makes this raise."""
+    try:
+        read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
+    except Unscored as error:
+        problem = Problem(pair.id, error.kind, str(error), scored=False)
+        return CaseResult(pair, without_scores(scorer), None, (problem,))
+    facts = gather_facts(read, (pair.prediction, pair.reference), scheme)
+    if pair.prediction is not None:
+        return CaseResult(pair, scorer.score(read), facts, tuple(problems))
+    scores = score_missing(scorer, read)
+    text = f"{pair.reference}: no prediction for {pair.id}, {scorer.missing_in_words}"
+    return CaseResult(pair, scores, facts, (Problem(pair.id, "missing", text, scored=True),))
 
 
-def table(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Lay out Dice by case and region, with the mean and the number of cases in it."""
-    regions = list(next(iter(scores.values())))
-    width = max(len("cases in mean"), *map(len, scores))
-    values = np.array([[row[region] for region in regions] for row in scores.values()])
-    counted = (~np.isnan(values)).sum(0)
-    means = [
-        np.nanmean(column) if n else np.nan for column, n in zip(values.T, counted, strict=True)
-    ]
-    lines = [" " * width + "".join(f"{region:>10}" for region in regions)]
-    for id, row in zip(scores, values, strict=True):
-        lines.append(f"{id:<{width}}" + "".join(f"{_cell(v):>10}" for v in row))
-    lines.append(f"{'mean Dice':<{width}}" + "".join(f"{_cell(v):>10}" for v in means))
-    lines.append(f"{'cases in mean':<{width}}" + "".join(f"{n:>10}" for n in counted))
-    return "\n".join(lines)
+def collect(
+    cases: Sequence[CaseResult], found: Sequence[Problem], scorer: Scorer, scheme: Scheme
+) -> Results:
+    """Put the cases together, in the order of their ids."""
+    scores = {case.pair.id: case.scores for case in cases if case.scores is not None}
+    scores |= {p.case: without_scores(scorer) for p in found if p.kind == "duplicate" and p.case}
+    results = Results(
+        scorer=scorer.name,
+        cases=dict(sorted(scores.items())),
+        labels=dict(scheme.labels),
+        regions=dict(scheme.regions),
+        scheme=scheme.name,
+        absent=scorer.absent,
+        facts={case.pair.id: case.facts for case in cases if case.facts},
+        problems=(*found, *(problem for case in cases for problem in case.problems)),
+    )
+    return results if not scorer.binary else _with_volume_rmse(results)
 
 
-def _cell(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
+def _with_volume_rmse(results: Results) -> Results:
+    names = ("volume_prediction_mm3", "volume_reference_mm3")
+    ours, theirs = (results.column("tumour", name) for name in names)
+    scored = ~np.isnan(ours)
+    rmse = volume_rmse_mm3(ours[scored], theirs[scored]) if scored.any() else np.nan
+    extra = {"tumour": {"volume_rmse_mm3": {"value": rmse, "n": int(scored.sum())}}}
+    return Results(**{**vars(results), "extra": extra})
+
+
+def _chosen(args: argparse.Namespace, pairs: Sequence[CasePair]) -> tuple[Scorer, Scheme]:
+    if args.scorer != VOXEL:
+        scorer = SCORERS[args.scorer]
+        if args.scheme not in (None, scorer.scheme):
+            raise ValueError(f"--scheme {args.scheme}: {scorer.name} scores {scorer.scheme}")
+        return scorer, SCHEMES[str(scorer.scheme)]
+    name = args.scheme or _scheme_of_ids([pair.id for pair in pairs])
+    return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name]
+
+
+def _scheme_of_ids(ids: Sequence[str]) -> str:
+    """Return the label map that all BraTS ids speak of."""
+    tasks = {match["task"] for id in ids if (match := BRATS_ID.match(id))}
+    if len(tasks) != 1:
+        raise ValueError(f"--scheme: say which label map, the ids do not ({', '.join(ids[:3])})")
+    return SCHEME_OF_TASK[tasks.pop()]
+
+
+def _workers(jobs: int, dask: str | None) -> Any:
+    """Return the context in which cases run: this process, several, or a Dask cluster's."""
+    if dask is None:
+        return joblib.parallel_config(backend="loky", n_jobs=jobs)
+    from distributed import Client
+
+    return joblib.parallel_config(backend="dask", n_jobs=-1, client=Client(dask))

@@ -129,9 +129,9 @@ def write_json(results: Results, path: Path) -> None:
     partial.replace(path)
 
 
-def to_json(content: Any) -> str:
+def to_json(content: Any, indent: int | None = 1) -> str:
     """Return strict JSON: NaN as null, infinity as 1e999."""
-    text = json.dumps(_strict(content), indent=1, allow_nan=False)
+    text = json.dumps(_strict(content), indent=indent, allow_nan=False)
     return text.replace(json.dumps(_INFINITE), "1e999").replace(
         json.dumps("-" + _INFINITE), "-1e999"
     )
@@ -139,14 +139,10 @@ def to_json(content: Any) -> str:
 
 def results_from(content: Mapping[str, Any]) -> Results:
     """Build results from the JSON that `write_json` wrote."""
-    cases = {
-        id: {r: {m: _number(v) for m, v in scores.items()} for r, scores in regions.items()}
-        for id, regions in content["cases"].items()
-    }
     own = {"mean", "n"}
     return Results(
         scorer=content["scorer"],
-        cases=cases,
+        cases={id: scores_from(regions) for id, regions in content["cases"].items()},
         labels=content.get("labels", {}),
         regions={r: tuple(names) for r, names in content.get("regions", {}).items()},
         scheme=content.get("scheme", ""),
@@ -159,6 +155,11 @@ def results_from(content: Mapping[str, Any]) -> Results:
             if (extra := {k: v for k, v in numbers.items() if not own <= set(v)})
         },
     )
+
+
+def scores_from(regions: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:
+    """Return one case's scores from JSON: region -> metric -> value, null as NaN."""
+    return {r: {m: _number(v) for m, v in scores.items()} for r, scores in regions.items()}
 
 
 def facts_row(facts: Facts) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""PANTHER: Dice, surface Dice at 5 mm, HD95, MASD and volume of the tumour (evaluate_local.py, 2025).
+"""PANTHER: Dice, surface Dice at 5 mm, HD95, MASD, tumour volume (evaluate_local.py, 2025).
 
-The published evaluator gives SimpleITK's spacing (x, y, z) to arrays (z, y, x), which distorts every
-distance on PANTHER's anisotropic grids. Both orders are here, by name.
+The published evaluator gives SimpleITK's spacing (x, y, z) to arrays (z, y, x), which distorts
+every distance on PANTHER's anisotropic grids. Both orders are here, by name.
 """
 
 from typing import Literal

@@ -1,0 +1,98 @@
+"""How fast the program is, on cases made for the purpose: `python -m lab bench metrics`.
+
+CPU seconds of one process with one thread, the least of several runs; the peak of memory is that of
+a fresh process that scores one case.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import time
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from challenge.scheme import SCHEMES
+from lab.metrics.pair import Pair
+from lab.metrics.scorers import SCORERS, voxel_scorer
+
+SHAPE = (182, 218, 182)  # (z, y, x), the grid of post-treatment BraTS at 1 mm
+# Scorer -> CPU seconds of the official program on a case of this kind, as measured by others:
+# five regions of 4 to 6 lesions, tumours of 17 to 43 cm3, 1 to 5 false islands.
+OFFICIAL_CPU_S = {
+    "2023-gli": (4.7, 6.3),
+    "2025-gli": (165.0, 228.0),
+    "2025-ssa": (47.0, 67.0),
+    "2026-gli": (0.9, 1.3),
+}
+SCORED = (*OFFICIAL_CPU_S, "2025-ped", "2025-met", "2026-mets", "panther", "voxel")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("what", choices=["metrics"])
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="default: 3")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one row a scorer."""
+    print(f"{'scorer':<10}{'CPU s':>8}{'official CPU s':>17}{'ratio':>12}{'peak MB':>9}")
+    for name in SCORED:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            seconds, peak_mb = pool.apply(measure, (name, args.runs))
+        official, ratio = "", ""
+        if name in OFFICIAL_CPU_S:
+            low, high = OFFICIAL_CPU_S[name]
+            official, ratio = f"{low:g}-{high:g}", f"{low / seconds:.0f}-{high / seconds:.0f} x"
+        print(f"{name:<10}{seconds:>8.2f}{official:>17}{ratio:>12}{peak_mb:>9.0f}")
+    print(
+        f"least of {args.runs} runs on {' x '.join(map(str, SHAPE))}, {os.cpu_count()} cores here"
+    )
+    return 0
+
+
+def measure(name: str, runs: int) -> tuple[float, float]:
+    """Return the CPU seconds of scoring one case, and this process's peak memory in MB."""
+    pair = make_pair(SHAPE, seed=0)
+    scorer = SCORERS[name] if name in SCORERS else voxel_scorer(SCHEMES["brats-gli"], "excluded")
+    seconds = []
+    for _ in range(runs):
+        start = time.process_time()
+        scorer.score(pair)
+        seconds.append(time.process_time() - start)
+    return min(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def make_pair(shape: tuple[int, int, int], seed: int) -> Pair:
+    """Make a reference of six tumours with four tissues, and a prediction that errs in each."""
+    generator = np.random.default_rng(seed)
+    centres = np.array([(0.4, 0.4, 0.35), (0.6, 0.65, 0.65), (0.3, 0.7, 0.5), (0.7, 0.35, 0.6),
+                        (0.5, 0.5, 0.8), (0.7, 0.7, 0.3)])  # fmt: skip
+    radii_mm = np.array([19.0, 12.0, 8.0, 7.0, 6.0, 5.0])
+    reference, prediction = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for centre, radius_mm in zip(centres * shape, radii_mm, strict=True):
+        _paint(reference, centre, radius_mm, generator)
+        _paint(prediction, centre + generator.normal(0, 1, 3), radius_mm * 0.97, generator)
+    for label in (1, 2, 3, 4, 3):  # false islands
+        place = (generator.uniform(0.2, 0.8, 3) * shape).astype(int)
+        prediction[tuple(slice(p, p + 4) for p in place)] = label
+    return Pair(prediction, reference, (1.0, 1.0, 1.0))
+
+
+def _paint(
+    labels: np.ndarray, centre: np.ndarray, radius_mm: float, generator: np.random.Generator
+) -> None:
+    """Paint a lumpy ball: oedema outside, an enhancing rim, a core, and a cavity at one side."""
+    reach = int(radius_mm * 1.6) + 2
+    corner = np.maximum(centre.astype(int) - reach, 0)
+    box = tuple(slice(int(c), int(c) + 2 * reach) for c in corner)
+    view = labels[box]
+    grid = np.indices(view.shape).reshape(3, -1).T + corner - centre
+    away = np.linalg.norm(grid, axis=1).reshape(view.shape)
+    lumps = gaussian_filter(generator.normal(size=view.shape), 3)
+    away = (away + 1.5 * lumps / lumps.std()) / radius_mm
+    side = grid[:, 0].reshape(view.shape) > 0.35 * radius_mm
+    for within, label in ((1.0, 2), (0.65, 3), (0.4, 1)):
+        view[away < within] = label
+    view[(away < 0.65) & side] = 4

@@ -1,0 +1,167 @@
+"""Read a prediction and its reference as a scorer sees them, and say what is wrong with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK
+
+from challenge.case import CaseError, Volume, read_volume
+from challenge.scheme import Scheme
+from lab.metrics.pair import Pair
+from lab.metrics.scorers import Scorer
+from lab.results import Problem
+
+SIGNED_TOLERANCE = 1e-5  # BraTS 2026, on sums of signed differences
+SPACING_TOLERANCE_MM = 1e-4  # PANTHER
+MOST_VALUES_LISTED = 5
+
+
+class Unscored(ValueError):
+    """A pair that the scorer cannot score; the message names the file and the value."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One file's labels (z, y, x): uint8 if that loses nothing, else float64."""
+
+    path: Path
+    array: np.ndarray
+    volume: Volume
+
+
+def read_pair(
+    id: str, paths: tuple[Path | None, Path], scorer: Scorer, scheme: Scheme
+) -> tuple[Pair, list[Problem]]:
+    """Read (prediction, reference); a prediction that is None is empty.
+
+    Returns the pair, and problems that the scorer does not mind.
+
+    Raises:
+        Unscored: a file is unreadable, or the scorer refuses the pair's grids or labels.
+    """
+    reference = read_labels(paths[1])
+    if paths[0] is None:
+        nothing = np.zeros(reference.array.shape, np.uint8)
+        return Pair(nothing, reference.array, _spacing_mm(reference, scorer)), []
+    prediction = read_labels(paths[0])
+    faults = [*_grid_faults(prediction, reference, scorer)]
+    faults += [*_label_faults(prediction, reference, scorer, scheme)]
+    problems = [Problem(id, kind, text, scored=True) for kind, text in faults]
+    return Pair(prediction.array, reference.array, _spacing_mm(prediction, scorer)), problems
+
+
+def read_labels(path: Path) -> Labels:
+    """Read one label map in its own type.
+
+    Raises:
+        Unscored: the file cannot be read.
+    """
+    try:
+        volume = read_volume(path, None)
+    except CaseError as error:
+        raise Unscored("unreadable", str(error)) from error
+    array = volume.array
+    if array.dtype != np.uint8:
+        small = array.astype(np.uint8) if array.dtype.kind != "f" else _rounded(array)
+        array = small if np.array_equal(small, array) else array.astype(np.float64)
+    return Labels(path, array, volume)
+
+
+def _rounded(array: np.ndarray) -> np.ndarray:
+    """Return floats as uint8, whatever becomes of those that are no small integers."""
+    with np.errstate(invalid="ignore"):
+        rounded: np.ndarray = array.astype(np.uint8)
+    return rounded
+
+
+def _spacing_mm(labels: Labels, scorer: Scorer) -> tuple[float, float, float]:
+    """Return what the scorer takes for the spacing: the header's, or that of the affine."""
+    if scorer.spacing_from == "header" or labels.path.name.endswith(".mha"):
+        return labels.volume.spacing_mm
+    sizes = nibabel.affines.voxel_sizes(labels.volume.geometry).astype(np.float32)
+    x, y, z = map(float, sizes)
+    return z, y, x
+
+
+def _grid_faults(
+    prediction: Labels, reference: Labels, scorer: Scorer
+) -> Iterator[tuple[str, str]]:
+    """Yield differences of geometry that the scorer does not look at; raise on those it minds."""
+    sizes = [labels.array.shape[::-1] for labels in (prediction, reference)]
+    if sizes[0] != sizes[1]:
+        raise Unscored("shape", f"{prediction.path}: size {sizes[0]}, reference {sizes[1]}")
+    ours, theirs = prediction.volume.geometry, reference.volume.geometry
+    if ours.shape == theirs.shape and np.array_equal(ours, theirs):
+        return
+    places = [_place(labels.path) for labels in (prediction, reference)]
+    for name in ("spacing", "origin", "direction"):
+        first, second = places[0][name], places[1][name]
+        if np.array_equal(first, second):
+            continue
+        text = f"{prediction.path}: {name} {_listed(first)}, reference {_listed(second)}"
+        if scorer.grid == "all" and float((first - second).sum()) > SIGNED_TOLERANCE:
+            raise Unscored("geometry", text)
+        too_far = float(np.abs(first - second).max()) > SPACING_TOLERANCE_MM
+        if scorer.grid == "spacing" and name == "spacing" and too_far:
+            raise Unscored("geometry", text)
+        if too_far:
+            yield "geometry", text
+
+
+def _label_faults(
+    prediction: Labels, reference: Labels, scorer: Scorer, scheme: Scheme
+) -> Iterator[tuple[str, str]]:
+    """Yield files with values that are no label of the scheme; raise where the scorer refuses."""
+    for labels in (prediction, reference):
+        declared = [0, *scheme.labels.values()]
+        if scorer.binary and labels is prediction:
+            declared = [0, 1]
+        values, counts = _values(labels.array)
+        odd = ~np.isin(values, declared)
+        if not odd.any():
+            continue
+        listed = [
+            f"{value:g} ({count} voxels)"
+            for value, count in zip(values[odd], counts[odd], strict=True)
+        ]
+        more = len(listed) - MOST_VALUES_LISTED
+        rest = f" and {more} more values" if more > 0 else ""
+        text = f"{labels.path}: not labels of {scheme.name}: "
+        text += ", ".join(listed[:MOST_VALUES_LISTED]) + rest
+        # A binary map is taken whatever its one value is.
+        one_value = scorer.binary and labels is prediction and np.count_nonzero(values) == 1
+        if scorer.strict_labels and not one_value:
+            raise Unscored("labels", text)
+        yield "labels", text
+
+
+def _values(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if array.dtype == np.uint8:
+        counts = np.bincount(array.ravel(), minlength=256)
+        values = np.flatnonzero(counts)
+        return values, counts[values]
+    return np.unique(array, return_counts=True)
+
+
+def _place(path: Path) -> dict[str, np.ndarray]:
+    """Return spacing, origin and direction as SimpleITK reads them, in its order."""
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    found = {
+        "spacing": reader.GetSpacing(),
+        "origin": reader.GetOrigin(),
+        "direction": reader.GetDirection(),
+    }
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def _listed(values: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
