@@ -1,0 +1,167 @@
+"""Which file of an output folder belongs to which case, and which belong nowhere.
+
+The rules are those of the platforms' validators of 2023 to 2026, of the orchestrator that runs
+BraTS containers (it opens every entry, and takes the first match of `*<id>*`), and of
+grand-challenge (one image a socket).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from challenge.platforms import Found
+
+NIFTI, METAIMAGE = ".nii.gz", ".mha"
+# How each year's validator or scorer reads a case's number from the end of a file's name.
+READINGS = {
+    "2023 and 2024": re.compile(r"(\d{5}-\d{3})\.nii\.gz$"),
+    "2025": re.compile(r"(\d{4,5}-\d{1,3})\.nii\.gz$"),
+    "2026": re.compile(r"(\d{5}(?:-\d{3})?|\d{4}-\d{1,3})\.nii\.gz$"),
+}
+NUMBER = re.compile(r"\d+(-\d+)?$")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with one case or one file."""
+
+    subject: str  # case id, or path relative to the output folder
+    what: str
+    level: Literal["FAULT", "WARN"] = "FAULT"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What an output folder holds."""
+
+    files: tuple[tuple[str, Path], ...]  # case id, and a file whose content counts as its labels
+    findings: tuple[Finding, ...]
+
+
+def brats_outputs(found: Found, output: Path) -> Outputs:
+    """Match the entries of a flat output folder with the cases, one `<ID>.nii.gz` each."""
+    ids = sorted([*(case.id for case in found.cases), *found.faults])
+    findings = [finding for id in ids for finding in _unreadable_number(id)]
+    files: dict[str, Path] = {}
+    for entry, id in _claims(output, ids):
+        name, right = entry.name, f"{id}{NIFTI}"
+        if odd := _odd(entry, NIFTI):
+            findings.append(Finding(name, odd + _taken_for(name, id)))
+        elif id is None:
+            findings.append(Finding(name, f"no such case in the input{_read_as(name)}"))
+        elif id in files or (name != right and _is_there(output / right)):
+            consequence = _taken_for(name, id) or _read_as(name)
+            findings.append(Finding(id, f"a second file, {name}{consequence}"))
+        else:
+            files[id] = entry
+            if name != right:
+                findings.append(Finding(id, f"named {name}, expected {right}{_read_as(name)}"))
+    missing = [id for id in ids if id not in files and not _is_there(output / f"{id}{NIFTI}")]
+    findings += [Finding(id, f"no output file, expected {id}{NIFTI}") for id in missing]
+    return Outputs(tuple(sorted(files.items())), tuple(findings))
+
+
+def grand_challenge_outputs(found: Found, output: Path) -> Outputs:
+    """Find the one image of the socket's folder; its name is free."""
+    (case,) = found.cases
+    place = output / case.output.parent
+    on_the_way = [output, *reversed([p for p in place.parents if output in p.parents]), place]
+    findings, images = [], []
+    for entry in _entries(*on_the_way):
+        if entry in on_the_way and entry.is_dir() and not entry.is_symlink():
+            continue
+        odd = _odd(entry, METAIMAGE)
+        if odd or entry.parent != place:
+            what = odd or f"outside {case.output.parent}"
+            findings.append(Finding(str(entry.relative_to(output)), what))
+        else:
+            images.append(entry)
+    if len(images) > 1:
+        names = ", ".join(path.name for path in images)
+        findings.append(Finding(case.id, f"{len(images)} images ({names}), exactly one expected"))
+    if not images and not any(f.subject.endswith(METAIMAGE) for f in findings):
+        findings.append(Finding(case.id, f"no {METAIMAGE} in {case.output.parent}"))
+    # Of several images none is the answer, and their contents would be told under one case.
+    files = tuple((case.id, path) for path in images if len(images) == 1)
+    return Outputs(files, tuple(findings))
+
+
+def _entries(*folders: Path) -> Iterator[Path]:
+    for folder in folders:
+        if folder.is_dir():
+            yield from sorted(folder.iterdir())
+
+
+def _claims(output: Path, ids: list[str]) -> list[tuple[Path, str | None]]:
+    """Return every entry of the output folder with the case that its name speaks of.
+
+    Entries with a case's exact name come first, so that others are measured against them.
+    """
+    claims = [(entry, _claimed(entry.name, ids)) for entry in _entries(output)]
+    return sorted(claims, key=lambda claim: claim[0].name != f"{claim[1]}{NIFTI}")
+
+
+def _claimed(name: str, ids: list[str]) -> str | None:
+    """Return the case whose id is in a file's name, or whose number some year reads there."""
+    if name.endswith(NIFTI) and name.removesuffix(NIFTI) in ids:
+        return name.removesuffix(NIFTI)
+    containing = [id for id in ids if id in name]
+    if containing:
+        return max(containing, key=len)
+    numbers = set(_readings(name).values())
+    by_number = [id for id in ids if _number(id) in numbers]
+    return by_number[0] if len(by_number) == 1 else None
+
+
+def _odd(entry: Path, ending: str) -> str | None:
+    """Say why an entry is no file of labels, whatever its case, or None."""
+    if entry.is_symlink():
+        return f"symbolic link (to {entry.readlink()}), a plain file expected"
+    if entry.is_dir():
+        return "folder, which the platform tries to open as an image"
+    if entry.name.startswith("."):
+        return "hidden file" + (", left half-written" if entry.name.startswith(".partial-") else "")
+    if not entry.name.endswith(ending):
+        return f"not {ending}, and the platform opens every file"
+    if entry.stat().st_size == 0:
+        return "empty file (0 bytes)"
+    return None
+
+
+def _taken_for(name: str, id: str | None) -> str:
+    """Warn of a second file that the orchestrator may take for a case's labels."""
+    if id is None or name == f"{id}{NIFTI}" or id not in name:
+        return ""
+    return f"; the orchestrator takes the first of *{id}*"
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _number(id: str) -> str | None:
+    match = NUMBER.search(id)
+    return match[0] if match else None
+
+
+def _readings(name: str) -> dict[str, str]:
+    """Return the case number that each year reads in a file's name; years that read none lack."""
+    matches = {year: pattern.search(name) for year, pattern in READINGS.items()}
+    return {year: match[1] for year, match in matches.items() if match}
+
+
+def _read_as(name: str) -> str:
+    read = [f"{number} in {year}" for year, number in _readings(name).items()]
+    return f" (read as {', '.join(read)})" if read else " (no year reads a case's number in it)"
+
+
+def _unreadable_number(id: str) -> list[Finding]:
+    """Warn of a case whose right name no year reads rightly, which is the input's doing."""
+    name = f"{id}{NIFTI}"
+    if _number(id) in _readings(name).values():
+        return []
+    return [
+        Finding(id, f"no year's rule finds the case's number in {name}{_read_as(name)}", "WARN")
+    ]
