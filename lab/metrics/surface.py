@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import KDTree
-from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area
+from skimage.measure import marching_cubes
 
 Spacing = tuple[float, ...]
 
@@ -49,7 +49,31 @@ def surfels(mask: np.ndarray, spacing_mm: Spacing) -> Surfels:
 
 @lru_cache(maxsize=64)
 def _area_table(spacing_mm: Spacing) -> np.ndarray:
-    return np.asarray(create_table_neighbour_code_to_surface_area(spacing_mm))
+    """Return the area in mm2 of the surface in a cell, by the cell's 8-bit pattern."""
+    a, b, c = spacing_mm
+    areas = np.zeros(256)
+    for code, normals in enumerate(_normals(), 1):
+        areas[code] = np.linalg.norm(normals * (b * c, a * c, a * b), axis=1).sum()
+    return areas
+
+
+@lru_cache(maxsize=1)
+def _normals() -> tuple[np.ndarray, ...]:
+    """Return the triangles in cells of patterns 1 to 254, as (n, 3) normals as long as the area.
+
+    The marching cubes of Lorensen and Cline, of a pattern or of its complement, whichever has less
+    surface: this is DeepMind's table (a test compares the two).
+    """
+    found = {code: _triangle_normals(code) for code in range(1, 255)}
+    areas = {code: np.linalg.norm(normals, axis=1).sum() for code, normals in found.items()}
+    return tuple(found[min(code, 255 - code, key=lambda c: areas[c])] for code in range(1, 255))
+
+
+def _triangle_normals(code: int) -> np.ndarray:
+    corners = (code >> np.arange(7, -1, -1) & 1).reshape(2, 2, 2).astype(float)
+    vertices, faces, _, _ = marching_cubes(corners, 0.5, method="lorensen")
+    first, second, third = (vertices[faces[:, i]].astype(float) for i in range(3))
+    return np.cross(second - first, third - first) / 2
 
 
 def border(mask: np.ndarray) -> np.ndarray:
