@@ -45,8 +45,9 @@ def brats_outputs(found: Found, output: Path) -> Outputs:
     ids = sorted([*(case.id for case in found.cases), *found.faults])
     findings = [finding for id in ids for finding in _unreadable_number(id)]
     files: dict[str, Path] = {}
-    for entry, id in _claims(output, ids):
-        name, right = entry.name, f"{id}{NIFTI}"
+    for entry in _entries(output):
+        name, id = entry.name, _claimed(entry.name, ids)
+        right = f"{id}{NIFTI}"
         if odd := _odd(entry, NIFTI):
             findings.append(Finding(name, odd + _taken_for(name, id)))
         elif id is None:
@@ -94,19 +95,8 @@ def _entries(*folders: Path) -> Iterator[Path]:
             yield from sorted(folder.iterdir())
 
 
-def _claims(output: Path, ids: list[str]) -> list[tuple[Path, str | None]]:
-    """Return every entry of the output folder with the case that its name speaks of.
-
-    Entries with a case's exact name come first, so that others are measured against them.
-    """
-    claims = [(entry, _claimed(entry.name, ids)) for entry in _entries(output)]
-    return sorted(claims, key=lambda claim: claim[0].name != f"{claim[1]}{NIFTI}")
-
-
 def _claimed(name: str, ids: list[str]) -> str | None:
     """Return the case whose id is in a file's name, or whose number some year reads there."""
-    if name.endswith(NIFTI) and name.removesuffix(NIFTI) in ids:
-        return name.removesuffix(NIFTI)
     containing = [id for id in ids if id in name]
     if containing:
         return max(containing, key=len)

@@ -54,7 +54,7 @@ def only(result: tuple[int, list[str]], subject: str, *fragments: str) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith((f"FAULT {subject}: ", f"WARN {subject}: "))
     for fragment in fragments:
-        assert fragment in lines[0]
+        assert fragment in lines[0] + "\n"  # a fragment may demand the line's end
     return lines[0].split()[0]
 
 

@@ -1,5 +1,6 @@
 """Any bit of geometry that differs from the scan's is told, with its sign."""
 
+import gzip
 from pathlib import Path
 
 import files
@@ -54,9 +55,26 @@ def test_a_header_reworded_by_another_writer_is_a_warning(brats: Path, say: Say)
 
 
 def test_an_affine_that_only_nibabel_reads_is_a_fault(brats: Path, say: Say) -> None:
-    """Without the sform nibabel falls back on the qform, and the orchestrator uses nibabel."""
-    patch_header(brats / "output" / FILE, qoffset_x=5, sform_code=0)
-    assert only(say(brats), FIRST, "qoffset_x 5, the scan's 90") == "FAULT"
+    """SimpleITK reads the qform and nibabel, with which the orchestrator loads, the sform."""
+    path = brats / "output" / FILE
+    patch_header(path, srow_x=[-1, 0, 0, 95])
+    told = only(say(brats), FIRST, f"not the geometry of {FIRST}-t1c.nii.gz: srow_x (-1, 0, 0, 95)")
+    assert told == "FAULT"
+
+
+def test_another_byte_order_is_a_warning(brats: Path, say: Say) -> None:
+    path = brats / "output" / FILE
+    image = nibabel.load(path)
+    header = image.header.as_byteswapped(">")
+    swapped = nibabel.Nifti1Image(np.asarray(image.dataobj), None, header)
+    path.write_bytes(gzip.compress(swapped.to_bytes()))
+    assert only(say(brats), FIRST, "byte order >, the scan's <\n") == "WARN"
+
+
+def test_a_scan_that_cannot_be_read_is_told(brats: Path, say: Say) -> None:
+    scan = brats / "input" / FIRST / f"{FIRST}-t1c.nii.gz"
+    scan.write_bytes(b"nothing")
+    only(say(brats), FIRST, f"geometry cannot be compared with that of {scan.name}")
 
 
 @pytest.mark.parametrize("sign", [1, -1])

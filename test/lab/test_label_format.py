@@ -46,7 +46,16 @@ def test_a_truncated_metaimage(panther: Path, say: Say, compressed: bool) -> Non
     (path,) = (panther / "output" / SOCKET_FOLDER).iterdir()
     SimpleITK.WriteImage(SimpleITK.ReadImage(str(path)), str(path), compressed)
     path.write_bytes(path.read_bytes()[:-3])
-    only(say(panther, "grand-challenge"), "0a1b-scan", "not readable to the end as MetaImage")
+    fragment = "cut after" if compressed else "7917 data bytes"  # of 18 * 22 * 20
+    told = only(say(panther, "grand-challenge"), "0a1b-scan", "as MetaImage", fragment)
+    assert told == "FAULT"
+
+
+def test_a_metaimage_with_more_bytes_than_voxels(panther: Path, say: Say) -> None:
+    (path,) = (panther / "output" / SOCKET_FOLDER).iterdir()
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(path)), str(path), False)
+    path.write_bytes(path.read_bytes() + b"rest")
+    only(say(panther, "grand-challenge"), "0a1b-scan", "7924 data bytes, 7920 expected")
 
 
 def test_a_metaimage_whose_bytes_changed_on_the_way(panther: Path, say: Say) -> None:
@@ -67,7 +76,7 @@ def test_a_metaimage_whose_bytes_changed_on_the_way(panther: Path, say: Say) -> 
         (lambda image: image * 0, "every voxel is 0: panther-t1 gives it the worst"),
         (lambda image: image * 0 + 1, "every voxel is 1"),
         (lambda image: image * 2, "0, 1 (panther-t1): 2 in 64 voxels; 2 is pancreas"),
-        (lambda image: image * 255, "255 in 64 voxels"),
+        (lambda image: image * 255, "255 in 64 voxels\n"),
     ],
 )
 def test_what_panther_refuses(

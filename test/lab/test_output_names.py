@@ -69,6 +69,30 @@ def test_a_case_that_the_input_lacks(brats: Path, say: Say) -> None:
 def test_one_id_may_begin_like_another(tmp_path: Path, say: Say) -> None:
     folder = cohort(tmp_path, "BraTS-GLI-0001-1", "BraTS-GLI-0001-10")
     assert say(folder)[0] == 0
+    path = folder / "output" / "BraTS-GLI-0001-10.nii.gz"
+    path.rename(path.with_name(f"x{path.name}"))
+    only(say(folder), "BraTS-GLI-0001-10", f"named x{path.name}, expected {path.name}")
+
+
+def test_a_bare_number_that_two_cases_have_is_neither(tmp_path: Path, say: Say) -> None:
+    folder = cohort(tmp_path, "BraTS-GLI-00001-100", "BraTS-SSA-00001-100")
+    path = folder / "output" / "BraTS-SSA-00001-100.nii.gz"
+    path.rename(path.with_name("00001-100.nii.gz"))
+    code, lines = say(folder)
+    assert code == 1
+    assert [line.split(":")[0] for line in lines] == [
+        "FAULT 00001-100.nii.gz",
+        "FAULT BraTS-SSA-00001-100",
+    ]
+
+
+def test_a_second_file_beside_a_broken_first_is_not_taken_instead(brats: Path, say: Say) -> None:
+    (brats / "output" / FILE).rename(brats / "output" / f"x{FILE}")
+    (brats / "output" / FILE).mkdir()
+    code, lines = say(brats)
+    assert code == 1
+    assert lines[0].startswith(f"FAULT {FILE}: folder")
+    assert lines[1].startswith(f"FAULT {FIRST}: a second file, x{FILE}")
 
 
 def folder_in(output: Path) -> str:
@@ -116,6 +140,20 @@ def test_a_file_may_be_missing_or_doubled_on_grand_challenge(panther: Path, say:
     path.unlink()
     path.with_name("b.mha").unlink()
     only(say(panther, "grand-challenge"), "0a1b-scan", f"no .mha in {SOCKET_FOLDER}")
+
+
+def test_a_broken_image_on_grand_challenge_is_not_told_as_missing_too(
+    panther: Path, say: Say
+) -> None:
+    (path,) = (panther / "output" / SOCKET_FOLDER).iterdir()
+    path.write_bytes(b"")
+    only(say(panther, "grand-challenge"), f"{SOCKET_FOLDER}/0a1b-scan.mha", "empty file")
+
+
+def test_a_link_in_place_of_a_folder_on_grand_challenge(panther: Path, say: Say) -> None:
+    (panther / "output" / "images").rename(panther / "elsewhere")
+    (panther / "output" / "images").symlink_to("../elsewhere")
+    only(say(panther, "grand-challenge"), "images", "symbolic link (to ../elsewhere)")
 
 
 @pytest.mark.parametrize(
