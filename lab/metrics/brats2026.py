@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cc3d
 import numpy as np
+from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
 from lab.metrics.pair import Pair, Region, bounding_box, crop, joint_box
@@ -94,14 +95,14 @@ def match_instances(
     dice = (2 * shared / (sizes[1][:, None] + sizes[0]))[1:, 1:]
     cost = np.where(dice >= LEAST_DICE, 1 - dice, 1 + LEAST_DICE)
     partner = {r: p for r, p in zip(*linear_sum_assignment(cost), strict=True) if cost[r, p] < 1}
-    boxes = [[_box(b) for b in cc3d.statistics(m)["bounding_boxes"]] for m in (ours, theirs)]
+    boxes = find_objects(ours), find_objects(theirs)
     instances = []
     for r in range(len(dice)):
         voxels = int(sizes[1][r + 1])
         found = None
         if r in partner:
             p = partner[r]
-            box = joint_box(boxes[0][p + 1], boxes[1][r + 1])
+            box = joint_box(boxes[0][p], boxes[1][r])
             masks = ours[box] == p + 1, theirs[box] == r + 1
             found = (float(dice[r, p]), *_border_scores(*masks, spacing_mm, min(spacing_mm)))
         instances.append(Instance(voxels, voxels * float(np.prod(spacing_mm)), found))
@@ -207,10 +208,6 @@ def _border_scores(
     """Return the pooled HD95 and the NSD of two masks that hold voxels."""
     between = distances(border(prediction), border(reference), spacing_mm)
     return pooled_hausdorff_mm(between), normalised_surface_dice(between, tolerance_mm, 0)
-
-
-def _box(box: tuple[slice, ...]) -> tuple[slice, ...]:
-    return tuple(slice(int(s.start), int(s.stop)) for s in box)
 
 
 def _f1(tp: int, fp: int, fn: int, none: float) -> float:

@@ -1,0 +1,80 @@
+"""Instances matched one to one, by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lab.metrics.brats2026 import REGIONS, Instance, MetParser, match_instances, parse_mets, score
+from lab.metrics.pair import Pair
+
+
+def line(*runs: tuple[int, int], length: int = 40) -> np.ndarray:
+    mask = np.zeros((3, 3, length), bool)
+    for start, stop in runs:
+        mask[1, 1, start:stop] = True
+    return mask
+
+
+def test_a_lesion_in_two_pieces_is_one_hit_and_one_false() -> None:
+    instances, false = match_instances(line((0, 6), (7, 10)), line((0, 10)), (1, 1, 1))
+    assert false == 1
+    assert instances[0].scores is not None
+    assert instances[0].scores[0] == pytest.approx(2 * 6 / 16)
+
+
+def test_matching_takes_the_best_sum_not_the_first() -> None:
+    # The first prediction meets both lesions, the second only the first.
+    prediction, reference = line((0, 4), (5, 20)), line((0, 10), (11, 20))
+    instances, false = match_instances(prediction, reference, (1, 1, 1))
+    assert false == 0
+    dice = [i.scores[0] for i in instances if i.scores]
+    assert dice == pytest.approx([2 * 4 / 14, 2 * 9 / 24])
+
+
+def test_edge_values() -> None:
+    nothing, tumour = np.zeros((3, 3, 40), np.uint8), 3 * line((0, 9)).astype(np.uint8)
+    elsewhere = 3 * line((20, 29)).astype(np.uint8)
+    region = REGIONS["goat"]
+    empty = score(Pair(nothing, nothing, (1, 1, 1)), region)["ET"]
+    assert all(math.isnan(empty[name]) for name in ("dice", "hd95", "nsd", "rq", "global_bin_dsc"))
+    for pair in (Pair(nothing, tumour, (1, 1, 1)), Pair(tumour, nothing, (1, 1, 1)),
+                 Pair(elsewhere, tumour, (1, 1, 1))):  # fmt: skip
+        found = score(pair, region)["ET"]
+        assert (found["dice"], found["hd95"], found["nsd"], found["rq"]) == (0, 373, 0, 0)
+        assert found["sq_hd95"] == found["global_bin_hd95"] == math.inf
+
+
+def test_mets_punishes_every_miss_and_every_false_instance_twice() -> None:
+    instances = [
+        Instance(100, 100.0, (0.8, 2.0, 0.9)),
+        Instance(50, 50.0, None),
+        Instance(27, 27.0, (0.1, 5.0, 0.2)),
+        Instance(10, 10.0, (0.2, 1.0, 1.0)),
+        Instance(9, 9.0, (0.1, 1.0, 1.0)),
+    ]
+    found = parse_mets(instances, false=1)
+    assert found["lesionwise_dsc_mean"] == pytest.approx((0.8 + 0.1 + 0 + 0) / 4)
+    assert found["lesionwise_hd95_mean"] == pytest.approx((2 + 5 + 373 + 373) / 4)
+    assert [found[f"large_instance_{k}"] for k in ("tp", "fp", "fn")] == [1, 1, 2]
+    assert [found[f"small_instance_{k}"] for k in ("tp", "fp", "fn")] == [1, 1, 1]
+    assert found["small_instance_f1"] == pytest.approx(2 / 4)
+    gentle = parse_mets(instances, false=1, parser=MetParser(penalises=False))
+    assert gentle["lesionwise_dsc_mean"] == pytest.approx(0.45)
+
+
+def test_mets_without_a_large_lesion_has_no_mean() -> None:
+    found = parse_mets([Instance(5, 5.0, None)], false=3)
+    assert math.isnan(found["lesionwise_dsc_mean"])
+    assert found["small_instance_fn"] == 1
+    assert math.isnan(parse_mets([], false=3)["small_instance_f1"])
+
+
+def test_distances_take_the_spacing_in_the_evaluators_order() -> None:
+    """Moved by one voxel along x, the spacing that counts is that of z."""
+    reference = np.zeros((8, 8, 8), np.uint8)
+    reference[2:6, 2:6, 2:6] = 3
+    pair = Pair(np.roll(reference, 1, axis=2), reference, (3.0, 1.0, 1.0))
+    found = score(pair, REGIONS["goat"])["ET"]
+    assert found["hd95"] == 3.0
+    assert found["global_bin_hd95"] == 1.0
