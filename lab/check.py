@@ -108,7 +108,7 @@ def _hints(found: set[np.generic], scheme: Scheme | None) -> Iterator[str]:
     """Yield what values that a scheme does not write suggest."""
     if scheme is None:
         return
-    if 4 in found and 3 not in found and scheme.labels.get("ET") == 3:
+    if 4 in found - _known_values([scheme]) and 3 not in found and scheme.labels.get("ET") == 3:
         yield f"4 without 3: {OLD_CONVENTION}"
     for name, value in scheme.labels.items():
         if name not in scheme.written and value in found:

@@ -99,6 +99,13 @@ def test_labels_of_before_2023(tmp_path: Path, say: Say) -> None:
     assert "0, 1, 2, 3 (brats-ssa): 4 in 100 voxels" in lines[1]
 
 
+def test_a_cavity_is_no_sign_of_an_old_numbering(brats: Path, say: Say) -> None:
+    rewrite(brats / "output" / FILE, lambda labels: put(labels * (labels == 2), 4))
+    assert say(brats)[0] == 0
+    rewrite(brats / "output" / FILE, lambda labels: put(labels, 4, 255))
+    only(say(brats), FIRST, "0, 1, 2, 3, 4 (brats-gli): 255 in 1 voxel\n")
+
+
 def test_cavities_of_metastases_need_the_scheme_of_2025(tmp_path: Path, say: Say) -> None:
     id = "BraTS-MET-00001-000"
     folder = cohort(tmp_path, id)
