@@ -164,4 +164,4 @@ def _place(path: Path) -> dict[str, np.ndarray]:
 
 
 def _listed(values: np.ndarray) -> str:
-    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
+    return "(" + ", ".join(f"{value:.6g}" for value in values + 0.0)  # no -0 + ")"

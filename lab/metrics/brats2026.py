@@ -92,7 +92,7 @@ def match_instances(
     sizes = np.bincount(ours.ravel()), np.bincount(theirs.ravel())
     shared = np.zeros((sizes[1].size, sizes[0].size))
     np.add.at(shared, (theirs[both], ours[both]), 1)
-    dice = (2 * shared / (sizes[1][:, None] + sizes[0]))[1:, 1:]
+    dice = 2 * shared[1:, 1:] / (sizes[1][1:, None] + sizes[0][1:])
     cost = np.where(dice >= LEAST_DICE, 1 - dice, 1 + LEAST_DICE)
     partner = {r: p for r, p in zip(*linear_sum_assignment(cost), strict=True) if cost[r, p] < 1}
     boxes = find_objects(ours), find_objects(theirs)

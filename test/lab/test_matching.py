@@ -1,0 +1,108 @@
+"""Which prediction belongs to which reference."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.matching import case_id, match_cases, numeric_id
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    for name in ("predictions", "references"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "predictions", tmp_path / "references"
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def matched(folders: tuple[Path, Path]) -> dict[str, str | None]:
+    return {p.id: p.prediction.name if p.prediction else None for p in match_cases(*folders)[0]}
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction"),
+    [
+        ("BraTS-MET-00132-000-seg.nii.gz", "00132-000.nii.gz"),
+        ("BraTS-GLI-00001-100.nii.gz", "BraTS-GLI-00001-100.nii.gz"),
+        ("BraTS-MEN-RT-0012-1_gtv.nii.gz", "team_BraTS-MEN-RT-0012-1.nii.gz"),
+        ("BraTS-GoAT-00321-seg.nii.gz", "BraTS-GoAT-00321.nii.gz"),
+        ("10303.mha", "10303.mha"),
+        ("10000_0001.mha", "10000_0001.mha"),
+        ("a/patient7/patient7-seg.nii.gz", "b/patient7.nii"),
+    ],
+)
+def test_names_that_belong_together(
+    reference: str, prediction: str, folders: tuple[Path, Path]
+) -> None:
+    touch(folders[0], prediction)
+    touch(folders[1], reference)
+    assert list(matched(folders).values()) == [Path(prediction).name]
+    assert match_cases(*folders)[1] == []
+
+
+def test_a_shared_first_number_is_no_id(folders: tuple[Path, Path]) -> None:
+    touch(folders[1], "10000_0001.mha", "10000_0002.mha")
+    touch(folders[0], "10000_0002.mha")
+    assert matched(folders) == {"10000_0001": None, "10000_0002": "10000_0002.mha"}
+
+
+def test_missing_and_extra_are_named(folders: tuple[Path, Path]) -> None:
+    touch(folders[1], "BraTS-GLI-00001-100.nii.gz", "BraTS-GLI-00002-100.nii.gz")
+    touch(folders[0], "BraTS-GLI-00002-100.nii.gz", "BraTS-GLI-00003-100.nii.gz")
+    pairs, problems = match_cases(*folders)
+    assert [(p.id, p.prediction is None) for p in pairs] == [
+        ("BraTS-GLI-00001-100", True),
+        ("BraTS-GLI-00002-100", False),
+    ]
+    assert [(p.kind, p.case) for p in problems] == [("extra", "BraTS-GLI-00003-100")]
+
+
+def test_two_files_for_an_id_are_no_pair(folders: tuple[Path, Path]) -> None:
+    touch(folders[1], "BraTS-GLI-00001-100.nii.gz", "b.nii.gz", "c.nii.gz", "x/c.nii.gz")
+    touch(folders[0], "BraTS-GLI-00001-100.nii.gz", "00001-100.nii.gz", "b.nii.gz", "c.nii.gz")
+    pairs, problems = match_cases(*folders)
+    assert [p.id for p in pairs] == ["b"]
+    assert sorted((p.kind, p.case) for p in problems) == [
+        ("duplicate", "BraTS-GLI-00001-100"),
+        ("duplicate", "c"),
+    ]
+    assert all("00001-100" in p.message or "c.nii.gz" in p.message for p in problems)
+
+
+def test_numbers_shared_by_two_cohorts_are_no_ids(folders: tuple[Path, Path]) -> None:
+    names = ("BraTS-GLI-00001-000.nii.gz", "BraTS-SSA-00001-000.nii.gz")
+    touch(folders[0], *names)
+    touch(folders[1], *names)
+    assert matched(folders) == {n.removesuffix(".nii.gz"): n for n in names}
+
+
+def test_scans_and_predictions_beside_the_references(folders: tuple[Path, Path]) -> None:
+    touch(folders[1], "k/k-seg.nii.gz", "k/k-t1c.nii.gz", "k/k.nii.gz", "k/.hidden-seg.nii.gz")
+    assert matched((folders[1], folders[1])) == {"k": "k.nii.gz"}
+    touch(folders[0], "k.nii.gz")
+    assert matched(folders) == {"k": "k.nii.gz"}
+
+
+def test_folders_that_cannot_be_scored(folders: tuple[Path, Path]) -> None:
+    with pytest.raises(ValueError, match="no label map"):
+        match_cases(*folders)
+    with pytest.raises(ValueError, match="no such folder"):
+        match_cases(folders[0] / "nowhere", folders[1])
+
+
+@given(
+    name=st.from_regex(r"[A-Za-z-]{0,8}", fullmatch=True),
+    number=st.from_regex(r"\d{4,5}-\d{1,3}|\d{5}", fullmatch=True),
+    ending=st.sampled_from(["", "-seg", "_seg", "_gtv"]),
+)
+def test_the_id_is_what_the_name_ends_in(name: str, number: str, ending: str) -> None:
+    path = Path(f"{name}{number}{ending}.nii.gz")
+    assert numeric_id(case_id(path)) == number
