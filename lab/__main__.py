@@ -13,6 +13,8 @@ VERBS = {
     "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
     "check": ("lab.check", "check a container's output folder before it is submitted"),
     "evaluate": ("lab.evaluate", "score predictions against references"),
+    "rank": ("lab.rank", "rank systems scored on the same cases, and test their differences"),
+    "report": ("lab.report", "turn results into a page: figures, worst cases, changes"),
     "bench": ("lab.bench", "time the scorers and print a table"),
 }
 

@@ -164,4 +164,5 @@ def _place(path: Path) -> dict[str, np.ndarray]:
 
 
 def _listed(values: np.ndarray) -> str:
-    return "(" + ", ".join(f"{value:.6g}" for value in values + 0.0)  # no -0 + ")"
+    rounded = [f"{value:.6g}" for value in values + 0.0]  # -0 becomes 0
+    return f"({', '.join(rounded)})"

@@ -85,7 +85,7 @@ python -m lab verify
 # Judge with the program itself, on new patients and native grids: ten a kind, twenty for Task 1, where whole tumours
 # are missed in some patients and ten say little.
 held=$work/held-out
-judge() { # MODEL CASES [REGION]
+judge() { # MODEL CASES
   local folder out
   python -m lab phantom --kind "$1" --cases "$2" --seed 7 --out "$held/$1" --workers 2 >"$work/logs/held-out-$1.log"
   for folder in "$held/$1" "$held/$1"/*/; do
@@ -97,10 +97,10 @@ judge() { # MODEL CASES [REGION]
     mkdir -p "$out"
     python inference.py --input "$folder" --output "$out" --device cpu >>"$work/logs/held-out-$1.log"
   done
-  python -m lab evaluate --scheme "$1" --predictions "$held/out/$1" --references "$held/$1-labels" \
-    ${3:+--regions "$3"} | tee "$held/$1.txt"
+  python -m lab evaluate --scorer voxel --scheme "$1" --predictions "$held/out/$1" \
+    --references "$held/$1-labels" --out "$held/$1.json" | tee "$held/$1.txt"
 }
 judge brats-gli  10
-judge panther-t1 20 tumour
-judge panther-t2 10 tumour
+judge panther-t1 20
+judge panther-t2 10
 echo "done in $((SECONDS / 60)) minutes"
