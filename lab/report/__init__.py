@@ -1,0 +1,115 @@
+"""The report a team reads before it submits: one self-contained page, and its numbers beside it.
+
+`python -m lab report results.json --html report.html` writes report.html, report.json and
+report.md. Exit code 1 if the labels seem to carry the wrong names, 2 for what cannot be read.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lab.results import Results
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument(
+        "results", type=Path, help="of `lab evaluate`, nnU-Net's summary.json, or a platform's CSV"
+    )
+    parser.add_argument("--html", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", default=[], metavar="FILE", help="results from before"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="scans to draw the errors on, nested or flat"
+    )
+    parser.add_argument("--name", help="title of the report; default: the results file's name")
+    parser.add_argument(
+        "--absent",
+        choices=("excluded", "one"),
+        default="excluded",
+        help="voxel-wise Dice and IoU of what prediction and reference both lack",
+    )
+    parser.add_argument("--key", metavar="METRIC", help="orders the cases; default: dice")
+    parser.add_argument(
+        "--count", type=_positive, default=20, metavar="N", help="worst and best cases shown"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, compute, look at the worst and best cases, and write three files."""
+    from lab.layouts import read_results
+    from lab.report.content import Options, gather
+    from lab.report.page import render_html, render_markdown
+    from lab.results import to_json
+
+    try:
+        paths = output_paths(args.html, [args.results, *args.compare])
+        if args.images and not args.images.is_dir():
+            raise ValueError(f"{args.images}: no such folder")
+        results = read_results(args.results)
+        before = dict(
+            zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
+        )
+        name = args.name or names_of([args.results], *args.compare)[0]
+        content = gather(results, Options(name, args.absent, args.key, args.count), before)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    pictures = look(results, content["extremes"], args.images)
+    paths["json"].write_text(to_json(content) + "\n", encoding="utf-8")
+    paths["md"].write_text(render_markdown(content), encoding="utf-8")
+    paths["html"].write_text(render_html(content, results, pictures), encoding="utf-8")
+    for sentence in content["warnings"]:
+        print(f"warning: {sentence}", file=sys.stderr)
+    print(f"{paths['html']}: {len(results.cases)} cases, beside it .json and .md")
+    return 1 if content["warnings"] else 0
+
+
+def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:
+    """Return where the page and its numbers go, by ending.
+
+    Raises:
+        ValueError: the page's name or folder cannot be used, or a file would fall on an input.
+    """
+    if html.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{html}: --html takes a name that ends in .html")
+    if not html.parent.is_dir():
+        raise ValueError(f"{html.parent}: no such folder")
+    paths = {"html": html, "json": html.with_suffix(".json"), "md": html.with_suffix(".md")}
+    for path in paths.values():
+        if path.resolve() in [given.resolve() for given in inputs]:
+            raise ValueError(f"{path}: would overwrite the results it is made from")
+    return paths
+
+
+def names_of(paths: list[Path], *others: Path) -> list[str]:
+    """Name result files by their stems, or with their folders where stems are alike."""
+    stems = [path.stem for path in (*paths, *others)]
+    alike = len(set(stems)) < len(stems)
+    return [f"{path.resolve().parent.name}/{path.stem}" if alike else path.stem for path in paths]
+
+
+def look(
+    results: "Results", shown: Mapping[str, Any], images: Path | None
+) -> dict[str, dict[str, Any]]:
+    """Return a picture for each of the worst and best cases, and note its largest error there."""
+    from lab.report.pictures import image_of, index_images, picture
+
+    found, scans = {}, index_images(images)
+    for row in (*shown["worst"], *shown["best"]):
+        id = row["case"]
+        facts = results.facts.get(id)
+        if id not in found and facts:
+            found[id] = picture(facts, results.labels, image_of(id, scans))
+        row["largest_error"] = found.get(id, {}).get("largest_error")
+    return found
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number

@@ -1,0 +1,98 @@
+"""All numbers of a report in one nested dict: what report.json holds, and what the pages show."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lab.report import changes, extremes, headline, intervals, numbers, relations, shares
+from lab.results import Results
+
+NOT_TOLD = {
+    "platform-csv": "a platform's CSV",
+    "nnunet": "nnU-Net's summary.json",
+}
+ABSENT_RULES = {
+    "excluded": "left out of Dice and IoU (NaN)",
+    "one": "counted as Dice and IoU 1",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to count and what to show."""
+
+    name: str
+    absent: str = "excluded"  # excluded | one
+    key: str | None = None  # metric that orders the cases; None: the scorer's Dice
+    count: int = 20  # worst and best cases
+
+
+def gather(results: Results, options: Options, before: Mapping[str, Results]) -> dict[str, Any]:
+    """Compute every number of the report, section by section.
+
+    Sections that need voxel counts are None where the results hold none.
+
+    Raises:
+        ValueError: the results contradict themselves, or have no metric of the wanted name.
+    """
+    cohort = numbers.cohort_of(results)
+    key = headline.key_metric(results, options.key)
+    rows = shares.share_rows(cohort, results) if cohort else []
+    return {
+        "cover": cover(results, options, cohort),
+        "warnings": shares.warnings(rows, results),
+        "shares": rows,
+        **voxel_sections(results, options, cohort),
+        "distributions": headline.distributions(results),
+        "extremes": extremes.extremes(results, cohort, key, options.count),
+        "changes": [changes.changes(results, old, name, key) for name, old in before.items()],
+        "bootstrap": {
+            "resamples": intervals.RESAMPLES,
+            "level": intervals.LEVEL,
+            "seed": intervals.SEED,
+            "fewest_cases": intervals.FEWEST_FOR_INTERVAL,
+        },
+    }
+
+
+def cover(results: Results, options: Options, cohort: numbers.Cohort | None) -> dict[str, Any]:
+    """Return what a reader must know before any number, and the scorer's own headline."""
+    return {
+        "name": options.name,
+        "scorer": results.scorer,
+        "scorer_year": headline.scorer_year(results.scorer),
+        "source": NOT_TOLD.get(results.scorer, "the results file"),
+        "scheme": results.scheme,
+        "labels": dict(results.labels),
+        "regions": {region: list(names) for region, names in results.regions.items()},
+        "absent": results.absent,
+        "absent_voxelwise": ABSENT_RULES[options.absent],
+        "n_cases": len(results.cases),
+        "n_cases_with_voxel_counts": len(cohort.ids) if cohort else 0,
+        "problems": [asdict(problem) for problem in results.problems],
+        "headline": headline.headline(results),
+        "extra": headline.extra_headline(results, cohort),
+    }
+
+
+def voxel_sections(
+    results: Results, options: Options, cohort: numbers.Cohort | None
+) -> dict[str, Any]:
+    """Return the sections that come from the confusion matrices and lesions."""
+    names = ("overlap", "volume_and_dice", "cross_class", "false_positive", "confusion")
+    if cohort is None:
+        return dict.fromkeys((*names, "detection"))
+    overlap = [numbers.overlap_row(cohort, c, options.absent) for c in cohort.classes]
+    has_lesions = any(facts.lesions for facts in results.facts.values())
+    return {
+        "overlap": {
+            "rows": overlap,
+            "mean_of_labels": numbers.mean_over(overlap, "label"),
+            "mean_of_regions": numbers.mean_over(overlap, "region"),
+        },
+        "volume_and_dice": [relations.volume_and_dice(cohort, c) for c in cohort.classes],
+        "cross_class": relations.cross_class(cohort),
+        "false_positive": [numbers.false_positive_row(cohort, c) for c in cohort.classes],
+        "detection": relations.detection(results) if has_lesions else None,
+        "confusion": numbers.confusion(cohort, results.labels),
+    }

@@ -1,0 +1,144 @@
+"""What metrics are called, which of them head a report, and the scorer's own summary."""
+
+import re
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
+from lab.report.numbers import Cohort
+from lab.results import Results, summarise
+
+TITLES = {
+    "dice": "Dice",
+    "hd95": "HD95",
+    "nsd_0.5": "NSD 0.5 mm",
+    "nsd_1.0": "NSD 1.0 mm",
+    "masd": "MASD",
+    "nsd": "NSD",
+    "iou": "IoU",
+    "surface_dice_5mm": "surface Dice 5 mm",
+    "num_tp": "lesions TP",
+    "num_fp": "lesions FP",
+    "num_fn": "lesions FN",
+}
+HEADLINES = {"dice", "dsc", "hd95", "nsd", "masd", "msd", "rmse", "f1"}
+DISTANCES = {"hd95", "hd", "hd100", "masd", "msd", "assd"}
+VOLUMES = {"rmse", "volume"}
+COUNTS = {"tp", "fp", "fn", "tn", "num", "n"}
+YEAR = re.compile(r"20\d\d")
+# Scorers that had one year only and do not say it in their name.
+YEARS = {"panther": "2025"}
+
+
+def tokens(metric: str) -> set[str]:
+    """Split a metric's name into lower-case words."""
+    return set(re.split(r"[^a-z0-9.]+", metric.lower()))
+
+
+def title(metric: str) -> str:
+    """Return the metric's name for readers."""
+    return TITLES.get(metric, metric.replace("_", " "))
+
+
+def unit(metric: str) -> str:
+    """Return mm, mm3, count, or nothing for a score."""
+    words = tokens(metric)
+    for found, name in ((DISTANCES, "mm"), (VOLUMES, "mm3"), (COUNTS, "count")):
+        if words & found:
+            return name
+    return ""
+
+
+def lower_is_better(metric: str) -> bool:
+    """Say whether a smaller value is the better one (distances, volume errors, error counts)."""
+    return unit(metric) in ("mm", "mm3") or bool(tokens(metric) & {"fp", "fn"})
+
+
+def headline_metrics(results: Results) -> list[str]:
+    """Return the metrics that stand on the cover.
+
+    Those that are headline metrics by name; else those with one in their name; else all.
+    """
+    found = [m for m in results.metrics if _heads(m)]
+    loose = [m for m in results.metrics if tokens(m) & HEADLINES and "std" not in tokens(m)]
+    return found or loose or list(results.metrics)
+
+
+def _heads(metric: str) -> bool:
+    first = metric.lower().removeprefix("surface_").split("_")[0]
+    return first in HEADLINES and "std" not in tokens(metric)
+
+
+def key_metric(results: Results, wanted: str | None = None) -> str:
+    """Return the metric that orders cases: the wanted one, else the first that is a Dice.
+
+    Raises:
+        ValueError: no case has the wanted metric.
+    """
+    if wanted is not None and wanted not in results.metrics:
+        raise ValueError(f"no metric {wanted!r} in the results, only {list(results.metrics)}")
+    dices = [m for m in headline_metrics(results) if tokens(m) & {"dice", "dsc"}]
+    return wanted or ("dice" if "dice" in dices else [*dices, *results.metrics][0])
+
+
+def scorer_year(scorer: str) -> str:
+    """Return the year in a scorer's name, or the one it is known to be of; else nothing."""
+    found = YEAR.search(scorer)
+    return found[0] if found else YEARS.get(scorer.lower().split("-")[0], "")
+
+
+def headline(results: Results) -> list[dict[str, Any]]:
+    """Return the mean and interval of every headline metric of every region."""
+    rows = []
+    for region in results.scored_regions:
+        for metric in headline_metrics(results):
+            column = results.column(region, metric)
+            estimate = mean_estimate(column)
+            if estimate.n:
+                infinite = int(np.isinf(column).sum())
+                rows.append(_row(region, metric, estimate) | {"n_infinite": infinite})
+    return rows
+
+
+def extra_headline(results: Results, cohort: Cohort | None) -> list[dict[str, Any]]:
+    """Return the scorer's summary numbers that are no mean, such as PANTHER's volume RMSE."""
+    rows = []
+    for region, numbers in results.extra.items():
+        for metric, value in numbers.items():
+            if isinstance(value, int | float):
+                estimate = _extra_estimate(cohort, region, metric, float(value))
+                rows.append(_row(region, metric, estimate) | {"n_infinite": 0})
+    return rows
+
+
+def _row(region: str, metric: str, estimate: Estimate) -> dict[str, Any]:
+    names = {"region": region, "metric": metric, "title": title(metric), "unit": unit(metric)}
+    return names | asdict(estimate)
+
+
+def _extra_estimate(cohort: Cohort | None, region: str, metric: str, value: float) -> Estimate:
+    """Give a volume RMSE an interval where the voxel counts lead to the same number."""
+    unknown = Estimate(value, np.nan, np.nan, 0)
+    found = [c for c in cohort.classes if c.name == region] if cohort else []
+    if cohort is None or not found or "rmse" not in tokens(metric):
+        return unknown
+    counts = cohort.counts(found[0])
+    difference_mm3 = (counts.prediction - counts.reference) * cohort.voxel_volume_mm3
+    estimate = root_mean_square_estimate(difference_mm3)
+    return estimate if np.isclose(estimate.value, value, rtol=1e-6) else unknown
+
+
+def distributions(results: Results) -> list[dict[str, Any]]:
+    """Summarise every metric of every region over the cases: mean, spread, quartiles, n."""
+    rows = []
+    for metric in results.metrics:
+        for region in results.scored_regions:
+            column = results.column(region, metric)
+            numbers = summarise(column)
+            if numbers["n"]:
+                names = {"region": region, "metric": metric, "title": title(metric)}
+                infinite = int(np.isinf(column).sum())
+                rows.append(names | {"unit": unit(metric)} | numbers | {"n_infinite": infinite})
+    return rows

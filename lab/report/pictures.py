@@ -1,0 +1,210 @@
+"""Three slices through a case's largest error, with outlines of prediction and reference.
+
+The backdrop is a small grey PNG, the outlines are vector paths in millimetres, so that they stay
+sharp in print and voxels that are no cubes are drawn in their true shape.
+"""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from contourpy import contour_generator
+from PIL import Image
+
+from challenge.case import CaseError, Volume, read_scan, read_volume
+from lab.report.errors import Voxel, largest_error
+from lab.results import Facts
+
+MARGIN_MM = 12.0
+SMALLEST_WINDOW_MM = 60.0
+ENDINGS = (".nii.gz", ".nii", ".mha")
+# Panel -> the axis of (z, y, x) that it cuts.
+PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
+SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What one picture is drawn from, all (z, y, x) on one grid."""
+
+    prediction: np.ndarray
+    reference: np.ndarray
+    backdrop: np.ndarray  # uint8 grey
+    spacing_mm: tuple[float, float, float]
+    flips: tuple[bool, bool, bool] | None  # axes to turn for a radiological view, None: unknown
+
+
+def index_images(folder: Path | None) -> dict[str, Path]:
+    """Return every scan below a folder by its name without the ending."""
+    found = {}
+    for ending in ENDINGS:
+        for path in sorted(folder.rglob(f"*{ending}")) if folder else ():
+            found[path.name.removesuffix(ending)] = path
+    return found
+
+
+def image_of(id: str, images: Mapping[str, Path]) -> Path | None:
+    """Return a case's scan: t1c, else t2f, else another sequence, else a file of its own name."""
+    names = [f"{id}{between}{sequence}" for sequence in SEQUENCES for between in "-_"]
+    return next((images[n] for n in (*names, f"{id}_0000", id) if n in images), None)
+
+
+def picture(facts: Facts, labels: Mapping[str, int], image: Path | None) -> dict[str, Any]:
+    """Return a case's largest error and its panels, or why there is no picture.
+
+    Keys: `missing` (a sentence, or None), `note`, `largest_error`, `panels`.
+    """
+    if facts.prediction is None:
+        return {"missing": "There is no prediction for this case."}
+    try:
+        prediction, reference = (
+            read_volume(Path(path), np.uint8) for path in (facts.prediction, facts.reference)
+        )
+    except CaseError as error:
+        return {"missing": f"No picture: {error}"}
+    if prediction.array.shape != reference.array.shape:
+        return {"missing": f"No picture: {facts.prediction} and {facts.reference} differ in size"}
+    values = list(labels.values())
+    known = [np.where(np.isin(v.array, values), v.array, 0) for v in (prediction, reference)]
+    found = largest_error(known[0], known[1], reference.spacing_mm)
+    if found is None:
+        return {"missing": "No picture: prediction and reference are both empty."}
+    backdrop, note = _backdrop(image, reference, known[1], values)
+    maps = Maps(known[0], known[1], backdrop, reference.spacing_mm, radiological_flips(reference))
+    names = {0: "background"} | {value: name for name, value in labels.items()}
+    return {
+        "missing": None,
+        "note": note,
+        "radiological": maps.flips is not None,
+        "largest_error": {
+            "voxel_xyz": list(found.centre[::-1]),
+            "voxels": found.voxels,
+            "volume_mm3": found.voxels * float(np.prod(reference.spacing_mm)),
+            "prediction": names[found.prediction_label],
+            "reference": names[found.reference_label],
+        },
+        "panels": panels(maps, found.centre, labels),
+    }
+
+
+def radiological_flips(volume: Volume) -> tuple[bool, bool, bool] | None:
+    """Return which axes (z, y, x) to turn for up = superior or anterior, left = patient's right.
+
+    None where the axes are not stored in the order x, y, z of the patient.
+    """
+    if volume.geometry.ndim == 2:  # NIfTI, towards right, anterior, superior
+        towards_lps = np.diag((-1, -1, 1)) @ volume.geometry[:3, :3]
+    else:  # MetaImage, towards left, posterior, superior
+        towards_lps = volume.geometry[6:15].reshape(3, 3)
+    main = np.abs(towards_lps).argmax(0)
+    if main.tolist() != [0, 1, 2]:
+        return None
+    x, y, z = (np.diag(towards_lps) < 0).tolist()
+    return z, y, x
+
+
+def panels(maps: Maps, centre: Voxel, labels: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Cut the three planes through `centre` to one window in mm around everything labelled."""
+    box = window((maps.prediction > 0) | (maps.reference > 0), maps.spacing_mm)
+    return [
+        {"plane": plane, "index": centre[axis], **_panel(maps, axis, centre, box, labels)}
+        for plane, axis in PLANES.items()
+    ]
+
+
+def window(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[slice, ...]:
+    """Return a cube in mm around a mask (z, y, x) with a margin, cut at the image's edge."""
+    places = np.argwhere(mask)
+    spacing = np.array(spacing_mm)
+    low, high = places.min(0), places.max(0) + 1
+    side_mm = max(float(((high - low) * spacing).max()) + 2 * MARGIN_MM, SMALLEST_WINDOW_MM)
+    middle, half = (low + high) / 2, side_mm / 2 / spacing
+    starts = np.maximum(np.floor(middle - half).astype(int), 0)
+    stops = np.minimum(np.ceil(middle + half).astype(int), mask.shape)
+    return tuple(slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
+
+
+def _panel(
+    maps: Maps, axis: int, centre: Voxel, box: tuple[slice, ...], labels: Mapping[str, int]
+) -> dict[str, Any]:
+    shown = [i for i in range(3) if i != axis]
+    step_mm = [maps.spacing_mm[i] for i in shown]
+    # Stored z grows towards the head, which a page has at the top; y of an LPS file already falls.
+    flips = maps.flips or (False, False, False)
+    turn = tuple(slice(None, None, -1 if flips[i] ^ (i == 0) else 1) for i in shown)
+
+    def cut(volume: np.ndarray) -> np.ndarray:
+        place = tuple(centre[i] if i == axis else box[i] for i in range(3))
+        return np.asarray(volume[place])[turn]
+
+    grey = cut(maps.backdrop)
+    at = [centre[i] - box[i].start for i in shown]
+    at = [n - 1 - a if t.step == -1 else a for a, n, t in zip(at, grey.shape, turn, strict=True)]
+    paths = [
+        {"label": name, "side": side, "d": d}
+        for side, volume in (("reference", maps.reference), ("prediction", maps.prediction))
+        for name, value in labels.items()
+        if (d := outline(cut(volume) == value, (step_mm[0], step_mm[1])))
+    ]
+    height, width = (n * mm for n, mm in zip(grey.shape, step_mm, strict=True))
+    return {
+        "width_mm": round(width, 2),
+        "height_mm": round(height, 2),
+        "cross_mm": [
+            round((a + 0.5) * mm, 2) for a, mm in zip(at[::-1], step_mm[::-1], strict=True)
+        ],
+        "png": png_base64(grey),
+        "paths": paths,
+    }
+
+
+def outline(mask: np.ndarray, step_mm: tuple[float, float]) -> str:
+    """Return the outline of a bool mask (row, column) as an SVG path in mm; "" if empty."""
+    if not mask.any():
+        return ""
+    lines = contour_generator(z=np.pad(mask, 1).astype(float)).lines(0.5)
+    # The padding moved every voxel by one, and a voxel's centre lies half a step inside.
+    scale = np.array([step_mm[1], step_mm[0]])
+    rings = [(_corners(np.asarray(line)) - 0.5) * scale for line in lines]
+    return "".join(
+        "M" + "L".join(f"{x:.4g} {y:.4g}" for x, y in ring[:-1].tolist()) + "Z" for ring in rings
+    )
+
+
+def png_base64(grey: np.ndarray) -> str:
+    """Return a grey image (row, column) uint8 as base64 PNG."""
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(grey)).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _corners(line: np.ndarray) -> np.ndarray:
+    """Drop the points of a closed line (point, xy) where it goes straight on."""
+    steps = np.diff(line, axis=0)
+    before = np.roll(steps, 1, axis=0)
+    keep = np.append(~np.isclose(steps, before).all(1), True)
+    return line[keep]
+
+
+def _backdrop(
+    image: Path | None, reference: Volume, labels: np.ndarray, values: list[int]
+) -> tuple[np.ndarray, str]:
+    """Return a grey backdrop: the scan, or the reference's labels where there is none."""
+    place = np.zeros(256, np.uint8)
+    place[values] = np.linspace(85, 150, len(values)).astype(np.uint8)
+    if image is None:
+        return place[labels], ""
+    try:
+        scan = read_scan(image)
+    except CaseError as error:
+        return place[labels], f"Scan not shown: {error}"
+    if scan.array.shape != reference.array.shape:
+        return place[labels], f"Scan not shown: {image} has another size"
+    inside = scan.array[scan.array != 0]
+    low, high = np.percentile(inside, (0.5, 99.7))
+    grey = (scan.array - low) / max(float(high - low), 1e-6)
+    return (grey.clip(0, 1) * 235).astype(np.uint8), f"Scan: {image.name}"

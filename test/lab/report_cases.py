@@ -1,0 +1,76 @@
+"""Small result files for the tests of the report."""
+
+import math
+from pathlib import Path
+
+import files
+import numpy as np
+
+from challenge.scheme import SCHEMES
+from lab.results import Facts, Lesion, Results
+
+GLI = SCHEMES["brats-gli-2023"]
+SIDE = 8
+
+
+def table(*counts: tuple[int, int, int]) -> np.ndarray:
+    """Return a confusion matrix over background, NETC, SNFH, ET.
+
+    Each of `counts` is (row of the reference label, column of the predicted label, voxels).
+    """
+    found = np.zeros((4, 4), np.int64)
+    for reference, prediction, voxels in counts:
+        found[reference, prediction] += voxels
+    return found
+
+
+def facts(
+    confusion: np.ndarray, lesions: dict[str, tuple[Lesion, ...]] | None = None, mm3: float = 1.0
+) -> Facts:
+    """Return facts without files."""
+    return Facts("no/prediction.nii.gz", "no/reference.nii.gz", mm3, confusion, lesions or {})
+
+
+def results(
+    tables: dict[str, np.ndarray], dice: dict[str, dict[str, float]] | None = None
+) -> Results:
+    """Return results of the 2023 glioma scheme; Dice of WT is 0.5 unless told."""
+    cases = {id: (dice or {}).get(id, {"WT": 0.5}) for id in tables}
+    return Results(
+        scorer="2023-gli",
+        cases={id: {r: {"dice": v} for r, v in row.items()} for id, row in cases.items()},
+        labels=dict(GLI.labels),
+        regions=dict(GLI.regions),
+        scheme=GLI.name,
+        absent="counted as 1",
+        facts={id: facts(confusion) for id, confusion in tables.items()},
+    )
+
+
+def cohort(folder: Path, names: dict[str, int]) -> Results:
+    """Write label maps of cubes, the prediction's shifted by so many voxels, and score them."""
+    scores, found = {}, {}
+    for id, shift in names.items():
+        reference = np.zeros((SIDE, SIDE, SIDE), np.uint8)
+        reference[1:6, 1:6, 1:6], reference[2:5, 2:5, 2:5], reference[3, 3, 3] = 2, 3, 1
+        prediction = np.roll(reference, shift, 0)
+        stem = f"case{len(found)}.nii.gz"
+        paths = [
+            files.write_nifti(folder / side / stem, labels)
+            for side, labels in (("predictions", prediction), ("references", reference))
+        ]
+        pairs = (reference.astype(int) * 4 + prediction).ravel()
+        confusion = np.bincount(pairs, minlength=16).reshape(4, 4)
+        scores[id] = {r: {"dice": overlap(prediction, reference, r)} for r in GLI.regions}
+        scores[id]["WT"]["hd95"] = float(shift) if shift < 3 else math.inf
+        lesions = {"WT": (Lesion(125.0, True),), "ET": (Lesion(26.0, shift < 3),)}
+        found[id] = Facts(str(paths[0]), str(paths[1]), 1.0, confusion, lesions)
+    return Results(
+        "2023-gli", scores, dict(GLI.labels), dict(GLI.regions), GLI.name, "counted as 1", found
+    )
+
+
+def overlap(prediction: np.ndarray, reference: np.ndarray, region: str) -> float:
+    """Return the Dice of one region of two label maps."""
+    masks = [GLI.mask(labels, region) for labels in (prediction, reference)]
+    return float(2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()))
