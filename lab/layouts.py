@@ -21,6 +21,10 @@ CSV_STEMS = {
     "num_tp": "Num_TP",
     "num_fp": "Num_FP",
     "num_fn": "Num_FN",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "legacy_dice": "Legacy_Dice",
+    "legacy_hd95": "Legacy_HD95",
 }
 LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
 

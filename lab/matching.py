@@ -38,7 +38,7 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     may lie beside them, and predictions too.
 
     Raises:
-        ValueError: a folder is missing, or holds no reference.
+        ValueError: a folder is missing, or holds no label map.
     """
     for folder in (predictions, references):
         if not folder.is_dir():
@@ -50,6 +50,8 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
         raise ValueError(f"{references}: no label map ({', '.join(ENDINGS)}) in it")
     taken = {path.resolve() for path in reference_files}
     prediction_files = [p for p in label_files(predictions) if p.resolve() not in taken]
+    if not prediction_files:
+        raise ValueError(f"{predictions}: no prediction ({', '.join(ENDINGS)}) in it")
 
     by_id = _by(reference_files, case_id)
     problems = [_duplicate(id, files, "references") for id, files in by_id.items() if files[1:]]

@@ -1,13 +1,20 @@
 """BraTS 2023: GLI, SSA, MET, PED, MEN (lesion-wise Dice and HD95; rachitsaluja/BraTS-2023-Metrics).
 
 Predictions are neither joined nor filtered: one stray voxel is one false lesion. All five score the
-labels 1 NETC, 2 SNFH, 3 ET in the regions ET, TC, WT.
+labels 1 NETC, 2 SNFH, 3 ET in the regions ET, TC, WT. The numbers of whole masks beside them, which
+the script calls legacy, are those of BraTS until 2022; later scripts compute them on maps of lesion
+numbers and get them wrong, so they are here alone.
 """
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from lab.metrics import lesionwise
 from lab.metrics.lesionwise import Profile, ScoredRegion
-from lab.metrics.pair import Region
+from lab.metrics.pair import Pair, Region, bounding_box, joint_box
+from lab.metrics.surface import distances, robust_hausdorff_mm, surfels
+from lab.metrics.voxel import dice
 
 PENALTY_MM = 374.0  # the diagonal of 240 x 240 x 155 mm, rounded up
 
@@ -27,3 +34,41 @@ PROFILES: Mapping[str, Profile] = {
     "met": _profile(dilation=1, larger_than_mm3=2),
     "men": _profile(dilation=1, larger_than_mm3=50),
 }
+
+
+def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
+    """Return region -> metric -> value: lesion by lesion, and of whole masks."""
+    scores = lesionwise.score(pair, profile)
+    for name, row in profile.regions.items():
+        masks = row.region.mask(pair.prediction), row.region.mask(pair.reference)
+        scores[name] |= whole_mask_scores(*masks, pair.spacing_mm)
+    return scores
+
+
+def whole_mask_scores(
+    prediction: np.ndarray, reference: np.ndarray, spacing_mm: tuple[float, float, float]
+) -> dict[str, float]:
+    """Return Dice, HD95, sensitivity and specificity of two bool masks (z, y, x)."""
+    box = joint_box(bounding_box(prediction), bounding_box(reference))
+    size = prediction.size
+    if box is None:
+        return dict(zip(_WHOLE, (1.0, 0.0, 1.0, 1.0), strict=True))
+    prediction, reference = prediction[box].T, reference[box].T
+    ours, theirs = (surfels(mask, spacing_mm[::-1]) for mask in (prediction, reference))
+    between = distances(ours.cells, theirs.cells, spacing_mm[::-1])
+    hd95 = robust_hausdorff_mm(ours, theirs, between)
+    tp = int((prediction & reference).sum())
+    fn, fp = int(reference.sum()) - tp, int(prediction.sum()) - tp
+    tn = size - tp - fn - fp
+    sensitivity = tp / (tp + fn) if tp + fn else 0.0
+    specificity = tn / (tn + fp) if tn + fp else 0.0
+    whole = (
+        dice(prediction, reference),
+        PENALTY_MM if np.isposinf(hd95) else hd95,
+        sensitivity,
+        specificity,
+    )
+    return dict(zip(_WHOLE, whole, strict=True))
+
+
+_WHOLE = ("legacy_dice", "legacy_hd95", "sensitivity", "specificity")

@@ -53,6 +53,9 @@ SCHEME_2023 = SCHEME_OF | {"gli": "brats-gli-2023", "ped": "brats-gli-2023"}
 SCHEME_2025 = SCHEME_OF | {"met": "brats-met-2025"}
 
 
+_SCORE = {2023: brats2023.score}
+
+
 def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
     profiles, schemes = {
         2023: (brats2023.PROFILES, SCHEME_2023),
@@ -63,7 +66,7 @@ def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
         f"{year}-{task}": Scorer(
             name=f"{year}-{task}",
             scheme=schemes[task],
-            score=partial(lesionwise.score, profile=profile),
+            score=partial(_SCORE.get(year, lesionwise.score), profile=profile),
             missing=missing,
             # The runner knows two penalties only, whatever the task's own one.
             missing_mm=brats2025.PENALTY_GLI_MM if task == "gli" else brats2025.PENALTY_MM,

@@ -92,7 +92,10 @@ def test_scans_and_predictions_beside_the_references(folders: tuple[Path, Path])
 
 
 def test_folders_that_cannot_be_scored(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(ValueError, match="no label map"):
+    with pytest.raises(ValueError, match="references: no label map"):
+        match_cases(*folders)
+    touch(folders[1], "a.nii.gz")
+    with pytest.raises(ValueError, match="predictions: no prediction"):
         match_cases(*folders)
     with pytest.raises(ValueError, match="no such folder"):
         match_cases(folders[0] / "nowhere", folders[1])
