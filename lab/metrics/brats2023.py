@@ -12,7 +12,7 @@ import numpy as np
 
 from lab.metrics import lesionwise
 from lab.metrics.lesionwise import Profile, ScoredRegion
-from lab.metrics.pair import Pair, Region, bounding_box, joint_box
+from lab.metrics.pair import Pair, Region, bounding_box, crop, joint_box
 from lab.metrics.surface import distances, robust_hausdorff_mm, surfels
 from lab.metrics.voxel import dice
 
@@ -39,18 +39,26 @@ PROFILES: Mapping[str, Profile] = {
 def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
     """Return region -> metric -> value: lesion by lesion, and of whole masks."""
     scores = lesionwise.score(pair, profile)
+    cut = crop(pair, 0)
+    outside = pair.prediction.size - cut.prediction.size
     for name, row in profile.regions.items():
-        masks = row.region.mask(pair.prediction), row.region.mask(pair.reference)
-        scores[name] |= whole_mask_scores(*masks, pair.spacing_mm)
+        masks = row.region.mask(cut.prediction), row.region.mask(cut.reference)
+        scores[name] |= whole_mask_scores(*masks, pair.spacing_mm, outside)
     return scores
 
 
 def whole_mask_scores(
-    prediction: np.ndarray, reference: np.ndarray, spacing_mm: tuple[float, float, float]
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    outside: int,
 ) -> dict[str, float]:
-    """Return Dice, HD95, sensitivity and specificity of two bool masks (z, y, x)."""
+    """Return Dice, HD95, sensitivity and specificity of two bool masks (z, y, x).
+
+    `outside` counts voxels of the image that the masks were cut from.
+    """
     box = joint_box(bounding_box(prediction), bounding_box(reference))
-    size = prediction.size
+    size = prediction.size + outside
     if box is None:
         return dict(zip(_WHOLE, (1.0, 0.0, 1.0, 1.0), strict=True))
     prediction, reference = prediction[box].T, reference[box].T

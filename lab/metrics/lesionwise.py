@@ -6,13 +6,14 @@ rows are in `brats2023.py` and `brats2025.py`. Label maps are (z, y, x); the dis
 in the official scripts' axis order (x, y, z).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
-from lab.metrics.pair import Box, Pair, Region, bounding_box, crop, joint_box
+from lab.metrics.pair import Box, Pair, Region, crop, joint_box
 from lab.metrics.surface import (
     border,
     distances,
@@ -23,6 +24,8 @@ from lab.metrics.surface import (
 
 NSD_TOLERANCES_MM = (0.5, 1.0)
 NSD_DIVISOR_EXTRA = 1e-8
+
+Boxes = Sequence[Box | None]  # by lesion, from 1; None where a number has no voxel
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def _score_region(
     overlap = _pairs_of(reference.ids, prediction.ids)
     volumes_mm3 = reference.voxels * pair.voxel_volume_mm3
     kept = [int(i) for i in np.flatnonzero(volumes_mm3 > row.larger_than_mm3) if i > 0]
+    boxes = find_objects(prediction.ids), find_objects(reference.ids)
     rows = []
     for lesion in kept:
         parts = np.flatnonzero(matched[lesion])
@@ -96,7 +100,7 @@ def _score_region(
             continue
         sizes = int(prediction.voxels[parts].sum()) + int(reference.voxels[lesion])
         dice = 2.0 * int(overlap[lesion, parts].sum()) / sizes
-        masks = _masks(prediction.ids, parts, reference.ids, lesion)
+        masks = _masks((prediction, reference), boxes, parts, lesion)
         rows.append([dice, *_surface_scores(*masks, pair.spacing_mm[::-1], profile.nsd)])
     detected = sum(matched[lesion].any() for lesion in kept)
     false = int(((prediction.voxels > 0) & ~matched.any(0)).sum())
@@ -126,15 +130,14 @@ def _pairs_of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _masks(
-    predicted_ids: np.ndarray, parts: np.ndarray, reference_ids: np.ndarray, lesion: int
+    sides: tuple[Lesions, Lesions], boxes: tuple[Boxes, Boxes], parts: np.ndarray, lesion: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the masks of a lesion's predicted parts and of the lesion, cut to what they hold."""
-    chosen = np.zeros(int(predicted_ids.max()) + 1, bool)
-    chosen[parts] = True
-    prediction, reference = chosen[predicted_ids], reference_ids == lesion
-    box: Box | None = joint_box(bounding_box(prediction), bounding_box(reference))
-    assert box is not None  # both hold voxels
-    return prediction[box], reference[box]
+    box = boxes[1][lesion - 1]
+    for part in parts:
+        box = joint_box(box, boxes[0][part - 1])
+    predicted, reference = (side.ids[box] for side in sides)
+    return np.isin(predicted, parts), reference == lesion
 
 
 def _surface_scores(
