@@ -1,0 +1,158 @@
+"""Ranks, intervals and tests on plain arrays, for systems scored on the same cases."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+Ties = Literal["average", "dense", "competition"]
+
+CONFIDENCE = 0.95
+# Random numbers held at a time; bounds memory whatever the cohort.
+BLOCK_CELLS = 2_000_000
+# Sums of the same differences in another order differ by rounding, and must count as equal.
+ROUNDING = 1e-12
+
+
+def ranks(goodness: np.ndarray, ties: Ties = "average") -> np.ndarray:
+    """Rank systems along the last axis; 1 is the highest value, and equal means bit for bit.
+
+    Equal systems share a rank: the average of the places they take, the first of them
+    (`competition`: 1 1 3), or the first with the next place directly behind (`dense`: 1 1 2).
+    NaN ranks behind every number, minus infinity included; NaN are equal among themselves.
+
+    Args:
+        goodness: (..., system), higher is better.
+    """
+    absent = np.isnan(goodness)
+    own, other = goodness[..., :, None], goodness[..., None, :]
+    absent_own, absent_other = absent[..., :, None], absent[..., None, :]
+    better = (other > own) | (absent_own & ~absent_other)
+    equal = (other == own) | (absent_own & absent_other)
+    if ties == "dense":
+        first_of_equals = ~np.tril(equal, -1).any(-1)
+        return 1.0 + (better & first_of_equals[..., None, :]).sum(-1)
+    shared = (equal.sum(-1) - 1) / 2 if ties == "average" else 0.0
+    return 1.0 + better.sum(-1) + shared
+
+
+def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return second - first; NaN where either is NaN, 0 where both are the same infinity."""
+    with np.errstate(invalid="ignore"):
+        return np.where(first == second, 0.0, second - first)
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Average (case, column) over columns, leaving NaN out; NaN where a case has no number."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0.0) @ weights / (known @ weights)
+
+
+def mean_over_cases(values: np.ndarray) -> np.ndarray:
+    """Average over the first axis, leaving NaN out; NaN where no case has a number."""
+    known = (~np.isnan(values)).sum(0)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values, axis=0) / known
+
+
+def bootstrap_interval(
+    paired: np.ndarray, resamples: int, rng: np.random.Generator, confidence: float = CONFIDENCE
+) -> np.ndarray:
+    """Return the percentile bootstrap interval of the mean of each row of paired differences.
+
+    Cases are drawn with replacement, the same ones for every row. Rows with fewer than two numbers
+    or with an infinite one have no interval.
+
+    Args:
+        paired: (case, row); NaN where a case has no difference.
+
+    Returns:
+        (2, row): lower and upper end, NaN where there is none.
+    """
+    known = ~np.isnan(paired)
+    usable = (known.sum(0) >= 2) & ~np.isinf(paired).any(0)
+    filled = np.where(known & usable, paired, 0.0)
+    means = np.concatenate([_means(w, filled, known) for w in _draws(len(paired), resamples, rng)])
+    tail = (1 - confidence) / 2
+    found = np.full((2, paired.shape[1]), np.nan)
+    if usable.any():  # a resample may miss the few cases that a row has
+        found[:, usable] = np.nanquantile(means[:, usable], (tail, 1 - tail), axis=0)
+    return found
+
+
+def sign_flip_p(paired: np.ndarray, flips: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the two-sided p of each row: is the mean of its paired differences zero?
+
+    Under the null hypothesis the two systems may change places in any case, which flips the sign of
+    its difference. Where the cases that differ have at most `flips` sign patterns, all are counted
+    and p is exact; else `flips` random ones are, and p = (count + 1) / (flips + 1). NaN where a row
+    has no number or an infinite one.
+
+    Args:
+        paired: (case, row); NaN where a case has no difference.
+    """
+    known = ~np.isnan(paired)
+    filled = np.where(known, paired, 0.0)
+    usable = known.any(0) & ~np.isinf(paired).any(0)
+    moved = np.count_nonzero(filled, axis=0)
+    exact = np.array([2 ** int(count) <= flips for count in moved])
+    p = np.full(paired.shape[1], np.nan)
+    for row in np.flatnonzero(usable & exact):
+        values = filled[filled[:, row] != 0, row][:, None]
+        p[row] = _at_least_as_far(values, _all_signs(len(values)))[0] / 2 ** len(values)
+    sampled = usable & ~exact
+    if sampled.any():
+        values = filled[:, sampled]
+        count = _at_least_as_far(values, _random_signs(len(values), flips, rng))
+        p[sampled] = (count + 1) / (flips + 1)
+    return p
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Adjust the p-values of one family for their number (Holm 1979); NaN are no part of it."""
+    adjusted = np.full(p.shape, np.nan)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def _means(drawn: np.ndarray, filled: np.ndarray, known: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return (drawn @ filled) / (drawn @ known.astype(float))
+
+
+def _draws(cases: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield blocks (resample, case) of how often each case was drawn."""
+    for size in _blocks(resamples, cases):
+        drawn = rng.integers(0, cases, (size, cases)) + np.arange(size)[:, None] * cases
+        counts = np.bincount(drawn.ravel(), minlength=size * cases)
+        yield counts.reshape(size, cases).astype(float)
+
+
+def _at_least_as_far(values: np.ndarray, signs: Iterator[np.ndarray]) -> np.ndarray:
+    """Count, for each row of `values` (case, row), the sign patterns whose sum is as far from 0."""
+    limit = np.abs(values.sum(0)) - ROUNDING * np.abs(values).sum(0)
+    count = np.zeros(values.shape[1])
+    for block in signs:
+        count += (np.abs(block @ values) >= limit).sum(0)
+    return count
+
+
+def _all_signs(cases: int) -> Iterator[np.ndarray]:
+    start = 0
+    for size in _blocks(2**cases, max(cases, 1)):
+        bits = np.arange(start, start + size)[:, None] >> np.arange(cases) & 1
+        yield 1.0 - 2.0 * bits
+        start += size
+
+
+def _random_signs(cases: int, flips: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    for size in _blocks(flips, cases):
+        yield 1.0 - 2.0 * rng.integers(0, 2, (size, cases), dtype=np.int8)
+
+
+def _blocks(total: int, width: int) -> Iterator[int]:
+    block = max(1, BLOCK_CELLS // width)
+    yield from (min(block, total - start) for start in range(0, total, block))
