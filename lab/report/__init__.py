@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    pictures = look(results, content["extremes"], args.images)
+    pictures = look(results, content, args.images)
     paths["json"].write_text(to_json(content) + "\n", encoding="utf-8")
     paths["md"].write_text(render_markdown(content), encoding="utf-8")
     paths["html"].write_text(render_html(content, results, pictures), encoding="utf-8")
@@ -94,17 +94,20 @@ def names_of(paths: list[Path], *others: Path) -> list[str]:
 
 
 def look(
-    results: "Results", shown: Mapping[str, Any], images: Path | None
+    results: "Results", content: Mapping[str, Any], images: Path | None
 ) -> dict[str, dict[str, Any]]:
     """Return a picture for each of the worst and best cases, and note its largest error there."""
-    from lab.report.pictures import image_of, index_images, picture
+    from lab.report.pictures import picture
+    from lab.report.scans import image_of, index_images
 
-    found, scans = {}, index_images(images)
-    for row in (*shown["worst"], *shown["best"]):
+    found: dict[str, dict[str, Any]] = {}
+    scans = index_images(images)
+    judged = set(results.labels) - set(content["cover"]["not_judged"])
+    for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
         id = row["case"]
         facts = results.facts.get(id)
         if id not in found and facts:
-            found[id] = picture(facts, results.labels, image_of(id, scans))
+            found[id] = picture(facts, results.labels, judged, image_of(id, scans))
         row["largest_error"] = found.get(id, {}).get("largest_error")
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.report import changes, extremes, headline, intervals, numbers, relations, shares
+from lab.report import changes, counts, extremes, headline, intervals, numbers, relations, shares
 from lab.results import Results
 
 NOT_TOLD = {
@@ -35,7 +35,7 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
     Raises:
         ValueError: the results contradict themselves, or have no metric of the wanted name.
     """
-    cohort = numbers.cohort_of(results)
+    cohort = counts.cohort_of(results)
     key = headline.key_metric(results, options.key)
     rows = shares.share_rows(cohort, results) if cohort else []
     return {
@@ -55,7 +55,7 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
     }
 
 
-def cover(results: Results, options: Options, cohort: numbers.Cohort | None) -> dict[str, Any]:
+def cover(results: Results, options: Options, cohort: counts.Cohort | None) -> dict[str, Any]:
     """Return what a reader must know before any number, and the scorer's own headline."""
     return {
         "name": options.name,
@@ -67,6 +67,7 @@ def cover(results: Results, options: Options, cohort: numbers.Cohort | None) -> 
         "regions": {region: list(names) for region, names in results.regions.items()},
         "absent": results.absent,
         "absent_voxelwise": ABSENT_RULES[options.absent],
+        "not_judged": sorted(counts.beyond_prediction(results, cohort.tables)) if cohort else [],
         "n_cases": len(results.cases),
         "n_cases_with_voxel_counts": len(cohort.ids) if cohort else 0,
         "problems": [asdict(problem) for problem in results.problems],
@@ -76,7 +77,7 @@ def cover(results: Results, options: Options, cohort: numbers.Cohort | None) -> 
 
 
 def voxel_sections(
-    results: Results, options: Options, cohort: numbers.Cohort | None
+    results: Results, options: Options, cohort: counts.Cohort | None
 ) -> dict[str, Any]:
     """Return the sections that come from the confusion matrices and lesions."""
     names = ("overlap", "volume_and_dice", "cross_class", "false_positive", "confusion")
@@ -93,6 +94,6 @@ def voxel_sections(
         "volume_and_dice": [relations.volume_and_dice(cohort, c) for c in cohort.classes],
         "cross_class": relations.cross_class(cohort),
         "false_positive": [numbers.false_positive_row(cohort, c) for c in cohort.classes],
-        "detection": relations.detection(results) if has_lesions else None,
+        "detection": relations.detection(results, cohort) if has_lesions else None,
         "confusion": numbers.confusion(cohort, results.labels),
     }

@@ -1,5 +1,6 @@
 """The largest error of a case: where prediction and reference disagree the most."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +22,18 @@ class LargestError:
 
 
 def largest_error(
-    prediction: np.ndarray, reference: np.ndarray, spacing_mm: tuple[float, float, float]
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    judged: Collection[int],
 ) -> LargestError | None:
     """Find the largest error of two label maps (z, y, x), and its most central voxel.
 
-    Without any disagreement the centre is that of the largest labelled piece; None where both
-    maps are empty.
+    Only voxels where one of them has a `judged` value can disagree. Without any disagreement the
+    centre is that of the largest labelled piece; None where both maps are empty.
     """
-    piece = largest_component(prediction != reference)
+    counts = np.isin(prediction, list(judged)) | np.isin(reference, list(judged))
+    piece = largest_component((prediction != reference) & counts)
     voxels = int(piece.sum())
     if not voxels:
         piece = largest_component(reference > 0)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lab.report.counts import Cohort
 from lab.report.headline import lower_is_better
-from lab.report.numbers import Cohort
 from lab.results import Results
 
 

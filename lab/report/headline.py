@@ -1,13 +1,14 @@
 """What metrics are called, which of them head a report, and the scorer's own summary."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from lab.report.counts import Cohort
 from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
-from lab.report.numbers import Cohort
 from lab.results import Results, summarise
 
 TITLES = {
@@ -19,6 +20,7 @@ TITLES = {
     "nsd": "NSD",
     "iou": "IoU",
     "surface_dice_5mm": "surface Dice 5 mm",
+    "volume_rmse_mm3": "volume RMSE",
     "num_tp": "lesions TP",
     "num_fp": "lesions FP",
     "num_fn": "lesions FN",
@@ -107,8 +109,9 @@ def extra_headline(results: Results, cohort: Cohort | None) -> list[dict[str, An
     rows = []
     for region, numbers in results.extra.items():
         for metric, value in numbers.items():
-            if isinstance(value, int | float):
-                estimate = _extra_estimate(cohort, region, metric, float(value))
+            told = value if isinstance(value, dict) else {"value": value}
+            if isinstance(told.get("value"), int | float):
+                estimate = _extra_estimate(cohort, region, metric, told)
                 rows.append(_row(region, metric, estimate) | {"n_infinite": 0})
     return rows
 
@@ -118,9 +121,12 @@ def _row(region: str, metric: str, estimate: Estimate) -> dict[str, Any]:
     return names | asdict(estimate)
 
 
-def _extra_estimate(cohort: Cohort | None, region: str, metric: str, value: float) -> Estimate:
+def _extra_estimate(
+    cohort: Cohort | None, region: str, metric: str, told: Mapping[str, Any]
+) -> Estimate:
     """Give a volume RMSE an interval where the voxel counts lead to the same number."""
-    unknown = Estimate(value, np.nan, np.nan, 0)
+    value = float(told["value"])
+    unknown = Estimate(value, np.nan, np.nan, int(told.get("n", 0)))
     found = [c for c in cohort.classes if c.name == region] if cohort else []
     if cohort is None or not found or "rmse" not in tokens(metric):
         return unknown

@@ -1,141 +1,14 @@
-"""Voxel-wise numbers of a cohort, all from one confusion matrix a case.
-
-TP, FP and FN of a label or region, and with them Dice, IoU, precision, recall and volumes, follow
-from the matrix alone: a region's mask is the set of its labels, so voxels that swap labels inside
-a region are no error of the region.
-"""
+"""The report's voxel-wise tables: overlap, false-positive volume, confusion."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from lab.results import Results
+from lab.report.counts import Cohort, ScoredClass, ratio
 
 OVERLAPS = ("dice", "iou", "precision", "recall")
-
-
-@dataclass(frozen=True)
-class ScoredClass:
-    """A label or a region, and where its labels stand in a confusion matrix."""
-
-    name: str
-    kind: str  # region | label
-    members: tuple[str, ...]  # label names
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Voxels (case,) of one class that are right, only predicted, and only in the reference."""
-
-    tp: np.ndarray
-    fp: np.ndarray
-    fn: np.ndarray
-
-    @property
-    def prediction(self) -> np.ndarray:
-        """Voxels (case,) of the prediction."""
-        return self.tp + self.fp
-
-    @property
-    def reference(self) -> np.ndarray:
-        """Voxels (case,) of the reference."""
-        return self.tp + self.fn
-
-    def overlaps(self) -> dict[str, np.ndarray]:
-        """Return Dice, IoU, precision and recall (case,); NaN where the denominator is 0."""
-        return {
-            "dice": ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn),
-            "iou": ratio(self.tp, self.tp + self.fp + self.fn),
-            "precision": ratio(self.tp, self.prediction),
-            "recall": ratio(self.tp, self.reference),
-        }
-
-    def pooled(self) -> "Counts":
-        """Return the sums over the cases, as arrays of one."""
-        return Counts(*(np.array([part.sum()]) for part in (self.tp, self.fp, self.fn)))
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """The confusion matrices of all cases that have one."""
-
-    ids: tuple[str, ...]
-    classes: tuple[ScoredClass, ...]
-    tables: np.ndarray  # (case, reference label, predicted label), 0 the background
-    voxel_volume_mm3: np.ndarray  # (case,)
-
-    def counts(self, scored: ScoredClass) -> Counts:
-        """Return TP, FP and FN of one class."""
-        rows = list(scored.rows)
-        tp = self.tables[:, rows][:, :, rows].sum((1, 2))
-        prediction, reference = self.tables[:, :, rows], self.tables[:, rows]
-        return Counts(tp, prediction.sum((1, 2)) - tp, reference.sum((1, 2)) - tp)
-
-    def reference_mm3(self, scored: ScoredClass) -> np.ndarray:
-        """Return the reference volume (case,) of one class."""
-        return self.counts(scored).reference * self.voxel_volume_mm3
-
-    def presence(self, scored: ScoredClass) -> dict[str, bool]:
-        """Say for every case id whether prediction or reference holds the class."""
-        counts = self.counts(scored)
-        present = counts.prediction + counts.reference > 0
-        return dict(zip(self.ids, present.tolist(), strict=True))
-
-
-def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Divide, with NaN where the denominator is 0."""
-    out = np.full(np.shape(below), np.nan)
-    return np.divide(above, below, out=out, where=np.asarray(below) != 0)
-
-
-def scored_classes(
-    labels: Mapping[str, int], regions: Mapping[str, tuple[str, ...]]
-) -> tuple[ScoredClass, ...]:
-    """List the regions of several labels, then all labels.
-
-    Raises:
-        ValueError: a region is made of a label that the label map does not have.
-    """
-    row = {name: i for i, name in enumerate(labels, 1)}
-    found = []
-    for region, members in regions.items():
-        if unknown := set(members) - set(row):
-            raise ValueError(f"region {region}: {sorted(unknown)} not in label map {dict(labels)}")
-        if tuple(members) != (region,):
-            rows = tuple(row[name] for name in members)
-            found.append(ScoredClass(region, "region", tuple(members), rows))
-    several = {scored.name for scored in found}
-    for name in labels:
-        # PANTHER's region "pancreas" holds the tumour, its label "pancreas" does not.
-        shown = f"{name} (label)" if name in several else name
-        found.append(ScoredClass(shown, "label", (name,), (row[name],)))
-    return tuple(found)
-
-
-def cohort_of(results: Results) -> Cohort | None:
-    """Stack the confusion matrices of a result file; None where it holds none.
-
-    Raises:
-        ValueError: a matrix is not square over background and labels; the message names the case.
-    """
-    if not results.facts or not results.labels:
-        return None
-    side = len(results.labels) + 1
-    for id, facts in results.facts.items():
-        if facts.confusion.shape != (side, side):
-            raise ValueError(
-                f"{id}: confusion matrix is {facts.confusion.shape}, not {(side, side)} "
-                f"for background and {list(results.labels)}"
-            )
-    return Cohort(
-        ids=tuple(results.facts),
-        classes=scored_classes(results.labels, results.regions),
-        tables=np.stack([f.confusion for f in results.facts.values()]).astype(np.int64),
-        voxel_volume_mm3=np.array([f.voxel_volume_mm3 for f in results.facts.values()]),
-    )
 
 
 def overlap_row(cohort: Cohort, scored: ScoredClass, absent: str) -> dict[str, Any]:

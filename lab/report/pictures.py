@@ -6,7 +6,7 @@ sharp in print and voxels that are no cubes are drawn in their true shape.
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,15 @@ import numpy as np
 from contourpy import contour_generator
 from PIL import Image
 
-from challenge.case import CaseError, Volume, read_scan, read_volume
+from challenge.case import CaseError, read_volume
 from lab.report.errors import Voxel, largest_error
+from lab.report.scans import backdrop, radiological_flips
 from lab.results import Facts
 
 MARGIN_MM = 12.0
 SMALLEST_WINDOW_MM = 60.0
-ENDINGS = (".nii.gz", ".nii", ".mha")
 # Panel -> the axis of (z, y, x) that it cuts.
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
-SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
 
 
 @dataclass(frozen=True)
@@ -38,25 +37,13 @@ class Maps:
     flips: tuple[bool, bool, bool] | None  # axes to turn for a radiological view, None: unknown
 
 
-def index_images(folder: Path | None) -> dict[str, Path]:
-    """Return every scan below a folder by its name without the ending."""
-    found = {}
-    for ending in ENDINGS:
-        for path in sorted(folder.rglob(f"*{ending}")) if folder else ():
-            found[path.name.removesuffix(ending)] = path
-    return found
-
-
-def image_of(id: str, images: Mapping[str, Path]) -> Path | None:
-    """Return a case's scan: t1c, else t2f, else another sequence, else a file of its own name."""
-    names = [f"{id}{between}{sequence}" for sequence in SEQUENCES for between in "-_"]
-    return next((images[n] for n in (*names, f"{id}_0000", id) if n in images), None)
-
-
-def picture(facts: Facts, labels: Mapping[str, int], image: Path | None) -> dict[str, Any]:
+def picture(
+    facts: Facts, labels: Mapping[str, int], judged: Collection[str], image: Path | None
+) -> dict[str, Any]:
     """Return a case's largest error and its panels, or why there is no picture.
 
-    Keys: `missing` (a sentence, or None), `note`, `largest_error`, `panels`.
+    Only the `judged` labels can be in error; the others are drawn all the same.
+    Keys: `missing` (a sentence, or None), `note`, `radiological`, `largest_error`, `panels`.
     """
     if facts.prediction is None:
         return {"missing": "There is no prediction for this case."}
@@ -70,11 +57,12 @@ def picture(facts: Facts, labels: Mapping[str, int], image: Path | None) -> dict
         return {"missing": f"No picture: {facts.prediction} and {facts.reference} differ in size"}
     values = list(labels.values())
     known = [np.where(np.isin(v.array, values), v.array, 0) for v in (prediction, reference)]
-    found = largest_error(known[0], known[1], reference.spacing_mm)
+    counted = [value for name, value in labels.items() if name in judged]
+    found = largest_error(known[0], known[1], reference.spacing_mm, counted)
     if found is None:
         return {"missing": "No picture: prediction and reference are both empty."}
-    backdrop, note = _backdrop(image, reference, known[1], values)
-    maps = Maps(known[0], known[1], backdrop, reference.spacing_mm, radiological_flips(reference))
+    grey, note = backdrop(image, reference, known[1], values)
+    maps = Maps(known[0], known[1], grey, reference.spacing_mm, radiological_flips(reference))
     names = {0: "background"} | {value: name for name, value in labels.items()}
     return {
         "missing": None,
@@ -89,22 +77,6 @@ def picture(facts: Facts, labels: Mapping[str, int], image: Path | None) -> dict
         },
         "panels": panels(maps, found.centre, labels),
     }
-
-
-def radiological_flips(volume: Volume) -> tuple[bool, bool, bool] | None:
-    """Return which axes (z, y, x) to turn for up = superior or anterior, left = patient's right.
-
-    None where the axes are not stored in the order x, y, z of the patient.
-    """
-    if volume.geometry.ndim == 2:  # NIfTI, towards right, anterior, superior
-        towards_lps = np.diag((-1, -1, 1)) @ volume.geometry[:3, :3]
-    else:  # MetaImage, towards left, posterior, superior
-        towards_lps = volume.geometry[6:15].reshape(3, 3)
-    main = np.abs(towards_lps).argmax(0)
-    if main.tolist() != [0, 1, 2]:
-        return None
-    x, y, z = (np.diag(towards_lps) < 0).tolist()
-    return z, y, x
 
 
 def panels(maps: Maps, centre: Voxel, labels: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -147,7 +119,8 @@ def _panel(
     paths = [
         {"label": name, "side": side, "d": d}
         for side, volume in (("reference", maps.reference), ("prediction", maps.prediction))
-        for name, value in labels.items()
+        # Inner tissues have the lower values, and are drawn over the edge they share.
+        for name, value in reversed(list(labels.items()))
         if (d := outline(cut(volume) == value, (step_mm[0], step_mm[1])))
     ]
     height, width = (n * mm for n, mm in zip(grey.shape, step_mm, strict=True))
@@ -188,23 +161,3 @@ def _corners(line: np.ndarray) -> np.ndarray:
     before = np.roll(steps, 1, axis=0)
     keep = np.append(~np.isclose(steps, before).all(1), True)
     return line[keep]
-
-
-def _backdrop(
-    image: Path | None, reference: Volume, labels: np.ndarray, values: list[int]
-) -> tuple[np.ndarray, str]:
-    """Return a grey backdrop: the scan, or the reference's labels where there is none."""
-    place = np.zeros(256, np.uint8)
-    place[values] = np.linspace(85, 150, len(values)).astype(np.uint8)
-    if image is None:
-        return place[labels], ""
-    try:
-        scan = read_scan(image)
-    except CaseError as error:
-        return place[labels], f"Scan not shown: {error}"
-    if scan.array.shape != reference.array.shape:
-        return place[labels], f"Scan not shown: {image} has another size"
-    inside = scan.array[scan.array != 0]
-    low, high = np.percentile(inside, (0.5, 99.7))
-    grey = (scan.array - low) / max(float(high - low), 1e-6)
-    return (grey.clip(0, 1) * 235).astype(np.uint8), f"Scan: {image.name}"

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lab.report.counts import Cohort, ScoredClass
 from lab.report.intervals import pearson_estimate, spearman, spearman_estimate
-from lab.report.numbers import Cohort, ScoredClass
 from lab.results import Results
 
 # Around the sizes that the scorers ignore (2 to 50 mm3), then decades; a bin holds its upper edge.
@@ -53,9 +53,10 @@ def cross_class(cohort: Cohort) -> dict[str, Any]:
     }
 
 
-def detection(results: Results) -> dict[str, Any]:
+def detection(results: Results, cohort: Cohort) -> dict[str, Any]:
     """Return the share of reference lesions that the prediction touches, by volume."""
-    regions = dict.fromkeys(region for facts in results.facts.values() for region in facts.lesions)
+    listed = {region for facts in results.facts.values() for region in facts.lesions}
+    regions = [scored.name for scored in cohort.classes if scored.name in listed]
     edges = np.array(BIN_EDGES_MM3)
     rows = []
     for region in regions:

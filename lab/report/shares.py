@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from challenge.scheme import SCHEMES, Scheme
-from lab.report.numbers import Cohort, ratio
+from lab.report.counts import Cohort, ratio
 from lab.results import Results
 
 

@@ -12,7 +12,8 @@ from report_cases import GLI, cohort, facts, results, table
 from lab.__main__ import main
 from lab.report.errors import largest_error, most_central
 from lab.report.page import bins, interval, markdown_cell, number, signed
-from lab.report.pictures import image_of, index_images, outline, picture, radiological_flips
+from lab.report.pictures import outline, picture
+from lab.report.scans import image_of, index_images, radiological_flips
 from lab.results import Facts, Problem, Results, write_json
 
 NAMES = {"good": 0, "shifted by one": 1, "missed": 3}
@@ -182,11 +183,12 @@ def test_the_largest_error_is_the_largest_connected_one():
     prediction = reference.copy()
     prediction[1, 1, 1:3] = 1
     reference[4:7, 4:7, 4:7] = 2
-    found = largest_error(prediction, reference, (3.0, 1.0, 1.0))
+    found = largest_error(prediction, reference, (3.0, 1.0, 1.0), [1, 2])
     assert found.centre == (5, 5, 5)
     assert (found.voxels, found.prediction_label, found.reference_label) == (27, 0, 2)
-    assert largest_error(reference, reference, (1.0, 1.0, 1.0)).voxels == 0
-    assert largest_error(prediction * 0, reference * 0, (1.0, 1.0, 1.0)) is None
+    assert largest_error(prediction, reference, (3.0, 1.0, 1.0), [1]).voxels == 2
+    assert largest_error(reference, reference, (1.0, 1.0, 1.0), [1, 2]).voxels == 0
+    assert largest_error(prediction * 0, reference * 0, (1.0, 1.0, 1.0), [1, 2]) is None
 
 
 def test_the_centre_of_a_shell_lies_in_the_shell():
@@ -216,7 +218,7 @@ def labelled(folder, side, affine):
 def test_slices_have_the_shape_of_the_patient(tmp_path):
     affine = np.diag([-2.0, -1.0, 5.0, 1.0])
     paths = [labelled(tmp_path, side, affine) for side in ("predictions", "references")]
-    found = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, None)
+    found = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, GLI.labels, None)
     sizes = {p["plane"]: (p["width_mm"], p["height_mm"]) for p in found["panels"]}
     assert sizes == {"axial": (12, 10), "coronal": (12, 60), "sagittal": (10, 60)}
     error = found["largest_error"]
@@ -236,11 +238,19 @@ def test_a_scan_stored_the_other_way_round_is_turned(tmp_path):
     # x grows towards the right: the last x must land on the page's left, z still points up.
     affine = np.diag([2.0, -1.0, 5.0, 1.0])
     paths = [labelled(tmp_path, side, affine) for side in ("predictions", "references")]
-    found = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, None)
+    found = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, GLI.labels, None)
     axial, coronal, _ = found["panels"]
     assert axial["cross_mm"][0] == 1
     z = found["largest_error"]["voxel_xyz"][2]
     assert coronal["cross_mm"] == [1, (12 - z - 0.5) * 5]
+
+
+def test_labels_that_are_not_judged_cannot_be_the_largest_error(tmp_path):
+    found = cohort(tmp_path, {"a": 1})
+    shown = picture(found.facts["a"], GLI.labels, ["NETC"], None)["largest_error"]
+    assert (shown["voxels"], {shown["prediction"], shown["reference"]}) == (
+        2, {"NETC", "ET"},
+    )  # fmt: skip
 
 
 def test_axes_in_another_order_are_left_alone():
@@ -262,12 +272,18 @@ def test_scans_are_found_nested_or_flat_and_t1c_comes_first(tmp_path):
 def test_a_scan_that_does_not_fit_is_named_and_replaced(tmp_path):
     found = cohort(tmp_path, {"a": 1})
     files.write_brats_case(tmp_path, "a")
-    shown = picture(found.facts["a"], GLI.labels, tmp_path / "a-t1c.nii.gz")
+    shown = picture(found.facts["a"], GLI.labels, GLI.labels, tmp_path / "a-t1c.nii.gz")
     assert "a-t1c.nii.gz has another size" in shown["note"]
     assert len(shown["panels"]) == 3
     missing = Facts(None, "r", 1.0, table(), {})
-    assert picture(missing, GLI.labels, None)["missing"] == "There is no prediction for this case."
-    assert facts(table()).prediction in picture(facts(table()), GLI.labels, None)["missing"]
+    assert (
+        picture(missing, GLI.labels, GLI.labels, None)["missing"]
+        == "There is no prediction for this case."
+    )
+    assert (
+        facts(table()).prediction
+        in picture(facts(table()), GLI.labels, GLI.labels, None)["missing"]
+    )
 
 
 def test_numbers_are_formatted_alike_everywhere():

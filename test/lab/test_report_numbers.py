@@ -11,17 +11,11 @@ from scipy import stats
 
 from challenge.scheme import SCHEMES
 from lab.report.changes import changes
+from lab.report.counts import cohort_of, scored_classes
 from lab.report.extremes import extremes
 from lab.report.headline import extra_headline, headline, headline_metrics, key_metric, scorer_year
 from lab.report.intervals import mean_estimate, pearson_estimate, spearman_estimate
-from lab.report.numbers import (
-    cohort_of,
-    confusion,
-    false_positive_row,
-    mean_over,
-    overlap_row,
-    scored_classes,
-)
+from lab.report.numbers import confusion, false_positive_row, mean_over, overlap_row
 from lab.report.relations import cross_class, detection, volume_and_dice
 from lab.report.shares import share_rows, warnings
 from lab.results import Lesion, Results
@@ -79,6 +73,24 @@ def test_a_region_of_the_same_name_as_a_label_that_it_is_not():
         "tumour": ("tumour",),
         "pancreas (label)": ("pancreas",),
     }
+
+
+def test_a_label_that_predictions_never_hold_is_not_judged():
+    scheme = SCHEMES["panther-t1"]
+
+    def judged(predicted_pancreas):
+        confusion = np.array([[90, 0, 0], [0, 5, 0], [95, 0, predicted_pancreas]])
+        lesions = {"tumour": (Lesion(5.0, True),), "pancreas": (Lesion(100.0, False),)}
+        found = Results(
+            "panther", {"a": {}}, scheme.labels, scheme.regions, scheme.name,
+            facts={"a": facts(confusion, lesions)},
+        )  # fmt: skip
+        cohort = cohort_of(found)
+        shown = [row["region"] for row in detection(found, cohort)["regions"]]
+        return [scored.name for scored in cohort.classes], shown
+
+    assert judged(0) == (["tumour"], ["tumour"])
+    assert judged(1) == (["pancreas", "tumour", "pancreas (label)"], ["pancreas", "tumour"])
 
 
 def test_what_contradicts_itself_is_named():
@@ -205,8 +217,9 @@ def test_lesions_are_binned_with_the_upper_edge_inside():
     lesions = {
         "WT": (Lesion(10.0, True), Lesion(10.5, False), Lesion(50.0, True), Lesion(9e4, True))
     }
-    found = Results("x", {"a": {}}, facts={"a": facts(table(), lesions)})
-    row = detection(found)["regions"][0]
+    found = results({"a": table()})
+    found = Results(**{**vars(found), "facts": {"a": facts(table(), lesions)}})
+    (row,) = detection(found, cohort_of(found))["regions"]
     assert row["n"] == [1, 2, 0, 0, 0, 0, 1]
     assert row["detected"] == [1, 1, 0, 0, 0, 0, 1]
 
@@ -282,9 +295,11 @@ def test_a_volume_rmse_gets_an_interval_where_the_voxels_agree_with_it():
     def low(value):
         extra = Results(
             "x", found.cases, found.labels, found.regions, facts=found.facts,
-            extra={"ET": {"rmse_mm3": value}},
+            extra={"ET": {"volume_rmse_mm3": {"value": value, "n": 6}}},
         )  # fmt: skip
-        return extra_headline(extra, cohort_of(extra))[0]["low"]
+        (row,) = extra_headline(extra, cohort_of(extra))
+        assert (row["value"], row["n"], row["unit"]) == (value, 6, "mm3")
+        return row["low"]
 
     assert 0 < low(rmse) < rmse
     assert math.isnan(low(rmse + 1))
