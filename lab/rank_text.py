@@ -76,7 +76,7 @@ def _heading(contest: Contest, standings: Standings, rule: Rule) -> str:
     lines = [
         f"{len(contest.systems)} systems, scorer {contest.scorer}, n = {n} cases"
         + (f" and {rows} summary rows, which are ranked as if they were cases" if rows else ""),
-        f"Columns: {len(contest.columns)}, of the regions {', '.join(regions)}. "
+        f"Columns: {len(contest.columns)}, of {', '.join(regions)}. "
         + " ".join(
             f"{better.capitalize()} is better: {', '.join(found)}."
             for better in ("higher", "lower")
