@@ -82,6 +82,9 @@ def picture(
 def panels(maps: Maps, centre: Voxel, labels: Mapping[str, int]) -> list[dict[str, Any]]:
     """Cut the three planes through `centre` to one window in mm around everything labelled."""
     box = window((maps.prediction > 0) | (maps.reference > 0), maps.spacing_mm)
+    # Small tissues lie inside large ones; drawn last, their edge is seen where the two meet.
+    voxels = np.bincount(np.stack((maps.prediction, maps.reference)).ravel(), minlength=256)
+    labels = dict(sorted(labels.items(), key=lambda item: -voxels[item[1]]))
     return [
         {"plane": plane, "index": centre[axis], **_panel(maps, axis, centre, box, labels)}
         for plane, axis in PLANES.items()
@@ -119,8 +122,7 @@ def _panel(
     paths = [
         {"label": name, "side": side, "d": d}
         for side, volume in (("reference", maps.reference), ("prediction", maps.prediction))
-        # Inner tissues have the lower values, and are drawn over the edge they share.
-        for name, value in reversed(list(labels.items()))
+        for name, value in labels.items()
         if (d := outline(cut(volume) == value, (step_mm[0], step_mm[1])))
     ]
     height, width = (n * mm for n, mm in zip(grey.shape, step_mm, strict=True))

@@ -245,6 +245,13 @@ def test_a_scan_stored_the_other_way_round_is_turned(tmp_path):
     assert coronal["cross_mm"] == [1, (12 - z - 0.5) * 5]
 
 
+def test_the_smallest_tissue_is_drawn_last(tmp_path):
+    found = cohort(tmp_path, {"a": 0})
+    axial = picture(found.facts["a"], GLI.labels, GLI.labels, None)["panels"][0]
+    drawn = [(path["side"], path["label"]) for path in axial["paths"]]
+    assert drawn == [(s, n) for s in ("reference", "prediction") for n in ("SNFH", "ET", "NETC")]
+
+
 def test_labels_that_are_not_judged_cannot_be_the_largest_error(tmp_path):
     found = cohort(tmp_path, {"a": 1})
     shown = picture(found.facts["a"], GLI.labels, ["NETC"], None)["largest_error"]
