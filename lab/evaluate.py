@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         print(table(results))
     if args.out:
         write_json(results, args.out)
-        write_csv(results, args.out.with_suffix(".csv"), scorer.summary_rows)
+        write_csv(results, args.out.with_suffix(".csv"), scorer.layout)
         write_nnunet(results, args.out.with_name(f"{args.out.stem}-nnunet-summary.json"))
         Journal(args.out, scorer).remove()
     unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]

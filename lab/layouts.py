@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,59 @@ import numpy as np
 
 from lab.results import SUMMARY_ROWS, Facts, Results, results_from, summarise, to_json
 
-# Key in a result file -> column stem of the platforms' CSV, in their order.
-CSV_STEMS = {
-    "dice": "LesionWise_Dice",
-    "nsd_0.5": "LesionWise_NSD_0.5",
-    "nsd_1.0": "LesionWise_NSD_1.0",
-    "hd95": "LesionWise_Hausdorff95",
-    "num_tp": "Num_TP",
-    "num_fp": "Num_FP",
-    "num_fn": "Num_FN",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "legacy_dice": "Legacy_Dice",
-    "legacy_hd95": "Legacy_HD95",
+
+@dataclass(frozen=True)
+class Layout:
+    """One platform's table of scores."""
+
+    index: str  # heading of the column of case ids
+    columns: Mapping[str, str]  # metric -> column name before the region; {}: all, by their names
+    by_region: bool = False  # all columns of a region together, instead of all of a metric
+    lower_case: bool = False  # of regions in column names
+    rows: tuple[str, ...] = SUMMARY_ROWS
+    infinite: float = math.inf  # what stands for an infinite distance
+
+
+# Synapse, 2023 to 2025.
+LESIONWISE = Layout(
+    "scan_id",
+    {
+        "dice": "LesionWise_Dice",
+        "nsd_0.5": "LesionWise_NSD_0.5",
+        "nsd_1.0": "LesionWise_NSD_1.0",
+        "hd95": "LesionWise_Hausdorff95",
+        "num_tp": "Num_TP",
+        "num_fp": "Num_FP",
+        "num_fn": "Num_FN",
+        "sensitivity": "Sensitivity",
+        "specificity": "Specificity",
+        "legacy_dice": "Legacy_Dice",
+        "legacy_hd95": "Legacy_HD95",
+    },
+)
+_INSTANCES = {f"num_{k}": f"all_instance_{k}" for k in ("tp", "fp", "fn")} | {
+    "rq": "all_instance_f1"
 }
+# `brats-parse-metrics seg` and `mets` of 2026.
+SEG_2026 = Layout(
+    "subject_id",
+    _INSTANCES | {f"global_bin_{k}": f"global_{k}" for k in ("dsc", "nsd", "hd95")},
+    by_region=True,
+    lower_case=True,
+    rows=("mean", "std", "median"),
+    infinite=373.0,
+)
+METS_2026 = replace(
+    SEG_2026,
+    columns=_INSTANCES
+    | {f"large_instance_{k}": f"large_instance_{k}" for k in ("tp", "fp", "fn", "f1")}
+    | {"dice": "lesionwise_dsc_mean", "lesionwise_dsc_std": "lesionwise_dsc_std"}
+    | {"hd95": "lesionwise_hd95_mean", "lesionwise_hd95_std": "lesionwise_hd95_std"}
+    | {"nsd": "lesionwise_nsd_mean", "lesionwise_nsd_std": "lesionwise_nsd_std"}
+    | {f"small_instance_{k}": f"small_instance_{k}" for k in ("tp", "fn", "fp", "f1")},
+)
+PLAIN = Layout("case", {})
+
 LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
 
 
@@ -52,27 +92,32 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
     return results
 
 
-def write_csv(results: Results, path: Path, rows: tuple[str, ...] = SUMMARY_ROWS) -> None:
-    """Write the platforms' layout: one row a case, then summary rows; empty cells for NaN.
-
-    Columns go metric by metric, regions in alphabetical order within, `<Metric>_<Region>`.
-    """
-    present = {
-        (r, m) for case in results.cases.values() for r, scores in case.items() for m in scores
-    }
-    metrics = sorted(
-        results.metrics, key=lambda m: list(CSV_STEMS).index(m) if m in CSV_STEMS else 99
-    )
-    keys = [(r, m) for m in metrics for r in sorted(results.scored_regions) if (r, m) in present]
-    columns = [results.column(region, metric) for region, metric in keys]
+def write_csv(results: Results, path: Path, layout: Layout) -> None:
+    """Write a platform's table: one row a case, then summary rows; empty cells for NaN."""
+    regions = sorted(results.scored_regions)
+    metrics = [metric for metric in layout.columns or results.metrics if metric in results.metrics]
+    keys = [(region, metric) for region in regions for metric in metrics]
+    if not layout.by_region:
+        keys = [(region, metric) for metric in metrics for region in regions]
+    present = {(r, m) for case in results.cases.values() for r, row in case.items() for m in row}
+    keys = [key for key in keys if key in present]
+    columns = [_finite(results.column(*key), layout) for key in keys]
     summaries = [summarise(column) for column in columns]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["scan_id", *(f"{CSV_STEMS.get(m, m)}_{r}" for r, m in keys)])
+        writer.writerow([layout.index, *(_column_name(*key, layout) for key in keys)])
         for i, id in enumerate(results.cases):
             writer.writerow([id, *(_cell(column[i]) for column in columns)])
-        for row in rows:
+        for row in layout.rows:
             writer.writerow([row, *(_cell(summary[row]) for summary in summaries)])
+
+
+def _column_name(region: str, metric: str, layout: Layout) -> str:
+    return f"{layout.columns.get(metric, metric)}_{region.lower() if layout.lower_case else region}"
+
+
+def _finite(column: np.ndarray, layout: Layout) -> np.ndarray:
+    return np.where(np.isposinf(column), layout.infinite, column)
 
 
 def write_nnunet(results: Results, path: Path) -> None:
@@ -140,12 +185,7 @@ _OWN_NAMES = {"Dice": "dice", "IoU": "iou", "TP": "tp", "FP": "fp", "FN": "fn", 
 
 def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
     """Read a platform's table; columns that are not `<Metric>_<Region>` are left out."""
-    stems = {stem: metric for metric, stem in CSV_STEMS.items()}
-    places = {}
-    for i, name in enumerate(rows[0][1:], 1):
-        stem, _, region = name.rpartition("_")
-        if stem:
-            places[i] = (region, stems.get(stem, stem))
+    places = {i: place for i, name in enumerate(rows[0]) if i and (place := _place(name))}
     if not places:
         raise ValueError(f"no column named <Metric>_<Region> in {rows[0]}")
     cases: dict[str, dict[str, dict[str, float]]] = {}
@@ -158,6 +198,16 @@ def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
         for i, (region, metric) in places.items():
             regions.setdefault(region, {})[metric] = float(row[i]) if row[i] else math.nan
     return Results("platform-csv", cases)
+
+
+def _place(column: str) -> tuple[str, str] | None:
+    """Return the region and our name of the metric that a column's name tells."""
+    stem, _, region = column.rpartition("_")
+    for layout in (LESIONWISE, METS_2026, SEG_2026):
+        for metric, name in layout.columns.items():
+            if name == stem:
+                return (region.upper() if layout.lower_case else region), metric
+    return (region, stem) if stem else None
 
 
 def _cell(value: float) -> str:

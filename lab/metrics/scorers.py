@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from challenge.scheme import SCHEMES, Scheme
+from lab.layouts import LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
 from lab.metrics.pair import Pair
-from lab.results import SUMMARY_ROWS
 
 CaseScores = dict[str, dict[str, float]]  # region -> metric -> value
 # What the platform does with a case that has no prediction.
@@ -31,7 +31,7 @@ class Scorer:
     spacing_from: Literal["header", "affine"] = "header"  # of the prediction
     strict_labels: bool = False  # an undeclared label costs the case its scores
     binary: bool = False  # predictions hold one value beside 0
-    summary_rows: tuple[str, ...] = SUMMARY_ROWS
+    layout: Layout = PLAIN  # of the platform's table
 
     @property
     def missing_in_words(self) -> str:
@@ -71,6 +71,7 @@ def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
             # The runner knows two penalties only, whatever the task's own one.
             missing_mm=brats2025.PENALTY_GLI_MM if task == "gli" else brats2025.PENALTY_MM,
             absent=ONE,
+            layout=LESIONWISE,
             # From 2024 on the script writes its own files with the prediction's affine; MEN's not.
             spacing_from="header" if year == 2023 or task == "men" else "affine",
         )
@@ -89,7 +90,7 @@ def _instances(task: str) -> Scorer:
         absent=SKIPPED,
         grid="all",
         strict_labels=True,
-        summary_rows=("mean", "std", "median"),
+        layout=METS_2026 if parser else SEG_2026,
     )
 
 

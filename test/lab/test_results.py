@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.layouts import read_results, write_csv, write_nnunet
+from lab.layouts import LESIONWISE, METS_2026, read_results, write_csv, write_nnunet
 from lab.results import (
     Facts,
     Lesion,
@@ -81,12 +81,23 @@ def test_the_platforms_table_is_written_as_the_platform_writes_it(
     paths = sorted((shared_data / "brats-ssa-2025-official-csv").glob("*.csv"))
     assert len(paths) == 3
     for path in paths:
-        write_csv(read_results(path), tmp_path / "ours.csv")
+        write_csv(read_results(path), tmp_path / "ours.csv", LESIONWISE)
         official, ours = (list(csv.reader(p.open())) for p in (path, tmp_path / "ours.csv"))
         assert official[0][1:] == ours[0][1:]
         assert [row[0] for row in official[1:]] == [row[0] for row in ours[1:]]
         numbers = [np.array([row[1:] for row in table[1:]], float) for table in (official, ours)]
         np.testing.assert_allclose(*numbers, rtol=0, atol=1e-12)
+
+
+def test_the_table_of_2026(shared_data: Path, tmp_path: Path) -> None:
+    """Version 0.0.6 wrote the published one, without columns for large instances."""
+    path = shared_data / "brats-official-eval-pairs" / "published" / "sample_mets_summary.csv"
+    results = read_results(path)
+    assert results.cases["BraTS-MET-00132-000-seg.nii.gz"]["WT"]["dice"] == 0.691078118501733
+    write_csv(results, tmp_path / "ours.csv", METS_2026)
+    assert [row for row in csv.reader((tmp_path / "ours.csv").open())][:3] == list(
+        csv.reader(path.open())
+    )
 
 
 def test_summary_rows_are_cases_only_on_request(shared_data: Path) -> None:
