@@ -10,6 +10,7 @@ import numpy as np
 
 from lab.columns import RMSE, Choice, Column, Columns, ContestError, choose_columns
 from lab.layouts import read_results
+from lab.metrics.voxel import label_rows
 from lab.results import SUMMARY_ROWS, Results
 
 
@@ -23,6 +24,7 @@ class Contest:
     cases: tuple[str, ...]
     columns: tuple[Column, ...]
     values: np.ndarray  # (case, column, system)
+    rightly_empty: np.ndarray  # (case, column, system), NaN since neither map holds the region
     summary_values: np.ndarray  # (summary row, column, system), no row unless these are ranked
     totals: Mapping[Column, np.ndarray]  # numbers of the whole cohort, (system,)
     left_out: tuple[str, ...]  # what is not compared, in sentences
@@ -60,6 +62,7 @@ def read_contest(paths: list[Path], choice: Choice) -> Contest:
         cases=cases,
         columns=columns.kept,
         values=gather(results, cases, columns.kept),
+        rightly_empty=find_rightly_empty(results, cases, columns.kept),
         summary_values=gather(results, summaries, columns.kept),
         totals=totals,
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
@@ -158,6 +161,31 @@ def gather(results: list[Results], rows: Iterable[str], columns: Iterable[Column
         for row in rows
     ]
     return np.array(values, float).reshape(-1, len(columns), len(results))
+
+
+def find_rightly_empty(
+    results: list[Results], cases: Iterable[str], columns: Iterable[Column]
+) -> np.ndarray:
+    """Tell (case, column, system) where a number lacks because neither map holds the region.
+
+    Told by the voxel counts of our own files and nnU-Net's; a CSV does not say.
+    """
+    columns = tuple(columns)
+    found = [[[_is_rightly_empty(r, case, c) for r in results] for c in columns] for case in cases]
+    return np.array(found, bool).reshape(-1, len(columns), len(results))
+
+
+def _is_rightly_empty(results: Results, case: str, column: Column) -> bool:
+    scores = results.cases[case].get(column.region, {})
+    if not math.isnan(scores.get(column.metric, math.nan)):
+        return False
+    if results.scorer == "nnunet":
+        return all(scores.get(name) == 0 for name in ("tp", "fp", "fn"))
+    rows = label_rows(results.labels, results.regions).get(column.region)
+    if rows is None or case not in results.facts:
+        return False
+    table = results.facts[case].confusion
+    return not table[rows].any() and not table[:, rows].any()
 
 
 def _scorer(results: Results) -> str:

@@ -31,7 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--metrics", nargs="+", help="default: lesion and overlap metrics that every file has")
     add("--regions", nargs="+", help="default: every region that every file has")
     add("--ties", choices=get_args(Ties), help="ranks of equal systems (default: average)")
-    add("--nan", choices=get_args(Nan), default="worst", help="rank of NaN (default: worst)")
+    add(
+        "--nan",
+        choices=get_args(Nan),
+        default="by-cause",
+        help="rank of NaN; by-cause (default): best where neither map holds the region, else worst",
+    )
     add("--summary-rows", action="store_true", help="rank a CSV's mean, std, ... like cases")
     add(
         "--published",
@@ -71,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuse options that contradict each other, and an output that would be lost or do harm."""
-    if args.published and (args.ties or args.metrics or args.nan != "worst"):
+    if args.published and (args.ties or args.metrics or args.nan != "by-cause"):
         raise ContestError("--published sets --ties, --metrics and --nan itself")
     if args.out and not args.out.resolve().parent.is_dir():
         raise ContestError(f"{args.out}: no folder {args.out.parent}")

@@ -26,6 +26,7 @@ TIES = {
     "competition": "share the best of the places they take",
 }
 NAN = {
+    "by-cause": "ranks before every number where neither map holds the region, else behind",
     "worst": "ranks behind every number",
     "best": "ranks before every number",
     "tie": "makes all systems equal in that case and column",

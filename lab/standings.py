@@ -24,9 +24,10 @@ ALPHA = 0.05
 # In a pair, the ranks are between these two alone, so that no third system changes the answer; the
 # difference of the ranking's own mean ranks, which are among all, stands beside it.
 MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL = "mean rank", "mean score", "rank among all"
-# How a value that is not a number ranks among the systems of a case: behind all, before all (right
-# where it stands for a region that is rightly empty), or as if all systems were equal there.
-Nan = Literal["worst", "best", "tie"]
+# How a value that is not a number ranks among the systems of a case: before all where it stands for
+# a region that is rightly empty and behind all elsewhere, behind all, before all, or as if all
+# systems were equal there.
+Nan = Literal["by-cause", "worst", "best", "tie"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Rule:
     """How values become ranks."""
 
     ties: Ties = "average"
-    nan: Nan = "worst"
+    nan: Nan = "by-cause"
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ class Standings:
     means: np.ndarray  # (mean column, system), over the cases that have a number
     positions: np.ndarray  # (mean column, system)
     mean_position: np.ndarray  # (system,)
-    nan_cells: tuple[
-        int, int
-    ]  # (case, column) where any system, and where some but not all, is NaN
+    nan_cells: tuple[int, int]  # (case, column) where any system is NaN, and where not all are
 
 
 @dataclass(frozen=True)
@@ -117,10 +116,14 @@ def column_weights(columns: Iterable[Column]) -> np.ndarray:
     return np.array([1 / regions.count(region) for region in regions]) / len(set(regions))
 
 
-def rank_values(values: np.ndarray, columns: Iterable[Column], rule: Rule) -> np.ndarray:
+def rank_values(
+    values: np.ndarray, columns: Iterable[Column], rule: Rule, rightly_empty: np.ndarray
+) -> np.ndarray:
     """Rank values (row, column, system) among the systems of each row and column."""
     goodness = values * np.array([column.sign for column in columns])[:, None]
     absent = np.isnan(goodness)
+    if rule.nan == "by-cause":
+        goodness = np.where(rightly_empty, np.inf, goodness)
     if rule.nan == "best":
         goodness = np.where(absent, np.inf, goodness)
     if rule.nan == "tie":
@@ -131,14 +134,18 @@ def rank_values(values: np.ndarray, columns: Iterable[Column], rule: Rule) -> np
 def stand(contest: Contest, rule: Rule) -> Standings:
     """Rank the systems case by case, and by the positions of their means."""
     rows = np.concatenate([contest.values, contest.summary_values])
-    ranked = rank_values(rows, contest.columns, rule)
+    told = np.zeros(rows.shape, bool)
+    told[: len(contest.cases)] = contest.rightly_empty
+    ranked = rank_values(rows, contest.columns, rule, told)
     weights = column_weights(contest.columns)
     by_column = ranked.mean(0)
     mean_rank = weights @ by_column
     regions = np.array([column.region for column in contest.columns])
     mean_columns = (*contest.columns, *contest.totals)
     means = np.vstack([mean_over_cases(contest.values), *contest.totals.values()])
-    positions = rank_values(means[None], mean_columns, replace(rule, nan="worst"))[0]
+    positions = rank_values(
+        means[None], mean_columns, replace(rule, nan="worst"), np.zeros(means.shape, bool)
+    )[0]
     absent = np.isnan(contest.values)
     higher = higher_is_better(contest)
     return Standings(
@@ -194,7 +201,10 @@ def paired_rows(
     by_column = differences(*(contest.values[..., system] for system in pair))
     higher = higher_is_better(contest)
     rows = [score(by_column[:, higher], contest, higher)] if higher else []
-    between = rank_values(contest.values[..., list(pair)], contest.columns, rule)
+    both = list(pair)
+    between = rank_values(
+        contest.values[..., both], contest.columns, rule, contest.rightly_empty[..., both]
+    )
     case_ranks = [mean_ranks(between, contest)]
     if len(contest.systems) > 2:
         case_ranks.append(standings.case_ranks[:, list(pair)])

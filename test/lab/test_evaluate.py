@@ -225,9 +225,9 @@ def test_dask_workers_may_die(tmp_path: Path, shared_data: Path) -> None:
         programs += [dask(*worker), dask(*worker)]
         wait_for(scheduler_file.exists, 60)
         address = json.loads(scheduler_file.read_text())["address"]
-        command = [sys.executable, "-m", "lab", "evaluate", "--scorer=2025-gli",
-                   f"--dask={address}", *(f"--{n}={tmp_path / n}" for n in ("predictions", "references")),
-                   f"--out={tmp_path / 'r.json'}"]  # fmt: skip
+        folders = [f"--{name}={tmp_path / name}" for name in ("predictions", "references")]
+        flags = ["--scorer=2025-gli", *folders, f"--dask={address}", f"--out={tmp_path / 'r.json'}"]
+        command = [sys.executable, "-m", "lab", "evaluate", *flags]
         running = subprocess.Popen(command, cwd=ROOT)
         journal = tmp_path / ".r.json.journal"
         wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 4, 120)

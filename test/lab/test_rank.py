@@ -10,7 +10,7 @@ import pytest
 
 from lab.__main__ import main
 from lab.rank_text import letter, sentence
-from lab.results import Results, write_json
+from lab.results import Facts, Results, write_json
 from lab.standings import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Comparison, Pair
 
 NAN, INF = math.nan, math.inf
@@ -140,7 +140,12 @@ def test_regions_count_the_same_however_many_metrics_they_have(tmp_path):
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
-    [("worst", [5 / 3, 4 / 3]), ("best", [4 / 3, 5 / 3]), ("tie", [1.5, 1.5])],
+    [
+        ("by-cause", [5 / 3, 4 / 3]),
+        ("worst", [5 / 3, 4 / 3]),
+        ("best", [4 / 3, 5 / 3]),
+        ("tie", [1.5, 1.5]),
+    ],
 )
 def test_nan_counts_as_declared_and_the_output_says_so(rule, expected, tmp_path, capsys):
     """NaN for a only in c0, for both in c1, for neither in c2, where they are equal."""
@@ -317,3 +322,23 @@ def test_a_difference_must_be_shown_after_the_adjustment():
 
 def test_letters_do_not_run_out():
     assert [letter(i) for i in (0, 25, 26, 53)] == ["A", "Z", "A2", "B3"]
+
+
+def test_a_region_that_is_rightly_empty_ranks_before_a_false_one(tmp_path):
+    """`right` sees that k has no cavity; `wrong` predicts one, and cannot be scored in m."""
+    labels, facts = {"RC": 4}, {}
+    for name, false_voxels in (("right", 0), ("wrong", 7)):
+        table = np.array([[90 - false_voxels, false_voxels], [0, 0]])
+        facts[name] = {"k": Facts("p", "r", 1.0, table, {})}
+    cases = {
+        "right": {"k": {"RC": {"dice": NAN}}, "m": {"RC": {"dice": 0.1}}},
+        "wrong": {"k": {"RC": {"dice": 0.0}}, "m": {"RC": {"dice": NAN}}},
+    }
+    paths = []
+    for name in cases:
+        results = Results("2026-gli", cases[name], labels, {"RC": ("RC",)}, facts=facts[name])
+        paths.append(tmp_path / f"{name}.json")
+        write_json(results, paths[-1])
+    assert rank_files(tmp_path, paths)["ranking"]["mean_rank"] == {"right": 1, "wrong": 2}
+    swapped = rank_files(tmp_path, paths, "--nan", "worst")["ranking"]["mean_rank"]
+    assert swapped == {"right": 1.5, "wrong": 1.5}
