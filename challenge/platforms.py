@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseFiles
-from challenge.scheme import MRI_SEQUENCES
+from challenge.scheme import MRI_SEQUENCES, SCHEMES
 
 
 class InputError(ValueError):
@@ -60,9 +60,10 @@ SCHEME_OF_TASK = {
     "MET": "brats-met",
     "PED": "brats-ped",
     "MEN": "brats-men",
+    "MEN-RT": "brats-men-rt",
     "GoAT": "brats-goat",
 }
-BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|GoAT)-\d{4,5}(-\d{1,3})?$")
+BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d{4,5}(-\d{1,3})?$")
 BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?$")
 BRATS_GEOMETRY_FROM = "t1c"
 
@@ -90,7 +91,7 @@ def brats_cases(folder: Path) -> Found:
             images[match["id"]].append((match["sequence"], path))
     if not images:
         raise InputError(f"{folder}: no case found (no <ID>-t1n/-t1c/-t2w/-t2f.nii.gz)")
-    faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(found))}
+    faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(id, found))}
     cases = [_brats_case(id, dict(images[id])) for id in sorted(images) if id not in faults]
     return Found("brats-folder", tuple(cases), faults)
 
@@ -117,13 +118,14 @@ def _files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _fault(found: list[tuple[str, Path]]) -> str | None:
+def _fault(id: str, found: list[tuple[str, Path]]) -> str | None:
     """Say why the images found under one case id do not make one case, or None."""
     folders = sorted({str(path.parent) for _, path in found})
     if len(folders) > 1:
         return f"two cases with one id, in {' and '.join(folders)}"
     counts = Counter(sequence for sequence, _ in found)
-    for sequence in MRI_SEQUENCES:
+    scheme = _scheme_of(id)
+    for sequence in SCHEMES[scheme].sequences if scheme else MRI_SEQUENCES:
         names = ", ".join(path.name for s, path in found if s == sequence)
         if counts[sequence] > 1:
             return f"{folders[0]}: duplicate {sequence} ({names})"
@@ -134,9 +136,13 @@ def _fault(found: list[tuple[str, Path]]) -> str | None:
 
 
 def _brats_case(id: str, images: dict[str, Path]) -> CaseFiles:
+    return CaseFiles(id, images, BRATS_GEOMETRY_FROM, Path(f"{id}.nii.gz"), _scheme_of(id))
+
+
+def _scheme_of(id: str) -> str | None:
+    """Return the challenge that a BraTS case name speaks of."""
     match = BRATS_ID.match(id)
-    scheme = SCHEME_OF_TASK[match["task"]] if match else None
-    return CaseFiles(id, images, BRATS_GEOMETRY_FROM, Path(f"{id}.nii.gz"), scheme)
+    return SCHEME_OF_TASK[match["task"]] if match else None
 
 
 def _socket_of(inputs_json: Path) -> Socket:

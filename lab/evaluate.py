@@ -56,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
     """Score every case, print the table, write the files; exit 1 if a case has no scores."""
     try:
         pairs, found = match_cases(args.predictions, args.references)
-        scorer, scheme = _chosen(args, pairs)
+        scorer, scheme, assumed = _chosen(args, pairs)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     cases = evaluate(pairs, scorer, scheme, args)
-    results = collect(cases, found, scorer, scheme)
+    results = collect(cases, [*found, *assumed], scorer, scheme)
     for problem in results.problems:
         print(f"{problem.kind}: {problem.message}", file=sys.stderr)
     if args.strict and results.problems:
@@ -140,22 +140,29 @@ def _with_volume_rmse(results: Results) -> Results:
     return Results(**{**vars(results), "extra": extra})
 
 
-def _chosen(args: argparse.Namespace, pairs: Sequence[CasePair]) -> tuple[Scorer, Scheme]:
+def _chosen(
+    args: argparse.Namespace, pairs: Sequence[CasePair]
+) -> tuple[Scorer, Scheme, list[Problem]]:
+    """Return the scorer and its label map, and a problem where the map had to be guessed."""
     if args.scorer != VOXEL:
         scorer = SCORERS[args.scorer]
         if args.scheme not in (None, scorer.scheme):
             raise ValueError(f"--scheme {args.scheme}: {scorer.name} scores {scorer.scheme}")
-        return scorer, SCHEMES[str(scorer.scheme)]
+        return scorer, SCHEMES[str(scorer.scheme)], []
+    assumed = []
     name = args.scheme or _scheme_of_ids([pair.id for pair in pairs])
-    return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name]
+    if name is None:
+        name = "panther-t1" if pairs[0].reference.suffix == ".mha" else "brats-gli"
+        text = f"the ids do not tell the label map, {name} assumed; --scheme says another"
+        assumed = [Problem(None, "scheme", text, scored=True)]
+    return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name], assumed
 
 
-def _scheme_of_ids(ids: Sequence[str]) -> str:
-    """Return the label map that all BraTS ids speak of."""
-    tasks = {match["task"] for id in ids if (match := BRATS_ID.match(id))}
-    if len(tasks) != 1:
-        raise ValueError(f"--scheme: say which label map, the ids do not ({', '.join(ids[:3])})")
-    return SCHEME_OF_TASK[tasks.pop()]
+def _scheme_of_ids(ids: Sequence[str]) -> str | None:
+    """Return the label map that all BraTS ids speak of, if they do."""
+    tasks = {match["task"] if (match := BRATS_ID.match(id)) else None for id in ids}
+    task = tasks.pop() if len(tasks) == 1 else None
+    return SCHEME_OF_TASK[task] if task else None
 
 
 def _workers(jobs: int, dask: str | None) -> Any:

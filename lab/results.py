@@ -25,7 +25,7 @@ class Problem:
     """Something wrong with one case (or, with `case` None, with a folder)."""
 
     case: str | None
-    kind: str  # missing | extra | duplicate | unreadable | shape | geometry | labels
+    kind: str  # missing | extra | duplicate | unreadable | shape | geometry | labels | scheme
     message: str  # names the file and the value
     scored: bool  # whether the case has scores all the same, by the scorer's own rule
 

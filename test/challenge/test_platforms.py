@@ -55,6 +55,16 @@ def test_segmentations_and_strangers_are_left_alone(tmp_path: Path) -> None:
     assert found.faults == {}
 
 
+def test_radiotherapy_cases_have_one_scan(tmp_path: Path) -> None:
+    files.write_brats_case(tmp_path, "BraTS-MEN-RT-0012-1", separator="_", sequences=["t1c"])
+    files.write_brats_case(tmp_path, "BraTS-MEN-00012-000", sequences=["t1c"])
+    found = find_cases(tmp_path)
+    assert [(case.id, case.scheme) for case in found.cases] == [
+        ("BraTS-MEN-RT-0012-1", "brats-men-rt")
+    ]
+    assert set(found.faults) == {"BraTS-MEN-00012-000"}
+
+
 def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / "a", "BraTS-GLI-00001-000", sequences=("t1n", "t2w", "t2f"))
     files.write_brats_case(tmp_path / "b", "BraTS-GLI-00002-000")

@@ -155,6 +155,17 @@ def test_wrong_usage_is_told(cohort: Path, capsys: pytest.CaptureFixture[str]) -
     assert "2025-ssa scores brats-ssa" in capsys.readouterr().err
 
 
+def test_a_label_map_that_had_to_be_guessed_is_told(cohort: Path) -> None:
+    assert run(cohort, scorer="voxel") == 0
+    assert (written(cohort)["scheme"], written(cohort)["problems"]) == ("brats-ssa", [])
+    for folder in ("predictions", "references"):
+        for path in (cohort / folder).iterdir():
+            path.rename(path.with_name(path.name.replace("BraTS-SSA", "patient")))
+    assert run(cohort, scorer="voxel") == 0
+    (problem,) = written(cohort)["problems"]
+    assert problem["kind"] == "scheme" and "brats-gli assumed" in problem["message"]
+
+
 def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(cohort)
     expected = written(cohort)
