@@ -63,7 +63,9 @@ def test_an_unknown_id_is_checked_as_far_as_its_name_allows(tmp_path: Path, say:
 def test_meningioma_radiotherapy_is_matched_by_its_id(tmp_path: Path, say: Say) -> None:
     id = "BraTS-MEN-RT-0012-1"
     folder = cohort(tmp_path, id)
-    only(say(folder), id, "say --scheme NAME")
+    only(say(folder), id, "values other than 0, 1 (brats-men-rt)")
+    rewrite(folder / "output" / f"{id}.nii.gz", lambda labels: np.minimum(labels, 1))
+    assert say(folder)[0] == 0
     (folder / "output" / f"{id}.nii.gz").rename(folder / "output" / "0012-1.nii.gz")
     read = "(read as 0012-1 in 2025, 0012-1 in 2026)"
     assert f"named 0012-1.nii.gz, expected {id}.nii.gz {read}" in say(folder)[1][0]
