@@ -1,7 +1,7 @@
 """The report a team reads before it submits: one self-contained page, and its numbers beside it.
 
 `python -m lab report results.json --html report.html` writes report.html, report.json and
-report.md. Exit code 1 if the labels seem to carry the wrong names, 2 for what cannot be read.
+report.md. Labels that seem to carry the wrong names are a warning on the page and on stderr.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in content["warnings"]:
         print(f"warning: {sentence}", file=sys.stderr)
     print(f"{paths['html']}: {len(results.cases)} cases, beside it .json and .md")
-    return 1 if content["warnings"] else 0
+    return 0
 
 
 def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:
