@@ -51,7 +51,7 @@ def _ped() -> Profile:
         "ED": Region((4,)),
         "ET": Region((1,)),
         "NETC": Region((2,)),
-        "TC": Region((1, 2, 3)),
+        "TC": Region((1, 2, 3), is_range=True),
         "WT": Region((1, 2, 3, 4), is_range=True),
     }
     return Profile({name: ScoredRegion(r, 5, 10, 10) for name, r in values.items()}, PENALTY_MM)

@@ -32,8 +32,8 @@ class Region:
     """Label values that are scored together."""
 
     values: tuple[int, ...]
-    # From 2024 on WT is every value between the lowest and the highest label, so that 1.5 in a file
-    # of floats is whole tumour and no tissue.
+    # From 2024 on WT (and PED's TC) is every value from the lowest to the highest label, so that
+    # 1.5 in a file of floats is whole tumour and no tissue.
     is_range: bool = False
 
     def mask(self, labels: np.ndarray) -> np.ndarray:
