@@ -1,0 +1,139 @@
+"""The fast lesion-wise scorers and a slow, obvious peer give the same numbers on awkward maps."""
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_lesionwise import naive_scores
+from naive_tasks import TASKS
+from painted_maps import (
+    ISLANDS,
+    KINDS,
+    LABELS,
+    SPACINGS_MM,
+    Blob,
+    Case,
+    Shape,
+    painted,
+    random_case,
+)
+
+from lab.metrics import brats2023, brats2025
+from lab.metrics.lesionwise import Profile, score
+from lab.metrics.pair import Pair
+
+YEARS = {
+    "2023": brats2023.PROFILES,
+    "2024": brats2025.PROFILES_2024,
+    "2025": brats2025.PROFILES_2025,
+}
+PROFILES: dict[str, Profile] = {
+    f"{year}-{name}": profile for year, rows in YEARS.items() for name, profile in rows.items()
+}
+# Lattices on which the scores depend on who touches whom at an edge, in which order partners come,
+# which of two partners wins, and from which corner lesions are numbered.
+MERGING = {
+    "2025-gli": (5, 22, 27),
+    "2025-met": (42,),
+    "2025-ssa": (19, 35),
+}
+# Ours -> the organisers' columns.
+COLUMNS = {
+    "dice": "LesionWise_Score_Dice",
+    "hd95": "LesionWise_Score_HD95",
+    "nsd_0.5": "LesionWise_Score_NSD @ 0.5",
+    "nsd_1.0": "LesionWise_Score_NSD @ 1.0",
+    "num_tp": "Num_TP",
+    "num_fp": "Num_FP",
+    "num_fn": "Num_FN",
+}
+
+# Deprecated scipy names inside the unmaintained peer of the surfel distance.
+pytestmark = pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")
+
+
+def fast(case: Case, task: str, is_contiguous: bool = True) -> dict[str, dict[str, float]]:
+    prediction, reference = case.prediction.T, case.reference.T
+    if is_contiguous:
+        prediction, reference = np.ascontiguousarray(prediction), np.ascontiguousarray(reference)
+    return score(Pair(prediction, reference, case.spacing_mm[::-1]), PROFILES[task])
+
+
+def naive(case: Case, task: str) -> dict[str, dict[str, float]]:
+    return naive_scores(case.prediction, case.reference, case.spacing_mm, task)
+
+
+def agree(found: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]) -> None:
+    assert set(found) == set(expected)
+    for region, row in expected.items():
+        assert found[region] == pytest.approx(row, rel=0, abs=1e-9), region
+
+
+@st.composite
+def maps(draw: st.DrawFn, shape: Shape) -> np.ndarray:
+    corners = st.tuples(*(st.integers(0, side - 1) for side in shape))
+    sides = st.tuples(*(st.integers(1, 7),) * 3)
+    labels = st.integers(1, LABELS)
+    limits = st.sampled_from((10**6, *ISLANDS))
+    blobs = st.builds(Blob, labels, corners, sides, limits, st.booleans())
+    return painted(draw(st.lists(blobs, max_size=8)), shape)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    shape = draw(st.sampled_from(((14, 13, 12), (15, 12, 18))))
+    return Case(draw(maps(shape)), draw(maps(shape)), draw(st.sampled_from(SPACINGS_MM)))
+
+
+def test_every_profile_has_its_peer() -> None:
+    assert set(PROFILES) == set(TASKS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(case=cases(), task=st.sampled_from(sorted(TASKS)), is_contiguous=st.booleans())
+def test_drawn_blobs_score_alike(case: Case, task: str, is_contiguous: bool) -> None:
+    agree(fast(case, task, is_contiguous), naive(case, task))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_case_scores_alike(kind: str) -> None:
+    for seed, task in enumerate(sorted(TASKS)):
+        case = random_case(seed, kind)
+        agree(fast(case, task), naive(case, task))
+
+
+@pytest.mark.parametrize("task", sorted(MERGING))
+def test_touching_tissues_merge_alike(task: str) -> None:
+    for seed in MERGING[task]:
+        case = random_case(seed, "lattice")
+        agree(fast(case, task), naive(case, task))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_many_random_cases_score_alike(task: str) -> None:
+    for seed in range(100, 130):
+        case = random_case(seed)
+        agree(fast(case, task), naive(case, task))
+
+
+@pytest.mark.slow
+def test_the_peer_gives_the_organisers_numbers(shared_data: Path) -> None:
+    folder = shared_data / "brats-official-scores-synthetic"
+    official = json.loads((folder / "official.json").read_text())
+    assert len(official) == 8
+    for name, scorers in official.items():
+        prediction = nibabel.load(folder / f"{name}.nii.gz")
+        reference = nibabel.load(folder / f"{name}-seg.nii.gz")
+        spacing_mm = tuple(float(mm) for mm in prediction.header.get_zooms())
+        case = Case(np.asarray(prediction.dataobj), np.asarray(reference.dataobj), spacing_mm)
+        for scorer, rows in scorers.items():
+            expected = {
+                region: {ours: row[column] for ours, column in COLUMNS.items() if column in row}
+                for region, row in rows.items()
+            }
+            agree(naive(case, scorer.lower()), expected)
