@@ -135,9 +135,9 @@ def _label_faults(
         rest = f" and {more} more values" if more > 0 else ""
         text = f"{labels.path}: not labels of {scheme.name}: "
         text += ", ".join(listed[:MOST_VALUES_LISTED]) + rest
-        # A binary map is taken whatever its one value is.
-        one_value = scorer.binary and labels is prediction and np.count_nonzero(values) == 1
-        if scorer.strict_labels and not one_value:
+        # PANTHER takes a prediction of one value, whatever it is, and looks at no reference.
+        tolerated = scorer.binary and (labels is reference or np.count_nonzero(values) == 1)
+        if scorer.strict_labels and not tolerated:
             raise Unscored("labels", text)
         yield "labels", text
 
