@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import files
+import nibabel
 import numpy as np
 import pytest
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
@@ -257,3 +258,29 @@ def wait_for(happened: Any, seconds: float) -> None:
     while not happened():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_five_algorithms_on_a_real_glioma_become_a_report(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    """Labels 4 become 3; the numbers on the page are the organisers' means."""
+    source, today = shared_data / "tcga-fg-6692", np.array([0, 1, 2, 3, 3], np.uint8)
+
+    def write(path: Path, folder: str, name: str) -> None:
+        labels = today[nibabel.load(path).get_fdata().astype(np.uint8)]
+        files.write_nifti(tmp_path / folder / f"TCGA-FG-6692-{name}.nii.gz", labels)
+
+    for path in (source / "segmentations").iterdir():
+        name = path.name.split("-")[0]
+        write(path, "predictions", name)
+        write(source / "fusion" / "simple.nii.gz", "references", name)
+    assert run(tmp_path, "--jobs=2", scorer="2025-gli") == 0
+    official = source / "metrics-from-official-code" / "brats2024__GLI.csv"
+    rows = [row for row in csv.DictReader(official.open()) if row["Labels"] == "WT"]
+    dice = np.mean([float(row["LesionWise_Score_Dice"]) for row in rows])
+    assert written(tmp_path)["summary"]["WT"]["dice"]["mean"] == pytest.approx(dice, abs=1e-9)
+    page = tmp_path / "report.html"
+    assert lab(["report", str(tmp_path / "r.json"), f"--html={page}"]) == 0
+    assert f"{dice:.3f}" in page.read_text()
+    assert all(f"TCGA-FG-6692-{name}" in page.read_text() for name in ("isen", "scan"))
