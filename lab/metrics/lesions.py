@@ -73,17 +73,33 @@ def merge_touching(
     `partners` names, for each tissue to merge, its partners in order. All contacts are those of the
     lesions as given: what one tissue's merging joins is not seen by another's.
     """
-    contacts = _contacts(tissues)
-    merged = dict(tissues)
+    tables = merged_numbers(
+        {name: lesions.voxels for name, lesions in tissues.items()}, _contacts(tissues), partners
+    )
+    return {
+        name: renumber(lesions, tables[name]) if name in tables else lesions
+        for name, lesions in tissues.items()
+    }
+
+
+def merged_numbers(
+    voxels: Mapping[str, np.ndarray],
+    contacts: Mapping[tuple[str, str], set[tuple[int, int]]],
+    partners: Mapping[str, Sequence[str]],
+) -> dict[str, np.ndarray]:
+    """Return, for each tissue with partners, the number that each of its lesions takes.
+
+    `voxels` are the sizes of every tissue's lesions by number, 0 for one that is not there, and
+    `contacts` the pairs of numbers that touch, for each two tissues.
+    """
+    tables = {}
     for name, others in partners.items():
-        size = tissues[name].voxels.size
-        table = np.arange(size)
-        table[tissues[name].voxels == 0] = 0
+        table = np.where(voxels[name] > 0, np.arange(voxels[name].size), 0)
         for other in others:
-            touching = {(int(table[a]), b) for a, b in contacts[name, other]}
+            touching = {(int(table[a]), b) for a, b in contacts.get((name, other), ())}
             table = _joined(touching, table)
-        merged[name] = renumber(tissues[name], table)
-    return merged
+        tables[name] = table
+    return tables
 
 
 def _joined(touching: set[tuple[int, int]], table: np.ndarray) -> np.ndarray:
@@ -115,21 +131,24 @@ def _contacts(tissues: Mapping[str, Lesions]) -> dict[tuple[str, str], set[tuple
     found: dict[tuple[str, str], set[tuple[int, int]]] = {
         (a, b): set() for a in names for b in names
     }
-    for a, b in _adjacent(combined):
+    for a, b in adjacent_pairs(combined, reach=2):
         i, j = np.searchsorted(offsets, (a, b), side="left") - 1
         found[names[i], names[j]].add((int(a - offsets[i]), int(b - offsets[j])))
     return found
 
 
-def _adjacent(ids: np.ndarray) -> Iterable[tuple[int, int]]:
-    """Yield every ordered pair of different numbers at 18-adjacent voxels."""
-    padded = np.pad(ids, 1)
+def adjacent_pairs(ids: np.ndarray, reach: int) -> Iterable[tuple[int, int]]:
+    """Yield every ordered pair of different numbers at adjacent voxels.
+
+    `reach` is how many coordinates may differ by one: 2 is the 18-neighbourhood, 3 the 26.
+    """
+    padded = np.pad(ids.astype(np.int64), 1)
     flat, top = padded.ravel(), int(ids.max()) + 1
     places = np.flatnonzero(flat)
     here = flat[places]
     steps = np.array(padded.strides) // padded.itemsize
     pairs = set()
-    for offset in _half_of_18():
+    for offset in _half_of_neighbourhood(reach):
         there = flat[places + int(offset @ steps)]
         differ = (there > 0) & (there != here)
         pairs.update(np.unique(here[differ] * top + there[differ]).tolist())
@@ -139,11 +158,15 @@ def _adjacent(ids: np.ndarray) -> Iterable[tuple[int, int]]:
         yield b, a
 
 
-def _half_of_18() -> list[np.ndarray]:
-    """Return one of each two opposite steps of the 18-neighbourhood."""
+def _half_of_neighbourhood(reach: int) -> list[np.ndarray]:
+    """Return one of each two opposite steps."""
     steps = np.indices((3, 3, 3)).reshape(3, -1).T - 1
-    reach = np.abs(steps).sum(1)
-    return [s for s, r in zip(steps, reach, strict=True) if 0 < r < 3 and tuple(s) > (0, 0, 0)]
+    length = np.abs(steps).sum(1)
+    return [
+        step
+        for step, n in zip(steps, length, strict=True)
+        if 0 < n <= reach and tuple(step) > (0, 0, 0)
+    ]
 
 
 def _sizes(ids: np.ndarray, n: int) -> np.ndarray:
