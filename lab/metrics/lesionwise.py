@@ -6,7 +6,7 @@ rows are in `brats2023.py` and `brats2025.py`. Label maps are (z, y, x); the dis
 in the official scripts' axis order (x, y, z).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,8 @@ from scipy.ndimage import find_objects
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
 from lab.metrics.pair import Box, Pair, Region, crop, joint_box
 from lab.metrics.surface import (
+    Distances,
+    Surfels,
     border,
     distances,
     normalised_surface_dice,
@@ -25,6 +27,7 @@ from lab.metrics.surface import (
 NSD_TOLERANCES_MM = (0.5, 1.0)
 NSD_DIVISOR_EXTRA = 1e-8
 
+SurfaceScores = tuple[float, float, float]  # HD95 in mm, NSD at 0.5 and 1 mm
 Boxes = Sequence[Box | None]  # by lesion, from 1; None where a number has no voxel
 
 
@@ -86,24 +89,63 @@ def _score_region(
     pair: Pair,
     rules: tuple[Profile, float],
 ) -> dict[str, float]:
-    profile, penalty_mm = rules
-    matched = _pairs_of(reference.reach, prediction.ids) > 0
-    overlap = _pairs_of(reference.ids, prediction.ids)
-    volumes_mm3 = reference.voxels * pair.voxel_volume_mm3
-    kept = [int(i) for i in np.flatnonzero(volumes_mm3 > row.larger_than_mm3) if i > 0]
+    matches = Matches(
+        matched=_pairs_of(reference.reach, prediction.ids) > 0,
+        overlap=_pairs_of(reference.ids, prediction.ids),
+        prediction_voxels=prediction.voxels,
+        reference_voxels=reference.voxels,
+    )
     boxes = find_objects(prediction.ids), find_objects(reference.ids)
+
+    def surface(lesion: int, parts: np.ndarray) -> SurfaceScores:
+        masks = _masks((prediction, reference), boxes, parts, lesion)
+        return surface_scores(*masks, pair.spacing_mm[::-1], rules[0].nsd)
+
+    counted = volumes_mm3(reference.voxels, pair) > row.larger_than_mm3
+    return score_matches(matches, counted, rules, surface)
+
+
+def volumes_mm3(voxels: np.ndarray, pair: Pair) -> np.ndarray:
+    """Return volumes of voxel counts, multiplied one by one as the official scripts do."""
+    z, y, x = pair.spacing_mm
+    volumes: np.ndarray = voxels * x * y * z
+    return volumes
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Reference lesions against predicted ones, by number; row and column 0 stay empty."""
+
+    matched: np.ndarray  # (reference, prediction), bool: the dilated lesion meets the prediction
+    overlap: np.ndarray  # (reference, prediction), voxels in both
+    prediction_voxels: np.ndarray  # (prediction,), 0 for one that is not there
+    reference_voxels: np.ndarray  # (reference,)
+
+
+def score_matches(
+    matches: Matches,
+    is_scored: np.ndarray,
+    rules: tuple[Profile, float],
+    surface: Callable[[int, np.ndarray], SurfaceScores],
+) -> dict[str, float]:
+    """Score one region from its matches; `surface` is asked for a lesion and its predicted parts.
+
+    `is_scored` tells, by number, which reference lesions are large enough to count; `rules` are the
+    profile and the HD95 of a missed or false lesion.
+    """
+    profile, penalty_mm = rules
+    kept = [int(i) for i in np.flatnonzero(is_scored) if i > 0]
     rows = []
     for lesion in kept:
-        parts = np.flatnonzero(matched[lesion])
+        parts = np.flatnonzero(matches.matched[lesion])
         if parts.size == 0:
             rows.append([0.0, penalty_mm, 0.0, 0.0])
             continue
-        sizes = int(prediction.voxels[parts].sum()) + int(reference.voxels[lesion])
-        dice = 2.0 * int(overlap[lesion, parts].sum()) / sizes
-        masks = _masks((prediction, reference), boxes, parts, lesion)
-        rows.append([dice, *_surface_scores(*masks, pair.spacing_mm[::-1], profile.nsd)])
-    detected = sum(matched[lesion].any() for lesion in kept)
-    false = int(((prediction.voxels > 0) & ~matched.any(0)).sum())
+        sizes = int(matches.prediction_voxels[parts].sum()) + int(matches.reference_voxels[lesion])
+        dice = 2.0 * int(matches.overlap[lesion, parts].sum()) / sizes
+        rows.append([dice, *surface(lesion, parts)])
+    detected = sum(bool(matches.matched[lesion].any()) for lesion in kept)
+    false = int(((matches.prediction_voxels > 0) & ~matches.matched.any(0)).sum())
     counted = false if profile.counts_false_lesions else 0
     values = _mean_over_lesions(np.array(rows).reshape(-1, 4), counted, penalty_mm)
     scores = dict(zip(("dice", "hd95", "nsd_0.5", "nsd_1.0"), values, strict=True))
@@ -140,16 +182,37 @@ def _masks(
     return np.isin(predicted, parts), reference == lesion
 
 
-def _surface_scores(
+def surface_scores(
     prediction: np.ndarray, reference: np.ndarray, spacing_xyz_mm: tuple[float, ...], nsd: bool
-) -> tuple[float, float, float]:
-    """Return HD95 (mm) and the NSD at both tolerances (0 where not asked for)."""
-    prediction, reference = prediction.T, reference.T
-    ours, theirs = surfels(prediction, spacing_xyz_mm), surfels(reference, spacing_xyz_mm)
-    between = distances(ours.cells, theirs.cells, spacing_xyz_mm)
-    hd95 = robust_hausdorff_mm(ours, theirs, between)
+) -> SurfaceScores:
+    """Return HD95 in mm and the NSD at both tolerances (0 where not asked for).
+
+    Masks are (z, y, x); distances are computed in the order (x, y, z).
+    """
+    shells = [make_shell(mask.T, spacing_xyz_mm) for mask in (prediction, reference)]
+    between = distances(*(shell.surfels.cells for shell in shells), spacing_xyz_mm)
     if not nsd:
-        return hd95, 0.0, 0.0
-    between = distances(border(prediction), border(reference), spacing_xyz_mm)
-    low, high = (normalised_surface_dice(between, t, NSD_DIVISOR_EXTRA) for t in NSD_TOLERANCES_MM)
-    return hd95, low, high
+        return robust_hausdorff_mm(shells[0].surfels, shells[1].surfels, between), 0.0, 0.0
+    borders = distances(*(shell.border for shell in shells), spacing_xyz_mm)
+    return summarise_surfaces(shells[0].surfels, shells[1].surfels, between, borders)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Both kinds of surface of one mask."""
+
+    surfels: Surfels
+    border: np.ndarray  # (n, 3)
+
+
+def make_shell(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> Shell:
+    """Return the surfaces of a bool mask, axes and spacing in the order (x, y, z)."""
+    return Shell(surfels(mask, spacing_mm), border(mask))
+
+
+def summarise_surfaces(
+    prediction: Surfels, reference: Surfels, between: Distances, borders: Distances
+) -> SurfaceScores:
+    """Return HD95 from distances of surfels, and the NSD from those of borders."""
+    low, high = (normalised_surface_dice(borders, t, NSD_DIVISOR_EXTRA) for t in NSD_TOLERANCES_MM)
+    return robust_hausdorff_mm(prediction, reference, between), low, high

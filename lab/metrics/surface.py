@@ -90,21 +90,36 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 def distances(prediction: np.ndarray, reference: np.ndarray, spacing_mm: Spacing) -> Distances:
     """Return nearest distances (mm) between sets of (n, 3) indices; infinite to an empty one."""
-    return Distances(
-        _nearest_mm(prediction, reference, spacing_mm),
-        _nearest_mm(reference, prediction, spacing_mm),
-    )
+    ours, theirs = make_target(prediction, spacing_mm), make_target(reference, spacing_mm)
+    return Distances(nearest_mm(prediction, theirs), nearest_mm(reference, ours))
 
 
-def _nearest_mm(points: np.ndarray, targets: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
-    if len(points) == 0 or len(targets) == 0:
-        return np.full(len(points), np.inf)
+@dataclass(frozen=True)
+class Target:
+    """Points (n, 3) that others look for, with a tree over them; None without points."""
+
+    points: np.ndarray
+    scale: np.ndarray  # (3,) mm
+    tree: KDTree | None
+
+
+def make_target(points: np.ndarray, spacing_mm: Spacing) -> Target:
+    """Grow a tree over (n, 3) indices."""
     scale = np.asarray(spacing_mm, float)
-    tree = KDTree(targets * scale, balanced_tree=False, compact_nodes=False)
-    _, nearest = tree.query(points * scale)
+    if len(points) == 0:
+        return Target(points, scale, None)
+    return Target(points, scale, KDTree(points * scale, balanced_tree=False, compact_nodes=False))
+
+
+def nearest_mm(points: np.ndarray, target: Target) -> np.ndarray:
+    """Return the distance in mm from each of (n, 3) indices to the nearest target point."""
+    if len(points) == 0 or target.tree is None:
+        return np.full(len(points), np.inf)
+    scale = target.scale
+    _, nearest = target.tree.query(points * scale)
     # From index differences, as a distance transform has it: 3 voxels are 3 times the spacing
     # wherever they lie, and a tolerance equal to the spacing is met exactly.
-    return np.sqrt((((points - targets[nearest]) * scale) ** 2).sum(1))
+    return np.sqrt((((points - target.points[nearest]) * scale) ** 2).sum(1))
 
 
 def robust_hausdorff_mm(

@@ -1,0 +1,187 @@
+"""Score what a case becomes when predicted components vanish or change label, without its images.
+
+Post-processing deletes and relabels components of single labels. Such a component is an atom: every
+region, lesion and contact of any state of the case is a union of atoms. One table a case, built
+once, holds what the lesion-wise scorers of 2023 to 2025 ask about atoms; a state is then scored by
+arithmetic, but for surface distances, which are computed once for every set of atoms that meets a
+lesion. Equal to `lesionwise.score` on the changed images (a test compares them).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.ndimage import find_objects
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from lab.metrics.atoms import Atoms, cut_into_atoms
+from lab.metrics.lesions import Lesions, find_lesions, merge_touching, merged_numbers
+from lab.metrics.lesionwise import (
+    Matches,
+    Profile,
+    ScoredRegion,
+    SurfaceScores,
+    score_matches,
+    surface_scores,
+    volumes_mm3,
+)
+from lab.metrics.pair import Box, Pair, crop, joint_box
+
+
+@dataclass(frozen=True)
+class RegionTable:
+    """A reference region's lesions, and what each atom has of them."""
+
+    row: ScoredRegion
+    lesions: Lesions
+    boxes: tuple[Box | None, ...]
+    is_scored: np.ndarray  # (lesion,) bool
+    met: np.ndarray  # (lesion, atom) bool: the dilated lesion meets the atom
+    overlap: np.ndarray  # (lesion, atom) voxels
+
+
+@dataclass(frozen=True)
+class CaseTable:
+    """One prediction cut into atoms, and its reference."""
+
+    pair: Pair
+    profile: Profile
+    penalty_mm: float
+    atoms: Atoms
+    regions: Mapping[str, RegionTable]
+    surfaces: dict[tuple[str, int, bytes], SurfaceScores] = field(default_factory=dict)
+
+
+def build_table(pair: Pair, profile: Profile) -> CaseTable:
+    """Cut a prediction into atoms and note what the scorer will ask; label maps must be uint8."""
+    penalty_mm = profile.penalty_mm if profile.penalty_mm is not None else pair.diagonal_voxels
+    pair = crop(pair, max(row.dilation for row in profile.regions.values()))
+    atoms = cut_into_atoms(pair.prediction, {_joined_by(row) for row in profile.regions.values()})
+    regions = _region_tables(pair, profile, atoms)
+    return CaseTable(pair, profile, penalty_mm, atoms, regions)
+
+
+def score_state(table: CaseTable, values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return region -> metric -> value when atom i carries the label values[i]; 0 removes it."""
+    clusters = {
+        name: _clusters(table, region.row, values) for name, region in table.regions.items()
+    }
+    sizes = {
+        name: np.bincount(c, weights=table.atoms.voxels).astype(int) for name, c in clusters.items()
+    }
+    for name, found in sizes.items():
+        found[0] = 0
+        row = table.regions[name].row
+        if row.floor is not None:
+            divisor = table.pair.voxel_volume_mm3 if table.profile.floor_is_mm3 else 1
+            gone = found <= row.floor / divisor
+            clusters[name] = np.where(gone[clusters[name]], 0, clusters[name])
+            found[gone] = 0
+    if table.profile.partners:
+        merged = merged_numbers(sizes, _contacts(table, clusters), table.profile.partners)
+        clusters |= {name: numbers[clusters[name]] for name, numbers in merged.items()}
+    return {
+        name: _score_region(table, name, clusters[name])
+        for name, region in table.regions.items()
+        if region.row.reported
+    }
+
+
+def _score_region(table: CaseTable, name: str, clusters: np.ndarray) -> dict[str, float]:
+    region = table.regions[name]
+    n = int(clusters.max()) + 1
+    members = coo_array(
+        (np.ones(clusters.size, int), (np.arange(clusters.size), clusters)), (clusters.size, n)
+    ).tocsr()
+    matched, overlap = (np.asarray(a @ members) for a in (region.met.astype(int), region.overlap))
+    matched[:, 0] = overlap[:, 0] = 0
+    voxels = table.atoms.voxels @ members
+    voxels[0] = 0
+    matches = Matches(matched > 0, overlap, voxels, region.lesions.voxels)
+
+    def surface(lesion: int, parts: np.ndarray) -> SurfaceScores:
+        atoms = np.flatnonzero(np.isin(clusters, parts))
+        key = (name, lesion, atoms.tobytes())
+        if key not in table.surfaces:
+            masks = _masks(table, region, lesion, atoms)
+            spacing = table.pair.spacing_mm[::-1]
+            table.surfaces[key] = surface_scores(*masks, spacing, table.profile.nsd)
+        return table.surfaces[key]
+
+    return score_matches(matches, region.is_scored, (table.profile, table.penalty_mm), surface)
+
+
+def _masks(
+    table: CaseTable, region: RegionTable, lesion: int, atoms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    box = region.boxes[lesion - 1]
+    for atom in atoms:
+        box = joint_box(box, table.atoms.boxes[atom - 1])
+    return np.isin(table.atoms.ids[box], atoms), region.lesions.ids[box] == lesion
+
+
+def _joined_by(row: ScoredRegion) -> int:
+    """Return the dilation that joins predicted pieces; 0 where the scorer joins none."""
+    return 0 if row.floor is None else row.dilation
+
+
+def _clusters(table: CaseTable, row: ScoredRegion, values: np.ndarray) -> np.ndarray:
+    """Number the predicted lesions of a region: (atom,), 0 for atoms outside it."""
+    inside = np.isin(values, row.region.values)
+    inside[0] = False
+    dilation = _joined_by(row)
+    edges = table.atoms.joins[dilation]
+    edges = edges[inside[edges].all(1)]
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (values.size,) * 2)
+    _, groups = connected_components(graph, directed=False)
+    # In the order in which a scan meets the dilated groups.
+    first = np.full(values.size, np.iinfo(np.int64).max)
+    np.minimum.at(first, groups[inside], table.atoms.first[dilation][inside])
+    present = np.unique(groups[inside])
+    numbers = np.zeros(values.size, int)
+    numbers[present[np.argsort(first[present])]] = np.arange(1, present.size + 1)
+    return np.where(inside, numbers[groups], 0)
+
+
+def _contacts(
+    table: CaseTable, clusters: Mapping[str, np.ndarray]
+) -> dict[tuple[str, str], set[tuple[int, int]]]:
+    """Return the touching pairs of lesion numbers of each tissue and its partners."""
+    found = {}
+    for name, others in table.profile.partners.items():
+        for other in others:
+            first, second = table.atoms.contacts.T
+            pairs = np.stack([clusters[name][first], clusters[other][second]], axis=1)
+            pairs = np.unique(pairs[(pairs > 0).all(1)], axis=0)
+            found[name, other] = {(int(a), int(b)) for a, b in pairs}
+    return found
+
+
+def _region_tables(pair: Pair, profile: Profile, atoms: Atoms) -> dict[str, RegionTable]:
+    references = {
+        name: find_lesions(row.region.mask(pair.reference), row.dilation)
+        for name, row in profile.regions.items()
+    }
+    tissues = sorted({n for name, others in profile.partners.items() for n in (name, *others)})
+    if tissues:
+        references |= merge_touching({n: references[n] for n in tissues}, profile.partners)
+    return {
+        name: RegionTable(
+            row=profile.regions[name],
+            lesions=lesions,
+            boxes=tuple(find_objects(lesions.ids)),
+            is_scored=volumes_mm3(lesions.voxels, pair) > profile.regions[name].larger_than_mm3,
+            met=_count_pairs(lesions.reach, atoms, lesions.voxels.size) > 0,
+            overlap=_count_pairs(lesions.ids, atoms, lesions.voxels.size),
+        )
+        for name, lesions in references.items()
+    }
+
+
+def _count_pairs(lesions: np.ndarray, atoms: Atoms, rows: int) -> np.ndarray:
+    """Count voxels by (lesion, atom)."""
+    columns = atoms.voxels.size
+    both = (lesions > 0) & (atoms.ids > 0)
+    codes = lesions[both].astype(np.int64) * columns + atoms.ids[both]
+    return np.bincount(codes, minlength=rows * columns).reshape(rows, columns)
