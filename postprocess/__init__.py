@@ -12,6 +12,7 @@ probabilities (channel, z, y, x)
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,11 @@ def refine(case: Case, probabilities: np.ndarray, head: Head, artefacts: Artefac
     scheme = artefacts.scheme
     before = labels_from(probabilities, head, scheme)
     choice = choose_rules(case, before, artefacts)
-    ruled = apply_rules(before, choice.rules, scheme, case.voxel_volume_mm3)
+    probability = partial(probability_of, probabilities, head)
+    ruled = apply_rules(before, choice.rules, scheme, case.voxel_volume_mm3, probability)
+    for rule in ruled.fired:
+        if "skipped" in rule:
+            log.warning("%s: rule not applied: %s", case.id, rule)
     after, step = _restored(case, before, ruled.labels, probabilities, head, scheme)
     record = {
         **choice.record,

@@ -1,19 +1,26 @@
 """Connected components: label once, count once, look up once.
 
-A component is a 26-connected piece of a mask (z, y, x): voxels that share a face, an edge or a
-corner belong together. Every question below is answered from one labelling and one count, not
-from one pass over the volume a component.
+Unless a connectivity is given, a component is a 26-connected piece of a mask (z, y, x): voxels that
+share a face, an edge or a corner belong together. Every question below is answered from one
+labelling and one count, not from one pass over the volume a component.
 """
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cc3d
 import numpy as np
 
+Connectivity = Literal[6, 18, 26]  # neighbours by a face; also by an edge; also by a corner
+CONNECTIVITIES: tuple[int, ...] = get_args(Connectivity)
+
 
 @dataclass(frozen=True)
 class Components:
-    """The components of a mask: `ids` (z, y, x), 0 outside, and one entry of `voxels` per id."""
+    """The components of a mask: `ids` (z, y, x), 0 outside, and one entry of `voxels` per id.
+
+    Ids follow the scan order of each component's first voxel.
+    """
 
     ids: np.ndarray
     voxels: np.ndarray  # voxels[0] counts the outside
@@ -24,19 +31,37 @@ class Components:
         table[0] = False
         return table[self.ids]
 
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of `values` (z, y, x) over each component, one entry per id."""
+        sums = np.bincount(self.ids.ravel(), values.ravel(), minlength=self.voxels.size)
+        return sums / np.maximum(self.voxels, 1)
 
-def find_components(mask: np.ndarray) -> Components:
-    """Find the 26-connected components of a bool mask (z, y, x)."""
-    ids = cc3d.connected_components(mask.astype(np.uint8, copy=False), connectivity=26)
+    def holding(self, others: "Components", share: float) -> np.ndarray:
+        """Return which components hold at least `share` of any one of `others`, by id."""
+        n = others.voxels.size
+        both = (self.ids > 0) & (others.ids > 0)
+        pairs = self.ids[both].astype(np.int64) * n + others.ids[both]
+        pairs, shared = np.unique(pairs, return_counts=True)
+        holder, held = pairs // n, pairs % n
+        holds = np.zeros(self.voxels.size, bool)
+        holds[holder[shared >= share * others.voxels[held]]] = True
+        return holds
+
+
+def find_components(mask: np.ndarray, connectivity: Connectivity = 26) -> Components:
+    """Find the components of a bool mask (z, y, x) at a connectivity of 6, 18 or 26."""
+    ids = cc3d.connected_components(mask.astype(np.uint8, copy=False), connectivity=connectivity)
     return Components(ids, np.bincount(ids.ravel(), minlength=1))
 
 
-def largest_component(mask: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+def largest_component(
+    mask: np.ndarray, weight: np.ndarray | None = None, connectivity: Connectivity = 26
+) -> np.ndarray:
     """Return the mask of the component with the most voxels, or the most `weight` (z, y, x).
 
     The first in scan order wins a tie. An empty mask gives an empty mask.
     """
-    components = find_components(mask)
+    components = find_components(mask, connectivity)
     score: np.ndarray = components.voxels
     if weight is not None:
         score = np.bincount(components.ids.ravel(), weight.ravel(), minlength=score.size)

@@ -1,0 +1,114 @@
+"""What every kind of rule has: what it looks at, what it sees of a case, and how it is checked."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from challenge.scheme import Scheme
+
+from .components import CONNECTIVITIES, Connectivity
+
+BACKGROUND, ENCLOSING, BEFORE = "background", "enclosing", "before"
+
+# Label names -> probability (z, y, x) that a voxel carries one of them.
+Probability = Callable[[tuple[str, ...]], np.ndarray]
+
+
+class RuleError(ValueError):
+    """A rule cannot be understood; the message names the key and the value."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a rule sees of a case; arrays are (z, y, x)."""
+
+    labels: np.ndarray  # as they are now
+    before: np.ndarray  # labels before any rule
+    foreground: np.ndarray  # bool, voxels of any label when this kind of rule began
+    scheme: Scheme
+    voxel_volume_mm3: float
+    probability: Probability | None = None
+
+    def mask(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return the bool mask of labels as they are now."""
+        return _mask(self.labels, names, self.scheme)
+
+    def mask_before(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return the bool mask of labels before any rule."""
+        return _mask(self.before, names, self.scheme)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What every kind of rule has: exactly one of a label and a region to look at."""
+
+    NEEDS: ClassVar[tuple[str, ...]] = ()  # keys that a row cannot leave out
+
+    label: str = ""
+    becomes: str = BACKGROUND  # a label, "background", or "enclosing": see `enclosing_labels`
+    region: str = field(default="", kw_only=True)
+    connectivity: Connectivity = field(default=26, kw_only=True)
+
+    @property
+    def needs_probability(self) -> bool:
+        """Whether the rule cannot be applied to labels alone."""
+        return False
+
+    def names(self, scheme: Scheme) -> tuple[str, ...]:
+        """Return the labels that the rule looks at; it never changes a voxel of another."""
+        return (self.label,) if self.label else scheme.regions[self.region]
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError where a name is unknown or a number makes no sense."""
+        if bool(self.label) == bool(self.region):
+            raise RuleError(f"exactly one of label and region: {self.label!r}, {self.region!r}")
+        if self.label:
+            check_name("label", self.label, *scheme.labels)
+        else:
+            check_name("region", self.region, *scheme.regions)
+        self.check_becomes(scheme)
+        if type(self.connectivity) is not int or self.connectivity not in CONNECTIVITIES:
+            raise RuleError(f"connectivity: {self.connectivity!r} is not one of {CONNECTIVITIES}")
+
+    def check_becomes(self, scheme: Scheme) -> None:
+        """Raise RuleError where voxels cannot become what `becomes` says."""
+        check_name("becomes", self.becomes, BACKGROUND, ENCLOSING, *scheme.labels)
+        if self.names(scheme) == (self.becomes,):
+            raise RuleError(f"becomes: {self.becomes!r} cannot become itself")
+
+    def find(self, view: View) -> np.ndarray:
+        """Return the bool mask (z, y, x) of the voxels that change."""
+        raise NotImplementedError
+
+
+def check_name(key: str, name: Any, *allowed: str) -> None:
+    """Raise RuleError unless `name` is one of those allowed."""
+    if name not in allowed:
+        raise RuleError(f"{key}: {name!r} is not one of {', '.join(allowed)}")
+
+
+def check_number(key: str, value: Any, highest: float) -> None:
+    """Raise RuleError unless `value` is a number from 0 to `highest`, and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RuleError(f"{key}: {value!r} is not a number")
+    if not math.isfinite(value) or not 0 <= value <= highest:
+        raise RuleError(f"{key}: {value!r} is not between 0 and {highest:g}")
+
+
+def check_whole(key: str, value: Any, lowest: int) -> None:
+    """Raise RuleError unless `value` is a whole number of at least `lowest`."""
+    check_number(key, value, math.inf)
+    if not isinstance(value, int):
+        raise RuleError(f"{key}: {value!r} is not a whole number")
+    if value < lowest:
+        raise RuleError(f"{key}: {value!r} is below {lowest}")
+
+
+def _mask(labels: np.ndarray, names: tuple[str, ...], scheme: Scheme) -> np.ndarray:
+    """Return the bool mask of labels. `Scheme.mask` takes PANTHER's label pancreas for a region."""
+    if len(names) == 1:
+        return np.asarray(labels == scheme.labels[names[0]])
+    return np.isin(labels, [scheme.labels[name] for name in names])

@@ -1,0 +1,135 @@
+"""Rules and the JSON objects that say them, of every kind."""
+
+import json
+
+import pytest
+from cubes import GLI, PANTHER
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postprocess.rules import (
+    KeepLargest,
+    KeepOne,
+    RelabelMinor,
+    RemoveSmall,
+    RuleError,
+    row_from,
+    rule_from,
+)
+
+SHARES = st.floats(0, 1)
+OPTIONAL_SHARES = st.none() | SHARES
+LABELS = ("NETC", "SNFH", "RC")  # names that no region of one label has to itself below
+
+
+@st.composite
+def rules(draw):
+    """Draw any rule of the post-treatment glioma scheme."""
+    subject = draw(
+        st.sampled_from([{"label": name} for name in LABELS] + [{"region": "TC"}, {"region": "WT"}])
+    )
+    subject["connectivity"] = draw(st.sampled_from([6, 18, 26]))
+    changed = subject | {"becomes": draw(st.sampled_from(["background", "enclosing", "ET"]))}
+    spared = {}
+    if "region" in subject and draw(st.booleans()):
+        spared = {
+            "unless_holds": draw(st.sampled_from(["ET", "NETC"])),
+            "holds_share": draw(st.floats(0, 1, exclude_min=True)),
+        }
+    size = draw(
+        st.fixed_dictionaries({"min_voxels": st.integers(0)})
+        | st.fixed_dictionaries({"min_volume_mm3": st.floats(0, allow_infinity=False)})
+    )
+    return draw(
+        st.sampled_from(
+            [
+                RemoveSmall(
+                    **changed, **size, **spared, min_mean_probability=draw(OPTIONAL_SHARES)
+                ),
+                KeepLargest(**changed, k=draw(st.integers(1))),
+                RelabelMinor(
+                    **changed,
+                    min_share=draw(SHARES),
+                    per=draw(st.sampled_from(["case", "component"])),
+                ),
+                KeepOne(**subject),
+            ]
+        )
+    )
+
+
+@given(rules())
+def test_a_rule_is_its_row(rule):
+    assert rule_from(json.loads(json.dumps(row_from(rule))), GLI) == rule
+
+
+def test_rows_say_no_more_than_they_must():
+    assert row_from(KeepOne(region="WT")) == {"kind": "keep-one", "region": "WT"}
+    assert row_from(RemoveSmall("ET", min_voxels=5)) == {
+        "kind": "remove-small",
+        "label": "ET",
+        "becomes": "background",
+        "min_voxels": 5,
+    }
+    assert row_from(KeepLargest("ET", k=2, connectivity=6)) == {
+        "kind": "keep-largest",
+        "label": "ET",
+        "becomes": "background",
+        "connectivity": 6,
+        "k": 2,
+    }
+
+
+def test_null_is_a_key_left_out():
+    row = {"kind": "keep-largest", "label": "ET", "region": None, "k": 1}
+    assert rule_from(row, GLI) == KeepLargest("ET", k=1)
+
+
+SMALL = {"kind": "remove-small", "region": "TC", "min_voxels": 5}
+LARGEST = {"kind": "keep-largest", "label": "ET", "k": 1}
+MINOR = {"kind": "relabel-minor", "label": "ET", "becomes": "NETC", "min_share": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (SMALL | {"label": "ET"}, "exactly one of label and region"),
+        (SMALL | {"region": None}, "exactly one of label and region"),
+        (SMALL | {"region": "XY"}, "region: 'XY' is not one of WT, TC"),
+        (SMALL | {"region": ""}, "exactly one of label and region: '', ''"),
+        (SMALL | {"region": "ET", "becomes": "ET"}, "cannot become itself"),
+        (SMALL | {"becomes": "before"}, "becomes: 'before'"),
+        (SMALL | {"connectivity": 7}, "connectivity: 7"),
+        (SMALL | {"connectivity": 6.0}, r"connectivity: 6\.0"),
+        (SMALL | {"connectivity": [6]}, "connectivity"),
+        (SMALL | {"min_mean_probability": 1.5}, r"min_mean_probability: 1\.5"),
+        (SMALL | {"min_mean_probability": "half"}, "'half' is not a number"),
+        (SMALL | {"unless_holds": "RC"}, "unless_holds: 'RC' is not inside TC"),
+        (SMALL | {"unless_holds": "TC"}, "unless_holds: 'TC' is not inside TC"),
+        (SMALL | {"unless_holds": "WT"}, "unless_holds: 'WT' is not inside TC"),
+        (SMALL | {"unless_holds": ["ET"]}, "unless_holds"),
+        (SMALL | {"unless_holds": 0}, "unless_holds: 0"),
+        (SMALL | {"region": None, "label": "ET", "unless_holds": "ET"}, "not inside ET"),
+        (SMALL | {"unless_holds": "ET", "holds_share": 0}, "holds_share: 0 "),
+        (SMALL | {"unless_holds": "ET", "holds_share": 1.1}, r"holds_share: 1\.1"),
+        (SMALL | {"holds_share": 0.7}, r"holds_share: 0\.7 without unless_holds"),
+        (SMALL | {"k": 1}, "remove-small: 'k' is not one of its keys"),
+        (LARGEST | {"k": 0}, "k: 0 is below 1"),
+        (LARGEST | {"k": 1.5}, r"k: 1\.5 is not a whole number"),
+        (LARGEST | {"k": None}, "keep-largest: k is missing"),
+        (LARGEST | {"min_share": 0.5}, "keep-largest: 'min_share'"),
+        (MINOR | {"per": "lesion"}, "per: 'lesion' is not one of case, component"),
+        (MINOR | {"min_share": None}, "relabel-minor: min_share is missing"),
+        (MINOR | {"becomes": None}, "relabel-minor: becomes is missing"),
+        ({"kind": "keep-one", "region": "WT", "becomes": "ET"}, "keep-one: 'becomes'"),
+    ],
+)
+def test_a_wrong_row_is_refused_by_name(row, told):
+    with pytest.raises(RuleError, match=told):
+        rule_from(row, GLI)
+
+
+def test_what_is_inside_a_region_may_be_a_label_or_a_smaller_region():
+    for scheme, region, inside in ((GLI, "WT", "TC"), (PANTHER, "pancreas", "pancreas")):
+        row = {"kind": "remove-small", "region": region, "min_voxels": 5, "unless_holds": inside}
+        assert row_from(rule_from(row, scheme))["unless_holds"] == inside
