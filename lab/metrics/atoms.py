@@ -21,7 +21,8 @@ class Atoms:
     values: np.ndarray  # (atom,) label value
     voxels: np.ndarray  # (atom,), 0 for background
     boxes: tuple[Box | None, ...]  # of atom 1 and on
-    contacts: Edges  # atoms at 18-adjacent voxels
+    touching: Edges  # atoms at 26-adjacent voxels
+    contacts: Edges  # those at 18-adjacent ones
     joins: Mapping[int, Edges]  # dilation -> atoms whose dilations meet or touch
     first: Mapping[
         int, np.ndarray
@@ -43,6 +44,7 @@ def cut_into_atoms(labels: np.ndarray, dilations: Iterable[int]) -> Atoms:
         values=values,
         voxels=voxels,
         boxes=boxes,
+        touching=touching,
         contacts=_edges(adjacent_pairs(ids, reach=2)),
         joins={d: _joins(ids, boxes, touching, d) for d in dilations},
         first={d: _first_voxels(ids, boxes, d) for d in dilations},

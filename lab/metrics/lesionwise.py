@@ -14,20 +14,8 @@ from scipy.ndimage import find_objects
 
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
 from lab.metrics.pair import Box, Pair, Region, crop, joint_box
-from lab.metrics.surface import (
-    Distances,
-    Surfels,
-    border,
-    distances,
-    normalised_surface_dice,
-    robust_hausdorff_mm,
-    surfels,
-)
+from lab.metrics.shells import SurfaceScores, make_shell, measure, summarise
 
-NSD_TOLERANCES_MM = (0.5, 1.0)
-NSD_DIVISOR_EXTRA = 1e-8
-
-SurfaceScores = tuple[float, float, float]  # HD95 in mm, NSD at 0.5 and 1 mm
 Boxes = Sequence[Box | None]  # by lesion, from 1; None where a number has no voxel
 
 
@@ -98,8 +86,11 @@ def _score_region(
     boxes = find_objects(prediction.ids), find_objects(reference.ids)
 
     def surface(lesion: int, parts: np.ndarray) -> SurfaceScores:
-        masks = _masks((prediction, reference), boxes, parts, lesion)
-        return surface_scores(*masks, pair.spacing_mm[::-1], rules[0].nsd)
+        ours, theirs = (
+            make_shell(mask, (0, 0, 0), pair.spacing_mm[::-1], rules[0].nsd)
+            for mask in _masks((prediction, reference), boxes, parts, lesion)
+        )
+        return summarise([measure(ours, theirs, rules[0].nsd)], theirs)
 
     counted = volumes_mm3(reference.voxels, pair) > row.larger_than_mm3
     return score_matches(matches, counted, rules, surface)
@@ -180,39 +171,3 @@ def _masks(
         box = joint_box(box, boxes[0][part - 1])
     predicted, reference = (side.ids[box] for side in sides)
     return np.isin(predicted, parts), reference == lesion
-
-
-def surface_scores(
-    prediction: np.ndarray, reference: np.ndarray, spacing_xyz_mm: tuple[float, ...], nsd: bool
-) -> SurfaceScores:
-    """Return HD95 in mm and the NSD at both tolerances (0 where not asked for).
-
-    Masks are (z, y, x); distances are computed in the order (x, y, z).
-    """
-    shells = [make_shell(mask.T, spacing_xyz_mm) for mask in (prediction, reference)]
-    between = distances(*(shell.surfels.cells for shell in shells), spacing_xyz_mm)
-    if not nsd:
-        return robust_hausdorff_mm(shells[0].surfels, shells[1].surfels, between), 0.0, 0.0
-    borders = distances(*(shell.border for shell in shells), spacing_xyz_mm)
-    return summarise_surfaces(shells[0].surfels, shells[1].surfels, between, borders)
-
-
-@dataclass(frozen=True)
-class Shell:
-    """Both kinds of surface of one mask."""
-
-    surfels: Surfels
-    border: np.ndarray  # (n, 3)
-
-
-def make_shell(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> Shell:
-    """Return the surfaces of a bool mask, axes and spacing in the order (x, y, z)."""
-    return Shell(surfels(mask, spacing_mm), border(mask))
-
-
-def summarise_surfaces(
-    prediction: Surfels, reference: Surfels, between: Distances, borders: Distances
-) -> SurfaceScores:
-    """Return HD95 from distances of surfels, and the NSD from those of borders."""
-    low, high = (normalised_surface_dice(borders, t, NSD_DIVISOR_EXTRA) for t in NSD_TOLERANCES_MM)
-    return robust_hausdorff_mm(prediction, reference, between), low, high

@@ -3,12 +3,13 @@
 Post-processing deletes and relabels components of single labels. Such a component is an atom: every
 region, lesion and contact of any state of the case is a union of atoms. One table a case, built
 once, holds what the lesion-wise scorers of 2023 to 2025 ask about atoms; a state is then scored by
-arithmetic, but for surface distances, which are computed once for every set of atoms that meets a
-lesion. Equal to `lesionwise.score` on the changed images (a test compares them).
+arithmetic, but for surface distances, which are measured once for every group of touching atoms and
+lesion that it meets. Equal to `lesionwise.score` on the changed images (a test compares them).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import find_objects
@@ -21,12 +22,13 @@ from lab.metrics.lesionwise import (
     Matches,
     Profile,
     ScoredRegion,
-    SurfaceScores,
     score_matches,
-    surface_scores,
     volumes_mm3,
 )
 from lab.metrics.pair import Box, Pair, crop, joint_box
+from lab.metrics.shells import Measured, Shell, SurfaceScores, make_shell, measure, summarise
+
+Cache = dict[Hashable, Any]  # what was computed once for a set of atoms
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class CaseTable:
     penalty_mm: float
     atoms: Atoms
     regions: Mapping[str, RegionTable]
-    surfaces: dict[tuple[str, int, bytes], SurfaceScores] = field(default_factory=dict)
+    cache: Cache = field(default_factory=dict)
 
 
 def build_table(pair: Pair, profile: Profile) -> CaseTable:
@@ -82,9 +84,9 @@ def score_state(table: CaseTable, values: np.ndarray) -> dict[str, dict[str, flo
         merged = merged_numbers(sizes, _contacts(table, clusters), table.profile.partners)
         clusters |= {name: numbers[clusters[name]] for name, numbers in merged.items()}
     return {
-        name: _score_region(table, name, clusters[name])
-        for name, region in table.regions.items()
-        if region.row.reported
+        name: dict(_once(table, (name, found.tobytes()), _score_region, (name, found)))
+        for name, found in clusters.items()
+        if table.regions[name].row.reported
     }
 
 
@@ -102,23 +104,61 @@ def _score_region(table: CaseTable, name: str, clusters: np.ndarray) -> dict[str
 
     def surface(lesion: int, parts: np.ndarray) -> SurfaceScores:
         atoms = np.flatnonzero(np.isin(clusters, parts))
-        key = (name, lesion, atoms.tobytes())
-        if key not in table.surfaces:
-            masks = _masks(table, region, lesion, atoms)
-            spacing = table.pair.spacing_mm[::-1]
-            table.surfaces[key] = surface_scores(*masks, spacing, table.profile.nsd)
-        return table.surfaces[key]
+        return _once(
+            table, ("surface", name, lesion, atoms.tobytes()), _surface, (name, lesion, atoms)
+        )
 
     return score_matches(matches, region.is_scored, (table.profile, table.penalty_mm), surface)
 
 
-def _masks(
-    table: CaseTable, region: RegionTable, lesion: int, atoms: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    box = region.boxes[lesion - 1]
-    for atom in atoms:
+def _once(table: CaseTable, key: Hashable, make: Callable[..., Any], arguments: Any) -> Any:
+    """Return what `make` gives for a key, made at most once a table."""
+    if key not in table.cache:
+        table.cache[key] = make(table, *arguments)
+    return table.cache[key]
+
+
+def _surface(table: CaseTable, name: str, lesion: int, atoms: np.ndarray) -> SurfaceScores:
+    """Score the surface of atoms against a lesion, measured part by part."""
+    parts = [
+        _once(table, ("measured", name, lesion, part.tobytes()), _measured, (name, lesion, part))
+        for part in _apart(atoms, table.atoms.touching)
+    ]
+    return summarise(parts, _once(table, ("lesion", name, lesion), _lesion_shell, (name, lesion)))
+
+
+def _measured(table: CaseTable, name: str, lesion: int, part: np.ndarray) -> Measured:
+    ours = _once(table, ("atoms", part.tobytes()), _atoms_shell, (part,))
+    theirs = _once(table, ("lesion", name, lesion), _lesion_shell, (name, lesion))
+    return measure(ours, theirs, table.profile.nsd)
+
+
+def _apart(atoms: np.ndarray, touching: np.ndarray) -> list[np.ndarray]:
+    """Split atoms into groups that do not touch each other."""
+    inside = touching[np.isin(touching, atoms).all(1)]
+    places = np.searchsorted(atoms, inside)
+    graph = coo_array((np.ones(len(places)), (places[:, 0], places[:, 1])), (atoms.size,) * 2)
+    n, groups = connected_components(graph, directed=False)
+    return [atoms[groups == group] for group in range(n)]
+
+
+def _atoms_shell(table: CaseTable, part: np.ndarray) -> Shell:
+    box: Box | None = None
+    for atom in part:
         box = joint_box(box, table.atoms.boxes[atom - 1])
-    return np.isin(table.atoms.ids[box], atoms), region.lesions.ids[box] == lesion
+    return _shell(table, np.isin(table.atoms.ids[box], part), box)
+
+
+def _lesion_shell(table: CaseTable, name: str, lesion: int) -> Shell:
+    region = table.regions[name]
+    box = region.boxes[lesion - 1]
+    return _shell(table, region.lesions.ids[box] == lesion, box)
+
+
+def _shell(table: CaseTable, mask: np.ndarray, box: Box | None) -> Shell:
+    assert box is not None  # the mask holds voxels
+    corner = [int(side.start) for side in box]
+    return make_shell(mask, corner, table.pair.spacing_mm[::-1], table.profile.nsd)
 
 
 def _joined_by(row: ScoredRegion) -> int:
