@@ -10,6 +10,7 @@ VERBS = {
     "pack": ("lab.pack", "freeze a trained nnU-Net folder or export zip into weights/"),
     "out-of-fold": ("lab.out_of_fold", "predict training cases by the member that never saw them"),
     "fit": ("lab.fit", "fit clusters and rules on out-of-fold predictions, and freeze them"),
+    "import-rules": ("lab.import_rules", "read HOPE tables or MIST strategies, or write them"),
     "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
     "check": ("lab.check", "check a container's output folder before it is submitted"),
     "evaluate": ("lab.evaluate", "score predictions against references"),
