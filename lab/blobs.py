@@ -1,0 +1,146 @@
+"""Connected pieces of a label: grown to an exact size, placed apart from everything, or ironed out.
+
+Label maps (z, y, x) uint8 in a scheme's values; a component is 26-connected.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, maximum_filter
+
+from challenge.scheme import Scheme
+from postprocess.components import find_components
+
+Triple = tuple[float, float, float]
+
+ATTEMPTS = 30  # places tried for one island before it is left out
+
+
+@dataclass(frozen=True)
+class Islands:
+    """Pieces of a label that lie apart from everything; their number is Poisson distributed."""
+
+    label: str
+    mean_count: float
+    voxels: tuple[int, int]  # smallest and largest, both included
+    distance_mm: tuple[float, float]  # from the reference's nearest labelled voxel
+
+
+def with_part(
+    labels: np.ndarray,
+    names: tuple[str, str],
+    count: int,
+    scheme: Scheme,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Turn `count` connected voxels of the label names[1] into names[0]; fewer where it ends."""
+    labels, (new, old) = labels.copy(), (scheme.labels[name] for name in names)
+    room = labels == old
+    seeds = np.flatnonzero(room)
+    if count and seeds.size:
+        labels[grown(int(generator.choice(seeds)), room, count, generator)] = new
+    return labels
+
+
+def with_islands(
+    labels: np.ndarray,
+    islands: Sequence[Islands],
+    scheme: Scheme,
+    where: tuple[np.ndarray, np.ndarray],
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Add islands; `where` is the mask they may not leave and the distances (z, y, x) in mm."""
+    labels, (room, distance_mm) = labels.copy(), where
+    free = room & (maximum_filter(labels, 3, mode="constant") == 0)
+    for kind in islands:
+        near, far = kind.distance_mm
+        allowed = free & (distance_mm >= near) & (distance_mm <= far)
+        for _ in range(generator.poisson(kind.mean_count)):
+            voxels = int(generator.integers(kind.voxels[0], kind.voxels[1] + 1))
+            place = _island(allowed, voxels, generator)
+            if place is None:
+                continue
+            labels[place] = scheme.labels[kind.label]
+            for mask in (free, allowed):
+                for z, y, x in zip(*place, strict=True):
+                    mask[max(z - 1, 0) : z + 2, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = 0
+    return labels
+
+
+def grown(
+    seed: int, room: np.ndarray, count: int, generator: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """Return the indices of a roundish connected blob of `count` voxels of `room` (z, y, x).
+
+    It starts at the flat index `seed` and has fewer voxels only where the room around it ends.
+    """
+    start = tuple(int(i) for i in np.unravel_index(seed, room.shape))
+    stretch = np.exp(generator.uniform(-0.35, 0.35, 3))
+    waiting, met = [(0.0, start)], {start}
+    taken: list[tuple[int, ...]] = []
+    while waiting and len(taken) < count:
+        _, voxel = heapq.heappop(waiting)
+        taken.append(voxel)
+        for next_one in _neighbours(voxel, room.shape):
+            if next_one not in met and room[next_one]:
+                met.add(next_one)
+                offset = [(a - b) * f for a, b, f in zip(next_one, start, stretch, strict=True)]
+                far = sum(o * o for o in offset) ** 0.5 + generator.uniform(0, 0.7)
+                heapq.heappush(waiting, (far, next_one))
+    return tuple(np.array(taken).T)
+
+
+def _neighbours(voxel: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for axis, side in enumerate(shape):
+        for step in (-1, 1):
+            if 0 <= voxel[axis] + step < side:
+                yield (*voxel[:axis], voxel[axis] + step, *voxel[axis + 1 :])
+
+
+def _island(
+    allowed: np.ndarray, voxels: int, generator: np.random.Generator
+) -> tuple[np.ndarray, ...] | None:
+    seeds = np.flatnonzero(allowed)
+    for _ in range(ATTEMPTS if seeds.size else 0):
+        place = grown(int(generator.choice(seeds)), allowed, voxels, generator)
+        if place[0].size == voxels:
+            return place
+    return None
+
+
+def without_specks(labels: np.ndarray, least_voxels: int) -> np.ndarray:
+    """Give components of any label below a size to the nearest voxel that is of none."""
+    labels = labels.copy()
+    for _ in range(5):  # a speck's parts seldom end up apart from what they joined
+        part = labels[box_around(labels > 0, 1)]
+        specks = np.zeros(part.shape, bool)
+        for value in np.unique(part[part > 0]):
+            specks |= pieces_below(part == value, least_voxels)
+        if not specks.any():
+            break
+        nearest = distance_transform_edt(specks, return_distances=False, return_indices=True)
+        part[...] = part[tuple(nearest)]
+    return labels
+
+
+def box_around(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
+    """Return the smallest box that holds a mask (z, y, x), wider by `margin` voxels."""
+    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not spans[0].size:
+        return (slice(0, 0),) * 3
+    return tuple(slice(max(0, s[0] - margin), int(s[-1]) + 1 + margin) for s in spans)
+
+
+def pieces_below(mask: np.ndarray, voxels: int) -> np.ndarray:
+    """Return the components of a mask (z, y, x) that are smaller than a size."""
+    pieces = find_components(mask)
+    return pieces.where(pieces.voxels < voxels)
+
+
+def distance_from(mask: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    """Return the distance in mm (z, y, x) to the nearest voxel of a mask; infinite if empty."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf)
+    return distance_transform_edt(~mask, sampling=spacing_mm)
