@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.scheme import SCHEMES, Scheme
-from lab.hope_tables import RulesByCluster, hope_from_rules, merged, rules_from_hope
+from lab.hope_tables import RulesByCluster, Table, hope_from_rules, merged, rules_from_hope
 from lab.mist_strategy import mist_from_rules, rules_from_mist
 from postprocess.rules import row_from, rule_from
 
@@ -88,17 +88,33 @@ def read_rules(path: Path, scheme: Scheme) -> RulesByCluster:
 
 def export(rules: RulesByCluster, scheme: Scheme, args: argparse.Namespace) -> None:
     """Write rules as HOPE tables or MIST strategies into the folder `args.out`."""
-    files: dict[str, Any]
-    if args.export == "hope":
-        tables = zip((SIZES_NAME, SHARES_NAME), hope_from_rules(rules, scheme), strict=True)
-        files = {name: {args.task or scheme.name: table} for name, table in tables}
-    else:
-        files = {f"{name}.json": mist_from_rules(found, scheme) for name, found in rules.items()}
-    if wrong := [name for name in files if Path(name).name != name]:
-        raise ValueError(f"{wrong[0]!r} is no name of a file")
+    try:
+        files = _hope_files(rules, scheme, args) if args.export == "hope" else _mist(rules, scheme)
+    except ValueError as error:
+        raise ValueError(f"{args.files[0]}: {error}") from error
     args.out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         _write(args.out / name, content)
+
+
+def _hope_files(
+    rules: RulesByCluster, scheme: Scheme, args: argparse.Namespace
+) -> dict[str, dict[str, Table]]:
+    sizes, shares = hope_from_rules(rules, scheme)
+    task = args.task or scheme.name
+    return {SIZES_NAME: {task: sizes}, SHARES_NAME: {task: shares}}
+
+
+def _mist(rules: RulesByCluster, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
+    files = {}
+    for cluster, found in rules.items():
+        if Path(cluster).name != cluster:
+            raise ValueError(f"{cluster!r} is no name of a file")
+        try:
+            files[f"{cluster}.json"] = mist_from_rules(found, scheme)
+        except ValueError as error:
+            raise ValueError(f"{cluster}: {error}") from error
+    return files
 
 
 def _read(path: Path) -> Any:

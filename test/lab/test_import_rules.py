@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, told):
         ({"a": [{"kind": "remove-all"}]}, "rules.json: not a rule of a known kind"),
         ({"a": 5}, "rules.json: not an object with a list"),
         ([], "rules.json: not an object with a list"),
-        ({"a": [{"kind": "keep-one", "region": "WT"}]}, "no keep-one"),
+        ({"a": [{"kind": "keep-one", "region": "WT"}]}, "rules.json: a: .*no keep-one"),
         ({"../a": []}, "no name of a file"),
     ],
 )

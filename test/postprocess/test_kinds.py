@@ -178,6 +178,8 @@ def test_shares_can_be_taken_in_each_piece_of_the_tumour():
     labels = line(ET, SNFH, SNFH, SNFH, 0, ET, SNFH, SNFH, 0, SNFH)
     rule = RelabelMinor("ET", "NETC", 0.3, per="component")  # 1 of 4, then 1 of 3
     assert row(apply(labels, rule)) == [NETC, SNFH, SNFH, SNFH, 0, ET, SNFH, SNFH, 0, SNFH]
+    at_it = RelabelMinor("ET", "NETC", 0.25, per="component")
+    assert row(apply(labels, at_it)) == row(labels)
     whole = RelabelMinor("ET", "NETC", 0.3)  # 2 of 8
     assert row(apply(labels, whole))[5] == NETC
 
