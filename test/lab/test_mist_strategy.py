@@ -52,6 +52,10 @@ def test_defaults_are_those_of_mist():
     assert rules_from_mist([step(REPLACE, [3])], GLI) == [RemoveSmall("ET", min_voxels=64)]
 
 
+def test_a_threshold_of_zero_is_no_rule():
+    assert rules_from_mist([step(REMOVE, [1, 3], small_object_threshold=0)], GLI) == []
+
+
 def test_a_label_that_would_replace_itself_has_no_rule():
     steps = [step(REPLACE, [1, 3], small_object_threshold=5, replacement_label=1)]
     assert rules_from_mist(steps, GLI) == [RemoveSmall("ET", "NETC", min_voxels=5)]

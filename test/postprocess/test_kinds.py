@@ -85,6 +85,18 @@ def test_connectivity_decides_what_is_small(connectivity, left):
     assert np.count_nonzero(after) == left
 
 
+def test_connectivity_decides_what_is_enclosed_and_what_piece_is_kept():
+    labels = np.full((5, 5, 5), SNFH, np.uint8)
+    labels[1, 1, 1] = labels[2, 2, 2] = ET
+    labels[1, 1, 0] = 0
+    for connectivity, left in ((26, 0), (6, SNFH)):
+        rule = RemoveSmall("ET", "enclosing", min_voxels=9, connectivity=connectivity)
+        assert apply(labels, rule)[2, 2, 2] == left
+    for connectivity, left in ((26, 2), (6, 1)):
+        rules = RemoveSmall("ET", min_voxels=9), KeepOne("ET", connectivity=connectivity)
+        assert np.count_nonzero(apply(labels, *rules) == ET) == left
+
+
 # Probability
 
 
