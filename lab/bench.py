@@ -1,4 +1,4 @@
-"""How fast the program is, on cases made for the purpose: `python -m lab bench metrics`.
+"""How fast the program is, on cases made for the purpose: `python -m lab bench metrics|search`.
 
 CPU seconds of one process with one thread, the least of several runs; the peak of memory is that of
 a fresh process that scores one case.
@@ -9,13 +9,18 @@ import multiprocessing
 import os
 import resource
 import time
+from dataclasses import replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from challenge.scheme import SCHEMES
+from lab.grids import mean_overlap, remove_small_grid
+from lab.metrics.brats2025 import PROFILES_2025
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS, voxel_scorer
+from lab.metrics.states import build_table
+from postprocess.components import find_components
 
 SHAPE = (182, 218, 182)  # (z, y, x), the grid of post-treatment BraTS at 1 mm
 # Scorer -> CPU seconds of the official program on a case of this kind, as measured by others:
@@ -29,27 +34,73 @@ OFFICIAL_CPU_S = {
 SCORED = (*OFFICIAL_CPU_S, "2025-ped", "2025-met", "2026-mets", "panther", "voxel")
 
 
+SEARCH_SHAPE = (128, 128, 128)
+SEARCH_SCORER = "2025-gli"
+MIN_VOXELS = tuple(range(0, 500, 25))
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("what", choices=["metrics"])
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("what", choices=["metrics", "search"])
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="metrics: least of N (3)")
+    parser.add_argument("--cases", type=int, default=100, metavar="N", help="search: default 100")
+    parser.add_argument("--anew", type=int, default=5, metavar="N",
+                        help="search: cases whose whole grid is also scored anew (5)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print the table of one bench."""
+    return bench_metrics(args.runs) if args.what == "metrics" else bench_search(args)
+
+
+def bench_metrics(runs: int) -> int:
     """Print one row a scorer."""
     print(f"{'scorer':<10}{'CPU s':>8}{'official CPU s':>17}{'ratio':>12}{'peak MB':>9}")
     for name in SCORED:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            seconds, peak_mb = pool.apply(measure, (name, args.runs))
+            seconds, peak_mb = pool.apply(measure, (name, runs))
         official, ratio = "", ""
         if name in OFFICIAL_CPU_S:
             low, high = OFFICIAL_CPU_S[name]
             official, ratio = f"{low:g}-{high:g}", f"{low / seconds:.0f}-{high / seconds:.0f} x"
         print(f"{name:<10}{seconds:>8.2f}{official:>17}{ratio:>12}{peak_mb:>9.0f}")
-    print(
-        f"least of {args.runs} runs on {' x '.join(map(str, SHAPE))}, {os.cpu_count()} cores here"
-    )
+    print(f"least of {runs} runs on {' x '.join(map(str, SHAPE))}, {os.cpu_count()} cores here")
     return 0
+
+
+def bench_search(args: argparse.Namespace) -> int:
+    """Search one threshold a label, from tables and by scoring every grid point anew."""
+    values = sorted(SCHEMES["brats-gli"].labels.values())
+    profile = PROFILES_2025[SEARCH_SCORER.removeprefix("2025-")]
+    fast_s = slow_s = worst = 0.0
+    for seed in range(args.cases):
+        pair = make_pair(SEARCH_SHAPE, seed)
+        start = time.process_time()
+        table = build_table(pair, profile)
+        grid = np.array([remove_small_grid(table, v, MIN_VOXELS, mean_overlap) for v in values])
+        fast_s += time.process_time() - start
+        if seed < args.anew:
+            start = time.process_time()
+            anew = np.array([[_scored_anew(pair, v, n) for n in MIN_VOXELS] for v in values])
+            slow_s += time.process_time() - start
+            worst = max(worst, float(np.abs(anew - grid).max()))
+    points = args.cases * len(values) * len(MIN_VOXELS)
+    anew_s = slow_s / max(args.anew, 1) * args.cases
+    official_s = points * OFFICIAL_CPU_S[SEARCH_SCORER][0]
+    print(f"{points} grid points, {args.cases} cases of {' x '.join(map(str, SEARCH_SHAPE))}")
+    print(f"from tables         {fast_s:>12.1f} CPU s")
+    print(f"every point anew    {anew_s:>12.1f} CPU s, {anew_s / fast_s:.0f} x (from {args.anew})")
+    print(f"official script     {official_s:>12.0f} CPU s, {official_s / fast_s:.0f} x (estimate)")
+    print(f"largest difference  {worst:>12.1e}")
+    return int(worst > 1e-9)
+
+
+def _scored_anew(pair: Pair, value: int, min_voxels: int) -> float:
+    """Apply one rule to the images and score them."""
+    components = find_components(pair.prediction == value)
+    labels = pair.prediction.copy()
+    labels[components.where(components.voxels < min_voxels)] = 0
+    return mean_overlap(SCORERS[SEARCH_SCORER].score(replace(pair, prediction=labels)))
 
 
 def measure(name: str, runs: int) -> tuple[float, float]:
