@@ -36,7 +36,8 @@ def cut_into_atoms(labels: np.ndarray, dilations: Iterable[int]) -> Atoms:
     voxels = np.bincount(ids.ravel())
     voxels[0] = 0
     values = np.zeros(voxels.size, np.uint8)
-    values[ids] = labels
+    for atom, box in enumerate(boxes, 1):
+        values[atom] = labels[box][ids[box] == atom][0]
     touching = _edges(adjacent_pairs(ids, reach=3))
     dilations = tuple(dilations)
     return Atoms(
