@@ -55,10 +55,10 @@ class PlantedCluster:
     tumour: Tumour
     look: Look
     faults: Faults
-    # label -> first and last minimum size in voxels (`<` removes) that removes every island and
-    # nothing true; any in between is equally good.
+    # label -> minimum sizes in voxels (`<` removes) from one above the largest island to the least
+    # true component that can be; all of them are equally good.
     best_voxels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    # (label, becomes) -> lowest and highest cut-off that repairs every swap and nothing else.
+    # (label, becomes) -> shares between which a cut-off repairs every swap and nothing else.
     best_share: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     confidence: Confidence = field(default_factory=Confidence)
 

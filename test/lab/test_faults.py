@@ -48,7 +48,7 @@ def test_an_empty_reference_gets_islands_only():
 @given(
     seed=st.integers(0, 10_000),
     voxels=st.integers(1, 60),
-    place=st.sampled_from([(4.0, 8.0), (12.0, np.inf)]),
+    place=st.sampled_from([(0.0, 6.0), (4.0, 8.0), (12.0, np.inf)]),
 )
 def test_islands_have_their_size_label_and_distance_and_touch_nothing(seed, voxels, place):
     prediction = spoilt(Faults((Islands("ET", 3.0, (voxels, voxels), place),), **STILL), seed)
