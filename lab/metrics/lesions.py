@@ -124,7 +124,7 @@ def _contacts(tissues: Mapping[str, Lesions]) -> dict[tuple[str, str], set[tuple
     """Return, for every two tissues, the pairs of lesion numbers that are 18-adjacent."""
     names = list(tissues)
     offsets = np.cumsum([0, *(tissues[name].voxels.size for name in names)])
-    combined = np.zeros(tissues[names[0]].ids.shape, np.int64)
+    combined = np.zeros(tissues[names[0]].ids.shape, np.int32)
     for name, offset in zip(names, offsets, strict=False):
         ids = tissues[name].ids
         combined[ids > 0] = ids[ids > 0] + offset
@@ -142,10 +142,10 @@ def adjacent_pairs(ids: np.ndarray, reach: int) -> Iterable[tuple[int, int]]:
 
     `reach` is how many coordinates may differ by one: 2 is the 18-neighbourhood, 3 the 26.
     """
-    padded = np.pad(ids.astype(np.int64), 1)
+    padded = np.pad(ids, 1)
     flat, top = padded.ravel(), int(ids.max()) + 1
     places = np.flatnonzero(flat)
-    here = flat[places]
+    here = flat[places].astype(np.int64)
     steps = np.array(padded.strides) // padded.itemsize
     pairs = set()
     for offset in _half_of_neighbourhood(reach):

@@ -63,21 +63,41 @@ def make_shell(
     )
 
 
-def measure(prediction: Shell, reference: Shell, nsd: bool) -> Measured:
-    """Measure two shells against each other."""
+def measure(
+    prediction: Shell, reference: Shell, nsd: bool, beside: Measured | None = None
+) -> Measured:
+    """Measure two shells against each other.
+
+    With `beside`, another part of the prediction that will be put together with this one, the
+    reference's elements that are surely nearer to that part are not measured: infinite here.
+    """
+    near = beside.surfels.reference_to_prediction if beside else None
+    rims_near = beside.borders.reference_to_prediction if beside and beside.borders else None
     return Measured(
         areas_mm2=prediction.surfels.areas_mm2,
         surfels=Distances(
             nearest_mm(prediction.surfels.cells, reference.surfel_target),
-            nearest_mm(reference.surfels.cells, prediction.surfel_target),
+            _nearer_mm(reference.surfels.cells, prediction.surfel_target, near),
         ),
         borders=Distances(
             nearest_mm(prediction.border, reference.border_target),
-            nearest_mm(reference.border, prediction.border_target),
+            _nearer_mm(reference.border, prediction.border_target, rims_near),
         )
         if nsd
         else None,
     )
+
+
+def _nearer_mm(points: np.ndarray, target: Target, than_mm: np.ndarray | None) -> np.ndarray:
+    """Return distances to a target, infinite where its box alone is farther than `than_mm`."""
+    if than_mm is None:
+        return nearest_mm(points, target)
+    low, high = target.points.min(0), target.points.max(0)
+    outside = np.maximum(np.maximum(low - points, points - high), 0) * target.scale
+    asked = np.sqrt((outside**2).sum(1)) <= than_mm
+    found = np.full(len(points), np.inf)
+    found[asked] = nearest_mm(points[asked], target)
+    return found
 
 
 def summarise(parts: Sequence[Measured], reference: Shell) -> SurfaceScores:

@@ -119,18 +119,33 @@ def _once(table: CaseTable, key: Hashable, make: Callable[..., Any], arguments: 
 
 
 def _surface(table: CaseTable, name: str, lesion: int, atoms: np.ndarray) -> SurfaceScores:
-    """Score the surface of atoms against a lesion, measured part by part."""
-    parts = [
-        _once(table, ("measured", name, lesion, part.tobytes()), _measured, (name, lesion, part))
-        for part in _apart(atoms, table.atoms.touching)
+    """Score the surface of atoms against a lesion, measured part by part.
+
+    The largest part is measured alone; of the others the lesion only asks where they may be nearer.
+    """
+    parts = _apart(atoms, table.atoms.touching)
+    parts.sort(key=lambda part: -int(table.atoms.voxels[part].sum()))
+    main = parts[0].tobytes()
+    measured = [_once(table, ("measured", name, lesion, main), _measured, (name, lesion, parts[0]))]
+    measured += [
+        _once(
+            table,
+            ("measured", name, lesion, part.tobytes(), main),
+            _measured,
+            (name, lesion, part, measured[0]),
+        )
+        for part in parts[1:]
     ]
-    return summarise(parts, _once(table, ("lesion", name, lesion), _lesion_shell, (name, lesion)))
+    lesion_shell = _once(table, ("lesion", name, lesion), _lesion_shell, (name, lesion))
+    return summarise(measured, lesion_shell)
 
 
-def _measured(table: CaseTable, name: str, lesion: int, part: np.ndarray) -> Measured:
+def _measured(
+    table: CaseTable, name: str, lesion: int, part: np.ndarray, beside: Measured | None = None
+) -> Measured:
     ours = _once(table, ("atoms", part.tobytes()), _atoms_shell, (part,))
     theirs = _once(table, ("lesion", name, lesion), _lesion_shell, (name, lesion))
-    return measure(ours, theirs, table.profile.nsd)
+    return measure(ours, theirs, table.profile.nsd, beside)
 
 
 def _apart(atoms: np.ndarray, touching: np.ndarray) -> list[np.ndarray]:
@@ -206,22 +221,27 @@ def _region_tables(pair: Pair, profile: Profile, atoms: Atoms) -> dict[str, Regi
     tissues = sorted({n for name, others in profile.partners.items() for n in (name, *others)})
     if tissues:
         references |= merge_touching({n: references[n] for n in tissues}, profile.partners)
+    places = np.flatnonzero(atoms.ids)
+    at = (places, atoms.ids.ravel()[places].astype(np.int64))
     return {
         name: RegionTable(
             row=profile.regions[name],
             lesions=lesions,
             boxes=tuple(find_objects(lesions.ids)),
             is_scored=volumes_mm3(lesions.voxels, pair) > profile.regions[name].larger_than_mm3,
-            met=_count_pairs(lesions.reach, atoms, lesions.voxels.size) > 0,
-            overlap=_count_pairs(lesions.ids, atoms, lesions.voxels.size),
+            met=_count_pairs(lesions.reach, at, (lesions.voxels.size, atoms.voxels.size)) > 0,
+            overlap=_count_pairs(lesions.ids, at, (lesions.voxels.size, atoms.voxels.size)),
         )
         for name, lesions in references.items()
     }
 
 
-def _count_pairs(lesions: np.ndarray, atoms: Atoms, rows: int) -> np.ndarray:
-    """Count voxels by (lesion, atom)."""
-    columns = atoms.voxels.size
-    both = (lesions > 0) & (atoms.ids > 0)
-    codes = lesions[both].astype(np.int64) * columns + atoms.ids[both]
-    return np.bincount(codes, minlength=rows * columns).reshape(rows, columns)
+def _count_pairs(
+    lesions: np.ndarray, at: tuple[np.ndarray, np.ndarray], shape: tuple[int, int]
+) -> np.ndarray:
+    """Count voxels by (lesion, atom); `at` are the flat places of atoms and what lies there."""
+    places, atoms = at
+    codes = lesions.ravel()[places].astype(np.int64) * shape[1] + atoms
+    counts = np.bincount(codes, minlength=shape[0] * shape[1]).reshape(shape)
+    counts[0] = 0
+    return counts
