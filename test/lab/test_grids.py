@@ -14,7 +14,7 @@ from postprocess.rules import RelabelMinor, RemoveSmall, Rule, apply_rules
 
 SCHEME = SCHEMES["brats-gli"]
 PROFILE = brats2025.PROFILES_2025["gli"]
-PAIR = make_pair((48, 48, 48), seed=3)
+PAIR = make_pair((40, 40, 40), seed=3)
 
 
 def by_images(rule: Rule) -> float:
@@ -25,7 +25,7 @@ def by_images(rule: Rule) -> float:
 @pytest.mark.parametrize("label", SCHEME.labels)
 def test_sizes(label: str) -> None:
     table = build_table(PAIR, PROFILE)
-    sizes = [0, 25, 65, 200, 10**6]
+    sizes = [0, 65, 10**6]
     found = remove_small_grid(table, SCHEME.labels[label], sizes, mean_overlap)
     expected = [by_images(RemoveSmall(label, min_voxels=size)) for size in sizes]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)

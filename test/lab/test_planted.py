@@ -150,6 +150,7 @@ def test_a_nearest_centroid_on_a_few_features_finds_the_cluster(cohort, monkeypa
     assert (nearest == clusters[new]).mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", GLI.labels)
 def test_no_minimum_size_helps_the_null_cohort(null, label):
     without = np.array([mean_dice(table, [], GLI) for table in null])
