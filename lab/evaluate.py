@@ -55,6 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score every case, print the table, write the files; exit 1 if a case has no scores."""
     try:
+        if args.out and not args.out.parent.is_dir():
+            raise ValueError(f"{args.out.parent}: no such folder for --out")
         pairs, found = match_cases(args.predictions, args.references)
         scorer, scheme, assumed = _chosen(args, pairs)
     except ValueError as error:
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{problem.kind}: {problem.message}", file=sys.stderr)
     if args.strict and results.problems:
         print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
+        if args.out:
+            Journal(args.out, scorer).remove()
         return 1
     if results.cases:
         print(table(results))
@@ -152,7 +156,8 @@ def _chosen(
     assumed = []
     name = args.scheme or _scheme_of_ids([pair.id for pair in pairs])
     if name is None:
-        name = "panther-t1" if pairs[0].reference.suffix == ".mha" else "brats-gli"
+        is_mha = any(pair.reference.suffix == ".mha" for pair in pairs)
+        name = "panther-t1" if is_mha else "brats-gli"
         text = f"the ids do not tell the label map, {name} assumed; --scheme says another"
         assumed = [Problem(None, "scheme", text, scored=True)]
     return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name], assumed

@@ -18,14 +18,14 @@ def gather_facts(pair: Pair, paths: tuple[Path | None, Path], scheme: Scheme) ->
     cut = crop(pair, 0)
     names = label_rows(scheme.labels, scheme.regions)
     lesions = {
-        name: find_lesions(cut, Region(tuple(values[row - 1] for row in rows)))
+        name: list_lesions(cut, Region(tuple(values[row - 1] for row in rows)))
         for name, rows in names.items()
     }
     prediction = None if paths[0] is None else str(paths[0])
     return Facts(prediction, str(paths[1]), pair.voxel_volume_mm3, table, lesions)
 
 
-def find_lesions(pair: Pair, region: Region) -> tuple[Lesion, ...]:
+def list_lesions(pair: Pair, region: Region) -> tuple[Lesion, ...]:
     """List the 26-connected components of a reference region, and whether a prediction touches."""
     ids = cc3d.connected_components(region.mask(pair.reference), connectivity=26)
     voxels = np.bincount(ids.ravel())[1:]

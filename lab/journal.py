@@ -38,7 +38,7 @@ class Journal:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
-                continue  # the line at which the run was stopped
+                continue  # the first, empty one, or one at which a run was stopped
             if pair := by_key.get(row["key"]):
                 done[pair.id] = CaseResult(
                     pair,
@@ -57,7 +57,8 @@ class Journal:
             "problems": [vars(problem) for problem in case.problems],
         }
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(to_json(row, indent=None) + "\n")
+            # The line before may have been cut short.
+            file.write("\n" + to_json(row, indent=None))
 
     def remove(self) -> None:
         """Forget everything: all cases are in the result file."""

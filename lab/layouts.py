@@ -66,6 +66,9 @@ METS_2026 = replace(
 )
 PLAIN = Layout("case", {})
 
+READ_ERRORS = (
+    OSError, KeyError, TypeError, AttributeError, IndexError, ValueError, csv.Error,
+)  # fmt: skip
 LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
 
 
@@ -85,7 +88,7 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
         else:
             content = json.loads(text)
             results = (_from_nnunet if "metric_per_case" in content else results_from)(content)
-    except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except READ_ERRORS as error:
         raise ValueError(f"{path}: not a result file ({error!r})") from error
     if not results.cases:
         raise ValueError(f"{path}: no case in it")

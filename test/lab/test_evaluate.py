@@ -19,6 +19,9 @@ from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from lab import evaluate
 from lab.__main__ import main as lab
+from lab.journal import CaseResult, Journal
+from lab.matching import match_cases
+from lab.metrics.scorers import SCORERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -144,7 +147,7 @@ def test_two_files_for_an_id(cohort: Path) -> None:
 def test_strict_refuses_and_writes_nothing(cohort: Path) -> None:
     (cohort / "predictions" / "BraTS-SSA-00001-000.nii.gz").unlink()
     assert run(cohort, "--strict") == 1
-    assert not (cohort / "r.json").exists()
+    assert sorted(path.name for path in cohort.iterdir()) == ["predictions", "references"]
 
 
 def test_wrong_usage_is_told(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +155,8 @@ def test_wrong_usage_is_told(cohort: Path, capsys: pytest.CaptureFixture[str]) -
     arguments = ["evaluate", "--scorer=2023-gli", f"--predictions={cohort / 'predictions'}"]
     assert lab([*arguments, f"--references={cohort / 'empty'}"]) == 2
     assert "no label map" in capsys.readouterr().err
+    assert run(cohort, f"--out={cohort / 'nowhere' / 'r.json'}") == 2
+    assert "nowhere: no such folder" in capsys.readouterr().err
     assert run(cohort, "--scheme=brats-ped") == 2
     assert "2025-ssa scores brats-ssa" in capsys.readouterr().err
 
@@ -165,6 +170,26 @@ def test_a_label_map_that_had_to_be_guessed_is_told(cohort: Path) -> None:
     assert run(cohort, scorer="voxel") == 0
     (problem,) = written(cohort)["problems"]
     assert problem["kind"] == "scheme" and "brats-gli assumed" in problem["message"]
+
+
+def test_nothing_but_duplicates(cohort: Path) -> None:
+    """No pair is left, and no id to read the label map from."""
+    for path in list((cohort / "predictions").iterdir()):
+        copy = path.with_name(f"again_{path.name}")
+        copy.write_bytes(path.read_bytes())
+    assert run(cohort, scorer="voxel") == 1
+    assert {p["kind"] for p in written(cohort)["problems"]} == {"duplicate", "scheme"}
+
+
+def test_a_line_cut_short_loses_no_other_case(cohort: Path) -> None:
+    """A line that a kill left unfinished does not swallow the next one."""
+    pairs, _ = match_cases(cohort / "predictions", cohort / "references")
+    journal = Journal(cohort / "r.json", SCORERS["2025-ssa"])
+    for pair in pairs:
+        journal.append(CaseResult(pair, {"WT": {"dice": 0.5}}, None, ()))
+        with journal.path.open("a") as file:
+            file.write('\n{"key": "unfin')
+    assert set(journal.read(pairs)) == {pair.id for pair in pairs}
 
 
 def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:

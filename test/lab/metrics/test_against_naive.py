@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_lesionwise import naive_scores
 from naive_tasks import TASKS
+from official_columns import COLUMNS
 from painted_maps import (
     ISLANDS,
     KINDS,
@@ -40,16 +41,6 @@ MERGING = {
     "2025-gli": (5, 22, 27),
     "2025-met": (42,),
     "2025-ssa": (19, 35),
-}
-# Ours -> the organisers' columns.
-COLUMNS = {
-    "dice": "LesionWise_Score_Dice",
-    "hd95": "LesionWise_Score_HD95",
-    "nsd_0.5": "LesionWise_Score_NSD @ 0.5",
-    "nsd_1.0": "LesionWise_Score_NSD @ 1.0",
-    "num_tp": "Num_TP",
-    "num_fp": "Num_FP",
-    "num_fn": "Num_FN",
 }
 
 # Deprecated scipy names inside the unmaintained peer of the surfel distance.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from official_columns import COLUMNS
 
 from challenge.case import read_volume
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther
@@ -14,16 +15,6 @@ from lab.metrics.brats2026 import MetParser
 from lab.metrics.lesionwise import Profile
 from lab.metrics.pair import Pair
 
-# Ours -> the organisers' columns.
-COLUMNS = {
-    "dice": "LesionWise_Score_Dice",
-    "hd95": "LesionWise_Score_HD95",
-    "nsd_0.5": "LesionWise_Score_NSD @ 0.5",
-    "nsd_1.0": "LesionWise_Score_NSD @ 1.0",
-    "num_tp": "Num_TP",
-    "num_fp": "Num_FP",
-    "num_fn": "Num_FN",
-}
 WHOLE_MASK_COLUMNS = {
     "legacy_dice": "Legacy_Dice",
     "legacy_hd95": "Legacy_HD95",
