@@ -1,5 +1,6 @@
 """All numbers of a report in one nested dict: what report.json holds, and what the pages show."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -69,11 +70,17 @@ def cover(results: Results, options: Options, cohort: counts.Cohort | None) -> d
         "absent_voxelwise": ABSENT_RULES[options.absent],
         "not_judged": sorted(counts.beyond_prediction(results, cohort.tables)) if cohort else [],
         "n_cases": len(results.cases),
+        "n_cases_with_scores": sum(map(_has_a_score, results.cases.values())),
         "n_cases_with_voxel_counts": len(cohort.ids) if cohort else 0,
         "problems": [asdict(problem) for problem in results.problems],
         "headline": headline.headline(results),
         "extra": headline.extra_headline(results, cohort),
     }
+
+
+def _has_a_score(regions: Mapping[str, Mapping[str, float]]) -> bool:
+    """Tell a case from one that the scorer could not score, whose every value is NaN."""
+    return any(not math.isnan(value) for row in regions.values() for value in row.values())
 
 
 def voxel_sections(

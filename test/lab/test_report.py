@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import files
@@ -301,3 +302,13 @@ def test_numbers_are_formatted_alike_everywhere():
     assert [signed(v) for v in (0.5, -0.5, 0.0)] == ["+0.500", "−0.500", "0.000"]
     assert interval({"low": float("nan"), "high": 1.0}) == "no interval"
     assert bins([0, 10, 50, float("inf")]) == ["≤ 10", "10–50", "> 50"]
+
+
+def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
+    found = results({id: table((3, 3, 20)) for id in "ab"})
+    nothing = {region: dict.fromkeys(row, float("nan")) for region, row in found.cases["a"].items()}
+    write_json(replace(found, cases={**found.cases, "c": nothing}), tmp_path / "r.json")
+    page = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "r.json"), "--html", str(page)]) == 0
+    assert "3: 2 with scores, 2 with voxel counts" in page.read_text()
+    assert "3: 2 with scores" in page.with_suffix(".md").read_text()
