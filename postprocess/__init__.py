@@ -22,7 +22,8 @@ from challenge.scheme import Head, Scheme, labels_from, probability_of, volumes_
 
 from .artefacts import Artefacts
 from .emptiness import Evidence, restore_tumour
-from .features import FeatureError, radiomic_features
+from .features import FeatureError
+from .observed import Observed, observed_features
 from .rules import Rule, apply_rules
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,9 @@ def choose_rules(case: Case, labels: np.ndarray, artefacts: Artefacts) -> Choice
     if artefacts.model is None:
         return Choice((), {**record, "artefact": "none: labels stay as the ensemble gave them"})
     record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
-    tumour = artefacts.scheme.mask(labels, artefacts.scheme.tumour)
+    observed = Observed(case, labels, artefacts.scheme)
     try:
-        features = radiomic_features(case, tumour, artefacts.feature_names, artefacts.settings)
+        features = observed_features(observed, artefacts.feature_names, artefacts.settings)
     except FeatureError as error:
         return _fallback(case, artefacts, record, str(error))
     index, distance = artefacts.model.assign(features)
