@@ -62,7 +62,7 @@ def from_sklearn(chain: "Pipeline", log: np.ndarray, order: np.ndarray) -> Clust
     scaler, pca, kmeans = (step for _, step in chain.steps)
     return ClusterModel(
         log=log,
-        feature_mean=scaler.mean_.astype(np.float64),
+        feature_centre=scaler.mean_.astype(np.float64),
         feature_scale=scaler.scale_.astype(np.float64),
         row_l2=np.array(False),
         pca_mean=pca.mean_.astype(np.float64),

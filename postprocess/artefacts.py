@@ -99,7 +99,7 @@ def check_known_answers(artefacts: Artefacts) -> None:
     if len(artefacts.known_answers) < 2 or artefacts.model is None:
         raise ValueError(f"{len(artefacts.known_answers)} known answers, at least 2 are needed")
     for i, answer in enumerate(artefacts.known_answers):
-        if answer.features.shape != artefacts.model.feature_mean.shape:
+        if answer.features.shape != artefacts.model.feature_centre.shape:
             raise ValueError(f"known answer {i} has {answer.features.size} features")
         cluster, distance = artefacts.model.assign(answer.features)
         apart = abs(distance - answer.distance)
@@ -123,9 +123,9 @@ def _read_model(content: bytes, sha256: str, artefacts: Artefacts) -> ClusterMod
     if wrong := sorted(expected ^ set(arrays)):
         raise ValueError(f"missing or unknown arrays {wrong}")
     model = ClusterModel(**arrays)
-    if model.feature_mean.size != len(names) or len(model.centres) != len(artefacts.clusters):
+    if model.feature_centre.size != len(names) or len(model.centres) != len(artefacts.clusters):
         raise ValueError(
-            f"{model.feature_mean.size} features and {len(model.centres)} clusters, but "
+            f"{model.feature_centre.size} features and {len(model.centres)} clusters, but "
             f"{JSON_NAME} has {len(names)} and {len(artefacts.clusters)}"
         )
     return model

@@ -1,7 +1,7 @@
 """Which cluster a case belongs to: scale, project, nearest centre.
 
-The five steps of a fitted scikit-learn chain (log, standardise, optional row norm, PCA, k-means)
-are plain arrays here, so that nothing but numpy is needed to apply them.
+The steps of a fitted scikit-learn chain (log, scale, clip or row norm, PCA, k-means) are plain arrays
+here, so that nothing but numpy is needed to apply them.
 """
 
 from dataclasses import dataclass, fields
@@ -14,8 +14,9 @@ class ClusterModel:
     """A frozen chain for `n` features, `p` components and `k` clusters; float64 unless noted."""
 
     log: np.ndarray  # (n,) bool: features taken as sign(x) log(1 + |x|)
-    feature_mean: np.ndarray  # (n,)
+    feature_centre: np.ndarray  # (n,)
     feature_scale: np.ndarray  # (n,)
+    clip: np.ndarray  # (n,) scaled features beyond +- this end there; may be infinite
     row_l2: np.ndarray  # () bool: divide the scaled row by its Euclidean length
     pca_mean: np.ndarray  # (n,)
     components: np.ndarray  # (p, n)
@@ -34,16 +35,17 @@ class ClusterModel:
             kind = np.dtype(bool if name in ("log", "row_l2") else np.float64)
             if value.dtype != kind or value.shape != shape:
                 raise ValueError(f"{name}: {value.dtype} {value.shape}, not {kind} {shape}")
-            if not np.isfinite(value).all():
+            if not np.isfinite(value).all() and (name != "clip" or np.isnan(value).any()):
                 raise ValueError(f"{name}: not finite")
             value.setflags(write=False)
-        if not (self.feature_scale > 0).all():
-            raise ValueError("feature_scale: not positive")
+        for name in ("feature_scale", "clip"):
+            if not (getattr(self, name) > 0).all():
+                raise ValueError(f"{name}: not positive")
 
     def project(self, features: np.ndarray) -> np.ndarray:
         """Project features (..., n) onto the principal components (..., p)."""
         rows = np.where(self.log, np.sign(features) * np.log1p(np.abs(features)), features)
-        rows = (rows - self.feature_mean) / self.feature_scale
+        rows = ((rows - self.feature_centre) / self.feature_scale).clip(-self.clip, self.clip)
         if self.row_l2:
             length = np.linalg.norm(rows, axis=-1, keepdims=True)
             rows = rows / np.where(length > 0, length, 1.0)

@@ -20,7 +20,7 @@ from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
 from .rules import Rule, row_from, rule_from
 
 # Raise it when a program that knows the old number only would misread the new files.
-SCHEMA = 1
+SCHEMA = 2
 KEYS: Mapping[str, type] = {
     "schema": int, "scheme": str, "labels": dict, "feature_names": list, "extractor": dict,
     "clusters": list, "fallback": dict, "known_answers": list, "clusters_sha256": str, "fit": dict,
@@ -28,7 +28,8 @@ KEYS: Mapping[str, type] = {
 # More may be told about a fit; less may not.
 FIT_KEYS: Mapping[str, type] = {
     "date": str, "library_versions": dict, "training_cases": int, "case_list_sha256": str,
-    "metric": str, "score_without_rules": float, "score_with_rules": float,
+    "recipe": str, "scorer": str, "objective": str, "ships": str,
+    "score_without_rules": float, "score_with_rules": float, "gain_interval": list,
 }  # fmt: skip
 
 
@@ -37,7 +38,7 @@ class Cluster:
     """What was learned for the cases of one cluster."""
 
     training_cases: int
-    max_distance: float  # farther from the centre than this, the fallback takes over
+    max_distance: float  # farther from the centre than this, the fallback takes over; may be inf
     rules: tuple[Rule, ...]
 
 
@@ -118,7 +119,7 @@ def write_document(artefacts: Artefacts, clusters_sha256: str) -> bytes:
         "clusters": [
             {
                 "training_cases": cluster.training_cases,
-                "max_distance": cluster.max_distance,
+                "max_distance": None if cluster.max_distance == math.inf else cluster.max_distance,
                 "rules": [row_from(rule) for rule in cluster.rules],
             }
             for cluster in artefacts.clusters
@@ -176,7 +177,9 @@ def _settings(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cluster(row: dict[str, Any], scheme: Scheme) -> Cluster:
-    cases, distance = _value(row, "training_cases", int), _value(row, "max_distance", float)
+    cases = _value(row, "training_cases", int)
+    unlimited = "max_distance" in row and row["max_distance"] is None
+    distance = math.inf if unlimited else _value(row, "max_distance", float)
     if cases < 1 or distance < 0:
         raise ValueError(f"a cluster of {cases} training cases within {distance}")
     return Cluster(cases, distance, _rules(row, scheme))

@@ -16,9 +16,13 @@ FIT = {
     "library_versions": {"scikit-learn": "1.9.1"},
     "training_cases": 20,
     "case_list_sha256": "0" * 64,
-    "metric": "mean Dice",
+    "recipe": "sound",
+    "scorer": "2025-gli",
+    "objective": "overlap",
+    "ships": "adaptive",
     "score_without_rules": 0.8,
     "score_with_rules": 0.81,
+    "gain_interval": [0.005, 0.015],
 }
 
 
@@ -54,8 +58,9 @@ def make_artefacts(scheme: Scheme = GLI, far: float = 1e9, seed: int = 0) -> Art
     first, second = list(scheme.labels)[:2]
     model = ClusterModel(
         log=np.arange(n) % 2 == 0,
-        feature_mean=rng.normal(size=n),
+        feature_centre=rng.normal(size=n),
         feature_scale=rng.uniform(0.5, 2, n),
+        clip=np.full(n, np.inf),
         row_l2=np.array(False),
         pca_mean=rng.normal(size=n) * 0.01,
         components=np.linalg.qr(rng.normal(size=(n, 3)))[0].T.copy(),

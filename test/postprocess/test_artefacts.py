@@ -89,7 +89,8 @@ def swap_names(document):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda d: d.update(schema=2), "schema 2 is newer"),
+        (lambda d: d.update(schema=3), "schema 3 is newer"),
+        (lambda d: d.update(schema=1), "schema 1 is not one of"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),
         (lambda d: d.update(thresholds={}), "thresholds"),
@@ -105,6 +106,7 @@ def swap_names(document):
         (lambda d: d["clusters"][0]["rules"][0].update(label="ED"), "'ED'"),
         (lambda d: d["clusters"][0].pop("max_distance"), "max_distance"),
         (lambda d: d["clusters"][0].update(max_distance=-1), "-1"),
+        (lambda d: d["clusters"][0].update(max_distance="far"), "far"),
         (lambda d: d["clusters"][0].update(max_distance=float("inf")), "inf"),
         (lambda d: d["fallback"].update(name="cluster 4"), "cluster 4"),
         (lambda d: d["fallback"].update(name="identity"), "identity"),
@@ -115,7 +117,8 @@ def swap_names(document):
         (lambda d: d["known_answers"][0]["features"].__setitem__(5, None), "None"),
         (lambda d: d["known_answers"][0]["features"].__setitem__(5, 1e6), "known answer 0"),
         (lambda d: d.update(clusters_sha256="0" * 64), "clusters.npz: sha256"),
-        (lambda d: d["fit"].pop("metric"), "metric"),
+        (lambda d: d["fit"].pop("scorer"), "scorer"),
+        (lambda d: d["fit"].pop("gain_interval"), "gain_interval"),
     ],
 )  # fmt: skip
 def test_a_wrong_document_is_refused_by_name(folder, change, told):

@@ -10,8 +10,9 @@ from postprocess.clusters import ClusterModel
 def tiny(**changes):
     arrays = {
         "log": np.array([False, True]),
-        "feature_mean": np.array([1.0, 0.0]),
+        "feature_centre": np.array([1.0, 0.0]),
         "feature_scale": np.array([2.0, 1.0]),
+        "clip": np.full(2, np.inf),
         "row_l2": np.array(False),
         "pca_mean": np.zeros(2),
         "components": np.eye(2),
@@ -31,6 +32,11 @@ def test_logarithm_keeps_the_sign():
     np.testing.assert_allclose(tiny().project(np.array([1.0, 1 - np.e])), [0.0, -1.0])
 
 
+def test_scaled_features_end_at_the_clip():
+    model = tiny(clip=np.array([1.5, 2.0]))
+    np.testing.assert_allclose(model.project(np.array([99.0, 1 - np.exp(9.0)])), [1.5, -2.0])
+
+
 def test_rows_can_be_divided_by_their_length():
     model = tiny(row_l2=np.array(True))
     np.testing.assert_allclose(model.project(np.array([9.0, 0.0])), [1.0, 0.0])
@@ -43,8 +49,10 @@ def test_rows_can_be_divided_by_their_length():
         ({"centres": np.zeros((2, 3))}, "centres"),
         ({"pca_mean": np.zeros(3)}, "log"),
         ({"log": np.zeros(2)}, "log"),
-        ({"feature_mean": np.zeros(2, np.float32)}, "float32"),
+        ({"feature_centre": np.zeros(2, np.float32)}, "float32"),
         ({"feature_scale": np.array([1.0, 0.0])}, "feature_scale"),
+        ({"clip": np.zeros(2)}, "clip: not positive"),
+        ({"clip": np.full(2, np.nan)}, "clip: not finite"),
         ({"components": np.full((2, 2), np.nan)}, "not finite"),
         ({"components": np.zeros(())}, "components"),
     ],

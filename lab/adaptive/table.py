@@ -1,0 +1,82 @@
+"""Feature vectors of a cohort's predictions, by case and by name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """One row a case. A case that has no features has a row of NaN and the reason why."""
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: np.ndarray  # (case, feature) float64
+    reasons: tuple[str, ...]  # "" for a case with features
+
+    @property
+    def described(self) -> np.ndarray:
+        """Which cases have features; (case,) bool."""
+        return np.array([reason == "" for reason in self.reasons])
+
+    def named(self, names: Sequence[str]) -> "FeatureTable":
+        """Return the table of some features, in the order of their names."""
+        at = {name: i for i, name in enumerate(self.names)}
+        if unknown := [name for name in names if name not in at]:
+            raise ValueError(f"{unknown[0]!r} is not one of the table's {len(at)} features")
+        return replace(self, names=tuple(names), rows=self.rows[:, [at[name] for name in names]])
+
+
+def save_table(table: FeatureTable, path: Path) -> None:
+    """Write a table as npz: plain arrays, nothing pickled."""
+    np.savez_compressed(
+        path,
+        ids=np.array(table.ids, str),
+        names=np.array(table.names, str),
+        rows=table.rows,
+        reasons=np.array(table.reasons, str),
+    )
+
+
+def load_table(path: Path) -> FeatureTable:
+    """Read a table.
+
+    Raises:
+        ValueError: the file is no feature table; the message names it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            ids, names, reasons = (
+                tuple(archive[name].tolist()) for name in ("ids", "names", "reasons")
+            )
+            rows = archive["rows"]
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: no feature table ({error})") from error
+    if rows.shape != (len(ids), len(names)) or len(reasons) != len(ids):
+        raise ValueError(f"{path}: rows {rows.shape} for {len(ids)} cases, {len(names)} features")
+    return FeatureTable(ids, names, rows, reasons)
+
+
+def informative(table: FeatureTable) -> tuple[FeatureTable, dict[str, list[str]]]:
+    """Drop features that are not finite somewhere or the same everywhere; tell which, by reason.
+
+    Raises:
+        ValueError: no case has features, or none of them varies.
+    """
+    rows = table.rows[table.described]
+    if len(rows) == 0:
+        raise ValueError(f"none of {len(table.ids)} predictions has a tumour to describe")
+    finite = np.isfinite(rows).all(0)
+    spread = np.ptp(np.where(finite, rows, 0.0), axis=0)
+    # Sums over a volume differ in the last digits where their values are alike.
+    varies = spread > 1e-9 * np.abs(np.where(finite, rows, 0.0)).max(0)
+    dropped = {
+        "not finite": [n for n, ok in zip(table.names, finite, strict=True) if not ok],
+        "constant": [n for n, ok, v in zip(table.names, finite, varies, strict=True) if ok and not v],
+    }  # fmt: skip
+    kept = [n for n, v in zip(table.names, finite & varies, strict=True) if v]
+    if not kept:
+        raise ValueError(f"none of {len(table.names)} features varies: are all cases alike?")
+    return table.named(kept), dropped
