@@ -150,6 +150,9 @@ def _checked_keys(document: Any) -> dict[str, Any]:
         raise ValueError(f"unknown keys {unknown}")
     for key, kind in FIT_KEYS.items():
         _value(document["fit"], key, kind)
+    interval = document["fit"]["gain_interval"]
+    if len(interval) not in (0, 2) or not all(isinstance(end, int | float) for end in interval):
+        raise ValueError(f"gain_interval: {interval} is neither empty nor two numbers")
     return document
 
 

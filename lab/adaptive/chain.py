@@ -110,7 +110,7 @@ def stability(space: ClusterModel, rows: np.ndarray, k: int, seed: int = 0) -> S
     from sklearn.metrics import adjusted_rand_score, silhouette_score
 
     projected = space.project(rows)
-    centres, members = _kmeans(projected, k, seed, STARTS)
+    members = _kmeans(projected, k, seed, STARTS)[1]
     smallest = int(np.bincount(members, minlength=k).min())
     if k == 1:
         return Stability(1, 1.0, 1.0, np.nan, smallest)

@@ -59,9 +59,14 @@ class Group:
         return np.asarray(scale * np.sqrt(self.weights**2 @ apart**2))
 
 
+def first_best(means: np.ndarray) -> int:
+    """Return the first step that is best; equal sums may differ in their last digits."""
+    return int(np.flatnonzero(means >= means.max() - ROUNDING)[0])
+
+
 def smallest_as_good(group: Group, gains: np.ndarray) -> int:
     """Return the smallest step within one standard error of the best; gains are (case, step)."""
-    best = int(np.argmax(group.mean(gains)))
+    best = first_best(group.mean(gains))
     loss = gains[:, [best]] - gains
     return int(np.flatnonzero(group.mean(loss) <= group.error(loss) + ROUNDING)[0])
 
@@ -102,5 +107,5 @@ def _label_by_label(group: Group, slots: Sequence[int]) -> Setting:
     for stage in (sizes, [slot for slot in slots if slot not in sizes]):
         before = tuple(setting)
         for slot in stage:
-            setting[slot] = int(np.argmax(group.mean(group.gains(before, slot))))
+            setting[slot] = first_best(group.mean(group.gains(before, slot)))
     return tuple(setting)

@@ -72,8 +72,9 @@ class Ledger:
         rows = self._grids.setdefault((slot, others), np.full(shape, -1, np.int32))
         missing = cases[rows[cases, 0] < 0].tolist()
         if missing:
-            around = rules_of(self.slots[:slot], others[:slot]), rules_of(
-                self.slots[slot + 1 :], others[slot + 1 :]
+            around = (
+                rules_of(self.slots[:slot], others[:slot]),
+                rules_of(self.slots[slot + 1 :], others[slot + 1 :]),
             )
             rules = [self.slots[slot].rule(step) for step in range(shape[1])]
             asked = [
@@ -106,7 +107,9 @@ class Ledger:
                 jobs.append((case, fresh))
         run = joblib.Parallel(n_jobs=self.jobs)
         found = run(
-            joblib.delayed(score_states)(self.books[case].scorer, list(fresh.values()), self.columns)
+            joblib.delayed(score_states)(
+                self.books[case].scorer, list(fresh.values()), self.columns
+            )
             for case, fresh in jobs
         )
         for (case, fresh), rows in zip(jobs, found, strict=True):

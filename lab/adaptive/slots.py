@@ -38,7 +38,7 @@ class Slot:
         if self.unit == "share":
             return RelabelMinor(self.label, self.becomes, float(value))
         size = {"min_voxels": int(value)} if self.unit == "voxels" else {"min_volume_mm3": value}
-        return RemoveSmall(self.label, self.becomes, region=self.region, **size)  # type: ignore[arg-type]
+        return RemoveSmall(self.label, self.becomes, region=self.region, **size)
 
 
 def make_slots(scheme: Scheme, recipe: Recipe, confusion: np.ndarray) -> tuple[Slot, ...]:

@@ -72,11 +72,9 @@ def informative(table: FeatureTable) -> tuple[FeatureTable, dict[str, list[str]]
     spread = np.ptp(np.where(finite, rows, 0.0), axis=0)
     # Sums over a volume differ in the last digits where their values are alike.
     varies = spread > 1e-9 * np.abs(np.where(finite, rows, 0.0)).max(0)
-    dropped = {
-        "not finite": [n for n, ok in zip(table.names, finite, strict=True) if not ok],
-        "constant": [n for n, ok, v in zip(table.names, finite, varies, strict=True) if ok and not v],
-    }  # fmt: skip
-    kept = [n for n, v in zip(table.names, finite & varies, strict=True) if v]
+    names = np.array(table.names)
+    dropped = {"not finite": names[~finite].tolist(), "constant": names[finite & ~varies].tolist()}
+    kept = names[finite & varies].tolist()
     if not kept:
         raise ValueError(f"none of {len(table.names)} features varies: are all cases alike?")
     return table.named(kept), dropped

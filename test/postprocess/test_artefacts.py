@@ -119,6 +119,7 @@ def swap_names(document):
         (lambda d: d.update(clusters_sha256="0" * 64), "clusters.npz: sha256"),
         (lambda d: d["fit"].pop("scorer"), "scorer"),
         (lambda d: d["fit"].pop("gain_interval"), "gain_interval"),
+        (lambda d: d["fit"].update(gain_interval=[0.1]), "gain_interval"),
     ],
 )  # fmt: skip
 def test_a_wrong_document_is_refused_by_name(folder, change, told):
