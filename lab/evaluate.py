@@ -11,7 +11,6 @@ import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
@@ -35,6 +34,7 @@ from lab.metrics.scorers import (
 )
 from lab.results import Problem, Results, write_json
 from lab.score_table import table
+from lab.workers import workers
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def evaluate(
     left = [pair for pair in pairs if pair.id not in done]
     task = joblib.delayed(functools.partial(score_case, scorer=scorer, scheme=scheme))
     bar = tqdm(total=len(pairs), initial=len(done), unit="case", disable=None)
-    with bar, _workers(args.jobs, args.dask):
+    with bar, workers(args.jobs, args.dask):
         running = joblib.Parallel(n_jobs=None, return_as="generator_unordered")
         for case in running(task(pair) for pair in left):
             done[case.pair.id] = case
@@ -169,11 +169,3 @@ def _scheme_of_ids(ids: Sequence[str]) -> str | None:
     task = tasks.pop() if len(tasks) == 1 else None
     return SCHEME_OF_TASK[task] if task else None
 
-
-def _workers(jobs: int, dask: str | None) -> Any:
-    """Return the context in which cases run: this process, several, or a Dask cluster's."""
-    if dask is None:
-        return joblib.parallel_config(backend="loky", n_jobs=jobs)
-    from distributed import Client
-
-    return joblib.parallel_config(backend="dask", n_jobs=-1, client=Client(dask))

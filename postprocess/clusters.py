@@ -1,7 +1,7 @@
 """Which cluster a case belongs to: scale, project, nearest centre.
 
-The steps of a fitted scikit-learn chain (log, scale, clip or row norm, PCA, k-means) are plain arrays
-here, so that nothing but numpy is needed to apply them.
+The steps of a fitted chain (log, scale, clip or row norm, PCA, k-means) are plain arrays here, so
+that nothing but numpy is needed to apply them.
 """
 
 from dataclasses import dataclass, fields
