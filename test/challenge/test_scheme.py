@@ -65,6 +65,16 @@ def test_probability_of_a_set_of_labels() -> None:
         probability_of(regions, NESTED, ("RC",))
 
 
+def test_nested_regions_tell_what_lies_between_them() -> None:
+    regions = np.array([0.75, 0.5, 0.125]).reshape(3, 1, 1, 1)
+    assert probability_of(regions, NESTED, ("NETC",)).item() == 0.375
+    assert probability_of(regions, NESTED, ("SNFH",)).item() == 0.25
+    assert probability_of(regions, NESTED, ("SNFH", "NETC")).item() == 0.625
+    assert probability_of(regions[[1, 0, 2]], NESTED, ("SNFH",)).item() == 0  # core over whole
+    with pytest.raises(ValueError, match=r"tells .*'ET'.* from \['NETC'\]"):
+        probability_of(regions, NESTED, ("SNFH", "ET"))
+
+
 def test_only_what_the_challenge_asks_is_written() -> None:
     labels = np.array([[[0, 1, 2, 3, 4]]], np.uint8)
     assert restrict(labels, GLI, SCHEMES["brats-ssa"]).tolist() == [[[0, 1, 2, 3, 0]]]
