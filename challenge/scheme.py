@@ -127,6 +127,22 @@ def volumes_mm3(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> 
     return {name: float(counts[value] * voxel_volume_mm3) for name, value in scheme.labels.items()}
 
 
+def voxels_changed(
+    before: np.ndarray, after: np.ndarray, scheme: Scheme
+) -> dict[str, dict[str, int]]:
+    """Return how many voxels each label lost and gained between two label maps (z, y, x).
+
+    Labels that did neither are left out.
+    """
+    changed = before != after
+    lost, gained = (np.bincount(labels[changed], minlength=256) for labels in (before, after))
+    return {
+        name: {"lost": int(lost[value]), "gained": int(gained[value])}
+        for name, value in scheme.labels.items()
+        if lost[value] or gained[value]
+    }
+
+
 Regions = Mapping[str, tuple[str, ...]]
 Shares = Mapping[str, tuple[float, float]]
 

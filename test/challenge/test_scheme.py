@@ -14,6 +14,7 @@ from challenge.scheme import (
     restrict,
     unusual_shares,
     volumes_mm3,
+    voxels_changed,
 )
 
 GLI = SCHEMES["brats-gli"]
@@ -105,3 +106,14 @@ def test_real_expert_labels_are_usual_and_noticed_when_swapped(shared_data: Path
     assert unusual_shares(labels, GLI) == []
     # the shift of a published report: 1 taken for ET, 2 for NETC, 3 for SNFH
     assert unusual_shares(np.array([0, 3, 1, 2], np.uint8)[labels], GLI) != []
+
+
+def test_voxels_changed() -> None:
+    before = np.array([[[0, 1, 1, 2, 3, 3]]], np.uint8)
+    after = np.array([[[3, 1, 3, 0, 3, 3]]], np.uint8)
+    assert voxels_changed(before, after, GLI) == {
+        "NETC": {"lost": 1, "gained": 0},
+        "SNFH": {"lost": 1, "gained": 0},
+        "ET": {"lost": 0, "gained": 2},
+    }
+    assert voxels_changed(before, before, GLI) == {}
