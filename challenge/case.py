@@ -108,6 +108,8 @@ def check_same_grid(volume: Volume, anchor: Volume, path: Path, anchor_path: Pat
             f"{path}: size {volume.array.shape[::-1]} differs from "
             f"{anchor.array.shape[::-1]} of {anchor_path.name}"
         )
+    if volume.geometry.shape != anchor.geometry.shape:
+        raise CaseError(f"{path}: of another format than {anchor_path.name}, so grids are not told")
     difference = float(np.abs(volume.geometry - anchor.geometry).max())
     if not difference <= SAME_GRID_TOLERANCE:
         raise CaseError(

@@ -86,7 +86,7 @@ def find_cases(folder: Path) -> Found:
 def brats_cases(folder: Path) -> Found:
     """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name."""
     images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    for path in _files_at_most_one_folder_down(folder):
+    for path in files_at_most_one_folder_down(folder):
         if match := BRATS_FILE.match(path.name):
             images[match["id"]].append((match["sequence"], path))
     if not images:
@@ -108,7 +108,8 @@ def grand_challenge_case(folder: Path, socket: Socket) -> Found:
     return Found("grand-challenge", (case,), {})
 
 
-def _files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
+def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder, flat or one folder a case, in order."""
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue  # what desktop systems leave behind

@@ -65,15 +65,25 @@ def labels_from(probabilities: np.ndarray, head: Head, scheme: Scheme) -> np.nda
 def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]) -> np.ndarray:
     """Return the probability (z, y, x) that a voxel carries one of the label `names`.
 
-    Exact for a softmax head. For a region head only sets that the head predicts, or that no
-    channel distinguishes, can be told; the smallest channel holding all of `names` is returned.
+    A region head tells the sets that it predicts, and what of one lies outside another (NETC is
+    TC without ET).
+
+    Raises:
+        ValueError: the head's regions do not tell these labels from others.
     """
     if head.kind == "softmax":
         return probabilities[[i for i, c in enumerate(head.channels) if c and c[0] in names]].sum(0)
-    holding = [i for i, channel in enumerate(head.channels) if set(names) <= set(channel)]
+    sets = [frozenset(channel) for channel in head.channels]
+    holding = [i for i, own in enumerate(sets) if own.issuperset(names)]
     if not holding:
         raise ValueError(f"no channel of {head.channels} holds all of {names}")
-    return probabilities[min(holding, key=lambda i: len(head.channels[i]))]
+    smallest = min(holding, key=lambda i: len(sets[i]))
+    others = sets[smallest].difference(names)
+    if not others:
+        return probabilities[smallest]
+    if others not in sets:
+        raise ValueError(f"no channel of {head.channels} tells {names} from {sorted(others)}")
+    return (probabilities[smallest] - probabilities[sets.index(others)]).clip(0)
 
 
 def restrict(labels: np.ndarray, own: Scheme, target: Scheme) -> np.ndarray:
@@ -115,6 +125,22 @@ def volumes_mm3(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> 
     """Return the volume of each label of a label map (z, y, x), by name."""
     counts = np.bincount(labels.ravel(), minlength=256)
     return {name: float(counts[value] * voxel_volume_mm3) for name, value in scheme.labels.items()}
+
+
+def voxels_changed(
+    before: np.ndarray, after: np.ndarray, scheme: Scheme
+) -> dict[str, dict[str, int]]:
+    """Return how many voxels each label lost and gained between two label maps (z, y, x).
+
+    Labels that did neither are left out.
+    """
+    changed = before != after
+    lost, gained = (np.bincount(labels[changed], minlength=256) for labels in (before, after))
+    return {
+        name: {"lost": int(lost[value]), "gained": int(gained[value])}
+        for name, value in scheme.labels.items()
+        if lost[value] or gained[value]
+    }
 
 
 Regions = Mapping[str, tuple[str, ...]]

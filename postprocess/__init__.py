@@ -2,6 +2,7 @@
 
 probabilities (channel, z, y, x)
     -> labels (z, y, x)            the head's own arg-max or thresholds   challenge.scheme
+                                   (any model's label maps enter here)    __main__
     -> features (n,)               of the largest tumour component        features
     -> cluster, distance           the frozen chain, nearest centre       clusters
     -> labels (z, y, x)            that cluster's rules, or the fallback  rules
@@ -18,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from challenge.case import Case
-from challenge.scheme import Head, Scheme, labels_from, probability_of, volumes_mm3
+from challenge.scheme import Head, labels_from, probability_of, volumes_mm3, voxels_changed
 
 from .artefacts import Artefacts
 from .emptiness import Evidence, restore_tumour
 from .features import FeatureError
 from .observed import Observed, observed_features
+from .rule import Probability
 from .rules import Rule, apply_rules
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,13 @@ class Choice:
     record: dict[str, Any]
 
 
-def refine(case: Case, probabilities: np.ndarray, head: Head, artefacts: Artefacts) -> Refined:
+def refine(
+    case: Case,
+    probabilities: np.ndarray,
+    head: Head,
+    artefacts: Artefacts,
+    votes: np.ndarray | None = None,
+) -> Refined:
     """Turn probabilities (channel, z, y, x) into final labels.
 
     Args:
@@ -53,20 +61,28 @@ def refine(case: Case, probabilities: np.ndarray, head: Head, artefacts: Artefac
         probabilities: of the ensemble, float.
         head: what their channels mean.
         artefacts: the frozen rules of the model; see `load_artefacts`.
+        votes: share of members that see tumour in a voxel (z, y, x), if they were counted.
     """
-    scheme = artefacts.scheme
-    before = labels_from(probabilities, head, scheme)
-    choice = choose_rules(case, before, artefacts)
-    probability = partial(probability_of, probabilities, head)
+    labels = labels_from(probabilities, head, artefacts.scheme)
+    observed = Observed(case, labels, artefacts.scheme, probabilities, head, votes)
+    return refine_observed(observed, artefacts)
+
+
+def refine_observed(observed: Observed, artefacts: Artefacts) -> Refined:
+    """Turn a label map into the final one, with whatever else is known of the case."""
+    case, scheme, before = observed.case, observed.scheme, observed.labels
+    choice = choose_rules(observed, artefacts)
+    probability = _probability(observed)
     ruled = apply_rules(before, choice.rules, scheme, case.voxel_volume_mm3, probability)
     for rule in ruled.fired:
         if "skipped" in rule:
             log.warning("%s: rule not applied: %s", case.id, rule)
-    after, step = _restored(case, before, ruled.labels, probabilities, head, scheme)
+    after, step = _restored(observed, ruled.labels)
     record = {
         **choice.record,
         "rules": ruled.fired,
         "when_empty": step,
+        "voxels_changed": voxels_changed(before, after, scheme),
         "volumes_mm3": {
             "before": volumes_mm3(before, scheme, case.voxel_volume_mm3),
             "after": volumes_mm3(after, scheme, case.voxel_volume_mm3),
@@ -75,23 +91,22 @@ def refine(case: Case, probabilities: np.ndarray, head: Head, artefacts: Artefac
     return Refined(after, record)
 
 
-def choose_rules(case: Case, labels: np.ndarray, artefacts: Artefacts) -> Choice:
-    """Find the cluster of a case from its labels (z, y, x), or fall back as the artefact says."""
+def choose_rules(observed: Observed, artefacts: Artefacts) -> Choice:
+    """Find the cluster of a case, or fall back as the artefact says."""
     record: dict[str, Any] = {"cluster": None, "distance": None, "fallback": None}
     if artefacts.model is None:
         return Choice((), {**record, "artefact": "none: labels stay as the ensemble gave them"})
     record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
-    observed = Observed(case, labels, artefacts.scheme)
     try:
         features = observed_features(observed, artefacts.feature_names, artefacts.settings)
     except FeatureError as error:
-        return _fallback(case, artefacts, record, str(error))
+        return _fallback(observed.case, artefacts, record, str(error))
     index, distance = artefacts.model.assign(features)
     record |= {"cluster": index, "distance": distance}
     cluster = artefacts.clusters[index]
     if distance > cluster.max_distance:
         far = f"{distance:.3g} from the centre of cluster {index}, over {cluster.max_distance:.3g}"
-        return _fallback(case, artefacts, record, far)
+        return _fallback(observed.case, artefacts, record, far)
     return Choice(cluster.rules, record)
 
 
@@ -103,19 +118,24 @@ def _fallback(case: Case, artefacts: Artefacts, record: dict[str, Any], reason: 
     )
 
 
-def _restored(
-    case: Case,
-    before: np.ndarray,
-    after: np.ndarray,
-    probabilities: np.ndarray,
-    head: Head,
-    scheme: Scheme,
-) -> tuple[np.ndarray, str | None]:
+def _probability(observed: Observed) -> Probability | None:
+    """Return what tells the probability of labels, or None where only labels are known."""
+    if observed.probabilities is None or observed.head is None:
+        return None
+    return partial(probability_of, observed.probabilities, observed.head)
+
+
+def _restored(observed: Observed, after: np.ndarray) -> tuple[np.ndarray, str | None]:
     """Apply the scheme's policy on empty answers, and say in the log where it acted."""
+    case, scheme = observed.case, observed.scheme
     if not scheme.when_empty or scheme.mask(after, scheme.tumour).any():
         return after, None
-    probability = probability_of(probabilities, head, scheme.regions[scheme.tumour])
-    evidence = Evidence(before, probability, case.spacing_mm)
+    told = _probability(observed)
+    probability = told(scheme.regions[scheme.tumour]) if told else None
+    evidence = Evidence(observed.labels, probability, case.spacing_mm)
     labels, step = restore_tumour(after, evidence, scheme)
-    log.warning("%s: no %s left; took %s", case.id, scheme.tumour, step)
+    if step is None:
+        log.warning("%s: no %s left, and no probabilities to find one by", case.id, scheme.tumour)
+    else:
+        log.warning("%s: no %s left; took %s", case.id, scheme.tumour, step)
     return labels, step

@@ -14,6 +14,7 @@ from challenge.scheme import Scheme
 from .components import largest_component
 
 BALL_RADIUS_MM = 5.0
+BEFORE_RULES = "before-rules"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Evidence:
     """What is known of a tumour that the rules, or the 0.5 threshold, left nothing of."""
 
     labels: np.ndarray  # (z, y, x) before any rule
-    probability: np.ndarray  # (z, y, x) of the tumour region
+    probability: np.ndarray | None  # (z, y, x) of the tumour region, if it is known
     spacing_mm: tuple[float, float, float]
 
 
@@ -34,7 +35,8 @@ def restore_tumour(
     first label of the scheme's tumour region.
 
     Returns:
-        The labels, and the name of the step that found a tumour; None where nothing was done.
+        The labels, and the name of the step that found a tumour; None where nothing was done, or
+        where nothing could be: only the labels before the rules are evidence without probability.
 
     Raises:
         ValueError: the scheme names a step that does not exist.
@@ -46,7 +48,7 @@ def restore_tumour(
         return labels, None
     tumour_before = scheme.mask(evidence.labels, scheme.tumour)
     for name in scheme.when_empty:
-        found = STEPS[name](tumour_before, evidence)
+        found = _find(name, tumour_before, evidence)
         if found.any():
             first = scheme.labels[scheme.regions[scheme.tumour][0]]
             restored = np.where(found & tumour_before, evidence.labels, np.uint8(first))
@@ -54,30 +56,34 @@ def restore_tumour(
     return labels, None
 
 
-def _before_rules(tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
-    """Return the tumour component before the rules that holds the most probability."""
-    return largest_component(tumour_before, evidence.probability)
+def _find(name: str, tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Return the mask (z, y, x) of what one step finds; nothing where its evidence is missing."""
+    if name == BEFORE_RULES:  # the component of the most probability, or of the most voxels
+        return largest_component(tumour_before, evidence.probability)
+    if evidence.probability is None:
+        return np.zeros(tumour_before.shape, bool)
+    return FROM_PROBABILITY[name](evidence.probability, evidence.spacing_mm)
 
 
-def _half_of_maximum(tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+def _half_of_maximum(probability: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     """Return the component above half of the highest probability that holds the most of it.
 
     Nothing where the probability tells nothing: zero, or nowhere below that half.
     """
-    maximum = evidence.probability.max()
-    above = evidence.probability >= maximum / 2
+    maximum = probability.max()
+    above = probability >= maximum / 2
     if maximum <= 0 or above.all():
         return np.zeros(above.shape, bool)
-    return largest_component(above, evidence.probability)
+    return largest_component(above, probability)
 
 
-def _ball_at_maximum(tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+def _ball_at_maximum(probability: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     """Return a small ball at the most probable voxel; of several, the one amid the others."""
-    peaks = evidence.probability == evidence.probability.max()
+    peaks = probability == probability.max()
     amid = tuple(float(np.nonzero(peaks)[axis].mean()) for axis in range(3))
-    from_amid = np.where(peaks, _squared_mm(peaks.shape, amid, evidence.spacing_mm), np.inf)
+    from_amid = np.where(peaks, _squared_mm(peaks.shape, amid, spacing_mm), np.inf)
     centre = np.unravel_index(int(from_amid.argmin()), peaks.shape)
-    return _squared_mm(peaks.shape, centre, evidence.spacing_mm) <= BALL_RADIUS_MM**2
+    return _squared_mm(peaks.shape, centre, spacing_mm) <= BALL_RADIUS_MM**2
 
 
 def _squared_mm(
@@ -89,8 +95,8 @@ def _squared_mm(
     return z**2 + y**2 + x**2
 
 
-STEPS: Mapping[str, Callable[[np.ndarray, Evidence], np.ndarray]] = {
-    "before-rules": _before_rules,
+FROM_PROBABILITY: Mapping[str, Callable[[np.ndarray, Sequence[float]], np.ndarray]] = {
     "half-of-maximum": _half_of_maximum,
     "ball-at-maximum": _ball_at_maximum,
 }
+STEPS = (BEFORE_RULES, *FROM_PROBABILITY)

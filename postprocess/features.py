@@ -63,10 +63,14 @@ def radiomic_features(
         One value a name, float64, all finite.
 
     Raises:
-        FeatureError: the mask is empty, one voxel or flat, or a feature is not finite.
+        FeatureError: the mask is empty, one voxel or flat, an image is missing, or a feature is
+            not finite.
     """
     component = largest_component(tumour)
     check_describable(component)
+    described = {name.split("_")[0] for name in names}
+    if missing := sorted(described - {"shape", *case.images}):
+        raise FeatureError(f"no image of sequence {', '.join(missing)}")
     values = describe(case, component, settings)
     bad = [name for name in names if not np.isfinite(values[name])]
     if bad:

@@ -1,4 +1,4 @@
-"""The kinds of rules: what each looks at, and which voxels of a label map (z, y, x) it changes.
+"""Kinds of rules by size: what each looks at, and which voxels of a label map (z, y, x) it changes.
 
 Removing by size and relabelling by share, the strict `<` and the 26-connectivity are those of the
 adaptive post-processing of Parida et al. (BraTS 2024 and 2025: "pcc" and "lblredef"). Size and mean

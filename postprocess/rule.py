@@ -58,7 +58,10 @@ class Rule:
         return False
 
     def names(self, scheme: Scheme) -> tuple[str, ...]:
-        """Return the labels that the rule looks at; it never changes a voxel of another."""
+        """Return the labels that the rule is about.
+
+        It changes no voxel of another, but for add-probable, which changes none of these.
+        """
         return (self.label,) if self.label else scheme.regions[self.region]
 
     def check(self, scheme: Scheme) -> None:

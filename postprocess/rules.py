@@ -14,11 +14,14 @@ from challenge.scheme import Scheme
 from .enclosing import enclosing_labels
 from .kinds import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 from .rule import BACKGROUND, BEFORE, ENCLOSING, Probability, Rule, RuleError, View
+from .thresholds import AddProbable, DropDoubtful
 
 __all__ = [
     "BACKGROUND",
     "KINDS",
+    "AddProbable",
     "Applied",
+    "DropDoubtful",
     "KeepLargest",
     "KeepOne",
     "RelabelMinor",
@@ -31,7 +34,10 @@ __all__ = [
 ]
 
 # In the order in which kinds apply: every rule of one kind, in table order, before the next kind.
+# What is probable comes first: sizes and shares are those of the labels that the thresholds give.
 KINDS: Mapping[str, type[Rule]] = {
+    "drop-doubtful": DropDoubtful,
+    "add-probable": AddProbable,
     "remove-small": RemoveSmall,
     "keep-largest": KeepLargest,
     "relabel-minor": RelabelMinor,

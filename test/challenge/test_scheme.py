@@ -14,6 +14,7 @@ from challenge.scheme import (
     restrict,
     unusual_shares,
     volumes_mm3,
+    voxels_changed,
 )
 
 GLI = SCHEMES["brats-gli"]
@@ -65,6 +66,16 @@ def test_probability_of_a_set_of_labels() -> None:
         probability_of(regions, NESTED, ("RC",))
 
 
+def test_nested_regions_tell_what_lies_between_them() -> None:
+    regions = np.array([0.75, 0.5, 0.125]).reshape(3, 1, 1, 1)
+    assert probability_of(regions, NESTED, ("NETC",)).item() == 0.375
+    assert probability_of(regions, NESTED, ("SNFH",)).item() == 0.25
+    assert probability_of(regions, NESTED, ("SNFH", "NETC")).item() == 0.625
+    assert probability_of(regions[[1, 0, 2]], NESTED, ("SNFH",)).item() == 0  # core over whole
+    with pytest.raises(ValueError, match=r"tells .*'ET'.* from \['NETC'\]"):
+        probability_of(regions, NESTED, ("SNFH", "ET"))
+
+
 def test_only_what_the_challenge_asks_is_written() -> None:
     labels = np.array([[[0, 1, 2, 3, 4]]], np.uint8)
     assert restrict(labels, GLI, SCHEMES["brats-ssa"]).tolist() == [[[0, 1, 2, 3, 0]]]
@@ -95,3 +106,14 @@ def test_real_expert_labels_are_usual_and_noticed_when_swapped(shared_data: Path
     assert unusual_shares(labels, GLI) == []
     # the shift of a published report: 1 taken for ET, 2 for NETC, 3 for SNFH
     assert unusual_shares(np.array([0, 3, 1, 2], np.uint8)[labels], GLI) != []
+
+
+def test_voxels_changed() -> None:
+    before = np.array([[[0, 1, 1, 2, 3, 3]]], np.uint8)
+    after = np.array([[[3, 1, 3, 0, 3, 3]]], np.uint8)
+    assert voxels_changed(before, after, GLI) == {
+        "NETC": {"lost": 1, "gained": 0},
+        "SNFH": {"lost": 1, "gained": 0},
+        "ET": {"lost": 0, "gained": 2},
+    }
+    assert voxels_changed(before, before, GLI) == {}

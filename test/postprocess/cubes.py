@@ -1,6 +1,7 @@
 """Small things that the tests of `postprocess` share: cases, label maps and frozen artefacts."""
 
 import numpy as np
+from scipy import ndimage
 
 from challenge.case import Case
 from challenge.scheme import SCHEMES, Head, Scheme
@@ -36,6 +37,13 @@ def make_case(scheme: Scheme, shape=(12, 14, 16), spacing_mm=(1.0, 1.0, 1.0), se
 def box(labels: np.ndarray, value: int, at: tuple[int, int, int], size: tuple[int, int, int]):
     """Paint a box into a label map (z, y, x), in place."""
     labels[tuple(slice(a, a + n) for a, n in zip(at, size, strict=True))] = value
+
+
+def random_map(seed: int, shape=(8, 9, 10), most: int = 4) -> np.ndarray:
+    """Return a map (z, y, x) of 0 to `most` in smooth patches."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(most + 1, *shape)), (0, 0.8, 0.8, 0.8))
+    return smooth.argmax(0).astype(np.uint8)
 
 
 def softmax_head(scheme: Scheme) -> Head:

@@ -98,3 +98,14 @@ def test_restored_voxels_keep_the_labels_they_had():
     box(before, GLI.labels["SNFH"], (1, 1, 3), (2, 2, 2))
     after, _ = restore(np.zeros(SHAPE, np.uint8), before, (before > 0) * 0.8, scheme=scheme)
     np.testing.assert_array_equal(after, before)
+
+
+def test_without_probability_only_what_was_before_the_rules_can_come_back():
+    before = empty()
+    box(before, TUMOUR, (0, 0, 0), (1, 2, 2))
+    box(before, TUMOUR, (8, 8, 8), (1, 1, 2))
+    after, step = restore_tumour(empty(), Evidence(before, None, (1.0, 1.0, 1.0)), PANTHER)
+    assert (step, int((after == TUMOUR).sum())) == ("before-rules", 4)
+    labels = empty()
+    after, step = restore_tumour(labels, Evidence(labels, None, (1.0, 1.0, 1.0)), PANTHER)
+    assert (after is labels, step) == (True, None)

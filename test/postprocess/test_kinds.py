@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cubes import GLI, PANTHER, box
+from cubes import GLI, PANTHER, box, random_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -23,12 +23,6 @@ def line(*values):
 
 def row(labels):
     return labels.ravel().tolist()
-
-
-def random_map(seed, shape=(8, 9, 10), most=4):
-    rng = np.random.default_rng(seed)
-    smooth = ndimage.gaussian_filter(rng.normal(size=(most + 1, *shape)), (0, 0.8, 0.8, 0.8))
-    return smooth.argmax(0).astype(np.uint8)
 
 
 # Regions

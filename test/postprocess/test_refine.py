@@ -9,9 +9,10 @@ import pytest
 from cubes import GLI, PANTHER, box, certain, make_artefacts, make_case, softmax_head
 
 from challenge.scheme import Head
-from postprocess import refine
+from postprocess import refine, refine_observed
 from postprocess.artefacts import Artefacts, Cluster, Fallback
 from postprocess.features import radiomic_features
+from postprocess.observed import Observed
 from postprocess.rules import RelabelMinor, RemoveSmall
 
 IDENTITY = Fallback("identity")
@@ -99,10 +100,37 @@ def test_a_case_without_features_falls_back_aloud(case, caplog):
     assert "case-1: the tumour is empty" in caplog.text
 
 
+def test_a_case_without_an_image_falls_back_aloud(case, labels):
+    del case.images["t1c"], case.images["t2f"]
+    refined = run(case, labels, fixed(()))
+    assert refined.record["fallback"]["reason"] == "no image of sequence t1c, t2f"
+
+
 def test_other_errors_are_not_caught(case, labels):
-    del case.images["t2f"]
-    with pytest.raises(KeyError, match="t2f"):
+    case.images["t2f"] = case.images["t2f"][:3]
+    with pytest.raises(IndexError, match="axis 0"):
         run(case, labels, fixed(()))
+
+
+def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):
+    rules = (RemoveSmall("NETC", min_voxels=5), RelabelMinor("ET", "NETC", 0.05))
+    artefacts = fixed(rules)
+    from_probabilities = run(case, labels, artefacts)
+    from_labels = refine_observed(Observed(case, labels, GLI), artefacts)
+    np.testing.assert_array_equal(from_labels.labels, from_probabilities.labels)
+    assert from_labels.record == from_probabilities.record
+    assert from_labels.record["voxels_changed"] == {
+        "NETC": {"lost": 4, "gained": 4},
+        "ET": {"lost": 4, "gained": 0},
+    }
+
+
+def test_without_probabilities_an_empty_answer_stays_aloud(caplog):
+    case = make_case(PANTHER)
+    labels = np.zeros((12, 14, 16), np.uint8)
+    refined = refine_observed(Observed(case, labels, PANTHER), Artefacts(PANTHER))
+    assert (refined.labels.any(), refined.record["when_empty"]) == (False, None)
+    assert "case-1: no tumour left, and no probabilities to find one by" in caplog.text
 
 
 def test_panther_gets_its_tumour_back_when_rules_removed_it(caplog):

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postprocess.rules import (
+    AddProbable,
+    DropDoubtful,
     KeepLargest,
     KeepOne,
     RelabelMinor,
@@ -20,6 +22,12 @@ from postprocess.rules import (
 SHARES = st.floats(0, 1)
 OPTIONAL_SHARES = st.none() | SHARES
 LABELS = ("NETC", "SNFH", "RC")  # names that no region of one label has to itself below
+
+
+def adding(subject, at):
+    named = {key: name for key, name in subject.items() if key != "connectivity"}
+    becomes = "NETC" if "region" in subject else ""
+    return AddProbable(**named, becomes=becomes, min_probability=at)
 
 
 @st.composite
@@ -53,6 +61,8 @@ def rules(draw):
                     per=draw(st.sampled_from(["case", "component"])),
                 ),
                 KeepOne(**subject),
+                DropDoubtful(**changed, min_probability=draw(SHARES)),
+                adding(subject, draw(st.floats(0, 1, exclude_min=True))),
             ]
         )
     )

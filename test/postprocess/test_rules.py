@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cubes import GLI, PED, box
+from cubes import GLI, PED, box, random_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -166,12 +166,6 @@ def by_definition(labels, sizes, shares):
         if share < cutoff:
             labels[labels == value] = target
     return labels
-
-
-def random_map(seed, shape=(8, 9, 10), most=4):
-    rng = np.random.default_rng(seed)
-    smooth = ndimage.gaussian_filter(rng.normal(size=(most + 1, *shape)), (0, 0.8, 0.8, 0.8))
-    return smooth.argmax(0).astype(np.uint8)
 
 
 def table_rules(sizes, shares, scheme):

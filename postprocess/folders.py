@@ -1,0 +1,155 @@
+"""Which files make a case, where any model's label maps are refined: by name, of three folders.
+
+Label maps lie flat, one a case. Images are named as BraTS does, as nnU-Net does, or, where a
+challenge has one sequence, like the label map. Faults of single cases are collected beside the
+cases, so that one bad case never hides the others.
+"""
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenge.platforms import BRATS_FILE, InputError, files_at_most_one_folder_down
+
+log = logging.getLogger(__name__)
+
+ENDINGS = (".nii.gz", ".nii", ".mha")
+NNUNET_STEM = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})$")
+# What BraTS appends to a case's name where the file is a label map.
+OF_LABELS = re.compile(r"[-_](seg|gtv)$")
+Images = Mapping[str, Path]  # sequence name -> file
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """One label map and what was found to belong to it."""
+
+    id: str  # the file's name without its ending
+    path: Path
+    images: Images
+    probabilities: Path | None
+
+    @property
+    def output(self) -> Path:
+        """Where the refined labels go, relative to the output folder; NIfTI is compressed."""
+        return Path(self.id + (".mha" if self.path.suffix == ".mha" else ".nii.gz"))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that the case is read from."""
+        beside = () if self.probabilities is None else (self.probabilities,)
+        return (self.path, *self.images.values(), *beside)
+
+
+@dataclass(frozen=True)
+class FoundMaps:
+    """The cases that can be read, and what is wrong with the others, by id."""
+
+    cases: tuple[LabelMap, ...]
+    faults: Mapping[str, str]
+
+
+def find_label_maps(
+    labels: Path, images: Path | None, probabilities: Path | None, channels: Sequence[str]
+) -> FoundMaps:
+    """Find every label map of a folder, and its images and probabilities in two others.
+
+    Args:
+        labels: folder of label maps.
+        images: folder of images, flat or one folder a case; None where there are none.
+        probabilities: folder of `<ID>.npz`; None where there are none.
+        channels: the sequences to look for, in the order in which nnU-Net numbers them.
+
+    Raises:
+        InputError: a folder is missing, or there is no label map.
+    """
+    for folder in filter(None, (labels, images, probabilities)):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+    maps = _maps(labels)
+    index = _index(images, channels, {key for id in maps for key in _keys(id)}) if images else {}
+    cases, faults = [], {}
+    for id, paths in maps.items():
+        belonging = next((index[key] for key in _keys(id) if key in index), {})
+        if fault := _fault(paths, belonging):
+            faults[id] = fault
+            continue
+        if images and not belonging:
+            log.warning("%s: no image of it in %s", id, images)
+        only = {sequence: found[0] for sequence, found in belonging.items()}
+        cases.append(LabelMap(id, paths[0], only, _archive(id, probabilities)))
+    return FoundMaps(tuple(cases), faults)
+
+
+def _maps(folder: Path) -> dict[str, list[Path]]:
+    """Return the label maps of a folder by id; two of one id are a fault for later."""
+    maps = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if (stem := _stem(path)) and path.is_file():
+            maps[stem].append(path)
+    if not maps:
+        raise InputError(f"{folder}: no label map found ({', '.join(ENDINGS)})")
+    return maps
+
+
+def _keys(id: str) -> tuple[str, str]:
+    """Return the names under which other files of a case may be known, the likelier one first."""
+    return id, OF_LABELS.sub("", id)
+
+
+def _stem(path: Path) -> str | None:
+    """Return a file's name without the ending of a volume, or None where it is no volume."""
+    if path.name.startswith("."):
+        return None  # what desktop systems leave behind
+    return next((path.name.removesuffix(e) for e in ENDINGS if path.name.endswith(e)), None)
+
+
+def _index(
+    folder: Path, channels: Sequence[str], keys: Iterable[str]
+) -> dict[str, dict[str, list[Path]]]:
+    """Return the image files of a folder by case and sequence."""
+    index: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for path in files_at_most_one_folder_down(folder):
+        stem = _stem(path)
+        if stem is None:
+            continue
+        if len(channels) == 1 and stem in keys:
+            index[stem][channels[0]].append(path)
+        elif match := BRATS_FILE.match(path.name):
+            if match["sequence"] in channels:
+                index[match["id"]][match["sequence"]].append(path)
+        elif match := NNUNET_STEM.match(stem):
+            number = int(match["channel"])
+            name = channels[number] if number < len(channels) else f"channel {number}"
+            index[match["id"]][name].append(path)
+    return index
+
+
+def _fault(maps: list[Path], images: Mapping[str, list[Path]]) -> str | None:
+    """Say why the files found under one id do not make one case, or None."""
+    if len(maps) > 1:
+        return f"{maps[0].parent}: two label maps of one case, {_names(maps)}"
+    for sequence, paths in images.items():
+        if len(paths) > 1:
+            return f"{paths[0].parent}: duplicate {sequence} ({_names(paths)})"
+        if sequence.startswith("channel "):
+            return f"{paths[0]}: no sequence is known for {sequence}"
+    return None
+
+
+def _names(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths)
+
+
+def _archive(id: str, folder: Path | None) -> Path | None:
+    """Return the file of a case's probabilities, or None; a missing one is told."""
+    if folder is None:
+        return None
+    for key in _keys(id):
+        if (path := folder / f"{key}.npz").is_file():
+            return path
+    log.warning("%s: no %s.npz in %s; rules that need it are skipped", id, id, folder)
+    return None

@@ -1,0 +1,85 @@
+"""What a rule of any kind may never do, whatever the label map and the probabilities."""
+
+import numpy as np
+from cubes import GLI, random_map
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postprocess.rules import KINDS, AddProbable, apply_rules, rule_from
+
+SUBJECTS = st.one_of(
+    st.sampled_from(list(GLI.labels)).map(lambda name: {"label": name}),
+    st.sampled_from(list(GLI.regions)).map(lambda name: {"region": name}),
+)
+# What rows of a kind say beside their label or region.
+SHARE = st.floats(0.01, 1)
+OWN = {
+    "drop-doubtful": {"min_probability": SHARE},
+    "add-probable": {"min_probability": SHARE},
+    "remove-small": {
+        "min_voxels": st.integers(0, 60),
+        "min_mean_probability": st.none() | SHARE,
+    },
+    "keep-largest": {"k": st.integers(1, 4)},
+    "relabel-minor": {"min_share": SHARE, "per": st.sampled_from(["case", "component"])},
+    "keep-one": {},
+}
+
+
+@st.composite
+def rules(draw):
+    kind, subject = draw(st.sampled_from(list(KINDS))), draw(SUBJECTS)
+    names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
+    others = ["background", "enclosing", *(name for name in GLI.labels if (name,) != names)]
+    row = {"kind": kind, **subject, **{key: draw(values) for key, values in OWN[kind].items()}}
+    if kind == "add-probable":
+        row["becomes"] = draw(st.sampled_from(names))
+    elif kind != "keep-one":
+        row["becomes"] = draw(st.sampled_from(others))
+    if kind != "add-probable":
+        row["connectivity"] = draw(st.sampled_from([6, 18, 26]))
+    return rule_from(row, GLI)
+
+
+SEEDS = st.integers(0, 10**6)
+
+
+def apply(seed, *rules):
+    """Return a random label map and what rules make of it, with probabilities of their own."""
+    labels = random_map(seed)
+
+    def probability(names):
+        rng = np.random.default_rng([seed, *map(len, names)])
+        return rng.integers(0, 33, labels.shape).astype(np.float32) / 32
+
+    return labels, apply_rules(labels, rules, GLI, 1.0, probability).labels
+
+
+def test_every_kind_is_drawn():
+    assert set(OWN) == set(KINDS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=SEEDS, rule=rules())
+def test_no_rule_changes_a_voxel_of_a_label_it_does_not_name(seed, rule):
+    """But for what joins: there every voxel that changes takes the label that the rule names."""
+    before, after = apply(seed, rule)
+    changed = before != after
+    own = [GLI.labels[name] for name in rule.names(GLI)]
+    if isinstance(rule, AddProbable):
+        assert not np.isin(before[changed], own).any()
+        assert (after[changed] == GLI.labels[rule.becomes]).all()
+    else:
+        assert np.isin(before[changed], own).all()
+        assert not (changed & (before == 0)).any()
+    assert after.dtype == before.dtype
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=SEEDS, table=st.lists(rules(), min_size=1, max_size=5))
+def test_no_table_of_rules_breaks_nesting(seed, table):
+    _, after = apply(seed, *table)
+    assert np.isin(after, [0, *GLI.labels.values()]).all()
+    enhancing, core, whole = (GLI.mask(after, region) for region in ("ET", "TC", "WT"))
+    assert not (enhancing & ~core).any()
+    assert not (core & ~whole).any()
