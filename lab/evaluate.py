@@ -168,4 +168,3 @@ def _scheme_of_ids(ids: Sequence[str]) -> str | None:
     tasks = {match["task"] if (match := BRATS_ID.match(id)) else None for id in ids}
     task = tasks.pop() if len(tasks) == 1 else None
     return SCHEME_OF_TASK[task] if task else None
-

@@ -1,7 +1,7 @@
 """Fit clusters to features, and say how many there are that can be found again.
 
-`python -m lab fit WORK`, after `lab features`. The number of clusters is chosen later, by what rules
-gain with it; `--clusters K` settles it.
+`python -m lab fit WORK`, after `lab features`. The number of clusters is chosen later, by what
+rules gain with it; `--clusters K` settles it.
 """
 
 import argparse

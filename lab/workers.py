@@ -1,4 +1,4 @@
-"""Where cases run: in this process, in several, or on a Dask cluster; joblib decides nothing else."""
+"""Where cases run: in this process, in several, or on a Dask cluster."""
 
 from typing import Any
 

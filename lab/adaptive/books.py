@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import joblib
 import numpy as np
@@ -11,16 +10,16 @@ from tqdm import tqdm
 from challenge.case import check_same_grid, read_volume
 from challenge.scheme import SCHEMES, Scheme
 from lab.adaptive.atom_rules import find_parts
-from lab.adaptive.ledger import Book, StateScorer
-from lab.adaptive.recipe import Recipe
+from lab.adaptive.ledger import Book
+from lab.adaptive.observe import predicted
 from lab.adaptive.work import Setup
 from lab.cohort import CohortCase
-from lab.features import predicted
-from lab.metrics.pair import Pair, crop
 from lab.metrics.atoms import cut_into_atoms
+from lab.metrics.pair import Pair, crop
 from lab.metrics.scorers import SCORERS, VOXEL, Scorer, voxel_scorer
-from lab.metrics.state_scorers import state_scorer
+from lab.metrics.state_scorers import StateScorer, state_scorer
 from lab.metrics.voxel import confusion
+from postprocess.emptiness import Evidence, restore_tumour
 from postprocess.rules import Rule, apply_rules
 
 
@@ -85,9 +84,7 @@ class Task:
         return tuple(v for name, v in scheme.labels.items() if name not in scheme.written)
 
 
-def open_books(
-    cases: Sequence[CohortCase], task: Task
-) -> tuple[list[Book], np.ndarray]:
+def open_books(cases: Sequence[CohortCase], task: Task) -> tuple[list[Book], np.ndarray]:
     """Cut every case into parts, in the processes of the surrounding joblib backend.
 
     Returns:
@@ -139,7 +136,9 @@ def score_on_images(
 ) -> Mapping[str, Mapping[str, float]]:
     """Apply rules to a case's own label map, and score it as any prediction is scored."""
     pair, scheme = read_pair(case, task.setup), task.setup.scheme
-    labels = refine_labels(pair.prediction, rules, scheme, pair.spacing_mm)
+    labels = apply_rules(pair.prediction, rules, scheme, float(np.prod(pair.spacing_mm))).labels
+    evidence = Evidence(pair.prediction, None, pair.spacing_mm)
+    labels, _ = restore_tumour(labels, evidence, scheme)
     return task.scorer.score(
         replace(
             pair,

@@ -5,9 +5,8 @@ components have, so a grid of twenty thresholds mostly holds three or four state
 values by atom; what does not change the map is not scored again, whatever rules led there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import joblib
 import numpy as np
@@ -23,14 +22,8 @@ from lab.adaptive.atom_rules import (
 )
 from lab.adaptive.objective import Column
 from lab.adaptive.slots import Setting, Slot, rules_of
+from lab.metrics.state_scorers import StateScorer
 from postprocess.rules import RelabelMinor, RemoveSmall, Rule
-
-
-class StateScorer(Protocol):
-    """What scores a case whose atoms carry other labels."""
-
-    def score(self, values: np.ndarray) -> Mapping[str, Mapping[str, float]]:
-        """Return region -> metric -> value when atom i carries the label values[i]."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Ledger:
     slots: Sequence[Slot]
     columns: Sequence[Column]
     scheme: Scheme
-    jobs: int = 1  # processes; worth it where scoring a state takes longer than sending it
+    jobs: int | None = 1  # processes; worth it where scoring a state takes longer than sending it
     states: int = 0  # scored so far
     _rows: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))  # (state, column), room
     _known: list[dict[bytes, int]] = field(default_factory=list)  # case: state -> row

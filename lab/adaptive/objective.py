@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from challenge.scheme import Scheme
 from lab.significance import ranks
 
 Column = tuple[str, str]  # region, metric
@@ -16,10 +17,13 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def columns_of(scores: Mapping[str, Mapping[str, float]]) -> tuple[Column, ...]:
-    """List the columns of a scorer that any objective looks at."""
-    known = METRICS["overlap"]
-    return tuple((r, m) for r, row in scores.items() for m in row if m.startswith(known))
+def columns_of(scores: Mapping[str, Mapping[str, float]], scheme: Scheme) -> tuple[Column, ...]:
+    """List the columns of a scorer that any objective looks at, of what the challenge writes."""
+    known, columns = METRICS["overlap"], []
+    for region, row in scores.items():
+        if set(scheme.regions.get(region, (region,))) <= set(scheme.written):
+            columns += [(region, metric) for metric in row if metric.startswith(known)]
+    return tuple(columns)
 
 
 def goodness(scores: np.ndarray, columns: Sequence[Column], objective: str) -> np.ndarray:

@@ -9,8 +9,8 @@ from lab.adaptive.work import Setup
 from lab.cohort import CohortCase
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
+from postprocess.files import read_probabilities
 from postprocess.observed import Observed, observed_features
-from postprocess.probability_files import read_probabilities
 
 
 def names_for(setup: Setup) -> tuple[str, ...]:
@@ -23,9 +23,7 @@ def names_for(setup: Setup) -> tuple[str, ...]:
     return tuple(name for group in groups for name in group_names(setup.scheme, group))
 
 
-def describe_case(
-    case: CohortCase, names: tuple[str, ...], setup: Setup
-) -> tuple[np.ndarray, str]:
+def describe_case(case: CohortCase, names: tuple[str, ...], setup: Setup) -> tuple[np.ndarray, str]:
     """Return a case's features, or NaN and why it has none.
 
     Raises:
@@ -44,15 +42,15 @@ def observe(case: CohortCase, setup: Setup) -> Observed:
     path = predicted(setup.predictions, case)
     prediction = read_volume(path, np.uint8)
     check_same_grid(prediction, case.read_reference(), path, case.reference)
-    votes = None
+    votes: np.ndarray | None = None
     if setup.members:
         seen = [read_volume(predicted(folder, case), np.uint8).array for folder in setup.members]
         masks = [scheme.mask(labels, scheme.tumour) for labels in seen]
-        votes = np.mean(masks, axis=0, dtype=np.float32)
+        votes = np.asarray(np.mean(masks, axis=0), np.float32)
     probabilities, head = None, None
     if setup.probabilities:
         npz = Path(setup.probabilities) / f"{case.files.id}.npz"
-        probabilities, head = read_probabilities(npz, scheme, prediction.array.shape)
+        probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
     return Observed(scans, prediction.array, scheme, probabilities, head, votes)
 
 
