@@ -1,0 +1,124 @@
+"""Planted cases as a search meets them: features, books, and the truth about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import joblib
+import numpy as np
+
+from challenge.scheme import SCHEMES, Head
+from lab.adaptive.books import Task, make_book, scorer_named
+from lab.adaptive.crossfit import Cohort
+from lab.adaptive.ledger import Book, Ledger
+from lab.adaptive.objective import columns_of
+from lab.adaptive.recipe import RECIPES
+from lab.adaptive.slots import make_slots
+from lab.adaptive.table import FeatureTable, informative
+from lab.adaptive.work import Setup
+from lab.metrics.pair import Pair
+from lab.planted import SHAPE, PlantedCase, PlantedCluster, planted_case
+from postprocess.feature_names import group_names
+from postprocess.features import FeatureError
+from postprocess.observed import Observed, observed_features
+
+SCHEME = SCHEMES["brats-gli"]
+HEAD = Head("softmax", ((), *((name,) for name in SCHEME.labels)), ("", *SCHEME.labels))
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A planted cohort, ready to be searched, and which planted cluster each case is of."""
+
+    cohort: Cohort
+    clusters: np.ndarray  # (case,)
+    pairs: tuple[tuple[np.ndarray, np.ndarray], ...]  # prediction and reference of each case
+
+
+def make_planted(
+    clusters: Sequence[PlantedCluster],
+    cases: int,
+    seed: int,
+    recipe: str = "sound",
+    predictions: Sequence[np.ndarray] | None = None,
+) -> Planted:
+    """Make a cohort in the processes of the surrounding joblib backend.
+
+    Args:
+        clusters: kinds of tumour, dealt in turn.
+        cases: how many.
+        seed: of the cohort.
+        recipe: whose features and thresholds.
+        predictions: label maps (z, y, x) to take instead of the planted ones.
+    """
+    task = Task(Setup(SCHEME.name, recipe, "", "", None, ()), scorer_named("2025-gli", SCHEME))
+    given = predictions if predictions is not None else [None] * cases
+    found = joblib.Parallel(n_jobs=None)(
+        joblib.delayed(_open)(number, (clusters, seed), task, labels)
+        for number, labels in enumerate(given)
+    )
+    books, counts, rows, pairs = zip(*found, strict=True)
+    names = names_of(recipe)
+    reasons = tuple("" if np.isfinite(row).all() else "no features" for row in rows)
+    table = FeatureTable(tuple(book.id for book in books), names, np.stack(rows), reasons)
+    slots = make_slots(SCHEME, RECIPES[recipe], np.sum(counts, axis=0))
+    columns = columns_of(books[0].scorer.score(books[0].parts.values), SCHEME)
+    cohort = Cohort(
+        table=informative(table)[0],
+        ledger=Ledger(books, slots, columns, SCHEME),
+        recipe=RECIPES[recipe],
+        objective=RECIPES[recipe].objective,
+        slots=tuple(range(len(slots))),
+        most_clusters=RECIPES[recipe].most_clusters,
+        seed=seed,
+    )
+    return Planted(cohort, np.arange(cases) % len(clusters), pairs)
+
+
+def names_of(recipe: str, groups: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the features of some groups, by default all that the recipe knows."""
+    groups = RECIPES[recipe].groups if groups is None else groups
+    return tuple(name for group in groups for name in group_names(SCHEME, group))
+
+
+def with_groups(planted: Planted, groups: Sequence[str]) -> Cohort:
+    """Return the cohort with the features of some groups alone."""
+    wanted = set(names_of(planted.cohort.recipe.name, groups))
+    table = planted.cohort.table
+    return replace(planted.cohort, table=table.named([n for n in table.names if n in wanted]))
+
+
+def with_slots(cohort: Cohort, unit: str | None) -> Cohort:
+    """Return the cohort with slots of sizes ("size"), of shares ("share"), or all (None)."""
+    slots = [
+        i
+        for i, slot in enumerate(cohort.ledger.slots)
+        if unit is None or (slot.unit == "share") == (unit == "share")
+    ]
+    return replace(cohort, slots=tuple(slots))
+
+
+def _open(
+    number: int,
+    where: tuple[Sequence[PlantedCluster], int],
+    task: Task,
+    prediction: np.ndarray | None,
+) -> tuple[Book, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    clusters, seed = where
+    kind = number % len(clusters)
+    made = planted_case(number, kind, clusters[kind], (seed, SHAPE), SCHEME)
+    labels = made.prediction if prediction is None else prediction
+    pair = Pair(labels, made.reference, made.case.spacing_mm)
+    book, counts = make_book(made.case.id, pair, task)
+    return book, counts, _features(made, labels, task), (labels, made.reference)
+
+
+def _features(made: PlantedCase, labels: np.ndarray, task: Task) -> np.ndarray:
+    votes = np.mean([SCHEME.mask(fold, SCHEME.tumour) for fold in made.folds], axis=0)
+    observed = Observed(
+        made.case, labels, SCHEME, made.probabilities, HEAD, votes.astype(np.float32)
+    )
+    names = names_of(task.setup.recipe_name)
+    try:
+        return observed_features(observed, names, task.setup.recipe.settings)
+    except FeatureError:
+        return np.full(len(names), np.nan)
