@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def radiomic_features(
     Args:
         case: images by sequence, each (z, y, x), and spacing in mm.
         tumour: bool mask (z, y, x).
-        names: which features, in which order; see `feature_names`.
+        names: which radiomic features, in which order; see `feature_names`.
         settings: PyRadiomics settings, of KNOWN_SETTINGS only.
 
     Returns:
@@ -71,7 +72,8 @@ def radiomic_features(
     described = {name.split("_")[0] for name in names}
     if missing := sorted(described - {"shape", *case.images}):
         raise FeatureError(f"no image of sequence {', '.join(missing)}")
-    values = describe(case, component, settings)
+    needed = {s: image for s, image in case.images.items() if s in described}
+    values = describe(replace(case, images=needed), component, settings)
     bad = [name for name in names if not np.isfinite(values[name])]
     if bad:
         raise FeatureError(f"{len(bad)} features are not finite, the first is {bad[0]}")
