@@ -72,6 +72,11 @@ class Artefacts:
     known_answers: tuple[KnownAnswer, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from
 
+    @property
+    def has_one_rule_set(self) -> bool:
+        """Return whether every case gets the same rules, whatever its cluster."""
+        return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
+
 
 def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:
     """Turn the bytes of `postprocess.json` into artefacts that still lack their arrays.
