@@ -12,13 +12,12 @@ from scipy.spatial import cKDTree
 
 from challenge.scheme import Scheme
 
-from .components import Components, find_components
+from .components import Components, box_of, find_components
 
 SMALL_MM3 = 100.0
 UNSURE = (0.1, 0.9)  # a probability between these is no answer
 ROUNDING = 1e-6  # weights of members add up to 1 within this
 
-Box = tuple[slice, ...]
 SpacingMm = tuple[float, float, float]
 
 
@@ -26,7 +25,7 @@ SpacingMm = tuple[float, float, float]
 class Tumour:
     """The pieces of a tumour, in a box of its volume."""
 
-    box: Box
+    box: tuple[slice, ...]
     pieces: Components  # on the grid of the box, at least one
     inside: np.ndarray  # bool, on the grid of the box
 
@@ -34,14 +33,6 @@ class Tumour:
     def main(self) -> int:
         """Return the id of the largest piece; the first in scan order wins a tie."""
         return 1 + int(self.pieces.voxels[1:].argmax())
-
-
-def box_of(mask: np.ndarray) -> Box:
-    """Return the smallest box that holds a bool mask (z, y, x) that is not empty."""
-    plane = mask.any(axis=0)
-    sides = (mask.any(axis=(1, 2)), plane.any(axis=1), plane.any(axis=0))
-    spans = (np.flatnonzero(side) for side in sides)
-    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
 
 
 def find_tumour(labels: np.ndarray, scheme: Scheme) -> Tumour | None:
@@ -60,7 +51,7 @@ def mask_features(
     """Describe a label map (z, y, x) by its pieces: how many, how large, how far away."""
     labels, voxel_mm3 = labels[tumour.box], float(np.prod(spacing_mm))
     labelled = np.count_nonzero(labels)
-    found = {}
+    found: dict[str, float] = {}
     for name, value in scheme.labels.items():
         pieces = find_components(labels == value)
         found |= {

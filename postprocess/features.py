@@ -20,7 +20,7 @@ import SimpleITK
 
 from challenge.case import Case
 
-from .components import largest_component
+from .components import box_of, largest_component
 from .feature_names import INTENSITY, SHAPE
 
 EXTRACTOR = "pyradiomics"  # the distribution whose version an artefact names
@@ -87,14 +87,14 @@ def check_describable(mask: np.ndarray) -> None:
         raise FeatureError("the tumour is empty")
     if voxels == 1:
         raise FeatureError("the tumour is a single voxel")
-    extent = [end.stop - end.start for end in _box(mask)]
+    extent = [end.stop - end.start for end in box_of(mask)]
     if min(extent) == 1:
         raise FeatureError(f"the tumour is flat, {'x'.join(map(str, extent))} voxels (z, y, x)")
 
 
 def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[str, float]:
     """Compute every feature of a bool mask (z, y, x), by name."""
-    box = _box(mask)
+    box = box_of(mask)
     mask_crop = _image(mask[box].astype(np.uint8), case.spacing_mm)
     with _quiet_radiomics():
         from radiomics.featureextractor import RadiomicsFeatureExtractor
@@ -111,12 +111,6 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
             found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
             values.update(found)
     return {name.removeprefix("original_"): float(value) for name, value in values.items()}
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the smallest box that holds a mask (z, y, x)."""
-    spans = (np.nonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))[0] for axis in range(3))
-    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
 
 
 def _image(array: np.ndarray, spacing_mm: tuple[float, float, float]) -> SimpleITK.Image:
