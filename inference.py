@@ -25,6 +25,7 @@ from ensemble.choice import ChoiceError, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, verify_model
 from postprocess import refine
 from postprocess.artefacts import ArtefactError, Artefacts, load_artefacts
+from postprocess.feature_names import needs_votes
 
 if TYPE_CHECKING:
     import torch
@@ -55,9 +56,9 @@ def run_case(files: CaseFiles, ready: Ready, device: "torch.device", output: Pat
     began = time.perf_counter()
     model = ready.model
     case = read_case(files)
-    probabilities = predict(case, model, device)
+    told = predict(case, model, device, needs_votes(ready.artefacts.feature_names))
     predicted = time.perf_counter()
-    refined = refine(case, probabilities, model.head, ready.artefacts)
+    refined = refine(case, told.probabilities, model.head, ready.artefacts, told.votes)
     target = SCHEMES[files.scheme] if files.scheme else model.scheme
     labels = restrict(refined.labels, model.scheme, target)
     path = write_labels(labels, files, output)

@@ -1,13 +1,14 @@
-"""A case through every member, averaged."""
+"""A case through every member: averaged, and the members' votes counted."""
 
 import logging
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from challenge.case import Case
-from challenge.scheme import Head
+from challenge.scheme import Head, Scheme, labels_from
 from ensemble.manifest import Member, Model
 from ensemble.network import build_network, load_network
 from ensemble.preprocess import prepare, restore
@@ -16,25 +17,61 @@ from ensemble.sliding_window import predict_logits
 log = logging.getLogger("podium")
 
 
-def predict(case: Case, model: Model, device: torch.device) -> np.ndarray:
-    """Return the ensemble's probabilities (channel, z, y, x), float32, on the case's own grid.
+@dataclass(frozen=True)
+class Prediction:
+    """What the ensemble says of a case, on the case's own grid."""
+
+    probabilities: np.ndarray  # (channel, z, y, x) float32
+    votes: np.ndarray | None = None  # (z, y, x) float32, share of members that see tumour
+
+
+def predict(
+    case: Case, model: Model, device: torch.device, count_votes: bool = False
+) -> Prediction:
+    """Return the ensemble's probabilities and, if asked for, its members' votes for tumour.
 
     The channels mean what `model.head` says. Members are loaded one at a time; each counts once,
     with its manifest weight over the sum of weights.
     """
     share = 1 / sum(member.weight for member in model.members)
     mean: np.ndarray | None = None
+    ballot: Ballot | None = None
     for member in model.members:
         began = time.perf_counter()
         probabilities = predict_member(case, member, model, device)
         probabilities = to_head(probabilities, member.head, model.head)
+        if count_votes:
+            ballot = ballot or Ballot(probabilities.shape[1:])
+            labels = labels_from(probabilities, model.head, model.scheme)
+            ballot.add(labels, member.weight, model.scheme)
         probabilities *= np.float32(member.weight * share)
         mean = probabilities if mean is None else np.add(mean, probabilities, out=mean)
         log.info("case=%s member=%s seconds=%.1f",
                  case.id, member.name, time.perf_counter() - began)  # fmt: skip
     if mean is None:
         raise ValueError(f"model {model.name} has no members")
-    return mean
+    return Prediction(mean, ballot.shares() if ballot else None)
+
+
+class Ballot:
+    """Counts in which voxels members see tumour, in place.
+
+    Weights are divided at the end by a sum that was added up in the same order and precision, so
+    that a voxel that all members see has a share of exactly 1.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._weights = np.zeros(shape, np.float32)
+        self._all = np.float32(0)
+
+    def add(self, labels: np.ndarray, weight: float, scheme: Scheme) -> None:
+        """Count one member's labels (z, y, x)."""
+        self._weights[scheme.mask(labels, scheme.tumour)] += np.float32(weight)
+        self._all += np.float32(weight)
+
+    def shares(self) -> np.ndarray:
+        """Return the weighted share of members that see tumour (z, y, x), float32."""
+        return self._weights / self._all
 
 
 def predict_member(case: Case, member: Member, model: Model, device: torch.device) -> np.ndarray:

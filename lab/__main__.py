@@ -19,7 +19,7 @@ VERBS = {
     "evaluate": ("lab.evaluate", "score predictions against references"),
     "rank": ("lab.rank", "rank systems scored on the same cases, and test their differences"),
     "report": ("lab.report", "turn results into a page: figures, worst cases, changes"),
-    "bench": ("lab.bench", "time the scorers, or the search for thresholds"),
+    "bench": ("lab.bench", "time the scorers, the search for thresholds, or the features"),
 }
 
 

@@ -1,4 +1,4 @@
-"""How fast the program is, on cases made for the purpose: `python -m lab bench metrics|search`.
+"""How fast the program is, on cases made for the purpose: `python -m lab bench WHAT`.
 
 CPU seconds of one process with one thread, the least of several runs; the peak of memory is that of
 a fresh process that scores one case.
@@ -15,6 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from challenge.scheme import SCHEMES
+from lab.bench_features import bench_features
 from lab.grids import mean_overlap, remove_small_grid
 from lab.metrics.brats2025 import PROFILES_2025
 from lab.metrics.pair import Pair
@@ -41,8 +42,9 @@ MIN_VOXELS = tuple(range(0, 500, 25))
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("what", choices=["metrics", "search"])
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="metrics: least of N (3)")
+    parser.add_argument("what", choices=["metrics", "search", "features"])
+    parser.add_argument("--runs", type=int, default=3, metavar="N",
+                        help="metrics, features: least of N (3)")  # fmt: skip
     parser.add_argument("--cases", type=int, default=100, metavar="N", help="search: default 100")
     parser.add_argument("--anew", type=int, default=5, metavar="N",
                         help="search: cases whose whole grid is also scored anew (5)")  # fmt: skip
@@ -50,6 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table of one bench."""
+    if args.what == "features":
+        return bench_features(args.runs)
     return bench_metrics(args.runs) if args.what == "metrics" else bench_search(args)
 
 

@@ -97,6 +97,8 @@ def choose_rules(observed: Observed, artefacts: Artefacts) -> Choice:
     if artefacts.model is None:
         return Choice((), {**record, "artefact": "none: labels stay as the ensemble gave them"})
     record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
+    if artefacts.has_one_rule_set:  # whatever the features: they would cost a second for nothing
+        return Choice(artefacts.fallback.rules, {**record, "one_rule_set": True})
     try:
         features = observed_features(observed, artefacts.feature_names, artefacts.settings)
     except FeatureError as error:

@@ -15,7 +15,7 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
-from .feature_names import feature_names
+from .feature_names import GROUPS, group_names
 from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
 from .rules import Rule, row_from, rule_from
 
@@ -71,6 +71,11 @@ class Artefacts:
     fallback: Fallback = Fallback("identity")
     known_answers: tuple[KnownAnswer, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from
+
+    @property
+    def has_one_rule_set(self) -> bool:
+        """Return whether every case gets the same rules, whatever its cluster."""
+        return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
 
 
 def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:
@@ -157,7 +162,7 @@ def _checked_keys(document: Any) -> dict[str, Any]:
 
 
 def _names(names: list[Any], scheme: Scheme) -> tuple[str, ...]:
-    known = set(feature_names(scheme.sequences))
+    known = {name for group in GROUPS for name in group_names(scheme, group)}
     if unknown := [name for name in names if not isinstance(name, str) or name not in known]:
         raise ValueError(f"unknown feature {unknown[0]!r}")
     if len(set(names)) != len(names):

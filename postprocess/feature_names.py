@@ -1,12 +1,18 @@
-"""The names of the radiomic features, in order: the contract between fitting and running.
+"""The names of the features, in order: the contract between fitting and running.
 
-14 shape features and 93 a sequence: 18 first-order, 24 GLCM, 14 GLDM, 16 GLRLM, 16 GLSZM and 5
-NGTDM (PyRadiomics' own classes and names, all that are not deprecated; van Griethuysen et al.,
-Cancer Research 2017). They are written out, so that another version of the extractor cannot add,
-drop or move one unseen.
+The first word of a name tells its group; radiomic features start with `shape` or a sequence.
+14 of shape and 93 a sequence: 18 first-order, 24 GLCM, 14 GLDM, 16 GLRLM, 16 GLSZM and 5 NGTDM
+(PyRadiomics' own classes and names, all that are not deprecated; van Griethuysen et al., Cancer
+Research 2017). They are written out, so that another version of the extractor cannot add, drop or
+move one unseen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from challenge.scheme import Scheme
+
+# What features are made from: images, labels, the ensemble's probabilities, its members' votes.
+GROUPS = ("radiomic", "mask", "probability", "votes")
 
 # fmt: off
 SHAPE = (
@@ -53,6 +59,14 @@ INTENSITY: Mapping[str, tuple[str, ...]] = {
         "Busyness", "Coarseness", "Complexity", "Contrast", "Strength",
     ),
 }
+OF_LABEL = ("Share", "Components", "ShareOutsideLargest", "LargestVolume")
+OF_TUMOUR = (
+    "Components", "ShareOutsideLargest", "MeanDistance", "LargestDistance", "SmallComponents",
+)
+OF_PROBABILITY = (
+    "MeanInside", "MeanEntropy", "MeanOthers", "LeastComponentMean", "UncertainShare",
+)
+OF_VOTES = ("MeanDisagreement", "DoubtedShare", "LeastComponentMean")
 # fmt: on
 
 
@@ -65,3 +79,28 @@ def feature_names(sequences: Sequence[str]) -> tuple[str, ...]:
         for name in names
     ]
     return (*(f"shape_{name}" for name in SHAPE), *intensity)
+
+
+def group_names(scheme: Scheme, group: str) -> tuple[str, ...]:
+    """Name the features of one of GROUPS in order: `mask_ET_Share`, `votes_DoubtedShare`.
+
+    Where a label is itself called tumour (PANTHER), what both tell is named once.
+    """
+    if group == "radiomic":
+        return feature_names(scheme.sequences)
+    if group == "mask":
+        of_labels = [f"mask_{label}_{name}" for label in scheme.labels for name in OF_LABEL]
+        return tuple(dict.fromkeys([*of_labels, *(f"mask_tumour_{name}" for name in OF_TUMOUR)]))
+    endings = {"probability": OF_PROBABILITY, "votes": OF_VOTES}[group]
+    return tuple(f"{group}_{name}" for name in endings)
+
+
+def group_of(name: str) -> str:
+    """Return which of GROUPS a feature belongs to."""
+    prefix = name.split("_")[0]
+    return prefix if prefix in GROUPS[1:] else "radiomic"
+
+
+def needs_votes(names: Iterable[str]) -> bool:
+    """Return whether any of these features is made from the votes of members."""
+    return any(group_of(name) == "votes" for name in names)

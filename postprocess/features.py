@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import SimpleITK
 
 from challenge.case import Case
 
-from .components import largest_component
+from .components import box_of, largest_component
 from .feature_names import INTENSITY, SHAPE
 
 EXTRACTOR = "pyradiomics"  # the distribution whose version an artefact names
@@ -56,7 +57,7 @@ def radiomic_features(
     Args:
         case: images by sequence, each (z, y, x), and spacing in mm.
         tumour: bool mask (z, y, x).
-        names: which features, in which order; see `feature_names`.
+        names: which radiomic features, in which order; see `feature_names`.
         settings: PyRadiomics settings, of KNOWN_SETTINGS only.
 
     Returns:
@@ -71,7 +72,8 @@ def radiomic_features(
     described = {name.split("_")[0] for name in names}
     if missing := sorted(described - {"shape", *case.images}):
         raise FeatureError(f"no image of sequence {', '.join(missing)}")
-    values = describe(case, component, settings)
+    needed = {s: image for s, image in case.images.items() if s in described}
+    values = describe(replace(case, images=needed), component, settings)
     bad = [name for name in names if not np.isfinite(values[name])]
     if bad:
         raise FeatureError(f"{len(bad)} features are not finite, the first is {bad[0]}")
@@ -85,14 +87,14 @@ def check_describable(mask: np.ndarray) -> None:
         raise FeatureError("the tumour is empty")
     if voxels == 1:
         raise FeatureError("the tumour is a single voxel")
-    extent = [end.stop - end.start for end in _box(mask)]
+    extent = [end.stop - end.start for end in box_of(mask)]
     if min(extent) == 1:
         raise FeatureError(f"the tumour is flat, {'x'.join(map(str, extent))} voxels (z, y, x)")
 
 
 def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[str, float]:
     """Compute every feature of a bool mask (z, y, x), by name."""
-    box = _box(mask)
+    box = box_of(mask)
     mask_crop = _image(mask[box].astype(np.uint8), case.spacing_mm)
     with _quiet_radiomics():
         from radiomics.featureextractor import RadiomicsFeatureExtractor
@@ -109,12 +111,6 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
             found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
             values.update(found)
     return {name.removeprefix("original_"): float(value) for name, value in values.items()}
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the smallest box that holds a mask (z, y, x)."""
-    spans = (np.nonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))[0] for axis in range(3))
-    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
 
 
 def _image(array: np.ndarray, spacing_mm: tuple[float, float, float]) -> SimpleITK.Image:

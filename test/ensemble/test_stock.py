@@ -75,7 +75,7 @@ def test_one_member_equals_stock_nnunet(
     lab(["pack", str(folder), "--model", "m", "--scheme", "brats-gli", "--out",
          str(tmp_path / "weights"), *flags])  # fmt: skip
     model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
-    probabilities = predict(case, model, torch.device("cpu"))
+    probabilities = predict(case, model, torch.device("cpu")).probabilities
     found = labels_from(probabilities, model.head, SCHEMES["brats-gli"])
 
     assert probabilities.shape == expected.shape == (4 + (not regions), *found.shape)

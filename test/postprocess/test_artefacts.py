@@ -10,6 +10,7 @@ from cubes import GLI, PANTHER, PED, make_artefacts
 
 from postprocess import artefacts as artefacts_module
 from postprocess.artefacts import ArtefactError, load_artefacts, save_artefacts
+from postprocess.feature_names import GROUPS, group_names
 
 
 @pytest.fixture
@@ -58,6 +59,14 @@ def test_files_come_back_as_they_were_and_to_the_same_bytes(folder, tmp_path_fac
     assert sorted(path.name for path in again.iterdir()) == ["clusters.npz", "postprocess.json"]
 
 
+def test_features_of_every_group_are_accepted(tmp_path):
+    names = [group_names(GLI, group)[0] for group in GROUPS]
+    artefacts = make_artefacts()
+    names = (*artefacts.feature_names[: -len(names)], *names[1:], "mask_tumour_MeanDistance")
+    save_artefacts(tmp_path, artefacts_module.replace(artefacts, feature_names=names))
+    assert load_artefacts(tmp_path, GLI).feature_names == names
+
+
 def test_no_case_is_named(folder):
     assert "case-" not in (folder / "postprocess.json").read_text()
     assert make_artefacts(PANTHER).feature_names[14] == "t1_firstorder_10Percentile"
@@ -97,6 +106,7 @@ def swap_names(document):
         (lambda d: d.update(scheme="brats-ped"), "brats-ped"),
         (lambda d: d["labels"].update(ET=1), "'ET': 1"),
         (lambda d: d["feature_names"].append("t9_glcm_MCC"), "t9_glcm_MCC"),
+        (lambda d: d["feature_names"].append("mask_ED_Share"), "mask_ED_Share"),
         (lambda d: d["feature_names"].append("shape_Flatness"), "twice"),
         (swap_names, "clusters.npz: feature_names"),
         (lambda d: d["extractor"].update(version="2.0.1"), r"2\.0\.1, but pyradiomics 3"),

@@ -11,6 +11,7 @@ from cubes import GLI, PANTHER, box, certain, make_artefacts, make_case, softmax
 from challenge.scheme import Head
 from postprocess import refine, refine_observed
 from postprocess.artefacts import Artefacts, Cluster, Fallback
+from postprocess.clusters import ClusterModel
 from postprocess.features import radiomic_features
 from postprocess.observed import Observed
 from postprocess.rules import RelabelMinor, RemoveSmall
@@ -40,6 +41,11 @@ def fixed(cluster_rules, fallback=IDENTITY, far=1e9):
     artefacts = make_artefacts(far=far)
     clusters = tuple(Cluster(9, far, tuple(cluster_rules)) for _ in artefacts.clusters)
     return replace(artefacts, clusters=clusters, fallback=fallback)
+
+
+def differing():
+    """Return artefacts whose clusters have different rules, and whose fallback has none."""
+    return replace(make_artefacts(), fallback=IDENTITY)
 
 
 def run(case, labels, artefacts):
@@ -93,7 +99,7 @@ def test_a_case_far_from_every_centre_falls_back_aloud(case, labels, caplog):
 
 def test_a_case_without_features_falls_back_aloud(case, caplog):
     with caplog.at_level(logging.WARNING):
-        refined = run(case, np.zeros((12, 14, 16), np.uint8), fixed(()))
+        refined = run(case, np.zeros((12, 14, 16), np.uint8), differing())
     assert not refined.labels.any()
     assert refined.record["fallback"] == {"name": "identity", "reason": "the tumour is empty"}
     assert refined.record["cluster"] is None
@@ -102,14 +108,44 @@ def test_a_case_without_features_falls_back_aloud(case, caplog):
 
 def test_a_case_without_an_image_falls_back_aloud(case, labels):
     del case.images["t1c"], case.images["t2f"]
-    refined = run(case, labels, fixed(()))
+    refined = run(case, labels, differing())
     assert refined.record["fallback"]["reason"] == "no image of sequence t1c, t2f"
+
+
+def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("not asked for")
+
+    monkeypatch.setattr("postprocess.observed_features", refuse)
+    rules = (RemoveSmall("NETC", min_voxels=5),)
+    refined = run(case, labels, fixed(rules, Fallback("pooled", rules)))
+    assert (refined.labels == NETC).sum() == 8
+    assert refined.record["one_rule_set"] is True
+    assert refined.record["artefact"] == "brats-gli, fitted 2026-01-02"
+    keys = ("cluster", "distance", "fallback")
+    assert [refined.record[key] for key in keys] == [None, None, None]
+    assert run(case, labels, fixed(())).record["one_rule_set"] is True
+    with pytest.raises(AssertionError, match="not asked for"):
+        run(case, labels, fixed(rules))
+
+
+def test_votes_and_probabilities_reach_the_cluster(case, labels):
+    names = ("votes_DoubtedShare", "probability_MeanOthers")
+    one, none = np.ones(2), np.zeros(2)
+    model = ClusterModel(none == 1, none, one, one * 9, np.array(False), none, np.eye(2), np.eye(2))
+    artefacts = replace(differing(), model=model, feature_names=names)
+    votes = np.zeros(labels.shape, np.float32)
+    arguments = (case, certain(labels, GLI), softmax_head(GLI), artefacts)
+    assert refine(*arguments, votes).record["distance"] == 1.0  # (1, 1) to either centre
+    assert refine(*arguments, votes + 1).record["distance"] == 0.0  # (0, 1)
+    told = refine(*arguments).record["fallback"]
+    assert told["reason"] == "no votes of members to describe"
 
 
 def test_other_errors_are_not_caught(case, labels):
     case.images["t2f"] = case.images["t2f"][:3]
     with pytest.raises(IndexError, match="axis 0"):
-        run(case, labels, fixed(()))
+        run(case, labels, differing())
 
 
 def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):

@@ -1,0 +1,144 @@
+"""Features of labels, probabilities and votes: how scattered a tumour is, and how sure it is.
+
+A tumour in one piece that every member saw needs other rules than a dozen islands that one member
+saw. Arrays (z, y, x) in, numbers by name out; all are finite wherever there is a tumour. Each mask
+is labelled once, in the box of what is labelled, and pieces are 26-connected.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from challenge.scheme import Scheme
+
+from .components import Components, box_of, find_components
+
+SMALL_MM3 = 100.0
+UNSURE = (0.1, 0.9)  # a probability between these is no answer
+ROUNDING = 1e-6  # weights of members add up to 1 within this
+
+SpacingMm = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """The pieces of a tumour, in a box of its volume."""
+
+    box: tuple[slice, ...]
+    pieces: Components  # on the grid of the box, at least one
+    inside: np.ndarray  # bool, on the grid of the box
+
+    @property
+    def main(self) -> int:
+        """Return the id of the largest piece; the first in scan order wins a tie."""
+        return 1 + int(self.pieces.voxels[1:].argmax())
+
+
+def find_tumour(labels: np.ndarray, scheme: Scheme) -> Tumour | None:
+    """Find the pieces of the tumour in a label map (z, y, x); None where there is none."""
+    labelled = labels > 0
+    if not labelled.any():
+        return None
+    box = box_of(labelled)
+    inside = scheme.mask(labels[box], scheme.tumour)
+    return Tumour(box, find_components(inside), inside) if inside.any() else None
+
+
+def mask_features(
+    labels: np.ndarray, tumour: Tumour, scheme: Scheme, spacing_mm: SpacingMm
+) -> dict[str, float]:
+    """Describe a label map (z, y, x) by its pieces: how many, how large, how far away."""
+    labels, voxel_mm3 = labels[tumour.box], float(np.prod(spacing_mm))
+    labelled = np.count_nonzero(labels)
+    found: dict[str, float] = {}
+    for name, value in scheme.labels.items():
+        pieces = find_components(labels == value)
+        found |= {
+            f"mask_{name}_Share": float(pieces.voxels[1:].sum() / labelled),
+            f"mask_{name}_Components": float(pieces.voxels.size - 1),
+            f"mask_{name}_ShareOutsideLargest": _share_outside_largest(pieces),
+            f"mask_{name}_LargestVolume": float(pieces.voxels[1:].max(initial=0) * voxel_mm3),
+        }
+    distances_mm = _distances_mm(tumour, spacing_mm)
+    small = tumour.pieces.voxels[1:] * voxel_mm3 < SMALL_MM3
+    return found | {
+        "mask_tumour_Components": float(tumour.pieces.voxels.size - 1),
+        "mask_tumour_ShareOutsideLargest": _share_outside_largest(tumour.pieces),
+        "mask_tumour_MeanDistance": float(distances_mm.mean()) if distances_mm.size else 0.0,
+        "mask_tumour_LargestDistance": float(distances_mm.max(initial=0)),
+        "mask_tumour_SmallComponents": float(np.count_nonzero(small)),
+    }
+
+
+def probability_features(probability: np.ndarray, tumour: Tumour) -> dict[str, float]:
+    """Describe how probable the tumour is, from its probability on the grid of its box."""
+    ids = tumour.pieces.ids[tumour.inside]
+    p = probability[tumour.inside].astype(np.float64).clip(0, 1)
+    others = p[ids != tumour.main]
+    low, high = UNSURE
+    return {
+        "probability_MeanInside": float(p.mean()),
+        "probability_MeanEntropy": float(_entropy_bits(p).mean()),
+        "probability_MeanOthers": float((others if others.size else p).mean()),
+        "probability_LeastComponentMean": _least_mean(tumour.pieces, ids, p),
+        "probability_UncertainShare": float(np.mean((p > low) & (p < high))),
+    }
+
+
+def votes_features(votes: np.ndarray, tumour: Tumour) -> dict[str, float]:
+    """Describe how members agree on the tumour, from their votes (z, y, x) on the whole grid."""
+    inside = tumour.inside
+    q = votes[tumour.box][inside].astype(np.float64).clip(0, 1)
+    seen = votes[votes > 0].astype(np.float64).clip(0, 1)
+    disagreement = 4 * seen * (1 - seen)
+    return {
+        "votes_MeanDisagreement": float(disagreement.mean()) if seen.size else 0.0,
+        "votes_DoubtedShare": float(np.mean(q < 1 - ROUNDING)),
+        "votes_LeastComponentMean": _least_mean(tumour.pieces, tumour.pieces.ids[inside], q),
+    }
+
+
+def _share_outside_largest(pieces: Components) -> float:
+    voxels = pieces.voxels[1:]
+    return float(1 - voxels.max() / voxels.sum()) if voxels.size else 0.0
+
+
+def _least_mean(pieces: Components, ids: np.ndarray, values: np.ndarray) -> float:
+    """Return the least mean of a piece, from the ids and values of voxels inside."""
+    sums = np.bincount(ids, values, minlength=pieces.voxels.size)
+    return float((sums[1:] / pieces.voxels[1:]).min())
+
+
+def _entropy_bits(p: np.ndarray) -> np.ndarray:
+    return -sum(x * np.log2(x, out=np.zeros_like(x), where=x > 0) for x in (p, 1 - p))
+
+
+def _distances_mm(tumour: Tumour, spacing_mm: SpacingMm) -> np.ndarray:
+    """Return how far each other piece is from the main one, between centres of voxels.
+
+    The closest two voxels of two pieces lie on their borders: from an inner voxel, one step along
+    an axis goes nearer.
+    """
+    places = np.argwhere(_border(tumour.inside))
+    ids = tumour.pieces.ids[tuple(places.T)]
+    others = ids != tumour.main
+    if not others.any():
+        return np.empty(0)
+    points_mm = places * np.array(spacing_mm)
+    away_mm, _ = cKDTree(points_mm[~others]).query(points_mm[others])
+    least = np.full(tumour.pieces.voxels.size, np.inf)
+    np.minimum.at(least, ids[others], away_mm)
+    return np.delete(least[1:], tumour.main - 1)
+
+
+def _border(mask: np.ndarray) -> np.ndarray:
+    """Return the voxels of a mask (z, y, x) with a face to its outside or to the edge."""
+    padded = np.pad(mask, 1)
+    inner = mask.copy()
+    for axis in range(3):
+        for step in (0, 2):
+            index = [slice(1, -1)] * 3
+            index[axis] = slice(step, step + mask.shape[axis])
+            inner &= padded[tuple(index)]
+    return mask & ~inner
