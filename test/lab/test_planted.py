@@ -6,12 +6,14 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from challenge.case import read_case
 from challenge.scheme import SCHEMES
-from lab.fit import read_predicted
+from lab.adaptive.books import read_pair
+from lab.adaptive.work import Setup
+from lab.cohort import read_cohort
 from lab.planted import planted_cohort
 from lab.planted_clusters import CLUSTERS, null_of, shifted
 from lab.planted_files import write_planted
-from lab.search import make_table, mean_dice
 from postprocess.components import find_components
 from postprocess.features import DEFAULT_SETTINGS, describe
 from postprocess.rules import RelabelMinor, RemoveSmall, apply_rules
@@ -32,8 +34,17 @@ def cohort():
 
 @pytest.fixture(scope="module")
 def null():
-    cases = planted_cohort(60, light(null_of(CLUSTERS)), seed=2)
-    return [make_table(c.prediction, c.reference, GLI, VOXEL_MM3) for c in cases]
+    return list(planted_cohort(60, light(null_of(CLUSTERS)), seed=2))
+
+
+def mean_dice(made, rules):
+    """Return the mean voxel-wise Dice over regions after rules; 1 where both maps have none."""
+    after, scores = apply_rules(made.prediction, rules, GLI, VOXEL_MM3).labels, []
+    for region in GLI.regions:
+        ours, theirs = GLI.mask(after, region), GLI.mask(made.reference, region)
+        size = ours.sum() + theirs.sum()
+        scores.append(2 * (ours & theirs).sum() / size if size else 1.0)
+    return float(np.mean(scores))
 
 
 def false_components(made, value):
@@ -91,16 +102,14 @@ def test_best_shares_repair_every_swap_and_nothing_else(cohort):
                 after = apply_rules(made.prediction, [rule], GLI, VOXEL_MM3).labels
                 assert (after == value).any() == present
                 repaired += not present and (made.prediction == value).any()
-                table = make_table(made.prediction, made.reference, GLI, VOXEL_MM3)
-                gain = mean_dice(table, [rule], GLI) - mean_dice(table, [], GLI)
+                gain = mean_dice(made, [rule]) - mean_dice(made, [])
                 assert gain == 0 if present else gain >= 0
     assert repaired >= 16  # both cut-offs of at least eight cases
 
 
 def mean_gain(cohort, name, rule):
     mine = [made for made in cohort if CLUSTERS[made.cluster].name == name]
-    tables = [make_table(m.prediction, m.reference, GLI, VOXEL_MM3) for m in mine]
-    return np.mean([mean_dice(t, [rule], GLI) - mean_dice(t, [], GLI) for t in tables])
+    return np.mean([mean_dice(m, [rule]) - mean_dice(m, []) for m in mine])
 
 
 @pytest.mark.parametrize(
@@ -153,16 +162,17 @@ def test_a_nearest_centroid_on_a_few_features_finds_the_cluster(cohort, monkeypa
 @pytest.mark.slow
 @pytest.mark.parametrize("label", GLI.labels)
 def test_no_minimum_size_helps_the_null_cohort(null, label):
-    without = np.array([mean_dice(table, [], GLI) for table in null])
+    without = np.array([mean_dice(made, []) for made in null])
     for voxels in (2, 4, 8, 12, 16, 20, 25, 30, 41, 60):
         rule = RemoveSmall(label, min_voxels=voxels)
-        gain = np.array([mean_dice(table, [rule], GLI) for table in null]) - without
+        gain = np.array([mean_dice(made, [rule]) for made in null]) - without
         assert gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(gain.size)
         assert gain.mean() < 1e-3
 
 
 def test_the_null_cohort_has_something_to_remove(null):
-    small = sum(int((t.voxels["SNFH"] <= 40).sum()) for t in null)
+    found = [find_components(made.prediction == GLI.labels["SNFH"]).voxels[1:] for made in null]
+    small = sum(int((voxels <= 40).sum()) for voxels in found)
     assert small > 240  # three true and three false pieces a case, less what found no room
 
 
@@ -194,17 +204,19 @@ def test_other_shapes_are_made():
     assert made.prediction.shape == (40, 44, 36)
 
 
-def test_fit_reads_what_was_written(tmp_path):
+def test_a_search_reads_what_was_written(tmp_path):
     cases = list(planted_cohort(2, light(CLUSTERS), seed=0))
     clusters = write_planted(cases, GLI, tmp_path / "raw", tmp_path / "predictions")
     assert clusters == {"planted-00000": 0, "planted-00001": 1}
-    read = list(read_predicted(tmp_path / "raw", tmp_path / "predictions", GLI))
-    assert [r.case.id for r in read] == list(clusters)
-    for back, made in zip(read, cases, strict=True):
-        np.testing.assert_array_equal(back.prediction, made.prediction)
-        np.testing.assert_array_equal(back.reference, made.reference)
-        np.testing.assert_array_equal(back.case.images["t1c"], made.case.images["t1c"])
-        assert back.case.spacing_mm == made.case.spacing_mm
+    setup = Setup(GLI.name, "sound", "", str(tmp_path / "predictions"), None, ())
+    read = read_cohort(tmp_path / "raw", GLI)
+    assert [found.files.id for found in read] == list(clusters)
+    for found, made in zip(read, cases, strict=True):
+        pair, scans = read_pair(found, setup), read_case(found.files)
+        np.testing.assert_array_equal(pair.prediction, made.prediction)
+        np.testing.assert_array_equal(pair.reference, made.reference)
+        np.testing.assert_array_equal(scans.images["t1c"], made.case.images["t1c"])
+        assert pair.spacing_mm == scans.spacing_mm == made.case.spacing_mm
 
 
 def test_a_scheme_without_the_label_or_the_sequence_is_refused():
