@@ -18,9 +18,9 @@ from challenge.scheme import SCHEMES
 from lab.bench_features import bench_features
 from lab.grids import mean_overlap, remove_small_grid
 from lab.metrics.brats2025 import PROFILES_2025
+from lab.metrics.case_table import build_table
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS, voxel_scorer
-from lab.metrics.states import build_table
 from postprocess.components import find_components
 
 SHAPE = (182, 218, 182)  # (z, y, x), the grid of post-treatment BraTS at 1 mm
@@ -80,7 +80,7 @@ def bench_search(args: argparse.Namespace) -> int:
     for seed in range(args.cases):
         pair = make_pair(SEARCH_SHAPE, seed)
         start = time.process_time()
-        table = build_table(pair, profile)
+        table = build_table(pair, profile, hd95=False)
         grid = np.array([remove_small_grid(table, v, MIN_VOXELS, mean_overlap) for v in values])
         fast_s += time.process_time() - start
         if seed < args.anew:

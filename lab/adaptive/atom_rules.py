@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.scheme import Scheme
+from lab.metrics.atoms import linked
 from postprocess.rules import BACKGROUND, ENCLOSING, RelabelMinor, RemoveSmall, Rule
 
 
@@ -74,15 +75,9 @@ def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.nda
     """
     inside = wanted[values]
     inside[0] = False
-    edges = parts.touching[inside[parts.touching].all(1)]
-    least = np.where(inside, np.arange(values.size), 0)
-    while len(edges):  # each atom takes the lowest number it touches, until none is lower
-        before = least.copy()
-        np.minimum.at(least, edges[:, 0], least[edges[:, 1]])
-        if np.array_equal(before, least):
-            break
-    first = least == np.arange(values.size)
-    numbers = np.where(inside, (np.cumsum(first & inside))[least], 0)
+    least = linked(inside, parts.touching)
+    first = inside & (least == np.arange(values.size))
+    numbers = np.where(inside, np.cumsum(first)[least], 0)
     voxels = np.bincount(numbers, weights=parts.voxels, minlength=1).astype(np.int64)
     voxels[0] = 0
     return numbers, voxels

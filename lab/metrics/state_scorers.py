@@ -7,10 +7,11 @@ from typing import Protocol
 import numpy as np
 
 from lab.metrics.atoms import cut_into_atoms
+from lab.metrics.case_table import CaseTable, build_table
 from lab.metrics.lesionwise import Profile
 from lab.metrics.pair import Box, Pair, bounding_box, joint_box
 from lab.metrics.scorers import Scorer
-from lab.metrics.states import CaseTable, build_table, score_state
+from lab.metrics.states import score_state
 
 
 class StateScorer(Protocol):
@@ -55,7 +56,7 @@ def state_scorer(scorer: Scorer, pair: Pair) -> StateScorer:
     Atoms are numbered as `cut_into_atoms` numbers them, in the prediction or any box around it.
     """
     if (profile := profile_of(scorer)) is not None:
-        return Tabled(build_table(pair, profile))
+        return Tabled(build_table(pair, profile, hd95=False))
     box = joint_box(bounding_box(pair.prediction), bounding_box(pair.reference))
     box = box or (slice(0, 1),) * pair.prediction.ndim
     ids = cut_into_atoms(pair.prediction[box], ()).ids

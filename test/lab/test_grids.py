@@ -7,9 +7,9 @@ from challenge.scheme import SCHEMES
 from lab.bench import make_pair
 from lab.grids import mean_overlap, relabel_minor_grid, remove_small_grid
 from lab.metrics import brats2025
+from lab.metrics.case_table import build_table
 from lab.metrics.lesionwise import score
 from lab.metrics.pair import Pair
-from lab.metrics.states import build_table
 from postprocess.rules import RelabelMinor, RemoveSmall, Rule, apply_rules
 
 SCHEME = SCHEMES["brats-gli"]
