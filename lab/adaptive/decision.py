@@ -48,7 +48,8 @@ def decide(cohort: Cohort, k: int | None = None) -> Decision:
         ships, pooled_ships = "adaptive", True
     else:
         pooled_ships = clear["pooled"]
-        ships = "adaptive" if clear["adaptive"] else "pooled" if pooled_ships else "identity"
+        is_adaptive = clear["adaptive"] and len(fitted.settings) > 1
+        ships = "adaptive" if is_adaptive else "pooled" if pooled_ships else "identity"
     settings, clusters = apply(cohort, fitted, cases)
     without = judged(cohort, [cohort.ledger.nothing] * len(cases), cases)
     gain = float((judged(cohort, settings, cases) - without).mean())

@@ -72,7 +72,7 @@ def searched(made):
 
 def test_the_false_speck_is_found_judged_out_of_fold_and_shipped(searched, capsys):
     content = json.loads((searched / "work" / "search.json").read_text())
-    assert (content["scorer"], content["ships"]) == ("panther", "adaptive")
+    assert (content["scorer"], content["ships"]) == ("panther", "pooled")
     arms = {row["arm"]: row for row in content["effects"]}
     assert arms["adaptive"]["low"] > 0
     assert arms["adaptive"]["better"] == CASES
@@ -81,7 +81,7 @@ def test_the_false_speck_is_found_judged_out_of_fold_and_shipped(searched, capsy
     assert main(["freeze", str(searched / "work"), "--model", str(folder)]) == 0
     artefacts = load_artefacts(folder, PANTHER)
     assert [rule.label for rule in artefacts.clusters[0].rules] == ["tumour"]
-    assert artefacts.fit["ships"] == "adaptive"
+    assert artefacts.fit["ships"] == "pooled"
     assert artefacts.fit["score_with_rules"] > artefacts.fit["score_without_rules"]
     assert any(name.startswith("probability_") for name in artefacts.feature_names)
     assert "p00" not in (folder / "postprocess.json").read_text()
