@@ -13,6 +13,8 @@ VERBS = {
     "fit": ("lab.fit", "fit clusters to features, and see which are found again"),
     "search": ("lab.search", "choose rules for each cluster, judged out of fold"),
     "freeze": ("lab.freeze", "ship what a search decided"),
+    "explain": ("lab.explain", "show clusters, curves, stability and effect of a search"),
+    "study": ("lab.study", "compare ways to post-process where the best rules are known"),
     "import-rules": ("lab.import_rules", "read HOPE tables or MIST strategies, or write them"),
     "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
     "check": ("lab.check", "check a container's output folder before it is submitted"),

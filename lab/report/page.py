@@ -24,21 +24,20 @@ def render_html(
     """Return the page: figures, pictures and style all inside."""
     colours = figures.label_colours(results.labels)
     svgs = {name: Markup(text) for name, text in _figures(content, results, colours).items()}
-    css = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     rest = {
         "cards": _cards(content),
         "regions_shown": results.scored_regions,
         "spread": _by_metric(content["distributions"], set(headline_metrics(results))),
         "colours": colours,
-        "css": css,
+        "css": stylesheet(),
     }
     return template.render(**content, figures=svgs, pictures=pictures, **rest)
 
 
 def render_markdown(content: Mapping[str, Any]) -> str:
     """Return the same numbers as Markdown tables."""
-    text = _environment().get_template("page.md.j2").render(**content)
+    text = environment().get_template("page.md.j2").render(**content)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -90,15 +89,21 @@ def markdown_cell(value: object) -> Markup:
     return escape(plain)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+def stylesheet() -> Markup:
+    """Return the style that all pages of the lab share."""
+    return Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
+
+
+def environment(folder: Path = Path(__file__).parent) -> jinja2.Environment:
+    """Return what renders the templates of a folder, with the lab's number formats."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    found.filters |= {
         "number": number,
         "signed": signed,
         "interval": interval,
@@ -111,7 +116,7 @@ def _environment() -> jinja2.Environment:
         "lower_is_better": lower_is_better,
         "units": lambda unit: figures.UNITS[unit],
     }
-    return environment
+    return found
 
 
 def _cards(content: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
