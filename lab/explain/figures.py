@@ -26,7 +26,8 @@ def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
 
     def draw(ax: Axes, _: None) -> None:
         outside = assigned < 0
-        ax.plot(points[outside, 0], second[outside], "x", color=QUIET, ms=5, label="no cluster")
+        if outside.any():
+            ax.plot(points[outside, 0], second[outside], "x", color=QUIET, ms=5, label="no cluster")
         for k, centre in enumerate(search["centres"]):
             own, colour = assigned == k, cluster_colour(k)
             ax.plot(points[own, 0], second[own], "o", color=colour, ms=4.5, alpha=0.7, mew=0,
@@ -86,8 +87,13 @@ def loadings_plot(loadings: Mapping[str, float]) -> str:
 
 
 def matters(curve: Mapping[str, Any]) -> bool:
-    """Say whether a slot has a rule, or would have changed anything."""
-    return bool(curve["step"]) or max(map(abs, curve["mean"])) > MOVES
+    """Say whether a slot has a rule, or some threshold that gains."""
+    return bool(curve["step"]) or max(curve["mean"]) > MOVES
+
+
+def harms(curve: Mapping[str, Any]) -> bool:
+    """Say whether a slot without a rule could only have done harm."""
+    return not matters(curve) and min(curve["mean"]) < -MOVES
 
 
 def curve_plots(

@@ -28,7 +28,7 @@ def render(
 ) -> str:
     """Return one self-contained HTML page."""
     slots = [
-        Slot(**{k: tuple(v) if k == "grid" else v for k, v in row.items() if k != "title"})
+        Slot(row["label"], row["region"], row["becomes"], row["unit"], tuple(row["grid"]))
         for row in search["slots"]
     ]
     arms = {row["arm"]: row for row in search["effects"]}
@@ -70,14 +70,20 @@ def _group(
 ) -> dict[str, Any]:
     slots, search = where
     shown = [curve for curve in row["curves"] if figures.matters(curve)]
-    still = [slots[c["slot"]].title for c in row["curves"] if not figures.matters(c)]
+    harmful = [slots[c["slot"]].title for c in row["curves"] if figures.harms(c)]
+    still = [
+        slots[c["slot"]].title
+        for c in row["curves"]
+        if not figures.matters(c) and not figures.harms(c)
+    ]
     svg = figures.curve_plots(shown, search["slots"], f"curves{number}") if shown else ""
     return {
         "name": name,
         "cases": row["cases"],
         "colour": None if number is None else figures.cluster_colour(number),
-        "rules": rules_in_words(slots, tuple(row["setting"])),
+        "rules": rules_in_words(slots, tuple(row["setting"])).replace("->", "→"),
         "curves": Markup(svg),
         "still": still,
+        "harmful": harmful,
         "shots": [],
     }

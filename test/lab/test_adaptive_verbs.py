@@ -1,6 +1,7 @@
 """From files to a frozen artefact: features, fit, search, freeze, each told what is wrong."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -152,3 +153,30 @@ def test_a_missing_prediction_and_a_lone_member_are_told(made, tmp_path, capsys)
 def test_a_scorer_of_other_labels_is_refused(searched, capsys):
     assert main(["search", str(searched / "work"), "--scorer", "2025-gli"]) == 2
     assert "scorer 2025-gli reads labels" in capsys.readouterr().err
+
+
+def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
+    html = searched / "page.html"
+    assert main(["explain", str(searched / "work"), "--html", str(html)]) == 0
+    text = html.read_text()
+    assert "What ships: pooled" in text
+    assert "All cases get the same rules" in text
+    assert "tumour pieces &lt; 10 mm3 → enclosing" in text
+    assert text.count("data:image/png") == 4
+    assert "http" not in text.replace("http-equiv", "")
+    assert "1 clusters of 12 cases" in capsys.readouterr().out
+
+
+def test_the_page_does_without_scans_and_names_what_is_missing(searched, tmp_path, capsys):
+    work = tmp_path / "work"
+    shutil.copytree(searched / "work", work)
+    setup = json.loads((work / "setup.json").read_text()) | {"cohort": "/gone <b>"}
+    (work / "setup.json").write_text(json.dumps(setup))
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.html")]) == 0
+    assert "No pictures: " in (text := (tmp_path / "page.html").read_text())
+    assert "<b>/dataset.json" not in text
+    (work / "search.json").unlink()
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.html")]) == 2
+    assert "`python -m lab search` makes it" in capsys.readouterr().err
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.txt")]) == 2
+    assert "ends in .html" in capsys.readouterr().err
