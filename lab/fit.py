@@ -44,7 +44,7 @@ def fit_work(work: Path, clusters: int | None, seed: int) -> dict[str, Any]:
             different cases than clusters.
     """
     recipe = read_setup(work).recipe
-    table, dropped = informative(load_table(work / FEATURES))
+    table, dropped = informative(load_table(work / FEATURES), recipe.drops_constant)
     rows = table.rows[table.described]
     space = fit_space(rows, table.names, recipe)
     projected = space.project(rows)
@@ -78,8 +78,8 @@ def told(content: dict[str, Any]) -> list[str]:
     """Say in a few lines what was found."""
     top = list(content["loadings"].items())[:5]
     lines = [
-        f"{content['described']} of {content['cases']} cases, {content['features']} features that "
-        f"vary, {len(content['variance_shares'])} components",
+        f"{content['described']} of {content['cases']} cases, {content['features']} features, "
+        f"{len(content['variance_shares'])} components",
         f"they act as {content['effective_features']:.0f} features; the heaviest: "
         + ", ".join(f"{name} {share:.1%}" for name, share in top),
         *stability_table([Stability(**{k: v for k, v in row.items() if k != "is_stable"})

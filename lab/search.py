@@ -94,7 +94,8 @@ def open_cohort(
     Raises:
         ValueError: the features are not those of these cases.
     """
-    setup, (table, _) = task.setup, informative(load_table(work / FEATURES))
+    setup = task.setup
+    table, _ = informative(load_table(work / FEATURES), setup.recipe.drops_constant)
     if table.ids != tuple(case.files.id for case in cases):
         raise ValueError(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
     books, confusion = open_books(cases, task)

@@ -24,16 +24,28 @@ def ranks(goodness: np.ndarray, ties: Ties = "average") -> np.ndarray:
     Args:
         goodness: (..., system), higher is better.
     """
+    if ties == "dense":
+        return _dense_ranks(goodness)
     absent = np.isnan(goodness)
     own, other = goodness[..., :, None], goodness[..., None, :]
     absent_own, absent_other = absent[..., :, None], absent[..., None, :]
     better = (other > own) | (absent_own & ~absent_other)
     equal = (other == own) | (absent_own & absent_other)
-    if ties == "dense":
-        first_of_equals = ~np.tril(equal, -1).any(-1)
-        return 1.0 + (better & first_of_equals[..., None, :]).sum(-1)
     shared = (equal.sum(-1) - 1) / 2 if ties == "average" else 0.0
     return 1.0 + better.sum(-1) + shared
+
+
+def _dense_ranks(goodness: np.ndarray) -> np.ndarray:
+    """Rank by sorting: a search ranks the thresholds of every case and column again and again."""
+    order = np.argsort(-goodness, axis=-1, kind="stable")  # NaN come last
+    found = np.take_along_axis(goodness, order, -1)
+    before, after = found[..., :-1], found[..., 1:]
+    is_next = (before != after) & ~(np.isnan(before) & np.isnan(after))
+    places = np.zeros(goodness.shape)
+    places[..., 1:] = np.cumsum(is_next, axis=-1)
+    ranked = np.empty(goodness.shape)
+    np.put_along_axis(ranked, order, 1.0 + places, -1)
+    return ranked
 
 
 def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:

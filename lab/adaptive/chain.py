@@ -105,7 +105,9 @@ def reach(model: ClusterModel, rows: np.ndarray) -> np.ndarray:
     return np.array([FAR * distances[members == c].max(initial=0.0) for c in range(k)])
 
 
-def stability(space: ClusterModel, rows: np.ndarray, k: int, seed: int = 0) -> Stability:
+def stability(
+    space: ClusterModel, rows: np.ndarray, k: int, seed: int = 0, draws: int = RESAMPLES
+) -> Stability:
     """Cluster bootstrap resamples, and all cases from other seeds, and compare with the fit."""
     from sklearn.metrics import adjusted_rand_score, silhouette_score
 
@@ -116,7 +118,7 @@ def stability(space: ClusterModel, rows: np.ndarray, k: int, seed: int = 0) -> S
         return Stability(1, 1.0, 1.0, np.nan, smallest)
     rng = np.random.default_rng(seed)
     resampled, seeded = [], []
-    for draw in range(RESAMPLES):
+    for draw in range(draws):
         chosen = projected[rng.integers(0, len(projected), len(projected))]
         if len(np.unique(chosen, axis=0)) >= k:
             found, _ = _kmeans(chosen, k, seed + draw, 3)

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.adaptive.chain import Stability, assign, fit_space, reach, stability, with_clusters
+from lab.adaptive.chain import (
+    RESAMPLES,
+    Stability,
+    assign,
+    fit_space,
+    reach,
+    stability,
+    with_clusters,
+)
 from lab.adaptive.choose import choose_rules
 from lab.adaptive.ledger import Ledger
 from lab.adaptive.objective import goodness, judged_by
@@ -117,7 +125,8 @@ def choose_k(cohort: Cohort, train: np.ndarray) -> tuple[int, list[dict[str, flo
     space = fit_space(rows, cohort.table.names, cohort.recipe)
     different = len(np.unique(space.project(rows), axis=0))
     most = min(cohort.most_clusters, different - 1)
-    found = [stability(space, rows, k, cohort.seed) for k in range(1, most + 1)]
+    draws = RESAMPLES if len(train) == len(cohort.table.ids) else RESAMPLES // 2
+    found = [stability(space, rows, k, cohort.seed, draws) for k in range(1, most + 1)]
     if cohort.recipe.choice_of_k == "silhouette":
         clearest = max(found[1:], key=lambda s: s.silhouette, default=found[0])
         return clearest.k, [_row(s, None, s.k == clearest.k) for s in found]

@@ -12,6 +12,7 @@ class Recipe:
     name: str
     settings: Mapping[str, Any]  # of PyRadiomics
     groups: tuple[str, ...]  # of features; see `postprocess.feature_names`
+    drops_constant: bool  # whether features that never vary are left out
     scaling: Literal["rows", "features"]  # each case's vector to length 1, or each feature robustly
     most_components: int  # of PCA, which keeps VARIANCE
     most_clusters: int
@@ -38,6 +39,7 @@ RECIPES: Mapping[str, Recipe] = {
             name="paper",
             settings={"normalize": True},  # z-scores binned by 25: one or two grey levels
             groups=("radiomic",),
+            drops_constant=False,
             scaling="rows",
             most_components=386,
             most_clusters=10,
@@ -58,6 +60,7 @@ RECIPES: Mapping[str, Recipe] = {
             # Texture on 32 grey levels of each tumour's own range, whatever the scanner's scale.
             settings={"normalize": True, "removeOutliers": 10, "binCount": 32},
             groups=("radiomic", "mask", "probability", "votes"),
+            drops_constant=True,
             scaling="features",
             most_components=8,
             most_clusters=8,

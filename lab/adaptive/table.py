@@ -59,8 +59,13 @@ def load_table(path: Path) -> FeatureTable:
     return FeatureTable(ids, names, rows, reasons)
 
 
-def informative(table: FeatureTable) -> tuple[FeatureTable, dict[str, list[str]]]:
-    """Drop features that are not finite somewhere or the same everywhere; tell which, by reason.
+def informative(
+    table: FeatureTable, drops_constant: bool
+) -> tuple[FeatureTable, dict[str, list[str]]]:
+    """Drop features that are not finite somewhere or, if asked, the same everywhere.
+
+    Returns:
+        The table of the others, and the names that were dropped, by reason.
 
     Raises:
         ValueError: no case has features, or none of them varies.
@@ -72,9 +77,12 @@ def informative(table: FeatureTable) -> tuple[FeatureTable, dict[str, list[str]]
     spread = np.ptp(np.where(finite, rows, 0.0), axis=0)
     # Sums over a volume differ in the last digits where their values are alike.
     varies = spread > 1e-9 * np.abs(np.where(finite, rows, 0.0)).max(0)
-    names = np.array(table.names)
-    dropped = {"not finite": names[~finite].tolist(), "constant": names[finite & ~varies].tolist()}
-    kept = names[finite & varies].tolist()
-    if not kept:
+    if not (finite & varies).any():
         raise ValueError(f"none of {len(table.names)} features varies: are all cases alike?")
+    names, kept_all = np.array(table.names), finite & (varies | (not drops_constant))
+    dropped = {
+        "not finite": names[~finite].tolist(),
+        "constant": names[finite & ~kept_all].tolist(),
+    }
+    kept = names[kept_all].tolist()
     return table.named(kept), dropped

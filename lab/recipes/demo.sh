@@ -14,7 +14,7 @@ export nnUNet_n_proc_DA=1   # one augmenting process a fold: two folds train at 
 export OMP_NUM_THREADS=1
 # glibc would give every activation buffer back to the kernel: a third of the time (see the Dockerfile)
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1099511627776
-mkdir -p "$nnUNet_raw" "$nnUNet_preprocessed" "$work/logs" "$work/oof"
+mkdir -p "$nnUNet_raw" "$nnUNet_preprocessed" "$work/logs" "$work/oof" "$work/post"
 
 gli=Dataset501_PhantomGlioma t1=Dataset502_PhantomPancreasT1 t2=Dataset503_PhantomPancreasT2
 
@@ -75,7 +75,11 @@ freeze() { # MODEL DATASET STAGE
   python -m lab pack "$work/$3/$2/DemoTrainer__nnUNetPlans__demo" --model "$1" --scheme "$1" --note "$note"
   python -m lab out-of-fold --model "weights/$1" --cohort "$nnUNet_raw/$2" \
     --splits "$nnUNet_preprocessed/$2/splits_final.json" --out "$work/oof/$1" --device cpu >"$work/logs/oof-$1.log"
-  python -m lab fit --model "weights/$1" --cohort "$nnUNet_raw/$2" --predictions "$work/oof/$1"
+  python -m lab features --model "weights/$1" --cohort "$nnUNet_raw/$2" --predictions "$work/oof/$1" \
+    --out "$work/post/$1" --jobs 2
+  python -m lab fit "$work/post/$1"
+  python -m lab search "$work/post/$1" --jobs 2 | tee "$work/post/$1.txt" # rules, judged out of fold
+  python -m lab freeze "$work/post/$1" --model "weights/$1"
 }
 freeze brats-gli  $gli second
 freeze panther-t1 $t1  third

@@ -63,7 +63,7 @@ def make_planted(
     slots = make_slots(SCHEME, RECIPES[recipe], np.sum(counts, axis=0))
     columns = columns_of(books[0].scorer.score(books[0].parts.values), SCHEME)
     cohort = Cohort(
-        table=informative(table)[0],
+        table=informative(table, RECIPES[recipe].drops_constant)[0],
         ledger=Ledger(books, slots, columns, SCHEME),
         recipe=RECIPES[recipe],
         objective=RECIPES[recipe].objective,
