@@ -30,6 +30,7 @@ class Planted:
     """A planted cohort, ready to be searched, and which planted cluster each case is of."""
 
     cohort: Cohort
+    features: FeatureTable  # every feature, the constant ones too, which the cohort leaves out
     clusters: np.ndarray  # (case,)
     pairs: tuple[tuple[np.ndarray, np.ndarray], ...]  # prediction and reference of each case
 
@@ -71,7 +72,7 @@ def make_planted(
         most_clusters=RECIPES[recipe].most_clusters,
         seed=seed,
     )
-    return Planted(cohort, np.arange(cases) % len(clusters), pairs)
+    return Planted(cohort, table, np.arange(cases) % len(clusters), pairs)
 
 
 def names_of(recipe: str, groups: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> d
         )
         for seed in range(1, 1 + SEEDS)
     ]
-    other = replace(shifted.cohort, table=shifted.cohort.table.named(table.names))
+    other = replace(shifted.cohort, table=shifted.features.named(table.names))
     other = replace(other, ledger=replace_slots(other, cohort))
     cases = everyone(other)
     settings, found = apply(other, decision.fitted, cases)
