@@ -25,7 +25,6 @@ from ensemble.choice import ChoiceError, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, verify_model
 from postprocess import refine
 from postprocess.artefacts import ArtefactError, Artefacts, load_artefacts
-from postprocess.feature_names import needs_votes
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +55,7 @@ def run_case(files: CaseFiles, ready: Ready, device: "torch.device", output: Pat
     began = time.perf_counter()
     model = ready.model
     case = read_case(files)
-    told = predict(case, model, device, needs_votes(ready.artefacts.feature_names))
+    told = predict(case, model, device, ready.artefacts.needs_votes)
     predicted = time.perf_counter()
     refined = refine(case, told.probabilities, model.head, ready.artefacts, told.votes)
     target = SCHEMES[files.scheme] if files.scheme else model.scheme

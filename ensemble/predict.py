@@ -43,7 +43,7 @@ def predict(
         if count_votes:
             ballot = ballot or Ballot(probabilities.shape[1:])
             labels = labels_from(probabilities, model.head, model.scheme)
-            ballot.add(labels, member.weight, model.scheme)
+            ballot.add(labels, model.scheme)
         probabilities *= np.float32(member.weight * share)
         mean = probabilities if mean is None else np.add(mean, probabilities, out=mean)
         log.info("case=%s member=%s seconds=%.1f",
@@ -54,24 +54,20 @@ def predict(
 
 
 class Ballot:
-    """Counts in which voxels members see tumour, in place.
-
-    Weights are divided at the end by a sum that was added up in the same order and precision, so
-    that a voxel that all members see has a share of exactly 1.
-    """
+    """Counts in which voxels members see tumour, whatever their weights, in place."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._weights = np.zeros(shape, np.float32)
-        self._all = np.float32(0)
+        self._votes = np.zeros(shape, np.float32)
+        self._members = 0
 
-    def add(self, labels: np.ndarray, weight: float, scheme: Scheme) -> None:
+    def add(self, labels: np.ndarray, scheme: Scheme) -> None:
         """Count one member's labels (z, y, x)."""
-        self._weights[scheme.mask(labels, scheme.tumour)] += np.float32(weight)
-        self._all += np.float32(weight)
+        self._votes[scheme.mask(labels, scheme.tumour)] += 1
+        self._members += 1
 
     def shares(self) -> np.ndarray:
-        """Return the weighted share of members that see tumour (z, y, x), float32."""
-        return self._weights / self._all
+        """Return the share of members that see tumour (z, y, x), float32."""
+        return self._votes / np.float32(self._members)
 
 
 def predict_member(case: Case, member: Member, model: Model, device: torch.device) -> np.ndarray:

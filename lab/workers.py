@@ -1,14 +1,22 @@
 """Where cases run: in this process, in several, or on a Dask cluster."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import joblib
 
 
-def workers(jobs: int, dask: str | None) -> Any:
-    """Return the context in which `joblib.Parallel(n_jobs=None)` runs."""
+@contextmanager
+def workers(jobs: int, dask: str | None) -> Iterator[None]:
+    """Hold the context in which `joblib.Parallel(n_jobs=None)` runs."""
     if dask is None:
-        return joblib.parallel_config(backend="loky", n_jobs=jobs)
+        with joblib.parallel_config(backend="loky", n_jobs=jobs):
+            yield
+        return
     from distributed import Client
 
-    return joblib.parallel_config(backend="dask", n_jobs=-1, client=Client(dask))
+    with (
+        Client(dask) as client,
+        joblib.parallel_config(backend="dask", n_jobs=-1, client=client),
+    ):
+        yield

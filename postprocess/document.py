@@ -15,7 +15,7 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
-from .feature_names import GROUPS, group_names
+from .feature_names import GROUPS, group_names, needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
 from .rules import Rule, row_from, rule_from
 
@@ -76,6 +76,11 @@ class Artefacts:
     def has_one_rule_set(self) -> bool:
         """Return whether every case gets the same rules, whatever its cluster."""
         return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
+
+    @property
+    def needs_votes(self) -> bool:
+        """Return whether a case's cluster depends on the votes of the ensemble's members."""
+        return not self.has_one_rule_set and needs_votes(self.feature_names)
 
 
 def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:

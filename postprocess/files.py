@@ -24,7 +24,8 @@ ARCHIVE_KEYS = ("probabilities", "softmax")  # nnU-Net's second version, and its
 ARCHIVE_ERRORS = (
     OSError, EOFError, ValueError, TypeError, RuntimeError, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
-REGIONS = ("WT", "TC", "ET")  # the order in which nnU-Net is trained on BraTS regions
+# The orders in which nnU-Net is trained on BraTS regions.
+REGIONS: tuple[tuple[str, ...], ...] = (("WT", "TC", "ET"), ("WT", "TC", "ET", "RC"))
 # Half precision rounds 1 by less than this, in each of a few channels.
 ROUNDING = 0.02
 HALF = 0.5
@@ -79,8 +80,9 @@ def read_probabilities(
     head = head_of(len(given), scheme)
     if head is None:
         expected = f"{1 + len(scheme.labels)} (background and labels)"
-        if set(REGIONS) <= set(scheme.regions):
-            expected += f" or {len(REGIONS)} ({', '.join(REGIONS)})"
+        for names in REGIONS:
+            if set(names) <= set(scheme.regions):
+                expected += f" or {len(names)} ({', '.join(names)})"
         raise CaseError(
             f"{path}: {key} of shape {given.shape}: {len(given)} channels, where {scheme.name} "
             f"has {expected}"
@@ -111,15 +113,16 @@ def _read_archive(path: Path) -> tuple[str, np.ndarray]:
 
 
 def head_of(channels: int, scheme: Scheme) -> Head | None:
-    """Return what so many channels mean: labels by value, or the nested regions; None if neither.
+    """Return what so many channels mean: labels by value, or regions; None if neither.
 
-    Where regions nest, each paints the first of its labels that the next one lacks.
+    Each region paints the first of its labels that the next one, if nested in it, lacks.
     """
     if channels == 1 + len(scheme.labels):
         names = sorted(scheme.labels, key=lambda name: scheme.labels[name])
         return Head("softmax", ((), *((name,) for name in names)), ("", *names))
-    if channels == len(REGIONS) and set(REGIONS) <= set(scheme.regions):
-        regions = tuple(scheme.regions[name] for name in REGIONS)
+    known = next((n for n in REGIONS if len(n) == channels), None)
+    if known and set(known) <= set(scheme.regions):
+        regions = tuple(scheme.regions[name] for name in known)
         inner = (*regions[1:], ())
         paints = [
             next(name for name in outer if name not in nested)
@@ -135,8 +138,10 @@ def _warn_of_strangers(observed: Observed, path: Path) -> None:
         return
     told = labels_from(observed.probabilities, observed.head, observed.scheme)
     labels = observed.labels
-    if observed.head.kind == "regions":  # these three know nothing of a cavity
-        labels = np.where(observed.scheme.mask(labels, REGIONS[0]), labels, 0)
+    if observed.head.kind == "regions":  # three of them know nothing of a cavity
+        known = {name for channel in observed.head.channels for name in channel}
+        values = [observed.scheme.labels[name] for name in known]
+        labels = np.where(np.isin(labels, values), labels, 0)
     labelled = np.count_nonzero((told > 0) | (labels > 0))
     differ = np.count_nonzero(told != labels)
     if differ > HALF * labelled:

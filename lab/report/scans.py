@@ -57,6 +57,6 @@ def backdrop(
     if scan.array.shape != reference.array.shape:
         return place[labels], f"Scan not shown: {image} has another size"
     inside = scan.array[scan.array != 0]
-    low, high = np.percentile(inside, (0.5, 99.7))
+    low, high = np.percentile(inside, (0.5, 99.7)) if inside.size else (0.0, 1.0)
     grey = (scan.array - low) / max(float(high - low), 1e-6)
     return (grey.clip(0, 1) * 235).astype(np.uint8), f"Scan: {image.name}"

@@ -180,3 +180,21 @@ def test_the_page_does_without_scans_and_names_what_is_missing(searched, tmp_pat
     assert "`python -m lab search` makes it" in capsys.readouterr().err
     assert main(["explain", str(work), "--html", str(tmp_path / "page.txt")]) == 2
     assert "ends in .html" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_table_and_the_same_rules(searched):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        to = ("--dask", cluster.scheduler_address)
+        assert features(searched, "dask", "--probabilities", searched / "npz", *to) == 0
+        assert main(["fit", str(searched / "dask")]) == 0
+        assert main(["search", str(searched / "dask"), *to]) == 0
+    tables = [load_table(searched / work / "features.npz") for work in ("work", "dask")]
+    np.testing.assert_array_equal(tables[0].rows, tables[1].rows)
+    one, other = (
+        json.loads((searched / work / "search.json").read_text()) for work in ("work", "dask")
+    )
+    assert one == other

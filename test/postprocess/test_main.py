@@ -297,10 +297,11 @@ def test_probabilities_let_their_rules_apply(place, run, key, dtype):
     assert read(place / "out" / f"{ID}.nii.gz")[7, 7, 7] == SNFH
 
 
-def test_a_region_head_is_read_in_its_order(place, run):
+@pytest.mark.parametrize("names", [("WT", "TC", "ET"), ("WT", "TC", "ET", "RC")])
+def test_a_region_head_is_read_in_its_order(place, run, names):
     freeze(place / "frozen", fallback=(DOUBT,))
     labels = tumour()
-    regions = [GLI.mask(labels, name) for name in ("WT", "TC", "ET")]
+    regions = [GLI.mask(labels, name) for name in names]
     probabilities = np.stack(regions).astype(np.float32)
     probabilities[2, 7, 7, 7] = 0.4
     save_npz(place / "npz" / f"{ID}.npz", probabilities)
@@ -328,9 +329,9 @@ def test_a_missing_file_is_named_and_its_rules_are_skipped(place, run):
         (np.zeros((5, 18, 22, 20), np.float32), r"shape (5, 18, 22, 20), not (channel, z, y, x)"),
         (np.zeros((20, 22, 18), np.float32), "shape (20, 22, 18), not (channel, z, y, x)"),
         (
-            np.zeros((4, 20, 22, 18), np.float32),
-            "shape (4, 20, 22, 18): 4 channels, where brats-gli has 5 (background and labels) or "
-            "3 (WT, TC, ET)",
+            np.zeros((6, 20, 22, 18), np.float32),
+            "shape (6, 20, 22, 18): 6 channels, where brats-gli has 5 (background and labels) or "
+            "3 (WT, TC, ET) or 4 (WT, TC, ET, RC)",
         ),
         (np.zeros((5, 20, 22, 18), np.uint8), "of type uint8, not floating point"),
         (np.full((5, 20, 22, 18), 1.5, np.float32), "values from 1.5 to 1.5 are no probabilities"),

@@ -12,6 +12,7 @@ from challenge.scheme import Head
 from postprocess import refine, refine_observed
 from postprocess.artefacts import Artefacts, Cluster, Fallback
 from postprocess.clusters import ClusterModel
+from postprocess.feature_names import group_names
 from postprocess.features import radiomic_features
 from postprocess.observed import Observed
 from postprocess.rules import RelabelMinor, RemoveSmall
@@ -127,6 +128,14 @@ def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels,
     assert run(case, labels, fixed(())).record["one_rule_set"] is True
     with pytest.raises(AssertionError, match="not asked for"):
         run(case, labels, fixed(rules))
+
+
+def test_votes_are_wanted_only_where_they_tell_clusters_apart():
+    names = group_names(GLI, "votes")
+    rules = (RemoveSmall("NETC", min_voxels=5),)
+    assert replace(fixed(rules), feature_names=names).needs_votes
+    assert not replace(fixed(rules, Fallback("pooled", rules)), feature_names=names).needs_votes
+    assert not fixed(rules).needs_votes
 
 
 def test_votes_and_probabilities_reach_the_cluster(case, labels):
