@@ -1,5 +1,6 @@
 """What ships: rules a cluster, one set for all, or nothing, and the numbers behind that."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ from lab.adaptive.slots import Setting
 from lab.significance import bootstrap_interval
 
 CURVE_RESAMPLES = 1000
+# A percentile interval is clear of zero as soon as a handful of cases improve and none suffers; the
+# sign-flip test asks for more of them, and a gain that four decimals do not show is none.
+LARGEST_P = 0.05
+LEAST_GAIN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Decision:
 def decide(cohort: Cohort, k: int | None = None) -> Decision:
     """Choose clusters and rules on all cases, and judge that way of choosing out of fold.
 
-    A gated recipe ships rules only where the 95 % interval of their held-out gain is above zero.
+    A gated recipe ships rules only where their held-out gain `is_clear`.
 
     Args:
         cohort: all cases.
@@ -43,7 +48,7 @@ def decide(cohort: Cohort, k: int | None = None) -> Decision:
     held = cross_fit(cohort, cases, k)
     pooled = cross_fit(cohort, cases, 1)
     effects = effect_table(cohort, {"pooled": pooled.settings, "adaptive": held.settings}, cases)
-    clear = {row["arm"]: bool(row["low"] > 0) for row in effects}
+    clear = {row["arm"]: is_clear(row) for row in effects}
     if not cohort.recipe.gated:
         ships, pooled_ships = "adaptive", True
     else:
@@ -54,6 +59,11 @@ def decide(cohort: Cohort, k: int | None = None) -> Decision:
     without = judged(cohort, [cohort.ledger.nothing] * len(cases), cases)
     gain = float((judged(cohort, settings, cases) - without).mean())
     return Decision(fitted, ships, pooled_ships, rows, effects, gain, clusters, held.k)
+
+
+def is_clear(row: Mapping[str, Any]) -> bool:
+    """Return whether a held-out gain is more than chance, and more than nothing."""
+    return bool(row["low"] > 0 and row["p"] < LARGEST_P and row["gain"] >= LEAST_GAIN)
 
 
 def curves(

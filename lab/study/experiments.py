@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from lab.adaptive.chain import assign, fit_space, with_clusters
 from lab.adaptive.crossfit import Cohort, HeldOut, apply, cross_fit, judged
 from lab.adaptive.decision import Decision, decide
-from lab.adaptive.effects import effect_table, gain_of
+from lab.adaptive.effects import CHANGED, effect_table, gain_of
 from lab.adaptive.objective import METRICS, goodness
 from lab.adaptive.slots import Setting, rules_of
 from lab.adaptive.told import rules_in_words
@@ -55,8 +56,8 @@ def compare_pairs(planted: Planted) -> list[dict[str, Any]]:
     }
     rng = np.random.default_rng(0)
     return [
-        {"better": better, "than": than, **gain_of(values[better] - values[than], rng)}
-        for better, than in (("global", "identity"), ("adaptive", "global"))
+        {"arm": arm, "over": other, **gain_of(values[arm] - values[other], rng)}
+        for arm, other in (("global", "identity"), ("adaptive", "global"))
     ]
 
 
@@ -98,13 +99,26 @@ def compare_objectives(planted: Planted) -> dict[str, Any]:
             before, after = (goodness(s, cohort.ledger.columns, judge) for s in (nothing, scores))
             judges[judge] = gain_of((after - before)[:, 0], rng)
         rows.append({"objective": row["arm"], "mean_rank": row["mean_rank"], "judges": judges})
+    overlap = cohort.ledger.scores(arms["overlap"], cases)[:, None]
+    dice, nsd = (
+        np.subtract(*(goodness(s, cohort.ledger.columns, judge)[:, 0] for s in (overlap, nothing)))
+        for judge in ("dice", "nsd")
+    )
+    opposite = (np.sign(dice) != np.sign(nsd)) & (np.minimum(abs(dice), abs(nsd)) > CHANGED)
     same = {
         f"{a} and {b}": float(np.mean([x == y for x, y in zip(arms[a], arms[b], strict=True)]))
         for a in arms
         for b in arms
         if a < b
     }
-    return {"rows": rows, "cases_with_equal_rules": same}
+    return {
+        "rows": rows,
+        "cases_with_equal_rules": same,
+        "dice_against_nsd": {
+            "spearman": float(spearmanr(dice, nsd)[0]),
+            "opposite": int(opposite.sum()),
+        },
+    }
 
 
 def compare_features(planted: Planted) -> list[dict[str, Any]]:

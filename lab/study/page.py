@@ -6,28 +6,54 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from lab.adaptive.work import write_json
 from lab.report.figures import ACCENT, INK, QUIET, grid
-from lab.report.page import environment, stylesheet
+from lab.report.page import environment, markdown_cell, stylesheet
+
+WRAPPED = 'td[style*="left"] { white-space: normal; }'
 
 
 def write_study(content: Mapping[str, Any], html: Path) -> list[Path]:
     """Write the page, and beside it Markdown and JSON."""
-    paths = [html, html.with_suffix(".md"), html.with_suffix(".json")]
+    text = render_markdown(content)
+    written = {
+        html: render_page(text, _figures(content)),
+        html.with_suffix(".md"): text,
+    }
+    for path, told in written.items():
+        path.write_text(told, encoding="utf-8")
+    numbers = html.with_suffix(".json")
+    write_json(numbers, content)
+    return [*written, numbers]
+
+
+def render_markdown(content: Mapping[str, Any]) -> str:
+    """Return the numbers as Markdown."""
     found = environment(Path(__file__).parent)
-    found.filters["signed4"] = signed4
-    found.filters["span"] = span
-    page = found.get_template("page.html.j2").render(
-        **content, css=stylesheet(), figures={k: Markup(v) for k, v in _figures(content).items()}
-    )
-    paths[0].write_text(page, encoding="utf-8")
+    found.filters |= {"signed4": signed4, "span": span, "words": words}
     text = found.get_template("page.md.j2").render(**content)
-    paths[1].write_text(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", encoding="utf-8")
-    write_json(paths[2], content)
-    return paths
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+
+
+def render_page(text: str, figures: Mapping[str, str]) -> str:
+    """Return the same text as one self-contained page, a figure below each heading that has one."""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    body = body.replace("<table>", '<div class="scroll"><table>')
+    body = body.replace("</table>", "</table></div>")
+    for heading, svg in figures.items():
+        told = f"<h2>{heading}</h2>\n"
+        body = body.replace(told, f"{told}<figure>{svg}</figure>\n")
+    title = text.splitlines()[0].removeprefix("# ")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{stylesheet()}{WRAPPED}</style>\n</head>\n"
+        f"<body><main>\n{body}</main></body>\n</html>\n"
+    )
 
 
 def signed4(value: float | None) -> str:
@@ -40,11 +66,22 @@ def span(row: Mapping[str, Any]) -> str:
     return f"{signed4(row['low'])} to {signed4(row['high'])}"
 
 
+def words(rules: str) -> Markup:
+    """Return rules for a cell of a table: no sign that HTML or Markdown would read."""
+    return Markup(markdown_cell(rules.replace("<", "below").replace("->", "→")))
+
+
 def _figures(content: Mapping[str, Any]) -> dict[str, str]:
+    """Draw the figures, by the heading that each stands below."""
+    null, recipes = content["null"], content["recipes"]
     return {
-        "arms": _intervals(content["arms"][1:], "arm", "arms"),
-        "null": grid([None], lambda ax, _: _null(ax, content["null"]), "null", 1, 2.6),
-        "recipes": grid([None], lambda ax, _: _recipes(ax, content["recipes"]), "recipes", 1, 2.2),
+        "Adaptive, global, identity": _intervals(content["arms"][1:], "arm", "arms"),
+        "The published recipe and ours": grid(
+            [None], lambda ax, _: _recipes(ax, recipes), "recipes", 1, 2.2
+        ),
+        "Where nothing is to be gained": grid(
+            [None], lambda ax, _: _null(ax, null), "null", 1, 2.6
+        ),
     }
 
 

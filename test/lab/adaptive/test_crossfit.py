@@ -7,7 +7,8 @@ import pytest
 from toy import ET, SOUND, book, cohort, specks, two_kinds
 
 from lab.adaptive.crossfit import apply, choose_k, cross_fit, fit, folds_of, judged
-from lab.adaptive.decision import curves, decide
+from lab.adaptive.decision import curves, decide, is_clear
+from lab.adaptive.effects import gain_of
 from lab.adaptive.recipe import RECIPES
 
 
@@ -97,6 +98,16 @@ def test_identity_ships_where_nothing_is_to_be_gained(seed):
     decision = decide(cohort(books, rng.normal(size=(40, 6))))
     assert decision.ships == "identity"
     assert not decision.pooled_ships
+
+
+def test_a_gain_must_be_more_than_chance_and_more_than_nothing():
+    """Of 60 cases 4 improve and none suffers: the interval is clear, the sign-flip test is not."""
+    few, many, tiny = np.zeros((3, 60))
+    few[:4], many[:12], tiny[:] = 0.1, 0.1, 1e-5
+    rows = [gain_of(gain, np.random.default_rng(0)) for gain in (few, many, tiny)]
+    assert [row["low"] > 0 for row in rows] == [True, True, True]
+    assert rows[0]["p"] == pytest.approx(1 / 8, abs=0.02)  # 2 of the 2^4 ways to flip
+    assert [is_clear(row) for row in rows] == [False, True, False]
 
 
 def test_the_published_method_ships_its_best_of_grid_whatever_it_gains():

@@ -16,7 +16,7 @@ def test_a_miniature_study_finds_the_direction_and_ships_nothing_where_nothing_i
     content = json.loads(html.with_suffix(".json").read_text())
     gains = {row["arm"]: row["gain"] for row in content["arms"]}
     assert gains["adaptive, both"] > gains["global, both"] > gains["identity"] == 0
-    pairs = {row["better"]: row for row in content["pairs"]}
+    pairs = {row["arm"]: row for row in content["pairs"]}
     assert pairs["adaptive"]["low"] > 0
     assert [row["ships"] for row in content["null"]] == ["identity"]
     recipes = {row["recipe"]: row for row in content["recipes"]}
