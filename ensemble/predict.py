@@ -1,20 +1,39 @@
-"""A case through every member: averaged, and the members' votes counted."""
+"""A case through every member: averaged, within the time there is, and the members' votes counted.
+
+Folds of one network average their logits, as stock nnU-Net's folds do; networks that differ in
+plan, channels or head average their probabilities on the case's own grid.
+"""
 
 import logging
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from challenge.case import Case
-from challenge.scheme import Head, Scheme, labels_from
+from challenge.scheme import Head, labels_from
+from ensemble.average import Ballot, Mean, to_head
+from ensemble.budget import STEPS, Budget, Course, Effort
+from ensemble.engine import Engine
+from ensemble.groups import by_weight, in_groups, prepared_alike
 from ensemble.manifest import Member, Model
-from ensemble.network import build_network, load_network
-from ensemble.preprocess import prepare, restore
-from ensemble.sliding_window import predict_logits
+from ensemble.preprocess import (
+    Inside,
+    Prepared,
+    find_inside,
+    prepare,
+    prepared_shape,
+    restore,
+)
+from ensemble.sliding_window import Sums, count_tiles, pad, tiles
 
 log = logging.getLogger("podium")
+
+# An early answer is worth its cost where the rest takes longer than this.
+EARLY_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -23,76 +42,131 @@ class Prediction:
 
     probabilities: np.ndarray  # (channel, z, y, x) float32
     votes: np.ndarray | None = None  # (z, y, x) float32, share of members that see tumour
+    members_run: int = 1
+    dropped: tuple[str, ...] = ()  # what time did not allow, in words
+    is_final: bool = True
 
 
 def predict(
-    case: Case, model: Model, device: torch.device, count_votes: bool = False
-) -> Prediction:
-    """Return the ensemble's probabilities and, if asked for, its members' votes for tumour.
+    case: Case, model: Model, engine: Engine, budget: Budget | None = None,
+    count_votes: bool = False,
+) -> Iterator[Prediction]:  # fmt: skip
+    """Yield the ensemble's answer, which is final, perhaps after an early one of its first member.
 
-    The channels mean what `model.head` says. Members are loaded one at a time; each counts once,
-    with its manifest weight over the sum of weights.
+    The channels mean what `model.head` says. Each member counts once, with its manifest weight over
+    the sum of weights. Memory grows with the case and its channels, not with the members.
+
+    Args:
+        case: what to segment.
+        model: its members and how they are run.
+        engine: where they are run.
+        budget: the time there is; without one, all is run. An early answer comes only with one.
+        count_votes: whether to tell how many members see tumour where.
     """
-    share = 1 / sum(member.weight for member in model.members)
-    mean: np.ndarray | None = None
-    ballot: Ballot | None = None
-    for member in model.members:
-        began = time.perf_counter()
-        probabilities = predict_member(case, member, model, device)
-        probabilities = to_head(probabilities, member.head, model.head)
-        if count_votes:
-            ballot = ballot or Ballot(probabilities.shape[1:])
-            labels = labels_from(probabilities, model.head, model.scheme)
-            ballot.add(labels, model.scheme)
-        probabilities *= np.float32(member.weight * share)
-        mean = probabilities if mean is None else np.add(mean, probabilities, out=mean)
-        log.info("case=%s member=%s seconds=%.1f",
-                 case.id, member.name, time.perf_counter() - began)  # fmt: skip
-    if mean is None:
-        raise ValueError(f"model {model.name} has no members")
-    return Prediction(mean, ballot.shares() if ballot else None)
+    budget = budget or Budget()
+    crew = by_weight(model.members)
+    with engine.timed("prepare"):
+        inside = find_inside(case, crew[0].sequences)
+    course = _course(case, model, crew, inside, budget)
+    mean = Mean(model.head)
+    ballot = Ballot(inside.case_shape) if count_votes else None
+    for group, view in _views(case, crew, inside, engine, model.head):
+        sums, weight = engine.new_sums(len(group[0].head.channels), view.shape), 0.0
+        for member in group:
+            if not run_member(member, crew.index(member), view, sums, engine, course):
+                continue
+            if ballot is not None:
+                own = view.restored(sums.own_logits(view.inner))
+                ballot.add(labels_from(own, model.head, model.scheme), model.scheme)
+            sums.finish(member.weight)
+            weight += member.weight
+            if course.is_early() and course.rest_s() > EARLY_S:
+                yield Prediction(view.restored(sums.logits(view.inner)), is_final=False)
+        if weight:
+            with engine.timed("restore"):
+                mean.add(view.restored(sums.logits(view.inner)), weight)
+    dropped = tuple(course.dropped())
+    if dropped:
+        log.warning("case=%s time is short, given up: %s", case.id, "; ".join(dropped))
+    probabilities = mean.value(inside.case_shape)
+    votes = ballot.shares() if ballot else None
+    yield Prediction(probabilities, votes, course.members_run, dropped)
 
 
-class Ballot:
-    """Counts in which voxels members see tumour, whatever their weights, in place."""
+class View:
+    """A case as one kind of network sees it, padded to at least one tile."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self._votes = np.zeros(shape, np.float32)
-        self._members = 0
+    def __init__(self, prepared: Prepared, member: Member, head: Head) -> None:
+        self._prepared, self._member, self._head = prepared, member, head
+        padded, self.inner = pad(prepared.data, member.plan.patch)
+        self.volume = torch.from_numpy(padded)
+        self.shape = tuple(self.volume.shape[1:])
 
-    def add(self, labels: np.ndarray, scheme: Scheme) -> None:
-        """Count one member's labels (z, y, x)."""
-        self._votes[scheme.mask(labels, scheme.tumour)] += 1
-        self._members += 1
-
-    def shares(self) -> np.ndarray:
-        """Return the share of members that see tumour (z, y, x), float32."""
-        return self._votes / np.float32(self._members)
+    def restored(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities (channel, z, y, x) on the case's own grid, in the wanted head."""
+        own = self._member
+        probabilities = restore(logits, self._prepared, own.plan, own.head)
+        return to_head(probabilities, own.head, self._head)
 
 
-def predict_member(case: Case, member: Member, model: Model, device: torch.device) -> np.ndarray:
+def run_member(
+    member: Member, rank: int, view: View, sums: Sums, engine: Engine, course: Course
+) -> bool:
+    """Add a member's answer, as far as time allows; return whether there is any."""
+    began, step, done, ran = time.perf_counter(), course.full.step, 0, False
+    places = list(tiles(view.shape, member.plan.patch, step))
+    while done < len(places):
+        effort = course.effort(rank, step, done)
+        if effort is None:
+            break
+        if effort.step > step and done <= 1:
+            step, done = effort.step, 0
+            places = list(tiles(view.shape, member.plan.patch, step))
+        passes = (len(places) - done) * effort.passes_a_tile
+        loaded = engine.load(member, passes)
+        axes = tuple(axis for axis in effort.mirror_axes if axis in loaded.mirror_axes)
+        started = course.budget.now()
+        logits = engine.run(member, view.volume[(slice(None), *places[done])], axes, sums)
+        with engine.timed("blend"):
+            sums.add(logits, places[done])
+        course.ran(rank, effort, course.budget.now() - started)
+        done, ran = done + 1, True
+    else:
+        course.finish(rank, step)
+    log.info("member=%s tiles=%d seconds=%.1f", member.name, done, time.perf_counter() - began)
+    return ran
+
+
+def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> np.ndarray:
     """Return one member's probabilities (channel, z, y, x) in its own head."""
-    prepared = prepare(case, member.sequences, member.plan)
-    network = build_network(member.plan, len(member.sequences), len(member.head.channels))
-    network, mirror_axes = load_network(network, member.checkpoint)
-    axes = mirror_axes if model.mirroring else ()
-    window = (prepared.data, member.plan.patch, model.step, axes)
-    try:
-        logits = predict_logits(network.to(device), *window)
-    except torch.OutOfMemoryError:
-        # Slow beats dead: the platform gives no second chance.
-        log.warning("case=%s does not fit the GPU's memory; going on on the CPU", case.id)
-        logits = predict_logits(network.to("cpu"), *window)
-    return restore(logits, prepared, member.plan, member.head)
+    alone = replace(model, members=(member,), head=member.head)
+    return [told.probabilities for told in predict(case, alone, engine)][-1]
 
 
-def to_head(probabilities: np.ndarray, own: Head, target: Head) -> np.ndarray:
-    """Bring probabilities (channel, z, y, x) from a member's head to the ensemble's."""
-    if own == target:
-        return np.ascontiguousarray(probabilities)
-    if own.kind != "softmax" or target.kind != "regions":
-        raise ValueError(f"{own} cannot be brought to {target}")
-    of = {names[0]: i for i, names in enumerate(own.channels) if names}
-    return np.stack(
-        [probabilities[[of[name] for name in region]].sum(0) for region in target.channels]
-    )
+def _views(
+    case: Case, crew: Sequence[Member], inside: Inside, engine: Engine, head: Head
+) -> Iterator[tuple[list[Member], View]]:
+    """Yield every group and what it sees; what is seen alike in a row is prepared once."""
+    prepared, before = None, crew[0]
+    for group in in_groups(crew):
+        first = group[0]
+        if prepared is None or not prepared_alike(first, before):
+            with engine.timed("prepare"):
+                prepared = prepare(case, first.sequences, first.plan, inside)
+        before = first
+        yield group, View(prepared, first, head)
+
+
+def _course(
+    case: Case, model: Model, crew: Sequence[Member], inside: Inside, budget: Budget
+) -> Course:
+    """Lay out what there is to run."""
+    shapes = [prepared_shape(case, member.plan, inside) for member in crew]
+    steps = (model.step, *(step for step in STEPS if step > model.step))
+    counted = [
+        {step: count_tiles(shape, member.plan.patch, step) for step in steps}
+        for shape, member in zip(shapes, crew, strict=True)
+    ]
+    axes = (0, 1, 2) if model.mirroring else ()
+    voxels = [math.prod(member.plan.patch) for member in crew]
+    return Course(Effort(len(crew), model.step, axes), counted, voxels, budget)

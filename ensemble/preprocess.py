@@ -1,10 +1,11 @@
 """Crop, normalise, resample, and the way back. Arrays are (channel, ...) in the plan's axes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
-from scipy import ndimage, special
+from scipy import special
 
 from challenge.case import Case
 from challenge.scheme import Head
@@ -13,28 +14,54 @@ from ensemble.resampling import new_shape, resample
 
 
 @dataclass(frozen=True)
+class Inside:
+    """Where a case is not zero, in its own axes (z, y, x); the same for every network."""
+
+    box: tuple[slice, slice, slice]
+    mask: np.ndarray  # bool, of the box: what normalisation over non-zero voxels sees
+    case_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What a network sees of a case, and how to find the way back."""
 
     data: np.ndarray  # (channel, ...) float32, on the network's grid
-    box: tuple[slice, slice, slice]  # where it lies in the case, in the plan's axes
-    case_shape: tuple[int, int, int]  # in the plan's axes
+    inside: Inside
     spacing_mm: tuple[float, ...]  # of the case, in the plan's axes
 
 
-def prepare(case: Case, sequences: tuple[str, ...], plan: Plan) -> Prepared:
+def find_inside(case: Case, sequences: Sequence[str]) -> Inside:
+    """Find what nnU-Net calls non-zero: any sequence, holes filled; all where all is zero."""
+    mask = case.images[sequences[0]] != 0
+    for sequence in sequences[1:]:
+        mask |= case.images[sequence] != 0
+    box = _bounds(mask)
+    # Holes touch no face of the box around the mask: outside of it there is nothing to fill.
+    return Inside(box, _fill_holes(mask[box]), mask.shape)
+
+
+def prepare(case: Case, sequences: tuple[str, ...], plan: Plan, inside: Inside) -> Prepared:
     """Bring a case to a network's grid as nnU-Net 2.8's DefaultPreprocessor does."""
-    volumes = np.stack([case.images[sequence] for sequence in sequences])
-    volumes = volumes.transpose(0, *(axis + 1 for axis in plan.transpose))
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
-    mask = ndimage.binary_fill_holes((volumes != 0).any(0))
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    cropped, inside = volumes[(slice(None), *box)], mask[box]
-    # Normalised before resampled: a resampled mask would no longer fit the image.
-    data = np.stack([_normalise(c, inside, plan, i) for i, c in enumerate(cropped)])
-    shape = new_shape(data.shape[1:], spacing_mm, plan.spacing_mm)
-    data = resample(data, shape, spacing_mm, plan.spacing_mm, plan.image_resampling)
-    return Prepared(data, box, mask.shape, spacing_mm)
+    mask = inside.mask.transpose(plan.transpose)
+    shape = new_shape(mask.shape, spacing_mm, plan.spacing_mm)
+    data = np.empty((len(sequences), *shape), np.float32)
+    for i, sequence in enumerate(sequences):
+        image = case.images[sequence][inside.box].transpose(plan.transpose)
+        # Normalised before resampled: a resampled mask would no longer fit the image.
+        image = _normalise(np.array(image, np.float32, order="C"), mask, plan, i)
+        data[i] = resample(image[None], shape, spacing_mm, plan.spacing_mm, plan.image_resampling)[
+            0
+        ]
+    return Prepared(data, inside, spacing_mm)
+
+
+def prepared_shape(case: Case, plan: Plan, inside: Inside) -> tuple[int, ...]:
+    """Return the size of what `prepare` would make."""
+    spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
+    shape = [inside.mask.shape[axis] for axis in plan.transpose]
+    return new_shape(shape, spacing_mm, plan.spacing_mm)
 
 
 def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> np.ndarray:
@@ -42,22 +69,52 @@ def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> n
 
     Outside the box everything is background with certainty.
     """
-    shape = tuple(side.stop - side.start for side in prepared.box)
-    logits = resample(logits, shape, plan.spacing_mm, prepared.spacing_mm, plan.logit_resampling)
-    # Stock nnU-Net resamples into the half precision that its logits come in.
-    logits = logits.astype(np.float16).astype(np.float32)
-    activate = special.expit if head.kind == "regions" else _softmax
-    probabilities = np.zeros((len(logits), *prepared.case_shape), np.float32)
+    inside = prepared.inside
+    shape = tuple(inside.mask.shape[axis] for axis in plan.transpose)
+    probabilities = np.zeros((len(logits), *inside.case_shape), np.float32)
     if head.kind == "softmax":
         probabilities[0] = 1
-    probabilities[(slice(None), *prepared.box)] = activate(logits)
-    return probabilities.transpose(0, *(axis + 1 for axis in plan.transpose_back))
+    within = np.empty((len(logits), *inside.mask.shape), np.float32)
+    for channel, own in zip(within, logits, strict=True):
+        back = resample(
+            own[None], shape, plan.spacing_mm, prepared.spacing_mm, plan.logit_resampling
+        )[0]
+        # Stock nnU-Net resamples into the half precision that its logits come in.
+        channel[:] = back.astype(np.float16).transpose(plan.transpose_back)
+    if head.kind == "regions":
+        special.expit(within, out=within)
+    else:
+        _softmax(within)
+    probabilities[(slice(None), *inside.box)] = within
+    return probabilities
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(0))
-    powers /= powers.sum(0)
-    return powers
+def _bounds(mask: np.ndarray) -> tuple[slice, slice, slice]:
+    """Return the box around a mask, everything where it is empty."""
+    sides = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = np.flatnonzero(mask.any(others))
+        sides.append(slice(int(filled[0]), int(filled[-1]) + 1) if filled.size else slice(None))
+    return sides[0], sides[1], sides[2]
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Fill what cannot be reached from a face through faces of voxels, as scipy does."""
+    pieces = cc3d.connected_components(~mask, connectivity=6)
+    outside = np.zeros(int(pieces.max()) + 1, bool)
+    for axis in range(3):
+        for end in (0, -1):
+            outside[np.unique(pieces.take(end, axis))] = True
+    outside[0] = False  # the mask itself
+    return ~outside[pieces]
+
+
+def _softmax(logits: np.ndarray) -> None:
+    """Turn logits (channel, ...) into probabilities in place."""
+    logits -= logits.max(0)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(0)
 
 
 def _normalise(image: np.ndarray, inside: np.ndarray, plan: Plan, channel: int) -> np.ndarray:

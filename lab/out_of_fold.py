@@ -10,9 +10,11 @@ from pathlib import Path
 
 from challenge.case import read_case, write_labels
 from challenge.scheme import labels_from
+from ensemble.average import to_head
 from ensemble.device import choose_device
+from ensemble.engine import Engine
 from ensemble.manifest import Member, verify_model
-from ensemble.predict import predict_member, to_head
+from ensemble.predict import predict_member
 from lab.cohort import read_cohort
 
 
@@ -23,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--splits", type=Path, required=True, help="splits_final.json of training")
     parser.add_argument("--out", type=Path, required=True, help="label maps go here")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--backend", default="auto", metavar="NAME", help="what runs networks")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     cohort = {case.files.id: case for case in read_cohort(args.cohort, model.scheme)}
     splits = json.loads(args.splits.read_text(encoding="utf-8"))
     args.out.mkdir(parents=True, exist_ok=True)
-    device = choose_device(args.device)
+    engine = Engine(choose_device(args.device), args.backend)
     for member in model.members:
         for id in splits[fold_of(member, splits)]["val"]:
             if (args.out / cohort[id].files.output).exists():
                 continue  # an interrupted run goes on where it stopped
             case = read_case(cohort[id].files)
-            own = predict_member(case, member, model, device)
+            own = predict_member(case, member, model, engine)
             probabilities = to_head(own, member.head, model.head)
             labels = labels_from(probabilities, model.head, model.scheme)
             write_labels(labels, cohort[id].files, args.out)

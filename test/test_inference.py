@@ -74,6 +74,32 @@ def test_a_brats_folder(tmp_path: Path, run: Callable[..., int], capfd: pytest.C
     assert "3 of 3 cases written" in capfd.readouterr().out
 
 
+def test_a_limit_that_is_over_still_gives_valid_files_and_says_so(
+    tmp_path: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    for id in GLI[:2]:
+        files.write_brats_case(tmp_path / "in" / id, id)
+    files.write_panther_case(tmp_path / "abdomen", "abdominal-t1-mri")
+    assert run("--time-limit", "1e-9", "--record", str(tmp_path / "record.json")) == 0
+    assert written(tmp_path / "out") == [f"{id}.nii.gz" for id in GLI[:2]]
+    assert not nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").get_fdata().any()
+    assert "time is short, given up: 3 of 3 members" in capfd.readouterr().out
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["cases"][GLI[0]]["given_up"] == ["3 of 3 members"]
+    assert run("--time-limit", "1e-9", source="abdomen") == 0  # and never empty for PANTHER
+    place = tmp_path / "out" / "images" / "pancreatic-tumor-segmentation" / "0a1b-scan.mha"
+    assert SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(place))).any()
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_backend_by_name(tmp_path: Path, run: Callable[..., int], backend: str):
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    assert run("--backend", backend, "--record", str(tmp_path / "record.json")) == 0
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert set(record["seconds"]) == {"prepare", "load", "networks", "blend", "restore"}
+    assert record["cases"][GLI[0]]["given_up"] == []
+
+
 @pytest.mark.parametrize("task", ["t1", "t2"])
 def test_panther(tmp_path: Path, run: Callable[..., int], task: str):
     files.write_panther_case(tmp_path / "in", f"abdominal-{task}-mri")
@@ -186,9 +212,12 @@ def test_paths_that_cannot_work(tmp_path: Path, run: Callable[..., int], capfd):
     flags = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "missing")]
     assert inference.main(flags) == 2
     assert "missing: no such output folder" in capfd.readouterr().err
-    with pytest.raises(SystemExit) as usage:
-        run("--device", "abacus")
-    assert usage.value.code == 2
+    assert run("--backend", "abacus") == 2
+    assert "--backend: no backend 'abacus', only openvino" in capfd.readouterr().err
+    for flag, value in (("--device", "abacus"), ("--time-limit", "0"), ("--time-limit", "soon")):
+        with pytest.raises(SystemExit) as usage:
+            run(flag, value)
+        assert usage.value.code == 2
 
 
 def test_a_read_only_output(tmp_path: Path, run: Callable[..., int], capfd, monkeypatch):

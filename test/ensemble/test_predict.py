@@ -1,5 +1,9 @@
-"""The average over members: each counted once, with its weight, whatever its head."""
+"""The ensemble: each member counted once, whatever its head, and as much as time allows."""
 
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,78 +13,119 @@ import tiny
 import torch
 from test_stock import scan
 
+from challenge.case import Case
 from challenge.scheme import Head, labels_from, probability_of
 from ensemble import predict as module
-from ensemble.manifest import ManifestError, Model, verify_model
-from ensemble.predict import predict, predict_member, to_head
+from ensemble.average import to_head
+from ensemble.budget import Budget
+from ensemble.engine import Engine, Loaded
+from ensemble.groups import in_groups
+from ensemble.manifest import ManifestError, Member, Model, verify_model
+from ensemble.predict import predict, predict_member
 from lab.__main__ import main as lab
 
-CPU = torch.device("cpu")
 CASE = scan((20, 18, 22), (1, 1, 1), 2)
+LONG = scan((36, 20, 20), (1, 1, 1), 2)  # three tiles in a row; two, where they do not overlap
+Answer = Callable[[torch.Tensor], torch.Tensor]
 
 
-def packed(tmp_path: Path, *sources: Path, weights: tuple[str, ...] = ()) -> Model:
-    flags = ["--weight", *weights] if weights else []
+def engine() -> Engine:
+    return Engine(torch.device("cpu"), "torch")
+
+
+def answer(case: Case, model: Model) -> np.ndarray:
+    (told,) = predict(case, model, engine())
+    return told.probabilities
+
+
+def packed(tmp_path: Path, *sources: Path, flags: tuple[str, ...] = ()) -> Model:
     out = str(tmp_path / "weights")
     lab(["pack", *map(str, sources), "--model", "m", "--scheme", "brats-gli", "--out", out, *flags])
     return verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
 
 
-def test_each_member_counts_exactly_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def folds(tmp_path: Path, n: int, *flags: str) -> Model:
+    source = tiny.train(tmp_path / "folds", tiny.plans(), tiny.dataset(), folds=range(n))
+    return packed(tmp_path, source, flags=flags)
+
+
+class Scripted(Engine):
+    """An engine whose networks answer as told, and say when they were asked."""
+
+    def __init__(self, answers: list[Answer], model: Model) -> None:
+        super().__init__(torch.device("cpu"), "torch")
+        names = [member.name for member in model.members]
+        self.answers, self.asked = dict(zip(names, answers, strict=True)), []
+
+    def load(self, member: Member, passes: int) -> Loaded:
+        def forward(tiles: torch.Tensor) -> torch.Tensor:
+            self.asked.append(member.name)
+            return self.answers[member.name](tiles)
+
+        return Loaded(forward, (0, 1, 2))
+
+
+def says(channel: int, sure: float = 20.0) -> Answer:
+    """Answer with certainty for one of five channels."""
+
+    def forward(tiles: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros((len(tiles), 5, *tiles.shape[2:]))
+        logits[:, channel] = sure
+        return logits
+
+    return forward
+
+
+def test_each_member_counts_exactly_once(tmp_path: Path) -> None:
     """A published winner added fold 1 four times and folds 2 to 4 never."""
-    source = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset(), folds=(0, 1, 2, 3, 4))
-    model = packed(tmp_path, source)
+    model = folds(tmp_path, 5)
     assert [m.checkpoint.parent.name for m in model.members] == [f"fold_{k}" for k in range(5)]
-    # each member answers with a one in a channel of its own
-    answers = dict(zip([m.name for m in model.members], np.eye(5, dtype=np.float32), strict=True))
-    calls = []
+    scripted = Scripted([says(channel) for channel in range(5)], model)
+    (told,) = predict(CASE, model, scripted)
+    assert Counter(scripted.asked) == {member.name: 2 for member in model.members}  # two tiles
+    middle = told.probabilities[:, 10, 9, 11]
+    np.testing.assert_allclose(middle, 0.2, atol=1e-6)  # five logits of 20/5 are all alike
 
-    def answer(case: object, member: object, *_: object) -> np.ndarray:
-        calls.append(member.name)
-        return np.broadcast_to(answers[member.name].reshape(5, 1, 1, 1), (5, 2, 2, 2)).copy()
 
-    monkeypatch.setattr(module, "predict_member", answer)
-    mean = predict(CASE, model, CPU).probabilities
-    assert sorted(calls) == sorted(answers)
-    np.testing.assert_allclose(mean, 0.2, atol=1e-7)
+def test_folds_of_one_network_average_logits_and_networks_probabilities(tmp_path: Path) -> None:
+    a = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset(), folds=(0, 1))
+    b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(1.4, 1.2, 1.2)), tiny.dataset())
+    model = packed(tmp_path, a, b)
+    assert [len(group) for group in in_groups(model.members)] == [2, 1]
+    (told,) = predict(CASE, model, Scripted([says(1, 4.0), says(1, 0.0), says(2, 9.0)], model))
+    folds_say = math.exp(2) / (math.exp(2) + 4)  # the mean logit of 4 and 0
+    other_says = 1 / (math.exp(9) + 4)
+    expected = (2 * folds_say + other_says) / 3
+    assert told.probabilities[1, 10, 9, 11] == pytest.approx(expected, abs=1e-4)
 
 
 def test_weights_count_and_order_does_not(tmp_path: Path) -> None:
     a = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset(), folds=(0,))
     b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(1.4, 1.2, 1.2)), tiny.dataset(), (7,))
-    model = packed(tmp_path / "ab", a, b, weights=("3", "1"))
-    swapped = packed(tmp_path / "ba", b, a, weights=("1", "3"))
-    alone = [predict_member(CASE, member, model, CPU) for member in model.members]
-    mean = predict(CASE, model, CPU).probabilities
+    model = packed(tmp_path / "ab", a, b, flags=("--weight", "3", "1"))
+    swapped = packed(tmp_path / "ba", b, a, flags=("--weight", "1", "3"))
+    alone = [predict_member(CASE, member, model, engine()) for member in model.members]
+    mean = answer(CASE, model)
     np.testing.assert_allclose(mean, 0.75 * alone[0] + 0.25 * alone[1], atol=1e-6)
-    np.testing.assert_allclose(predict(CASE, swapped, CPU).probabilities, mean, atol=1e-6)
+    np.testing.assert_allclose(answer(CASE, swapped), mean, atol=1e-6)
     assert np.abs(alone[0] - alone[1]).max() > 0.1
 
 
-def test_each_member_votes_once_whatever_its_weight(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset(), folds=(0, 1, 2))
-    model = packed(tmp_path, source)
-    weights = dict(zip([m.name for m in model.members], (1.0, 2.0, 0.7), strict=True))
-    members = tuple(replace(m, weight=weights[m.name]) for m in model.members)
-    model = replace(model, members=members)
-    # voxel -> the channel that each member is sure of: ET is 3, RC, which is no tumour, is 4
-    answers = dict(zip(weights, ((3, 3, 3, 0), (3, 0, 1, 4), (3, 0, 2, 3)), strict=True))
-
-    def answer(case: object, member: object, *_: object) -> np.ndarray:
-        chosen = np.eye(5, dtype=np.float32)[list(answers[member.name])]
-        return np.ascontiguousarray(chosen.T).reshape(5, 1, 2, 2)
-
-    monkeypatch.setattr(module, "predict_member", answer)
-    without, told = predict(CASE, model, CPU), predict(CASE, model, CPU, count_votes=True)
-    assert without.votes is None
-    np.testing.assert_array_equal(told.probabilities, without.probabilities)
+def test_each_member_votes_once_whatever_its_weight(tmp_path: Path) -> None:
+    model = folds(tmp_path, 3)
+    pairs = zip(model.members, (1.0, 2.0, 0.7), strict=True)
+    model = replace(model, members=tuple(replace(m, weight=weight) for m, weight in pairs))
+    # ET is channel 3; RC, which is no tumour, is channel 4
+    scripted = Scripted([says(3), says(4), says(3)], model)
+    (told,) = predict(CASE, model, scripted, count_votes=True)
     assert told.votes is not None
     assert told.votes.dtype == np.float32
-    assert told.votes.shape == (1, 2, 2)
-    np.testing.assert_allclose(told.votes.ravel(), [1, 1 / 3, 1, 1 / 3], rtol=1e-6)
-    assert told.votes[0, 0, 0] == 1  # exactly
+    assert told.votes.shape == CASE.images["t1c"].shape
+    assert told.votes[10, 9, 11] == np.float32(2 / 3)
+    assert told.votes[0, 0, 0] == 0  # outside the head nobody sees anything
+    (without,) = predict(CASE, model, scripted)
+    assert without.votes is None
+    np.testing.assert_array_equal(told.probabilities, without.probabilities)
 
 
 def test_softmax_and_region_members_together(tmp_path: Path) -> None:
@@ -89,11 +134,9 @@ def test_softmax_and_region_members_together(tmp_path: Path) -> None:
     b = tiny.train(tmp_path / "b", tiny.plans(), regions, (3,))
     model = packed(tmp_path, a, b)
     assert model.head.kind == "regions"
-    softmax, region = (predict_member(CASE, member, model, CPU) for member in model.members)
+    softmax, region = (predict_member(CASE, member, model, engine()) for member in model.members)
     wt = softmax[[1, 2, 3]].sum(0)
-    np.testing.assert_allclose(
-        predict(CASE, model, CPU).probabilities[0], (wt + region[0]) / 2, atol=1e-6
-    )
+    np.testing.assert_allclose(answer(CASE, model)[0], (wt + region[0]) / 2, atol=1e-6)
 
 
 def test_channels_follow_the_members_own_order(tmp_path: Path) -> None:
@@ -104,10 +147,8 @@ def test_channels_follow_the_members_own_order(tmp_path: Path) -> None:
     images = CASE.images
     renamed = {"t1n": "t2f", "t1c": "t1c", "t2w": "t1n", "t2f": "t2w"}
     case = type(CASE)("x", {new: images[old] for old, new in renamed.items()}, CASE.spacing_mm)
-    one = predict(CASE, packed(tmp_path / "1", plain), CPU).probabilities
-    np.testing.assert_array_equal(
-        predict(case, packed(tmp_path / "2", turned), CPU).probabilities, one
-    )
+    one = answer(CASE, packed(tmp_path / "1", plain))
+    np.testing.assert_array_equal(answer(case, packed(tmp_path / "2", turned)), one)
 
 
 def test_members_whose_labels_do_not_match_are_refused(tmp_path: Path) -> None:
@@ -119,22 +160,91 @@ def test_members_whose_labels_do_not_match_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "weights" / "m").exists()
 
 
-def test_out_of_gpu_memory_goes_on_on_the_cpu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class Clock:
+    """A clock that only the script turns on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def slow(clock: Clock, seconds: Callable[[], float], inner: Answer) -> Answer:
+    def forward(tiles: torch.Tensor) -> torch.Tensor:
+        clock.now += seconds() * len(tiles)
+        return inner(tiles)
+
+    return forward
+
+
+def run_against_time(
+    model: Model, limit_s: float, seconds: Callable[[], float]
+) -> tuple[list[module.Prediction], Scripted, Clock]:
+    clock = Clock()
+    answers = [slow(clock, seconds, says(3)) for _ in model.members]
+    scripted = Scripted(answers, model)
+    told = list(predict(LONG, model, scripted, Budget(limit_s, clock)))
+    return told, scripted, clock
+
+
+def test_with_time_enough_all_is_run_and_nothing_given_up(tmp_path: Path) -> None:
+    model = folds(tmp_path, 3, "--mirroring")
+    (told,), scripted, _ = run_against_time(model, 1e6, lambda: 0.01)
+    assert len(scripted.asked) == 3 * 3 * 8  # members, tiles, mirrorings
+    assert (told.members_run, told.dropped, told.is_final) == (3, (), True)
+
+
+def test_a_slow_device_loses_mirroring_first_then_overlap_then_members(tmp_path: Path) -> None:
+    """In full 72 passes of a second. A tenth of the limit is kept, and the first tile takes 8."""
+    model = folds(tmp_path, 3, "--mirroring")
+    given_up = {}
+    for limit_s in (45.0, 20.0, 16.0, 14.5, 12.0):
+        told, _, clock = run_against_time(model, limit_s, lambda: 1.0)
+        assert clock.now - 1000 <= limit_s
+        assert told[-1].is_final
+        assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
+        given_up[limit_s] = told[-1].dropped
+    all_mirroring = "mirroring along 3 of 3 axes"
+    overlap = "overlap of tiles (step 1 instead of 0.5)"
+    assert given_up == {
+        45.0: ("mirroring along 1 of 3 axes",),  # 32 passes in the 32.5 s after the first tile
+        20.0: (all_mirroring,),  # 8 in 10 s
+        16.0: (all_mirroring, overlap),  # 6 in 6.4 s
+        14.5: (all_mirroring, overlap, "1 of 3 members"),  # 4 in 5.05 s
+        12.0: (all_mirroring, overlap, "2 of 3 members"),  # 2 in 2.8 s
+    }
+
+
+def test_an_early_answer_comes_before_the_rest(tmp_path: Path) -> None:
+    model = folds(tmp_path, 3)
+    told, *_ = run_against_time(model, 1e6, lambda: 3.0)
+    assert [t.is_final for t in told] == [False, True]
+    np.testing.assert_allclose(told[0].probabilities, told[1].probabilities, atol=1e-3)
+
+
+def test_a_device_that_slows_midway_still_ends_in_time(tmp_path: Path) -> None:
+    model = folds(tmp_path, 3)
+    passes = itertools.count()
+    told, _, clock = run_against_time(model, 15.0, lambda: 1.0 if next(passes) < 4 else 9.0)
+    assert clock.now - 1000 <= 15 + 9  # a tile that has begun is finished
+    assert (told[-1].members_run, told[-1].is_final) == (1, True)
+    assert "2 of 3 members" in told[-1].dropped
+    assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
+
+
+def test_a_limit_that_is_over_gives_background_and_runs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = packed(tmp_path, tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset()))
-    expected = predict(CASE, model, CPU).probabilities
-    real, calls = module.predict_logits, []
-
-    def once_full(*window: object) -> np.ndarray:
-        calls.append(window)
-        if len(calls) == 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(*window)
-
-    monkeypatch.setattr(module, "predict_logits", once_full)
-    np.testing.assert_array_equal(predict(CASE, model, CPU).probabilities, expected)
-    assert "going on on the CPU" in caplog.text
+    model = folds(tmp_path, 2)
+    clock = Clock()
+    budget = Budget(5.0, clock)
+    clock.now += 6
+    scripted = Scripted([says(3)] * 2, model)
+    (told,) = predict(CASE, model, scripted, budget)
+    assert (scripted.asked, told.members_run) == ([], 0)
+    assert (told.probabilities[0] == 1).all()
+    assert "time is short, given up: 2 of 2 members" in caplog.text
 
 
 def test_regions_cannot_become_labels_again() -> None:
@@ -146,7 +256,7 @@ def test_regions_cannot_become_labels_again() -> None:
 
 def test_a_sure_ensemble_is_surely_labelled(tmp_path: Path) -> None:
     model = packed(tmp_path, tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset()))
-    probabilities = predict(CASE, model, CPU).probabilities
+    probabilities = answer(CASE, model)
     np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
     labels = labels_from(probabilities, model.head, model.scheme)
     outside = np.ones(labels.shape, bool)

@@ -5,27 +5,34 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
-from ensemble.sliding_window import importance, predict_logits, tiles
-
-
-class Identity(nn.Module):
-    """Answers with its input; one parameter, so that it is somewhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
+from ensemble.backends import Forward
+from ensemble.sliding_window import (
+    Sums,
+    count_tiles,
+    importance,
+    mean_over_mirrorings,
+    mirrorings,
+    pad,
+    tiles,
+)
 
 
-class Ramp(Identity):
-    """Answers with a ramp along the first axis, which a flip turns round."""
+def ramp(x: torch.Tensor) -> torch.Tensor:
+    """Answer with a ramp along the first axis, which a flip turns round."""
+    return x * 0 + torch.arange(x.shape[2]).reshape(1, 1, -1, 1, 1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * 0 + torch.arange(x.shape[2]).reshape(1, 1, -1, 1, 1)
+
+def blended(forward: Forward, data: np.ndarray, patch: tuple, axes: tuple = ()) -> np.ndarray:
+    padded, inner = pad(data, patch)
+    sums = Sums(len(data), padded.shape[1:], torch.device("cpu"))
+    for place in tiles(padded.shape[1:], patch, 0.5):
+        tile = torch.from_numpy(padded[(slice(None), *place)])
+        sums.add(mean_over_mirrorings(forward, tile, axes, 1), place)
+    own = sums.own_logits(inner)
+    sums.finish(1.0)
+    np.testing.assert_array_equal(sums.logits(inner), own)
+    return own
 
 
 @given(
@@ -53,10 +60,20 @@ def test_importance_is_stock_importance(patch: tuple) -> None:
     assert importance(patch).min() > 0
 
 
+@given(
+    shape=st.tuples(*[st.integers(1, 60)] * 3),
+    patch=st.tuples(*[st.integers(4, 24)] * 3),
+    step=st.sampled_from([0.5, 0.75, 1.0]),
+)
+def test_tiles_are_counted_before_they_are_made(shape: tuple, patch: tuple, step: float) -> None:
+    padded = tuple(max(size, side) for size, side in zip(shape, patch, strict=True))
+    assert count_tiles(shape, patch, step) == len(list(tiles(padded, patch, step)))
+
+
 @pytest.mark.parametrize("shape", [(9, 13, 11), (4, 30, 5)])
 def test_blending_returns_the_volume(shape: tuple) -> None:
     data = np.random.default_rng(0).integers(-8, 8, (2, *shape)).astype(np.float32)
-    logits = predict_logits(Identity(), data, (8, 8, 8), 0.5, (0, 1, 2))
+    logits = blended(torch.clone, data, (8, 8, 8), (0, 1, 2))
     assert logits.shape == data.shape
     middle = (slice(None), *(slice(s // 4, s - s // 4) for s in shape))
     np.testing.assert_allclose(logits[middle], data[middle], atol=0.02)
@@ -64,10 +81,54 @@ def test_blending_returns_the_volume(shape: tuple) -> None:
 
 def test_mirroring_averages_over_the_flips() -> None:
     data = np.zeros((1, 8, 8, 8), np.float32)
-    once = predict_logits(Ramp(), data, (8, 8, 8), 0.5, ())
-    both = predict_logits(Ramp(), data, (8, 8, 8), 0.5, (0,))
+    once, both = blended(ramp, data, (8, 8, 8)), blended(ramp, data, (8, 8, 8), (0,))
     assert once[0, 2, 4, 4] == pytest.approx(2, abs=0.01)
     assert both[0, 2, 4, 4] == pytest.approx(3.5, abs=0.01)
-    np.testing.assert_allclose(
-        predict_logits(Ramp(), data, (8, 8, 8), 0.5, (1, 2)), once, atol=0.01
-    )
+    np.testing.assert_allclose(blended(ramp, data, (8, 8, 8), (1, 2)), once, atol=0.01)
+    assert mirrorings((0, 2)) == [(), (0,), (2,), (0, 2)]
+
+
+@pytest.mark.parametrize("together", [2, 3, 8])
+def test_mirrored_tiles_may_run_together(together: int) -> None:
+    sizes = []
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(x))
+        return ramp(x) + x
+
+    tile = torch.arange(2 * 4 * 4 * 4.0).reshape(2, 4, 4, 4)
+    alone = mean_over_mirrorings(forward, tile, (0, 1, 2), 1)
+    sizes.clear()
+    torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1, 2), together), alone)
+    assert sum(sizes) == 8
+    assert max(sizes) == together
+
+
+def test_members_are_averaged_voxel_by_voxel_with_their_weights() -> None:
+    """One member sees everything and says 2; another, of a third of its weight, stops midway."""
+    sums = Sums(1, (4, 4, 8), torch.device("cpu"))
+    everything = (slice(None),) * 3
+    for x in (0, 4):
+        sums.add(torch.full((1, 4, 4, 4), 2.0), (slice(0, 4), slice(0, 4), slice(x, x + 4)))
+    sums.finish(3.0)
+    sums.add(torch.full((1, 4, 4, 4), 6.0), (slice(0, 4), slice(0, 4), slice(0, 4)))
+    np.testing.assert_allclose(sums.own_logits(everything)[0, 2, 2], [6] * 4 + [0] * 4, rtol=2e-3)
+    np.testing.assert_allclose(sums.logits(everything)[0, 2, 2], [2] * 8, rtol=2e-3)
+    sums.finish(1.0)
+    np.testing.assert_allclose(sums.logits(everything)[0, 2, 2], [3] * 4 + [2] * 4, rtol=2e-3)
+
+
+def test_where_nobody_looked_nothing_is_said() -> None:
+    sums = Sums(2, (4, 4, 4), torch.device("cpu"))
+    assert not sums.logits((slice(None),) * 3).any()
+
+
+def test_the_answer_of_a_backend_may_be_overwritten() -> None:
+    """OpenVINO answers into one and the same memory."""
+    memory = torch.empty(1, 1, 2, 2, 2)
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return memory.copy_(x)
+
+    tile = torch.arange(8.0).reshape(1, 2, 2, 2)
+    torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1), 1), tile)

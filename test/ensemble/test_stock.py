@@ -9,6 +9,7 @@ import torch
 
 from challenge.case import Case
 from challenge.scheme import SCHEMES, labels_from
+from ensemble.engine import Engine
 from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
@@ -30,7 +31,9 @@ def scan(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], ma
     return Case("case", images, spacing_mm)
 
 
-def stock_answer(folder: Path, case: Case, mirroring: bool) -> tuple[np.ndarray, np.ndarray]:
+def stock_answer(
+    folder: Path, case: Case, mirroring: bool, folds: tuple[int, ...] = (0,)
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels and probabilities of nnU-Net's own predictor."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -38,7 +41,7 @@ def stock_answer(folder: Path, case: Case, mirroring: bool) -> tuple[np.ndarray,
         tile_step_size=0.5, use_mirroring=mirroring, perform_everything_on_device=False,
         device=torch.device("cpu"), allow_tqdm=False,
     )  # fmt: skip
-    predictor.initialize_from_trained_model_folder(str(folder), (0,), "checkpoint_final.pth")
+    predictor.initialize_from_trained_model_folder(str(folder), folds, "checkpoint_final.pth")
     images = np.stack([case.images[sequence] for sequence in SEQUENCES])
     return predictor.predict_single_npy_array(
         images, {"spacing": list(case.spacing_mm)}, None, None, True
@@ -61,8 +64,9 @@ TRANSPOSED = {"transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0]}
 @pytest.mark.parametrize("mirroring", [False, True], ids=["no mirroring", "mirroring"])
 @pytest.mark.parametrize("heads", ["softmax", "regions"])
 @pytest.mark.parametrize("name", [*CASES, "transposed"])
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_one_member_equals_stock_nnunet(
-    tmp_path: Path, name: str, heads: str, mirroring: bool
+    tmp_path: Path, backend: str, name: str, heads: str, mirroring: bool
 ) -> None:
     case, plans = CASES["cropped" if name == "transposed" else name]
     plans = plans | (TRANSPOSED if name == "transposed" else {})
@@ -75,10 +79,28 @@ def test_one_member_equals_stock_nnunet(
     lab(["pack", str(folder), "--model", "m", "--scheme", "brats-gli", "--out",
          str(tmp_path / "weights"), *flags])  # fmt: skip
     model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
-    probabilities = predict(case, model, torch.device("cpu")).probabilities
+    engine = Engine(torch.device("cpu"), backend)
+    (told,) = predict(case, model, engine)
+    probabilities = told.probabilities
     found = labels_from(probabilities, model.head, SCHEMES["brats-gli"])
 
     assert probabilities.shape == expected.shape == (4 + (not regions), *found.shape)
-    assert np.abs(probabilities - expected).max() < 1e-3
+    # OpenVINO sums in another order, which half-precision sums then round apart.
+    assert np.abs(probabilities - expected).max() < (1e-3 if backend == "torch" else 2e-3)
     assert (found == expected_labels).mean() >= 0.9999
     assert len(np.unique(expected_labels)) > 2  # not an agreement on nothing
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_folds_together_equal_stock_nnunet(tmp_path: Path, backend: str) -> None:
+    case, plans = CASES["cropped"]
+    source = tiny.train(tmp_path / "trained", plans, tiny.dataset(), folds=(0, 1, 2))
+    expected_labels, expected = stock_answer(source, case, False, folds=(0, 1, 2))
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out",
+         str(tmp_path / "weights")])  # fmt: skip
+    model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
+    (told,) = predict(case, model, Engine(torch.device("cpu"), backend))
+    found = labels_from(told.probabilities, model.head, SCHEMES["brats-gli"])
+    assert np.abs(told.probabilities - expected).max() < 5e-3  # stock adds folds in half precision
+    assert (found == expected_labels).mean() >= 0.9995
+    assert len(np.unique(expected_labels)) > 2

@@ -11,6 +11,7 @@ import torch
 
 from challenge.case import read_case, read_volume
 from challenge.scheme import SCHEMES, labels_from
+from ensemble.engine import Engine
 from ensemble.manifest import verify_model
 from ensemble.predict import predict_member
 from lab.__main__ import main as lab
@@ -47,7 +48,8 @@ def test_each_case_by_its_own_fold_and_a_stopped_run_goes_on(tmp_path: Path, coh
 
     model = verify_model(tmp_path / "m" / "MANIFEST.json")
     case = read_case(read_cohort(cohort, GLI)[2].files)  # "c" is held out by fold 1
-    by_fold = [predict_member(case, m, model, torch.device("cpu")) for m in model.members]
+    engine = Engine(torch.device("cpu"))
+    by_fold = [predict_member(case, m, model, engine) for m in model.members]
     expected = [labels_from(p, model.head, GLI) for p in by_fold]
     found = read_volume(tmp_path / "oof" / "c.nii.gz", np.uint8).array
     np.testing.assert_array_equal(found, expected[1])

@@ -1,0 +1,164 @@
+"""Where networks run: the device, what runs them there, and what to do when memory runs out."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from ensemble.backends import (
+    BACKENDS,
+    REFERENCE,
+    Backend,
+    Forward,
+    choose_backend,
+    find_backend,
+)
+from ensemble.manifest import Member
+from ensemble.network import build_network, load_network
+from ensemble.plans import Plan
+from ensemble.sliding_window import Sums, mean_over_mirrorings
+
+log = logging.getLogger("podium")
+
+AUTO = "auto"
+MOST_TOGETHER = 8  # mirrored tiles in one batch on a GPU
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network, ready to run."""
+
+    forward: Forward
+    mirror_axes: tuple[int, ...]
+
+
+@dataclass
+class Engine:
+    """One device and its networks.
+
+    When a GPU's memory runs out, it first runs fewer mirrored tiles together, then keeps the sums
+    on the host, then goes on on the CPU: slow beats dead, the platform gives no second chance.
+    """
+
+    device: torch.device
+    backend: str = AUTO
+    keeps: bool = False  # networks stay loaded from case to case
+    seconds: dict[str, float] = field(default_factory=dict)  # of each stage, wall
+
+    def __post_init__(self) -> None:
+        """Refuse a backend that cannot run here.
+
+        Raises:
+            BackendError: see `find_backend`.
+        """
+        if self.backend != AUTO:
+            find_backend(self.backend, self.device)
+        # On the CPU a batch costs memory and gains nothing.
+        self._together = MOST_TOGETHER if self.device.type == "cuda" else 1
+        self._sums_on_host = False
+        self._chosen: dict[tuple[object, ...], Backend] = {}
+        self._loaded: dict[str, Loaded] = {}
+
+    @property
+    def sums_device(self) -> torch.device:
+        """Return where sums are kept."""
+        return torch.device("cpu") if self._sums_on_host else self.device
+
+    def load(self, member: Member, passes: int) -> Loaded:
+        """Return a member's network, ready to run about so many passes."""
+        with self.timed("load"):
+            if member.name not in self._loaded:
+                loaded = self._load(member, passes)
+                if not self.keeps:
+                    self._loaded.clear()
+                self._loaded[member.name] = loaded
+            return self._loaded[member.name]
+
+    def run(
+        self, member: Member, tile: torch.Tensor, axes: Sequence[int], sums: Sums
+    ) -> torch.Tensor:
+        """Return a member's mean logits (channel, z, y, x) of a tile over all mirrorings."""
+        with self.timed("networks"):
+            while True:
+                loaded = self.load(member, 1)
+                try:
+                    tile = tile.to(self.device)
+                    return mean_over_mirrorings(loaded.forward, tile, axes, self._together)
+                except torch.OutOfMemoryError:
+                    if not self.relieve(sums):
+                        raise
+
+    def relieve(self, sums: Sums | None) -> bool:
+        """Make do with less memory on the GPU; return whether there was anything to give up."""
+        if self._together > 1:
+            self._together //= 2
+            log.warning("out of GPU memory: %d mirrored tiles together", self._together)
+        elif self.device.type == "cpu":
+            return False
+        elif not self._sums_on_host:
+            self._sums_on_host = True
+            log.warning("out of GPU memory: sums move to the host")
+        else:
+            self.device = torch.device("cpu")
+            self.backend = AUTO
+            self._chosen.clear()
+            self._loaded.clear()
+            log.warning("out of GPU memory: going on on the CPU, much slower")
+        if sums is not None and sums.device != self.sums_device:
+            sums.move(self.sums_device)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return True
+
+    def new_sums(self, channels: int, shape: Sequence[int]) -> Sums:
+        """Return empty sums for a volume, on the host where the GPU has no room for them."""
+        while True:
+            try:
+                return Sums(channels, shape, self.sums_device)
+            except torch.OutOfMemoryError:
+                if not self.relieve(None):
+                    raise
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the wall seconds of what is inside to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+    def _load(self, member: Member, passes: int) -> Loaded:
+        network = build_network(member.plan, len(member.sequences), len(member.head.channels))
+        network, axes = load_network(network, member.checkpoint)
+        shape = (self._together, len(member.sequences), *member.plan.patch)
+        backend = self._backend(network, member, shape, passes)
+        try:
+            return Loaded(backend.make(network, shape, self.device), axes)
+        except ValueError as error:
+            log.warning("backend %s does not take %s (%s)", backend.name, member.name, error)
+            return Loaded(BACKENDS[REFERENCE].make(network, shape, self.device), axes)
+
+    def _backend(
+        self, network: nn.Module, member: Member, shape: tuple[int, ...], passes: int
+    ) -> Backend:
+        if self.backend != AUTO:
+            return find_backend(self.backend, self.device)
+        key = (self.device, member.plan.network, str(member.plan.arguments), shape)
+        if key not in self._chosen:
+            one = (1, *shape[1:])
+            small = (*one[:2], *half_patch(member.plan))
+            self._chosen[key] = choose_backend(network, one, small, self.device, passes)
+        return self._chosen[key]
+
+
+def half_patch(plan: Plan) -> tuple[int, ...]:
+    """Return about half the sides of a plan's patch, as its network can still halve them."""
+    strides = np.prod([np.broadcast_to(stride, 3) for stride in plan.arguments["strides"]], 0)
+    halves = zip(plan.patch, strides.tolist(), strict=True)
+    return tuple(max(1, side // 2 // stride) * stride for side, stride in halves)

@@ -1,0 +1,121 @@
+"""When memory runs out: fewer tiles together, sums on the host, the CPU, each told."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from test_predict import CASE, folds, packed
+
+from ensemble import engine as module
+from ensemble.backends import BackendError
+from ensemble.engine import Engine, half_patch
+from ensemble.plans import read_plan
+from ensemble.predict import predict
+
+CPU = torch.device("cpu")
+
+
+class Pretended(Engine):
+    """An engine on a GPU that is really the CPU, short of memory for the first few attempts."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(torch.device("cpu"), "torch")
+        self.pretends = True
+        self._together = 8
+        self.failures = failures
+
+    def relieve(self, sums: object) -> bool:
+        # The ladder asks what the device is: until the last rung it is told "cuda".
+        real, self.device = self.device, torch.device("cuda") if self.pretends else self.device
+        try:
+            found = super().relieve(None)
+        finally:
+            self.pretends = self.pretends and self.device.type == "cuda"
+            self.device = real
+        return found
+
+
+def fail_at_first(monkeypatch: pytest.MonkeyPatch, engine: Pretended) -> list[int]:
+    real, batches = module.mean_over_mirrorings, []
+
+    def short_of_memory(forward: object, tile: object, axes: object, together: int) -> object:
+        batches.append(together)
+        if len(batches) <= engine.failures:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(forward, tile, axes, together)
+
+    monkeypatch.setattr(module, "mean_over_mirrorings", short_of_memory)
+    return batches
+
+
+def test_the_ladder_is_climbed_down_and_the_answer_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "podium")
+    model = folds(tmp_path, 2, "--mirroring")
+    (expected,) = predict(CASE, model, Engine(CPU, "torch"))
+    engine = Pretended(failures=5)
+    batches = fail_at_first(monkeypatch, engine)
+    (told,) = predict(CASE, model, engine)
+    np.testing.assert_allclose(told.probabilities, expected.probabilities, atol=1e-3)
+    assert batches[:7] == [8, 4, 2, 1, 1, 1, 1]
+    assert [record.message for record in caplog.records if "memory" in record.message] == [
+        "out of GPU memory: 4 mirrored tiles together",
+        "out of GPU memory: 2 mirrored tiles together",
+        "out of GPU memory: 1 mirrored tiles together",
+        "out of GPU memory: sums move to the host",
+        "out of GPU memory: going on on the CPU, much slower",
+    ]
+    assert engine.backend == "auto"
+
+
+def test_when_nothing_is_left_to_give_up_the_error_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = packed(tmp_path, tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset()))
+    engine = Pretended(failures=99)
+    fail_at_first(monkeypatch, engine)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(predict(CASE, model, engine))
+
+
+def test_networks_stay_loaded_only_where_they_are_needed_again(tmp_path: Path) -> None:
+    model = folds(tmp_path, 2)
+    for keeps, expected in ((False, 1), (True, 2)):
+        engine = Engine(CPU, "torch", keeps=keeps)
+        first = engine.load(model.members[0], 1)
+        engine.load(model.members[1], 1)
+        assert len(engine._loaded) == expected
+        assert (engine.load(model.members[0], 1) is first) == keeps
+
+
+def test_a_backend_that_cannot_run_is_refused_before_any_case() -> None:
+    with pytest.raises(BackendError, match="no backend 'abacus'"):
+        Engine(CPU, "abacus")
+
+
+def test_the_seconds_of_every_stage_are_known(tmp_path: Path) -> None:
+    engine = Engine(CPU, "torch")
+    list(predict(CASE, folds(tmp_path, 1), engine))
+    assert set(engine.seconds) == {"prepare", "load", "networks", "blend", "restore"}
+    assert all(seconds > 0 for seconds in engine.seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("patch", "strides", "expected"),
+    [
+        ((128, 160, 112), [[1, 1, 1], *[[2, 2, 2]] * 4, [2, 2, 1]], (64, 64, 48)),
+        ((48, 64, 64), [1, 2, 2, 2, 2], (16, 32, 32)),
+        ((16, 16, 20), [[1, 1, 1], [2, 2, 2], [2, 2, 1]], (8, 8, 10)),
+        ((8, 8, 8), [1, 2, 2, 2], (8, 8, 8)),
+    ],
+)
+def test_half_a_patch_can_still_be_halved(patch: tuple, strides: list, expected: tuple) -> None:
+    plan = replace(
+        read_plan(tiny.plans(), "3d_fullres"), patch=patch, arguments={"strides": strides}
+    )
+    assert half_patch(plan) == expected
