@@ -58,7 +58,8 @@ def run_case(files: CaseFiles, ready: Ready, engine: "Engine", turns: Turns, to:
     """Take one case from its files to its checked label file; return what is worth recording."""
     from ensemble.predict import predict
 
-    case = read_case(files)
+    with engine.timed("read"):
+        case = read_case(files)
     with turns.take() as budget:  # one case on the device; another one is read or written meanwhile
         began = budget.now()
         for told in predict(case, ready.model, engine, budget, ready.artefacts.needs_votes):
@@ -67,7 +68,8 @@ def run_case(files: CaseFiles, ready: Ready, engine: "Engine", turns: Turns, to:
                 finish_case(case, files, ready, told, to)
                 budget.keep(budget.now() - early)
         seconds = budget.now() - began
-    outcome = finish_case(case, files, ready, told, to)
+    with engine.timed("finish"):
+        outcome = finish_case(case, files, ready, told, to)
     summarise(case.id, outcome, seconds)
     return {**outcome, "predict_s": round(seconds, 3), "given_up": list(told.dropped)}
 

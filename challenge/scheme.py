@@ -54,9 +54,14 @@ def labels_from(probabilities: np.ndarray, head: Head, scheme: Scheme) -> np.nda
     Ties go to the lower channel, and a region needs more than 0.5, both as in nnU-Net 2.8.
     """
     values = np.array([scheme.labels[name] if name else 0 for name in head.paints], np.uint8)
-    if head.kind == "softmax":
-        return values[probabilities.argmax(0)]
     labels = np.zeros(probabilities.shape[1:], np.uint8)
+    if head.kind == "softmax":
+        labels += values[0]
+        highest = probabilities[0].copy()
+        for value, probability in zip(values[1:], probabilities[1:], strict=True):
+            labels[probability > highest] = value
+            np.maximum(highest, probability, out=highest)
+        return labels
     for value, probability in zip(values, probabilities, strict=True):
         labels[probability > 0.5] = value
     return labels

@@ -79,6 +79,11 @@ class Engine:
                 self._loaded[member.name] = loaded
             return self._loaded[member.name]
 
+    def release(self) -> None:
+        """Let go of a network that no other case needs, before memory is needed for labels."""
+        if not self.keeps:
+            self._loaded.clear()
+
     def run(
         self, member: Member, tile: torch.Tensor, axes: Sequence[int], sums: Sums
     ) -> torch.Tensor:

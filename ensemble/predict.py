@@ -82,6 +82,7 @@ def predict(
             weight += member.weight
             if course.is_early() and course.rest_s() > EARLY_S:
                 yield Prediction(view.restored(sums.logits(view.inner)), is_final=False)
+        engine.release()
         if weight:
             with engine.timed("restore"):
                 mean.add(view.restored(sums.logits(view.inner)), weight)

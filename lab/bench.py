@@ -42,16 +42,32 @@ MIN_VOXELS = tuple(range(0, 500, 25))
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("what", choices=["metrics", "search", "features"])
+    parser.add_argument("what", choices=["metrics", "search", "features", "engine"])
     parser.add_argument("--runs", type=int, default=3, metavar="N",
                         help="metrics, features: least of N (3)")  # fmt: skip
-    parser.add_argument("--cases", type=int, default=100, metavar="N", help="search: default 100")
+    parser.add_argument("--cases", type=int, metavar="N",
+                        help="search: 100; engine: trained members' cases, 6")  # fmt: skip
     parser.add_argument("--anew", type=int, default=5, metavar="N",
                         help="search: cases whose whole grid is also scored anew (5)")  # fmt: skip
+
+    engine = parser.add_argument_group("engine")
+    engine.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    engine.add_argument("--networks", nargs="+", choices=("glioma", "resenc-l"),
+                        default=("glioma", "resenc-l"))  # fmt: skip
+    engine.add_argument("--backends", nargs="*", default=(), metavar="NAME",
+                        help="beside the one that is chosen")  # fmt: skip
+    engine.add_argument("--minutes", type=float, default=45, metavar="N",
+                        help="rows that would take longer are named, not run (45)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table of one bench."""
+    if args.what == "engine":
+        from lab.bench_engine import bench_engine
+
+        args.cases = args.cases or 6
+        return bench_engine(args)
+    args.cases = args.cases or 100
     if args.what == "features":
         return bench_features(args.runs)
     return bench_metrics(args.runs) if args.what == "metrics" else bench_search(args)

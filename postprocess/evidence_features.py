@@ -8,7 +8,6 @@ is labelled once, in the box of what is labelled, and pieces are 26-connected.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from challenge.scheme import Scheme
 
@@ -125,6 +124,8 @@ def _distances_mm(tumour: Tumour, spacing_mm: SpacingMm) -> np.ndarray:
     others = ids != tumour.main
     if not others.any():
         return np.empty(0)
+    from scipy.spatial import cKDTree  # takes a fifth of a second to load, and few models need it
+
     points_mm = places * np.array(spacing_mm)
     away_mm, _ = cKDTree(points_mm[~others]).query(points_mm[others])
     least = np.full(tumour.pieces.voxels.size, np.inf)

@@ -96,7 +96,8 @@ def test_a_backend_by_name(tmp_path: Path, run: Callable[..., int], backend: str
     files.write_brats_case(tmp_path / "in", GLI[0])
     assert run("--backend", backend, "--record", str(tmp_path / "record.json")) == 0
     record = json.loads((tmp_path / "record.json").read_text())
-    assert set(record["seconds"]) == {"prepare", "load", "networks", "blend", "restore"}
+    stages = {"read", "prepare", "load", "networks", "blend", "restore", "finish"}
+    assert set(record["seconds"]) == stages
     assert record["cases"][GLI[0]]["given_up"] == []
 
 
