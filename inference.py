@@ -67,6 +67,7 @@ def run_case(files: CaseFiles, ready: Ready, engine: "Engine", turns: Turns, to:
                 early = budget.now()
                 finish_case(case, files, ready, told, to)
                 budget.keep(budget.now() - early)
+                del told  # the next network needs the room
         seconds = budget.now() - began
     with engine.timed("finish"):
         outcome = finish_case(case, files, ready, told, to)

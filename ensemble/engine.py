@@ -73,10 +73,8 @@ class Engine:
         """Return a member's network, ready to run about so many passes."""
         with self.timed("load"):
             if member.name not in self._loaded:
-                loaded = self._load(member, passes)
-                if not self.keeps:
-                    self._loaded.clear()
-                self._loaded[member.name] = loaded
+                self.release()
+                self._loaded[member.name] = self._load(member, passes)
             return self._loaded[member.name]
 
     def release(self) -> None:

@@ -81,6 +81,7 @@ def predict(
             sums.finish(member.weight)
             weight += member.weight
             if course.is_early() and course.rest_s() > EARLY_S:
+                engine.release()
                 yield Prediction(view.restored(sums.logits(view.inner)), is_final=False)
         engine.release()
         if weight:
