@@ -7,6 +7,7 @@ through nibabel) and MetaImage ((x, y, z) sizes, (z, y, x) arrays through Simple
 import gzip
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def read_case(files: CaseFiles) -> Case:
         CaseError: an image is unreadable, not 3-D, not finite, constant, a label map, or on
             another grid than the one whose geometry the output takes.
     """
-    volumes = {sequence: read_scan(path) for sequence, path in files.images.items()}
+    with ThreadPoolExecutor(len(files.images)) as pool:  # decompression runs beside itself
+        volumes = dict(zip(files.images, pool.map(read_scan, files.images.values()), strict=True))
     anchor = volumes[files.geometry_from]
     for sequence, volume in volumes.items():
         check_same_grid(volume, anchor, files.images[sequence], files.images[files.geometry_from])

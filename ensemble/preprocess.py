@@ -74,7 +74,7 @@ def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> n
     probabilities = np.zeros((len(logits), *inside.case_shape), np.float32)
     if head.kind == "softmax":
         probabilities[0] = 1
-    within = np.empty((len(logits), *inside.mask.shape), np.float32)
+    within = probabilities[(slice(None), *inside.box)]
     for channel, own in zip(within, logits, strict=True):
         back = resample(
             own[None], shape, plan.spacing_mm, prepared.spacing_mm, plan.logit_resampling
@@ -85,7 +85,6 @@ def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> n
         special.expit(within, out=within)
     else:
         _softmax(within)
-    probabilities[(slice(None), *inside.box)] = within
     return probabilities
 
 

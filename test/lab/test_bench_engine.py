@@ -21,7 +21,7 @@ from lab.bench_networks import (
 from lab.bench_subject import Subject, measured
 
 GLI = SCHEMES["brats-gli"]
-SMALL = Shape("PlainConvUNet", (32, 32, 32), ((1, 1, 1), *((2, 2, 2),) * 5), (1,) * 6)
+SMALL = Shape("PlainConvUNet", (64, 32, 32), ((1, 1, 1), *((2, 2, 2),) * 5), (1,) * 6)
 
 
 def test_a_pass_costs_what_others_have_counted() -> None:
@@ -43,7 +43,7 @@ def test_weights_that_modules_share_are_drawn_once() -> None:
     assert len({id(value) for value in weights.values()}) == len(list(network.parameters()))
     network.load_state_dict(weights, assign=True)
     with torch.inference_mode():
-        answer = network(torch.randn(1, 4, 32, 32, 32))
+        answer = network(torch.randn(1, 4, 64, 32, 32))
     assert 0.1 < answer.std() < 10  # activations neither die nor explode
 
 
