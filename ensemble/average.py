@@ -13,6 +13,11 @@ class Mean:
         self._sum: np.ndarray | None = None
         self._weight = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing was added yet."""
+        return self._sum is None
+
     def add(self, probabilities: np.ndarray, weight: float) -> None:
         """Add probabilities, which are taken over."""
         if self._sum is None:

@@ -72,6 +72,7 @@ def predict(
     ballot = Ballot(inside.case_shape) if count_votes else None
     for group, view in _views(case, crew, inside, engine, model.head):
         sums, weight = engine.new_sums(len(group[0].head.channels), view.shape), 0.0
+        finished_before = course.members_run
         for member in group:
             if not run_member(member, crew.index(member), view, sums, engine, course):
                 continue
@@ -84,7 +85,8 @@ def predict(
                 engine.release()
                 yield Prediction(view.restored(sums.logits(view.inner)), is_final=False)
         engine.release()
-        if weight:
+        # A network that saw only a part of the case says nothing of the rest, others did.
+        if weight and (mean.is_empty or course.members_run > finished_before):
             with engine.timed("restore"):
                 mean.add(view.restored(sums.logits(view.inner)), weight)
     dropped = tuple(course.dropped())

@@ -233,6 +233,19 @@ def test_a_device_that_slows_midway_still_ends_in_time(tmp_path: Path) -> None:
     assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
 
 
+def test_another_network_that_saw_only_a_part_does_not_speak_for_the_rest(tmp_path: Path) -> None:
+    a = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset())
+    b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(0.9, 1, 1)), tiny.dataset())
+    model, clock = packed(tmp_path, a, b), Clock()
+    answers = [slow(clock, lambda: 1.0, says(3, 4.0)), slow(clock, lambda: 900.0, says(1))]
+    scripted = Scripted(answers, model)
+    told = list(predict(LONG, model, scripted, Budget(100.0, clock)))[-1]
+    assert scripted.asked.count(model.members[1].name) == 1  # one tile, and time was over
+    (alone,) = predict(LONG, replace(model, members=model.members[:1]), scripted)
+    np.testing.assert_array_equal(told.probabilities, alone.probabilities)
+    assert told.dropped == ("1 of 2 members",)
+
+
 def test_a_limit_that_is_over_gives_background_and_runs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
