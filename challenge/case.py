@@ -199,7 +199,7 @@ def _write_nifti(labels: np.ndarray, source: Path, target: Path) -> None:
     header["cal_min"] = header["cal_max"] = 0
     # affine=None keeps qform, sform and their codes exactly as the scan's header has them
     image = type(scan)(labels.transpose(2, 1, 0), None, header)
-    target.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+    target.write_bytes(gzip.compress(image.to_bytes(), compresslevel=5, mtime=0))
 
 
 def _read_metaimage(path: Path, dtype: type | None) -> Volume:

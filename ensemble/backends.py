@@ -17,8 +17,6 @@ log = logging.getLogger("podium")
 # The answer may be overwritten by the next call.
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
-# Runs that take less than this are not worth comparing backends for.
-LONG_RUN_S = 60.0
 SHORT_S = 0.1
 
 
@@ -63,19 +61,15 @@ def find_backend(name: str, device: torch.device) -> Backend:
 
 
 def choose_backend(
-    network: nn.Module, shape: tuple[int, ...], small: tuple[int, ...], device: torch.device,
-    passes: int,
+    network: nn.Module, small: tuple[int, ...], device: torch.device
 ) -> Backend:  # fmt: skip
-    """Choose for a network by timing it on a small tile; a long run compares all exact backends.
+    """Choose the fastest exact backend for a network by timing each on a small tile.
 
     Args:
         network: with its weights.
-        shape: of its tiles (1, channel, z, y, x).
-        small: of a smaller tile that the network takes.
+        small: shape (1, channel, z, y, x) of a tile that the network takes.
         device: where it runs.
-        passes: how often it will see a tile.
     """
-    times_larger = math.prod(shape) / math.prod(small)
     timed: list[tuple[float, Backend]] = []
     for backend in usable(device):
         if not backend.exact:
@@ -86,8 +80,6 @@ def choose_backend(
             log.info("backend %s does not take this network (%s)", backend.name, error)
             continue
         timed.append((seconds, backend))
-        if len(timed) == 1 and seconds * times_larger * passes < LONG_RUN_S:
-            break
     if not timed:
         return BACKENDS[REFERENCE]
     best = min(timed, key=lambda pair: pair[0])[1]

@@ -1,6 +1,7 @@
 """Where networks run: the device, what runs them there, and what to do when memory runs out."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ensemble.backends import (
     Forward,
     choose_backend,
     find_backend,
+    usable,
 )
 from ensemble.manifest import Member
 from ensemble.network import build_network, load_network
@@ -27,6 +29,7 @@ log = logging.getLogger("podium")
 
 AUTO = "auto"
 MOST_TOGETHER = 8  # mirrored tiles in one batch on a GPU
+LONG_RUN_S = 60.0  # what takes less is not worth comparing backends for
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,15 @@ class Loaded:
     mirror_axes: tuple[int, ...]
 
 
+Kind = tuple[object, ...]  # what networks that run alike have in common
+
+
 @dataclass
 class Engine:
     """One device and its networks.
+
+    Networks start on the backend that is most likely fastest; where what is left would take long
+    at the pace seen, all exact ones are compared and the fastest goes on.
 
     When a GPU's memory runs out, it first runs fewer mirrored tiles together, then keeps the sums
     on the host, then goes on on the CPU: slow beats dead, the platform gives no second chance.
@@ -61,7 +70,8 @@ class Engine:
         # On the CPU a batch costs memory and gains nothing.
         self._together = MOST_TOGETHER if self.device.type == "cuda" else 1
         self._sums_on_host = False
-        self._chosen: dict[tuple[object, ...], Backend] = {}
+        self._chosen: dict[Kind, Backend] = {}
+        self._pass_s: dict[Kind, float] = {}  # the fastest pass so far
         self._loaded: dict[str, Loaded] = {}
 
     @property
@@ -72,9 +82,11 @@ class Engine:
     def load(self, member: Member, passes: int) -> Loaded:
         """Return a member's network, ready to run about so many passes."""
         with self.timed("load"):
+            if self._is_worth_comparing(member, passes):
+                self._compare(member)
             if member.name not in self._loaded:
                 self.release()
-                self._loaded[member.name] = self._load(member, passes)
+                self._loaded[member.name] = self._load(member)
             return self._loaded[member.name]
 
     def release(self) -> None:
@@ -90,8 +102,11 @@ class Engine:
             while True:
                 loaded = self.load(member, 1)
                 try:
+                    began = time.perf_counter()
                     tile = tile.to(self.device)
-                    return mean_over_mirrorings(loaded.forward, tile, axes, self._together)
+                    logits = mean_over_mirrorings(loaded.forward, tile, axes, self._together)
+                    self._note_pace(member, (time.perf_counter() - began) / 2 ** len(axes))
+                    return logits
                 except torch.OutOfMemoryError:
                     if not self.relieve(sums):
                         raise
@@ -136,28 +151,47 @@ class Engine:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
-    def _load(self, member: Member, passes: int) -> Loaded:
-        network = build_network(member.plan, len(member.sequences), len(member.head.channels))
-        network, axes = load_network(network, member.checkpoint)
+    def _load(self, member: Member) -> Loaded:
+        network, axes = _network(member)
         shape = (self._together, len(member.sequences), *member.plan.patch)
-        backend = self._backend(network, member, shape, passes)
+        backend = self._backend(member)
         try:
             return Loaded(backend.make(network, shape, self.device), axes)
         except ValueError as error:
             log.warning("backend %s does not take %s (%s)", backend.name, member.name, error)
             return Loaded(BACKENDS[REFERENCE].make(network, shape, self.device), axes)
 
-    def _backend(
-        self, network: nn.Module, member: Member, shape: tuple[int, ...], passes: int
-    ) -> Backend:
+    def _backend(self, member: Member) -> Backend:
         if self.backend != AUTO:
             return find_backend(self.backend, self.device)
-        key = (self.device, member.plan.network, str(member.plan.arguments), shape)
-        if key not in self._chosen:
-            one = (1, *shape[1:])
-            small = (*one[:2], *half_patch(member.plan))
-            self._chosen[key] = choose_backend(network, one, small, self.device, passes)
-        return self._chosen[key]
+        likely = next(backend for backend in usable(self.device) if backend.exact)
+        return self._chosen.get(self._kind(member), likely)
+
+    def _kind(self, member: Member) -> Kind:
+        plan = member.plan
+        return (self.device, plan.network, str(plan.arguments), plan.patch, len(member.sequences))
+
+    def _note_pace(self, member: Member, pass_s: float) -> None:
+        kind = self._kind(member)
+        self._pass_s[kind] = min(pass_s, self._pass_s.get(kind, math.inf))
+
+    def _is_worth_comparing(self, member: Member, passes: int) -> bool:
+        kind = self._kind(member)
+        is_open = self.backend == AUTO and kind not in self._chosen
+        return is_open and passes * self._pass_s.get(kind, 0.0) > LONG_RUN_S
+
+    def _compare(self, member: Member) -> None:
+        running = self._backend(member)
+        small = (1, len(member.sequences), *half_patch(member.plan))
+        best = choose_backend(_network(member)[0], small, self.device)
+        self._chosen[self._kind(member)] = best
+        if best is not running:
+            self._loaded.clear()
+
+
+def _network(member: Member) -> tuple[nn.Module, tuple[int, ...]]:
+    network = build_network(member.plan, len(member.sequences), len(member.head.channels))
+    return load_network(network, member.checkpoint)
 
 
 def half_patch(plan: Plan) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import torch
 from test_predict import CASE, folds, packed
 
 from ensemble import engine as module
-from ensemble.backends import BackendError
+from ensemble.backends import BACKENDS, Backend, BackendError
 from ensemble.engine import Engine, half_patch
 from ensemble.plans import read_plan
 from ensemble.predict import predict
@@ -91,6 +91,29 @@ def test_networks_stay_loaded_only_where_they_are_needed_again(tmp_path: Path) -
         engine.load(model.members[1], 1)
         assert len(engine._loaded) == expected
         assert (engine.load(model.members[0], 1) is first) == keeps
+
+
+@pytest.mark.parametrize(("long_run_s", "expected"), [(60.0, "openvino"), (0.0, "torch")])
+def test_only_a_long_run_is_worth_comparing_backends_for(
+    long_run_s: float, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first tile tells the pace; from the second on the faster backend runs."""
+    monkeypatch.setattr(module, "LONG_RUN_S", long_run_s)
+    monkeypatch.setattr(module, "choose_backend", lambda *_: BACKENDS["torch"])
+    model, made = folds(tmp_path, 2), []
+    for name in ("openvino", "torch"):
+        row = BACKENDS[name]
+
+        def make(*args: object, row: Backend = row) -> object:
+            made.append(row.name)
+            return row.make(*args)
+
+        monkeypatch.setitem(BACKENDS, name, replace(row, make=make))
+    (told,) = predict(CASE, model, Engine(CPU))
+    assert made[0] == "openvino"
+    assert set(made[1:]) == {expected}
+    (expected_answer,) = predict(CASE, model, Engine(CPU, "torch"))
+    np.testing.assert_allclose(told.probabilities, expected_answer.probabilities, atol=1e-3)
 
 
 def test_a_backend_that_cannot_run_is_refused_before_any_case() -> None:
