@@ -143,12 +143,12 @@ def run_cases(
         if args.strict and any("error" in outcome for outcome in outcomes.values()):
             outcomes[files.id] = {"error": "not run: --strict, and an earlier case failed"}
             return
-        (args.output / files.output).unlink(missing_ok=True)  # no earlier run's answer survives
         try:
+            (args.output / files.output).unlink(missing_ok=True)  # no earlier run's answer survives
             outcomes[files.id] = run_case(files, ready, engine, turns, args.output)
-        except CaseError as error:
+        except (CaseError, OSError, MemoryError) as error:
             log.error("case=%s failed: %s", files.id, error)
-            outcomes[files.id] = {"error": str(error)}
+            outcomes[files.id] = {"error": str(error) or "out of memory"}
         except Exception as error:  # whatever befalls one case must not cost the others
             log.exception("case=%s failed", files.id)
             outcomes[files.id] = {"error": str(error) or type(error).__name__}

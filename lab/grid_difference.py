@@ -13,7 +13,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.case import NIFTI_ERRORS, NIFTI_PLACE, declared_geometry
+from challenge.headers import NIFTI_ERRORS, NIFTI_PLACE, declared_geometry
 
 OFFICIAL_TOLERANCE = 1e-5  # of `sum(prediction - reference)`
 FIELDS = ("size", "spacing", "origin", "direction")

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.case import NIFTI_ERRORS
+from challenge.headers import NIFTI_ERRORS
 
 SINGLE_FILE = b"n+1\x00"  # NIfTI-1 with header and data in one file; NIfTI-2 and pairs differ
 MOST_VALUES_LISTED = 6

@@ -53,7 +53,8 @@ def test_nifti_geometry_survives_bit_for_bit(
     header["pixdim"][1:4] = np.abs(numbers[:3]) + np.float32(0.1)
     for name, number in zip(("quatern_b", "quatern_c", "quatern_d"), numbers[3:6], strict=True):
         header[name] = number / 1000
-    header["qoffset_x"], header["srow_x"] = numbers[6], numbers[7:11]
+    header["qoffset_x"] = numbers[6]
+    header["srow_x"] = (1 + abs(numbers[7]), numbers[8] / 999, numbers[9] / 999, numbers[10])
     header["qform_code"], header["sform_code"] = codes
     header["srow_y"], header["srow_z"] = (0, 1.5, 0, 3), (0, 0, 2.5, 4)
     header.set_xyzt_units("mm", "sec")

@@ -13,7 +13,8 @@ import pytest
 import SimpleITK
 from cubes import GLI, PANTHER, box, certain, make_artefacts, softmax_head
 
-from challenge.case import CaseFiles, declared_geometry, read_case
+from challenge.case import CaseFiles, read_case
+from challenge.headers import declared_geometry
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 from postprocess import refine
 from postprocess.__main__ import main
