@@ -79,9 +79,18 @@ ENV PODIUM_VERSION=$VERSION \
 LABEL org.opencontainers.image.title="Podium" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.grand-challenge.api-method="exec"
+      org.opencontainers.image.licenses="Apache-2.0"
 
 USER 1000:1000
 # Exec form, full paths: `IMAGE` alone does the whole work, `IMAGE infer --data_path=...` passes its arguments on.
 ENTRYPOINT ["/opt/venv/bin/python", "/opt/app/inference.py"]
+
+# ---- the same, called over HTTP by grand-challenge: build.sh --invoke ----
+FROM runtime AS invoke
+LABEL org.grand-challenge.api-method="invoke"
+EXPOSE 4743
+CMD ["serve"]
+
+# ---- the default: one process a case or a folder ----
+FROM runtime AS exec
+LABEL org.grand-challenge.api-method="exec"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Build the image.
 #
-#   ./build.sh           builds podium:<version>-<commit>; further arguments go to the engine's build command
-#   ./build.sh --name    prints that name and builds nothing
+#   ./build.sh [--invoke]           builds podium:<version>-<commit>; further arguments go to the engine's build command
+#   ./build.sh [--invoke] --name    prints that name and builds nothing
 #
+# --invoke: the image that grand-challenge calls over HTTP, podium:<version>-<commit>-invoke.
 # From the environment: DOCKER (the engine, default docker), IMAGE (another name), BASE_IMAGE, and TORCH: cuda12
 # (default: the GPU build of requirements-cuda12.txt) or lock (the torch of requirements.txt).
 set -euo pipefail
@@ -19,14 +20,20 @@ if commit=$(git rev-parse --short=12 HEAD 2>/dev/null); then
 else
   commit=nogit
 fi
+method=exec
+if [ "${1:-}" = --invoke ]; then
+  method=invoke
+  commit+=-invoke
+  shift
+fi
 image=${IMAGE:-podium:$version-$commit}
 if [ "${1:-}" = --name ]; then
   echo "$image"
   exit
 fi
 
-"$docker" build --platform linux/amd64 --tag "$image" \
+"$docker" build --platform linux/amd64 --target "$method" --tag "$image" \
   ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --build-arg "TORCH=${TORCH:-cuda12}" \
-  --build-arg "VERSION=$version" --build-arg "REVISION=$commit" "$@" .
+  --build-arg "VERSION=$version" --build-arg "REVISION=${commit%-invoke}" "$@" .
 bytes=$("$docker" image inspect --format '{{.Size}}' "$image")
 echo "built $image, $((bytes / 1000000)) MB"

@@ -12,7 +12,7 @@ compress=${COMPRESS:-gzip}
 limit=10000000000 # grand-challenge takes no larger image
 fail() { echo "export: $*" >&2; exit 1; }
 
-if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
+if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)(-invoke)?$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
   ./build.sh
 fi
 inspect() { "$docker" image inspect --format "$1" "$image"; }
@@ -24,14 +24,16 @@ user=$(inspect '{{.Config.User}}')
 architecture=$(inspect '{{.Architecture}}')
 [ "$architecture" = amd64 ] || fail "the image is for $architecture, not amd64"
 method=$(inspect '{{index .Config.Labels "org.grand-challenge.api-method"}}')
-[ "$method" = exec ] || fail "label org.grand-challenge.api-method is '$method', not exec"
+[[ $method =~ ^(exec|invoke)$ ]] || fail "label org.grand-challenge.api-method is '$method', neither exec nor invoke"
 version=$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')
 revision=$(inspect '{{index .Config.Labels "org.opencontainers.image.revision"}}')
 entrypoint=$(inspect '{{json .Config.Entrypoint}}')
 
 mkdir -p "$dist"
-image_file=$dist/podium-$version-$revision-image.tar.gz
-weights_file=$dist/podium-$version-$revision-weights.tar.gz
+release=podium-$version-$revision
+called=$([ "$method" = exec ] || echo "-$method")
+image_file=$dist/$release$called-image.tar.gz
+weights_file=$dist/$release-weights.tar.gz
 trap 'rm -f "$image_file.part" "$weights_file.part"' EXIT
 
 "$docker" save "$image" | $compress -c >"$image_file.part"
@@ -60,7 +62,7 @@ mv "$weights_file.part" "$weights_file"
 
 size() { echo "$(($(stat -c %s "$1") / 1000000)) MB"; }
 echo
-(cd "$dist" && sha256sum "$(basename "$image_file")" "$(basename "$weights_file")") | tee "$dist/podium-$version-$revision.sha256"
+(cd "$dist" && sha256sum "$(basename "$image_file")" "$(basename "$weights_file")") | tee "$dist/$release$called.sha256"
 cat <<EOF
 
 $image: $version, commit $revision

@@ -1,10 +1,7 @@
-"""Podium: a challenge's input folder in, checked labels out.
-
-Exit code 0: every case found was written and checked. 1: at least one failed, all others were
-written. 2: wrong usage, no case, or weights that do not verify; nothing was run.
-"""
+"""Podium: a challenge's input folder in, checked labels out."""
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -21,11 +18,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from challenge.case import Case, CaseError, CaseFiles, read_case, write_labels
-from challenge.platforms import TIME_LIMIT_S, InputError, find_cases
+from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
+from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
 from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_mm3
+from challenge.server import Work, WorkError, serve
 from ensemble.budget import Budget, Turns
 from ensemble.choice import ChoiceError, match_models
-from ensemble.manifest import ManifestError, Model, find_manifests, verify_model
+from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.threads import cores
 from postprocess import refine
 from postprocess.artefacts import ArtefactError, Artefacts, load_artefacts
@@ -36,14 +35,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("podium")
 
-PLATFORM_WEIGHTS = Path("/opt/ml/model")  # where grand-challenge unpacks a model archive
 OWN_WEIGHTS = Path(__file__).resolve().parent / "weights"
+USAGE_ERRORS = (UsageError, InputError, ChoiceError, ManifestError, ArtefactError)
 WRITING = threading.Lock()  # held while a label file comes to be
 Outcome = dict[str, Any]
-
-
-class UsageError(ValueError):
-    """The program was called in a way that cannot work."""
 
 
 @dataclass(frozen=True)
@@ -96,41 +91,105 @@ def finish_case(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Find cases, make the models ready, run every case; return the exit code."""
+    """Do one folder, or serve folder after folder; return the exit code."""
     began = time.monotonic()
     args = parse(sys.argv[1:] if argv is None else argv)
-    # Before torch is loaded: waiting threads sleep instead of spinning, 20 times faster on cores
-    # that other programs share; and there are no more of them than the container has cores.
+    args.weights = args.weights or default_weights()
+    set_up_process()
+    desk = Desk(args)
+    if not args.serves:
+        return _finish(*desk.run_folder(began))
+    try:
+        serve(desk.open_for_calls, args.port)
+    except (OSError, *USAGE_ERRORS) as error:
+        return _finish(2, str(error))
+    return 0
+
+
+class Desk:
+    """Folder in, labels out; what was verified and loaded for one folder serves the next."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Nothing is loaded yet."""
+        self.args = args
+        self.ready: dict[Path, Ready] = {}
+        self.engine: Engine | None = None
+
+    def run_folder(self, began: float) -> tuple[int, str]:
+        """Find cases, make the models ready, run every case; return exit code and last word."""
+        args = self.args
+        try:
+            check_paths(args)
+            found = find_cases(args.input)
+            log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
+            manifests, faults = match_models(found, find_manifests(args.weights), args.model)
+            ready = {path: self.make_ready(path) for path in sorted(set(manifests.values()))}
+            jobs = [(f, ready[manifests[f.id]]) for f in found.cases if f.id in manifests]
+            engine = self.engine = self.engine or make_engine(args, keeps=len(jobs) > 1)
+        except USAGE_ERRORS as error:
+            return 2, str(error)
+        for id, fault in faults.items():
+            log.error("case=%s failed: %s", id, fault)
+        outcomes: dict[str, Outcome] = {id: {"error": fault} for id, fault in faults.items()}
+        limit_s = args.time_limit or TIME_LIMIT_S[found.platform]
+        budget = Budget(limit_s - (time.monotonic() - began))
+        run_cases(jobs, outcomes, engine, Turns(budget, len(jobs)), args)
+        try:
+            if args.record:
+                write_record(args.record, found.platform, ready.values(), engine, outcomes)
+        except OSError as error:  # the labels are there all the same
+            return 1, f"{args.record}: the record cannot be written ({error.strerror})"
+        return conclude(outcomes, args.output)
+
+    def make_ready(self, manifest: Path) -> Ready:
+        """Verify a model's files and load its frozen post-processing, once."""
+        if manifest not in self.ready:
+            model = verify_model(manifest)
+            log.info("model=%s members=%d %s", model.name, len(model.members), model.note)
+            self.ready[manifest] = Ready(model, load_artefacts(model.folder, model.scheme))
+        return self.ready[manifest]
+
+    def open_for_calls(self) -> Work:
+        """Load every network that a call may need; return what a call does."""
+        engine = self.engine = make_engine(self.args, keeps=True)
+        asked_for = {socket.scheme for socket in SOCKETS.values()}
+        for manifest in find_manifests(self.args.weights).values():
+            if scheme_of(manifest).name in asked_for:
+                for member in self.make_ready(manifest).model.members:
+                    engine.load(member, passes=1)
+        if not self.ready:
+            raise UsageError(f"{self.args.weights}: no model for any socket of the platform")
+        return self.do_call
+
+    def do_call(self) -> None:
+        """Do what lies in the input folder now."""
+        code, last_word = self.run_folder(time.monotonic())
+        if code:
+            raise WorkError(last_word)
+
+
+def set_up_process() -> None:
+    """Set what must be set before torch is loaded or anything is said."""
+    # Waiting threads sleep instead of spinning, 20 times faster on cores that other programs
+    # share; and there are no more of them than the container has cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s", force=True
     )
     signal.signal(signal.SIGTERM, _leave)
-    try:
-        check_paths(args)
-        found = find_cases(args.input)
-        log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
-        manifests, faults = match_models(found, find_manifests(args.weights), args.model)
-        ready = {path: make_ready(path) for path in sorted(set(manifests.values()))}
-        jobs = [(f, ready[manifests[f.id]]) for f in found.cases if f.id in manifests]
-        engine = make_engine(args, len(jobs))
-    except (UsageError, InputError, ChoiceError, ManifestError, ArtefactError) as error:
-        return _finish(2, str(error))
-    for id, fault in faults.items():
-        log.error("case=%s failed: %s", id, fault)
-    outcomes: dict[str, Outcome] = {id: {"error": fault} for id, fault in faults.items()}
-    limit_s = args.time_limit or TIME_LIMIT_S[found.platform]
-    budget = Budget(limit_s - (time.monotonic() - began))
-    run_cases(jobs, outcomes, engine, Turns(budget, len(jobs)), args)
-    if args.record:
-        write_record(args.record, found.platform, ready.values(), engine, outcomes)
+
+
+def conclude(outcomes: Mapping[str, Outcome], output: Path) -> tuple[int, str]:
+    """Return the exit code of a finished folder, and its last word."""
     failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
     if failed:
         id, reason = next(iter(failed.items()))
-        return _finish(1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}")
-    log.info("%d of %d cases written to %s", len(outcomes), len(outcomes), args.output)
-    return 0
+        return 1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}"
+    return 0, f"{len(outcomes)} of {len(outcomes)} cases written to {output}"
 
 
 def run_cases(
@@ -160,23 +219,16 @@ def run_cases(
             running.result()
 
 
-def make_engine(args: argparse.Namespace, cases: int) -> "Engine":
-    """Choose the device; networks stay loaded where there is more than one case."""
+def make_engine(args: argparse.Namespace, keeps: bool) -> "Engine":
+    """Choose the device; networks stay loaded where another case may follow."""
     from ensemble.backends import BackendError
     from ensemble.device import choose_device
     from ensemble.engine import Engine
 
     try:
-        return Engine(choose_device(args.device), args.backend, keeps=cases > 1)
+        return Engine(choose_device(args.device), args.backend, keeps)
     except BackendError as error:
         raise UsageError(f"--backend: {error}") from error
-
-
-def make_ready(manifest: Path) -> Ready:
-    """Verify a model's files and load its frozen post-processing."""
-    model = verify_model(manifest)
-    log.info("model=%s members=%d %s", model.name, len(model.members), model.note)
-    return Ready(model, load_artefacts(model.folder, model.scheme))
 
 
 def summarise(id: str, outcome: Outcome, seconds: float) -> None:
@@ -187,42 +239,6 @@ def summarise(id: str, outcome: Outcome, seconds: float) -> None:
         log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Read the command line, in today's form or in the older `infer --data_path=...`."""
-    older = argv[:1] == ["infer"]
-    parser = argparse.ArgumentParser(prog="inference.py", description=__doc__)
-    add = parser.add_argument
-    where, to = ("--data_path", "--output_path") if older else ("--input", "--output")
-    add(where, dest="input", type=Path, default=Path("/input"), metavar="DIR")
-    add(to, dest="output", type=Path, default=Path("/output"), metavar="DIR")
-    own = f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/ beside the program"
-    add("--weights", type=Path, metavar="DIR", help=own)
-    if older:
-        add("--parameters_file", metavar="FILE", help="accepted; there is nothing to set")
-    add("--model", metavar="NAME", help="default: what the input fits")
-    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    add("--backend", default="auto", metavar="NAME", help="what runs networks; default: measured")
-    add("--time-limit", type=seconds, metavar="SECONDS",
-        help="for the whole folder; default: the platform's")  # fmt: skip
-    add("--record", type=Path, metavar="FILE", help="write a JSON run record")
-    parser.set_defaults(strict=False)
-    stop = parser.add_mutually_exclusive_group()
-    going = "a failed case does not stop the others (default)"
-    stop.add_argument("--keep-going", dest="strict", action="store_false", help=going)
-    stop.add_argument("--strict", action="store_true", help="stop at the first failed case")
-    args = parser.parse_args(argv[1:] if older else argv)
-    args.weights = args.weights or default_weights()
-    return args
-
-
-def seconds(text: str) -> float:
-    """Read a positive number of seconds."""
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is no time to work in")
-    return value
-
-
 def default_weights() -> Path:
     """Return the platform's weights folder if it holds a manifest, else the one that ships."""
     try:
@@ -230,18 +246,6 @@ def default_weights() -> Path:
     except ManifestError:
         return OWN_WEIGHTS
     return PLATFORM_WEIGHTS
-
-
-def check_paths(args: argparse.Namespace) -> None:
-    """Refuse an output that cannot be written and a record that would lie among the labels."""
-    if not args.output.is_dir():
-        raise UsageError(f"{args.output}: no such output folder")
-    if not os.access(args.output, os.W_OK | os.X_OK):
-        raise UsageError(f"{args.output}: the output folder is not writable")
-    if args.record and args.record.resolve().is_relative_to(args.output.resolve()):
-        raise UsageError(f"{args.record}: the record must lie outside the output folder")
-    if args.record and not args.record.resolve().parent.is_dir():
-        raise UsageError(f"{args.record}: no such folder for the record")
 
 
 def write_record(
@@ -260,9 +264,12 @@ def write_record(
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def _finish(code: int, message: str) -> int:
+def _finish(code: int, last_word: str) -> int:
+    if code == 0:
+        log.info(last_word)
     sys.stdout.flush()
-    print(" ".join(message.split()), file=sys.stderr)
+    if code:
+        print(" ".join(last_word.split()), file=sys.stderr)
     return code
 
 

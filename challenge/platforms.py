@@ -66,9 +66,10 @@ SCHEME_OF_TASK = {
     "MEN-RT": "brats-men-rt",
     "GoAT": "brats-goat",
 }
-BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d{4,5}(-\d{1,3})?$")
-BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?$")
+BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d{4,5}(-\d{1,3})?\Z")
+BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?\Z")
 BRATS_GEOMETRY_FROM = "t1c"
+LONGEST_JSON = 2**24
 
 
 def find_cases(folder: Path) -> Found:
@@ -79,6 +80,13 @@ def find_cases(folder: Path) -> Found:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such input folder")
+    try:
+        return _find_cases(folder)
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def _find_cases(folder: Path) -> Found:
     if (folder / "inputs.json").is_file():
         return grand_challenge_case(folder, _socket_of(folder / "inputs.json"))
     if (folder / "images").is_dir():
@@ -151,10 +159,12 @@ def _scheme_of(id: str) -> str | None:
 
 def _socket_of(inputs_json: Path) -> Socket:
     """Return the one socket that inputs.json names, under its new key or its old one."""
+    if inputs_json.stat().st_size > LONGEST_JSON:
+        raise InputError(f"{inputs_json}: more than {LONGEST_JSON} bytes")
     try:
         entries = json.loads(inputs_json.read_text(encoding="utf-8"))
-        slugs = [(entry.get("socket") or entry["interface"])["slug"] for entry in entries]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        slugs = [str((entry.get("socket") or entry["interface"])["slug"]) for entry in entries]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{inputs_json}: not a list of sockets ({error!r})") from error
     return _known(slugs, inputs_json)
 

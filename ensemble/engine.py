@@ -67,6 +67,7 @@ class Engine:
         """
         if self.backend != AUTO:
             find_backend(self.backend, self.device)
+        self._own_device, self._own_backend = self.device, self.backend
         # On the CPU a batch costs memory and gains nothing.
         self._together = MOST_TOGETHER if self.device.type == "cuda" else 1
         self._sums_on_host = False
@@ -78,6 +79,13 @@ class Engine:
     def sums_device(self) -> torch.device:
         """Return where sums are kept."""
         return torch.device("cpu") if self._sums_on_host else self.device
+
+    def recover(self) -> None:
+        """Try the own device again for a new case, whatever the last one took."""
+        if self.device != self._own_device:
+            self.device, self.backend = self._own_device, self._own_backend
+            self._chosen.clear()
+            self._loaded.clear()
 
     def load(self, member: Member, passes: int) -> Loaded:
         """Return a member's network, ready to run about so many passes."""

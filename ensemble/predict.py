@@ -64,6 +64,7 @@ def predict(
         count_votes: whether to tell how many members see tumour where.
     """
     budget = budget or Budget()
+    engine.recover()
     crew = by_weight(model.members)
     with engine.timed("prepare"):
         inside = find_inside(case, crew[0].sequences)

@@ -14,7 +14,7 @@ image=${IMAGE:-$(./build.sh --name)}
 tolerance=${TOLERANCE:-0.001}
 memory=${MEMORY:-6g}
 # A commit in the name says what is inside: such an image is not built again. A name without one says nothing.
-if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
+if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)(-invoke)?$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
   ./build.sh
 fi
 

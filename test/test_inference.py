@@ -1,12 +1,16 @@
 """The whole program from folder to folder: what a user and a platform may rely on."""
 
+import contextlib
+import http.client
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import files
@@ -34,8 +38,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = ["--out", str(folder / "weights")]
     lab(["pack", *map(str, sources), "--model", "gli", "--scheme", "brats-gli", *out])
     abdomen = tiny.dataset({"background": 0, "tumour": 1, "pancreas": 2}, ["MRI"])
-    for task in ("t1", "t2"):
-        source = tiny.train(folder / task, tiny.plans(channels=1), abdomen)
+    for fold, task in enumerate(("t1", "t2")):
+        source = tiny.train(folder / task, tiny.plans(channels=1), abdomen, folds=(fold,))
         lab(["pack", str(source), "--model", task, "--scheme", f"panther-{task}", *out])
     return folder / "weights"
 
@@ -253,3 +257,82 @@ def test_a_kill_leaves_no_partial_file(tmp_path: Path, weights: Path):
     assert all(name.startswith("BraTS-GLI-000") for name in names)
     for name in names:
         assert nibabel.load(tmp_path / "out" / name).get_fdata().shape == (18, 22, 20)
+
+
+class Served:
+    """The program as a server, in a process of its own."""
+
+    def __init__(self, folder: Path, weights: Path) -> None:
+        for name in ("in", "out"):
+            (folder / name).mkdir(exist_ok=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        flags = ["--input", folder / "in", "--output", folder / "out", "--weights", weights]
+        words = ["serve", "--port", str(self.port), "--device", "cpu", *map(str, flags)]
+        self.process = subprocess.Popen([sys.executable, inference.__file__, *words])
+
+    def ask(self, method: str, path: str) -> tuple[int, str]:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        client.request(method, path)
+        answer = client.getresponse()
+        return answer.status, answer.read().decode()
+
+    def wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ConnectionRefusedError):
+                if self.ask("GET", "/health")[0] == 200:
+                    return
+            time.sleep(0.05)
+        raise TimeoutError("never healthy")
+
+
+@pytest.fixture
+def served(tmp_path: Path, weights: Path) -> Iterator[Served]:
+    served = Served(tmp_path, weights)
+    yield served
+    served.process.kill()
+    served.process.wait()
+
+
+def test_calls_one_after_the_other_leave_no_trace(tmp_path: Path, served: Served) -> None:
+    """Both tasks, a broken case between, the first one again: the same bytes."""
+    served.wait_until_healthy()
+    answers = []
+    for slug in ("abdominal-t1-mri", "abdominal-t2-mri", None, "abdominal-t1-mri"):
+        for place in ("in", "out"):
+            shutil.rmtree(tmp_path / place)
+            (tmp_path / place).mkdir()
+        if slug:
+            files.write_panther_case(tmp_path / "in", slug)
+        status, told = served.ask("POST", "/invoke")
+        assert status == (201 if slug else 500), told
+        answers.append(b"".join(path.read_bytes() for path in tmp_path.glob("out/*/*/*")))
+        assert slug or "no case found" in told
+    assert answers[0] == answers[3] != answers[1]
+    assert answers[2] == b""
+    served.process.terminate()
+    assert served.process.wait(5) == 143
+
+
+def test_a_server_without_a_model_for_the_platform_ends(
+    tmp_path: Path, weights: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    served = Served(tmp_path, weights / "gli")
+    assert served.process.wait(60) == 2
+    assert "no model for any socket of the platform" in capfd.readouterr().err
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path, weights: Path) -> None:
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    files.write_brats_case(tmp_path / "in", GLI[1])
+    flags = ["--input", tmp_path / "in", "--weights", weights, "--output"]
+    for out in ("first", "second"):
+        (tmp_path / out).mkdir()
+        command = [sys.executable, inference.__file__, *map(str, flags), str(tmp_path / out)]
+        subprocess.run(command, check=True, capture_output=True)
+    names = [f"{id}.nii.gz" for id in GLI[:2]]
+    assert written(tmp_path / "first") == written(tmp_path / "second") == names
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()

@@ -1,0 +1,70 @@
+"""How platforms call the program: without a word, as `infer --data_path=...`, or as `serve`."""
+
+import argparse
+import os
+from pathlib import Path
+
+from challenge.server import PORT
+
+PLATFORM_WEIGHTS = Path("/opt/ml/model")  # where grand-challenge unpacks a model archive
+TOLD = """Podium: a challenge's input folder in, checked labels out. `serve` answers calls on a port
+instead, a folder a call.
+
+Exit code 0: every case found was written and checked. 1: at least one failed, all others were
+written. 2: wrong usage, no case, or weights that do not verify; nothing was run."""
+
+
+class UsageError(ValueError):
+    """The program was called in a way that cannot work."""
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line; `serves` tells whether to wait for calls."""
+    older, serves = argv[:1] == ["infer"], argv[:1] == ["serve"]
+    parser = argparse.ArgumentParser(prog="inference.py [serve]", description=TOLD)
+    add = parser.add_argument
+    where, to = ("--data_path", "--output_path") if older else ("--input", "--output")
+    add(where, dest="input", type=Path, default=Path("/input"), metavar="DIR")
+    add(to, dest="output", type=Path, default=Path("/output"), metavar="DIR")
+    own = f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/ beside the program"
+    add("--weights", type=Path, metavar="DIR", help=own)
+    if older:
+        add("--parameters_file", metavar="FILE", help="accepted; there is nothing to set")
+    if serves:
+        add("--port", type=int, default=PORT, help="default: %(default)s, grand-challenge's")
+    add("--model", metavar="NAME", help="default: what the input fits")
+    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    add("--backend", default="auto", metavar="NAME", help="what runs networks; default: measured")
+    add("--time-limit", type=seconds, metavar="SECONDS",
+        help="for the whole folder; default: the platform's")  # fmt: skip
+    add("--record", type=Path, metavar="FILE", help="write a JSON run record")
+    parser.set_defaults(strict=False, serves=serves)
+    stop = parser.add_mutually_exclusive_group()
+    going = "a failed case does not stop the others (default)"
+    stop.add_argument("--keep-going", dest="strict", action="store_false", help=going)
+    stop.add_argument("--strict", action="store_true", help="stop at the first failed case")
+    return parser.parse_args(argv[1:] if older or serves else argv)
+
+
+def seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time to work in")
+    return value
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Refuse an output that cannot be written and a record that would lie among the labels.
+
+    Raises:
+        UsageError: saying which.
+    """
+    if not args.output.is_dir():
+        raise UsageError(f"{args.output}: no such output folder")
+    if not os.access(args.output, os.W_OK | os.X_OK):
+        raise UsageError(f"{args.output}: the output folder is not writable")
+    if args.record and args.record.resolve().is_relative_to(args.output.resolve()):
+        raise UsageError(f"{args.record}: the record must lie outside the output folder")
+    if args.record and not args.record.resolve().parent.is_dir():
+        raise UsageError(f"{args.record}: no such folder for the record")
