@@ -20,7 +20,7 @@ NIFTI_PLACE = (
 )  # fmt: skip
 NIFTI_ERRORS = (
     OSError, EOFError, ValueError, OverflowError, zlib.error,
-    nibabel.filebasedimages.ImageFileError,
+    nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError,
 )  # fmt: skip
 # A case's images, as they are stored and as float32: eight times the largest MRI in use.
 MOST_BYTES = 2 * 2**30
@@ -32,6 +32,7 @@ META_BYTES = {
     "MET_DOUBLE": 8,
 }  # fmt: skip
 LONGEST_META_HEADER = 64 * 2**10
+META_SPACINGS = ("ElementSpacing", "ElementSize")
 META_PLACES = ("Offset", "Position", "Origin")
 META_ROTATIONS = ("TransformMatrix", "Rotation", "Orientation")
 
@@ -112,12 +113,23 @@ def _nifti_header(path: Path) -> tuple[tuple[int, ...], int]:
             raise CaseError(f"{path}: colour image, not a scan")
         if image.get_data_dtype().kind not in "iuf":
             raise CaseError(f"{path}: {image.get_data_dtype()} voxels, not a scan")
-        _check_place(path, image.shape, image.header.get_zooms(), image.affine)
+        spacing_mm = _stored_spacing_mm(path, image)
+        _check_place(path, image.shape, spacing_mm, image.affine)
         return image.shape, image.get_data_dtype().itemsize
     except CaseError:
         raise
     except NIFTI_ERRORS as error:
         raise CaseError(f"{path}: cannot be read as NIfTI ({last_line(error)})") from error
+
+
+def _stored_spacing_mm(path: Path, image: nibabel.Nifti1Image) -> tuple[float, ...]:
+    """Return the spacing (x, y, z) as the file has it; nibabel mends what is zero or negative."""
+    kind = type(image.header)
+    with nibabel.openers.ImageOpener(str(path)) as stream:
+        header = kind(stream.read(kind.template_dtype.itemsize), check=False)
+    if not header["vox_offset"] >= kind.template_dtype.itemsize:
+        raise CaseError(f"{path}: voxels from byte {header['vox_offset']} on, inside the header")
+    return tuple(float(mm) for mm in header["pixdim"][1:4])
 
 
 def _meta_header(path: Path) -> tuple[tuple[int, ...], int]:
@@ -129,9 +141,9 @@ def _meta_header(path: Path) -> tuple[tuple[int, ...], int]:
         if int(fields["NDims"]) != 3:
             raise CaseError(f"{path}: {fields['NDims']}-D image, not 3-D")
         size = tuple(int(side) for side in fields["DimSize"].split())
-        spacing_mm = _numbers(fields, ("ElementSpacing", "ElementSize"), (1.0,) * 3)
-        origin = _numbers(fields, META_PLACES, (0.0,) * 3)
-        matrix = np.array(_numbers(fields, META_ROTATIONS, np.eye(3).ravel())).reshape(3, 3)
+        spacing_mm = _numbers(fields, META_SPACINGS)
+        origin = _numbers(fields, META_PLACES, "0 0 0")
+        matrix = np.array(_numbers(fields, META_ROTATIONS, "1 0 0 0 1 0 0 0 1")).reshape(3, 3)
         stored = META_BYTES[fields["ElementType"]]
     except KeyError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage (no {error.args[0]})") from error
@@ -139,6 +151,8 @@ def _meta_header(path: Path) -> tuple[tuple[int, ...], int]:
         raise
     except ValueError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage ({last_line(error)})") from error
+    if fields.get("BinaryData", "").lower() != "true":
+        raise CaseError(f"{path}: cannot be read as MetaImage (its voxels are not binary)")
     if fields["ElementDataFile"] != "LOCAL":
         raise CaseError(f"{path}: its voxels are in another file ({fields['ElementDataFile']})")
     affine = np.eye(4)
@@ -163,15 +177,15 @@ def _meta_fields(path: Path) -> dict[str, str]:
 
 
 def _numbers(
-    fields: Mapping[str, str], keys: tuple[str, ...], default: tuple[float, ...] | np.ndarray
+    fields: Mapping[str, str], keys: tuple[str, ...], default: str = ""
 ) -> tuple[float, ...]:
-    """Return a field's numbers under any of its names; as many as there are by default."""
-    text = next((fields[key] for key in keys if key in fields), None)
-    if text is None:
-        return tuple(default)
+    """Return the numbers of a field under the first of its names that is there."""
+    key = next((key for key in keys if key in fields), keys[0])
+    text = fields.get(key, default)
     values = tuple(float(word) for word in text.split())
-    if len(values) != len(default):
-        raise ValueError(f"{keys[0]} = {text}, {len(default)} numbers expected")
+    expected = len(default.split()) or 3
+    if len(values) != expected:
+        raise ValueError(f"{key} has {len(values)} numbers, {expected} expected")
     return values
 
 

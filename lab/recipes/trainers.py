@@ -16,6 +16,7 @@ from batchgenerators.utilities.file_and_folder_operations import load_json
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from lab.pack import read_training_checkpoint
 from lab.recipes.plans import NAME
 
 ITERATIONS_PER_EPOCH = 50
@@ -100,8 +101,7 @@ def train(dataset: str, fold: int, iterations: int, mirror: Mirror, start: Path 
     if latest.exists():
         trainer.load_checkpoint(str(latest))
     elif start is not None:
-        weights = torch.load(start, map_location="cpu", weights_only=False)["network_weights"]
-        trainer.network.load_state_dict(weights)
+        trainer.network.load_state_dict(read_training_checkpoint(start)["network_weights"])
     trainer.run_training()
 
 

@@ -1,0 +1,183 @@
+"""Folders laid out wrongly: names, links, strays, and inputs.json of every kind."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lab.stress.malformed import (
+    REFUSED,
+    SEQUENCES,
+    SOCKET,
+    SPOILT,
+    STEM,
+    TAKEN,
+    UNUSABLE,
+    Malformed,
+    scan_of,
+    socket_scan,
+)
+
+NAME = f"{SPOILT}-t2w.nii.gz"
+
+
+def malformed() -> Iterator[Malformed]:
+    """Yield each of them."""
+    for sequence in SEQUENCES:
+        missing = f"missing {sequence}"
+        yield Malformed(missing, "brats", _without(sequence), REFUSED, missing)
+    for name, (spoil, code, told) in LAYOUTS.items():
+        yield Malformed(name, "brats", spoil, code, told, same=spoil is not _swapped)
+    for name, id in IDS.items():
+        yield Malformed(f"id {name}", "brats", _renamed(id), TAKEN, id=id)
+    for name, content in INPUTS_JSON.items():
+        yield Malformed(f"inputs.json {name}", "panther", _told(content), UNUSABLE, "inputs.json")
+    for name, (spoil, told) in SOCKETS.items():
+        yield Malformed(name, "panther", spoil, UNUSABLE, told)
+
+
+def _without(sequence: str) -> Callable[[Path], None]:
+    return lambda folder: scan_of(folder, sequence).unlink()
+
+
+def _renamed(id: str) -> Callable[[Path], None]:
+    """Give the case another id; it is predicted, under that id."""
+
+    def spoil(folder: Path) -> None:
+        home = folder / SPOILT
+        for sequence in SEQUENCES:
+            scan_of(folder, sequence).rename(home / f"{id}-{sequence}.nii.gz")
+
+    return spoil
+
+
+def _linked(to: Callable[[Path], Path | str]) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        path = scan_of(folder)
+        target = to(folder)
+        path.unlink()
+        path.symlink_to(target)
+
+    return spoil
+
+
+def _elsewhere(folder: Path) -> Path:
+    """Move a scan out of the input; a link to it is an honest scan."""
+    outside = folder.with_name(f"{folder.name}-outside.nii.gz")
+    return Path(shutil.copy(scan_of(folder), outside))
+
+
+def _pipe(folder: Path) -> None:
+    scan_of(folder).unlink()
+    os.mkfifo(scan_of(folder))
+
+
+def _folder_for_a_scan(folder: Path) -> None:
+    scan_of(folder).unlink()
+    scan_of(folder).mkdir()
+
+
+def _strays(folder: Path) -> None:
+    for number in range(10_000):
+        (folder / SPOILT / f"stray {number}.txt").touch()
+
+
+def _twice(folder: Path) -> None:
+    shutil.copy(scan_of(folder), folder / SPOILT / f"{SPOILT}_t2w.nii.gz")
+
+
+def _in_two_folders(folder: Path) -> None:
+    shutil.copytree(folder / SPOILT, folder / "again")
+
+
+def _swapped(folder: Path) -> None:
+    """Two sequences under each other's name; no program can tell, and none may fail of it."""
+    a, b, spare = scan_of(folder, "t1n"), scan_of(folder, "t2f"), folder / SPOILT / "spare"
+    a.rename(spare)
+    b.rename(a)
+    spare.rename(b)
+
+
+def _hidden_copies(folder: Path) -> None:
+    for sequence in SEQUENCES:
+        (folder / SPOILT / f"._{SPOILT}-{sequence}.nii.gz").write_bytes(b"\0\5\x16\7")
+
+
+def _deep(folder: Path) -> None:
+    home = folder / SPOILT / "one" / "more"
+    home.mkdir(parents=True)
+    scan_of(folder).rename(home / NAME)
+
+
+def _loop(folder: Path) -> None:
+    (folder / SPOILT / "again").symlink_to(folder)
+
+
+def _told(content: bytes) -> Callable[[Path], None]:
+    return lambda folder: _write(folder / "inputs.json", content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _second_scan(folder: Path) -> None:
+    shutil.copy(socket_scan(folder), folder / SOCKET / "another.mha")
+
+
+def _no_scan(folder: Path) -> None:
+    socket_scan(folder).unlink()
+
+
+def _other_format(folder: Path) -> None:
+    socket_scan(folder).rename(folder / SOCKET / f"{STEM}.tif")
+
+
+def _entries(*slugs: object, key: str = "socket") -> bytes:
+    return json.dumps(
+        [{key: {"slug": slug, "relative_path": "../../etc"}} for slug in slugs]
+    ).encode()
+
+
+T1 = "abdominal-t1-mri"
+LAYOUTS: dict[str, tuple[Callable[[Path], None], int, str]] = {
+    "a scan twice": (_twice, REFUSED, "duplicate t2w"),
+    "a case twice": (_in_two_folders, REFUSED, "two cases with one id"),
+    "two sequences swapped": (_swapped, TAKEN, ""),
+    "10,000 stray files": (_strays, TAKEN, ""),
+    "hidden copies of another system": (_hidden_copies, TAKEN, ""),
+    "a scan two folders down": (_deep, REFUSED, "missing t2w"),
+    "a folder that leads back": (_loop, TAKEN, ""),
+    "a folder for a scan": (_folder_for_a_scan, REFUSED, "missing t2w"),
+    "a pipe for a scan": (_pipe, REFUSED, "missing t2w"),
+    "a link to a scan elsewhere": (_linked(_elsewhere), TAKEN, ""),
+    "a link to nothing": (_linked(lambda _: "nowhere.nii.gz"), REFUSED, "missing t2w"),
+    "a link to itself": (_linked(lambda folder: scan_of(folder)), REFUSED, "missing t2w"),
+    "a link to a device": (_linked(lambda _: "/dev/zero"), REFUSED, "missing t2w"),
+    "a link to passwords": (_linked(lambda _: "/etc/passwd"), REFUSED, NAME),
+    "a link to its own memory": (_linked(lambda _: "/proc/self/mem"), REFUSED, NAME),
+    "a link to a folder": (_linked(lambda folder: folder), REFUSED, "missing t2w"),
+}
+IDS = {
+    "with spaces": "BraTS GLI 1", "in unicode": "Ärztin-μ-脳", "with dots": "a..b",
+    "dashes": "--help", "of a device": "CON", "with a line break": "two\nlines",
+    "with a backslash": "up\\..\\..", "not in UTF-8": "caf\udce9", "of markup": "<b>&amp;",
+    "with quotes": "a'b\"c", "long": "x" * 220, "with a percent sign": "%s%n%d",
+    "of a shell": "$(touch ran);`touch ran`",
+}  # fmt: skip
+INPUTS_JSON = {
+    "of nothing": b"", "not JSON": b"{", "null": b"null", "a number": b"7", "a word": b'"socket"',
+    "an empty list": b"[]", "a list of lists": b"[[]]", "nested": b"[" * 100_000,
+    "in UTF-16": _entries(T1).decode().encode("utf-16"), "of an unknown socket": _entries("brain"),
+    "of two sockets": _entries(T1, "abdominal-t2-mri"), "of one socket twice": _entries(T1, T1),
+    "a slug that is a list": _entries([T1]), "a slug that is an object": _entries({"slug": T1}),
+    "a slug with a path": _entries(f"../{T1}"), "a slug that is null": _entries(None),
+    "without a known key": _entries(T1, key="kind"), "NaN": b"[NaN]", "zeros": bytes(200),
+    "of 20 MB": b" " * 20_000_000 + _entries(T1),
+}  # fmt: skip
+SOCKETS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "two scans in a socket": (_second_scan, "exactly one .mha expected"),
+    "no scan in a socket": (_no_scan, "exactly one .mha expected"),
+    "a scan of another format": (_other_format, "exactly one .mha expected"),
+}

@@ -1,0 +1,95 @@
+"""Kill -9 at random moments: what lies in the output is whole, and a second run does the rest."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.bench_networks import write_heads
+from lab.bench_subject import ROOT
+from lab.stress.bad_inputs import compare, read
+from lab.stress.program import command, run
+
+IDS = tuple(f"BraTS-GLI-0000{number}-100" for number in (1, 2, 3))
+# Places the same two files in turns for ever; killed, one of them must be there whole.
+PLACER = """
+import sys
+from pathlib import Path
+from challenge.place import place
+a, b = (bytes([value]) * 300_000 for value in (1, 2))
+while True:
+    for content in (a, b):
+        place(content, Path(sys.argv[1], "labels.nii.gz"))
+"""
+SLOWEST_START_S = 60.0
+
+
+def tables(work: Path, weights: Path, times: int) -> Iterator[str]:
+    """Yield the lines of the table, after each fault that was found."""
+    rows = [*_program(work, weights, times), *_placing(work, 4 * times)]
+    yield from (row for row in rows if row.startswith("FAULT"))
+    yield "| killed | times | no file yet | some | all | hidden | broken | second run wrong |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield from (row for row in rows if row.startswith("|"))
+
+
+def _program(work: Path, weights: Path, times: int) -> Iterator[str]:
+    """A run of three cases, killed at moments spread evenly over its time by chance."""
+    source, target = work / "killed-in", work / "killed-out"
+    write_heads(source, IDS, (40, 44, 42), (30, 34, 32))
+    target.mkdir()
+    words = command(source, target, weights)
+    whole = run(words, 300)
+    if whole.code:
+        raise RuntimeError(f"sound input: exit code {whole.code}, {whole.last_line}")
+    expected = {f"{id}.nii.gz": read(target / f"{id}.nii.gz") for id in IDS}
+    rng = random.Random(0)
+    counts, hidden, broken, unfinished = [0] * 4, 0, 0, 0
+    for number in range(times):
+        shutil.rmtree(target)
+        target.mkdir()
+        run(words, whole.wall_s * (number + rng.random()) / times)
+        found = sorted(path.name for path in target.iterdir())
+        counts[len(found)] += 1
+        hidden += sum(name not in expected for name in found)
+        known = {name: expected[name] for name in found if name in expected}
+        for fault in compare(target, known):
+            broken += 1
+            yield f"FAULT kill {number}: {fault}"
+        again = run(words, 300)
+        for fault in [*compare(target, expected), *([again.last_line] if again.code else [])]:
+            unfinished += 1
+            yield f"FAULT second run after kill {number}: {fault}"
+    some = counts[1] + counts[2]
+    yield (f"| run of 3 cases | {times} | {counts[0]} | {some} | {counts[3]} | {hidden} | {broken} "
+           f"| {unfinished} |")  # fmt: skip
+
+
+def _placing(work: Path, times: int) -> Iterator[str]:
+    """A process that does nothing but put one file over another."""
+    target = work / "placed"
+    rng = random.Random(1)
+    none, hidden, broken = 0, 0, 0
+    for number in range(times):
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        placer = subprocess.Popen([sys.executable, "-c", PLACER, str(target)], cwd=ROOT)
+        until = time.monotonic() + SLOWEST_START_S
+        while not (target / "labels.nii.gz").exists() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.02)
+        placer.send_signal(signal.SIGKILL)
+        placer.wait()
+        found = list(target.iterdir())
+        none += not found
+        hidden += len(found) - bool(found)
+        for path in found:
+            content = path.read_bytes()
+            if content not in (b"\1" * 300_000, b"\2" * 300_000):
+                broken += 1
+                yield f"FAULT placing {number}: {path.name} has {len(content)} bytes"
+    yield f"| one file over another | {times} | {none} | | {times - none} | {hidden} | {broken} | |"

@@ -1,0 +1,80 @@
+"""The program in a process of its own, within limits, and what became of it."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.bench_subject import ROOT
+
+GIB = 2**30
+QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int  # negative: minus the signal
+    wall_s: float
+    peak_gib: float
+    said: str  # stderr
+
+    @property
+    def last_line(self) -> str:
+        """Return what the platform shows: the last line of stderr that is not empty."""
+        lines = [line for line in self.said.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+
+def command(source: Path, target: Path, weights: Path, *flags: str) -> list[str]:
+    """Return the command line for one folder, on the CPU."""
+    paths = ["--input", str(source), "--output", str(target), "--weights", str(weights)]
+    return [sys.executable, str(ROOT / "inference.py"), *paths, "--device", "cpu", *flags]
+
+
+def run(
+    words: Sequence[str], limit_s: float, memory_gib: float | None = None,
+    environment: Mapping[str, str] = QUIET,
+) -> Ended:  # fmt: skip
+    """Run a process to its end, or to its limits.
+
+    Memory is limited as grand-challenge does it, by RLIMIT_DATA. Its output goes to files, since a
+    pipe that nobody reads would stop it.
+    """
+
+    def limit() -> None:
+        os.setpgrp()
+        if memory_gib:
+            size = int(memory_gib * GIB)
+            resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=told, stderr=said, cwd="/",
+            env=os.environ | dict(environment), preexec_fn=limit,
+        )  # fmt: skip
+        status, usage = _wait(process.pid, began + limit_s)
+        wall_s = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    return Ended(process.returncode, wall_s, usage.ru_maxrss / 2**20, text)
+
+
+def _wait(pid: int, until: float) -> tuple[int, resource.struct_rusage]:
+    while time.monotonic() < until:
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            return status, usage
+        time.sleep(0.02)
+    os.killpg(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    return status, usage
