@@ -14,24 +14,31 @@ ENV PATH=/opt/venv/bin:$PATH \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements.txt requirements-cuda12.txt ./
+COPY requirements.txt requirements-cuda12.txt requirements-cuda13.txt requirements.lock ./
 
-# TORCH=cuda12 (default): the lock with its two torch lines replaced. TORCH=lock: the lock as it stands.
+# TORCH=cuda12 (default) or cuda13: requirements.txt with its two torch lines replaced. TORCH=cpu: PyTorch's CPU build,
+# which its own index has and PyPI has not. The lock tells what the files of these versions hash to.
 ARG TORCH=cuda12
 RUN case "$TORCH" in \
-      cuda12) grep -vE '^torch(vision)?==' requirements.txt > lock.txt \
-           && cat requirements-cuda12.txt >> lock.txt ;; \
-      lock)   cp requirements.txt lock.txt ;; \
-      *)      echo "TORCH is '$TORCH'; it must be cuda12 or lock" >&2; exit 2 ;; \
+      cuda12|cuda13) grep -vE '^torch(vision)?==' requirements.txt > wanted.txt \
+                  && cat "requirements-$TORCH.txt" >> wanted.txt ;; \
+      cpu)           sed -E 's/^torch==.*/&+cpu/' requirements.txt > wanted.txt ;; \
+      *)             echo "TORCH is '$TORCH'; it must be cuda12, cuda13 or cpu" >&2; exit 2 ;; \
     esac \
+ && awk 'NR == FNR { if (/^[A-Za-z0-9]/) wanted[$1]; next } $1 in wanted' wanted.txt requirements.lock > lock.txt \
+ && test "$(grep -cE '^[A-Za-z0-9]' wanted.txt)" = "$(wc -l < lock.txt)" \
  && grep -E '^(numpy|setuptools|wheel|versioneer)==' lock.txt > build-tools.txt
 
+# Nothing is installed that the lock does not name, and no file that hashes otherwise. What unittest2 misses, argparse,
+# has been a part of Python since 2.7.
 # A site with its own package index hands pip's settings and certificates in as build secrets. A secret that is not
 # given is simply not mounted, and none stays in a layer.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=build_ca,target=/run/build-ca.crt \
-    pip install -r build-tools.txt \
- && pip install --no-build-isolation -r lock.txt
+    pip install --require-hashes --no-deps -r build-tools.txt \
+ && pip install --require-hashes --no-deps --no-build-isolation -r lock.txt \
+ && { pip check > check.txt || true; } \
+ && ! grep -vE 'unittest2 .* requires argparse|No broken requirements' check.txt
 
 # ---- runtime ----
 FROM ${BASE_IMAGE} AS runtime

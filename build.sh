@@ -6,13 +6,14 @@
 #
 # --invoke: the image that grand-challenge calls over HTTP, podium:<version>-<commit>-invoke.
 # From the environment: DOCKER (the engine, default docker), IMAGE (another name), BASE_IMAGE, and TORCH: cuda12
-# (default: the GPU build of requirements-cuda12.txt) or lock (the torch of requirements.txt).
+# (default), cuda13 (Blackwell cards, driver 580 or later) or cpu (needs PyTorch's CPU index).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 docker=${DOCKER:-docker}
 export DOCKER_BUILDKIT=1 # before Docker 23 the secret mounts need to be asked for
 
-in_image=(Dockerfile .dockerignore pyproject.toml requirements.txt requirements-cuda12.txt
+in_image=(Dockerfile .dockerignore pyproject.toml requirements.txt requirements-cuda12.txt requirements-cuda13.txt
+          requirements.lock
           LICENSE inference.py challenge ensemble postprocess weights)
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 if commit=$(git rev-parse --short=12 HEAD 2>/dev/null); then

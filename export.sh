@@ -76,7 +76,8 @@ checked here
 
 before either submission
   [ ] ./test/run_container.sh passed on this image: no network, read-only root, no capabilities, foreign uid
-  [ ] GPUS=all ./test/run_container.sh passed on a machine with a GPU
+  [ ] ./test/rehearse.sh passed on this image, its checklist is beside the submission
+  [ ] GPUS=all ./test/run_container.sh and rehearse.sh passed on a machine with a GPU
   [ ] the commit above has no "-dirty" and is pushed and tagged
   [ ] the weights are the ones meant: weights/*/MANIFEST.json
 

@@ -21,6 +21,8 @@ VERBS = {
     "evaluate": ("lab.evaluate", "score predictions against references"),
     "rank": ("lab.rank", "rank systems scored on the same cases, and test their differences"),
     "report": ("lab.report", "turn results into a page: figures, worst cases, changes"),
+    "lock": ("lab.lock", "hash the files that the image's packages may be"),
+    "licences": ("lab.licences", "list the licences of the image's packages"),
     "stress": ("lab.stress", "run the program on what is broken, killed and limited"),
     "bench": ("lab.bench", "time the scorers, the search for thresholds, or the features"),
 }

@@ -88,6 +88,14 @@ check_contents() {
     [ "$(id -u)" = 1000 ] && [ -z "$(find . ! -perm -o=r)" ] || { echo "user or permissions are wrong"; exit 1; }'
 }
 
+# Every file of the program and its weights hashes as it does here, also after an archive was loaded.
+check_hashes() {
+  hashes() { find LICENSE inference.py challenge ensemble postprocess weights -type f ! -path '*/__pycache__/*' \
+    -exec sha256sum {} + | sort -k 2; }
+  diff <("$docker" run --rm --network none --read-only --entrypoint bash "$image" -c "$(declare -f hashes); hashes") \
+    <(hashes) || { echo "the image's files are not those of this checkout"; return 1; }
+}
+
 sets=("$@")
 if [ ${#sets[@]} -eq 0 ]; then
   for folder in test/input/*/; do sets+=("$(basename "$folder")"); done
@@ -98,6 +106,7 @@ for name in "${sets[@]}"; do
 done
 
 check_contents || failed+=("contents")
+check_hashes || failed+=("hashes")
 for name in "${sets[@]}"; do
   check "$name" "default command" run_set "$name"
 done

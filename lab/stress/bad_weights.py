@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -50,8 +51,8 @@ def tables(work: Path, weights: Path) -> Iterator[str]:
         if marker.exists() or list(target.iterdir()):
             faults.append("code ran, or labels were written")
         yield from (f"FAULT {name}: {fault}" for fault in faults)
-        said = ended.last_line.replace(str(work), "...").replace("|", "/")
-        rows.append(f"| {name} | {ended.code} | {len(faults)} | `{said[:120]}` |")
+        said = re.sub(r"/\S*/", "", ended.last_line.replace("|", "/"))  # names without folders
+        rows.append(f"| {name} | {ended.code} | {len(faults)} | `{said[:110]}` |")
     yield "| weights | exit code | not as declared | last line |"
     yield "| --- | --- | --- | --- |"
     yield from rows

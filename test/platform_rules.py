@@ -1,0 +1,112 @@
+"""Each platform's own acceptance rules for an output folder, from what the platforms publish.
+
+    python test/platform_rules.py PLATFORM INPUT OUTPUT
+
+Written without a line of the program, so that a mistake in the one is not a mistake in the other.
+Prints a fault a line; exit code 1 on any.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK
+
+# The last two groups of digits of a case, as Synapse's validators of 2025 and 2026 find it.
+SYNAPSE_NAME = re.compile(r"(\d{4,5}(?:-\d{1,3})?)\.nii\.gz$")
+PANCREAS = Path("images", "pancreatic-tumor-segmentation")
+DECLARED = {0, 1}  # the segments of that socket
+SEGMENT_TYPES = {SimpleITK.sitkUInt8, SimpleITK.sitkInt8}
+
+
+def grand_challenge(source: Path, output: Path) -> Iterator[str]:
+    """One importable image in the socket's folder: single-channel, 8 bits, declared values."""
+    folder = output / PANCREAS
+    if not folder.is_dir() or not any(folder.iterdir()):
+        yield f"Output directory {PANCREAS} is empty"
+        return
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) != 1:
+        yield f"Only 1 image should be produced, found {sorted(path.name for path in files)}"
+        return
+    path = files[0]
+    if path.suffix not in (".mha", ".mhd", ".tif", ".tiff"):
+        yield f"{path.name}: no output images could be imported"
+        return
+    image = SimpleITK.ReadImage(str(path))
+    if image.GetPixelID() not in SEGMENT_TYPES or image.GetNumberOfComponentsPerPixel() != 1:
+        yield f"segments could not be determined: {image.GetPixelIDTypeAsString()}"
+        return
+    values = set(np.unique(SimpleITK.GetArrayFromImage(image)).tolist())
+    if not values <= DECLARED:
+        yield f"values {sorted(values)}, declared are {sorted(DECLARED)}"
+    scan = SimpleITK.ReadImage(str(next(source.glob("images/*/*.mha"))))
+    yield from _elsewhere(path.name, image, scan)  # the organisers' evaluator fails on it
+
+
+def synapse(source: Path, output: Path) -> Iterator[str]:
+    """Flat NIfTI files, one a known case, 3-D, whole numbers, on the grid of the case's scan."""
+    scans = {SYNAPSE_NAME.search(f"{p.name[: -len('-t1c.nii.gz')]}.nii.gz"): p
+             for p in source.rglob("*-t1c.nii.gz")}  # fmt: skip
+    known = {match[1]: path for match, path in scans.items() if match}
+    seen: dict[str, str] = {}
+    for path in sorted(output.rglob("*")):
+        match = SYNAPSE_NAME.search(path.name)
+        if not path.is_file() or path.parent != output or not match:
+            yield f"{path.relative_to(output)}: not a .nii.gz named by its case"
+            continue
+        if match[1] not in known or match[1] in seen:
+            yield f"{path.name}: case {match[1]} is unknown, or there twice"
+            continue
+        seen[match[1]] = path.name
+        yield from _brats_file(path, known[match[1]])
+    yield from (f"case {id} is missing" for id in sorted(known.keys() - seen.keys()))
+
+
+def orchestrator(source: Path, output: Path) -> Iterator[str]:
+    """What BrainLesion/BraTS asks of a folder: as many entries as cases, each opened by nibabel."""
+    cases = [path for path in source.iterdir() if path.name.startswith("BraTS")]
+    entries = list(output.iterdir())
+    if len(entries) < len(cases):
+        yield f"Not enough output files: {len(entries)} of {len(cases)}"
+    for entry in entries:
+        try:
+            content = nibabel.load(entry).get_fdata()
+        except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+            yield f"{entry.name}: {error}"
+            continue
+        if not content.any():
+            yield f"{entry.name}: contains only zeros"
+
+
+def _brats_file(path: Path, scan: Path) -> Iterator[str]:
+    image = SimpleITK.ReadImage(str(path))
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        yield f"{path.name}: not 3-D"
+        return
+    if "float" in image.GetPixelIDTypeAsString():
+        yield f"{path.name}: {image.GetPixelIDTypeAsString()}, whole numbers expected"
+    yield from _elsewhere(path.name, image, SimpleITK.ReadImage(str(scan)))
+
+
+def _elsewhere(name: str, image: SimpleITK.Image, scan: SimpleITK.Image) -> Iterator[str]:
+    for what in ("Size", "Spacing", "Origin", "Direction"):
+        own, wanted = (getattr(each, f"Get{what}")() for each in (image, scan))
+        if own != wanted:
+            yield f"{name}: {what.lower()} {own}, the scan has {wanted}"
+
+
+RULES: dict[str, Callable[[Path, Path], Iterator[str]]] = {
+    "grand-challenge": grand_challenge,
+    "synapse": synapse,
+    "orchestrator": orchestrator,
+}
+
+if __name__ == "__main__":
+    faults = list(RULES[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3])))
+    for fault in faults:
+        print(fault)
+    sys.exit(bool(faults))

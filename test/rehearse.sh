@@ -1,0 +1,334 @@
+#!/usr/bin/env bash
+# Rehearse a submission the way each platform is documented to run it, and print a checklist to paste.
+#
+#   test/rehearse.sh [PLATFORM] [CASES]
+#
+# PLATFORM  grand-challenge, grand-challenge-invoke, synapse, orchestrator; default: all four
+# CASES     a BraTS folder (synapse, orchestrator), or a folder of grand-challenge inputs, one a case, each with
+#           images/<socket>/*.mha; default: the sample cases under test/input
+#
+# From the environment: DOCKER (docker, podman, or none: the program as a process, contained as far as this machine lets
+# it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all, MEMORY_GIB (default 8),
+# TIME_LIMIT_S (default 1200, of one call), PYTHON (for `none` and `orchestrator`: with requirements.txt and
+# test/requirements.txt installed).
+# Exit code 0 only if every line of the checklist is ticked.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+all=(grand-challenge grand-challenge-invoke synapse orchestrator)
+platforms=("${all[@]}")
+if [ $# -gt 0 ] && [[ " ${all[*]} " == *" $1 "* ]]; then
+  platforms=("$1")
+  shift
+fi
+cases=${1:+$(realpath "$1")}
+brats=${cases:-$PWD/test/input/brats}
+docker=${DOCKER:-docker}
+"$docker" version >/dev/null 2>&1 || docker=none
+python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || command -v python3)}
+memory_gib=${MEMORY_GIB:-8}
+memory_bytes=$((memory_gib * 1024 * 1024 * 1024))
+limit_s=${TIME_LIMIT_S:-1200}
+foreign=4242 # a uid that no image and no machine knows
+
+scratch=$(mktemp -d)
+chmod 755 "$scratch"
+name=rehearsal-$$
+server=
+client_socket=
+cleanup() {
+  set +e
+  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
+  [ -z "$client_socket" ] || kill "$client_socket" 2>/dev/null
+  if [ "$docker" != none ]; then
+    "$docker" rm --force "$name" >/dev/null 2>&1
+    # what the container wrote belongs to the container's user; the container gives it back
+    "$docker" run --rm --network none --user 0 --entrypoint chmod -v "$scratch:/scratch" "$image" \
+      -R a+rwX /scratch >/dev/null 2>&1
+  fi
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+checklist=()
+failed=0
+tick() { # tick WHAT COMMAND...: one line of the checklist; the reason comes from the command's last line
+  local what=$1 start=$EPOCHREALTIME said mark=x
+  shift
+  if ! said=$("$@" 2>"$scratch/stderr"); then
+    mark=" "
+    failed=1
+    said="$said $(tail -n 3 "$scratch/stderr")"
+  fi
+  said=$(echo "$said" | tail -n 4 | tr '\n' ' ' | sed 's/ *$//')
+  checklist+=("  [$mark] $what${said:+: $said}, $(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $start }") s")
+  echo "${checklist[-1]}"
+}
+
+# ---- how the program is run: in a container, or as a process ----
+
+image=${IMAGE:-$(./build.sh --name)}
+image_invoke=${IMAGE_INVOKE:-$(./build.sh --invoke --name)}
+if [ "$docker" != none ]; then
+  for each in "$image" "$image_invoke"; do
+    "$docker" image inspect "$each" >/dev/null 2>&1 && continue
+    if [ "$each" = "$image" ]; then ./build.sh; else ./build.sh --invoke; fi
+  done
+fi
+
+# The sandbox of grand-challenge, and beyond: a read-only root, no capability, an unknown user, an empty /tmp, little
+# shared memory, and memory limited twice, by the control group and by RLIMIT_DATA.
+sandbox=(--network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --pids-limit 256
+         --shm-size 16m --user "$foreign:$foreign" --memory "${memory_gib}g" --memory-swap "${memory_gib}g"
+         --ulimit "data=$memory_bytes:$memory_bytes" --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 ${GPUS:+--gpus "$GPUS"})
+
+# As a process: without network, under another uid, with RLIMIT_DATA and nothing of this environment, as far as
+# this machine allows; `contained` says how far.
+contained=()
+netless=()
+mkdir -m 1777 "$scratch/tmp"
+prefix=(env -i "PATH=$PATH" HOME=/tmp "TMPDIR=$scratch/tmp" LANG=C.UTF-8 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1099511627776)
+prepare_process() {
+  local try=("${prefix[@]}" prlimit "--data=$memory_bytes")
+  contained+=("RLIMIT_DATA $memory_gib GiB")
+  if unshare --net true 2>/dev/null; then
+    netless=(unshare --net)
+    contained+=("no network")
+  fi
+  local other=(setpriv --reuid "$foreign" --regid "$foreign" --clear-groups)
+  if "${try[@]}" "${other[@]}" "$python" -c 'import torch, nibabel' >/dev/null 2>&1 \
+    && "${try[@]}" "${other[@]}" cat inference.py >/dev/null 2>&1; then
+    try+=("${other[@]}")
+    contained+=("uid $foreign")
+  fi
+  prefix=("${try[@]}")
+}
+
+# run_sandboxed DATA LINK OUTPUT: one process for one folder, within the time limit
+run_sandboxed() {
+  if [ "$docker" = none ]; then
+    timeout --kill-after 5 "$limit_s" "${netless[@]}" "${prefix[@]}" "$python" "$PWD/inference.py" --input "$2" --output "$3"
+  else
+    timeout --kill-after 5 "$limit_s" "$docker" run --rm "${sandbox[@]}" -v "$1:/opt/ml/input/data:ro" -v "$2:/input:ro" \
+      -v "$3:/output" "$image"
+  fi
+}
+
+# in_image COMMAND...: the image's own Python with the tests beside it, because the host may have none
+in_image() {
+  if [ "$docker" = none ]; then
+    "$python" "$@"
+  else
+    "$docker" run --rm --network none --user 0 --entrypoint /opt/venv/bin/python -v "$PWD/lab:/opt/app/lab:ro" \
+      -v "$PWD/test:/opt/app/test:ro" -v "$scratch:$scratch" -v "$brats:$brats:ro" "$image" "$@"
+  fi
+}
+
+accepted() { # accepted RULES PLATFORM INPUT OUTPUT: the platform's own rules, then ours, which are stricter
+  in_image test/platform_rules.py "$1" "$3" "$4" && in_image -m lab check --platform "$2" --input "$3" --output "$4"
+}
+
+fresh_output() {
+  rm -rf "$scratch/out" 2>/dev/null || in_image -c "import shutil; shutil.rmtree('$scratch/out')"
+  mkdir "$scratch/out"
+  chmod 777 "$scratch/out" # the program's user owns nothing here
+}
+
+# ---- grand-challenge ----
+
+# stage INPUT KEY: a case as the platform lays it out. Its files are read-only and reached through links; inputs.json
+# speaks the new key, the old one, or both.
+stage() {
+  local slug entry other
+  rm -rf "$scratch/data" "$scratch/link"
+  mkdir -p "$scratch/data/case" "$scratch/link"
+  cp -rL "$1/images" "$scratch/data/case/images"
+  slug=$(basename "$(echo "$1"/images/*/)")
+  entry="{\"slug\": \"$slug\", \"relative_path\": \"images/$slug\"}"
+  other=$([ "$2" = both ] && echo "$entry" || echo null)
+  case $2 in
+    interface) entry="\"socket\": null, \"interface\": $entry" ;;
+    *)         entry="\"socket\": $entry, \"interface\": $other" ;;
+  esac
+  echo "[{$entry, \"value\": null, \"file\": null, \"pk\": 1, \"image\": {\"name\": \"scan.mha\"}}]" >"$scratch/data/case/inputs.json"
+  chmod -R a+rX,a-w "$scratch/data/case"
+  if [ "$docker" = none ]; then
+    rmdir "$scratch/link"
+    ln -s "$scratch/data/case" "$scratch/link"
+  else
+    ln -s /opt/ml/input/data/case/images /opt/ml/input/data/case/inputs.json "$scratch/link/"
+  fi
+}
+
+unstage() { chmod -R u+w "$scratch/data" 2>/dev/null || true; }
+
+gc_cases() {
+  if [ -z "$cases" ]; then
+    echo test/input/panther-*/
+  elif [ -d "$cases/images" ]; then
+    echo "$cases"
+  else
+    echo "$cases"/*/
+  fi
+}
+
+one_call() { # one_call KEY
+  run_sandboxed "$scratch/data" "$scratch/link" "$scratch/out" >"$scratch/stdout" && grep -v '^$' "$scratch/stdout" | tail -n 1
+}
+
+grand_challenge() {
+  local each key
+  for each in $(gc_cases); do
+    for key in socket interface both; do
+      stage "$each" "$key"
+      fresh_output
+      tick "$(basename "$each"), inputs.json with $key" one_call
+      tick "$(basename "$each"), accepted" accepted grand-challenge grand-challenge "$scratch/data/case" "$scratch/out"
+      unstage
+    done
+  done
+}
+
+ask() { # ask METHOD PATH: status and body, from inside, since there is no network
+  local code="import http.client, sys
+c = http.client.HTTPConnection('127.0.0.1', 4743, timeout=10 if sys.argv[1] == 'GET' else $limit_s)
+c.request(*sys.argv[1:]); r = c.getresponse(); print(r.status, r.read().decode())"
+  if [ "$docker" = none ]; then
+    "$python" -c "$code" "$@"
+  else
+    "$docker" exec "$name" /opt/venv/bin/python -c "$code" "$@"
+  fi
+}
+
+answers() { # answers STATUS METHOD PATH
+  local said
+  said=$(ask "$2" "$3") || return 1
+  echo "$said"
+  [[ $said == $1* ]]
+}
+
+healthy() { # within the 300 s that the platform gives start and loading together
+  local until=$((SECONDS + 300)) said
+  while [ $SECONDS -lt $until ]; do
+    if said=$(answers 200 GET /health 2>/dev/null); then echo "$said"; return; fi
+    sleep 0.3
+  done
+  return 1
+}
+
+start_server() { # the label comes first: without it the platform would call the image in the other way
+  if [ "$docker" = none ]; then
+    "${prefix[@]}" "$python" "$PWD/inference.py" serve --input "$scratch/in" --output "$scratch/out" >"$scratch/log" 2>&1 &
+    server=$!
+  else
+    [ "$("$docker" image inspect --format '{{index .Config.Labels "org.grand-challenge.api-method"}}' "$image_invoke")" = invoke ] \
+      && "$docker" run --detach --name "$name" "${sandbox[@]}" -v "$scratch/in:/input:ro" -v "$scratch/out:/output" \
+      "$image_invoke" >/dev/null
+  fi
+}
+
+stop_server() { # SIGTERM; gone within 5 s
+  local until=$((SECONDS + 5))
+  if [ "$docker" = none ]; then kill -TERM "$server"; else "$docker" kill --signal TERM "$name" >/dev/null; fi
+  while serving; do
+    [ $SECONDS -le $until ] || return 1
+    sleep 0.1
+  done
+  if [ "$docker" = none ]; then server=; else "$docker" rm --force "$name" >/dev/null; fi
+}
+
+serving() {
+  if [ "$docker" = none ]; then
+    kill -0 "$server" 2>/dev/null
+  else
+    [ "$("$docker" inspect --format '{{.State.Running}}' "$name")" = true ]
+  fi
+}
+
+# empty FOLDER: as the platform does between two cases; the folder itself stays, it is mounted
+empty() { in_image -c "
+import pathlib, shutil
+for path in pathlib.Path('$1').iterdir():
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()"; }
+
+grand_challenge_invoke() {
+  local each
+  mkdir "$scratch/in"
+  fresh_output
+  if ! start_server; then
+    checklist+=("  [ ] the server did not start")
+    failed=1
+    return
+  fi
+  tick "start and health within 300 s" healthy
+  for each in $(gc_cases); do
+    stage "$each" socket
+    empty "$scratch/in"
+    empty "$scratch/out"
+    cp -r "$scratch/data/case/." "$scratch/in/"
+    tick "$(basename "$each"), called" answers 201 POST /invoke
+    tick "$(basename "$each"), accepted" accepted grand-challenge grand-challenge "$scratch/data/case" "$scratch/out"
+    unstage
+  done
+  empty "$scratch/in"
+  tick "a call without a case is refused with a reason" answers 500 POST /invoke
+  tick "and the process lives on" answers 200 GET /health
+  tick "SIGTERM ends it within 5 s" stop_server
+}
+
+# ---- Synapse and the BrainLesion orchestrator ----
+
+synapse_call() { # as the queue of 2025 calls it: the image's own user, /input read-only, no argument
+  if [ "$docker" = none ]; then
+    run_sandboxed - "$brats" "$scratch/out" >"$scratch/stdout"
+  else
+    timeout --kill-after 5 "$limit_s" "$docker" run --rm --network none ${GPUS:+--gpus "$GPUS"} \
+      -v "$brats:/input:ro" -v "$scratch/out:/output:rw" --memory 16g --shm-size 4g "$image" >"$scratch/stdout"
+  fi
+  tail -n 1 "$scratch/stdout"
+}
+
+synapse() {
+  fresh_output
+  tick "$(basename "$brats"), called" synapse_call
+  tick "$(basename "$brats"), accepted" accepted synapse brats "$brats" "$scratch/out"
+}
+
+orchestrate() { # the client's own code calls the image, through the engine's socket
+  local ours=$image
+  if [ "$docker" = none ]; then
+    ours=-
+  elif "$docker" version 2>/dev/null | grep -qi podman; then
+    "$docker" system service --time 0 "unix://$scratch/engine.sock" >/dev/null 2>&1 &
+    client_socket=$!
+    export DOCKER_HOST=unix://$scratch/engine.sock
+    while [ ! -S "$scratch/engine.sock" ]; do sleep 0.1; done
+  fi
+  PYTHONPATH=. "$python" test/orchestrate.py docs/orchestrator/*.yml "$ours" "$brats" "$scratch/out" >"$scratch/stdout"
+  in_image test/platform_rules.py orchestrator "$brats" "$scratch/out" && ls "$scratch/out"
+}
+
+orchestrator() {
+  fresh_output
+  if "$python" -c 'import brats' >/dev/null 2>&1; then
+    tick "$(basename "$brats"), folder and single case by the client" orchestrate
+  else
+    checklist+=("  [ ] not rehearsed: $python has no package brats (pip install -r test/requirements.txt)")
+    failed=1
+  fi
+}
+
+if [ "$docker" = none ]; then
+  prepare_process
+  how="no engine, a process with $(IFS=,; echo "${contained[*]}" | sed 's/,/, /g')"
+else
+  how="$("$docker" --version), $image"
+fi
+for platform in "${platforms[@]}"; do
+  checklist+=("" "$platform")
+  echo "== $platform"
+  "${platform//-/_}"
+done
+echo
+echo "Rehearsed $(date -u +%Y-%m-%d), $how"
+printf '%s\n' "${checklist[@]}"
+exit $failed

@@ -1,0 +1,34 @@
+"""Every platform rehearsed without an engine; with one, the container test does it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_every_platform_is_rehearsed() -> None:
+    done = subprocess.run(
+        [ROOT / "test" / "rehearse.sh"], capture_output=True, text=True, check=False,
+        env=os.environ | {"DOCKER": "none", "PYTHON": sys.executable},
+    )  # fmt: skip
+    checklist = done.stdout.partition("\nRehearsed")[2]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert checklist.count("  [x] ") == 12 + 8 + 2 + 1
+    assert "[ ]" not in checklist
+
+
+@pytest.mark.slow
+def test_what_is_not_accepted_is_not_ticked(tmp_path: Path) -> None:
+    (tmp_path / "BraTS-GLI-00001-100").mkdir()
+    done = subprocess.run(
+        [ROOT / "test" / "rehearse.sh", "synapse", tmp_path], capture_output=True, text=True,
+        check=False, env=os.environ | {"DOCKER": "none", "PYTHON": sys.executable},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "  [ ] " in done.stdout
+    assert "no case found" in done.stdout
