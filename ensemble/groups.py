@@ -11,12 +11,13 @@ def by_weight(members: Sequence[Member]) -> list[Member]:
 
 
 def in_groups(members: Sequence[Member]) -> list[list[Member]]:
-    """Gather members whose logits mean the same thing voxel by voxel: folds of one network."""
+    """Gather members whose logits are averaged voxel by voxel: folds of one network."""
     groups: list[list[Member]] = []
     for member in members:
-        own = (member.plan, member.sequences, member.head)
+        own = (member.group, member.plan, member.sequences, member.head)
         for group in groups:
-            if own == (group[0].plan, group[0].sequences, group[0].head):
+            first = group[0]
+            if own == (first.group, first.plan, first.sequences, first.head):
                 group.append(member)
                 break
         else:

@@ -5,19 +5,22 @@
 
 SCHEMA is raised when an older program would misread the file: a new key that changes what is
 predicted, or a changed meaning. A key that older programs may ignore does not raise it.
+2: a member's "group". Members of one group and network average their logits, groups their
+probabilities; in schema 1 all are of one group.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from challenge.scheme import SCHEMES, Head, Scheme
 from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)
 MANIFEST = "MANIFEST.json"
 
 
@@ -35,6 +38,7 @@ class Member:
     plan: Plan
     sequences: tuple[str, ...]  # input channels, in the member's own order
     head: Head
+    group: str = ""  # whose logits are averaged together, if the network is the same
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         schema = manifest["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ManifestError(f"{path}: not a manifest ({error!r})") from error
-    if schema != SCHEMA:
+    if schema not in READABLE:
         age = "newer than" if isinstance(schema, int) and schema > SCHEMA else "not known to"
         raise ManifestError(f"{path}: schema {schema} is {age} this program, which reads {SCHEMA}")
     if not isinstance(manifest.get("model"), str) or manifest.get("scheme") not in SCHEMES:
@@ -112,7 +116,17 @@ def verify_model(path: Path) -> Model:
         raise ManifestError(f"{path}: incomplete ({error!r})") from error
 
 
-def common_head(members: tuple[Member, ...]) -> Head:
+class Headed(Protocol):
+    """Whatever has a name and a head."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def head(self) -> Head: ...
+
+
+def common_head(members: Sequence[Headed]) -> Head:
     """Return the head that all members can be brought to.
 
     Softmax members of one label list stay softmax. Where a member predicts regions, so does the
@@ -170,7 +184,8 @@ def _member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path)
         raise ManifestError(f"{folder / MANIFEST}: weight {weight} of {checkpoint} is not positive")
     names = {int(value): str(name) for value, name in entry["labels"].items()}
     head = read_head(dataset, names)
-    return Member(str(checkpoint), folder / checkpoint, weight, plan, sequences, head)
+    group = str(entry.get("group", ""))
+    return Member(str(checkpoint), folder / checkpoint, weight, plan, sequences, head, group)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -6,6 +6,11 @@ cases that a network was trained on do not.
 
 import argparse
 import json
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from challenge.case import read_case, write_labels
@@ -16,6 +21,7 @@ from ensemble.engine import Engine
 from ensemble.manifest import Member, verify_model
 from ensemble.predict import predict_member
 from lab.cohort import read_cohort
+from lab.maps import Candidate, read_candidate, write_candidate, write_map
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, required=True, help="nnU-Net raw dataset folder")
     parser.add_argument("--splits", type=Path, required=True, help="splits_final.json of training")
     parser.add_argument("--out", type=Path, required=True, help="label maps go here")
+    maps = "probabilities go here, for lab select; a folder a candidate, named as it will be"
+    parser.add_argument("--maps", type=Path, metavar="DIR", help=maps)
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--backend", default="auto", metavar="NAME", help="what runs networks")
 
@@ -32,20 +40,64 @@ def run(args: argparse.Namespace) -> int:
     """Write the label map, in the scheme's values, of every validation case."""
     model = verify_model(args.model / "MANIFEST.json")
     cohort = {case.files.id: case for case in read_cohort(args.cohort, model.scheme)}
-    splits = json.loads(args.splits.read_text(encoding="utf-8"))
+    try:
+        folds = read_splits(args.splits, cohort)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.maps:
+        args.maps.mkdir(parents=True, exist_ok=True)
     engine = Engine(choose_device(args.device), args.backend)
+    member_of: dict[str, str] = {}
+    seconds = []
     for member in model.members:
-        for id in splits[fold_of(member, splits)]["val"]:
-            if (args.out / cohort[id].files.output).exists():
+        for id in folds[fold_of(member, folds)]["val"]:
+            member_of[id] = member.name
+            map_path = args.maps / f"{id}.npz" if args.maps else None
+            if (args.out / cohort[id].files.output).exists() and (
+                map_path is None or map_path.exists()
+            ):
                 continue  # an interrupted run goes on where it stopped
             case = read_case(cohort[id].files)
+            began = time.perf_counter()
             own = predict_member(case, member, model, engine)
+            seconds.append(time.perf_counter() - began)
             probabilities = to_head(own, member.head, model.head)
+            if map_path:
+                write_map(map_path, probabilities, model.head)
             labels = labels_from(probabilities, model.head, model.scheme)
             write_labels(labels, cohort[id].files, args.out)
             print(f"{id} by {member.name}", flush=True)
+    if args.maps:
+        told = Candidate(
+            args.maps.name, args.maps, model.scheme, model.head, member_of,
+            statistics.median(seconds) if seconds else read_candidate(args.maps).case_s, args.model,
+        )  # fmt: skip
+        write_candidate(told)
     return 0
+
+
+def read_splits(path: Path, cohort: Collection[str]) -> list[dict[str, list[str]]]:
+    """Read nnU-Net's splits_final.json.
+
+    Raises:
+        ValueError: not splits, a case in no cohort, in two folds' validation, or in both parts of
+            one fold: its prediction would come from a network that was trained on it.
+    """
+    try:
+        folds = json.loads(path.read_text(encoding="utf-8"))
+        held = [id for fold in folds for id in fold["val"]]
+        both = [id for fold in folds for id in set(fold["val"]) & set(fold["train"])]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not nnU-Net's splits ({error!r})") from error
+    if twice := sorted(id for id, n in Counter(held).items() if n > 1):
+        raise ValueError(f"{path}: folds overlap, {', '.join(twice[:5])} validated twice")
+    if both:
+        raise ValueError(f"{path}: {', '.join(sorted(both)[:5])} trained on and validated alike")
+    if unknown := sorted(set(held) - set(cohort)):
+        raise ValueError(f"{path}: {', '.join(unknown[:5])} not in the cohort")
+    return list(folds)
 
 
 def fold_of(member: Member, splits: list[dict[str, list[str]]]) -> int:

@@ -25,6 +25,7 @@ from challenge.scheme import SCHEMES, Scheme
 from ensemble.manifest import MANIFEST, SCHEMA, sha256_of, verify_model
 from ensemble.network import build_network, load_network
 from lab.label_names import label_names
+from lab.pack_selection import pack_selection
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Source:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     sources = "a folder with plans.json, dataset.json and fold_*, or its export zip"
-    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER_OR_ZIP", help=sources)
+    parser.add_argument("sources", nargs="*", type=Path, metavar="FOLDER_OR_ZIP", help=sources)
+    chosen = "instead of sources: what `lab select` wrote, its candidates packed before"
+    parser.add_argument("--selection", type=Path, metavar="FILE", help=chosen)
     parser.add_argument("--model", required=True, help="name of the model folder to make")
     parser.add_argument("--scheme", required=True, choices=sorted(SCHEMES))
     parser.add_argument("--out", type=Path, default=Path("weights"))
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     scheme, target = SCHEMES[args.scheme], args.out / args.model
     if target.exists():
         raise SystemExit(f"{target} exists already; remove it or choose another --model")
+    if bool(args.sources) == bool(args.selection):
+        raise SystemExit("either sources or --selection")
     weights = args.weight or [1.0] * len(args.sources)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
@@ -72,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
         building = Path(scratch) / args.model
+        building.mkdir()
+        if args.selection:
+            manifest |= pack_selection(args.selection, building, scheme)
         for path, weight in zip(args.sources, weights, strict=True):
             with model_folder(path) as folder:
                 folds = tuple(args.folds or _folds(folder, f"checkpoint_{args.checkpoint}"))
@@ -109,6 +117,7 @@ def pack_source(
         entries.append(
             {
                 "folder": home.name,
+                "group": home.name,
                 "configuration": content["init_args"]["configuration"],
                 "fold": str(fold),
                 "checkpoint": source.checkpoint,

@@ -171,7 +171,7 @@ def test_the_model_that_fits(tmp_path: Path, run: Callable[..., int], capfd):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda m: m.write_text(m.read_text().replace('"schema": 1', '"schema": 2')), "newer"),
+        (lambda m: m.write_text(m.read_text().replace('"schema": 2', '"schema": 3')), "newer"),
         (lambda m: m.write_text("{"), "not a manifest"),
         (lambda m: m.unlink(), "no MANIFEST.json"),
         (lambda m: next(m.parent.rglob("*.pth")).write_bytes(b"other"), "5 bytes"),

@@ -1,0 +1,62 @@
+"""A selection's candidates, each packed before, as one model with the weights that were chosen."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from challenge.scheme import Scheme
+from ensemble.manifest import MANIFEST, read_manifest, verify_model
+from lab.maps import read_candidate
+
+SCHEMA = 1
+
+
+def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]:
+    """Copy the chosen candidates' networks into a model folder; return the manifest's part.
+
+    A candidate's folds share its weight alike and average their logits; candidates average their
+    probabilities, as they did when they were judged.
+
+    Raises:
+        SystemExit: not a selection, of another challenge, or candidates without a packed model or
+            with settings of their own.
+    """
+    selection = _read(path)
+    if selection["scheme"] != scheme.name:
+        raise SystemExit(f"{path}: of {selection['scheme']}, not {scheme.name}")
+    members: list[dict[str, Any]] = []
+    settings: dict[str, dict[str, Any]] = {}
+    for name, share in selection["weights"].items():
+        candidate = read_candidate(Path(selection["candidates"][name]))
+        if candidate.model is None:
+            raise SystemExit(f"{candidate.folder}: tells no packed model")
+        verify_model(candidate.model / MANIFEST)
+        manifest = read_manifest(candidate.model / MANIFEST)
+        settings[name] = manifest["settings"]
+        for entry in manifest["members"]:
+            home = f"{name}-{entry['folder']}"
+            if not (building / home).exists():
+                shutil.copytree(candidate.model / entry["folder"], building / home)
+            weight = round(share / len(manifest["members"]), 6)
+            members.append(entry | {"folder": home, "group": name, "weight": weight})
+    if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
+        raise SystemExit(f"{path}: candidates were judged with settings that differ: {settings}")
+    own = selection["ways"][selection["ships"]]
+    told = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
+    return {
+        "members": members,
+        "settings": next(iter(settings.values())),
+        "selection": told | {"gain": own["gain"], "interval": own["interval"]},
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = dict(json.loads(path.read_text(encoding="utf-8")))
+        schema = content["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"{path}: not a selection ({error!r})") from error
+    if schema != SCHEMA:
+        raise SystemExit(f"{path}: schema {schema}, this program reads {SCHEMA}")
+    return content

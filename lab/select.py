@@ -1,0 +1,74 @@
+"""Choose an ensemble's members and weights by out-of-fold probabilities, and judge the choice.
+
+`python -m lab select CANDIDATE... --cohort DIR --out WORK`, where each candidate is a folder that
+`lab out-of-fold --maps` wrote. WORK/selection.json is what `lab pack --selection` takes; beside it
+come the table and the figure that justify it. An interrupted run goes on where it stopped.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from lab.adaptive.books import scorer_named
+from lab.cohort import read_cohort
+from lab.maps import MapError, read_candidate
+from lab.metrics.scorers import SCORERS, VOXEL
+from lab.selection.candidates import read_pool
+from lab.selection.judge import decide, front, judge, open_search
+from lab.selection.merit import MERITS
+from lab.selection.scores import Scores
+from lab.selection.told import chosen_lines, content_of, draw_front, table_lines
+from lab.selection.ways import WAYS
+from lab.workers import workers
+
+SELECTION, SCORES, FRONT = "selection.json", "scores.jsonl", "front.png"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add = parser.add_argument
+    add("candidates", type=Path, nargs="+", metavar="CANDIDATE")
+    add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
+    add("--out", type=Path, required=True, metavar="WORK")
+    add("--scorer", choices=[*SCORERS, VOXEL], help="default: the challenge's newest")
+    add("--objective", choices=tuple(MERITS), help="default: rank for PANTHER, else overlap")
+    add("--ways", nargs="+", choices=tuple(WAYS), default=list(WAYS), metavar="WAY",
+        help=f"of {', '.join(WAYS)}; default: all")  # fmt: skip
+    add("--most-members", type=int, metavar="N", help="networks that the ensemble may run")
+    add("--most-seconds", type=float, metavar="S", help="that a case may take, as measured")
+    add("--jobs", type=int, default=1, metavar="N", help="processes (default 1)")
+    add("--dask", metavar="ADDRESS", help="run on a Dask scheduler instead")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, check, search, judge, write."""
+    try:
+        scheme = read_candidate(args.candidates[0]).scheme
+        scorer = scorer_named(args.scorer, scheme)
+        cases = read_cohort(args.cohort, scheme)
+        objective = args.objective or ("rank" if scheme.name.startswith("panther") else "overlap")
+        args.out.mkdir(parents=True, exist_ok=True)
+        with workers(args.jobs, args.dask):
+            pool = read_pool(args.candidates, cases, scheme)
+            scores = Scores(pool, scorer, args.out / SCORES)
+            search = replace(
+                open_search(scores, MERITS[objective]),
+                most_members=args.most_members,
+                most_s=args.most_seconds,
+            )
+            judged = judge(search, args.ways)
+            points = list(front(search))
+    except (MapError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    ships = decide(judged)
+    for line in (*table_lines(judged, objective, ships), *chosen_lines(judged[ships], pool)):
+        print(line)
+    content = content_of(judged, ships, points, scores, objective)
+    text = json.dumps(content, indent=1) + "\n"
+    (args.out / SELECTION).write_text(text, encoding="utf-8")
+    draw_front(points, objective, args.out / FRONT)
+    print(f"{args.out / SELECTION}, {args.out / FRONT}")
+    return 0

@@ -1,0 +1,64 @@
+"""Candidates judged apart ship together: their folds, the chosen shares, the same probabilities."""
+
+import json
+from pathlib import Path
+
+import files
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from challenge.case import Case
+from challenge.scheme import SCHEMES
+from ensemble.engine import Engine
+from ensemble.manifest import verify_model
+from ensemble.predict import predict
+from lab.__main__ import main as lab
+from lab.maps import Candidate, write_candidate
+
+GLI = SCHEMES["brats-gli"]
+IMAGES = {s: files.head(i).astype(np.float32) for i, s in enumerate(GLI.sequences)}
+CASE = Case("a", IMAGES, (1.0, 1.0, 1.0))
+
+
+def probabilities(folder: Path) -> np.ndarray:
+    model = verify_model(folder / "MANIFEST.json")
+    return list(predict(CASE, model, Engine(torch.device("cpu"), "torch")))[-1].probabilities
+
+
+def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    candidates = {}
+    for name, folds in (("default", (0, 1)), ("strong", (2,))):  # one plan, two recipes
+        source = tiny.train(tmp_path / name, tiny.plans(), tiny.dataset(), folds=folds)
+        flags = ["--model", name, "--scheme", "brats-gli", "--out", str(tmp_path / "packed")]
+        lab(["pack", str(source), *flags])
+        packed = tmp_path / "packed" / name
+        head = verify_model(packed / "MANIFEST.json").head
+        home = tmp_path / "maps" / name
+        home.mkdir(parents=True)
+        write_candidate(Candidate(name, home, GLI, head, {}, 1.0, packed))
+        candidates[name] = str(home)
+    selection = {
+        "schema": 1, "scheme": "brats-gli", "scorer": "2025-gli", "objective": "overlap",
+        "cases": 9, "ships": "greedy", "weights": {"default": 0.75, "strong": 0.25},
+        "candidates": candidates,
+        "ways": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
+    }  # fmt: skip
+    path = tmp_path / "selection.json"
+    path.write_text(json.dumps(selection))
+    flags = ["--scheme", "brats-gli", "--out", str(tmp_path / "weights"), "--model", "both"]
+    assert lab(["pack", "--selection", str(path), *flags]) == 0
+    manifest = json.loads((tmp_path / "weights" / "both" / "MANIFEST.json").read_text())
+    assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
+    assert manifest["selection"]["gain"] == 0.01
+    expected = 0.75 * probabilities(tmp_path / "packed" / "default")
+    expected += 0.25 * probabilities(tmp_path / "packed" / "strong")
+    found = probabilities(tmp_path / "weights" / "both")
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+    path.write_text(json.dumps(selection | {"schema": 2}))
+    with pytest.raises(SystemExit, match="schema 2, this program reads 1"):
+        lab(["pack", "--selection", str(path), *flags[:-1], "other"])
+    with pytest.raises(SystemExit, match="either sources or --selection"):
+        lab(["pack", *flags[:-1], "other"])
