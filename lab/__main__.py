@@ -7,6 +7,7 @@ import sys
 # verb -> (module, what it does). Modules are imported only when their verb is called.
 VERBS = {
     "phantom": ("lab.phantom", "make a cohort of synthetic scans with labels"),
+    "prepare": ("lab.prepare", "bring challenges' training data into nnU-Net's raw layout"),
     "pack": ("lab.pack", "freeze a trained nnU-Net folder or export zip into weights/"),
     "out-of-fold": ("lab.out_of_fold", "predict training cases by the member that never saw them"),
     "features": ("lab.features", "describe out-of-fold predictions"),

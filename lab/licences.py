@@ -73,10 +73,10 @@ def licence_of(name: str) -> str:
         own = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return "not installed"
-    if "License-Expression" in own:
-        return own["License-Expression"]
+    if expression := own.get_all("License-Expression"):
+        return str(expression[0])
     classifiers = [c for c in own.get_all("Classifier") or [] if c.startswith("License ::")]
-    text = str(own["License"] or "")  # None where there is none
+    text = (own.get_all("License") or [""])[0]
     return spelt(text.split("\n")[0], classifiers)
 
 
