@@ -136,6 +136,16 @@ def _zscore(
     return image
 
 
+def _clipped_zscore(
+    image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
+) -> np.ndarray:
+    """Clip to the percentiles 1 and 99 of the non-zero voxels, then mean 0 and deviation 1."""
+    within = image != 0 if inside is None else inside
+    if within.any():  # what lies outside stays zero
+        image[within] = image[within].clip(*np.percentile(image[within], (1, 99)))
+    return _zscore(image, inside, intensities)
+
+
 def _ct(
     image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
 ) -> np.ndarray:
@@ -159,6 +169,7 @@ def _unchanged(
 Normalisation = Callable[[np.ndarray, np.ndarray | None, Mapping[str, float]], np.ndarray]
 NORMALISATIONS: Mapping[str, Normalisation] = {
     "ZScoreNormalization": _zscore,
+    "ClippedZScoreNormalization": _clipped_zscore,  # lab/recipes/normalisation.py
     "CTNormalization": _ct,
     "RescaleTo01Normalization": _unit_range,
     "NoNormalization": _unchanged,

@@ -9,6 +9,7 @@ VERBS = {
     "phantom": ("lab.phantom", "make a cohort of synthetic scans with labels"),
     "prepare": ("lab.prepare", "bring challenges' training data into nnU-Net's raw layout"),
     "pack": ("lab.pack", "freeze a trained nnU-Net folder or export zip into weights/"),
+    "train": ("lab.train", "follow a training recipe: stages, folds, candidates, selection"),
     "out-of-fold": ("lab.out_of_fold", "predict training cases by the member that never saw them"),
     "features": ("lab.features", "describe out-of-fold predictions"),
     "fit": ("lab.fit", "fit clusters to features, and see which are found again"),

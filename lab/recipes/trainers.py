@@ -1,33 +1,75 @@
-"""nnU-Net's trainer on a schedule that two processor cores finish in minutes.
+"""nnU-Net's trainer with a recipe's settings; the network, loss and data loading are stock.
 
-`python -m lab.recipes.trainers DATASET FOLD ITERATIONS MIRROR [START]`, with nnU-Net's three folder
-variables set; MIRROR lists axes of (z, y, x), e.g. `2` or `none`, and START is a checkpoint to
-begin from. A run that was stopped goes on where its last checkpoint was. nnUNetv2_train is not
-used: on a processor build of torch its search for trainer classes imports torchvision, which may
-not load there.
+nnU-Net finds these classes too, for its own commands: `export nnUNet_extTrainer=lab/recipes`, run
+from the repository.
 """
 
-import os
-import sys
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from batchgenerators.utilities.file_and_folder_operations import load_json
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5 import (
+    nnUNetTrainerDA5,
+    nnUNetTrainerDA5ord0,
+    nnUNetTrainerDA5Segord0,
+)
 
-from lab.pack import read_training_checkpoint
-from lab.recipes.plans import NAME
+# Augmentation strength, the recipe's main axis: default gave the best boundaries, DA5 the highest
+# overlap (Durugol et al. 2025). ord0 resamples by nearest neighbour: image and mask, or mask alone.
+AUGMENTATIONS: Mapping[str, type[nnUNetTrainer]] = {
+    "default": nnUNetTrainer,
+    "da5": nnUNetTrainerDA5,
+    "da5-ord0": nnUNetTrainerDA5ord0,
+    "da5-segord0": nnUNetTrainerDA5Segord0,
+}
+MIRRORS: Mapping[str, tuple[int, ...] | None] = {
+    "all": (0, 1, 2), "none": None, "left-right": (2,),
+}  # fmt: skip
 
-ITERATIONS_PER_EPOCH = 50
-Mirror = tuple[int, ...] | None
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stage may set; the defaults are nnU-Net's own."""
+
+    augmentation: str = "default"
+    epochs: int = 1000
+    iterations: int = 250  # of an epoch
+    val_iterations: int = 50
+    lr: float = 1e-2
+    optimiser: str = "sgd"  # or adamw, for short training: momentum 0.99 needs thousands of steps
+    mirror: str = ""  # of MIRRORS; empty: the augmentation's own
+    oversample: float = 0.33  # share of patches that must hold foreground
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> "Settings":
+        """Read settings from words.
+
+        Raises:
+            ValueError: an unknown name, or a value that is none.
+        """
+        own = cls()
+        for key, text in given.items():
+            if not hasattr(own, key):
+                raise ValueError(f"{key}: no setting; there are {', '.join(vars(own))}")
+            try:
+                own = replace(own, **{key: type(getattr(own, key))(text)})
+            except ValueError as error:
+                raise ValueError(f"{key}={text}: {error}") from error
+        if own.augmentation not in AUGMENTATIONS:
+            raise ValueError(f"augmentation={own.augmentation}: one of {', '.join(AUGMENTATIONS)}")
+        if own.mirror and own.mirror not in MIRRORS:
+            raise ValueError(f"mirror={own.mirror}: one of {', '.join(MIRRORS)}")
+        if own.optimiser not in ("sgd", "adamw"):
+            raise ValueError(f"optimiser={own.optimiser}: sgd or adamw")
+        return own
 
 
-class DemoTrainer(nnUNetTrainer):
-    """Short training on a processor; the arguments are named as the base class reads them."""
+class Recipe:
+    """What a recipe changes of any of nnU-Net's trainers; mixed in before it."""
 
-    iterations = 600
-    mirror: Mirror = None
+    settings = Settings()
 
     def __init__(
         self,
@@ -35,84 +77,68 @@ class DemoTrainer(nnUNetTrainer):
         configuration: str,
         fold: int,
         dataset_json: dict,
-        device: torch.device = torch.device("cpu"),  # noqa: B008 -- the base reads this signature
+        device: torch.device = torch.device("cuda"),  # noqa: B008 -- the base reads this signature
     ) -> None:
-        super().__init__(plans, configuration, fold, dataset_json, device)
-        self.num_iterations_per_epoch = ITERATIONS_PER_EPOCH
-        self.num_val_iterations_per_epoch = 4  # the curve need not be smooth; 50 cost a minute
-        self.num_epochs = max(1, self.iterations // ITERATIONS_PER_EPOCH)
-        self.save_every = 2  # a stopped run loses two minutes at most
-        self.initial_lr = 2e-3
-        # Few iterations, small tumours: half of the patches must hold some foreground (a third
-        # by default).
-        self.oversample_foreground_percent = 0.5
+        super().__init__(plans, configuration, fold, dataset_json, device)  # type: ignore[call-arg]
+        own = self.settings
+        self.num_epochs = own.epochs
+        self.num_iterations_per_epoch = own.iterations
+        self.num_val_iterations_per_epoch = own.val_iterations
+        self.initial_lr = own.lr
+        self.oversample_foreground_percent = own.oversample
+        self.save_every = max(1, min(50, own.epochs // 10))  # a stopped run loses a tenth at most
 
     def configure_optimizers(self) -> tuple:
-        """AdamW under a cosine: momentum 0.99 needs thousands of iterations to get going."""
-        optimizer = torch.optim.AdamW(self.network.parameters(), self.initial_lr, weight_decay=1e-2)
-        return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimizer, self.num_epochs, eta_min=2e-5
+        """Stock SGD with poly decay, or AdamW under a cosine."""
+        if self.settings.optimiser == "sgd":
+            base: Any = super()
+            stock: tuple = base.configure_optimizers()
+            return stock
+        network: torch.nn.Module = self.network  # type: ignore[attr-defined]
+        optimiser = torch.optim.AdamW(network.parameters(), self.initial_lr, weight_decay=1e-2)
+        return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimiser, self.num_epochs, eta_min=self.initial_lr / 100
         )
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Mirror only where the body is symmetric; the checkpoint carries it to inference."""
-        rotation, dummy, initial, _ = (
-            super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        base: Any = super()
+        rotation, dummy, initial, axes = (
+            base.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         )
-        self.inference_allowed_mirroring_axes = self.mirror
-        return rotation, dummy, initial, self.mirror
+        if self.settings.mirror:
+            axes = MIRRORS[self.settings.mirror]
+            self.inference_allowed_mirroring_axes = axes
+        return rotation, dummy, initial, axes
 
     def train_step(self, batch: dict) -> dict:
-        """One step in bfloat16 and channels-last: half the time of the base class on a CPU."""
+        """On a CPU, one step in bfloat16 and channels-last takes half of the base's time."""
+        own: Any = self
+        if own.device.type != "cpu":
+            base: Any = super()
+            stock: dict = base.train_step(batch)
+            return stock
         image = batch["data"].to(memory_format=torch.channels_last_3d)
-        self.optimizer.zero_grad(set_to_none=True)
+        own.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            output = self.network(image)
-        loss = self.loss([scale.float() for scale in output], batch["target"])
+            output = own.network(image)
+        loss = own.loss([scale.float() for scale in output], batch["target"])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 12)
-        self.optimizer.step()
+        torch.nn.utils.clip_grad_norm_(own.network.parameters(), 12)
+        own.optimizer.step()
         return {"loss": loss.detach().numpy()}
 
     def plot_network_architecture(self) -> None:
         """Skip the drawing, which needs a package that nothing else here does."""
 
 
-def train(dataset: str, fold: int, iterations: int, mirror: Mirror, start: Path | None) -> None:
-    """Train one fold of one dataset, or finish it; a finished fold is left alone.
-
-    `start` is a checkpoint of the same network that saw no case which this fold holds out.
-    """
-    DemoTrainer.iterations, DemoTrainer.mirror = iterations, mirror
-    folder = Path(str(nnUNet_preprocessed)) / dataset
-    plans = load_json(str(folder / "nnUNetPlans.json"))
-    description = load_json(str(folder / "dataset.json"))
-    results = Path(str(nnUNet_results)) / dataset
-    at = results / f"{DemoTrainer.__name__}__{plans['plans_name']}__{NAME}" / f"fold_{fold}"
-    if (at / "checkpoint_final.pth").exists():
-        print(f"{at} is finished")
-        return
-    latest = at / "checkpoint_latest.pth"
-    plans["continue_training"] = latest.exists()
-    torch.manual_seed(fold)
-    trainer = DemoTrainer(plans, NAME, fold, description, torch.device("cpu"))
-    trainer.initialize()
-    trainer.network.to(memory_format=torch.channels_last_3d)
-    if latest.exists():
-        trainer.load_checkpoint(str(latest))
-    elif start is not None:
-        trainer.network.load_state_dict(read_training_checkpoint(start)["network_weights"])
-    trainer.run_training()
+def trainer_class(stage: str, settings: Settings) -> type[nnUNetTrainer]:
+    """Return the trainer of a stage; nnU-Net names the results' folder by the class."""
+    bases = (Recipe, AUGMENTATIONS[settings.augmentation])
+    return type(stage, bases, {"settings": settings})
 
 
-def main(arguments: list[str]) -> int:
-    """Read the arguments and train."""
-    dataset, fold, iterations, mirror, *start = arguments
-    axes = None if mirror == "none" else tuple(int(axis) for axis in mirror.split(","))
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    train(dataset, int(fold), int(iterations), axes, Path(start[0]) if start else None)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+# As nnU-Net's own commands may name them (-tr): a fine-tuning of each strength.
+FinetuneDefault = trainer_class("FinetuneDefault", Settings(lr=1e-3, epochs=300))
+FinetuneDA5 = trainer_class("FinetuneDA5", Settings("da5", lr=1e-3, epochs=300))
+FinetuneDA5ord0 = trainer_class("FinetuneDA5ord0", Settings("da5-ord0", lr=1e-3, epochs=200))

@@ -1,0 +1,193 @@
+"""A recipe's lines as data: cohorts, networks, stages, candidates."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.raw_layouts import LAYOUTS
+from lab.recipes.networks import NETWORKS, strides_of
+from lab.recipes.trainers import Settings
+
+OWN_KEYS = {"cohort", "network", "folds", "from"}
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be followed; the message names the line."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Raw data of one dataset."""
+
+    name: str
+    dataset: str
+    sources: tuple[str, ...]  # LAYOUT=DIR
+    folds: int = 5
+    stratify: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """Return the challenge whose labels the dataset has."""
+        return LAYOUTS[self.sources[0].partition("=")[0]].scheme
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the folders that are not there, or that no variable names."""
+        folders = [source.partition("=")[2] for source in self.sources]
+        return tuple(folder for folder in folders if not Path(folder).is_dir())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration, as lab/recipes/preparation.py reads it."""
+
+    name: str
+    network: str
+    spacing: str
+    patch: str
+    batch: int
+    normalisation: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return NAME:NETWORK:SPACING:PATCH:BATCH[:NORMALISATION]."""
+        parts = [self.name, self.network, self.spacing, self.patch, str(self.batch)]
+        return ":".join([*parts, *([self.normalisation] if self.normalisation else [])])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Training of some folds on one cohort."""
+
+    name: str
+    cohort: str
+    network: str
+    folds: tuple[str, ...]
+    start: str  # a stage, a checkpoint's path, or nothing
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a recipe says."""
+
+    cohorts: Mapping[str, Cohort]
+    plans: Mapping[str, Plan]
+    stages: Mapping[str, Stage]
+    candidates: Mapping[str, tuple[str, str]]  # name -> stage, checkpoint
+
+
+def read_recipe(path: Path, environment: Mapping[str, str] | None = None) -> Recipe:
+    """Run a recipe's shell file, which only says its lines, and read them.
+
+    Raises:
+        RecipeError: the file fails, or a line has an unknown word, key, network, cohort or stage.
+    """
+    told = subprocess.run(
+        ["bash", str(path)], capture_output=True, text=True, check=False,
+        env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    if told.returncode:
+        raise RecipeError(f"{path}: {told.stderr.strip() or told.returncode}")
+    cohorts: dict[str, Cohort] = {}
+    plans: dict[str, Plan] = {}
+    stages: dict[str, Stage] = {}
+    candidates: dict[str, tuple[str, str]] = {}
+    for line in told.stdout.splitlines():
+        word, name, *rest = line.split("\t")
+        try:
+            if word == "cohort":
+                cohorts[name] = _cohort(name, rest)
+            elif word == "network":
+                plans[name] = _plan(name, _pairs(rest))
+            elif word == "stage":
+                stages[name] = _stage(name, _pairs(rest), cohorts, plans, stages)
+            else:
+                given = _pairs(rest)
+                candidates[name] = (given["stage"], given.get("checkpoint", "final"))
+                stages[given["stage"]]
+        except (KeyError, ValueError, TypeError) as error:
+            raise RecipeError(f"{path}: {word} {name}: {error}") from error
+    if not stages:
+        raise RecipeError(f"{path}: no stage")
+    return Recipe(cohorts, plans, stages, candidates)
+
+
+def miniature(recipe: Recipe) -> Recipe:
+    """Return the same graph on synthetic patients, with networks that learn nothing in seconds."""
+    cohorts = {n: replace(c, folds=2, stratify=None) for n, c in recipe.cohorts.items()}
+    plans = {
+        name: replace(
+            plan, network="tiny-resenc" if plan.network == "resenc-l" else "tiny",
+            spacing="6,6,6", patch="32,32,32", batch=2,
+        )
+        for name, plan in recipe.plans.items()
+    }  # fmt: skip
+    short = {"epochs": "2", "iterations": "3", "val_iterations": "1", "mirror": "none"}
+    stages = {
+        name: replace(
+            stage, folds=stage.folds[:1] if "all" in stage.folds else ("0", "1"),
+            settings={**stage.settings, **short},
+            start=stage.start if stage.start in recipe.stages else "",
+        )
+        for name, stage in recipe.stages.items()
+    }  # fmt: skip
+    return Recipe(cohorts, plans, stages, recipe.candidates)
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is not KEY=VALUE")
+        pairs[key] = value
+    return pairs
+
+
+def _cohort(name: str, words: Sequence[str]) -> Cohort:
+    dataset, *rest = words
+    sources = tuple(word.removeprefix("source=") for word in rest if word.startswith("source="))
+    others = _pairs([word for word in rest if not word.startswith("source=")])
+    for source in sources:
+        if source.partition("=")[0] not in LAYOUTS:
+            raise ValueError(f"source {source}: one of {', '.join(LAYOUTS)}")
+    if not sources:
+        raise ValueError("no source")
+    folds = int(others.pop("folds", 5))
+    found = Cohort(name, dataset, sources, folds, others.pop("stratify", None))
+    if others:
+        raise ValueError(f"unknown {', '.join(others)}")
+    return found
+
+
+def _plan(name: str, given: dict[str, str]) -> Plan:
+    found = Plan(
+        name, given.pop("network"), given.pop("spacing"), given.pop("patch"),
+        int(given.pop("batch", "2")), given.pop("normalisation", ""),
+    )  # fmt: skip
+    if given:
+        raise ValueError(f"unknown {', '.join(given)}")
+    if found.network not in NETWORKS:
+        raise ValueError(f"network {found.network}: one of {', '.join(NETWORKS)}")
+    patch = [int(side) for side in found.patch.split(",")]
+    strides_of(patch, len(NETWORKS[found.network].features))
+    return found
+
+
+def _stage(
+    name: str, given: Mapping[str, str], cohorts: Mapping[str, Cohort], plans: Mapping[str, Plan],
+    before: Mapping[str, Stage],
+) -> Stage:  # fmt: skip
+    settings = {key: value for key, value in given.items() if key not in OWN_KEYS}
+    Settings.of(settings)
+    if given["cohort"] not in cohorts or given["network"] not in plans:
+        raise ValueError(f"no cohort {given['cohort']} or no network {given['network']} before it")
+    start = given.get("from", "")
+    own, other = plans[given["network"]], before.get(start)
+    if other and plans[other.network].network != own.network:
+        raise ValueError(f"starts from {start}, another network ({plans[other.network].network})")
+    folds = tuple(given.get("folds", "0,1,2,3,4").split(","))
+    return Stage(name, given["cohort"], given["network"], folds, start, settings)
