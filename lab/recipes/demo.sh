@@ -42,7 +42,8 @@ prepare() { # DATASET FOLDS SPACING PATCH
 # under a cosine, since momentum 0.99 needs thousands of iterations to get going; few iterations and small tumours, so
 # half of the patches must hold some foreground. Out-of-fold predictions follow, so nnU-Net's own validation is left out.
 run_fold() {
-  python -m lab.recipes.fold "$1" demo "$2" --stage DemoTrainer --device cpu --skip-validation ${5:+--start "$5"} \
+  python -m lab.recipes.fold "$1" demo "$2" --stage DemoTrainer --device cpu --skip-validation \
+    ${5:+--keep-heads --start "$5"} \
     --set epochs=$(($3 / 50)) iterations=50 val_iterations=4 lr=2e-3 optimiser=adamw oversample=0.5 mirror="$4" \
     >"$work/logs/$1-$2-$(basename "$nnUNet_results").log" 2>&1
 }

@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
     add("--stage", required=True)
     add("--set", nargs="*", default=[], metavar="KEY=VALUE")
     add("--start", type=Path, metavar="CHECKPOINT")
+    add("--keep-heads", action="store_true", help="where START has the same labels")
     add("--device", choices=("cuda", "cpu"), default="cuda")
     add("--skip-validation", action="store_true", help="where out-of-fold predictions follow")
     args = parser.parse_args(argv)
@@ -74,7 +75,7 @@ def train(args: argparse.Namespace, settings: Settings) -> None:
     elif (at / "checkpoint_latest.pth").exists():
         trainer.load_checkpoint(str(at / "checkpoint_latest.pth"))
     elif args.start:
-        report = list(take_weights(trainer.network, args.start).lines())
+        report = list(take_weights(trainer.network, args.start, args.keep_heads).lines())
         print("\n".join(report), flush=True)
     if not (at / "checkpoint_final.pth").exists():
         trainer.run_training()

@@ -34,8 +34,10 @@ class Report:
             yield f"  {len(keys)} skipped, {reason}: {few}"
 
 
-def take_weights(network: nn.Module, start: Path) -> Report:
+def take_weights(network: nn.Module, start: Path, heads: bool = False) -> Report:
     """Fill a network from a checkpoint where key and shape agree and the key is no head.
+
+    `heads`: take them too, where the stage before had the same labels.
 
     Raises:
         TransferError: no weight of the encoder or decoder fits; training from it would be training
@@ -49,7 +51,7 @@ def take_weights(network: nn.Module, start: Path) -> Report:
     skipped = {}
     for key, value in own.items():
         found = given.get(_plain(key))
-        if HEADS in f".{key}":
+        if HEADS in f".{key}" and not heads:
             skipped[key] = "a segmentation head"
         elif found is None:
             skipped[key] = "not in the checkpoint"

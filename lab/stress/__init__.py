@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--weights", type=Path, default=Path("weights"), metavar="DIR")
     add("--jobs", type=int, default=2, metavar="N", help="malformed inputs at a time; default 2")
     add("--most", type=int, metavar="N", help="about so many malformed inputs; default: all")
+    add("--limit", type=float, default=30.0, metavar="S", help="for a malformed input; default 30")
     add("--kills", type=int, default=50, metavar="N", help="default: 50")
     add("--cases", type=int, default=200, metavar="N", help="in a row; default: 200")
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 def _bad_inputs(work: Path, weights: Path, args: argparse.Namespace) -> Iterator[str]:
     from lab.stress.bad_inputs import tables
 
-    return tables(work, weights, args.jobs, args.most)
+    return tables(work, weights, args)
 
 
 def _bad_weights(work: Path, weights: Path, args: argparse.Namespace) -> Iterator[str]:

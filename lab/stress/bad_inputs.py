@@ -1,5 +1,6 @@
 """Hundreds of malformed inputs, each through the whole program."""
 
+import argparse
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from lab.bench_networks import write_abdomen, write_heads
 from lab.stress.malformed import SOCKET, SOUND, SPOILT, STEM, Malformed, all_malformed
 from lab.stress.program import Ended, command, run
 
-LIMIT_S, MEMORY_GIB = 30.0, 4.0
+MEMORY_GIB = 4.0
 PANTHER_OUTPUT = Path("images", "pancreatic-tumor-segmentation", f"{STEM}.mha")
 Labels = tuple[np.ndarray, tuple[object, ...]]
 
@@ -37,6 +38,7 @@ class Bench:
     work: Path
     weights: Path
     labels: dict[str, dict[str, Labels]]  # kind -> file -> labels and geometry
+    limit_s: float
 
     def judge(self, case: Malformed) -> Verdict:
         """Spoil a sound input, run the program, and compare with what was declared."""
@@ -46,7 +48,7 @@ class Bench:
         shutil.copytree(self.work / case.kind, source)
         target.mkdir()
         case.spoil(source)
-        ended = run(command(source, target, self.weights), LIMIT_S, MEMORY_GIB)
+        ended = run(command(source, target, self.weights), self.limit_s, MEMORY_GIB)
         faults = tuple(self._faults(case, ended, target))
         shutil.rmtree(home, ignore_errors=True)
         return Verdict(case, ended, faults)
@@ -54,7 +56,7 @@ class Bench:
     def _faults(self, case: Malformed, ended: Ended, target: Path) -> Iterator[str]:
         if ended.code != case.exit_code:
             yield f"exit code {ended.code}, declared {case.exit_code}"
-        if ended.wall_s > LIMIT_S or ended.peak_gib > MEMORY_GIB:
+        if ended.wall_s > self.limit_s or ended.peak_gib > MEMORY_GIB:
             yield f"{ended.wall_s:.0f} s, {ended.peak_gib:.1f} GiB"
         if "Traceback" in ended.said:
             yield "a traceback on stderr"
@@ -70,7 +72,7 @@ class Bench:
         return {f"{SOUND}.nii.gz": sound[f"{SOUND}.nii.gz"], **spoilt}
 
 
-def make_bench(work: Path, weights: Path) -> Bench:
+def make_bench(work: Path, weights: Path, limit_s: float = 30.0) -> Bench:
     """Write a sound input of each kind and segment it.
 
     Raises:
@@ -93,7 +95,7 @@ def make_bench(work: Path, weights: Path) -> Bench:
             raise RuntimeError(f"sound {kind} input: exit code {ended.code}, {ended.last_line}")
         files = [path for path in target.rglob("*") if path.is_file()]
         labels[kind] = {str(path.relative_to(target)): read(path) for path in files}
-    return Bench(work, weights, labels)
+    return Bench(work, weights, labels, limit_s)
 
 
 def compare(
@@ -131,14 +133,14 @@ def judge_all(bench: Bench, cases: Iterable[Malformed], jobs: int) -> Iterator[V
         yield from pool.map(bench.judge, cases)
 
 
-def tables(work: Path, weights: Path, jobs: int, most: int | None = None) -> Iterator[str]:
+def tables(work: Path, weights: Path, args: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table, after each fault that was found."""
     cases = list(all_malformed())
-    if most:
-        cases = cases[:: max(1, len(cases) // most)]
-    bench = make_bench(work, weights)
+    if args.most:
+        cases = cases[:: max(1, len(cases) // args.most)]
+    bench = make_bench(work, weights, args.limit)
     groups: dict[str, list[Verdict]] = {}
-    for verdict in judge_all(bench, cases, jobs):
+    for verdict in judge_all(bench, cases, args.jobs):
         groups.setdefault(_group(verdict.case), []).append(verdict)
         for fault in verdict.faults:
             yield f"FAULT {verdict.case.name}: {fault}"
