@@ -6,7 +6,6 @@ once), the configuration's name and the mirroring axes. The result still opens i
 
 import argparse
 import json
-import pickle
 import shutil
 import tempfile
 import zipfile
@@ -18,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy._core.multiarray as np_multiarray
 import torch
 
 from challenge.scheme import SCHEMES, Scheme
 from ensemble.manifest import MANIFEST, SCHEMA, sha256_of, verify_model
 from ensemble.network import build_network, load_network
+from lab.checkpoints import read_training_checkpoint, slim_checkpoint
 from lab.label_names import label_names
 from lab.pack_selection import pack_selection
+from lab.release import answers_of, check_fresh, write_card
+from postprocess.artefacts import load_artefacts, save_artefacts
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", metavar="NAME,...", help="where dataset.json is unclear")
     parser.add_argument("--mirroring", action="store_true", help="average over flips (8 x slower)")
     parser.add_argument("--step", type=float, default=0.5, help="tile step as a share of the patch")
+    parser.add_argument("--artefact", type=Path, metavar="DIR", help="post-processing to ship")
+    parser.add_argument("--data", default="", help="what it was trained on, for the model card")
+    released = "write a model card, and compare with the trained networks in a fresh process"
+    parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
 
 
@@ -78,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
         building = Path(scratch) / args.model
         building.mkdir()
+        trained: list[np.ndarray] = []  # what the networks said before they were packed
         if args.selection:
             manifest |= pack_selection(args.selection, building, scheme)
         for path, weight in zip(args.sources, weights, strict=True):
@@ -85,8 +91,15 @@ def run(args: argparse.Namespace) -> int:
                 folds = tuple(args.folds or _folds(folder, f"checkpoint_{args.checkpoint}"))
                 source = Source(folder, folds, f"checkpoint_{args.checkpoint}", weight)
                 manifest["members"] += pack_source(source, building, scheme, args)
+                trained += answers_of(folder, folds, source.checkpoint) if args.release else []
+        if args.artefact:
+            save_artefacts(building, load_artefacts(args.artefact, scheme))
+        if args.release:
+            write_card(building, manifest, scheme, args.data)
         write_manifest(building, manifest)
         check_members(building / MANIFEST)
+        if args.release:
+            check_fresh(building / MANIFEST, trained)
         building.rename(target)
     size_mb = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     print(f"{target}: {len(manifest['members'])} members, {size_mb:.1f} MB")
@@ -133,41 +146,6 @@ def pack_source(
             }
         )
     return entries
-
-
-def slim_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what inference reads, in half precision, with shared tensors stored once."""
-    halves: dict[int, torch.Tensor] = {}
-    weights = {}
-    for key, value in content["network_weights"].items():
-        # nnU-Net lists each encoder tensor four times over, sharing one storage.
-        half = halves.setdefault(value.data_ptr(), _half(value))
-        weights[key.removeprefix("module.").removeprefix("_orig_mod.")] = half
-    axes = content.get("inference_allowed_mirroring_axes")
-    return {
-        "network_weights": weights,
-        # The stock trainer's name, so that stock nnU-Net opens it; the true one is in the manifest.
-        "trainer_name": "nnUNetTrainer",
-        "init_args": {"configuration": content["init_args"]["configuration"]},
-        "inference_allowed_mirroring_axes": tuple(axes) if axes else None,
-    }
-
-
-def _half(value: torch.Tensor) -> torch.Tensor:
-    half = value.half() if value.is_floating_point() else value
-    return half.clone() if torch.isfinite(half).all() else value.clone()
-
-
-def read_training_checkpoint(path: Path) -> dict[str, Any]:
-    """Open a checkpoint as training wrote it, allowing plain numpy numbers and no other code."""
-    numbers: list[Any] = [np_multiarray.scalar, np.dtype, np.ndarray, np_multiarray._reconstruct]
-    kinds = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
-    try:
-        with torch.serialization.safe_globals([*numbers, *kinds]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError) as error:
-        raise SystemExit(f"{path}: cannot be opened as numbers and tensors ({error})") from error
-    return dict(content)
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -153,7 +153,7 @@ def _selection_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[T
     yield Task(
         f"ship {cohort.name}",
         _python("lab", "pack", "--selection", chosen / "selection.json", "--model", cohort.name,
-                "--scheme", _scheme(cohort, place), "--out", work / "weights"),
+                "--scheme", _scheme(cohort, place), "--out", work / "weights", "--release"),
         (f"select {cohort.name}",),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lab.pack import read_training_checkpoint
+from lab.checkpoints import read_training_checkpoint
 
 HEADS = ".seg_layers."  # what they mean is the labels of the stage, not of the network
 PREFIXES = ("module.", "_orig_mod.")

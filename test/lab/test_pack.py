@@ -11,8 +11,9 @@ import torch
 from challenge.scheme import SCHEMES
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab
+from lab.checkpoints import read_training_checkpoint, slim_checkpoint
 from lab.label_names import label_names
-from lab.pack import read_training_checkpoint, slim_checkpoint
+from lab.release import answers_of, check_fresh
 
 GLI = SCHEMES["brats-gli"]
 
@@ -123,3 +124,31 @@ def test_foreign_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="cannot be opened as numbers and tensors"):
         pack(source, tmp_path / "weights")
     assert not (tmp_path / "weights" / "m").exists()
+
+
+def test_a_release_has_a_card_and_was_loaded_in_a_fresh_process(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
+    artefact = Path(__file__).resolve().parents[2] / "weights" / "brats-gli"
+    folder = pack(source, tmp_path / "weights", "--release", "--artefact", str(artefact),
+                  "--data", "Cubes.", "--note", "for tests")  # fmt: skip
+    assert "2 members load in a fresh process, within " in capsys.readouterr().out
+    card = (folder / "MODEL_CARD.md").read_text()
+    for told in ("# m", "for tests", "Cubes.", "| 4 | RC | yes |", "| trained | 1 |",
+                 "No medical device", "pooled, by 2025-gli on 60 cases"):  # fmt: skip
+        assert told in card
+    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    assert {"MODEL_CARD.md", "postprocess.json", "clusters.npz"} < set(manifest["files"])
+
+
+def test_a_release_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
+    folder = pack(source, tmp_path / "weights")
+    other = tiny.train(tmp_path / "other", tiny.plans(), tiny.dataset(), folds=(5,))
+    trained = answers_of(other, ("5",), "checkpoint_final")
+    with pytest.raises(SystemExit, match="answer otherwise than as trained"):
+        check_fresh(folder / "MANIFEST.json", trained)
+    (folder / "trained" / "plans.json").unlink()
+    with pytest.raises(SystemExit, match="does not load in a fresh process"):
+        check_fresh(folder / "MANIFEST.json", trained)

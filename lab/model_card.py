@@ -1,0 +1,71 @@
+"""MODEL_CARD.md of a release: what it is, from what, how good, and what it is not for."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from challenge.scheme import Scheme
+from postprocess.artefacts import Artefacts
+
+NAME = "MODEL_CARD.md"
+USE = (
+    "Segmentation of scans as the challenge hands them out, for challenge submissions and research "
+    "by imaging scientists who look at every result."
+)
+LIMITS = (
+    "No medical device; says nothing about a patient's care. Scans of other sequences, regions, "
+    "preparation or scanners than those it was trained on were not judged. Numbers below are of "
+    "cross-validation, on cases that chose nothing, unless they say otherwise."
+)
+
+
+def card(
+    manifest: Mapping[str, Any], scheme: Scheme, artefacts: Artefacts, data: str
+) -> Iterator[str]:
+    """Yield the lines of the card; `data` says in the maker's words what it was trained on."""
+    yield f"# {manifest['model']}\n"
+    yield f"{manifest['note'] or 'No note.'}\n"
+    yield f"## Intended use\n\n{USE}\n"
+    yield f"## Data\n\n{data or 'Not said by its maker.'}\n"
+    yield f"## Labels\n\n{scheme.name}, sequences {', '.join(scheme.sequences)}\n"
+    yield "| value | label | written |\n| --- | --- | --- |"
+    for name, value in scheme.labels.items():
+        yield f"| {value} | {name} | {'yes' if name in scheme.written else 'no'} |"
+    yield "\n## Members\n\n| network | fold | checkpoint | weight | trainer | epochs | sha256 |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for entry in manifest["members"]:
+        own = entry["provenance"]
+        yield (
+            f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {entry['weight']:g} "
+            f"| {own['trainer']} | {own['epochs']} | {entry['sha256'][:12]} |"
+        )
+    mirrored = "averaged over flips" if manifest["settings"]["mirroring"] else "without flips"
+    yield f"\nTiles overlap by step {manifest['settings']['step']:g}, {mirrored}.\n"
+    yield "## Numbers\n"
+    yield from _selection(manifest.get("selection"))
+    yield from _rules(artefacts)
+    yield f"\n## Limits\n\n{LIMITS}"
+
+
+def _selection(selection: Mapping[str, Any] | None) -> Iterator[str]:
+    if selection is None:
+        yield "Members were not selected by `lab select`."
+        return
+    low, high = selection["interval"]
+    yield (
+        f"Members: {selection['ships']}, by {selection['scorer']} ({selection['objective']}) on "
+        f"{selection['cases']} cases; gain over equal weights, held out: {selection['gain']:+.4f} "
+        f"({low:+.4f} to {high:+.4f})."
+    )
+
+
+def _rules(artefacts: Artefacts) -> Iterator[str]:
+    if artefacts.model is None:
+        yield "\nNo post-processing: labels stay as the ensemble gives them."
+        return
+    fit = artefacts.fit
+    low, high = fit["gain_interval"]
+    yield (
+        f"\nPost-processing: {fit['ships']}, by {fit['scorer']} on {fit['training_cases']} cases, "
+        f"held out: {fit['score_without_rules']:.4f} without, {fit['score_with_rules']:.4f} with "
+        f"rules (gain {low:+.4f} to {high:+.4f})."
+    )
