@@ -14,9 +14,10 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorers import Scorer
 from lab.selection.candidates import Pool
 from lab.selection.merit import Column, columns_of, row_of
-from lab.selection.systems import System, labels_of
+from lab.selection.systems import System, labels_of, volume_mm3
 
 Rows = list[list[float]]  # of a system: case -> column
+VOLUMES = "volumes"  # beside the systems' names
 
 
 @dataclass
@@ -52,13 +53,29 @@ class Scores:
                 joblib.delayed(score_case)(self.pool, case, missing, self.scorer, self.columns)
                 for case in self.pool.cases
             )
-            with self.path.open("a", encoding="utf-8") as stream:
-                for i, system in enumerate(missing):
-                    rows: Rows = [each[i] for each in found]
-                    self._known[_key(system)] = rows
-                    entry = {"about": self._about, "system": _key(system), "rows": rows}
-                    stream.write(json.dumps(entry) + "\n")
+            for i, system in enumerate(missing):
+                self._keep(_key(system), [each[i] for each in found])
         return np.array([self._known[_key(system)] for system in systems], float)
+
+    def volumes_mm3(self) -> np.ndarray:
+        """Return how much tumour all candidates alike see in each case (case,)."""
+        if VOLUMES not in self._known:
+            running = joblib.Parallel(n_jobs=None)
+            found = running(joblib.delayed(volume_of)(self.pool, case) for case in self.pool.cases)
+            self._keep(VOLUMES, [[volume] for volume in found])
+        return np.array(self._known[VOLUMES], float)[:, 0]
+
+    def _keep(self, name: str, rows: Rows) -> None:
+        self._known[name] = rows
+        with self.path.open("a", encoding="utf-8") as stream:
+            entry = {"about": self._about, "system": name, "rows": rows}
+            stream.write(json.dumps(entry) + "\n")
+
+
+def volume_of(pool: Pool, case: CohortCase) -> float:
+    """Return how much tumour all candidates alike see in a case, in mm3."""
+    maps, _, _ = pool.maps_of(case)
+    return volume_mm3(maps, pool.head, pool.scheme, case.read_reference().spacing_mm)
 
 
 def score_case(
@@ -84,7 +101,8 @@ def _key(system: System) -> str:
     """Name a system; weights in the same proportions are the same system."""
     weights = np.array(system.weights)
     share = np.round(weights / weights.sum(0), 9)
-    return f"{system.how} {system.bias:g} {share.tolist()}"
+    own = f"{system.how} {system.bias:g} {share.tolist()}"
+    return f"{own} below {system.below[0]:g}: {_key(system.below[1])}" if system.below else own
 
 
 def _fingerprint(pool: Pool, scorer: Scorer) -> str:

@@ -17,12 +17,14 @@ FLOOR = 1e-4
 class System:
     """Candidates with weights, one for each or one for each and channel, and how they are mixed.
 
-    `bias` multiplies the odds of everything that is not background: above 1 volumes grow.
+    `bias` multiplies the odds of everything that is not background: above 1 volumes grow. `below`
+    is another system for cases in which all candidates alike see less tumour than so many mm3.
     """
 
     how: str  # of MIXES
     weights: tuple[tuple[float, ...], ...]  # (candidate, 1 or channel)
     bias: float = 1.0
+    below: "tuple[float, System] | None" = None
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -52,6 +54,10 @@ def labels_of(
         scheme: whose label values are returned.
         spacing_mm: (z, y, x).
     """
+    if system.below:
+        limit_mm3, other = system.below
+        if volume_mm3(maps, head, scheme, spacing_mm) < limit_mm3:
+            return labels_of(other, maps, head, scheme, spacing_mm)
     weights = np.array(_wide(system.weights, maps.shape[1]), np.float32)
     mixed = MIXES[system.how](maps, weights, head.kind == "softmax")
     if system.bias != 1.0:
@@ -62,6 +68,15 @@ def labels_of(
         tumour = probability_of(mixed, head, scheme.regions[scheme.tumour])
         labels, _ = restore_tumour(labels, Evidence(labels, tumour, (z, y, x)), scheme)
     return labels
+
+
+def volume_mm3(
+    maps: np.ndarray, head: Head, scheme: Scheme, spacing_mm: tuple[float, ...]
+) -> float:
+    """Return how much tumour all candidates alike see in a case."""
+    mixed = _mean(maps, np.ones((len(maps), maps.shape[1]), np.float32), lambda own: own)
+    tumour = scheme.mask(labels_from(mixed, head, scheme), scheme.tumour)
+    return float(tumour.sum() * np.prod(spacing_mm))
 
 
 def _wide(weights: Sequence[Sequence[float]], channels: int) -> list[tuple[float, ...]]:

@@ -4,6 +4,7 @@ greedy     forward selection with replacement (Caruana et al. 2004)
 simplex    weights moved in tenths between members, from the greedy choice on
 channels   a greedy choice for each channel, by the columns that judge it: overlap specialists
            where overlap counts, boundary specialists where distances do
+by-volume  two greedy choices, for cases of which little or much tumour is seen
 bias       all alike, the odds of the foreground multiplied: against volumes that are too small
 """
 
@@ -144,6 +145,17 @@ def channels(search: Search) -> System:
     return System("probability", tuple(map(tuple, np.array(own).T.tolist())))
 
 
+def by_volume(search: Search) -> System:
+    """Choose for the cases below and above the median volume that all candidates alike see."""
+    volumes = search.scores.volumes_mm3()
+    limit_mm3 = float(np.median(volumes[search.drawn > 0]))
+    small, large = (
+        greedy(replace(search, drawn=np.where(side, search.drawn, 0.0)))
+        for side in (volumes < limit_mm3, volumes >= limit_mm3)
+    )
+    return replace(large, below=(limit_mm3, small))
+
+
 def bias(search: Search) -> System:
     """All alike, with the best bias of the foreground."""
     options = [replace(equal(search.candidates), bias=each) for each in BIASES]
@@ -170,6 +182,7 @@ WAYS: Mapping[str, Way] = {
     "greedy": Way(greedy, True, "forward selection with replacement"),
     "simplex": Way(simplex, True, "weights moved in tenths, from greedy on"),
     "channels": Way(channels, False, "a greedy choice for each channel"),
+    "by-volume": Way(by_volume, False, "a greedy choice for small and one for large tumours"),
     "bias": Way(bias, False, "all alike, odds of the foreground multiplied"),
     "equal-logit": Way(lambda s: equal_of(s, "logit"), False, "all alike, logits averaged"),
     "greedy-logit": Way(lambda s: greedy(s, "logit"), False, "forward selection, logits averaged"),

@@ -63,6 +63,12 @@ def probability(name: str, number: int) -> np.ndarray:
     elif name.startswith("good"):
         noise = np.random.default_rng([number, len(name)]).normal(0, 2, truth.shape)
         found = 1 / (1 + np.exp(-(np.where(truth, 4, -4) + noise)))
+    elif name.startswith("only"):  # sure of its own kind, and of too little of the other
+        is_small = truth.sum() < np.median([ball(i).sum() for i in range(12)])
+        inner = truth & np.roll(truth, 2, 0) & np.roll(truth, -2, 0)
+        own = is_small == (name == "only-small")
+        found[truth] = 0.98 if own else 0.1
+        found[inner] = 0.98
     elif name == "small":
         inner = truth & np.roll(truth, 1, 0) & np.roll(truth, -1, 0) & np.roll(truth, 1, 2)
         found[truth], found[inner] = 0.45, 0.9

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted import HEAD, SCHEME, write_candidate_of, write_cohort
+from planted import HEAD, SCHEME, ball, write_candidate_of, write_cohort
 
 from lab.__main__ import main as lab
 from lab.cohort import read_cohort
@@ -16,7 +16,7 @@ from lab.selection.judge import decide, judge, open_search, parts_of
 from lab.selection.merit import MERITS, cohort_numbers
 from lab.selection.scores import Scores
 from lab.selection.systems import equal, weighted
-from lab.selection.ways import best_single, bias, cost, greedy, simplex
+from lab.selection.ways import best_single, bias, by_volume, cost, greedy, simplex
 
 CASES = 12
 
@@ -89,6 +89,21 @@ def test_volumes_that_are_too_small_are_answered_by_a_bias(tmp_path: Path, cohor
     before, after = scores.of([equal(1), found])
     error = [column for _, column in scores.columns].index("volume_error_mm3")
     assert np.abs(after[:, error]).mean() < np.abs(before[:, error]).mean() / 2
+
+
+def test_small_and_large_tumours_may_have_their_own_members(tmp_path: Path, cohort: Path) -> None:
+    """Of two specialists each sees only one half of the tumours."""
+    scores = scores_of(tmp_path, cohort, "only-small", "only-large")
+    volumes = scores.volumes_mm3()
+    voxels = [ball(int(case.files.id)).sum() for case in scores.pool.cases]
+    np.testing.assert_allclose(volumes, np.multiply(voxels, 6.75))
+    found = by_volume(open_search(scores, MERITS["overlap"]))
+    assert found.below is not None
+    assert found.below[0] == pytest.approx(np.median(volumes))
+    assert (found.below[1].chosen, found.chosen) == ((0,), (1,))
+    dice = [column for _, column in scores.columns].index("dice")
+    assert scores.of([found])[0, :, dice].min() == 1.0
+    assert scores.of([weighted((1, 0))])[0, :, dice].min() < 0.9
 
 
 def test_cost_limits_are_kept(tmp_path: Path, cohort: Path) -> None:
