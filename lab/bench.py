@@ -42,7 +42,7 @@ MIN_VOXELS = tuple(range(0, 500, 25))
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("what", choices=["metrics", "search", "features", "engine"])
+    parser.add_argument("what", choices=["metrics", "search", "features", "engine", "selection"])
     parser.add_argument("--runs", type=int, default=3, metavar="N",
                         help="metrics, features: least of N (3)")  # fmt: skip
     parser.add_argument("--cases", type=int, metavar="N",
@@ -50,6 +50,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anew", type=int, default=5, metavar="N",
                         help="search: cases whose whole grid is also scored anew (5)")  # fmt: skip
 
+    selection = parser.add_argument_group("selection")
+    selection.add_argument("--candidates", type=int, default=30, metavar="N")
+    selection.add_argument("--ways", nargs="+", default=["equal", "greedy"], metavar="WAY")
+    selection.add_argument("--jobs", type=int, default=2, metavar="N")
     engine = parser.add_argument_group("engine")
     engine.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     engine.add_argument("--networks", nargs="+", choices=("glioma", "resenc-l"),
@@ -67,6 +71,11 @@ def run(args: argparse.Namespace) -> int:
 
         args.cases = args.cases or 6
         return bench_engine(args)
+    if args.what == "selection":
+        from lab.bench_selection import bench_selection
+
+        args.cases = args.cases or 92
+        return bench_selection(args)
     args.cases = args.cases or 100
     if args.what == "features":
         return bench_features(args.runs)

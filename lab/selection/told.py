@@ -105,6 +105,7 @@ def draw_front(points: Sequence[Point], objective: str, path: Path) -> None:
         "all candidates alike", (1, 0), xycoords=("axes fraction", "data"), xytext=(-4, 4),
         textcoords="offset points", ha="right", fontsize=8, color="0.35",
     )  # fmt: skip
+    axes.margins(x=0.15)
     axes.set_xlabel("seconds a case, networks alone, as measured out of fold")
     axes.set_ylabel(f"gain in {objective}, held out (95 % interval)")
     axes.set_title("What more networks bring", loc="left", fontsize=11)
