@@ -15,7 +15,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from ensemble.manifest import verify_model
 from ensemble.preprocess import find_inside, prepared_shape
 from ensemble.sliding_window import count_tiles
 from lab.bench_networks import (
-    Shape,
     flops_of_a_pass,
     plans_of,
     read_case_of,
@@ -41,9 +39,8 @@ from lab.bench_networks import (
 from lab.bench_subject import ROOT, TUNED, Subject
 from lab.phantom.cohort import write
 
-HALVED = ((1, 1, 1), *((2, 2, 2),) * 4)
-GLIOMA = Shape("PlainConvUNet", (128, 160, 112), (*HALVED, (2, 2, 1)), (2,) * 6)
-RESENC_L = Shape("ResidualEncoderUNet", (192,) * 3, (*HALVED, (2, 2, 2)), (1, 3, 4, 6, 6, 6))
+GLIOMA, GLIOMA_PATCH = "plain-6", (128, 160, 112)
+RESENC_L, RESENC_L_PATCH = "resenc-l", (192, 192, 192)
 ON_CPU = (96, 96, 96)  # ResEnc-L's patch where its own would take half a minute a pass
 IDS = tuple(f"BraTS-GLI-0000{i}-100" for i in range(3))
 PANCREAS = "pancreas"
@@ -139,19 +136,19 @@ def make_glioma(work: Path, device: str) -> tuple[Subject, float, str]:
     scheme = SCHEMES["brats-gli"]
     write_heads(work / "cases", IDS, (182, 218, 182), (148, 178, 142))
     told = "glioma: PlainConvUNet, 6 stages, patch 128x160x112, 4 x 182x218x182 at 1 mm"
-    return (*_subject(work, scheme, GLIOMA, device), told)
+    return (*_subject(work, scheme, plans_of(GLIOMA, GLIOMA_PATCH, 4), device), told)
 
 
 def make_pancreas(work: Path, device: str) -> tuple[Subject, float, str]:
     """Make PANTHER's ResEnc-L, five folds of it, and an abdomen; smaller on a CPU."""
     small = device == "cpu"
-    network = replace(RESENC_L, patch=ON_CPU) if small else RESENC_L
+    patch = ON_CPU if small else RESENC_L_PATCH
     shape = (43, 200, 200) if small else (72, 466, 570)
     write_abdomen(work / "cases" / PANCREAS, PANCREAS, shape, (3.0, 0.69, 0.69))
-    sides, size = ("x".join(map(str, values)) for values in (network.patch, shape))
+    sides, size = ("x".join(map(str, values)) for values in (patch, shape))
     told = f"ResEnc-L: patch {sides}, {size} at 3 x 0.69 x 0.69 mm to 1 mm"
     told += ", a reduced size: CPU" if small else ""
-    return (*_subject(work, SCHEMES["panther-t1"], network, device), told)
+    return (*_subject(work, SCHEMES["panther-t1"], plans_of(RESENC_L, patch, 1), device), told)
 
 
 def tiles_of(subject: Subject) -> int:
@@ -197,11 +194,12 @@ def _by_openvino(product: Any, inputs: list[Any]) -> Callable[[], object]:
     return lambda: compiled(given)
 
 
-def _subject(work: Path, scheme: Scheme, network: Shape, device: str) -> tuple[Subject, float]:
+def _subject(
+    work: Path, scheme: Scheme, plans: dict[str, Any], device: str
+) -> tuple[Subject, float]:  # fmt: skip
     from lab.__main__ import main as lab
 
     channels = len(scheme.sequences)
-    plans = plans_of(network, channels)
     write_trained(work / "trained", plans, scheme.sequences, scheme.labels, 5)
     flags = ["--model", "packed", "--scheme", scheme.name, "--out", str(work)]
     lab(["pack", str(work / "trained"), *flags])

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +16,15 @@ from challenge.case import Case, CaseFiles, read_case
 from challenge.scheme import SCHEMES, Scheme
 from ensemble.network import build_network
 from ensemble.plans import read_plan
-
-ARCHITECTURES = "dynamic_network_architectures.architectures.unet"
-FEATURES = [32, 64, 128, 256, 320, 320]
+from lab.recipes.networks import architecture
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What tells one six-stage network from another."""
-
-    network: str
-    patch: tuple[int, int, int]
-    strides: tuple[tuple[int, int, int], ...]
-    blocks: tuple[int, ...]  # convolutions or residual blocks of each encoder stage
-
-
-def plans_of(shape: Shape, channels: int) -> dict[str, Any]:
-    """Return plans.json of a network at 1 mm with nnU-Net's usual six stages."""
-    patch = list(shape.patch)
+def plans_of(network: str, patch: Sequence[int], channels: int) -> dict[str, Any]:
+    """Return plans.json of a network of lab/recipes/networks.py at 1 mm."""
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
-    plain = shape.network == "PlainConvUNet"
     configuration = {
         "data_identifier": "bench", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2,
-        "patch_size": patch, "median_image_size_in_voxels": patch,
+        "patch_size": list(patch), "median_image_size_in_voxels": list(patch),
         "spacing": [1.0, 1.0, 1.0],
         "normalization_schemes": ["ZScoreNormalization"] * channels,
         "use_mask_for_norm": [channels > 1] * channels,
@@ -49,29 +34,14 @@ def plans_of(shape: Shape, channels: int) -> dict[str, Any]:
         "resampling_fn_data_kwargs": resampling,
         "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
         "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
-        "architecture": {
-            "network_class_name": f"{ARCHITECTURES}.{shape.network}",
-            "arch_kwargs": {
-                "n_stages": 6, "features_per_stage": FEATURES,
-                "conv_op": "torch.nn.modules.conv.Conv3d", "kernel_sizes": [[3, 3, 3]] * 6,
-                "strides": [list(stride) for stride in shape.strides],
-                "n_conv_per_stage" if plain else "n_blocks_per_stage": list(shape.blocks),
-                "n_conv_per_stage_decoder": [2] * 5 if plain else [1] * 5,
-                "conv_bias": True,
-                "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-                "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-                "dropout_op": None, "dropout_op_kwargs": None,
-                "nonlin": "torch.nn.LeakyReLU", "nonlin_kwargs": {"inplace": True},
-            },
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
+        "architecture": architecture(network, patch),
         "batch_dice": False,
     }  # fmt: skip
     intensity = {"mean": 300.0, "std": 90.0, "percentile_00_5": 20.0, "percentile_99_5": 700.0}
     return {
         "dataset_name": "Dataset999_Bench", "plans_name": "nnUNetPlans",
         "original_median_spacing_after_transp": [1, 1, 1],
-        "original_median_shape_after_transp": patch,
+        "original_median_shape_after_transp": list(patch),
         "image_reader_writer": "SimpleITKIO",
         "transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2],
         "configurations": {"3d_fullres": configuration},

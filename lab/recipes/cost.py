@@ -1,9 +1,8 @@
 """What a stage costs: floating-point operations of its training, from its network and settings."""
 
 from challenge.scheme import SCHEMES
-from lab.bench_networks import Shape, flops_of_a_pass, plans_of
+from lab.bench_networks import flops_of_a_pass, plans_of
 from lab.recipes.graph import Recipe, Stage
-from lab.recipes.networks import NETWORKS, architecture
 from lab.recipes.trainers import Settings
 
 STEP = 3  # a step is a pass, and twice as much on the way back
@@ -12,11 +11,9 @@ STEP = 3  # a step is a pass, and twice as much on the way back
 def petaflop_of(stage: Stage, recipe: Recipe) -> float:
     """Return the operations of training one fold, in 10^15."""
     plan, scheme = recipe.plans[stage.network], SCHEMES[recipe.cohorts[stage.cohort].scheme]
-    z, y, x = (int(side) for side in plan.patch.split(","))
+    patch = [int(side) for side in plan.patch.split(",")]
     own, channels = Settings.of(stage.settings), len(scheme.sequences)
-    plans = plans_of(Shape(NETWORKS[plan.network].kind, (z, y, x), (), ()), channels)
-    configuration = plans["configurations"]["3d_fullres"]
-    configuration["architecture"] = architecture(plan.network, (z, y, x))
+    plans = plans_of(plan.network, patch, channels)
     a_pass = flops_of_a_pass(plans, channels, 1 + len(scheme.labels))
     passes = own.epochs * (own.iterations * STEP + own.val_iterations)
     return a_pass * plan.batch * passes / 1e15

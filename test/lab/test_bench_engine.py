@@ -9,9 +9,8 @@ from challenge.scheme import SCHEMES
 from ensemble.network import build_network
 from ensemble.plans import read_plan
 from lab.__main__ import main as lab
-from lab.bench_engine import GLIOMA, RESENC_L
+from lab.bench_engine import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH
 from lab.bench_networks import (
-    Shape,
     flops_of_a_pass,
     plans_of,
     random_weights,
@@ -21,24 +20,27 @@ from lab.bench_networks import (
 from lab.bench_subject import Subject, measured
 
 GLI = SCHEMES["brats-gli"]
-SMALL = Shape("PlainConvUNet", (64, 32, 32), ((1, 1, 1), *((2, 2, 2),) * 5), (1,) * 6)
+SMALL = "demo", (64, 32, 32)
 
 
 def test_a_pass_costs_what_others_have_counted() -> None:
     """1.057 TFLOP for the glioma network, by PyTorch's counter in another program."""
-    assert flops_of_a_pass(plans_of(GLIOMA, 4), 4, 5) == pytest.approx(1.057e12, rel=1e-3)
+    assert flops_of_a_pass(plans_of(GLIOMA, GLIOMA_PATCH, 4), 4, 5) == pytest.approx(
+        1.057e12, rel=1e-3
+    )
 
 
 def test_networks_have_the_published_size() -> None:
     """30.8 million parameters, and 102 million for ResEnc-L (Isensee et al., MICCAI 2024)."""
-    for shape, channels, millions in ((GLIOMA, 4, 30.79), (RESENC_L, 1, 102.4)):
-        plan = read_plan(plans_of(shape, channels), "3d_fullres")
+    glioma, pancreas = (GLIOMA, GLIOMA_PATCH, 4), (RESENC_L, RESENC_L_PATCH, 1)
+    for (name, patch, channels), millions in ((glioma, 30.79), (pancreas, 102.4)):
+        plan = read_plan(plans_of(name, patch, channels), "3d_fullres")
         found = sum(p.numel() for p in build_network(plan, channels, 5).parameters()) / 1e6
         assert found == pytest.approx(millions, rel=0.01)
 
 
 def test_weights_that_modules_share_are_drawn_once() -> None:
-    network = build_network(read_plan(plans_of(SMALL, 4), "3d_fullres"), 4, 5)
+    network = build_network(read_plan(plans_of(*SMALL, 4), "3d_fullres"), 4, 5)
     weights = random_weights(network, 0)
     assert len({id(value) for value in weights.values()}) == len(list(network.parameters()))
     network.load_state_dict(weights, assign=True)
@@ -62,7 +64,7 @@ def test_what_a_process_takes_is_its_own(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_both_programs_give_the_same_labels(tmp_path: Path) -> None:
     write_heads(tmp_path / "cases", ["BraTS-GLI-00000-100"], (44, 40, 42), (40, 36, 38))
-    write_trained(tmp_path / "trained", plans_of(SMALL, 4), GLI.sequences, GLI.labels, 2)
+    write_trained(tmp_path / "trained", plans_of(*SMALL, 4), GLI.sequences, GLI.labels, 2)
     flags = ["--model", "packed", "--scheme", "brats-gli", "--out", str(tmp_path)]
     lab(["pack", str(tmp_path / "trained"), *flags])
     subject = Subject(tmp_path, GLI, tmp_path / "trained", tmp_path / "packed", "cpu")
