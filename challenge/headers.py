@@ -133,7 +133,7 @@ def _stored_spacing_mm(path: Path, image: nibabel.Nifti1Image) -> tuple[float, .
 
 
 def _meta_header(path: Path) -> tuple[tuple[int, ...], int]:
-    fields = _meta_fields(path)
+    fields, voxels_at = _meta_fields(path)
     channels = fields.get("ElementNumberOfChannels", "1")
     if channels != "1":
         raise CaseError(f"{path}: colour or vector image ({channels} channels), not a scan")
@@ -145,34 +145,45 @@ def _meta_header(path: Path) -> tuple[tuple[int, ...], int]:
         origin = _numbers(fields, META_PLACES, "0 0 0")
         matrix = np.array(_numbers(fields, META_ROTATIONS, "1 0 0 0 1 0 0 0 1")).reshape(3, 3)
         stored = META_BYTES[fields["ElementType"]]
+        is_packed = fields.get("CompressedData", "False").lower() == "true"
+        promised = int(fields["CompressedDataSize"]) if is_packed else math.prod(size) * stored
     except KeyError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage (no {error.args[0]})") from error
     except CaseError:
         raise
     except ValueError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage ({last_line(error)})") from error
-    if fields.get("BinaryData", "").lower() != "true":
-        raise CaseError(f"{path}: cannot be read as MetaImage (its voxels are not binary)")
-    if fields["ElementDataFile"] != "LOCAL":
-        raise CaseError(f"{path}: its voxels are in another file ({fields['ElementDataFile']})")
+    _check_meta_voxels(path, fields, promised, path.stat().st_size - voxels_at)
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = matrix * np.array(spacing_mm), origin
     _check_place(path, size, spacing_mm, affine)
     return size, stored
 
 
-def _meta_fields(path: Path) -> dict[str, str]:
-    """Return the `key = value` lines of a MetaImage header, up to the one that ends it."""
+def _check_meta_voxels(path: Path, fields: Mapping[str, str], promised: int, held: int) -> None:
+    """Refuse voxels that are text, elsewhere, or fewer than the header tells."""
+    if fields.get("BinaryData", "").lower() != "true":
+        raise CaseError(f"{path}: cannot be read as MetaImage (its voxels are not binary)")
+    if fields["ElementDataFile"] != "LOCAL":
+        raise CaseError(f"{path}: its voxels are in another file ({fields['ElementDataFile']})")
+    if not 0 < promised <= held:  # the reader would take what lies in memory for voxels
+        raise CaseError(f"{path}: holds {held} bytes of voxels, its header tells {promised}")
+
+
+def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
+    """Return the `key = value` lines of a MetaImage header, and the byte that voxels begin at."""
     with path.open("rb") as stream:
         text = stream.read(LONGEST_META_HEADER)
     fields: dict[str, str] = {}
+    at = 0
     for line in text.split(b"\n"):
+        at += len(line) + 1
         key, equals, value = line.decode("latin-1").partition("=")
         if not equals:
             break
         fields[key.strip()] = value.strip()
         if key.strip() == "ElementDataFile":
-            return fields
+            return fields, at
     raise CaseError(f"{path}: cannot be read as MetaImage (no header that ends)")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.recipes.graph import Cohort, Recipe, Stage
 
-PATIENTS = 6  # of a miniature cohort
+PATIENTS = 4  # of a miniature cohort
 PHANTOMS = {"panther-t1": "panther-t1", "panther-t2": "panther-t2"}  # others: a glioma
 
 

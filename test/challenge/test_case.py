@@ -165,3 +165,17 @@ def test_a_metaimage_that_is_none(tmp_path: Path) -> None:
     path.write_text("ObjectType = Image\n")
     with pytest.raises(CaseError, match=r"x.mha: cannot be read as MetaImage"):
         read_scan(path)
+
+
+def test_a_metaimage_without_the_size_of_its_voxels_is_refused(tmp_path: Path) -> None:
+    """SimpleITK would read what lies in memory: sometimes an error, sometimes an image."""
+    files.write_panther_case(tmp_path)
+    path = next(tmp_path.rglob("*.mha"))
+    lines = path.read_bytes().split(b"\n")
+    size = next(line for line in lines if line.startswith(b"CompressedDataSize"))
+    path.write_bytes(b"\n".join(line for line in lines if line != size))
+    with pytest.raises(CaseError, match="no CompressedDataSize"):
+        read_scan(path)
+    path.write_bytes(b"\n".join(size + b"9" if line == size else line for line in lines))
+    with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header tells \d+9"):
+        read_scan(path)
