@@ -73,9 +73,10 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "another case is being worked on")
         else:
             try:
-                self._answer(*_done(self.server.work))
-            finally:
+                told = _done(self.server.work)
+            finally:  # before the answer: who has it may send the next case at once
                 self.server.busy.release()
+            self._answer(*told)
 
     def log_message(self, format: str, *args: object) -> None:
         """Log a request as everything else is logged."""

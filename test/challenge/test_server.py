@@ -3,11 +3,12 @@
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from challenge.server import Server, Work, WorkError, serve
+from challenge.server import Handler, Server, Work, WorkError, serve
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
@@ -41,6 +42,20 @@ def test_a_call_is_answered_with_201_once_it_is_done(server: Server) -> None:
     assert ask(server.server_port, "POST", "/invoke") == (201, {"status": "Created"})
     assert ask(server.server_port, "POST", "/invoke", b"{}" * 9) == (201, {"status": "Created"})
     assert len(done) == 2
+
+
+def test_whoever_has_the_answer_may_send_the_next_case_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dawdle(handler: Handler, *told: object) -> None:
+        answer(handler, *told)
+        time.sleep(0.2)  # a thread that is slow to come back from its answer
+
+    answer = Handler._answer
+    monkeypatch.setattr(Handler, "_answer", dawdle)
+    server.work = lambda: None
+    for _ in range(3):
+        assert ask(server.server_port, "POST", "/invoke")[0] == 201
 
 
 def test_a_failed_call_says_why_and_the_next_one_is_taken(server: Server) -> None:
