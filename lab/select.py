@@ -15,15 +15,18 @@ from lab.adaptive.books import scorer_named
 from lab.cohort import read_cohort
 from lab.maps import MapError, read_candidate
 from lab.metrics.scorers import SCORERS, VOXEL
+from lab.selection.alone import alone
 from lab.selection.candidates import read_pool
+from lab.selection.drawn import draw_alone, draw_front
 from lab.selection.judge import decide, front, judge, open_search
 from lab.selection.merit import MERITS
 from lab.selection.scores import Scores
-from lab.selection.told import chosen_lines, content_of, draw_front, table_lines
+from lab.selection.told import alone_lines, chosen_lines, content_of, table_lines
 from lab.selection.ways import WAYS
 from lab.workers import workers
 
-SELECTION, SCORES, FRONT = "selection.json", "scores.jsonl", "front.png"
+SELECTION, SCORES = "selection.json", "scores.jsonl"
+FRONT, ALONE = "front.png", "candidates.png"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,16 +62,20 @@ def run(args: argparse.Namespace) -> int:
                 most_s=args.most_seconds,
             )
             judged = judge(search, args.ways)
-            points = list(front(search))
+            points, rows = list(front(search)), list(alone(scores))
     except (MapError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     ships = decide(judged)
-    for line in (*table_lines(judged, objective, ships), *chosen_lines(judged[ships], pool)):
+    lines = table_lines(judged, objective, ships), chosen_lines(judged[ships], pool)
+    for line in (*alone_lines(rows), "", *lines[0], *lines[1]):
         print(line)
-    content = content_of(judged, ships, points, scores, objective)
+    content = content_of(judged, ships, points, scores, objective, rows)
     text = json.dumps(content, indent=1) + "\n"
     (args.out / SELECTION).write_text(text, encoding="utf-8")
-    draw_front(points, objective, args.out / FRONT)
-    print(f"{args.out / SELECTION}, {args.out / FRONT}")
+    drawn = {FRONT: draw_front(content), ALONE: draw_alone(content)}
+    for name, figure in drawn.items():
+        if figure is not None:
+            figure.savefig(args.out / name, dpi=130)
+    print(", ".join(str(args.out / n) for n in (SELECTION, *(n for n, f in drawn.items() if f))))
     return 0

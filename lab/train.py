@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 def plan_lines(recipe: Recipe, tasks: list[Task], args: argparse.Namespace) -> Iterator[str]:
     """Yield the graph of stages with what each costs, and what is missing."""
     for cohort in recipe.cohorts.values():
-        yield f"cohort {cohort.name}: {cohort.dataset}, {', '.join(cohort.sources)}"
+        yield f"cohort {cohort.name}: {cohort.dataset}, {cohort.told}"
     yield ""
     yield f"{'stage':<14}{'from':<14}{'folds':<12}{'network':<36}{'PFLOP a fold':>13}{'hours':>8}"
     total = 0.0
@@ -81,14 +81,14 @@ def plan_lines(recipe: Recipe, tasks: list[Task], args: argparse.Namespace) -> I
         start = stage.start or "scratch"
         yield (
             f"{stage.name:<14}{start[-13:]:<14}{','.join(stage.folds):<12}{network:<36}"
-            f"{cost:>13.1f}{spent:>8.1f}"
+            f"{_short(cost):>13}{_short(spent):>8}"
         )
         told = ", ".join(f"{key} {value}" for key, value in stage.settings.items())
         yield f"  {told or 'as nnU-Net does it'}; on {stage.cohort}"
     yield ""
     devices = len(args.devices.split(","))
-    yield f"{len(tasks)} tasks; {total:.0f} hours of training at {args.tflops:g} TFLOP/s, " \
-          f"{total / devices:.0f} on {devices} device{'s' * (devices != 1)}"  # fmt: skip
+    yield f"{len(tasks)} tasks; {_short(total)} hours of training at {args.tflops:g} TFLOP/s, " \
+          f"{_short(total / devices)} on {devices} device{'s' * (devices != 1)}"  # fmt: skip
     if not args.miniature and (missing := missing_of(recipe)):
         yield f"missing: {', '.join(missing)}"
 
@@ -98,3 +98,7 @@ def missing_of(recipe: Recipe) -> list[str]:
     found = [folder for cohort in recipe.cohorts.values() for folder in cohort.missing]
     starts = {stage.start for stage in recipe.stages.values()} - {"", *recipe.stages}
     return found + [start for start in sorted(starts) if not Path(start).is_file()]
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.phantom.cohort import KINDS
 from lab.raw_layouts import LAYOUTS
 from lab.recipes.networks import NETWORKS, strides_of
 from lab.recipes.trainers import Settings
 
 OWN_KEYS = {"cohort", "network", "folds", "from"}
+PATIENTS = 4  # of a miniature cohort
 
 
 class RecipeError(ValueError):
@@ -18,19 +20,48 @@ class RecipeError(ValueError):
 
 
 @dataclass(frozen=True)
+class Phantom:
+    """Synthetic patients: which, how many, of which cohort, on which grid."""
+
+    kind: str
+    cases: int
+    seed: int
+    spacing: str  # z,y,x in mm
+
+    @classmethod
+    def of(cls, text: str) -> "Phantom":
+        """Read KIND:CASES:SEED:SPACING."""
+        kind, cases, seed, spacing = text.split(":")
+        if kind not in KINDS:
+            raise ValueError(f"phantom {kind}: one of {', '.join(KINDS)}")
+        return cls(kind, int(cases), int(seed), spacing)
+
+
+@dataclass(frozen=True)
 class Cohort:
-    """Raw data of one dataset."""
+    """Raw data of one dataset: real sources, or synthetic patients."""
 
     name: str
     dataset: str
     sources: tuple[str, ...]  # LAYOUT=DIR
     folds: int = 5
     stratify: str | None = None
+    phantom: Phantom | None = None
 
     @property
     def scheme(self) -> str:
         """Return the challenge whose labels the dataset has."""
+        if self.phantom:
+            return self.phantom.kind
         return LAYOUTS[self.sources[0].partition("=")[0]].scheme
+
+    @property
+    def told(self) -> str:
+        """Return where the data comes from, in words."""
+        made = self.phantom
+        if made:
+            return f"{made.cases} synthetic patients ({made.kind}, seed {made.seed})"
+        return ", ".join(self.sources)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -117,7 +148,16 @@ def read_recipe(path: Path, environment: Mapping[str, str] | None = None) -> Rec
 
 def miniature(recipe: Recipe) -> Recipe:
     """Return the same graph on synthetic patients, with networks that learn nothing in seconds."""
-    cohorts = {n: replace(c, folds=2, stratify=None) for n, c in recipe.cohorts.items()}
+    cohorts = {
+        cohort.name: replace(
+            cohort, sources=(), folds=2, stratify=None,
+            # other patients in each cohort; whatever is no pancreas becomes a glioma
+            phantom=Phantom(
+                cohort.scheme if cohort.scheme in KINDS else "brats-gli", PATIENTS, seed, "6,6,6"
+            ),
+        )
+        for seed, cohort in enumerate(recipe.cohorts.values(), 1)
+    }  # fmt: skip
     plans = {
         name: replace(
             plan, network="tiny-resenc" if plan.network == "resenc-l" else "tiny",
@@ -154,10 +194,13 @@ def _cohort(name: str, words: Sequence[str]) -> Cohort:
     for source in sources:
         if source.partition("=")[0] not in LAYOUTS:
             raise ValueError(f"source {source}: one of {', '.join(LAYOUTS)}")
-    if not sources:
+    phantom = Phantom.of(others.pop("phantom")) if "phantom" in others else None
+    if not sources and not phantom:
         raise ValueError("no source")
+    if sources and phantom:
+        raise ValueError("real sources and synthetic patients are not mixed")
     folds = int(others.pop("folds", 5))
-    found = Cohort(name, dataset, sources, folds, others.pop("stratify", None))
+    found = Cohort(name, dataset, sources, folds, others.pop("stratify", None), phantom)
     if others:
         raise ValueError(f"unknown {', '.join(others)}")
     return found

@@ -12,9 +12,6 @@ from pathlib import Path
 
 from lab.recipes.graph import Cohort, Recipe, Stage
 
-PATIENTS = 4  # of a miniature cohort
-PHANTOMS = {"panther-t1": "panther-t1", "panther-t2": "panther-t2"}  # others: a glioma
-
 
 @dataclass(frozen=True)
 class Task:
@@ -35,14 +32,9 @@ class Place:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Return what nnU-Net reads, and what makes small trainings quick on a CPU."""
-        own = {name: str(self.work / name) for name in
-               ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}  # fmt: skip
-        return own if not self.is_miniature else own | {
-            "nnUNet_compile": "0", "nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1",
-            "OMP_NUM_THREADS": "1",
-            "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1099511627776",
-        }  # fmt: skip
+        """Return where nnU-Net finds its folders."""
+        return {name: str(self.work / name) for name in
+                ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}  # fmt: skip
 
     def trained(self, stage: Stage, recipe: Recipe) -> Path:
         """Return the folder of a stage's folds."""
@@ -70,22 +62,20 @@ def _python(*words: object) -> tuple[str, ...]:
 
 def _data_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[Task]:
     raw = place.work / "nnUNet_raw"
-    if place.is_miniature:
-        kind = PHANTOMS.get(cohort.scheme, "brats-gli")
-        seed = list(recipe.cohorts).index(cohort.name) + 1  # other patients in each cohort
-        words = _python("lab", "phantom", "--kind", kind, "--cases", PATIENTS, "--seed", seed,
-                        "--spacing", "6,6,6", "--layout", "nnunet",
-                        "--out", raw / cohort.dataset)  # fmt: skip
+    jobs = 2 if cohort.phantom else 8
+    if made := cohort.phantom:
+        words = _python("lab", "phantom", "--kind", made.kind, "--cases", made.cases, "--seed",
+                        made.seed, "--spacing", made.spacing, "--layout", "nnunet", "--workers",
+                        jobs, "--out", raw / cohort.dataset)  # fmt: skip
     else:
         sources = [word for source in cohort.sources for word in ("--source", source)]
         words = _python("lab", "prepare", *sources, "--dataset", cohort.dataset, "--out", raw,
-                        "--jobs", 8)  # fmt: skip
+                        "--jobs", jobs)  # fmt: skip
     yield Task(f"data {cohort.name}", words)
     used = {stage.network for stage in recipe.stages.values() if stage.cohort == cohort.name}
     plans = [word for name in sorted(used)
              for word in ("--configuration", recipe.plans[name].words)]  # fmt: skip
     strata = ["--clusters", cohort.stratify] if cohort.stratify else []
-    jobs = 2 if place.is_miniature else 8
     yield Task(
         f"plan {cohort.name}",
         _python("lab.recipes.preparation", cohort.dataset, *plans, "--folds", cohort.folds,
@@ -120,7 +110,7 @@ def _candidate_tasks(name: str, recipe: Recipe, place: Place) -> Iterator[Task]:
     stage_name, checkpoint = recipe.candidates[name]
     stage = recipe.stages[stage_name]
     cohort, work = recipe.cohorts[stage.cohort], place.work
-    scheme = _scheme(cohort, place)
+    scheme = cohort.scheme
     trained = tuple(f"train {stage.name} {fold}" for fold in stage.folds)
     yield Task(
         f"pack {name}",
@@ -153,11 +143,6 @@ def _selection_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[T
     yield Task(
         f"ship {cohort.name}",
         _python("lab", "pack", "--selection", chosen / "selection.json", "--model", cohort.name,
-                "--scheme", _scheme(cohort, place), "--out", work / "weights", "--release"),
+                "--scheme", cohort.scheme, "--out", work / "weights", "--release"),
         (f"select {cohort.name}",),
     )  # fmt: skip
-
-
-def _scheme(cohort: Cohort, place: Place) -> str:
-    is_glioma = cohort.scheme.startswith("brats")
-    return "brats-gli" if place.is_miniature and is_glioma else cohort.scheme

@@ -26,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="scans to draw the errors on, nested or flat"
     )
+    parser.add_argument(
+        "--selection", type=Path, metavar="FILE", help="selection.json of the ensemble, to show why"
+    )
     parser.add_argument("--name", help="title of the report; default: the results file's name")
     parser.add_argument(
         "--absent",
@@ -44,10 +47,12 @@ def run(args: argparse.Namespace) -> int:
     from lab.layouts import read_results
     from lab.report.content import Options, gather
     from lab.report.page import render_html, render_markdown
+    from lab.report.selected import read_selection
     from lab.results import to_json
 
     try:
         paths = output_paths(args.html, [args.results, *args.compare])
+        selection = read_selection(args.selection) if args.selection else None
         if args.images and not args.images.is_dir():
             raise ValueError(f"{args.images}: no such folder")
         results = read_results(args.results)
@@ -55,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
             zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
         )
         name = args.name or names_of([args.results], *args.compare)[0]
-        content = gather(results, Options(name, args.absent, args.key, args.count), before)
+        options = Options(name, args.absent, args.key, args.count)
+        content = gather(results, options, before) | {"selection": selection}
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

@@ -21,6 +21,7 @@ TITLES = {
     "iou": "IoU",
     "surface_dice_5mm": "surface Dice 5 mm",
     "volume_rmse_mm3": "volume RMSE",
+    "volume_error_mm3": "volume RMSE",
     "num_tp": "lesions TP",
     "num_fp": "lesions FP",
     "num_fn": "lesions FN",

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from lab.report import figures, heatmaps
 from lab.report.headline import headline_metrics, lower_is_better, title, unit
+from lab.report.selected import selection_figures
 from lab.results import Results
 
 NARROW = "\u202f"  # no-break space between thousands
@@ -149,6 +150,8 @@ def _figures(
     if content["detection"]:
         names = bins(content["detection"]["bin_edges_mm3"])
         found["detection"] = figures.detection_plots(content["detection"], names)
+    if content["selection"]:
+        found |= selection_figures(content["selection"])
     for i, change in enumerate(content["changes"]):
         found[f"pairs{i}"] = figures.pair_plots(change, "pairs", i)
     return found

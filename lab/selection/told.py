@@ -1,11 +1,12 @@
-"""A selection in words, in JSON and as a figure."""
+"""A selection in words and in JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from lab.selection.alone import Row
 from lab.selection.candidates import Pool
 from lab.selection.judge import Judged, Point
+from lab.selection.merit import VOLUME_ERROR
 from lab.selection.scores import Scores
 from lab.selection.systems import System
 from lab.selection.ways import WAYS, cost
@@ -42,6 +43,22 @@ def chosen_lines(judged: Judged, pool: Pool) -> Iterator[str]:
         yield f"  {weight:.3f} {name} (chosen in {often} of {len(judged.fold_systems)} parts)"
 
 
+def alone_lines(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield each candidate's own numbers and, but for the first, how far it is from the first."""
+    width = max(len(row.candidate) for row in rows) + 2
+    columns = list(dict.fromkeys((row.region, row.metric) for row in rows))
+    first = rows[0].candidate
+    yield f"each alone, on cases that it did not see; below: minus {first}, 95 % interval"
+    for region, metric in columns:
+        yield f"{region} {metric}{', root mean square' if metric == VOLUME_ERROR else ''}"
+        for row in (row for row in rows if (row.region, row.metric) == (region, metric)):
+            low, high = row.over_first_interval
+            over = f"{row.over_first:+12.4f}  {low:+.4f} to {high:+.4f}"
+            clear = "  *" if low > 0 or high < 0 else ""
+            told = "" if row.candidate == first else over + clear
+            yield f"  {row.candidate:<{width}}{row.value:>10.4f}{told}"
+
+
 def shares(system: System, pool: Pool) -> dict[str, float]:
     """Return each chosen candidate's share of the weight; of the mean over channels, if many."""
     rows = [sum(row) for row in system.weights]
@@ -51,7 +68,7 @@ def shares(system: System, pool: Pool) -> dict[str, float]:
 
 def content_of(
     judged: Mapping[str, Judged], ships: str, points: Sequence[Point], scores: Scores,
-    objective: str,
+    objective: str, rows: Sequence[Row],
 ) -> dict[str, Any]:  # fmt: skip
     """Return what selection.json holds."""
     pool = scores.pool
@@ -79,36 +96,5 @@ def content_of(
             for name, each in judged.items()
         },
         "front": [vars(point) for point in points],
+        "alone": [vars(row) for row in rows],
     }
-
-
-def draw_front(points: Sequence[Point], objective: str, path: Path) -> None:
-    """Draw what more networks bring, with intervals, against the seconds that they cost."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    seconds = [point.case_s for point in points]
-    gains = [point.merit for point in points]
-    reach = [
-        [point.merit - point.interval[0] for point in points],
-        [point.interval[1] - point.merit for point in points],
-    ]
-    axes.errorbar(seconds, gains, yerr=reach, fmt="o-", color="#1f6f8b", capsize=3, lw=1.5)
-    axes.axhline(0, color="0.5", lw=1, ls="--")
-    for point in points:
-        axes.annotate(
-            f"{point.members} network{'s' * (point.members != 1)}", (point.case_s, point.merit),
-            xytext=(6, 6), textcoords="offset points", fontsize=8,
-        )  # fmt: skip
-    axes.annotate(
-        "all candidates alike", (1, 0), xycoords=("axes fraction", "data"), xytext=(-4, 4),
-        textcoords="offset points", ha="right", fontsize=8, color="0.35",
-    )  # fmt: skip
-    axes.margins(x=0.15)
-    axes.set_xlabel("seconds a case, networks alone, as measured out of fold")
-    axes.set_ylabel(f"gain in {objective}, held out (95 % interval)")
-    axes.set_title("What more networks bring", loc="left", fontsize=11)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=130)

@@ -312,3 +312,46 @@ def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
     assert main(["report", str(tmp_path / "r.json"), "--html", str(page)]) == 0
     assert "3: 2 with scores, 2 with voxel counts" in page.read_text()
     assert "3: 2 with scores" in page.with_suffix(".md").read_text()
+
+
+SELECTION = {
+    "schema": 1, "scorer": "panther", "objective": "overlap", "cases": 12, "ships": "greedy",
+    "weights": {"left": 0.5, NASTY: 0.5},
+    "ways": {
+        name: {"held_out": 0.6125, "gain": 0.125, "gain_seen": 0.25, "members": 4, "case_s": 2.5,
+               "interval": [0.0625, 0.1875], "ships": name != "staple"}
+        for name in ("equal", "greedy", "staple")
+    },
+    "front": [{"members": 4, "case_s": 2.5, "merit": 0.1, "interval": [0.05, 0.15]}],
+    "alone": [
+        {"candidate": name, "region": "tumour", "metric": metric, "value": value,
+         "interval": [value - 0.1, value + 0.1], "over_first": value / 8,
+         "over_first_interval": [0.015625, 0.03125]}
+        for name in ("left", NASTY)
+        for metric, value in (("dice", 0.4375), ("hd95", 7.25))
+    ],
+}  # fmt: skip
+
+
+def test_a_selection_is_shown_beside_the_results(tmp_path):
+    write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")
+    (tmp_path / "selection.json").write_text(json.dumps(SELECTION))
+    found = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
+    for told in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438"):
+        assert told in found["html"]
+        assert told in found["md"]
+    assert "<script" not in found["html"]
+    page = Page(found["html"])
+    assert len(page.ids) == len(set(page.ids))
+    assert json.loads(found["json"])["selection"]["weights"]["left"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema": 9}, {"ways": {"equal": {}}}, {"objective": "luck"}, {"front": None}]
+)
+def test_what_is_no_selection_is_named(tmp_path, capsys, change):
+    write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")
+    (tmp_path / "s.json").write_text(json.dumps(SELECTION | change))
+    flags = ["--html", str(tmp_path / "r.html"), "--selection", str(tmp_path / "s.json")]
+    assert main(["report", str(tmp_path / "after.json"), *flags]) == 2
+    assert "s.json: not a selection" in capsys.readouterr().err

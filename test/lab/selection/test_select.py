@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted import HEAD, SCHEME, ball, write_candidate_of, write_cohort
+from planted import HEAD, SCHEME, ball, probability, write_candidate_of, write_cohort
 
 from lab.__main__ import main as lab
 from lab.cohort import read_cohort
 from lab.maps import MapError, read_candidate, write_candidate, write_map
 from lab.metrics.scorers import SCORERS
+from lab.selection.alone import alone
 from lab.selection.candidates import read_pool
 from lab.selection.judge import decide, judge, open_search, parts_of
 from lab.selection.merit import MERITS, cohort_numbers
@@ -140,6 +141,26 @@ def test_leaderboard_numbers_by_hand() -> None:
     np.testing.assert_allclose(MERITS["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9])
 
 
+def test_each_alone_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: Path) -> None:
+    """By hand: the candidate's mask, case by case, scored without any of the selection's code."""
+    scores = scores_of(tmp_path, cohort, "left", "small")
+    rows = {(row.candidate, row.metric): row for row in alone(scores)}
+    for name in ("left", "small"):
+        dice, errors = [], []
+        for number in range(CASES):
+            truth, found = ball(number), probability(name, number) * 0.98 > 0.5
+            dice.append(2 * (truth & found).sum() / (truth.sum() + found.sum()))
+            errors.append((int(found.sum()) - int(truth.sum())) * 6.75)
+        assert rows[name, "dice"].value == pytest.approx(np.mean(dice))
+        rmse = float(np.sqrt(np.mean(np.square(errors))))
+        assert rows[name, "volume_error_mm3"].value == pytest.approx(rmse)
+    gap = rows["small", "dice"].value - rows["left", "dice"].value
+    assert rows["small", "dice"].over_first == pytest.approx(gap)
+    assert rows["left", "dice"].over_first_interval == (0.0, 0.0)
+    low, high = rows["small", "hd95"].over_first_interval
+    assert low < rows["small", "hd95"].over_first < high < 0  # nearer to the boundary: fewer mm
+
+
 def test_every_case_judges_once() -> None:
     parts = parts_of(13)
     np.testing.assert_array_equal(np.sum(parts, 0), np.ones(13))
@@ -196,6 +217,8 @@ def test_from_maps_to_a_table_a_figure_and_a_selection(
     assert selection["weights"] == {"left": 0.5, "right": 0.5}
     assert selection["ways"]["staple"]["ships"] is False
     assert [point["members"] for point in selection["front"]] == [2, 4]
-    assert (tmp_path / "work" / "front.png").stat().st_size > 10_000
+    for name in ("front.png", "candidates.png"):
+        assert (tmp_path / "work" / name).stat().st_size > 10_000
+    assert "tumour volume_error_mm3, root mean square" in told
     assert lab(["select", folders[0], folders[0], *flags]) == 2
     assert "names of their own" in capsys.readouterr().err
