@@ -30,7 +30,10 @@ def build_network(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
     """Build the network of a plan, without deep supervision and without memory for its weights."""
     from dynamic_network_architectures.architectures import unet
 
+    from ensemble.attention import AttentionUNet
+
     classes = {
+        "AttentionUNet": AttentionUNet,
         "PlainConvUNet": unet.PlainConvUNet,
         "ResidualEncoderUNet": unet.ResidualEncoderUNet,
     }

@@ -41,8 +41,8 @@ def convert(network: nn.Module, shape: Sequence[int]) -> openvino.Model:
             nodes[step] = MODULES[type(module)](module, nodes[step.args[0]])
         elif step.op == "call_function" and step.target is torch.cat:
             nodes[step] = ops.concat([nodes[part] for part in step.args[0]], 1)
-        elif step.op == "call_function" and step.target in (operator.add, operator.iadd):
-            nodes[step] = ops.add(*(nodes[part] for part in step.args))
+        elif step.op == "call_function" and step.target in FUNCTIONS:
+            nodes[step] = FUNCTIONS[step.target](*(nodes[part] for part in step.args))
         elif step.op == "output":
             return openvino.Model([nodes[step.args[0]]], inputs)
         else:
@@ -110,7 +110,13 @@ MODULES: Mapping[type[nn.Module], Callable[[Any, Node], Node]] = {
     nn.InstanceNorm3d: _instance_norm,
     nn.LeakyReLU: _leaky_relu,
     nn.ReLU: lambda module, x: ops.relu(x),
+    nn.Sigmoid: lambda module, x: ops.sigmoid(x),
     nn.AvgPool3d: _average_pool,
     nn.Dropout3d: lambda module, x: x,
     nn.Identity: lambda module, x: x,
+}
+FUNCTIONS: Mapping[Any, Callable[..., Node]] = {
+    operator.add: ops.add,
+    operator.iadd: ops.add,
+    operator.mul: ops.multiply,
 }

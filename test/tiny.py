@@ -25,7 +25,9 @@ def plans(
 ) -> dict[str, Any]:
     """Return plans.json of a three-stage network; `changes` go into the configuration."""
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
-    depth = "n_conv_per_stage" if network == "PlainConvUNet" else "n_blocks_per_stage"
+    depth = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
+    stock = "dynamic_network_architectures.architectures.unet"
+    home = "ensemble.attention" if network == "AttentionUNet" else stock
     configuration = {
         "data_identifier": "tiny_3d_fullres",
         "preprocessor_name": "DefaultPreprocessor",
@@ -42,7 +44,7 @@ def plans(
         "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
         "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
         "architecture": {
-            "network_class_name": f"dynamic_network_architectures.architectures.unet.{network}",
+            "network_class_name": f"{home}.{network}",
             "arch_kwargs": {
                 "n_stages": 3,
                 "features_per_stage": [6, 8, 10],

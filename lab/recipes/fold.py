@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
     add("--set", nargs="*", default=[], metavar="KEY=VALUE")
     add("--start", type=Path, metavar="CHECKPOINT")
     add("--keep-heads", action="store_true", help="where START has the same labels")
+    add("--hard", type=Path, metavar="DIR", help="hard negatives, of lab.recipes.mining")
     add("--device", choices=("cuda", "cpu"), default="cuda")
     add("--skip-validation", action="store_true", help="where out-of-fold predictions follow")
     args = parser.parse_args(argv)
@@ -59,7 +60,7 @@ def train(args: argparse.Namespace, settings: Settings) -> None:
     began = time.time()
     plans["continue_training"] = False  # read by the trainer, which is told below
     device = torch.device(args.device)
-    trainer: Any = trainer_class(args.stage, settings)(
+    trainer: Any = trainer_class(args.stage, settings, args.hard)(
         plans, args.configuration, fold, description, device
     )
     at = Path(trainer.output_folder)
@@ -122,6 +123,7 @@ def provenance(args: argparse.Namespace, settings: Settings, home: Path) -> dict
         "commit": commit or "unknown",
         "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},
         "data_sha256": data_hash(home),
+        "hard": str(args.hard) if args.hard else None,
         "start": str(args.start) if args.start else None,
         "start_sha256": _sha256(args.start) if args.start else None,
         "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu",

@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from challenge.scheme import SCHEMES
 from lab.phantom.cohort import KINDS
 from lab.raw_layouts import LAYOUTS
 from lab.recipes.networks import NETWORKS, strides_of
 from lab.recipes.trainers import Settings
 
-OWN_KEYS = {"cohort", "network", "folds", "from"}
+OWN_KEYS = {"cohort", "network", "folds", "from", "hard"}
 PATIENTS = 4  # of a miniature cohort
+TINY = {
+    "PlainConvUNet": "tiny", "ResidualEncoderUNet": "tiny-resenc", "AttentionUNet": "tiny-gated",
+}  # fmt: skip
 
 
 class RecipeError(ValueError):
@@ -98,6 +102,7 @@ class Stage:
     folds: tuple[str, ...]
     start: str  # a stage, a checkpoint's path, or nothing
     settings: Mapping[str, str]
+    hard: tuple[str, tuple[str, ...]] | None = None  # a candidate, and labels it saw wrongly
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ def read_recipe(path: Path, environment: Mapping[str, str] | None = None) -> Rec
             elif word == "network":
                 plans[name] = _plan(name, _pairs(rest))
             elif word == "stage":
-                stages[name] = _stage(name, _pairs(rest), cohorts, plans, stages)
+                before = Recipe(cohorts, plans, stages, candidates)
+                stages[name] = _stage(name, _pairs(rest), before)
             else:
                 given = _pairs(rest)
                 candidates[name] = (given["stage"], given.get("checkpoint", "final"))
@@ -160,7 +166,7 @@ def miniature(recipe: Recipe) -> Recipe:
     }  # fmt: skip
     plans = {
         name: replace(
-            plan, network="tiny-resenc" if plan.network == "resenc-l" else "tiny",
+            plan, network=TINY[NETWORKS[plan.network].kind],
             spacing="6,6,6", patch="32,32,32", batch=2,
         )
         for name, plan in recipe.plans.items()
@@ -220,17 +226,32 @@ def _plan(name: str, given: dict[str, str]) -> Plan:
     return found
 
 
-def _stage(
-    name: str, given: Mapping[str, str], cohorts: Mapping[str, Cohort], plans: Mapping[str, Plan],
-    before: Mapping[str, Stage],
-) -> Stage:  # fmt: skip
+def _stage(name: str, given: Mapping[str, str], recipe: Recipe) -> Stage:
+    """Read a stage; what it speaks of is among the lines before it, `recipe`."""
     settings = {key: value for key, value in given.items() if key not in OWN_KEYS}
     Settings.of(settings)
-    if given["cohort"] not in cohorts or given["network"] not in plans:
+    if given["cohort"] not in recipe.cohorts or given["network"] not in recipe.plans:
         raise ValueError(f"no cohort {given['cohort']} or no network {given['network']} before it")
     start = given.get("from", "")
-    own, other = plans[given["network"]], before.get(start)
-    if other and plans[other.network].network != own.network:
-        raise ValueError(f"starts from {start}, another network ({plans[other.network].network})")
+    own, other = recipe.plans[given["network"]], recipe.stages.get(start)
+    if other and recipe.plans[other.network].network != own.network:
+        theirs = recipe.plans[other.network].network
+        raise ValueError(f"starts from {start}, another network ({theirs})")
     folds = tuple(given.get("folds", "0,1,2,3,4").split(","))
-    return Stage(name, given["cohort"], given["network"], folds, start, settings)
+    hard = _hard(given["hard"], given["cohort"], recipe) if "hard" in given else None
+    return Stage(name, given["cohort"], given["network"], folds, start, settings, hard)
+
+
+def _hard(text: str, cohort: str, recipe: Recipe) -> tuple[str, tuple[str, ...]]:
+    """Read CANDIDATE:LABEL,LABEL, a candidate of the same cohort."""
+    candidate, _, names = text.partition(":")
+    if candidate not in recipe.candidates:
+        raise ValueError(f"hard={text}: no candidate {candidate!r} before it")
+    if recipe.stages[recipe.candidates[candidate][0]].cohort != cohort:
+        raise ValueError(f"hard={text}: {candidate} was trained on another cohort")
+    labels = tuple(names.split(","))
+    scheme = SCHEMES[recipe.cohorts[cohort].scheme]
+    if unknown := set(labels) - set(scheme.labels):
+        known = ", ".join(scheme.labels)
+        raise ValueError(f"hard={text}: {', '.join(sorted(unknown))} is none of {known}")
+    return candidate, labels

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ARCHITECTURES = "dynamic_network_architectures.architectures.unet"
+UNETS = "dynamic_network_architectures.architectures.unet"
+MODULES = {
+    "PlainConvUNet": UNETS, "ResidualEncoderUNet": UNETS, "AttentionUNet": "ensemble.attention",
+}  # fmt: skip
 SMALLEST_SIDE = 4  # voxels at the bottom, as nnU-Net's planner has it
 
 
@@ -12,7 +15,7 @@ SMALLEST_SIDE = 4  # voxels at the bottom, as nnU-Net's planner has it
 class Network:
     """What tells one U-Net from another, but for the patch."""
 
-    kind: str
+    kind: str  # a class of MODULES
     features: tuple[int, ...]
     encoder: tuple[int, ...]  # convolutions or residual blocks of each stage
     decoder: int  # convolutions of each stage on the way up
@@ -21,6 +24,8 @@ class Network:
 NETWORKS: Mapping[str, Network] = {
     # nnU-Net's own choice for BraTS: 31 M parameters.
     "plain-6": Network("PlainConvUNet", (32, 64, 128, 256, 320, 320), (2,) * 6, 2),
+    # The same with attention gates on the skips: an ablation for borders of cavity and enhancement.
+    "plain-6-gated": Network("AttentionUNet", (32, 64, 128, 256, 320, 320), (2,) * 6, 2),
     # nnU-Net's preset ResEnc-L, the winner's on PANTHER: 102 M parameters.
     "resenc-l": Network("ResidualEncoderUNet", (32, 64, 128, 256, 320, 320), (1, 3, 4, 6, 6, 6), 1),
     # Two processor cores train it in half an hour. The first stage is thin because at full
@@ -29,6 +34,7 @@ NETWORKS: Mapping[str, Network] = {
     # Miniatures: the whole way, nothing learned.
     "tiny": Network("PlainConvUNet", (6, 8, 10), (1, 1, 1), 1),
     "tiny-resenc": Network("ResidualEncoderUNet", (6, 8, 10), (1, 1, 1), 1),
+    "tiny-gated": Network("AttentionUNet", (6, 8, 10), (1, 1, 1), 1),
 }
 
 
@@ -54,9 +60,10 @@ def architecture(name: str, patch: Sequence[int]) -> dict[str, Any]:
     """Return the `architecture` block of plans.json."""
     network = NETWORKS[name]
     stages = len(network.features)
-    blocks = "n_conv_per_stage" if network.kind == "PlainConvUNet" else "n_blocks_per_stage"
+    is_residual = network.kind == "ResidualEncoderUNet"
+    blocks = "n_blocks_per_stage" if is_residual else "n_conv_per_stage"
     return {
-        "network_class_name": f"{ARCHITECTURES}.{network.kind}",
+        "network_class_name": f"{MODULES[network.kind]}.{network.kind}",
         "arch_kwargs": {
             "n_stages": stages,
             "features_per_stage": list(network.features),

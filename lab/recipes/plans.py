@@ -22,12 +22,18 @@ class Configuration:
     batch: int = 2
     normalisation: str | None = None  # None: nnU-Net's own choice
 
+    @property
+    def preprocessing(self) -> str:
+        """Name what preprocessing depends on; networks that agree in it share the cases."""
+        spacing = "x".join(f"{side:g}" for side in self.spacing_mm)
+        return f"{spacing}_{self.normalisation or 'as-planned'}"
+
 
 def with_configuration(plans: dict[str, Any], wanted: Configuration) -> dict[str, Any]:
     """Return plans with a configuration that inherits what the recipe does not say."""
     own: dict[str, Any] = {
         "inherits_from": "3d_fullres",
-        "data_identifier": f"{plans['plans_name']}_{wanted.name}",
+        "data_identifier": f"{plans['plans_name']}_{wanted.preprocessing}",
         "spacing": list(wanted.spacing_mm),
         "patch_size": list(wanted.patch),
         "batch_size": wanted.batch,

@@ -1,10 +1,12 @@
 # The words of a recipe, sourced by it. They say what is to be done, one line each on stdout; `python -m lab train`
 # reads the lines, draws the graph and does the work.
 #
-#   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated), folds=5, stratify=FILE
+#   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated) or phantom=KIND:CASES:SEED:SPACING;
+#                                      folds=5, stratify=FILE
 #   network NAME KEY=VALUE...          a configuration: network=, spacing=, patch=, batch=, normalisation=
-#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file, and
-#                                      settings of nnU-Net's trainer (lab/recipes/trainers.py, Settings)
+#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file,
+#                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of
+#                                      nnU-Net's trainer (lab/recipes/trainers.py, Settings)
 #   candidate NAME KEY=VALUE...        what `lab select` chooses among: stage=, checkpoint=final or best
 say() { local IFS=$'\t'; printf '%s\n' "$*"; }
 cohort() { say cohort "$@"; }

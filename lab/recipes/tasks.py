@@ -1,6 +1,7 @@
 """What a recipe asks for, task by task: a command each, and the tasks that it waits for.
 
 WORK/nnUNet_raw, nnUNet_preprocessed, nnUNet_results     nnU-Net's own folders
+WORK/hard                    what stages saw wrongly, for those that are to look there
 WORK/packed, oof, maps       each candidate: packed, its out-of-fold labels and probabilities
 WORK/selection, weights      what was chosen of each cohort's candidates, packed to ship
 """
@@ -48,11 +49,24 @@ def tasks_of(recipe: Recipe, place: Place) -> list[Task]:
     for cohort in recipe.cohorts.values():
         found += _data_tasks(cohort, recipe, place)
     for stage in recipe.stages.values():
+        found += _mining_tasks(stage, recipe, place)
         found += [_fold_task(stage, fold, recipe, place) for fold in stage.folds]
     for name in recipe.candidates:
         found += _candidate_tasks(name, recipe, place)
     for cohort in recipe.cohorts.values():
         found += _selection_tasks(cohort, recipe, place)
+    return _in_order(found)
+
+
+def _in_order(tasks: list[Task]) -> list[Task]:
+    """Move tasks behind what they wait for, and not further."""
+    found: list[Task] = []
+    left, seen = list(tasks), set[str]()
+    while left:
+        ready = next(task for task in left if set(task.after) <= seen)
+        left.remove(ready)
+        found.append(ready)
+        seen.add(ready.name)
     return found
 
 
@@ -84,12 +98,30 @@ def _data_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[Task]:
     )  # fmt: skip
 
 
+def _mining_tasks(stage: Stage, recipe: Recipe, place: Place) -> Iterator[Task]:
+    """Find what an earlier stage saw wrongly, for a stage that is to look there."""
+    if not stage.hard:
+        return
+    candidate, labels = stage.hard
+    cohort = recipe.cohorts[stage.cohort]
+    yield Task(
+        f"mine {stage.name}",
+        _python("lab.recipes.mining", cohort.dataset, stage.network, "--scheme", cohort.scheme,
+                "--predictions", place.work / "oof" / candidate, "--labels", *labels,
+                "--out", place.work / "hard" / stage.name),
+        (f"predict {candidate}",),
+    )  # fmt: skip
+
+
 def _fold_task(stage: Stage, fold: str, recipe: Recipe, place: Place) -> Task:
     start, before = start_of(stage, fold, recipe, place)
     settings = [f"{key}={value}" for key, value in stage.settings.items()]
     words = _python("lab.recipes.fold", recipe.cohorts[stage.cohort].dataset, stage.network, fold,
                     "--stage", stage.name, "--set", *settings)  # fmt: skip
     after = (f"plan {stage.cohort}", *([before] if before else []))
+    if stage.hard:
+        words += ("--hard", str(place.work / "hard" / stage.name))
+        after += (f"mine {stage.name}",)
     return Task(
         f"train {stage.name} {fold}", words + (("--start", start) if start else ()), after, True
     )

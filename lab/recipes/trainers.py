@@ -6,8 +6,10 @@ from the repository.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5 import (
@@ -66,10 +68,31 @@ class Settings:
         return own
 
 
+class HardNegatives:
+    """nnU-Net's dataset with more places to look at: where an earlier stage was wrong.
+
+    The loader that wants foreground draws a kind of place, then one of its voxels; each label that
+    was mined is one more kind.
+    """
+
+    def __init__(self, dataset: Any, folder: Path) -> None:
+        """Read what `lab.recipes.mining` found in each case, beside the case itself."""
+        self.dataset, self.folder, self.identifiers = dataset, folder, dataset.identifiers
+
+    def load_case(self, identifier: str) -> tuple:
+        """Return data, labels, labels of a stage before, and properties with the places."""
+        *arrays, properties = self.dataset.load_case(identifier)
+        with np.load(self.folder / f"{identifier}.npz", allow_pickle=False) as found:
+            hard = {f"no {name}": found[name] for name in found.files}
+        places = {**properties["class_locations"], **hard}
+        return *arrays, {**properties, "class_locations": places}
+
+
 class Recipe:
     """What a recipe changes of any of nnU-Net's trainers; mixed in before it."""
 
     settings = Settings()
+    hard: Path | None = None  # folder of hard negatives
 
     def __init__(
         self,
@@ -87,6 +110,12 @@ class Recipe:
         self.initial_lr = own.lr
         self.oversample_foreground_percent = own.oversample
         self.save_every = max(1, min(50, own.epochs // 10))  # a stopped run loses a tenth at most
+
+    def get_tr_and_val_datasets(self) -> tuple:
+        """Train on hard negatives too; the pseudo Dice of validation stays what it was."""
+        base: Any = super()
+        training, validation = base.get_tr_and_val_datasets()
+        return (HardNegatives(training, self.hard) if self.hard else training), validation
 
     def configure_optimizers(self) -> tuple:
         """Stock SGD with poly decay, or AdamW under a cosine."""
@@ -132,10 +161,10 @@ class Recipe:
         """Skip the drawing, which needs a package that nothing else here does."""
 
 
-def trainer_class(stage: str, settings: Settings) -> type[nnUNetTrainer]:
+def trainer_class(stage: str, settings: Settings, hard: Path | None = None) -> type[nnUNetTrainer]:
     """Return the trainer of a stage; nnU-Net names the results' folder by the class."""
     bases = (Recipe, AUGMENTATIONS[settings.augmentation])
-    return type(stage, bases, {"settings": settings})
+    return type(stage, bases, {"settings": settings, "hard": hard})
 
 
 # As nnU-Net's own commands may name them (-tr): a fine-tuning of each strength.

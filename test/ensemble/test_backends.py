@@ -28,6 +28,7 @@ TOLERANCE = {"torch": 0.0, "openvino": 1e-4, "openvino-bf16": 0.2, "compile": 1e
 NETWORKS = {
     "plain": tiny.plans(),
     "residual": tiny.plans(network="ResidualEncoderUNet"),
+    "gated": tiny.plans(network="AttentionUNet"),
 }
 
 

@@ -56,6 +56,7 @@ CASES = {
         scan((22, 20, 24), (1, 1, 1), 2),
         tiny.plans(network="ResidualEncoderUNet", use_mask_for_norm=[False] * 4),
     ),
+    "gated": (scan((34, 36, 32), (1, 1, 1), 5), tiny.plans(network="AttentionUNet")),
     "smaller than the patch": (scan((12, 30, 10), (1, 1, 1), 0), tiny.plans()),
 }
 TRANSPOSED = {"transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0]}

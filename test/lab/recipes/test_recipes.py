@@ -45,6 +45,31 @@ def test_the_winners_chain(tmp_path: Path) -> None:
     assert "--source msd-pancreas=$MSD --source panorama=$PANORAMA" in words["data ct"]
 
 
+def test_hard_negatives_are_mined_out_of_fold_before_they_are_looked_at(tmp_path: Path) -> None:
+    recipe = read_recipe(RECIPES / "brats_posttreatment.sh")
+    tasks = {task.name: task for task in tasks_of(recipe, Place(tmp_path))}
+    mine = tasks["mine hard"]
+    assert mine.after == ("predict full_final",)
+    assert "--labels ET RC" in " ".join(mine.words)
+    assert str(tmp_path / "oof" / "full_final") in mine.words
+    train = tasks["train hard 2"]
+    assert set(train.after) == {"plan gli", "train full 2", "mine hard"}
+    assert train.words[train.words.index("--hard") + 1] == str(tmp_path / "hard" / "hard")
+    assert "--hard" not in tasks["train full 2"].words
+
+
+def test_synthetic_patients_are_a_cohort_like_any_other(tmp_path: Path) -> None:
+    recipe = read_recipe(RECIPES / "phantom_augmentation.sh")
+    data = next(t for t in tasks_of(recipe, Place(tmp_path)) if t.name == "data t1")
+    told = " ".join(data.words)
+    assert "lab phantom --kind panther-t1 --cases 40 --seed 1 --spacing 3,2.4,2.4" in told
+    assert {stage.settings["augmentation"] for stage in recipe.stages.values()} == {
+        "default", "da5", "da5-ord0"
+    }  # fmt: skip
+    alike = [dict(stage.settings, augmentation="") for stage in recipe.stages.values()]
+    assert alike[0] == alike[1] == alike[2]  # nothing else differs
+
+
 def test_the_cost_is_steps_times_patches_times_passes() -> None:
     recipe = read_recipe(RECIPES / "brats_posttreatment.sh")
     # 1.057 TFLOP a pass (lab bench engine), two patches, 1000 x (250 x 3 + 50) passes
@@ -63,6 +88,13 @@ def test_the_cost_is_steps_times_patches_times_passes() -> None:
         ("cohort d Dataset2_X source=brain=/x", "source brain=/x: one of"),
         ("network r network=resenc-l spacing=1,1,1 patch=128,128,128\nstage b cohort=c network=n\n"
          "stage a cohort=c network=r from=b", "starts from b, another network"),
+        ("stage a cohort=c network=n hard=b:tumour", "no candidate 'b' before it"),
+        ("stage b cohort=c network=n\ncandidate b stage=b\nstage a cohort=c network=n hard=b:ET",
+         "ET is none of tumour, pancreas"),
+        ("cohort p Dataset3_X phantom=brats-gli:4:1:6,6,6\nstage b cohort=p network=n\n"
+         "candidate b stage=b\nstage a cohort=c network=n hard=b:tumour", "another cohort"),
+        ("cohort p Dataset3_X phantom=knee:4:1:6,6,6", "phantom knee: one of"),
+        ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 source=panther-t1=/x", "not mixed"),
         ("false", "1"),
     ],
 )  # fmt: skip
@@ -189,5 +221,6 @@ def test_a_recipe_runs_whole_in_miniature(name: str, tmp_path: Path) -> None:
     assert len(told) == sum(len(stage.folds) for stage in small.stages.values())
     for each in told:
         start = small.stages[each["stage"]].start
+        assert bool(each["hard"]) == bool(small.stages[each["stage"]].hard)
         assert bool(each["transfer"]) == bool(start)
         assert (each["start_sha256"] is not None) == bool(start)
