@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab.recipes.cost import hours_of, petaflop_of
-from lab.recipes.graph import Recipe, RecipeError, miniature, read_recipe
+from lab.recipes.graph import Recipe, RecipeError, read_recipe
 from lab.recipes.local import Runner
+from lab.recipes.miniature import miniature
 from lab.recipes.slurm import script
 from lab.recipes.tasks import Place, Task, tasks_of
 

@@ -10,8 +10,9 @@ import pytest
 
 from lab.__main__ import main as lab
 from lab.recipes.cost import petaflop_of
-from lab.recipes.graph import RecipeError, miniature, read_recipe
+from lab.recipes.graph import RecipeError, read_recipe
 from lab.recipes.local import Runner
+from lab.recipes.miniature import miniature
 from lab.recipes.plans import splits, stratified_splits
 from lab.recipes.slurm import script
 from lab.recipes.tasks import Place, Task, tasks_of
