@@ -9,10 +9,19 @@ from scipy.ndimage import gaussian_filter
 from challenge.scheme import MRI_SEQUENCES, Scheme
 from lab.blobs import Triple
 from lab.faults import smooth_field
-from lab.phantom.brats import SIGNALS
 from lab.phantom.fields import Grid, ellipsoid, full
 from lab.phantom.scanner import BRIGHTEST
 
+# Relative signal (white matter on T1 is 1), read off public gliomas by eye: t1n, t1c, t2w, t2f.
+SIGNALS = {
+    "white": (1.00, 0.96, 0.30, 0.56),
+    "grey": (0.80, 0.84, 0.44, 0.66),
+    "csf": (0.42, 0.42, 1.00, 0.15),
+    "SNFH": (0.78, 0.80, 0.72, 1.02),
+    "NETC": (0.56, 0.58, 0.86, 0.78),
+    "ET": (0.68, 1.55, 0.62, 0.88),
+    "RC": (0.40, 0.42, 1.02, 0.20),
+}
 CHANNEL = {sequence: number for number, sequence in enumerate(MRI_SEQUENCES)}  # of SIGNALS
 VENTRICLE_MM = (7.0, 14.0, 4.0)
 _HEALTHY = ("white", "grey", "csf")

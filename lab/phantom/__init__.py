@@ -14,16 +14,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--spacing", type=_spacing, help="z,y,x in mm; default: the native grid")
     parser.add_argument("--layout", choices=("nnunet", "challenge"), default="challenge")
+    parser.add_argument("--regions", action="store_true", help="nnunet: nested regions to train on")
     parser.add_argument("--workers", type=int, default=1)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the cohort and say what it holds."""
-    from lab.phantom.cohort import write
+    from lab.phantom.cohort import describe, write
 
     out = (args.out, args.layout)
     for sentence in write(args.kind, args.seed, args.cases, args.spacing, out, args.workers):
         print(sentence)
+    if args.layout == "nnunet":
+        describe(args.out, args.kind, args.cases, args.regions)
     return 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lab.phantom.fields import Grid, Points, SmoothField, curve, ellipsoid, soft, tube, warped
 
 REACH_MM = 125.0
-BOX_MM = (84.0, 102.0, 82.0)  # half size of the box that holds every head
+BOX_MM = (88.0, 106.0, 84.0)  # half size of the box that holds every head
 HULL_MM = (64.0, 84.0, 66.0)
 
 # BraTS grids: (z, y, x) shape and signed steps; x runs to the left in both, y to the front in the
@@ -38,7 +38,7 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     tissue = _cortex_and_cerebellum(rng, axes, (hull, cerebellum, stem), cortex, sulcus)
     _ventricles(rng, moved, tissue)
     _deep_grey(moved, tissue)
-    _vessels(rng, axes, moved, tissue, sulcus)
+    vessels(rng, axes, moved, tissue, sulcus)
     return tissue
 
 
@@ -137,13 +137,14 @@ def _deep_grey(points: Points, tissue: dict[str, np.ndarray]) -> None:
     tissue["deep"] = deep * (1 - tissue["csf"])
 
 
-def _vessels(
+def vessels(
     rng: np.random.Generator,
     axes: Points,
     points: Points,
     tissue: dict[str, np.ndarray],
     sulcus: np.ndarray,
 ) -> None:
+    """Add `vessel`: a sinus, arteries, and spots along the sulci, which are so many mm away."""
     s, a, left = points
     side: Points = (s, a, np.abs(left))
     sagittal = curve([(20, 84, 0), (58, 40, 0), (67, 0, 0), (55, -45, 0), (12, -82, 0)], 10)

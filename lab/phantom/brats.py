@@ -1,26 +1,21 @@
 """One synthetic BraTS patient: four co-registered sequences and their labels."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.phantom import brain, glioma, scanner
+from lab.phantom import brain, contrast, glioma, head, scanner
 from lab.phantom.fields import Grid
 
-# Relative signal (white matter on T1 is 1), read off public gliomas by eye: t1n, t1c, t2w, t2f.
-SIGNALS = {
-    "white": (1.00, 0.96, 0.30, 0.56),
-    "grey": (0.80, 0.84, 0.44, 0.66),
-    "csf": (0.42, 0.42, 1.00, 0.15),
-    "deep": (0.86, 0.88, 0.42, 0.62),
-    "cap": (0.90, 0.88, 0.48, 0.95),
-    "choroid": (0.66, 1.40, 0.80, 0.42),
-    "vessel": (0.60, 1.70, 0.22, 0.32),
-    "SNFH": (0.78, 0.80, 0.72, 1.02),
-    "NETC": (0.56, 0.58, 0.86, 0.78),
-    "ET": (0.68, 1.55, 0.62, 0.88),
-    "RC": (0.40, 0.42, 1.02, 0.20),
-}
-_PAINT_ORDER = ("grey", "deep", "cap", "csf", "choroid", "vessel", "SNFH", "NETC", "ET", "RC")
+OWN_FOLDS = 0.15  # share of heads whose folds are our own, not the atlas'
+THICK = 0.6  # share of sequences taken in thick slices
+MOVED = 0.15  # share of sequences that lie up to 2 mm beside the others
+NOISY = 0.12
+
+_PAINT_ORDER = (
+    "grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "SNFH", "NETC", "ET", "blood", "RC",
+)  # fmt: skip
 _DISEASE = ("SNFH", "NETC", "ET", "RC")
 
 
@@ -43,27 +38,47 @@ def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     shape_rng = np.random.default_rng([seed, 1])
     lesions = glioma.draw(shape_rng)
     axes = box.axes()
-    tissue = brain.anatomy(shape_rng, axes, glioma.pushed(axes, lesions))
+    kind = brain if shape_rng.random() < OWN_FOLDS else head
+    tissue = kind.anatomy(shape_rng, axes, glioma.pushed(axes, lesions))
+    tissue["spots"] = glioma.white_spots(shape_rng, axes, tissue)
     tissue |= glioma.parts(shape_rng, axes, lesions, tissue)
     labels = np.zeros(grid.shape, np.uint8)
     for name in _DISEASE:
         labels[window][tissue[name] > 0.5] = SCHEMES["brats-gli"].labels[name]
+    signals = contrast.drawn(np.random.default_rng([seed, 3]))
     pictures = {}
     for channel, sequence in enumerate(SCHEMES["brats-gli"].sequences):
         pictures[sequence] = np.zeros(grid.shape, np.int16)
-        pictures[sequence][window] = _picture(seed, channel, box, tissue)
+        rng = np.random.default_rng([seed, 2, channel])
+        pictures[sequence][window] = _picture(rng, signals[channel], box, tissue)
     return pictures, labels
 
 
-def _picture(seed: int, channel: int, box: Grid, tissue: dict[str, np.ndarray]) -> np.ndarray:
-    rng, axes = np.random.default_rng([seed, 2, channel]), box.axes()
-    values = scanner.jittered(rng, {name: signal[channel] for name, signal in SIGNALS.items()})
+def _picture(
+    rng: np.random.Generator,
+    values: Mapping[str, float],
+    box: Grid,
+    tissue: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    axes = box.axes()
     picture = scanner.painted([(name, tissue[name]) for name in _PAINT_ORDER], values, "white")
-    picture *= scanner.bias(rng, axes, rng.uniform(0.03, 0.12), brain.REACH_MM)
+    picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.28), brain.REACH_MM)
     picture *= scanner.mottle(rng, axes, tissue, brain.REACH_MM)
-    noise, blur_mm = rng.uniform(0.008, 0.035), rng.uniform(0.25, 0.7)
+    if rng.random() < THICK:
+        axis, thickness_mm, offset = _slices(rng)
+        picture = scanner.sliced(picture * tissue["brain"], box, axis, thickness_mm, offset)
+    if rng.random() < MOVED:
+        picture = scanner.moved(picture * tissue["brain"], box, rng.uniform(-2, 2, 3))
+    noise = rng.uniform(0.04, 0.1) if rng.random() < NOISY else rng.uniform(0.005, 0.04)
+    blur_mm = rng.uniform(0.2, 0.9)
     picture = scanner.acquired(rng, picture * tissue["brain"], box, noise, blur_mm)
     return np.where(tissue["brain"], np.maximum(picture, 1), 0)
+
+
+def _slices(rng: np.random.Generator) -> tuple[int, float, float]:
+    """Return across which axis, how thick and from where slices were taken; most are axial."""
+    axis = int(rng.choice(3, p=[0.7, 0.15, 0.15]))
+    return axis, float(rng.uniform(2.0, 6.5)), float(rng.uniform(0, 1))
 
 
 def _head_box(grid: Grid) -> tuple[Grid, tuple[slice, ...]]:

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from lab.phantom import brats, panther
 from lab.phantom.fields import Grid
 
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
+# To train on nested regions: each, and the label that is painted where it alone is seen.
+NESTED = {"brats-gli": (("WT", "SNFH"), ("TC", "NETC"), ("ET", "ET"), ("RC", "RC"))}
 Triple = tuple[float, float, float]
 
 
@@ -117,13 +120,24 @@ def write(
             sentences = list(pool.map(make, range(cases)))
     else:
         sentences = [make(number) for number in range(cases)]
-    if out[1] == "nnunet":
-        scheme = SCHEMES[kind]
-        description = {
-            "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
-            "labels": {"background": 0, **scheme.labels},
-            "numTraining": cases,
-            "file_ending": ending_of(kind),
-        }
-        (out[0] / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
     return sentences
+
+
+def describe(folder: Path, kind: str, cases: int, regions: bool = False) -> None:
+    """Write nnU-Net's dataset.json of a cohort, for training on labels or on nested regions."""
+    scheme = SCHEMES[kind]
+    labels: dict[str, Any] = {"background": 0, **scheme.labels}
+    order: dict[str, Any] = {}
+    if regions:
+        nested = NESTED[kind]
+        labels = {"background": 0} | {
+            region: [scheme.labels[name] for name in scheme.regions.get(region, (region,))]
+            for region, _ in nested
+        }
+        order = {"regions_class_order": [scheme.labels[painted] for _, painted in nested]}
+    names = {str(i): name for i, name in enumerate(scheme.sequences)}
+    described = {
+        "channel_names": names, "labels": labels, "numTraining": cases,
+        "file_ending": ending_of(kind), "phantom": kind, **order,
+    }  # fmt: skip
+    (folder / "dataset.json").write_text(json.dumps(described, indent=2) + "\n")

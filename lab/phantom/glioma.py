@@ -10,6 +10,11 @@ import numpy as np
 from lab.phantom.brain import HULL_MM, REACH_MM
 from lab.phantom.fields import Points, SmoothField, full, soft
 
+PARTS = ("SNFH", "NETC", "ET", "RC")
+# What enhances, and how often: a rim, a thin rim, all of the core, nothing.
+STYLES = {"rim": 0.44, "thin": 0.13, "solid": 0.25, "none": 0.18}
+SOLID_MM = 60.0  # deeper than any core
+
 
 @dataclass(frozen=True)
 class Lesion:
@@ -21,30 +26,35 @@ class Lesion:
     rim_mm: float  # thickness of the enhancing rim; 0 for none, past core_mm for a solid one
     cavity: bool
     stretch: tuple[float, float, float]
+    fuzzy_mm: float = 1.5  # the ramp at the oedema's border
+    bleeds: bool = False
 
 
 def draw(rng: np.random.Generator) -> list[Lesion]:
     """Return the foci of one patient, most often one; a few patients have none."""
     if rng.random() < 0.06:
         return []
-    after_surgery = rng.random() < 0.4
-    core = rng.uniform(7.0, 17.0)
-    style = rng.choice(["rim", "thin", "solid", "none"], p=[0.5, 0.15, 0.22, 0.13])
-    rim = {"rim": rng.uniform(2.5, 5), "thin": rng.uniform(1.6, 2.5), "solid": 40.0, "none": 0.0}
-    first = Lesion(_place(rng), core, rng.uniform(3, 10), rim[style], after_surgery, _stretch(rng))
+    first = _lesion(rng, _place(rng), _between(rng, 5.0, 25.0), rng.random() < 0.3)
     lesions = [first]
-    if rng.random() < 0.35:
-        near = [
-            c + d
-            for c, d in zip(first.centre_mm, _direction(rng) * rng.uniform(24, 40), strict=True)
-        ]
-        inside = sum((c / r) ** 2 for c, r in zip(near, HULL_MM, strict=True)) < 0.7
-        centre = (near[0], near[1], near[2]) if inside else _place(rng)
-        core = rng.uniform(4.0, 7.0)
-        lesions.append(
-            Lesion(centre, core, rng.uniform(2, 6), rng.uniform(2, 9), False, _stretch(rng))
-        )
+    while rng.random() < 0.28 and len(lesions) < 4:
+        away = _direction(rng) * rng.uniform(18, 45)
+        s, a, left = (float(c + d) for c, d in zip(first.centre_mm, away, strict=True))
+        inside = sum((c / r) ** 2 for c, r in zip((s, a, left), HULL_MM, strict=True)) < 0.7
+        place = (s, a, left) if inside else _place(rng)
+        lesions.append(_lesion(rng, place, _between(rng, 3.0, 8.0), False))
     return lesions
+
+
+def _lesion(
+    rng: np.random.Generator, place: tuple[float, float, float], core_mm: float, cavity: bool
+) -> Lesion:
+    style = rng.choice(list(STYLES), p=list(STYLES.values()))
+    rim = {"rim": rng.uniform(2.5, 6.5), "thin": rng.uniform(1.5, 2.5), "solid": SOLID_MM}
+    oedema = _between(rng, 2.5, 24.0) if style != "none" else _between(rng, 1.0, 8.0)
+    return Lesion(
+        place, core_mm * (1.25 if style == "none" else 1.0), oedema, rim.get(style, 0.0), cavity,
+        _stretch(rng), rng.uniform(1.2, 5.0), bool(rng.random() < 0.2),
+    )  # fmt: skip
 
 
 def pushed(axes: Points, lesions: list[Lesion]) -> Points:
@@ -52,7 +62,7 @@ def pushed(axes: Points, lesions: list[Lesion]) -> Points:
     points = list(full(axes))
     for lesion in lesions:
         offset = [p - np.float32(c) for p, c in zip(points, lesion.centre_mm, strict=True)]
-        span = np.float32(1.6 * (lesion.core_mm + lesion.oedema_mm / 2))
+        span = np.float32(1.6 * (lesion.core_mm + min(lesion.oedema_mm, 12) / 2))
         push = np.float32(0.3) * np.exp(-sum(o * o for o in offset) / span**2)
         points = [p - push * o for p, o in zip(points, offset, strict=True)]
     return points[0], points[1], points[2]
@@ -61,14 +71,22 @@ def pushed(axes: Points, lesions: list[Lesion]) -> Points:
 def parts(
     rng: np.random.Generator, axes: Points, lesions: list[Lesion], tissue: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return memberships of SNFH, NETC, ET and RC; where they overlap the later name wins."""
-    found = {
-        name: np.zeros(tissue["csf"].shape, np.float32) for name in ("SNFH", "NETC", "ET", "RC")
-    }
+    """Return memberships of SNFH, NETC, ET and RC, the later name winning, and of blood in them."""
+    found = {name: np.zeros(tissue["csf"].shape, np.float32) for name in (*PARTS, "blood")}
     for lesion in lesions:
         for name, membership in _focus(rng, axes, lesion, tissue).items():
             np.maximum(found[name], membership, out=found[name])
     return {name: membership * tissue["brain"] for name, membership in found.items()}
+
+
+def white_spots(
+    rng: np.random.Generator, axes: Points, tissue: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Return the small bright spots in the white matter of the old, which are nobody's label."""
+    field = SmoothField(rng, rng.uniform(9, 16), REACH_MM).on(axes)
+    rare = np.float32(rng.uniform(1.9, 2.6) if rng.random() < 0.5 else 9.0)
+    white = (1 - tissue["csf"] - tissue["grey"] - tissue["deep"]) * tissue["brain"]
+    return soft((field - rare) * 5, 1.5) * np.clip(white, 0, 1) * soft(tissue["depth_mm"] - 8, 3)
 
 
 def _focus(
@@ -76,25 +94,33 @@ def _focus(
 ) -> dict[str, np.ndarray]:
     offset = [(p - c) * f for p, c, f in zip(axes, lesion.centre_mm, lesion.stretch, strict=True)]
     distance = np.sqrt(sum(o * o for o in offset))
-    coarse, fine = (SmoothField(rng, w, REACH_MM).on(axes) for w in (24.0, 10.0))
+    coarse, fine = (SmoothField(rng, w, REACH_MM).on(axes) for w in (26.0, 10.0))
     patchy = SmoothField(rng, 14.0, REACH_MM).on(axes)
     radius = np.float32(lesion.core_mm)
-    depth = radius * (1 + np.float32(0.2) * coarse + np.float32(0.09) * fine) - distance
+    rough = min(1.0, 9 / lesion.core_mm)  # in parts of the radius, so that all are rough alike
+    depth = radius * (1 + np.float32(0.24) * coarse + np.float32(0.12 * rough) * fine) - distance
     # Oedema creeps along white matter and stops at grey matter and at fluid.
-    creep = np.float32(lesion.oedema_mm) * (
-        1 + np.float32(0.55) * coarse + np.float32(0.35) * patchy
+    reach = np.float32(lesion.oedema_mm)
+    creep = reach * (1 + np.float32(0.45) * coarse + np.float32(0.22) * patchy)
+    barrier = (
+        (4 + reach) * tissue["csf"]
+        + (2 + np.float32(0.55) * reach) * tissue["grey"]
+        + np.float32(0.35) * reach * tissue["deep"]
     )
-    barrier = 5 * tissue["csf"] + np.float32(3.5) * tissue["grey"] + 2 * tissue["deep"]
-    halo = soft(depth + np.clip(creep, -1, 22) - barrier, 1.5) * (1 - tissue["csf"])
+    spread = depth + np.clip(creep, -1, 34) - barrier
+    halo = soft(spread, lesion.fuzzy_mm) * (1 - tissue["csf"])
     # The core replaces tissue but does not spill into sulci and ventricles.
-    core = soft(depth, 1.2) * (1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35))
-    rim = np.float32(lesion.rim_mm) * (1 + np.float32(0.35) * fine)
+    core = soft(depth, 1.5) * (1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35))
+    rim = np.float32(lesion.rim_mm) * (1 + np.float32(0.4) * fine)
     if lesion.cavity:
         return _operated(depth, halo, rim, patchy)
     shell = soft(rim - depth, 1.2) if lesion.rim_mm else np.zeros_like(depth)
-    pocket = soft(patchy - 1, 0.4) if lesion.rim_mm > lesion.core_mm else 0
-    enhancing = core * shell * (1 - pocket)
-    return {"SNFH": halo, "NETC": core, "ET": enhancing}
+    is_solid = lesion.rim_mm > lesion.core_mm
+    pocket = soft(patchy - 1, 0.4) if is_solid else 0
+    islands = soft(patchy - np.float32(1.1), 0.5) if lesion.rim_mm and not is_solid else 0
+    enhancing = core * np.maximum(shell * (1 - pocket), islands)
+    blood = core * soft(fine - np.float32(1.2), 0.6) if lesion.bleeds else np.zeros_like(depth)
+    return {"SNFH": halo, "NETC": core, "ET": enhancing, "blood": blood}
 
 
 def _operated(
@@ -107,6 +133,11 @@ def _operated(
     return {"SNFH": np.maximum(halo, soft(depth + 2, 1.5)), "ET": nodule, "RC": cavity}
 
 
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a size; half and double are as likely."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 def _direction(rng: np.random.Generator) -> np.ndarray:
     vector = rng.standard_normal(3)
     return vector / np.linalg.norm(vector)
@@ -114,12 +145,12 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
 
 def _place(rng: np.random.Generator) -> tuple[float, float, float]:
     while True:
-        s, a, left = (_direction(rng) * rng.uniform(0.4, 0.8) * np.array(HULL_MM)).tolist()
-        if s > -14 and abs(left) > 14:
+        s, a, left = (_direction(rng) * rng.uniform(0.3, 0.85) * np.array(HULL_MM)).tolist()
+        if s > -18 and abs(left) > 9:
             return s + 4, a, left
 
 
 def _stretch(rng: np.random.Generator) -> tuple[float, float, float]:
-    factors = np.exp(rng.uniform(-0.3, 0.3, 3))
+    factors = np.exp(rng.uniform(-0.35, 0.35, 3))
     s, a, left = (factors / factors.prod() ** (1 / 3)).tolist()
     return s, a, left

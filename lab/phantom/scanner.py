@@ -7,7 +7,7 @@ and sequence lies anywhere from 92 to 12,000.
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from lab.phantom.fields import Grid, Points, SmoothField
 
@@ -51,6 +51,40 @@ def acquired(
     imaginary = np.float32(noise) * rng.standard_normal(picture.shape, dtype=np.float32)
     magnitude = np.hypot(real, imaginary)
     return np.round(magnitude * (brightest / magnitude.max())).astype(np.int16)
+
+
+def sliced(
+    picture: np.ndarray, grid: Grid, axis: int, thickness_mm: float, offset: float
+) -> np.ndarray:
+    """Return a picture (z, y, x) as thick slices would show it, laid on the grid again.
+
+    Args:
+        picture: what is there.
+        grid: where its voxels lie.
+        axis: across the slices.
+        thickness_mm: of a slice; slices touch.
+        offset: of the first slice, in parts of the thickness.
+    """
+    voxels = thickness_mm / grid.spacing_mm[axis]
+    count = picture.shape[axis]
+    if voxels <= 1:
+        return picture
+    middle = np.arange(offset * voxels, count, voxels)
+    index = np.arange(count)
+    # Each slice averages what lies in it, voxels at its border in part.
+    shares = np.clip(voxels / 2 + 0.5 - np.abs(index[None] - middle[:, None]), 0, 1)
+    shares /= np.maximum(shares.sum(1, keepdims=True), 1e-6)
+    between = np.clip(1 - np.abs(index[:, None] - middle[None]) / voxels, 0, None)
+    between[index < middle[0], 0] = 1
+    between[index > middle[-1], -1] = 1
+    matrix = ((between / between.sum(1, keepdims=True)) @ shares).astype(np.float32)
+    return np.moveaxis(np.tensordot(matrix, picture, (1, axis)), 0, axis)
+
+
+def moved(picture: np.ndarray, grid: Grid, by_mm: np.ndarray) -> np.ndarray:
+    """Return a picture (z, y, x) moved by so many mm (z, y, x): registration is never perfect."""
+    by_voxels = by_mm / np.array(grid.spacing_mm)
+    return shift(picture, by_voxels, order=1, mode="nearest")
 
 
 def mottle(

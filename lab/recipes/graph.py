@@ -27,14 +27,17 @@ class Phantom:
     cases: int
     seed: int
     spacing: str  # z,y,x in mm
+    regions: bool = False  # to train on nested regions
 
     @classmethod
     def of(cls, text: str) -> "Phantom":
-        """Read KIND:CASES:SEED:SPACING."""
-        kind, cases, seed, spacing = text.split(":")
+        """Read KIND:CASES:SEED:SPACING[:regions]."""
+        kind, cases, seed, spacing, *more = text.split(":")
         if kind not in KINDS:
             raise ValueError(f"phantom {kind}: one of {', '.join(KINDS)}")
-        return cls(kind, int(cases), int(seed), spacing)
+        if more not in ([], ["regions"]):
+            raise ValueError(f"phantom {text}: after the spacing only :regions may follow")
+        return cls(kind, int(cases), int(seed), spacing, bool(more))
 
 
 @dataclass(frozen=True)

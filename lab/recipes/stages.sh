@@ -1,8 +1,8 @@
 # The words of a recipe, sourced by it. They say what is to be done, one line each on stdout; `python -m lab train`
 # reads the lines, draws the graph and does the work.
 #
-#   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated) or phantom=KIND:CASES:SEED:SPACING;
-#                                      folds=5, stratify=FILE
+#   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated), or synthetic:
+#                                      phantom=KIND:CASES:SEED:SPACING[:regions]; folds=5, stratify=FILE
 #   network NAME KEY=VALUE...          a configuration: network=, spacing=, patch=, batch=, normalisation=
 #   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file,
 #                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of

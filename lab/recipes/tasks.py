@@ -80,7 +80,8 @@ def _data_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[Task]:
     if made := cohort.phantom:
         words = _python("lab", "phantom", "--kind", made.kind, "--cases", made.cases, "--seed",
                         made.seed, "--spacing", made.spacing, "--layout", "nnunet", "--workers",
-                        jobs, "--out", raw / cohort.dataset)  # fmt: skip
+                        jobs, *(["--regions"] if made.regions else []),
+                        "--out", raw / cohort.dataset)  # fmt: skip
     else:
         sources = [word for source in cohort.sources for word in ("--source", source)]
         words = _python("lab", "prepare", *sources, "--dataset", cohort.dataset, "--out", raw,

@@ -18,6 +18,8 @@ from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5
     nnUNetTrainerDA5Segord0,
 )
 
+from lab.recipes.made import Made, MissingSequences
+
 # Augmentation strength, the recipe's main axis: default gave the best boundaries, DA5 the highest
 # overlap (Durugol et al. 2025). ord0 resamples by nearest neighbour: image and mask, or mask alone.
 AUGMENTATIONS: Mapping[str, type[nnUNetTrainer]] = {
@@ -43,6 +45,8 @@ class Settings:
     optimiser: str = "sgd"  # or adamw, for short training: momentum 0.99 needs thousands of steps
     mirror: str = ""  # of MIRRORS; empty: the augmentation's own
     oversample: float = 0.33  # share of patches that must hold foreground
+    made: int = 0  # synthetic patients to train on instead of the cohort's cases
+    missing: float = 0.0  # share of cases that lack sequences
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Settings":
@@ -112,10 +116,16 @@ class Recipe:
         self.save_every = max(1, min(50, own.epochs // 10))  # a stopped run loses a tenth at most
 
     def get_tr_and_val_datasets(self) -> tuple:
-        """Train on hard negatives too; the pseudo Dice of validation stays what it was."""
+        """Change what is trained on; the pseudo Dice of validation stays what it was."""
         base: Any = super()
         training, validation = base.get_tr_and_val_datasets()
-        return (HardNegatives(training, self.hard) if self.hard else training), validation
+        if self.settings.made:
+            training = Made(self, self.settings.made)
+        if self.hard:
+            training = HardNegatives(training, self.hard)
+        if self.settings.missing:
+            training = MissingSequences(training, self.settings.missing)
+        return training, validation
 
     def configure_optimizers(self) -> tuple:
         """Stock SGD with poly decay, or AdamW under a cosine."""

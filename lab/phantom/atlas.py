@@ -1,0 +1,82 @@
+"""The ICBM 152 average brain as anatomy: where grey and white matter lie, bent into other heads.
+
+The maps (Fonov et al. 2011, nonlinear symmetric 2009a, 1 mm) come with the package nilearn, which
+is installed, not copied. Their licence (McConnell Brain Imaging Centre, McGill) allows use, copies,
+changes and distribution for any purpose, with its notice kept. Coordinates (superior, anterior,
+left) in mm with the origin inside the head, as in `lab.phantom.brain`.
+"""
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+
+from lab.phantom.fields import Points, full
+
+NAME = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
+# The atlas' own zero, the anterior commissure, in our coordinates.
+ZERO_MM = (-8.0, 17.0, 0.0)
+CHANNELS = ("grey", "white", "depth_mm", "ventricle_mm")
+FARTHEST_MM = -30.0  # distances outside are not needed farther away
+
+
+class AtlasError(FileNotFoundError):
+    """The package that carries the atlas is not installed."""
+
+
+def folder() -> Path:
+    """Return where nilearn keeps the maps.
+
+    Raises:
+        AtlasError: it is not installed.
+    """
+    found = importlib.util.find_spec("nilearn")
+    if found is None or not found.submodule_search_locations:
+        raise AtlasError("the brain atlas comes with nilearn: pip install -r lab/requirements.txt")
+    return Path(found.submodule_search_locations[0]) / "datasets" / "data"
+
+
+@lru_cache(maxsize=1)
+def maps() -> tuple[torch.Tensor, np.ndarray]:
+    """Return the channels (1, channel, s, a, left) float32 and the mm of the first voxel (3,)."""
+    arrays, affine = {}, np.eye(4)
+    for kind in ("t1", "gm", "wm"):
+        image = nibabel.nifti1.load(folder() / NAME.format(kind))
+        arrays[kind] = np.asarray(image.dataobj, np.float32).T / 255  # x, y, z -> z, y, x
+        affine = image.affine
+    inside = arrays["t1"] > 0
+    depth = _signed_mm(inside)
+    fluid = inside & (arrays["gm"] + arrays["wm"] < 0.5) & (depth > 9)
+    pieces, _ = label(fluid)
+    sizes = np.bincount(pieces.ravel())
+    ventricle = pieces == 1 + int(np.argmax(sizes[1:]))
+    channels = [arrays["gm"], arrays["wm"], depth, _signed_mm(ventricle)]
+    # x runs to the right in the atlas and left in ours; the atlas is symmetric.
+    stacked = np.stack(channels).astype(np.float32)[..., ::-1].copy()
+    first = affine[:3, 3][::-1].copy()
+    last_x = first[2] + (stacked.shape[-1] - 1)
+    zero = np.array(ZERO_MM)
+    return torch.from_numpy(stacked)[None], zero + np.array([first[0], first[1], -last_x])
+
+
+def sample(points: Points) -> dict[str, np.ndarray]:
+    """Read the channels at points (mm), linearly; float32 of the points' shape."""
+    values, first = maps()
+    shape = values.shape[2:]
+    places = [
+        torch.from_numpy(np.ascontiguousarray((p - np.float32(f)) * np.float32(2 / (n - 1)) - 1))
+        for p, f, n in zip(full(points), first, shape, strict=True)
+    ]
+    grid = torch.stack(places[::-1], -1)[None].float()
+    found = torch.nn.functional.grid_sample(values, grid, align_corners=True, padding_mode="border")
+    return dict(zip(CHANNELS, found[0].numpy(), strict=True))
+
+
+def _signed_mm(mask: np.ndarray) -> np.ndarray:
+    """Return the depth below the mask's surface, smooth, negative outside."""
+    depth = distance_transform_edt(mask) - distance_transform_edt(~mask)
+    return np.asarray(gaussian_filter(np.maximum(depth, FARTHEST_MM), 0.7), np.float32)

@@ -1,0 +1,61 @@
+"""What tissues look like in each sequence, as ranges: no two scanners and no two tumours agree.
+
+Relative signals, white matter on T1 being 1, for t1n, t1c, t2w, t2f: a usual value, and a spread
+as the standard deviation of its logarithm. What a radiologist knows of the sequences is in the
+order of the values (fluid is dark on FLAIR, oedema bright, a rim bright after contrast and vessels
+too); everything else is left to chance, so that nothing can be learned but the order.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+Signal = tuple[float, float, float, float]
+# tissue: usual signals, and their spreads
+USUAL: Mapping[str, tuple[Signal, Signal]] = {
+    "white": ((1.00, 0.96, 0.32, 0.58), (0.05, 0.05, 0.10, 0.07)),
+    "grey": ((0.78, 0.80, 0.46, 0.68), (0.08, 0.08, 0.12, 0.08)),
+    "deep": ((0.86, 0.88, 0.40, 0.62), (0.07, 0.07, 0.12, 0.08)),
+    "csf": ((0.34, 0.36, 1.10, 0.17), (0.20, 0.20, 0.15, 0.45)),
+    "cap": ((0.88, 0.88, 0.50, 0.88), (0.07, 0.07, 0.15, 0.12)),
+    "spots": ((0.82, 0.84, 0.60, 0.98), (0.10, 0.10, 0.18, 0.12)),
+    "choroid": ((0.62, 1.20, 0.80, 0.50), (0.15, 0.20, 0.20, 0.30)),
+    "vessel": ((0.62, 1.55, 0.24, 0.36), (0.30, 0.25, 0.40, 0.35)),
+    "SNFH": ((0.77, 0.78, 0.76, 1.04), (0.10, 0.10, 0.16, 0.14)),
+    "NETC": ((0.58, 0.62, 0.95, 0.84), (0.16, 0.16, 0.20, 0.32)),
+    "ET": ((0.70, 1.40, 0.68, 0.94), (0.13, 0.17, 0.18, 0.17)),
+    "RC": ((0.36, 0.39, 1.08, 0.24), (0.18, 0.18, 0.14, 0.45)),
+    "blood": ((1.25, 1.35, 0.40, 0.60), (0.25, 0.20, 0.50, 0.40)),
+}
+# What must hold in a sequence, by this factor at least: brighter, darker.
+ORDER: Mapping[int, tuple[tuple[str, str, float], ...]] = {
+    1: (("ET", "grey", 1.15), ("ET", "NETC", 1.25), ("ET", "SNFH", 1.2)),
+    2: (("SNFH", "grey", 1.12), ("csf", "grey", 1.5)),
+    3: (("SNFH", "grey", 1.15), ("SNFH", "white", 1.25), ("grey", "csf", 1.6), ("SNFH", "RC", 1.6)),
+}
+
+
+def drawn(rng: np.random.Generator) -> list[dict[str, float]]:
+    """Return the signal of every tissue in each of the four sequences of one patient."""
+    found = []
+    own = dict(zip(USUAL, rng.standard_normal(len(USUAL)), strict=True))  # of water, mostly
+    for channel in range(4):
+        values = {}
+        for name, (usual, spread) in USUAL.items():
+            # T2 and FLAIR see the same water: half of the deviation is shared.
+            own_share = own[name] if channel >= 2 else rng.standard_normal()
+            deviation = np.sqrt(0.5) * own_share + np.sqrt(0.5) * rng.standard_normal()
+            values[name] = float(usual[channel] * np.exp(spread[channel] * deviation))
+        for brighter, darker, factor in ORDER.get(channel, ()):
+            values[brighter] = max(values[brighter], values[darker] * factor)
+        found.append(_developed(rng, values))
+    return found
+
+
+def _developed(rng: np.random.Generator, values: dict[str, float]) -> dict[str, float]:
+    """Change contrast and gamma of a sequence as a whole."""
+    names = list(values)
+    varied = np.array([values[name] for name in names])
+    top = varied.max()
+    varied = top * (varied / top) ** rng.uniform(0.75, 1.3)
+    return dict(zip(names, np.maximum(varied, 0.02).tolist(), strict=True))

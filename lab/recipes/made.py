@@ -1,0 +1,69 @@
+"""Training cases that need no disk: synthetic patients made as they are asked for; and gaps.
+
+What nnU-Net's loader asks of a dataset: `identifiers`, and `load_case`, which returns image,
+labels, labels of a stage before, and properties.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from lab.phantom.cohort import patient
+
+SLOTS = 8  # patients that are held at a time
+REUSE = 4  # how often a patient is looked at, on average, before another takes the place
+SEED = 100  # of the first fold's patients; cohorts on disk have smaller ones
+
+
+class Made:
+    """Synthetic patients, preprocessed by nnU-Net's own code."""
+
+    def __init__(self, trainer: Any, cases: int) -> None:
+        """Make as many distinct patients as wanted, other ones for each fold."""
+        description = trainer.dataset_json
+        self.kind = description["phantom"]
+        self.plans = (trainer.plans_manager, trainer.configuration_manager, description)
+        self.spacing_mm = tuple(trainer.configuration_manager.spacing)
+        self.seed = SEED + (0 if trainer.fold == "all" else int(trainer.fold))
+        self.identifiers = [str(number) for number in range(cases)]
+        self.held: list[tuple] = []
+
+    def load_case(self, identifier: str) -> tuple:
+        """Return one of the patients that are held; now and then the wanted one joins them."""
+        if len(self.held) < SLOTS:
+            self.held.append(self.make(int(identifier)))
+            return self.held[-1]
+        place = np.random.randint(SLOTS)  # noqa: NPY002 -- seeded with the loader's processes
+        if np.random.randint(REUSE) == 0:  # noqa: NPY002
+            self.held[place] = self.make(int(identifier))
+        return self.held[place]
+
+    def make(self, number: int) -> tuple:
+        """Make a patient and preprocess it as files would be."""
+        from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+
+        made = patient(self.kind, self.seed, number, self.spacing_mm)
+        image = np.stack(list(made.pictures.values())).astype(np.float32)
+        properties = {"spacing": list(self.spacing_mm)}
+        data, seg, properties = DefaultPreprocessor(verbose=False).run_case_npy(
+            image, made.labels[None].astype(np.int8), properties, *self.plans
+        )
+        return data, seg, None, properties
+
+
+class MissingSequences:
+    """A dataset some of whose cases lack sequences: normalised, a sequence without values is 0."""
+
+    def __init__(self, dataset: Any, share: float) -> None:
+        """Take one or more sequences, never all, from a share of the cases."""
+        self.dataset, self.share, self.identifiers = dataset, share, dataset.identifiers
+
+    def load_case(self, identifier: str) -> tuple:
+        """Return the case, perhaps with gaps."""
+        image, *rest = self.dataset.load_case(identifier)
+        if np.random.random() >= self.share:  # noqa: NPY002
+            return image, *rest
+        image = np.array(image)
+        count = np.random.randint(1, len(image))  # noqa: NPY002
+        image[np.random.permutation(len(image))[:count]] = 0  # noqa: NPY002
+        return image, *rest
