@@ -62,6 +62,6 @@ def _turned(rng: np.random.Generator, points: Points) -> Points:
         own[first, first] = own[second, second] = np.cos(angle)
         own[first, second], own[second, first] = -np.sin(angle), np.sin(angle)
         turn = turn @ own
-    turn = (turn / rng.uniform(0.92, 1.06, 3)[:, None]).astype(np.float32)
+    turn = (turn / rng.uniform(0.86, 1.0, 3)[:, None]).astype(np.float32)  # the average is large
     s, a, left = (sum(w * p for w, p in zip(row, points, strict=True)) for row in turn)
     return s, a, left

@@ -18,7 +18,7 @@ COARSE_MM = (5.0, 4.0, 4.0)
 
 @pytest.fixture(scope="module")
 def heads() -> list[cohort.Patient]:
-    return [cohort.patient("brats-gli", 5, number, COARSE_MM) for number in range(6)]
+    return [cohort.patient("brats-gli", 5, number, COARSE_MM) for number in range(12)]
 
 
 @pytest.fixture(scope="module", params=["panther-t1", "panther-t2"])
@@ -70,9 +70,9 @@ def test_same_seed_same_patient_and_other_seed_another(heads: list[cohort.Patien
 
 
 def test_patient_is_the_same_at_another_spacing() -> None:
-    native = brats.grid_of(4)
-    coarse_pictures, coarse_labels = brats.scan(4, native.respaced((5.0, 5.0, 5.0)))
-    pictures, labels = brats.scan(4, native.respaced((3.0, 3.0, 3.0)))
+    native = brats.grid_of(1)
+    coarse_pictures, coarse_labels = brats.scan(1, native.respaced((5.0, 5.0, 5.0)))
+    pictures, labels = brats.scan(1, native.respaced((3.0, 3.0, 3.0)))
     volumes = [(m > 0).sum() * v for m, v in ((coarse_labels, 125), (labels, 27))]
     assert volumes[1] > 3000
     assert volumes[0] == pytest.approx(volumes[1], rel=0.15)
@@ -101,8 +101,9 @@ def test_intensity_scales_run_from_92_to_12000(heads: list[cohort.Patient]) -> N
 
 
 def test_parts_of_a_glioma_look_as_they_should(heads: list[cohort.Patient]) -> None:
+    """In most patients: contrasts are left to chance, and thick slices mix what lies side by side."""
     scheme = SCHEMES["brats-gli"]
-    seen = set()
+    seen: dict[tuple[str, str], list[bool]] = {}
     for head in heads:
         brain = head.pictures["t1n"] > 0
         middle = {s: np.median(p[brain & (head.labels == 0)]) for s, p in head.pictures.items()}
@@ -112,10 +113,11 @@ def test_parts_of_a_glioma_look_as_they_should(heads: list[cohort.Patient]) -> N
         ):  # fmt: skip
             mask = scheme.mask(head.labels, part)
             if mask.sum() >= 20:
-                seen.add((part, sequence))
                 value = np.median(head.pictures[sequence][mask])
-                assert (value > middle[sequence]) == brighter, (head.name, part, sequence)
-    assert {("SNFH", "t2f"), ("ET", "t1c"), ("RC", "t2f")} <= seen
+                seen.setdefault((part, sequence), []).append((value > middle[sequence]) == brighter)
+    assert {("SNFH", "t2f"), ("ET", "t1c"), ("NETC", "t1c"), ("RC", "t2f")} <= set(seen)
+    for what, right in seen.items():
+        assert np.mean(right) >= 0.6, (what, right)
 
 
 def test_cavity_is_not_tumour_but_touches_it(heads: list[cohort.Patient]) -> None:
