@@ -84,6 +84,7 @@ def finish_case(
     return {
         "model": model.name,
         "output": str(files.output),
+        "absent": list(files.absent),
         "volumes_mm3": {name: volumes[name] for name in target.written},
         "unusual": unusual_shares(refined.labels, model.scheme),
         "refine": refined.record,
@@ -120,7 +121,7 @@ class Desk:
         args = self.args
         try:
             check_paths(args)
-            found = find_cases(args.input)
+            found = find_cases(args.input, args.missing_sequences)
             log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
             manifests, faults = match_models(found, find_manifests(args.weights), args.model)
             ready = {path: self.make_ready(path) for path in sorted(set(manifests.values()))}
@@ -235,6 +236,8 @@ def summarise(id: str, outcome: Outcome, seconds: float) -> None:
     """Print one line a case, and a warning for each share that looks like a swapped label map."""
     sizes = ", ".join(f"{n} {mm3 / 1000:.1f} mL" for n, mm3 in outcome["volumes_mm3"].items())
     log.info("%s: %s, in %.1f s -> %s", id, sizes, seconds, outcome["output"])
+    if outcome["absent"]:
+        log.warning("case=%s without %s, less certain", id, ", ".join(outcome["absent"]))
     for sentence in outcome["unusual"]:
         log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)
 

@@ -41,6 +41,7 @@ class CaseFiles:
     geometry_from: str  # the sequence whose geometry the output copies
     output: Path  # relative to the output folder
     scheme: str | None = None  # the challenge that the case's name or folder speaks of
+    absent: tuple[str, ...] = ()  # sequences that were not handed in; read as zeros
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def read_case(files: CaseFiles) -> Case:
     anchor = volumes[files.geometry_from]
     for sequence, volume in volumes.items():
         check_same_grid(volume, anchor, files.images[sequence], files.images[files.geometry_from])
-    return Case(files.id, {s: v.array for s, v in volumes.items()}, anchor.spacing_mm)
+    images = {sequence: volume.array for sequence, volume in volumes.items()}
+    images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
+    return Case(files.id, images, anchor.spacing_mm)
 
 
 def read_scan(path: Path) -> Volume:

@@ -72,8 +72,10 @@ BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24
 
 
-def find_cases(folder: Path) -> Found:
+def find_cases(folder: Path, gaps: bool = False) -> Found:
     """Recognise the platform of an input folder and list its cases.
+
+    `gaps`: a BraTS case that lacks sequences is a case all the same, and says which.
 
     Raises:
         InputError: the folder is missing, empty, or fits no platform.
@@ -81,20 +83,20 @@ def find_cases(folder: Path) -> Found:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such input folder")
     try:
-        return _find_cases(folder)
+        return _find_cases(folder, gaps)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _find_cases(folder: Path) -> Found:
+def _find_cases(folder: Path, gaps: bool) -> Found:
     if (folder / "inputs.json").is_file():
         return grand_challenge_case(folder, _socket_of(folder / "inputs.json"))
     if (folder / "images").is_dir():
         return grand_challenge_case(folder, _socket_folder(folder / "images"))
-    return brats_cases(folder)
+    return brats_cases(folder, gaps)
 
 
-def brats_cases(folder: Path) -> Found:
+def brats_cases(folder: Path, gaps: bool = False) -> Found:
     """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name."""
     images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for path in files_at_most_one_folder_down(folder):
@@ -102,7 +104,9 @@ def brats_cases(folder: Path) -> Found:
             images[match["id"]].append((match["sequence"], path))
     if not images:
         raise InputError(f"{folder}: no case found (no <ID>-t1n/-t1c/-t2w/-t2f.nii.gz)")
-    faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(id, found))}
+    faults = {
+        id: fault for id, found in sorted(images.items()) if (fault := _fault(id, found, gaps))
+    }
     cases = [_brats_case(id, dict(images[id])) for id in sorted(images) if id not in faults]
     return Found("brats-folder", tuple(cases), faults)
 
@@ -130,25 +134,31 @@ def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _fault(id: str, found: list[tuple[str, Path]]) -> str | None:
+def _fault(id: str, found: list[tuple[str, Path]], gaps: bool) -> str | None:
     """Say why the images found under one case id do not make one case, or None."""
     folders = sorted({str(path.parent) for _, path in found})
     if len(folders) > 1:
         return f"two cases with one id, in {' and '.join(folders)}"
     counts = Counter(sequence for sequence, _ in found)
-    scheme = _scheme_of(id)
-    for sequence in SCHEMES[scheme].sequences if scheme else MRI_SEQUENCES:
+    for sequence in _sequences_of(id):
         names = ", ".join(path.name for s, path in found if s == sequence)
         if counts[sequence] > 1:
             return f"{folders[0]}: duplicate {sequence} ({names})"
-        if counts[sequence] == 0:
+        if counts[sequence] == 0 and not gaps:
             present = ", ".join(sorted(path.name for _, path in found))
             return f"{folders[0]}: missing {sequence} (found {present})"
     return None
 
 
 def _brats_case(id: str, images: dict[str, Path]) -> CaseFiles:
-    return CaseFiles(id, images, BRATS_GEOMETRY_FROM, Path(f"{id}.nii.gz"), _scheme_of(id))
+    absent = tuple(sequence for sequence in _sequences_of(id) if sequence not in images)
+    anchor = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
+    return CaseFiles(id, images, anchor, Path(f"{id}.nii.gz"), _scheme_of(id), absent)
+
+
+def _sequences_of(id: str) -> tuple[str, ...]:
+    scheme = _scheme_of(id)
+    return SCHEMES[scheme].sequences if scheme else MRI_SEQUENCES
 
 
 def _scheme_of(id: str) -> str | None:

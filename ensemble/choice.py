@@ -6,7 +6,7 @@ from pathlib import Path
 from challenge.case import CaseFiles
 from challenge.platforms import Found
 from challenge.scheme import SCHEMES, Scheme
-from ensemble.manifest import scheme_of
+from ensemble.manifest import bears_gaps, scheme_of
 
 
 class ChoiceError(ValueError):
@@ -47,6 +47,11 @@ def choose_model(files: CaseFiles, manifests: Mapping[str, Path], wanted: str | 
     target = SCHEMES[files.scheme] if files.scheme else None
     exact = [name for name, scheme in schemes.items() if scheme is target]
     fitting = exact or [name for name, scheme in schemes.items() if fits(files, target, scheme)]
+    if files.absent and fitting:
+        fitting = [name for name in fitting if bears_gaps(manifests[name])]
+        if not fitting:
+            gaps = ", ".join(files.absent)
+            raise ChoiceError(f"case {files.id} lacks {gaps}; no model was trained for that")
     if len(fitting) != 1:
         which = ", ".join(sorted(fitting or manifests))
         problem = "several models fit" if fitting else "no model fits"
@@ -56,7 +61,7 @@ def choose_model(files: CaseFiles, manifests: Mapping[str, Path], wanted: str | 
 
 def fits(files: CaseFiles, target: Scheme | None, scheme: Scheme) -> bool:
     """Tell whether a model of `scheme` can answer for a case of `target`, or of no challenge."""
-    if set(files.images) != set(scheme.sequences):
+    if {*files.images, *files.absent} != set(scheme.sequences):
         return False
     written = {name: target.labels[name] for name in target.written} if target else {}
     return written.items() <= dict(scheme.labels).items()

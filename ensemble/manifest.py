@@ -88,6 +88,12 @@ def scheme_of(path: Path) -> Scheme:
     return SCHEMES[read_manifest(path)["scheme"]]
 
 
+def bears_gaps(path: Path) -> bool:
+    """Tell whether a model was trained on cases that lack sequences."""
+    settings = read_manifest(path).get("settings")
+    return isinstance(settings, dict) and settings.get("missing_sequences") is True
+
+
 def verify_model(path: Path) -> Model:
     """Check size and sha256 of every file that a manifest lists, then describe the model.
 

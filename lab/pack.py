@@ -57,6 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step", type=float, default=0.5, help="tile step as a share of the patch")
     parser.add_argument("--artefact", type=Path, metavar="DIR", help="post-processing to ship")
     parser.add_argument("--data", default="", help="what it was trained on, for the model card")
+    gaps = "the members were trained on cases that lack sequences too"
+    parser.add_argument("--missing-sequences", action="store_true", help=gaps)
     released = "write a model card, and compare with the trained networks in a fresh process"
     parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
@@ -75,7 +77,11 @@ def run(args: argparse.Namespace) -> int:
         "model": args.model,
         "scheme": scheme.name,
         "note": args.note,
-        "settings": {"mirroring": args.mirroring, "step": args.step},
+        "settings": {
+            "mirroring": args.mirroring,
+            "step": args.step,
+            **({"missing_sequences": True} if args.missing_sequences else {}),
+        },
         "members": [],
         "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},
     }

@@ -19,8 +19,15 @@ import numpy as np
 import pytest
 import SimpleITK
 import tiny
+import torch
 
 import inference
+from challenge.case import read_case
+from challenge.platforms import find_cases
+from challenge.scheme import labels_from
+from ensemble.engine import Engine
+from ensemble.manifest import verify_model
+from ensemble.predict import predict
 from lab.__main__ import main as lab
 
 GLI = [f"BraTS-GLI-0000{i}-100" for i in (1, 2, 3)]
@@ -154,6 +161,34 @@ def test_missing_modality_and_a_sound_case(tmp_path: Path, run: Callable[..., in
     files.write_brats_case(tmp_path / "in", GLI[1])
     assert run() == 1
     assert written(tmp_path / "out") == [f"{GLI[1]}.nii.gz"]
+
+
+def test_missing_sequences_are_asked_for_and_declared(
+    tmp_path: Path, weights: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    """Off by default; on, only a model that was trained for it answers, as for sequences of 0."""
+    files.write_brats_case(tmp_path / "in" / GLI[0], GLI[0], sequences=("t1c", "t2f"))
+    assert run() == 1
+    assert run("--missing-sequences") == 2
+    assert f"case {GLI[0]} lacks t1n, t2w; no model was trained for that" in capfd.readouterr().err
+    bearing = tmp_path / "bearing" / "gli"
+    shutil.copytree(weights / "gli", bearing)
+    manifest = json.loads((bearing / "MANIFEST.json").read_text())
+    manifest["settings"]["missing_sequences"] = True
+    (bearing / "MANIFEST.json").write_text(json.dumps(manifest))
+    flags = ["--missing-sequences", "--weights", str(bearing), "--record"]
+    assert run(*flags, str(tmp_path / "r.json")) == 0
+    told = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
+    assert told["absent"] == ["t1n", "t2w"]
+    assert "without t1n, t2w, less certain" in capfd.readouterr().out
+    labels = np.asarray(nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").dataobj)
+    # By hand: the members on the two scans and two of nothing.
+    case = read_case(find_cases(tmp_path / "in", gaps=True).cases[0])
+    assert not case.images["t1n"].any()
+    model = verify_model(bearing / "MANIFEST.json")
+    *_, whole = predict(case, model, Engine(torch.device("cpu")))
+    by_hand = labels_from(whole.probabilities, model.head, model.scheme)
+    np.testing.assert_array_equal(labels, by_hand.transpose(2, 1, 0))
 
 
 def test_the_model_that_fits(tmp_path: Path, run: Callable[..., int], capfd):

@@ -136,3 +136,14 @@ def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: s
     match = BRATS_FILE.match(f"{id}{separator}{sequence}.nii.gz")
     assert match is not None
     assert (match["id"], match["sequence"]) == (id, sequence)
+
+
+def test_a_case_that_lacks_sequences_is_one_where_gaps_are_asked_for(tmp_path: Path) -> None:
+    files.write_brats_case(tmp_path / ID, ID, sequences=("t2f", "t2w"))
+    assert "missing t1n" in find_cases(tmp_path).faults[ID]
+    found = find_cases(tmp_path, gaps=True)
+    assert not found.faults
+    (case,) = found.cases
+    assert set(case.images) == {"t2f", "t2w"}
+    assert case.absent == ("t1n", "t1c")
+    assert case.geometry_from == "t2f"

@@ -101,7 +101,7 @@ def test_intensity_scales_run_from_92_to_12000(heads: list[cohort.Patient]) -> N
 
 
 def test_parts_of_a_glioma_look_as_they_should(heads: list[cohort.Patient]) -> None:
-    """In most patients: contrasts are left to chance, and thick slices mix what lies side by side."""
+    """In most patients: contrasts are left to chance, and thick slices mix neighbours."""
     scheme = SCHEMES["brats-gli"]
     seen: dict[tuple[str, str], list[bool]] = {}
     for head in heads:
