@@ -11,7 +11,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--cases", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True, help="patients differ between seeds")
-    parser.add_argument("--out", type=Path, required=True)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path)
+    target.add_argument("--gallery", type=Path, metavar="FILE", help="a page to look at instead")
+    parser.add_argument("--beside", type=Path, metavar="DIR", help="--gallery: real cases above")
     parser.add_argument("--spacing", type=_spacing, help="z,y,x in mm; default: the native grid")
     parser.add_argument("--layout", choices=("nnunet", "challenge"), default="challenge")
     parser.add_argument("--regions", action="store_true", help="nnunet: nested regions to train on")
@@ -21,7 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the cohort and say what it holds."""
     from lab.phantom.cohort import describe, write
+    from lab.phantom.gallery import write_gallery
 
+    if args.gallery:
+        write_gallery(args.gallery, args.kind, args.seed, args.cases, args.spacing, args.beside)
+        print(f"{args.gallery}: {args.cases} patients")
+        return 0
     out = (args.out, args.layout)
     for sentence in write(args.kind, args.seed, args.cases, args.spacing, out, args.workers):
         print(sentence)

@@ -189,3 +189,16 @@ def test_challenge_layout_of_panther(tmp_path: Path) -> None:
     assert picture.GetSpacing() == pytest.approx((8, 8, 8))
     assert picture.GetPixelID() == sitk.sitkInt16
     assert set(np.unique(sitk.GetArrayFromImage(labels))) <= {0, 1, 2}
+
+
+def test_a_gallery_shows_every_patient_and_refers_to_nothing(tmp_path: Path) -> None:
+    arguments = ["phantom", "--kind", "brats-gli", "--cases", "3", "--seed", "5"]
+    lab.main([*arguments, "--spacing", "6,6,6", "--out", str(tmp_path / "real")])
+    page = tmp_path / "gallery.html"
+    flags = ["--spacing", "6,6,6", "--gallery", str(page), "--beside", str(tmp_path / "real")]
+    assert lab.main([*arguments, *flags]) == 0
+    text = page.read_text()
+    assert text.count("<img") == 3 * 4 + 3 * 5  # beside: four sequences; made: and the labels
+    assert text.count("a real patient") == 3
+    assert "http" not in text
+    assert not (tmp_path / "imagesTr").exists()
