@@ -27,6 +27,7 @@ VERBS = {
     "lock": ("lab.lock", "hash the files that the image's packages may be"),
     "licences": ("lab.licences", "list the licences of the image's packages"),
     "stress": ("lab.stress", "run the program on what is broken, killed and limited"),
+    "picture": ("lab.picture", "draw a case: sequences, labels, reference"),
     "robustness": ("lab.robustness", "spoil scans, and see whether the answer holds"),
     "bench": ("lab.bench", "time the scorers, the search for thresholds, or the features"),
 }
