@@ -24,6 +24,8 @@ from lab.fingerprint import compare_fingerprints, fingerprint_of
 from lab.raw_layouts import LAYOUTS, MEDIAN_SHARE, Layout, LayoutError, RawCase, safe_id
 from lab.workers import workers
 
+SAMPLE = 2000  # labelled voxels of a case whose intensities are kept
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -33,6 +35,7 @@ class Prepared:
     voxels: Mapping[int, int]  # value in the source -> voxels
     shape: tuple[int, ...]
     spacing_mm: tuple[float, ...]
+    foreground: np.ndarray  # sampled intensities of labelled voxels, first channel
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
     doubts = list(swapped(done, found, scheme))
     if args.published:
         theirs = json.loads(args.published.read_text(encoding="utf-8"))
-        own = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done])
+        foreground = np.concatenate([p.foreground for p in done])
+        own = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done], foreground)
         for line in compare_fingerprints(own, theirs):
             print(line)
     for doubt in doubts:
@@ -155,7 +159,10 @@ def prepare_case(
             table[value] = scheme.labels[name] if name else 0
         files = CaseFiles(id, {"image": scans[0]}, "image", Path(output.name), scheme.name)
         write_labels(table[labels.array.astype(np.uint8)], files, output.parent)
-    return Prepared(id, voxels, labels.array.shape, labels.spacing_mm)
+    kept = [value for value, name in layout.names.items() if name]
+    foreground = image.array[np.isin(labels.array, kept)]
+    sample = np.random.default_rng(0).permutation(foreground)[:SAMPLE].astype(np.float32)
+    return Prepared(id, voxels, labels.array.shape, labels.spacing_mm, sample)
 
 
 def table_lines(
