@@ -1,7 +1,8 @@
 """Predict every training case with the one member that never saw it.
 
 What post-processing is fitted on must look like what the container will meet; predictions of
-cases that a network was trained on do not.
+cases that a network was trained on do not. Where no member saw any of the cases (`--unseen`), the
+whole ensemble predicts each, as it will.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from challenge.case import read_case, write_labels
@@ -18,9 +19,9 @@ from challenge.scheme import labels_from
 from ensemble.average import to_head
 from ensemble.device import choose_device
 from ensemble.engine import Engine
-from ensemble.manifest import Member, verify_model
-from ensemble.predict import predict_member
-from lab.cohort import read_cohort
+from ensemble.manifest import Member, Model, verify_model
+from ensemble.predict import predict, predict_member
+from lab.cohort import CohortCase, read_cohort
 from lab.maps import Candidate, read_candidate, write_candidate, write_map
 
 
@@ -28,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("--model", type=Path, required=True, help="packed model folder")
     parser.add_argument("--cohort", type=Path, required=True, help="nnU-Net raw dataset folder")
-    parser.add_argument("--splits", type=Path, required=True, help="splits_final.json of training")
+    seen = parser.add_mutually_exclusive_group(required=True)
+    seen.add_argument("--splits", type=Path, help="splits_final.json of training")
+    seen.add_argument("--unseen", action="store_true", help="no member was trained on any case")
     parser.add_argument("--out", type=Path, required=True, help="label maps go here")
     maps = "probabilities go here, for lab select; a folder a candidate, named as it will be"
     parser.add_argument("--maps", type=Path, metavar="DIR", help=maps)
@@ -37,15 +40,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the label map, in the scheme's values, of every validation case."""
+    """Write the label map, in the scheme's values, of every case that some member did not see."""
     model = verify_model(args.model / "MANIFEST.json")
     cohort = {case.files.id: case for case in read_cohort(args.cohort, model.scheme)}
+    args.out.mkdir(parents=True, exist_ok=True)
+    whole = predict_unseen if args.unseen else predict_by_fold
+    return whole(args, model, cohort)
+
+
+def predict_by_fold(
+    args: argparse.Namespace, model: Model, cohort: Mapping[str, CohortCase]
+) -> int:
+    """Predict each case with the member that was trained without it."""
     try:
         folds = read_splits(args.splits, cohort)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    args.out.mkdir(parents=True, exist_ok=True)
     if args.maps:
         args.maps.mkdir(parents=True, exist_ok=True)
     engine = Engine(choose_device(args.device), args.backend)
@@ -75,6 +86,22 @@ def run(args: argparse.Namespace) -> int:
             statistics.median(seconds) if seconds else read_candidate(args.maps).case_s, args.model,
         )  # fmt: skip
         write_candidate(told)
+    return 0
+
+
+def predict_unseen(args: argparse.Namespace, model: Model, cohort: Mapping[str, CohortCase]) -> int:
+    """Predict each case with the whole ensemble; exit code 2 where maps are asked for."""
+    if args.maps:
+        print("--maps: of one member each, which --unseen does not ask for", file=sys.stderr)
+        return 2
+    engine = Engine(choose_device(args.device), args.backend, keeps=True)
+    for each in cohort.values():
+        if (args.out / each.files.output).exists():
+            continue
+        *_, told = predict(read_case(each.files), model, engine)
+        labels = labels_from(told.probabilities, model.head, model.scheme)
+        write_labels(labels, each.files, args.out)
+        print(f"{each.files.id} by {len(model.members)} members", flush=True)
     return 0
 
 

@@ -13,7 +13,7 @@ from challenge.case import read_case, read_volume
 from challenge.scheme import SCHEMES, labels_from
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
-from ensemble.predict import predict_member
+from ensemble.predict import predict, predict_member
 from lab.__main__ import main as lab
 from lab.cohort import read_cohort
 
@@ -73,3 +73,17 @@ def test_a_missing_channel_is_named(cohort: Path) -> None:
     (cohort / "imagesTr" / "b_0002.nii.gz").unlink()
     with pytest.raises(ValueError, match=r"b_0002.nii.gz: missing, though b.nii.gz is there"):
         read_cohort(cohort, GLI)
+
+
+def test_cases_that_no_member_saw_are_predicted_by_all(tmp_path: Path, cohort: Path) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
+    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu", "--unseen",
+                 "--out", tmp_path / "out"]  # fmt: skip
+    assert lab(["out-of-fold", *map(str, arguments)]) == 0
+    model = verify_model(tmp_path / "m" / "MANIFEST.json")
+    case = read_case(read_cohort(cohort, GLI)[1].files)
+    *_, told = predict(case, model, Engine(torch.device("cpu")))
+    found = read_volume(tmp_path / "out" / "b.nii.gz", np.uint8).array
+    np.testing.assert_array_equal(found, labels_from(told.probabilities, model.head, GLI))
+    assert lab(["out-of-fold", *map(str, arguments), "--maps", str(tmp_path / "maps")]) == 2
