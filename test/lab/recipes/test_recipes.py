@@ -18,7 +18,10 @@ from lab.recipes.slurm import script
 from lab.recipes.tasks import Place, Task, tasks_of
 
 RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
-NAMES = ("panther_multistage", "brats_posttreatment", "brats_ssa_finetune")
+NAMES = (
+    "panther_multistage", "brats_posttreatment", "brats_ssa_finetune", "phantom_augmentation",
+    "brats_world",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

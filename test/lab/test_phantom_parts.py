@@ -1,0 +1,90 @@
+"""The atlas, contrasts and slices that synthetic heads are made of, piece by piece."""
+
+import importlib.util
+from itertools import product
+
+import numpy as np
+import pytest
+
+from lab.phantom import atlas, contrast, glioma
+from lab.phantom.fields import Grid
+from lab.phantom.scanner import moved, sliced
+
+GRID = Grid.centred((40, 50, 40), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0))
+
+
+def test_the_atlas_is_a_head_with_the_right_side_up() -> None:
+    read = atlas.sample(GRID.axes())
+    inside = read["depth_mm"] > 0
+    litres = inside.sum() * 64 / 1e6
+    assert 1.6 < litres < 2.1  # the average is large
+    both = read["grey"] + read["white"]
+    assert both[~inside].max() < 0.9
+    assert both.max() < 1.05
+    # Symmetric, so that left and right cannot be told; ventricles in the middle, not outside.
+    np.testing.assert_allclose(read["white"], read["white"][..., ::-1], atol=0.06)
+    ventricle = np.argwhere(read["ventricle_mm"] > 0) * 4.0
+    s, a, left = (
+        ventricle[:, axis] + GRID.first_mm[axis] for axis in range(3)
+    )  # superior, anterior, left
+    assert abs(left.mean()) < 2
+    assert -10 < s.mean() < 25
+    assert np.ptp(a) > 60  # frontal to occipital horn
+    # The cerebellum is at the back and below: more grey there than in front and below.
+    back, front = read["grey"][6:12, :20], read["grey"][6:12, 30:]
+    assert back.sum() > 2 * front.sum()
+
+
+def test_without_nilearn_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(atlas.AtlasError, match=r"pip install -r lab/requirements\.txt"):
+        atlas.folder()
+
+
+def test_what_radiologists_know_holds_in_every_patient() -> None:
+    seen = [contrast.drawn(np.random.default_rng(seed)) for seed in range(200)]
+    for values, (channel, rules) in product(seen, contrast.ORDER.items()):
+        for brighter, darker, _ in rules:
+            assert values[channel][brighter] > values[channel][darker], (channel, brighter, darker)
+    # And everything else is left to chance: on FLAIR necrosis is brighter or darker than cortex.
+    necrosis = [values[3]["NETC"] > values[3]["grey"] for values in seen]
+    assert 0.2 < np.mean(necrosis) < 0.95
+
+
+def test_thick_slices_by_hand() -> None:
+    grid = Grid.centred((12, 2, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    even = np.full(grid.shape, 7.0, np.float32)
+    np.testing.assert_allclose(sliced(even, grid, 0, 3.0, 0.5), even)
+    step = np.zeros(grid.shape, np.float32)
+    step[6:] = 1
+    found = sliced(step, grid, 0, 3.0, 0.5)[:, 0, 0]
+    assert found[0] == 0
+    assert found[-1] == 1
+    assert (np.diff(found) >= -1e-6).all()
+    assert ((found > 0.02) & (found < 0.98)).sum() >= 2  # the step is smeared over a slice
+    np.testing.assert_array_equal(sliced(step, grid, 0, 1.0, 0.3), step)  # no thicker than a voxel
+    across = sliced(step, grid, 1, 2.0, 0.5)
+    np.testing.assert_allclose(across, step)  # another axis, along which nothing changes
+
+
+def test_a_picture_moves_by_mm() -> None:
+    grid = Grid.centred((9, 9, 9), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    picture = np.zeros(grid.shape, np.float32)
+    picture[4, 4, 4] = 1
+    found = moved(picture, grid, np.array([2.0, -1.0, 0.0]))
+    assert np.argwhere(found > 0.5).tolist() == [[5, 3, 4]]
+    half = moved(picture, grid, np.array([1.0, 0.0, 0.0]))
+    assert half[4, 4, 4] == half[5, 4, 4] == pytest.approx(0.5)
+
+
+def test_tumours_come_in_the_sizes_that_tumours_have() -> None:
+    """Of 300 patients: some without any, some operated, cores from 5 to 31 mm of radius."""
+    drawn = [glioma.draw(np.random.default_rng(seed)) for seed in range(300)]
+    firsts = [lesions[0] for lesions in drawn if lesions]
+    assert 5 <= 300 - len(firsts) <= 35
+    cores = np.array([lesion.core_mm for lesion in firsts])
+    assert 5 <= cores.min() < 6
+    assert 25 < cores.max() <= 31.25
+    assert 0.2 < np.mean([lesion.cavity for lesion in firsts]) < 0.4
+    assert {lesion.rim_mm == 0 for lesion in firsts} == {True, False}
+    assert max(map(len, drawn)) >= 3
