@@ -102,4 +102,6 @@ def missing_of(recipe: Recipe) -> list[str]:
 
 
 def _short(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
+    if number >= 10:
+        return f"{number:.0f}"
+    return f"{number:.2g}" if number >= 0.01 else "< 0.01"
