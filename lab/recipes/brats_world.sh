@@ -17,6 +17,6 @@ network world network=world spacing=2,2,2 patch=64,80,64 batch=2 normalisation=Z
 
 # Other patients for each fold, 2,000 each, of whom a third lack sequences: the declared mode for missing ones is trained
 # along. AdamW under a cosine, since momentum 0.99 needs thousands of iterations to get going.
-stage world cohort=world network=world folds=0,1 made=2000 missing=0.3 epochs=80 iterations=50 val_iterations=4 lr=1e-3 \
+stage world cohort=world network=world folds=0,1 made=2000 missing=0.3 epochs=70 iterations=50 val_iterations=4 lr=1e-3 \
   optimiser=adamw oversample=0.5 mirror=left-right
 candidate world stage=world
