@@ -22,6 +22,7 @@ from lab.maps import Candidate, write_candidate, write_map
 SHAPE, SPACING_MM = (72, 258, 318), (3.0, 1.1875, 1.1875)  # the median of 92 cases
 HEAD = Head("softmax", ((), ("tumour",), ("pancreas",)), ("", "tumour", "pancreas"))
 SCHEME = SCHEMES["panther-t1"]
+REACH = 12  # voxels around the pancreas that a candidate's errors may reach
 
 
 def bench_selection(args: argparse.Namespace) -> int:
@@ -67,12 +68,18 @@ def write_case(work: Path, case: int, names: list[str]) -> None:
         image.SetSpacing(SPACING_MM[::-1])
         tail = "_0000" if name == "imagesTr" else ""
         SimpleITK.WriteImage(image, str(work / "raw" / name / f"{case}{tail}.mha"), True)
+    inside = np.argwhere(labels)
+    low, high = np.maximum(inside.min(0) - REACH, 0), inside.max(0) + 1 + REACH
+    window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     clean = np.stack([labels == 0, labels == 1, labels == 2]).astype(np.float32)
     for number, name in enumerate(names):
         own = np.random.default_rng([case, number])
-        moved = np.roll(clean, own.integers(-3, 4, 3), (1, 2, 3))
+        moved = np.roll(clean, own.integers(-3, 4, 3), (1, 2, 3))[(slice(None), *window)]
         soft = np.stack([gaussian_filter(channel, own.uniform(0.5, 2)) for channel in moved])
-        write_map(work / "maps" / name / f"{case}.npz", soft / soft.sum(0), HEAD)
+        whole = np.zeros(clean.shape, np.float32)
+        whole[0] = 1
+        whole[(slice(None), *window)] = soft / soft.sum(0)
+        write_map(work / "maps" / name / f"{case}.npz", whole, HEAD)
 
 
 def _paint(labels: np.ndarray, centre: np.ndarray, radii_mm: tuple[float, ...], value: int) -> None:
