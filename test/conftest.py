@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 torch.set_num_threads(1)  # tiny networks run faster alone
+settings.register_profile("podium", deadline=None)  # on shared cores a first import takes seconds
+settings.load_profile("podium")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -35,7 +35,7 @@ def test_axes_are_z_y_x_and_spacing_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(case.images["t1c"], array.transpose(2, 1, 0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     labels=st_numpy.arrays(np.uint8, (3, 5, 4), elements=st.integers(0, 4)),
     numbers=st.lists(st.floats(-200, 200, width=32), min_size=12, max_size=12),

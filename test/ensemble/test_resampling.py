@@ -31,7 +31,7 @@ def test_equal_to_nnunet(how: Resampling, old_mm: tuple, new_mm: tuple) -> None:
     np.testing.assert_allclose(ours, stock(volumes, shape, old_mm, new_mm, how), atol=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     shape=st.tuples(*[st.integers(2, 12)] * 3),
     target=st.tuples(*[st.integers(1, 15)] * 3),

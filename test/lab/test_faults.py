@@ -44,7 +44,7 @@ def test_an_empty_reference_gets_islands_only():
     assert np.count_nonzero(prediction) == sizes.sum()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     voxels=st.integers(1, 60),

@@ -173,7 +173,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), steps=st.lists(STEPS, max_size=3))
 def test_rules_do_what_the_steps_say(seed, steps):
     rng = np.random.default_rng(seed)

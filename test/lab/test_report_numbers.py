@@ -171,7 +171,7 @@ def test_predictions_that_cannot_hold_the_whole_are_not_judged():
     assert [(r["side"], r["pooled"]) for r in rows] == [("reference", 0.05)]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=20))
 def test_correlations_are_scipys(pairs):
     x, y = np.array(pairs, float).T

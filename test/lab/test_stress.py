@@ -69,7 +69,7 @@ def reads_or_refuses(path: Path) -> None:
     assert min(volume.spacing_mm) > 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(changes=BYTES)
 @example(changes=[(40, 200)])
 @example(changes=[(108, 0), (109, 0), (110, 0), (111, 0)])  # voxels that start in the header
@@ -84,7 +84,7 @@ def test_a_nifti_header_of_any_bytes(sound: Path, changes: list[tuple[int, int]]
     reads_or_refuses(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(changes=BYTES)
 def test_a_metaimage_header_of_any_bytes(sound: Path, changes: list[tuple[int, int]]) -> None:
     content = bytearray((sound / "panther" / SOCKET / f"{STEM}.mha").read_bytes())
@@ -95,7 +95,7 @@ def test_a_metaimage_header_of_any_bytes(sound: Path, changes: list[tuple[int, i
     reads_or_refuses(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     key=st.sampled_from(["DimSize", "ElementSpacing", "Offset", "TransformMatrix", "ElementType"]),
     value=st.text("0123456789-+.eE infa_MTSHORTUCLOABDEG", max_size=40),

@@ -59,7 +59,7 @@ def test_every_kind_is_drawn():
     assert set(OWN) == set(KINDS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=SEEDS, rule=rules())
 def test_no_rule_changes_a_voxel_of_a_label_it_does_not_name(seed, rule):
     """But for what joins: there every voxel that changes takes the label that the rule names."""
@@ -75,7 +75,7 @@ def test_no_rule_changes_a_voxel_of_a_label_it_does_not_name(seed, rule):
     assert after.dtype == before.dtype
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=SEEDS, table=st.lists(rules(), min_size=1, max_size=5))
 def test_no_table_of_rules_breaks_nesting(seed, table):
     _, after = apply(seed, *table)

@@ -211,7 +211,7 @@ def any_observed(seed: int, offset=(0, 0, 0), room: int = 0) -> Observed:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_map_with_a_tumour_has_finite_features(seed):
     found = told(any_observed(seed), *EVIDENCE)
@@ -221,14 +221,14 @@ def test_any_map_with_a_tumour_has_finite_features(seed):
     assert max(shares) <= 1 + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), offset=st.tuples(*[st.integers(0, 4)] * 3))
 def test_where_a_tumour_lies_does_not_matter(seed, offset):
     moved = told(any_observed(seed, offset, room=4), *EVIDENCE)
     assert moved == told(any_observed(seed), *EVIDENCE)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_distances_are_those_between_all_voxels(seed):
     observed = any_observed(seed)

@@ -255,7 +255,7 @@ def changes(draw):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, rule=changes())
 def test_no_rule_touches_a_voxel_of_another_label_or_adds_foreground(seed, rule):
     labels = random_map(seed)
@@ -265,7 +265,7 @@ def test_no_rule_touches_a_voxel_of_another_label_or_adds_foreground(seed, rule)
     assert after.dtype == labels.dtype
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, rule=changes())
 def test_a_voxel_that_leaves_a_region_leaves_all_that_is_nested_in_it(seed, rule):
     after = apply(random_map(seed), rule)
@@ -274,7 +274,7 @@ def test_a_voxel_that_leaves_a_region_leaves_all_that_is_nested_in_it(seed, rule
     assert not (core & ~whole).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=SEEDS, subject=NAMES, connectivity=CONNECTIVITY, sizes=st.tuples(*[st.integers(0, 80)] * 2)
 )
@@ -289,7 +289,7 @@ def test_more_goes_at_a_higher_minimum_and_nothing_at_none(seed, subject, connec
     assert (apply(labels, none) == labels).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, subject=NAMES, k=st.integers(1, 5), connectivity=CONNECTIVITY)
 def test_at_most_k_pieces_are_left(seed, subject, k, connectivity):
     rule = KeepLargest(**subject, k=k, connectivity=connectivity)
@@ -301,7 +301,7 @@ def test_at_most_k_pieces_are_left(seed, subject, k, connectivity):
     assert left == min(had, k)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=SEEDS,
     sizes=st.dictionaries(st.sampled_from(list(GLI.labels)), st.integers(0, 60)),
@@ -316,7 +316,7 @@ def test_the_order_of_removals_from_labels_does_not_matter(seed, sizes, largest,
     np.testing.assert_array_equal(apply(labels, *rules), apply(labels, *shuffled))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=SEEDS,
     rule=changes().filter(lambda rule: not isinstance(rule, KeepLargest)),  # ties go by scan order
@@ -328,7 +328,7 @@ def test_the_order_of_the_axes_does_not_matter(seed, rule, axes):
     np.testing.assert_array_equal(turned, apply(labels, rule).transpose(axes))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=SEEDS,
     rules=st.lists(changes(), max_size=4),

@@ -176,7 +176,7 @@ def table_rules(sizes, shares, scheme):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     sizes=st.dictionaries(st.integers(1, 4), st.integers(0, 60)),
@@ -189,7 +189,7 @@ def test_rules_are_the_published_definition(seed, sizes, cutoffs):
     np.testing.assert_array_equal(after, by_definition(labels, sizes, shares))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     label=st.sampled_from(list(GLI.labels)),

@@ -202,7 +202,7 @@ def adding(subject, at):
     return AddProbable(**subject, becomes=names[-1], min_probability=at)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "enclosing"]))
 def test_nothing_goes_at_zero_and_all_but_the_certain_at_one(seed, subject, becomes):
     labels, probability = drawn(seed)
@@ -214,7 +214,7 @@ def test_nothing_goes_at_zero_and_all_but_the_certain_at_one(seed, subject, beco
     np.testing.assert_array_equal(after != labels, own & (probability < 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, subject=SUBJECTS)
 def test_all_joins_at_next_to_nothing_and_only_the_certain_at_one(seed, subject):
     labels, probability = drawn(seed)
@@ -226,7 +226,7 @@ def test_all_joins_at_next_to_nothing_and_only_the_certain_at_one(seed, subject)
     np.testing.assert_array_equal(after != labels, ~np.isin(labels, own) & (probability == 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, subject=SUBJECTS, at=st.tuples(*[st.floats(0.01, 1)] * 2))
 def test_a_higher_minimum_drops_no_fewer_voxels_and_adds_no_more(seed, subject, at):
     labels, probability = drawn(seed)
@@ -240,7 +240,7 @@ def test_a_higher_minimum_drops_no_fewer_voxels_and_adds_no_more(seed, subject, 
         assert not (fewer & ~more).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, subject=SUBJECTS, at=st.floats(0.01, 1))
 def test_a_threshold_applied_again_changes_nothing(seed, subject, at):
     labels, probability = drawn(seed)

@@ -52,7 +52,7 @@ def rule_lists(draw: st.DrawFn) -> list[Rule]:
     return rules
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 10**6), rules=rule_lists(), voxel_mm3=st.sampled_from([0.5, 1.0, 8.0]))
 def test_atoms_and_images_agree(seed, rules, voxel_mm3):
     labels = random_map(seed, 4)

@@ -84,7 +84,7 @@ def test_every_profile_has_its_peer() -> None:
     assert set(PROFILES) == set(TASKS)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases(), task=st.sampled_from(sorted(TASKS)), is_contiguous=st.booleans())
 def test_drawn_blobs_score_alike(case: Case, task: str, is_contiguous: bool) -> None:
     agree(fast(case, task, is_contiguous), naive(case, task))

@@ -23,7 +23,7 @@ def line(*places: int, length: int = 16) -> np.ndarray:
     return mask
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), iterations=st.integers(0, 5))
 def test_dilation_is_scipys(seed: int, iterations: int) -> None:
     mask = noise(seed)
@@ -31,7 +31,7 @@ def test_dilation_is_scipys(seed: int, iterations: int) -> None:
     np.testing.assert_array_equal(dilate(mask, iterations), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_numbers_follow_the_first_voxel(seed: int) -> None:
     ids = cc3d.connected_components(noise(seed, 0.15), connectivity=26)

@@ -76,7 +76,7 @@ def test_a_far_island_moves_the_largest_percentile_not_the_pooled_one() -> None:
     assert surface.pooled_hausdorff_mm(between, 80) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), spacing=st.sampled_from(SPACINGS))
 def test_deepminds_package_agrees(seed: int, spacing: tuple[float, float, float]) -> None:
     prediction, reference = blobs(seed)

@@ -44,7 +44,7 @@ def test_a_label_in_neither_map() -> None:
     assert math.isnan(score(pair, GLI, "one")["RC"]["precision"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
 def test_scikit_learn_counts_the_same(seed: int) -> None:
     generator = np.random.default_rng(seed)
