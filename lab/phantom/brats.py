@@ -8,6 +8,8 @@ from challenge.scheme import SCHEMES
 from lab.phantom import brain, contrast, glioma, head, scanner
 from lab.phantom.fields import Grid
 
+# From which membership on a voxel is labelled: who outlines oedema includes its fading border.
+LABELLED = {"SNFH": 0.3}
 OWN_FOLDS = 0.15  # share of heads whose folds are our own, not the atlas'
 THICK = 0.6  # share of sequences taken in thick slices
 MOVED = 0.15  # share of sequences that lie up to 2 mm beside the others
@@ -44,7 +46,7 @@ def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     tissue |= glioma.parts(shape_rng, axes, lesions, tissue)
     labels = np.zeros(grid.shape, np.uint8)
     for name in _DISEASE:
-        labels[window][tissue[name] > 0.5] = SCHEMES["brats-gli"].labels[name]
+        labels[window][tissue[name] > LABELLED.get(name, 0.5)] = SCHEMES["brats-gli"].labels[name]
     signals = contrast.drawn(np.random.default_rng([seed, 3]))
     pictures = {}
     for channel, sequence in enumerate(SCHEMES["brats-gli"].sequences):

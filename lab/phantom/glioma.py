@@ -27,6 +27,7 @@ class Lesion:
     cavity: bool
     stretch: tuple[float, float, float]
     fuzzy_mm: float = 1.5  # the ramp at the oedema's border
+    spares_cortex: float = 1.0  # how much cortex holds it up; 0: not at all
     bleeds: bool = False
 
 
@@ -53,7 +54,7 @@ def _lesion(
     oedema = _between(rng, 2.5, 24.0) if style != "none" else _between(rng, 1.0, 8.0)
     return Lesion(
         place, core_mm * (1.25 if style == "none" else 1.0), oedema, rim.get(style, 0.0), cavity,
-        _stretch(rng), rng.uniform(1.2, 5.0), bool(rng.random() < 0.2),
+        _stretch(rng), rng.uniform(1.2, 7.0), rng.uniform(0.0, 1.0), bool(rng.random() < 0.2),
     )  # fmt: skip
 
 
@@ -99,12 +100,12 @@ def _focus(
     radius = np.float32(lesion.core_mm)
     rough = min(1.0, 9 / lesion.core_mm)  # in parts of the radius, so that all are rough alike
     depth = radius * (1 + np.float32(0.24) * coarse + np.float32(0.12 * rough) * fine) - distance
-    # Oedema creeps along white matter and stops at grey matter and at fluid.
+    # Oedema creeps along white matter and stops, more or less, at grey matter, and at fluid.
     reach = np.float32(lesion.oedema_mm)
     creep = reach * (1 + np.float32(0.45) * coarse + np.float32(0.22) * patchy)
     barrier = (
         (4 + reach) * tissue["csf"]
-        + (2 + np.float32(0.55) * reach) * tissue["grey"]
+        + np.float32(lesion.spares_cortex) * (2 + np.float32(0.55) * reach) * tissue["grey"]
         + np.float32(0.35) * reach * tissue["deep"]
     )
     spread = depth + np.clip(creep, -1, 34) - barrier

@@ -12,7 +12,7 @@ from lab.raw_layouts import LAYOUTS
 from lab.recipes.networks import NETWORKS, strides_of
 from lab.recipes.trainers import Settings
 
-OWN_KEYS = {"cohort", "network", "folds", "from", "hard"}
+OWN_KEYS = {"cohort", "network", "folds", "from", "heads", "hard"}
 
 
 class RecipeError(ValueError):
@@ -102,6 +102,7 @@ class Stage:
     start: str  # a stage, a checkpoint's path, or nothing
     settings: Mapping[str, str]
     hard: tuple[str, tuple[str, ...]] | None = None  # a candidate, and labels it saw wrongly
+    keeps_heads: bool = False  # of the stage it starts from, which had the same labels
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,10 @@ def _stage(name: str, given: Mapping[str, str], recipe: Recipe) -> Stage:
         raise ValueError(f"starts from {start}, another network ({theirs})")
     folds = tuple(given.get("folds", "0,1,2,3,4").split(","))
     hard = _hard(given["hard"], given["cohort"], recipe) if "hard" in given else None
-    return Stage(name, given["cohort"], given["network"], folds, start, settings, hard)
+    keeps = given.get("heads") == "keep"
+    if "heads" in given and not (keeps and other and other.cohort == given["cohort"]):
+        raise ValueError(f"heads={given['heads']}: keep alone, from a stage of the same cohort")
+    return Stage(name, given["cohort"], given["network"], folds, start, settings, hard, keeps)
 
 
 def _hard(text: str, cohort: str, recipe: Recipe) -> tuple[str, tuple[str, ...]]:

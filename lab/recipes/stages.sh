@@ -4,7 +4,7 @@
 #   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated), or synthetic:
 #                                      phantom=KIND:CASES:SEED:SPACING[:regions]; folds=5, stratify=FILE
 #   network NAME KEY=VALUE...          a configuration: network=, spacing=, patch=, batch=, normalisation=
-#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file,
+#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file, heads=keep,
 #                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of
 #                                      nnU-Net's trainer (lab/recipes/trainers.py, Settings)
 #   candidate NAME KEY=VALUE...        what `lab select` chooses among: stage=, checkpoint=final or best

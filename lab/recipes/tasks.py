@@ -119,6 +119,7 @@ def _fold_task(stage: Stage, fold: str, recipe: Recipe, place: Place) -> Task:
     settings = [f"{key}={value}" for key, value in stage.settings.items()]
     words = _python("lab.recipes.fold", recipe.cohorts[stage.cohort].dataset, stage.network, fold,
                     "--stage", stage.name, "--set", *settings)  # fmt: skip
+    words += ("--keep-heads",) if stage.keeps_heads else ()
     after = (f"plan {stage.cohort}", *([before] if before else []))
     if stage.hard:
         words += ("--hard", str(place.work / "hard" / stage.name))

@@ -99,6 +99,7 @@ def test_the_cost_is_steps_times_patches_times_passes() -> None:
          "candidate b stage=b\nstage a cohort=c network=n hard=b:tumour", "another cohort"),
         ("cohort p Dataset3_X phantom=knee:4:1:6,6,6", "phantom knee: one of"),
         ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 source=panther-t1=/x", "not mixed"),
+        ("stage a cohort=c network=n heads=keep", "from a stage of the same cohort"),
         ("false", "1"),
     ],
 )  # fmt: skip
