@@ -19,7 +19,7 @@ network world network=world spacing=2,2,2 patch=64,80,64 batch=2 normalisation=Z
 # along. AdamW under a cosine, since momentum 0.99 needs thousands of iterations to get going.
 stage world cohort=world network=world folds=0,1 made=2000 missing=0.3 epochs=70 iterations=50 val_iterations=4 lr=1e-3 \
   optimiser=adamw oversample=0.5 mirror=left-right
-# A second look at another half rate, heads kept: shorter steps settle the borders.
+# Once more at less than half of the rate, heads kept: shorter steps settle the borders.
 stage settled cohort=world network=world folds=0,1 from=world heads=keep made=2000 missing=0.3 epochs=18 iterations=50 \
   val_iterations=4 lr=4e-4 optimiser=adamw oversample=0.5 mirror=left-right
 candidate settled stage=settled
