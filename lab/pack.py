@@ -28,6 +28,10 @@ from lab.pack_selection import pack_selection
 from lab.release import answers_of, check_fresh, write_card
 from postprocess.artefacts import load_artefacts, save_artefacts
 
+# Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
+RECIPE = ("stage", "dataset", "settings", "commit", "versions", "data_sha256", "start_sha256",
+          "device")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Source:
@@ -148,10 +152,20 @@ def pack_source(
                     "trainer": content["trainer_name"],
                     "epochs": content.get("current_epoch"),
                     "trained_sha256": sha256_of(original),
+                    **recipe_of(original.parent),
                 },
             }
         )
     return entries
+
+
+def recipe_of(fold: Path) -> dict[str, Any]:
+    """Return what `lab train` left of a fold's origin, without paths of the machine; or nothing."""
+    path = fold / "provenance.json"
+    if not path.is_file():
+        return {}
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return {"recipe": {key: told[key] for key in RECIPE if key in told}}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -152,3 +152,18 @@ def test_a_release_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
     (folder / "trained" / "plans.json").unlink()
     with pytest.raises(SystemExit, match="does not load in a fresh process"):
         check_fresh(folder / "MANIFEST.json", trained)
+
+
+def test_a_folds_origin_is_packed_without_the_machines_paths(tmp_path: Path) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
+    told = {"stage": "full", "commit": "abc", "start": "/home/x/y.pth", "start_sha256": "1f",
+            "settings": {"lr": 0.01}, "hours": 3.0}  # fmt: skip
+    (source / "fold_1" / "provenance.json").write_text(json.dumps(told))
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
+    text = (tmp_path / "m" / "MANIFEST.json").read_text()
+    first, second = (entry["provenance"] for entry in json.loads(text)["members"])
+    assert "recipe" not in first
+    assert second["recipe"] == {
+        "stage": "full", "commit": "abc", "start_sha256": "1f", "settings": {"lr": 0.01}
+    }  # fmt: skip
+    assert "/home" not in text
