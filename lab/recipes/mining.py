@@ -62,7 +62,7 @@ def mine(args: argparse.Namespace) -> list[list[int]]:
 def mine_case(case: CohortCase, values: Mapping[str, int], args: argparse.Namespace) -> list[int]:
     """Find the false positives of one case, where nnU-Net's loader will look for them."""
     from nnunetv2.paths import nnUNet_preprocessed
-    from nnunetv2.training.dataloading.utils import infer_dataset_class
+    from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     home = Path(str(nnUNet_preprocessed), args.dataset)

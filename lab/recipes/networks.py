@@ -31,7 +31,7 @@ NETWORKS: Mapping[str, Network] = {
     # Two processor cores train it in half an hour. The first stage is thin because at full
     # resolution it costs half of the time of a step.
     "demo": Network("PlainConvUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
-    # The default weights: whole heads at 2 mm on two processor cores, 1.5 M parameters.
+    # The default weights: whole heads at 2 mm on two processor cores, 2.3 M parameters.
     "world": Network("PlainConvUNet", (12, 32, 64, 96, 128), (1, 2, 2, 2, 2), 1),
     # Miniatures: the whole way, nothing learned.
     "tiny": Network("PlainConvUNet", (6, 8, 10), (1, 1, 1), 1),
