@@ -156,3 +156,12 @@ def vessels(
     pial = soft(np.minimum(spots, 1.1 - sulcus), 1.0) * (tissue["depth_mm"] < 25)
     vessel = np.maximum(soft(np.maximum(sinus, artery), 1.4), pial)
     tissue["vessel"] = vessel * tissue["brain"]
+
+
+def dura(rng: np.random.Generator, axes: Points, tissue: dict[str, np.ndarray]) -> np.ndarray:
+    """Return what a stripper left of the dura: patches at the surface, bright after contrast."""
+    patches = SmoothField(rng, rng.uniform(24, 48), REACH_MM).on(axes)
+    rare = np.float32(rng.uniform(0.6, 2.2))
+    thick_mm = np.float32(rng.uniform(1.0, 4.0))
+    layer = np.minimum(thick_mm - tissue["depth_mm"], (patches - rare) * 6)
+    return soft(layer, 1.2) * tissue["brain"]

@@ -8,15 +8,17 @@ from challenge.scheme import SCHEMES
 from lab.phantom import brain, contrast, glioma, head, scanner
 from lab.phantom.fields import Grid
 
-# From which membership on a voxel is labelled: who outlines oedema includes its fading border.
-LABELLED = {"SNFH": 0.3}
+# From which membership on a voxel is labelled: who outlines includes the border that fades, or
+# that a voxel sees in part.
+LABELLED = {"SNFH": 0.22, "NETC": 0.35, "ET": 0.3, "RC": 0.5}
 OWN_FOLDS = 0.15  # share of heads whose folds are our own, not the atlas'
 THICK = 0.6  # share of sequences taken in thick slices
 MOVED = 0.15  # share of sequences that lie up to 2 mm beside the others
 NOISY = 0.12
 
 _PAINT_ORDER = (
-    "grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "SNFH", "NETC", "ET", "blood", "RC",
+    "grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "dura", "SNFH", "NETC", "ET",
+    "blood", "RC",
 )  # fmt: skip
 _DISEASE = ("SNFH", "NETC", "ET", "RC")
 
@@ -43,10 +45,11 @@ def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     kind = brain if shape_rng.random() < OWN_FOLDS else head
     tissue = kind.anatomy(shape_rng, axes, glioma.pushed(axes, lesions))
     tissue["spots"] = glioma.white_spots(shape_rng, axes, tissue)
+    tissue["dura"] = brain.dura(shape_rng, axes, tissue)
     tissue |= glioma.parts(shape_rng, axes, lesions, tissue)
     labels = np.zeros(grid.shape, np.uint8)
     for name in _DISEASE:
-        labels[window][tissue[name] > LABELLED.get(name, 0.5)] = SCHEMES["brats-gli"].labels[name]
+        labels[window][tissue[name] > LABELLED[name]] = SCHEMES["brats-gli"].labels[name]
     signals = contrast.drawn(np.random.default_rng([seed, 3]))
     pictures = {}
     for channel, sequence in enumerate(SCHEMES["brats-gli"].sequences):
@@ -64,8 +67,8 @@ def _picture(
 ) -> np.ndarray:
     axes = box.axes()
     picture = scanner.painted([(name, tissue[name]) for name in _PAINT_ORDER], values, "white")
-    picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.28), brain.REACH_MM)
-    picture *= scanner.mottle(rng, axes, tissue, brain.REACH_MM)
+    picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.4), brain.REACH_MM)
+    picture *= scanner.mottle(rng, axes, tissue, brain.REACH_MM, rng.uniform(0.03, 0.11))
     if rng.random() < THICK:
         axis, thickness_mm, offset = _slices(rng)
         picture = scanner.sliced(picture * tissue["brain"], box, axis, thickness_mm, offset)

@@ -29,13 +29,14 @@ class Lesion:
     fuzzy_mm: float = 1.5  # the ramp at the oedema's border
     spares_cortex: float = 1.0  # how much cortex holds it up; 0: not at all
     bleeds: bool = False
+    rough: float = 1.0  # of the borders; 0: an egg
 
 
 def draw(rng: np.random.Generator) -> list[Lesion]:
     """Return the foci of one patient, most often one; a few patients have none."""
     if rng.random() < 0.06:
         return []
-    first = _lesion(rng, _place(rng), _between(rng, 5.0, 25.0), rng.random() < 0.3)
+    first = _lesion(rng, _place(rng), _between(rng, 6.0, 30.0), rng.random() < 0.3)
     lesions = [first]
     while rng.random() < 0.28 and len(lesions) < 4:
         away = _direction(rng) * rng.uniform(18, 45)
@@ -50,11 +51,12 @@ def _lesion(
     rng: np.random.Generator, place: tuple[float, float, float], core_mm: float, cavity: bool
 ) -> Lesion:
     style = rng.choice(list(STYLES), p=list(STYLES.values()))
-    rim = {"rim": rng.uniform(2.5, 6.5), "thin": rng.uniform(1.5, 2.5), "solid": SOLID_MM}
-    oedema = _between(rng, 2.5, 24.0) if style != "none" else _between(rng, 1.0, 8.0)
+    rim = {"rim": rng.uniform(2.5, 8.0), "thin": rng.uniform(1.5, 2.5), "solid": SOLID_MM}
+    oedema = _between(rng, 3.0, 34.0) if style != "none" else _between(rng, 1.0, 8.0)
     return Lesion(
         place, core_mm * (1.25 if style == "none" else 1.0), oedema, rim.get(style, 0.0), cavity,
         _stretch(rng), rng.uniform(1.2, 7.0), rng.uniform(0.0, 1.0), bool(rng.random() < 0.2),
+        rng.uniform(0.4, 1.2),
     )  # fmt: skip
 
 
@@ -98,17 +100,18 @@ def _focus(
     coarse, fine = (SmoothField(rng, w, REACH_MM).on(axes) for w in (26.0, 10.0))
     patchy = SmoothField(rng, 14.0, REACH_MM).on(axes)
     radius = np.float32(lesion.core_mm)
-    rough = min(1.0, 9 / lesion.core_mm)  # in parts of the radius, so that all are rough alike
-    depth = radius * (1 + np.float32(0.24) * coarse + np.float32(0.12 * rough) * fine) - distance
+    rough = np.float32(lesion.rough)
+    bumps = rough * np.float32(0.12 * min(1.0, 9 / lesion.core_mm)) * fine  # in parts of the radius
+    depth = radius * (1 + rough * np.float32(0.24) * coarse + bumps) - distance
     # Oedema creeps along white matter and stops, more or less, at grey matter, and at fluid.
     reach = np.float32(lesion.oedema_mm)
-    creep = reach * (1 + np.float32(0.45) * coarse + np.float32(0.22) * patchy)
+    creep = reach * (1 + rough * (np.float32(0.45) * coarse + np.float32(0.22) * patchy))
     barrier = (
         (4 + reach) * tissue["csf"]
         + np.float32(lesion.spares_cortex) * (2 + np.float32(0.55) * reach) * tissue["grey"]
         + np.float32(0.35) * reach * tissue["deep"]
     )
-    spread = depth + np.clip(creep, -1, 34) - barrier
+    spread = depth + np.clip(creep, -1, 45) - barrier
     halo = soft(spread, lesion.fuzzy_mm) * (1 - tissue["csf"])
     # The core replaces tissue but does not spill into sulci and ventricles.
     core = soft(depth, 1.5) * (1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35))

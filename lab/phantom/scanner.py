@@ -88,12 +88,16 @@ def moved(picture: np.ndarray, grid: Grid, by_mm: np.ndarray) -> np.ndarray:
 
 
 def mottle(
-    rng: np.random.Generator, axes: Points, tissue: Mapping[str, np.ndarray], reach_mm: float
+    rng: np.random.Generator,
+    axes: Points,
+    tissue: Mapping[str, np.ndarray],
+    reach_mm: float,
+    in_tumour: float = 0.07,
 ) -> np.ndarray:
     """Return a factor (z, y, x) of fine texture: slight in tissue, strong inside a tumour."""
     texture = SmoothField(rng, 8.0, reach_mm).on(axes)
     strength = np.float32(rng.uniform(0.01, 0.03)) * np.ones_like(texture)
     for name in ("SNFH", "NETC", "ET", "tumour"):
         if name in tissue:
-            strength += np.float32(0.07) * tissue[name]
+            strength += np.float32(in_tumour) * tissue[name]
     return 1 + np.clip(strength * texture, -0.4, 0.4)

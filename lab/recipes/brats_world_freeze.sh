@@ -12,7 +12,7 @@ model=weights/brats-gli post=$work/post held=$work/held-out
 mkdir -p "$post" "$held/out"
 
 # Left-right mirroring doubles a few seconds and steadies the border; a third of the training cases lacked sequences.
-[ -e "$model" ] || python -m lab pack "$work"/nnUNet_results/Dataset504_PhantomWorld/settled__nnUNetPlans__world \
+[ -e "$model" ] || python -m lab pack "$work"/nnUNet_results/Dataset504_PhantomWorld/long__nnUNetPlans__world \
   --model brats-gli --scheme brats-gli --mirroring --missing-sequences \
   --note "trained on synthetic scans only, no medical device"
 
