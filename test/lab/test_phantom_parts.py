@@ -78,13 +78,13 @@ def test_a_picture_moves_by_mm() -> None:
 
 
 def test_tumours_come_in_the_sizes_that_tumours_have() -> None:
-    """Of 300 patients: some without any, some operated, cores from 5 to 31 mm of radius."""
+    """Of 300 patients: some without any, some operated, cores from 6 to 37 mm of radius."""
     drawn = [glioma.draw(np.random.default_rng(seed)) for seed in range(300)]
     firsts = [lesions[0] for lesions in drawn if lesions]
     assert 5 <= 300 - len(firsts) <= 35
     cores = np.array([lesion.core_mm for lesion in firsts])
-    assert 5 <= cores.min() < 6
-    assert 25 < cores.max() <= 31.25
+    assert 6 <= cores.min() < 7
+    assert 30 < cores.max() <= 37.5
     assert 0.2 < np.mean([lesion.cavity for lesion in firsts]) < 0.4
     assert {lesion.rim_mm == 0 for lesion in firsts} == {True, False}
     assert max(map(len, drawn)) >= 3
