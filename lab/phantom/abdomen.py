@@ -21,11 +21,13 @@ PANCREAS_RADII_MM = (15.0, 14.0, 10.0, 11.0, 10.5, 8.0)
 Tissue = dict[str, np.ndarray]
 
 
-def anatomy(rng: np.random.Generator, axes: Points) -> tuple[Tissue, Points]:
+def anatomy(
+    rng: np.random.Generator, axes: Points, warp_mm: float = 5.0, stretch: float = 0.08
+) -> tuple[Tissue, Points]:
     """Return memberships by tissue in painting order, and the patient's own coordinates."""
     points = full(axes)
-    moved = warped(rng, points, axes, 5.0, REACH_MM)
-    size = np.exp(rng.uniform(-0.08, 0.08, 3)).astype(np.float32)
+    moved = warped(rng, points, axes, warp_mm, REACH_MM)
+    size = np.exp(rng.uniform(-stretch, stretch, 3)).astype(np.float32)
     moved = (moved[0] / size[0], moved[1] / size[1], moved[2] / size[2])
     tissue = body(rng, points, moved)
     cavity = tissue.pop("cavity_mm")

@@ -38,8 +38,14 @@ class Patient:
     shift_mm: Triple  # from patient coordinates in LPS order to the world of the file
 
 
-def patient(kind: str, seed: int, number: int, spacing_mm: Triple | None = None) -> Patient:
-    """Make patient `number` of the cohort `seed`, on the native grid or at another spacing."""
+def patient(
+    kind: str, seed: int, number: int, spacing_mm: Triple | None = None, anywhere: bool = False
+) -> Patient:
+    """Make patient `number` of the cohort `seed`, on the native grid or at another spacing.
+
+    Heads are as varied as they come; abdomens only if they may be from `anywhere`, else they are
+    like PANTHER's.
+    """
     own = seed * 10_000 + number
     native = brats.grid_of(own) if kind == "brats-gli" else panther.grid_of(kind, own)
     grid = native if spacing_mm is None else native.respaced(spacing_mm)
@@ -47,7 +53,8 @@ def patient(kind: str, seed: int, number: int, spacing_mm: Triple | None = None)
     if kind == "brats-gli":
         pictures, labels = brats.scan(own, grid)
         return Patient(f"BraTS-GLI-{code}-100", grid, pictures, labels, brats.world_shift_mm(grid))
-    pictures, labels = panther.scan(kind, own, grid)
+    variety = panther.ANYWHERE if anywhere else panther.PROTOCOL
+    pictures, labels = panther.scan(kind, own, grid, variety)
     name = f"{code}_0001" if kind == "panther-t1" else f"{code}"
     return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
 

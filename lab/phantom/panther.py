@@ -1,5 +1,7 @@
 """One synthetic PANTHER patient: an abdominal MRI and its pancreas and tumour."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from challenge.scheme import SCHEMES
@@ -26,6 +28,24 @@ _CHANNEL = {"panther-t1": 0, "panther-t2": 1}
 _FINEST_MM = 1.8  # the body is smooth enough to be computed at this and interpolated in plane
 
 
+@dataclass(frozen=True)
+class Variety:
+    """How much patients and scanners differ."""
+
+    warp_mm: float  # of the organs
+    stretch: float  # of the body, as a logarithm
+    moved_mm: float  # the pancreas as a whole, standard deviation
+    spread: tuple[float, float]  # of each tissue's signal, as the deviation of its logarithm
+    other_fat: float  # share of T1 scans with bright fat, of T2 scans with dark fat
+    contrast: float  # between pancreas and tumour, at least
+    shading: tuple[float, float]
+
+
+# What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
+PROTOCOL = Variety(5.0, 0.08, 0.0, (0.05, 0.05), 0.0, 0.0, (0.05, 0.18))
+ANYWHERE = Variety(7.0, 0.12, 4.0, (0.05, 0.3), 0.35, 1.15, (0.05, 0.3))
+
+
 def grid_of(kind: str, seed: int) -> Grid:
     """Return the native grid of a patient, drawn as in the public fingerprints (LPS)."""
     rng = np.random.default_rng([seed, 7])
@@ -40,19 +60,18 @@ def grid_of(kind: str, seed: int) -> Grid:
     return Grid.centred(shape, (between, -within, within), (-4.0, 0.0, 0.0))
 
 
-def scan(kind: str, seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def scan(
+    kind: str, seed: int, grid: Grid, variety: Variety = PROTOCOL
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the picture (z, y, x) int16 under its sequence's name, and labels uint8."""
     shape_rng, light_rng = (np.random.default_rng([seed, k]) for k in (11, 12))
     z, y, x = grid.spacing_mm
     coarse = grid.respaced((z, max(y, _FINEST_MM), max(x, _FINEST_MM)))
     axes = coarse.axes()
-    tissue, points = abdomen.anatomy(shape_rng, axes)
-    focus = _pancreas(shape_rng, axes, points, tissue)
-    values = scanner.jittered(light_rng, {n: v[_CHANNEL[kind]] for n, v in _TISSUES.items()}, 0.05)
-    if light_rng.random() < 0.15 and kind == "panther-t1":
-        values["fat"] *= 2.6  # fat suppression failed
-    picture = scanner.painted(list(tissue.items()), values, "air")
-    picture *= scanner.bias(light_rng, axes, light_rng.uniform(0.05, 0.18), abdomen.REACH_MM)
+    tissue, points = abdomen.anatomy(shape_rng, axes, variety.warp_mm, variety.stretch)
+    focus = _pancreas(shape_rng, axes, points, tissue, variety.moved_mm)
+    picture = scanner.painted(list(tissue.items()), signals(light_rng, kind, variety), "air")
+    picture *= scanner.bias(light_rng, axes, light_rng.uniform(*variety.shading), abdomen.REACH_MM)
     picture *= scanner.mottle(light_rng, axes, tissue, abdomen.REACH_MM)
     fine = onto(axes, np.stack([picture, *focus]), grid)
     noise, blur_mm = light_rng.uniform(0.012, 0.04), light_rng.uniform(0.3, 0.9)
@@ -60,6 +79,27 @@ def scan(kind: str, seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.nd
     return {sequence: scanner.acquired(light_rng, fine[0], grid, noise, blur_mm)}, _labels(
         kind, fine
     )
+
+
+def signals(rng: np.random.Generator, kind: str, variety: Variety) -> dict[str, float]:
+    """Return the signal of every tissue; what must hold is the order of pancreas and tumour."""
+    usual = {name: values[_CHANNEL[kind]] for name, values in _TISSUES.items()}
+    found = scanner.jittered(rng, usual, _between(rng, variety.spread))
+    if rng.random() < 0.15 and kind == "panther-t1":
+        found["fat"] *= 2.6  # fat suppression failed
+    if variety.other_fat and rng.random() < variety.other_fat:
+        brightest = max(found[name] for name in ("liver", "spleen", "pancreas"))
+        found["fat"] = brightest * (rng.uniform(1.0, 1.8) if kind == "panther-t1" else 0.2)
+    if variety.contrast and kind == "panther-t1":
+        found["tumour"] = min(found["tumour"], found["pancreas"] / variety.contrast)
+    elif variety.contrast:
+        found["tumour"] = max(found["tumour"], found["pancreas"] * variety.contrast)
+    return found
+
+
+def _between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
+    """Draw only where there is a choice, so that a cohort stays what it was."""
+    return ends[0] if ends[0] == ends[1] else float(rng.uniform(*ends))
 
 
 def _labels(kind: str, fine: np.ndarray) -> np.ndarray:
@@ -70,10 +110,16 @@ def _labels(kind: str, fine: np.ndarray) -> np.ndarray:
 
 
 def _pancreas(
-    rng: np.random.Generator, axes: Points, points: Points, tissue: abdomen.Tissue
+    rng: np.random.Generator,
+    axes: Points,
+    points: Points,
+    tissue: abdomen.Tissue,
+    moved_mm: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add pancreas, duct and tumour to `tissue`; return memberships of tumour and pancreas."""
     bend = rng.normal(0, 3.5, (6, 3))
+    if moved_mm:
+        bend += rng.normal(0, moved_mm, 3)
     path = curve((np.array(abdomen.PANCREAS_MM) + bend).tolist(), 24)
     radii = np.interp(np.linspace(0, 5, 24), range(6), abdomen.PANCREAS_RADII_MM)
     at = int(rng.integers(1, 20))

@@ -23,6 +23,6 @@ stage world cohort=world network=world folds=0,1 made=2000 missing=0.3 epochs=70
 stage settled cohort=world network=world folds=0,1 from=world heads=keep made=2000 missing=0.3 epochs=18 iterations=50 \
   val_iterations=4 lr=4e-4 optimiser=adamw oversample=0.5 mirror=left-right
 # Rates raised and lowered again: the longest stage, since the networks were still learning.
-stage long cohort=world network=world folds=0,1 from=settled heads=keep made=2000 missing=0.3 epochs=80 iterations=50 \
+stage long cohort=world network=world folds=0,1 from=settled heads=keep made=2000 missing=0.3 epochs=40 iterations=50 \
   val_iterations=4 lr=8e-4 optimiser=adamw oversample=0.5 mirror=left-right
 candidate long stage=long

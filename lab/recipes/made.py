@@ -42,7 +42,7 @@ class Made:
         """Make a patient and preprocess it as files would be."""
         from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-        made = patient(self.kind, self.seed, number, self.spacing_mm)
+        made = patient(self.kind, self.seed, number, self.spacing_mm, anywhere=True)
         image = np.stack(list(made.pictures.values())).astype(np.float32)
         properties = {"spacing": list(self.spacing_mm)}
         data, seg, properties = DefaultPreprocessor(verbose=False).run_case_npy(
@@ -67,3 +67,34 @@ class MissingSequences:
         count = np.random.randint(1, len(image))  # noqa: NPY002
         image[np.random.permutation(len(image))[:count]] = 0  # noqa: NPY002
         return image, *rest
+
+
+class Slabs:
+    """A dataset some of whose cases are few slices thick, as scans of one organ are."""
+
+    def __init__(self, dataset: Any, share: float, least: int = 16) -> None:
+        """Cut a share of the cases to a part of their slices, `least` or more."""
+        self.dataset, self.share, self.least = dataset, share, least
+        self.identifiers = dataset.identifiers
+
+    def load_case(self, identifier: str) -> tuple:
+        """Return the case, perhaps a slab of it that keeps some of the foreground, if any."""
+        image, seg, before, properties = self.dataset.load_case(identifier)
+        count = image.shape[1]
+        if count <= self.least or np.random.random() >= self.share:  # noqa: NPY002
+            return image, seg, before, properties
+        thick = int(np.random.randint(self.least, count))  # noqa: NPY002
+        places = [found for found in properties["class_locations"].values() if len(found)]
+        slices = np.concatenate(places)[:, 1] if places else np.arange(count)
+        middle = int(np.random.choice(slices))  # noqa: NPY002
+        first = min(max(middle - thick // 2, 0), count - thick)
+        window = slice(first, first + thick)
+        kept = {
+            label: found[(found[:, 1] >= first) & (found[:, 1] < first + thick)] - [0, first, 0, 0]
+            if len(found) else found
+            for label, found in properties["class_locations"].items()
+        }  # fmt: skip
+        return (
+            image[:, window], seg[:, window], None if before is None else before[:, window],
+            {**properties, "class_locations": kept},
+        )  # fmt: skip

@@ -18,7 +18,7 @@ from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5
     nnUNetTrainerDA5Segord0,
 )
 
-from lab.recipes.made import Made, MissingSequences
+from lab.recipes.made import Made, MissingSequences, Slabs
 
 # Augmentation strength, the recipe's main axis: default gave the best boundaries, DA5 the highest
 # overlap (Durugol et al. 2025). ord0 resamples by nearest neighbour: image and mask, or mask alone.
@@ -47,6 +47,7 @@ class Settings:
     oversample: float = 0.33  # share of patches that must hold foreground
     made: int = 0  # synthetic patients to train on instead of the cohort's cases
     missing: float = 0.0  # share of cases that lack sequences
+    slabs: float = 0.0  # share of cases that are a few slices thick
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Settings":
@@ -125,6 +126,8 @@ class Recipe:
             training = HardNegatives(training, self.hard)
         if self.settings.missing:
             training = MissingSequences(training, self.settings.missing)
+        if self.settings.slabs:
+            training = Slabs(training, self.settings.slabs)
         return training, validation
 
     def configure_optimizers(self) -> tuple:

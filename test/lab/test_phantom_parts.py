@@ -1,4 +1,4 @@
-"""The atlas, contrasts and slices that synthetic heads are made of, piece by piece."""
+"""What synthetic patients are made of, piece by piece: atlas, contrasts, slices, sizes."""
 
 import importlib.util
 from itertools import product
@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lab.phantom import atlas, contrast, glioma
+from lab.phantom import atlas, contrast, glioma, panther
 from lab.phantom.fields import Grid
 from lab.phantom.scanner import moved, sliced
 
@@ -88,3 +88,23 @@ def test_tumours_come_in_the_sizes_that_tumours_have() -> None:
     assert 0.2 < np.mean([lesion.cavity for lesion in firsts]) < 0.4
     assert {lesion.rim_mm == 0 for lesion in firsts} == {True, False}
     assert max(map(len, drawn)) >= 3
+
+
+@pytest.mark.parametrize("kind", ["panther-t1", "panther-t2"])
+def test_abdomens_from_anywhere_keep_but_the_order_of_pancreas_and_tumour(kind: str) -> None:
+    """On T1 a tumour is darker than the pancreas, on T2 brighter; fat may be either."""
+    drawn = [
+        panther.signals(np.random.default_rng(seed), kind, panther.ANYWHERE) for seed in range(200)
+    ]
+    ratio = np.array([each["tumour"] / each["pancreas"] for each in drawn])
+    ratio = 1 / ratio if kind == "panther-t1" else ratio
+    assert ratio.min() >= panther.ANYWHERE.contrast - 1e-9
+    assert 1.3 < np.median(ratio) < 2.2
+    fat = np.array([each["fat"] > each["pancreas"] for each in drawn])
+    assert 0.2 < fat.mean() < 0.8
+    liver = np.log([each["liver"] / each["spleen"] for each in drawn])
+    usual = np.log([
+        (own := panther.signals(np.random.default_rng(seed), kind, panther.PROTOCOL))["liver"]
+        / own["spleen"] for seed in range(200)
+    ])  # fmt: skip
+    assert liver.std() > 2 * usual.std()

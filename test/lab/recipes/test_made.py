@@ -10,7 +10,7 @@ import tiny
 
 from lab.phantom import cohort
 from lab.recipes import made
-from lab.recipes.made import SEED, Made, MissingSequences
+from lab.recipes.made import SEED, Made, MissingSequences, Slabs
 
 SPACING_MM = (6.0, 6.0, 6.0)
 
@@ -50,7 +50,7 @@ def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
     asked: list[tuple[int, int]] = []
     own = trainer(0, tiny.plans(spacing_mm=SPACING_MM))
     monkeypatch.setattr(
-        made, "patient", lambda kind, seed, number, mm: asked.append((seed, number))
+        made, "patient", lambda kind, seed, number, mm, anywhere: asked.append((seed, number))
     )
     for fold in (0, 1):
         own.fold = fold
@@ -86,6 +86,33 @@ def test_some_cases_lack_some_sequences_and_none_lacks_all() -> None:
     assert min(left) >= 1
     assert 0.3 < np.mean(np.array(left) < 4) < 0.5
     assert Full().load_case("a")[0].all()
+
+
+class Tall:
+    """Ten slices, numbered; label 1 in slice 7, label 2 nowhere."""
+
+    identifiers = ("a",)
+    image = np.broadcast_to(np.arange(10.0)[None, :, None, None], (1, 10, 2, 2))
+
+    def load_case(self, identifier: str) -> tuple:
+        places = {1: np.array([[0, 7, 1, 0]]), 2: np.array([])}
+        return self.image, self.image, None, {"class_locations": places}
+
+
+def test_some_cases_are_slabs_whose_places_still_point_at_the_same_voxels() -> None:
+    np.random.seed(0)  # noqa: NPY002
+    source = Slabs(Tall(), 0.5, least=3)
+    thick = []
+    for _ in range(400):
+        image, seg, before, properties = source.load_case("a")
+        thick.append(image.shape[1])
+        (place,) = properties["class_locations"][1]
+        assert image[tuple(place)] == seg[tuple(place)] == 7
+        assert before is None
+        assert len(properties["class_locations"][2]) == 0
+    assert {3, 9, 10} <= set(thick) <= set(range(3, 11))
+    assert 0.4 < np.mean(np.array(thick) < 10) < 0.6
+    assert Slabs(Tall(), 1.0, least=10).load_case("a")[0].shape[1] == 10
 
 
 def test_a_cohort_of_regions_describes_them_as_nnunet_wants(tmp_path: Path) -> None:
