@@ -48,7 +48,7 @@ def test_a_real_glioma(shared_data: Path, tmp_path: Path, capsys: pytest.Capture
     assert set(np.unique(array)) <= {0, 1, 2, 3, 4}
     reference = np.asarray(nibabel.load(folder / "fusion" / "simple.nii.gz").dataobj)  # 1, 2, 4
     score = dice(np.isin(array, [1, 2, 3]), reference > 0)
-    assert score > 0.7  # 0.772 as documented
+    assert score > 0.75  # 0.804 as documented
     with capsys.disabled():
         print(f"\nreal glioma: WT Dice {score:.3f} to the fused reference, {seconds:.0f} s, "
               f"{record['peak_memory_mib']} MiB")  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_real_glioma_without_t1n_and_t2w(
     labels = np.asarray(nibabel.load(tmp_path / "out" / "BraTS-GLI-00001-000.nii.gz").dataobj)
     reference = np.asarray(nibabel.load(folder / "seg.nii.gz").dataobj) > 0.5
     score = dice(np.isin(labels, [1, 2, 3]), reference)
-    assert score > 0.75  # 0.849 as documented
+    assert score > 0.8  # 0.896 as documented
     with capsys.disabled():
         print(f"\nreal glioma, T1c and FLAIR alone: WT Dice {score:.3f}, {seconds:.0f} s")
 

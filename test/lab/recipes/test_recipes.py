@@ -20,7 +20,7 @@ from lab.recipes.tasks import Place, Task, tasks_of
 RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
 NAMES = (
     "panther_multistage", "brats_posttreatment", "brats_ssa_finetune", "phantom_augmentation",
-    "brats_world",
+    "brats_world", "panther_world",
 )  # fmt: skip
 
 
