@@ -14,9 +14,15 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#2
 MARKERS = "osD^v"
 
 
-def draw_front(content: Mapping[str, Any]) -> Figure:
-    """Draw the gain of ever more networks, with intervals, against the seconds that they cost."""
-    figure, points = Figure(figsize=(7, 4), layout="constrained"), content["front"]
+def draw_front(content: Mapping[str, Any]) -> Figure | None:
+    """Draw the gain of ever more networks, with intervals, against the seconds that they cost.
+
+    None where no greedy path was walked.
+    """
+    points = content["front"]
+    if not points:
+        return None
+    figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     gains = [point["merit"] for point in points]
     reach = [

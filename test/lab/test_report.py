@@ -344,6 +344,11 @@ def test_a_selection_is_shown_beside_the_results(tmp_path):
     page = Page(found["html"])
     assert len(page.ids) == len(set(page.ids))
     assert json.loads(found["json"])["selection"]["weights"]["left"] == 0.5
+    assert "ever more networks" in found["html"]
+    (tmp_path / "selection.json").write_text(json.dumps(SELECTION | {"front": []}))
+    found = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
+    assert "ever more networks" not in found["html"]
+    assert "None" not in found["html"].split("Why these members")[1].split("</section>")[0]
 
 
 @pytest.mark.parametrize(

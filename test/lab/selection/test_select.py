@@ -220,5 +220,12 @@ def test_from_maps_to_a_table_a_figure_and_a_selection(
     for name in ("front.png", "candidates.png"):
         assert (tmp_path / "work" / name).stat().st_size > 10_000
     assert "tumour volume_error_mm3, root mean square" in told
+    quick = [*flags[:2], "--out", str(tmp_path / "quick"), "--ways", "best-single"]
+    assert lab(["select", *folders, *quick]) == 0
+    assert json.loads((tmp_path / "quick" / "selection.json").read_text())["front"] == []
+    assert not (tmp_path / "quick" / "front.png").exists()
+    kept = (tmp_path / "quick" / "scores.jsonl").read_text().splitlines()
+    assert len(kept) == len(folders) + 1  # each alone, and all alike
+    capsys.readouterr()
     assert lab(["select", folders[0], folders[0], *flags]) == 2
     assert "names of their own" in capsys.readouterr().err
