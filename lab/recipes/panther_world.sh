@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The demonstration weights of panther-t1 and panther-t2: trained on no patient at all. Every training case is made as it
-# is asked for (lab/phantom: an abdomen of our own drawing, contrasts left to chance).
+# Weights of panther-t1 and panther-t2 trained on no patient at all, in place of those of demo.sh. Every training case is
+# made as it is asked for (lab/phantom: an abdomen of our own drawing, from any scanner).
 #
 #   python -m lab train lab/recipes/panther_world.sh --work WORK --devices cpu,cpu
 #
-# About two hours on two processor cores. docs/default-weights.md says what came of it on a real scan.
+# Run in miniature so far; at about a minute an epoch and core, an hour and a half on two cores.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 

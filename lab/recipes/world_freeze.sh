@@ -5,7 +5,7 @@
 #
 #   lab/recipes/world_freeze.sh MODEL WORK     after: python -m lab train lab/recipes/... --work WORK ...
 #
-# Half an hour a model on two processor cores; goes on where it stopped.
+# A quarter of an hour for brats-gli on two processor cores; goes on where it stopped. Run for brats-gli so far.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 name=$1 work=$(cd "$2" && pwd)

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lab.phantom import atlas, contrast, glioma, panther
+from lab.phantom import atlas, brain, contrast, glioma, panther
 from lab.phantom.fields import Grid
 from lab.phantom.scanner import moved, sliced
 
@@ -108,3 +108,14 @@ def test_abdomens_from_anywhere_keep_but_the_order_of_pancreas_and_tumour(kind: 
         / own["spleen"] for seed in range(200)
     ])  # fmt: skip
     assert liver.std() > 2 * usual.std()
+
+
+def test_leftovers_of_dura_are_patches_at_the_surface() -> None:
+    shares = []
+    for seed in range(6):
+        depth_mm = 60 - np.sqrt(sum(axis**2 for axis in GRID.axes())).astype(np.float32)
+        head = {"depth_mm": depth_mm, "brain": depth_mm > 0}
+        found = brain.dura(np.random.default_rng(seed), GRID.axes(), head)
+        assert not found[(depth_mm <= 0) | (depth_mm > 5.5)].any()
+        shares.append(float((found[(depth_mm > 0) & (depth_mm < 2)] > 0.5).mean()))
+    assert 0 < max(shares) < 0.5
