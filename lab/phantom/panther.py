@@ -25,6 +25,11 @@ _TISSUES = {
     "necrosis": (0.30, 0.95),
 }  # fmt: skip
 _CHANNEL = {"panther-t1": 0, "panther-t2": 1}
+# What a contrast agent brightens on T1; without it these are darker than the gland, flowing blood most.
+_ENHANCING = (
+    "artery", "cava", "portal", "liver vessel", "spleen", "spleen pulp", "cortex", "medulla",
+    "bowel wall", "colon wall", "duodenum wall", "stomach wall",
+)  # fmt: skip
 _FINEST_MM = 1.8  # the body is smooth enough to be computed at this and interpolated in plane
 
 
@@ -37,13 +42,14 @@ class Variety:
     moved_mm: float  # the pancreas as a whole, standard deviation
     spread: tuple[float, float]  # of each tissue's signal, as the deviation of its logarithm
     other_fat: float  # share of T1 scans with bright fat, of T2 scans with dark fat
+    plain: float  # share of T1 scans without a contrast agent
     contrast: float  # between pancreas and tumour, at least
     shading: tuple[float, float]
 
 
 # What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
-PROTOCOL = Variety(5.0, 0.08, 0.0, (0.05, 0.05), 0.0, 0.0, (0.05, 0.18))
-ANYWHERE = Variety(7.0, 0.12, 4.0, (0.05, 0.3), 0.35, 1.15, (0.05, 0.3))
+PROTOCOL = Variety(5.0, 0.08, 0.0, (0.05, 0.05), 0.0, 0.0, 0.0, (0.05, 0.18))
+ANYWHERE = Variety(7.0, 0.12, 4.0, (0.05, 0.3), 0.35, 0.35, 1.15, (0.05, 0.3))
 
 
 def grid_of(kind: str, seed: int) -> Grid:
@@ -90,6 +96,10 @@ def signals(rng: np.random.Generator, kind: str, variety: Variety) -> dict[str, 
     if variety.other_fat and rng.random() < variety.other_fat:
         brightest = max(found[name] for name in ("liver", "spleen", "pancreas"))
         found["fat"] = brightest * (rng.uniform(1.0, 1.8) if kind == "panther-t1" else 0.2)
+    if variety.plain and kind == "panther-t1" and rng.random() < variety.plain:
+        dark = rng.uniform(0.15, 0.7)
+        for name in _ENHANCING:
+            found[name] = found["pancreas"] * dark * rng.uniform(0.7, 1.3)
     if variety.contrast and kind == "panther-t1":
         found["tumour"] = min(found["tumour"], found["pancreas"] / variety.contrast)
     elif variety.contrast:
