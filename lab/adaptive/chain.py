@@ -126,7 +126,9 @@ def stability(
         seeded.append(
             adjusted_rand_score(members, _kmeans(projected, k, seed + 1 + draw, STARTS // 2)[1])
         )
-    silhouette = float(silhouette_score(projected, members)) if smallest < len(rows) - 1 else np.nan
+    # Divided among joblib's workers, distances would differ in their last bit.
+    separate = smallest < len(rows) - 1
+    silhouette = float(silhouette_score(projected, members, n_jobs=1)) if separate else np.nan
     mean = float(np.mean(resampled)) if resampled else 0.0
     return Stability(k, mean, float(np.mean(seeded)), silhouette, smallest)
 

@@ -25,7 +25,7 @@ _TISSUES = {
     "necrosis": (0.30, 0.95),
 }  # fmt: skip
 _CHANNEL = {"panther-t1": 0, "panther-t2": 1}
-# What a contrast agent brightens on T1; without it these are darker than the gland, flowing blood most.
+# What a contrast agent brightens on T1; without it all of these are darker than the gland.
 _ENHANCING = (
     "artery", "cava", "portal", "liver vessel", "spleen", "spleen pulp", "cortex", "medulla",
     "bowel wall", "colon wall", "duodenum wall", "stomach wall",

@@ -108,6 +108,8 @@ def test_abdomens_from_anywhere_keep_but_the_order_of_pancreas_and_tumour(kind: 
         / own["spleen"] for seed in range(200)
     ])  # fmt: skip
     assert liver.std() > 2 * usual.std()
+    artery = np.mean([each["artery"] > each["pancreas"] for each in drawn])
+    assert (0.5 < artery < 0.8) if kind == "panther-t1" else artery < 0.1  # agents brighten T1 only
 
 
 def test_leftovers_of_dura_are_patches_at_the_surface() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -92,6 +93,15 @@ def test_real_clusters_are_found_again_and_those_of_noise_are_not():
     found = stability(fit_space(noise, names(12), SOUND), noise, 4)
     assert not found.is_stable
     assert found.smallest < 30
+
+
+def test_stability_is_the_same_to_the_last_bit_on_any_number_of_workers():
+    for seed in range(4):
+        rows = np.random.default_rng(seed).normal(size=(12, 6))
+        space = fit_space(rows, names(6), SOUND)
+        alone = [stability(space, rows, k, draws=1) for k in range(2, 7)]
+        with joblib.parallel_config(backend="loky", n_jobs=2):
+            assert [stability(space, rows, k, draws=1) for k in range(2, 7)] == alone
 
 
 @pytest.mark.parametrize(
