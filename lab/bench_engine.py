@@ -37,7 +37,7 @@ from lab.bench_networks import (
     write_trained,
 )
 from lab.bench_subject import ROOT, TUNED, Subject
-from lab.phantom.cohort import write
+from lab.phantom.cohort import Population, write
 
 GLIOMA, GLIOMA_PATCH = "plain-6", (128, 160, 112)
 RESENC_L, RESENC_L_PATCH = "resenc-l", (192, 192, 192)
@@ -116,7 +116,7 @@ def bench_agreement(work: Path, args: argparse.Namespace) -> None:
         (weights / name).unlink()
     (weights / "MANIFEST.json").write_text(json.dumps(manifest), encoding="utf-8")
     trained = next(path for path in weights.iterdir() if (path / "plans.json").is_file())
-    write("brats-gli", 11, args.cases, None, (work / "cases", "challenge"), 2)
+    write(Population("brats-gli", 11), args.cases, (work / "cases", "challenge"), 2)
     subject = Subject(work, SCHEMES["brats-gli"], trained, weights, args.device)
     regions = list(subject.scheme.regions)
     print(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))

@@ -15,6 +15,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--out", type=Path)
     target.add_argument("--gallery", type=Path, metavar="FILE", help="a page to look at instead")
     parser.add_argument("--beside", type=Path, metavar="DIR", help="--gallery: real cases above")
+    parser.add_argument(
+        "--anywhere", action="store_true", help="abdomens of any scanner; default: like PANTHER's"
+    )
     parser.add_argument("--spacing", type=_spacing, help="z,y,x in mm; default: the native grid")
     parser.add_argument("--layout", choices=("nnunet", "challenge"), default="challenge")
     parser.add_argument("--regions", action="store_true", help="nnunet: nested regions to train on")
@@ -23,15 +26,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the cohort and say what it holds."""
-    from lab.phantom.cohort import describe, write
+    from lab.phantom.cohort import Population, describe, write
     from lab.phantom.gallery import write_gallery
 
+    population = Population(args.kind, args.seed, args.spacing, args.anywhere)
     if args.gallery:
-        write_gallery(args.gallery, args.kind, args.seed, args.cases, args.spacing, args.beside)
+        write_gallery(args.gallery, population, args.cases, args.beside)
         print(f"{args.gallery}: {args.cases} patients")
         return 0
-    out = (args.out, args.layout)
-    for sentence in write(args.kind, args.seed, args.cases, args.spacing, out, args.workers):
+    for sentence in write(population, args.cases, (args.out, args.layout), args.workers):
         print(sentence)
     if args.layout == "nnunet":
         describe(args.out, args.kind, args.cases, args.regions)

@@ -38,25 +38,30 @@ class Patient:
     shift_mm: Triple  # from patient coordinates in LPS order to the world of the file
 
 
-def patient(
-    kind: str, seed: int, number: int, spacing_mm: Triple | None = None, anywhere: bool = False
-) -> Patient:
-    """Make patient `number` of the cohort `seed`, on the native grid or at another spacing.
+@dataclass(frozen=True)
+class Population:
+    """Whom patients are drawn from; patient `number` is always the same one."""
 
-    Heads are as varied as they come; abdomens only if they may be from `anywhere`, else they are
-    like PANTHER's.
-    """
-    own = seed * 10_000 + number
-    native = brats.grid_of(own) if kind == "brats-gli" else panther.grid_of(kind, own)
-    grid = native if spacing_mm is None else native.respaced(spacing_mm)
-    code = 90_000 + (seed * 1_000 + number) % 10_000
-    if kind == "brats-gli":
-        pictures, labels = brats.scan(own, grid)
-        return Patient(f"BraTS-GLI-{code}-100", grid, pictures, labels, brats.world_shift_mm(grid))
-    variety = panther.ANYWHERE if anywhere else panther.PROTOCOL
-    pictures, labels = panther.scan(kind, own, grid, variety)
-    name = f"{code}_0001" if kind == "panther-t1" else f"{code}"
-    return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
+    kind: str
+    seed: int
+    spacing_mm: Triple | None = None  # instead of each patient's native grid
+    anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
+
+    def patient(self, number: int) -> Patient:
+        """Make one of them."""
+        own = self.seed * 10_000 + number
+        head = self.kind == "brats-gli"
+        native = brats.grid_of(own) if head else panther.grid_of(self.kind, own)
+        grid = native if self.spacing_mm is None else native.respaced(self.spacing_mm)
+        code = f"{90_000 + (self.seed * 1_000 + number) % 10_000}"
+        if head:
+            pictures, labels = brats.scan(own, grid)
+            shift_mm = brats.world_shift_mm(grid)
+            return Patient(f"BraTS-GLI-{code}-100", grid, pictures, labels, shift_mm)
+        variety = panther.ANYWHERE if self.anywhere else panther.PROTOCOL
+        pictures, labels = panther.scan(self.kind, own, grid, variety)
+        name = f"{code}_0001" if self.kind == "panther-t1" else code
+        return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
 
 
 def save(path: Path, array: np.ndarray, made: Patient) -> None:
@@ -95,13 +100,11 @@ def save_challenge(folder: Path, made: Patient, ending: str) -> None:
     save(references / f"{stem}{ending}", made.labels, made)
 
 
-def _make(
-    number: int, kind: str, seed: int, spacing_mm: Triple | None, out: tuple[Path, str]
-) -> str:
+def _make(number: int, population: Population, out: tuple[Path, str]) -> str:
     folder, layout = out
-    made = patient(kind, seed, number, spacing_mm)
+    made = population.patient(number)
     writer = save_nnunet if layout == "nnunet" else save_challenge
-    writer(folder, made, ending_of(kind))
+    writer(folder, made, ending_of(population.kind))
     counts = np.bincount(made.labels.ravel(), minlength=2)[1:]
     sizes = ", ".join(f"{n * np.prod(made.grid.spacing_mm) / 1000:.1f}" for n in counts)
     return f"{made.name}: {made.labels.shape}, label volumes {sizes} mL"
@@ -112,16 +115,9 @@ def ending_of(kind: str) -> str:
     return ".nii.gz" if kind == "brats-gli" else ".mha"
 
 
-def write(
-    kind: str,
-    seed: int,
-    cases: int,
-    spacing_mm: Triple | None,
-    out: tuple[Path, str],
-    workers: int = 1,
-) -> list[str]:
+def write(population: Population, cases: int, out: tuple[Path, str], workers: int = 1) -> list[str]:
     """Write a cohort to out = (folder, layout), and return one sentence a patient."""
-    make = partial(_make, kind=kind, seed=seed, spacing_mm=spacing_mm, out=out)
+    make = partial(_make, population=population, out=out)
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:
             sentences = list(pool.map(make, range(cases)))

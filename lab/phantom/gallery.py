@@ -11,7 +11,7 @@ from PIL import Image
 
 from challenge.platforms import find_cases
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
-from lab.phantom.cohort import Patient, Triple, patient
+from lab.phantom.cohort import Patient, Population
 from lab.report.figures import label_colours
 from lab.report.page import environment, stylesheet
 from lab.strips import frame, grey, painted, read_turned, square
@@ -29,17 +29,16 @@ class Slice:
     labels: np.ndarray | None  # (y, x)
 
 
-def write_gallery(
-    html: Path, kind: str, seed: int, cases: int, spacing_mm: Triple | None, beside: Path | None
-) -> None:
+def write_gallery(html: Path, population: Population, cases: int, beside: Path | None) -> None:
     """Write the page; `beside` is an input folder of real cases."""
+    kind = population.kind
     scheme = SCHEMES[kind]
     colours = label_colours(scheme.labels)
     real = list(real_slices(beside)) if beside else []
-    made = (slice_of(patient(kind, seed, number, spacing_mm), kind) for number in range(cases))
+    made = (slice_of(population.patient(number), kind) for number in range(cases))
     template = environment(Path(__file__).parent).get_template("gallery.html.j2")
     page = template.render(
-        kind=kind, seed=seed, css=stylesheet(), colours=colours, height=HEIGHT,
+        kind=kind, seed=population.seed, css=stylesheet(), colours=colours, height=HEIGHT,
         real=[_shown(each, colours, scheme.labels) for each in real],
         made=[_shown(each, colours, scheme.labels) for each in made],
     )  # fmt: skip

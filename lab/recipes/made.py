@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.phantom.cohort import patient
+from lab.phantom.cohort import Population
 
 SLOTS = 8  # patients that are held at a time
 REUSE = 4  # how often a patient is looked at, on average, before another takes the place
@@ -21,10 +21,10 @@ class Made:
     def __init__(self, trainer: Any, cases: int) -> None:
         """Make as many distinct patients as wanted, other ones for each fold."""
         description = trainer.dataset_json
-        self.kind = description["phantom"]
         self.plans = (trainer.plans_manager, trainer.configuration_manager, description)
         self.spacing_mm = tuple(trainer.configuration_manager.spacing)
-        self.seed = SEED + (0 if trainer.fold == "all" else int(trainer.fold))
+        seed = SEED + (0 if trainer.fold == "all" else int(trainer.fold))
+        self.population = Population(description["phantom"], seed, self.spacing_mm, anywhere=True)
         self.identifiers = [str(number) for number in range(cases)]
         self.held: list[tuple] = []
 
@@ -42,7 +42,7 @@ class Made:
         """Make a patient and preprocess it as files would be."""
         from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-        made = patient(self.kind, self.seed, number, self.spacing_mm, anywhere=True)
+        made = self.population.patient(number)
         image = np.stack(list(made.pictures.values())).astype(np.float32)
         properties = {"spacing": list(self.spacing_mm)}
         data, seg, properties = DefaultPreprocessor(verbose=False).run_case_npy(

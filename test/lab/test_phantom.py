@@ -11,6 +11,7 @@ from scipy.ndimage import binary_dilation
 from challenge.scheme import SCHEMES
 from lab import __main__ as lab
 from lab.phantom import brats, cohort, panther
+from lab.phantom.cohort import Population
 from lab.phantom.fields import Grid, SmoothField, curve, ellipsoid, onto, tube
 
 COARSE_MM = (5.0, 4.0, 4.0)
@@ -18,12 +19,12 @@ COARSE_MM = (5.0, 4.0, 4.0)
 
 @pytest.fixture(scope="module")
 def heads() -> list[cohort.Patient]:
-    return [cohort.patient("brats-gli", 5, number, COARSE_MM) for number in range(12)]
+    return [Population("brats-gli", 5, COARSE_MM).patient(number) for number in range(12)]
 
 
 @pytest.fixture(scope="module", params=["panther-t1", "panther-t2"])
 def belly(request: pytest.FixtureRequest) -> cohort.Patient:
-    return cohort.patient(request.param, 5, 1, COARSE_MM)
+    return Population(request.param, 5, COARSE_MM).patient(1)
 
 
 def test_field_has_unit_spread_and_agrees_between_grid_and_points() -> None:
@@ -61,7 +62,7 @@ def test_respaced_grid_keeps_the_field_of_view_and_onto_is_linear() -> None:
 
 
 def test_same_seed_same_patient_and_other_seed_another(heads: list[cohort.Patient]) -> None:
-    again = cohort.patient("brats-gli", 5, 0, COARSE_MM)
+    again = Population("brats-gli", 5, COARSE_MM).patient(0)
     for sequence, picture in heads[0].pictures.items():
         np.testing.assert_array_equal(picture, again.pictures[sequence])
     np.testing.assert_array_equal(heads[0].labels, again.labels)
@@ -181,7 +182,7 @@ def test_native_origin_and_axes_of_brats_files(tmp_path: Path) -> None:
 
 def test_challenge_layout_of_panther(tmp_path: Path) -> None:
     out = tmp_path / "bellies"
-    cohort.write("panther-t1", 5, 1, (8.0, 8.0, 8.0), (out, "challenge"))
+    cohort.write(Population("panther-t1", 5, (8.0, 8.0, 8.0)), 1, (out, "challenge"))
     (scan,) = out.glob("*/images/abdominal-t1-mri/*.mha")
     reference = tmp_path / "bellies-labels" / scan.name
     picture, labels = (sitk.ReadImage(str(p)) for p in (scan, reference))
@@ -202,3 +203,14 @@ def test_a_gallery_shows_every_patient_and_refers_to_nothing(tmp_path: Path) -> 
     assert text.count("a real patient") == 3
     assert "http" not in text
     assert not (tmp_path / "imagesTr").exists()
+
+
+def test_abdomens_of_any_scanner_are_others_than_those_of_panther(tmp_path: Path) -> None:
+    shown = []
+    for word in ("", "--anywhere"):
+        page = tmp_path / f"gallery{word}.html"
+        arguments = ["--cases", "1", "--seed", "5", "--spacing", "8,8,8", "--gallery", str(page)]
+        assert lab.main(["phantom", "--kind", "panther-t1", *arguments, *word.split()]) == 0
+        shown.append(page.read_text())
+    assert shown[0] != shown[1]
+    assert [text.count("<img") for text in shown] == [2, 2]

@@ -31,7 +31,7 @@ def test_a_patient_is_what_nnunet_reads_from_its_files(tmp_path: Path) -> None:
 
     own = trainer(1, tiny.plans(spacing_mm=SPACING_MM, use_mask_for_norm=[True] * 4))
     data, seg, before, properties = Made(own, 9).make(3)
-    patient = cohort.patient("brats-gli", SEED + 1, 3, SPACING_MM)
+    patient = cohort.Population("brats-gli", SEED + 1, SPACING_MM).patient(3)
     cohort.save_nnunet(tmp_path, patient, ".nii.gz")
     images = sorted(map(str, (tmp_path / "imagesTr").iterdir()))
     theirs, their_seg, their_properties = DefaultPreprocessor(verbose=False).run_case(
@@ -50,7 +50,7 @@ def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
     asked: list[tuple[int, int]] = []
     own = trainer(0, tiny.plans(spacing_mm=SPACING_MM))
     monkeypatch.setattr(
-        made, "patient", lambda kind, seed, number, mm, anywhere: asked.append((seed, number))
+        cohort.Population, "patient", lambda self, number: asked.append((self.seed, number))
     )
     for fold in (0, 1):
         own.fold = fold
