@@ -6,7 +6,7 @@ import numpy as np
 
 from challenge.scheme import SCHEMES
 from lab.phantom import abdomen, scanner
-from lab.phantom.fields import Grid, Points, SmoothField, curve, onto, soft, tube
+from lab.phantom.fields import Grid, Points, SmoothField, curve, ellipsoid, onto, soft, tube
 
 # Relative signal: arterial-phase T1 with the fat suppressed, and T2 of an MR-Linac.
 _TISSUES = {
@@ -42,14 +42,15 @@ class Variety:
     moved_mm: float  # the pancreas as a whole, standard deviation
     spread: tuple[float, float]  # of each tissue's signal, as the deviation of its logarithm
     other_fat: float  # share of T1 scans with bright fat, of T2 scans with dark fat
+    strands: float  # share of patients whose vessels of the mesentery are seen, thin and many
     plain: float  # share of T1 scans without a contrast agent
     contrast: float  # between pancreas and tumour, at least
     shading: tuple[float, float]
 
 
 # What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
-PROTOCOL = Variety(5.0, 0.08, 0.0, (0.05, 0.05), 0.0, 0.0, 0.0, (0.05, 0.18))
-ANYWHERE = Variety(7.0, 0.12, 4.0, (0.05, 0.3), 0.35, 0.35, 1.15, (0.05, 0.3))
+PROTOCOL = Variety(5.0, 0.08, 0.0, (0.05, 0.05), 0.0, 0.0, 0.0, 0.0, (0.05, 0.18))
+ANYWHERE = Variety(7.0, 0.12, 4.0, (0.05, 0.3), 0.35, 0.7, 0.35, 1.15, (0.05, 0.3))
 
 
 def grid_of(kind: str, seed: int) -> Grid:
@@ -76,7 +77,15 @@ def scan(
     axes = coarse.axes()
     tissue, points = abdomen.anatomy(shape_rng, axes, variety.warp_mm, variety.stretch)
     focus = _pancreas(shape_rng, axes, points, tissue, variety.moved_mm)
-    picture = scanner.painted(list(tissue.items()), signals(light_rng, kind, variety), "air")
+    values = signals(light_rng, kind, variety)
+    layers = list(tissue.items())
+    if (
+        variety.strands
+        and (strand_rng := np.random.default_rng([seed, 13])).random() < variety.strands
+    ):
+        layers.insert(1, ("strands", _strands(strand_rng, axes, points)))
+        values["strands"] = values["cava"] * strand_rng.uniform(0.6, 1.4)
+    picture = scanner.painted(layers, values, "air")
     picture *= scanner.bias(light_rng, axes, light_rng.uniform(*variety.shading), abdomen.REACH_MM)
     picture *= scanner.mottle(light_rng, axes, tissue, abdomen.REACH_MM)
     fine = onto(axes, np.stack([picture, *focus]), grid)
@@ -110,6 +119,17 @@ def signals(rng: np.random.Generator, kind: str, variety: Variety) -> dict[str, 
 def _between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
     """Draw only where there is a choice, so that a cohort stays what it was."""
     return ends[0] if ends[0] == ends[1] else float(rng.uniform(*ends))
+
+
+def _strands(rng: np.random.Generator, axes: Points, points: Points) -> np.ndarray:
+    """Return the membership (z, y, x) of crooked vessels in the fat around the bowel.
+
+    They run where two smooth random fields are both zero.
+    """
+    fields = (SmoothField(rng, rng.uniform(26, 40), abdomen.REACH_MM).on(axes) for _ in range(2))
+    inside = soft(ellipsoid(points, (-10.0, 12.0, 0.0), (150.0, 70.0, 112.0)), 6.0)
+    # 9 mm is about what such a field takes to go from 0 to 1.
+    return soft(np.float32(rng.uniform(1.2, 2.8)) - np.float32(9) * np.hypot(*fields), 1.5) * inside
 
 
 def _labels(kind: str, fine: np.ndarray) -> np.ndarray:
