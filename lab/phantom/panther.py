@@ -126,10 +126,12 @@ def _strands(rng: np.random.Generator, axes: Points, points: Points) -> np.ndarr
 
     They run where two smooth random fields are both zero.
     """
-    fields = (SmoothField(rng, rng.uniform(26, 40), abdomen.REACH_MM).on(axes) for _ in range(2))
+    apart_mm = rng.uniform(26, 40)
+    fields = (SmoothField(rng, apart_mm, abdomen.REACH_MM).on(axes) for _ in range(2))
+    # A fifth of its wavelength is about what such a field takes to go from 0 to 1.
+    depth_mm = rng.uniform(1.5, 3.0) - 0.2 * apart_mm * np.hypot(*fields)
     inside = soft(ellipsoid(points, (-10.0, 12.0, 0.0), (150.0, 70.0, 112.0)), 6.0)
-    # 9 mm is about what such a field takes to go from 0 to 1.
-    return soft(np.float32(rng.uniform(1.2, 2.8)) - np.float32(9) * np.hypot(*fields), 1.5) * inside
+    return soft(depth_mm.astype(np.float32), 1.5) * inside
 
 
 def _labels(kind: str, fine: np.ndarray) -> np.ndarray:

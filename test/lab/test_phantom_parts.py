@@ -1,6 +1,7 @@
 """What synthetic patients are made of, piece by piece: atlas, contrasts, slices, sizes."""
 
 import importlib.util
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -110,6 +111,18 @@ def test_abdomens_from_anywhere_keep_but_the_order_of_pancreas_and_tumour(kind: 
     assert liver.std() > 2 * usual.std()
     artery = np.mean([each["artery"] > each["pancreas"] for each in drawn])
     assert (0.5 < artery < 0.8) if kind == "panther-t1" else artery < 0.1  # agents brighten T1 only
+
+
+def test_vessels_of_the_mesentery_are_few_voxels_of_the_picture_and_none_of_a_label() -> None:
+    grid = panther.grid_of("panther-t1", 4).respaced((4.0, 3.0, 3.0))
+    shown = []
+    for share in (0.0, 1.0):
+        variety = replace(panther.ANYWHERE, strands=share)
+        pictures, labels = panther.scan("panther-t1", 4, grid, variety)
+        shown.append((pictures["t1"].astype(float), labels))
+    (plain, before), (veined, after) = shown
+    np.testing.assert_array_equal(before, after)
+    assert 0.005 < np.mean(np.abs(veined - plain) > 0.05 * plain.max()) < 0.1
 
 
 def test_leftovers_of_dura_are_patches_at_the_surface() -> None:
