@@ -24,6 +24,7 @@ _TISSUES = {
     "pancreas": (0.80, 0.48), "duct": (0.26, 1.05), "tumour": (0.47, 0.68),
     "necrosis": (0.30, 0.95),
 }  # fmt: skip
+Triple = tuple[float, float, float]
 _CHANNEL = {"panther-t1": 0, "panther-t2": 1}
 # What a contrast agent brightens on T1; without it all of these are darker than the gland.
 _ENHANCING = (
@@ -39,7 +40,7 @@ class Variety:
 
     warp_mm: float  # of the organs
     stretch: float  # of the body, as a logarithm
-    moved_mm: float  # the pancreas as a whole, standard deviation
+    moved_mm: Triple  # the pancreas as a whole, deviations up, forward and to the left
     spread: tuple[float, float]  # of each tissue's signal, as the deviation of its logarithm
     other_fat: float  # share of T1 scans with bright fat, of T2 scans with dark fat
     strands: float  # share of patients whose vessels of the mesentery are seen, thin and many
@@ -49,8 +50,8 @@ class Variety:
 
 
 # What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
-PROTOCOL = Variety(5.0, 0.08, 0.0, (0.05, 0.05), 0.0, 0.0, 0.0, 0.0, (0.05, 0.18))
-ANYWHERE = Variety(7.0, 0.12, 4.0, (0.05, 0.3), 0.35, 0.7, 0.35, 1.15, (0.05, 0.3))
+PROTOCOL = Variety(5.0, 0.08, (0.0, 0.0, 0.0), (0.05, 0.05), 0.0, 0.0, 0.0, 0.0, (0.05, 0.18))
+ANYWHERE = Variety(8.5, 0.16, (6.0, 12.0, 7.0), (0.05, 0.3), 0.35, 0.7, 0.35, 1.15, (0.05, 0.3))
 
 
 def grid_of(kind: str, seed: int) -> Grid:
@@ -146,12 +147,12 @@ def _pancreas(
     axes: Points,
     points: Points,
     tissue: abdomen.Tissue,
-    moved_mm: float,
+    moved_mm: Triple,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add pancreas, duct and tumour to `tissue`; return memberships of tumour and pancreas."""
     bend = rng.normal(0, 3.5, (6, 3))
-    if moved_mm:
-        bend += rng.normal(0, moved_mm, 3)
+    if any(moved_mm):  # forward, where there is fat, rather than back, where there is the spine
+        bend += np.maximum(rng.normal(0, moved_mm), (-np.inf, -8.0, -np.inf))
     path = curve((np.array(abdomen.PANCREAS_MM) + bend).tolist(), 24)
     radii = np.interp(np.linspace(0, 5, 24), range(6), abdomen.PANCREAS_RADII_MM)
     at = int(rng.integers(1, 20))
