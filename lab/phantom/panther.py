@@ -44,14 +44,17 @@ class Variety:
     spread: tuple[float, float]  # of each tissue's signal, as the deviation of its logarithm
     other_fat: float  # share of T1 scans with bright fat, of T2 scans with dark fat
     strands: float  # share of patients whose vessels of the mesentery are seen, thin and many
+    fatty: float  # share of patients whose gland is marbled with fat
     plain: float  # share of T1 scans without a contrast agent
     contrast: float  # between pancreas and tumour, at least
     shading: tuple[float, float]
 
 
 # What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
-PROTOCOL = Variety(5.0, 0.08, (0.0, 0.0, 0.0), (0.05, 0.05), 0.0, 0.0, 0.0, 0.0, (0.05, 0.18))
-ANYWHERE = Variety(8.5, 0.16, (6.0, 12.0, 7.0), (0.05, 0.3), 0.35, 0.7, 0.35, 1.15, (0.05, 0.3))
+PROTOCOL = Variety(5.0, 0.08, (0.0, 0.0, 0.0), (0.05, 0.05), 0.0, 0.0, 0.0, 0.0, 0.0, (0.05, 0.18))
+ANYWHERE = Variety(
+    8.5, 0.16, (6.0, 12.0, 7.0), (0.05, 0.3), 0.45, 0.7, 0.4, 0.35, 1.15, (0.05, 0.3)
+)
 
 
 def grid_of(kind: str, seed: int) -> Grid:
@@ -80,12 +83,14 @@ def scan(
     focus = _pancreas(shape_rng, axes, points, tissue, variety.moved_mm)
     values = signals(light_rng, kind, variety)
     layers = list(tissue.items())
-    if (
-        variety.strands
-        and (strand_rng := np.random.default_rng([seed, 13])).random() < variety.strands
-    ):
-        layers.insert(1, ("strands", _strands(strand_rng, axes, points)))
-        values["strands"] = values["cava"] * strand_rng.uniform(0.6, 1.4)
+    detail_rng = np.random.default_rng([seed, 13])
+    if detail_rng.random() < variety.strands:
+        layers.insert(1, ("strands", _strands(detail_rng, axes, points)))
+        values["strands"] = values["cava"] * detail_rng.uniform(0.6, 1.4)
+    if detail_rng.random() < variety.fatty:
+        after = [name for name, _ in layers].index("pancreas") + 1
+        layers.insert(after, ("marbling", _marbling(detail_rng, axes) * tissue["pancreas"]))
+        values["marbling"] = values["fat"]
     picture = scanner.painted(layers, values, "air")
     picture *= scanner.bias(light_rng, axes, light_rng.uniform(*variety.shading), abdomen.REACH_MM)
     picture *= scanner.mottle(light_rng, axes, tissue, abdomen.REACH_MM)
@@ -105,7 +110,7 @@ def signals(rng: np.random.Generator, kind: str, variety: Variety) -> dict[str, 
         found["fat"] *= 2.6  # fat suppression failed
     if variety.other_fat and rng.random() < variety.other_fat:
         brightest = max(found[name] for name in ("liver", "spleen", "pancreas"))
-        found["fat"] = brightest * (rng.uniform(1.0, 1.8) if kind == "panther-t1" else 0.2)
+        found["fat"] = brightest * (rng.uniform(1.0, 2.8) if kind == "panther-t1" else 0.2)
     if variety.plain and kind == "panther-t1" and rng.random() < variety.plain:
         dark = rng.uniform(0.15, 0.7)
         for name in _ENHANCING:
@@ -133,6 +138,12 @@ def _strands(rng: np.random.Generator, axes: Points, points: Points) -> np.ndarr
     depth_mm = rng.uniform(1.5, 3.0) - 0.2 * apart_mm * np.hypot(*fields)
     inside = soft(ellipsoid(points, (-10.0, 12.0, 0.0), (150.0, 70.0, 112.0)), 6.0)
     return soft(depth_mm.astype(np.float32), 1.5) * inside
+
+
+def _marbling(rng: np.random.Generator, axes: Points) -> np.ndarray:
+    """Return the share (z, y, x) of fat between the lobules of an ageing gland."""
+    field = SmoothField(rng, rng.uniform(7, 14), abdomen.REACH_MM).on(axes)
+    return np.clip(np.float32(rng.uniform(0.1, 0.5)) + np.float32(0.4) * field, 0, 0.8)
 
 
 def _labels(kind: str, fine: np.ndarray) -> np.ndarray:
