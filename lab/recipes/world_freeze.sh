@@ -5,7 +5,7 @@
 #
 #   lab/recipes/world_freeze.sh MODEL WORK     after: python -m lab train lab/recipes/... --work WORK ...
 #
-# A quarter of an hour for brats-gli on two processor cores; goes on where it stopped. Run for brats-gli so far.
+# A quarter of an hour for brats-gli on two processor cores; goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 name=$1 work=$(cd "$2" && pwd)
