@@ -301,7 +301,8 @@ orchestrate() { # the client's own code calls the image, through the engine's so
     "$docker" system service --time 0 "unix://$scratch/engine.sock" >/dev/null 2>&1 &
     client_socket=$!
     export DOCKER_HOST=unix://$scratch/engine.sock
-    while [ ! -S "$scratch/engine.sock" ]; do sleep 0.1; done
+    # The socket is there before anybody listens.
+    timeout 60 sh -c 'until "$0" -c "import docker; docker.from_env().ping()" 2>/dev/null; do sleep 0.2; done' "$python"
   fi
   PYTHONPATH=. "$python" test/orchestrate.py docs/orchestrator/*.yml "$ours" "$brats" "$scratch/out" >"$scratch/stdout"
   in_image test/platform_rules.py orchestrator "$brats" "$scratch/out" && ls "$scratch/out"
