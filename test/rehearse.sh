@@ -34,11 +34,10 @@ scratch=$(mktemp -d)
 chmod 755 "$scratch"
 name=rehearsal-$$
 server=
-client_socket=
 cleanup() {
   set +e
   [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
-  [ -z "$client_socket" ] || kill "$client_socket" 2>/dev/null
+  [ ! -e "$scratch/engine.pid" ] || kill "$(cat "$scratch/engine.pid")" 2>/dev/null
   if [ "$docker" != none ]; then
     "$docker" rm --force "$name" >/dev/null 2>&1
     # what the container wrote belongs to the container's user; the container gives it back
@@ -297,9 +296,9 @@ orchestrate() { # the client's own code calls the image, through the engine's so
   local ours=$image
   if [ "$docker" = none ]; then
     ours=-
-  elif "$docker" version 2>/dev/null | grep -qi podman; then
+  elif [[ $("$docker" version 2>/dev/null) == *[Pp]odman* ]]; then
     "$docker" system service --time 0 "unix://$scratch/engine.sock" >/dev/null 2>&1 &
-    client_socket=$!
+    echo $! >"$scratch/engine.pid" # a tick's shell is not ours: its variables are lost
     export DOCKER_HOST=unix://$scratch/engine.sock
     # The socket is there before anybody listens.
     timeout 60 sh -c 'until "$0" -c "import docker; docker.from_env().ping()" 2>/dev/null; do sleep 0.2; done' "$python"
