@@ -81,6 +81,8 @@ RUN find . ! -perm -o=r -exec chmod a+rX {} + \
 
 ARG VERSION=0
 ARG REVISION=unknown
+# Podman's cache knows a LABEL or ENV by its text, not by what it stands for; a RUN by its arguments too.
+RUN test -n "$VERSION" && test -n "$REVISION"
 ENV PODIUM_VERSION=$VERSION \
     PODIUM_REVISION=$REVISION
 LABEL org.opencontainers.image.title="Podium" \
