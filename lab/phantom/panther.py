@@ -51,10 +51,14 @@ class Variety:
 
 
 # What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
-PROTOCOL = Variety(5.0, 0.08, (0.0, 0.0, 0.0), (0.05, 0.05), 0.0, 0.0, 0.0, 0.0, 0.0, (0.05, 0.18))
+PROTOCOL = Variety(
+    warp_mm=5.0, stretch=0.08, moved_mm=(0.0, 0.0, 0.0), spread=(0.05, 0.05), other_fat=0.0,
+    strands=0.0, fatty=0.0, plain=0.0, contrast=0.0, shading=(0.05, 0.18),
+)  # fmt: skip
 ANYWHERE = Variety(
-    8.5, 0.16, (6.0, 12.0, 7.0), (0.05, 0.3), 0.45, 0.7, 0.4, 0.35, 1.15, (0.05, 0.3)
-)
+    warp_mm=8.5, stretch=0.16, moved_mm=(6.0, 12.0, 7.0), spread=(0.05, 0.3), other_fat=0.45,
+    strands=0.7, fatty=0.4, plain=0.35, contrast=1.15, shading=(0.05, 0.3),
+)  # fmt: skip
 
 
 def grid_of(kind: str, seed: int) -> Grid:
