@@ -10,8 +10,8 @@ import numpy as np
 
 from lab.phantom.cohort import Population
 
-SLOTS = 8  # patients that are held at a time
-REUSE = 4  # how often a patient is looked at, on average, before another takes the place
+SLOTS = 24  # patients that are held at a time
+REUSE = 12  # how often a patient is looked at, on average, before another takes the place
 SEED = 100  # of the first fold's patients; cohorts on disk have smaller ones
 
 
