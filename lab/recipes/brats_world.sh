@@ -10,7 +10,7 @@ set -euo pipefail
 
 # On disk only what is judged: 24 patients that no network trains on, whichever fold (the folds' own ones are discarded).
 # Nested regions: what decides is the whole tumour, and its border is easier to find than those inside it.
-cohort world Dataset504_PhantomWorld phantom=brats-gli:24:9:2,2,2:regions folds=2
+cohort world Dataset504_PhantomWorld phantom=brats-gli:24:9:2,2,2:regions folds=3
 
 # 2 mm and a patch that holds most of a head: two cores can afford it, and a whole tumour shows its context at once.
 network world network=world spacing=2,2,2 patch=64,80,64 batch=2 normalisation=ZScoreNormalization
@@ -25,4 +25,7 @@ stage settled cohort=world network=world folds=0,1 from=world heads=keep made=20
 # Rates raised and lowered again: the longest stage, since the networks were still learning.
 stage long cohort=world network=world folds=0,1 from=settled heads=keep made=2000 missing=0.3 epochs=40 iterations=50 \
   val_iterations=4 lr=8e-4 optimiser=adamw oversample=0.5 mirror=left-right
-candidate long stage=long
+# Once more, and a third member, which goes on from the first fold with patients of its own.
+stage more cohort=world network=world folds=0,1,2 from=long heads=keep made=2000 missing=0.3 epochs=40 iterations=50 \
+  val_iterations=4 lr=8e-4 optimiser=adamw oversample=0.5 mirror=left-right
+candidate more stage=more
