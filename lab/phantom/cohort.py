@@ -24,6 +24,7 @@ from lab.phantom.fields import Grid
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
 # To train on nested regions: each, and the label that is painted where it alone is seen.
 NESTED = {"brats-gli": (("WT", "SNFH"), ("TC", "NETC"), ("ET", "ET"), ("RC", "RC"))}
+PATIENTS = 10_000  # of one seed; the next seed's follow
 Triple = tuple[float, float, float]
 
 
@@ -48,8 +49,14 @@ class Population:
     anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
 
     def patient(self, number: int) -> Patient:
-        """Make one of them."""
-        own = self.seed * 10_000 + number
+        """Make one of them.
+
+        Raises:
+            ValueError: a number of another seed's patients.
+        """
+        if not 0 <= number < PATIENTS:
+            raise ValueError(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
+        own = self.seed * PATIENTS + number
         head = self.kind == "brats-gli"
         native = brats.grid_of(own) if head else panther.grid_of(self.kind, own)
         grid = native if self.spacing_mm is None else native.respaced(self.spacing_mm)

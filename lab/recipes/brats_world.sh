@@ -30,6 +30,6 @@ stage long cohort=world network=world folds=0,1 from=settled heads=keep made=200
 stage more cohort=world network=world folds=0,1,2 from=long heads=keep made=2000 missing=0.3 epochs=36 iterations=50 \
   val_iterations=4 lr=8e-4 optimiser=adamw oversample=0.5 mirror=left-right
 # And longer, on patients that no stage has met: the first 2,000 have each been looked at many times by now.
-stage last cohort=world network=world folds=0,1,2 from=more heads=keep made=20000 missing=0.3 epochs=60 iterations=50 \
+stage last cohort=world network=world folds=0,1,2 from=more heads=keep made=10000 missing=0.3 epochs=60 iterations=50 \
   val_iterations=4 lr=8e-4 optimiser=adamw oversample=0.5 mirror=left-right
 candidate last stage=last

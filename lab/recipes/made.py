@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.phantom.cohort import Population
+from lab.phantom.cohort import PATIENTS, Population
 
 SLOTS = 24  # patients that are held at a time
 REUSE = 12  # how often a patient is looked at, on average, before another takes the place
@@ -19,7 +19,13 @@ class Made:
     """Synthetic patients, preprocessed by nnU-Net's own code."""
 
     def __init__(self, trainer: Any, cases: int) -> None:
-        """Make as many distinct patients as wanted, other ones for each fold."""
+        """Make as many distinct patients as wanted, other ones for each fold.
+
+        Raises:
+            ValueError: more than one seed has.
+        """
+        if cases > PATIENTS:
+            raise ValueError(f"made={cases}: a fold has {PATIENTS} patients, then another's follow")
         description = trainer.dataset_json
         self.plans = (trainer.plans_manager, trainer.configuration_manager, description)
         self.spacing_mm = tuple(trainer.configuration_manager.spacing)

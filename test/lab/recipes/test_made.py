@@ -58,6 +58,11 @@ def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
             Made(own, 5).make(2)
     assert asked == [(SEED, 2), (SEED + 1, 2)]
     assert len(Made(own, 2000).identifiers) == 2000
+    with pytest.raises(ValueError, match="made=20000"):  # half of them are the next fold's
+        Made(own, 20_000)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="patient 10000"):
+        cohort.Population("brats-gli", 100).patient(10_000)
 
 
 def test_patients_are_looked_at_a_few_times_and_then_make_room(
