@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
-from lab.phantom.fields import Points, full
+from lab.phantom.fields import Points, full, within_reach
 
 NAME = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 # The atlas' own zero, the anterior commissure, in our coordinates.
 ZERO_MM = (-8.0, 17.0, 0.0)
 CHANNELS = ("grey", "white", "depth_mm", "ventricle_mm")
 FARTHEST_MM = -30.0  # distances outside are not needed farther away
+OUTSIDE = (0.0, 0.0, FARTHEST_MM, FARTHEST_MM)  # the channels in air
+NEAR_MM = 6.0  # as far outside of the average head as a stripped one may reach
 
 
 class AtlasError(FileNotFoundError):
@@ -64,16 +66,32 @@ def maps() -> tuple[torch.Tensor, np.ndarray]:
 
 
 def sample(points: Points) -> dict[str, np.ndarray]:
-    """Read the channels at points (mm), linearly; float32 of the points' shape."""
+    """Read the channels at points (mm), linearly; float32 of the points' shape.
+
+    Far outside of the head, where nobody looks, they are those of the farthest air.
+    """
+    whole = full(points)
+    near = within_reach(whole, lambda coarse: _read(coarse)[2], NEAR_MM)
+    if near is None:
+        return dict(zip(CHANNELS, _read(whole), strict=True))
+    s, a, left = (p[near] for p in whole)
+    found = {}
+    for name, values, outside in zip(CHANNELS, _read((s, a, left)), OUTSIDE, strict=True):
+        found[name] = np.full(near.shape, outside, np.float32)
+        found[name][near] = values
+    return found
+
+
+def _read(points: Points) -> np.ndarray:
+    """Return the channels (channel, ...) at points of one shape (...)."""
     values, first = maps()
-    shape = values.shape[2:]
-    places = [
-        torch.from_numpy(np.ascontiguousarray((p - np.float32(f)) * np.float32(2 / (n - 1)) - 1))
-        for p, f, n in zip(full(points), first, shape, strict=True)
-    ]
+    places = []
+    for point, zero_mm, count in zip(points, first, values.shape[2:], strict=True):
+        share = (point - np.float32(zero_mm)) * np.float32(2 / (count - 1)) - 1
+        places.append(torch.from_numpy(np.ascontiguousarray(share).reshape(1, 1, -1)))
     grid = torch.stack(places[::-1], -1)[None].float()
     found = torch.nn.functional.grid_sample(values, grid, align_corners=True, padding_mode="border")
-    return dict(zip(CHANNELS, found[0].numpy(), strict=True))
+    return found.numpy().reshape(len(CHANNELS), *points[0].shape)
 
 
 def _signed_mm(mask: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """One synthetic BraTS patient: four co-registered sequences and their labels."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,7 @@ OWN_FOLDS = 0.15  # share of heads whose folds are our own, not the atlas'
 THICK = 0.6  # share of sequences taken in thick slices
 MOVED = 0.15  # share of sequences that lie up to 2 mm beside the others
 NOISY = 0.12
+MARGIN_MM = 9.0  # of air around the brain: a slice that cuts its surface, and a shift, lie in it
 
 _PAINT_ORDER = (
     "grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "dura", "SNFH", "NETC", "ET",
@@ -51,33 +53,38 @@ def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     for name in _DISEASE:
         labels[window][tissue[name] > LABELLED[name]] = SCHEMES["brats-gli"].labels[name]
     signals = contrast.drawn(np.random.default_rng([seed, 3]))
+    place = _around(tissue["brain"], box)
+    near = {name: part[place] for name, part in tissue.items()}
     pictures = {}
     for channel, sequence in enumerate(SCHEMES["brats-gli"].sequences):
         pictures[sequence] = np.zeros(grid.shape, np.int16)
         rng = np.random.default_rng([seed, 2, channel])
-        pictures[sequence][window] = _picture(rng, signals[channel], box, tissue)
+        pictures[sequence][window][place] = _picture(rng, signals[channel], box, place, near)
     return pictures, labels
 
 
 def _picture(
     rng: np.random.Generator,
     values: Mapping[str, float],
-    box: Grid,
+    whole: Grid,
+    place: tuple[slice, ...],
     tissue: Mapping[str, np.ndarray],
 ) -> np.ndarray:
-    axes = box.axes()
+    box = _cut(whole, place)
+    axes, inside = box.axes(), tissue["brain"]
     picture = scanner.painted([(name, tissue[name]) for name in _PAINT_ORDER], values, "white")
     picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.4), brain.REACH_MM)
     picture *= scanner.mottle(rng, axes, tissue, brain.REACH_MM, rng.uniform(0.03, 0.11))
     if rng.random() < THICK:
         axis, thickness_mm, offset = _slices(rng)
-        picture = scanner.sliced(picture * tissue["brain"], box, axis, thickness_mm, offset)
+        offset -= place[axis].start * box.spacing_mm[axis] / thickness_mm
+        picture = scanner.sliced(picture * inside, box, axis, thickness_mm, offset % 1)
     if rng.random() < MOVED:
-        picture = scanner.moved(picture * tissue["brain"], box, rng.uniform(-2, 2, 3))
+        picture = scanner.moved(picture * inside, box, rng.uniform(-2, 2, 3))
     noise = rng.uniform(0.04, 0.1) if rng.random() < NOISY else rng.uniform(0.005, 0.04)
     blur_mm = rng.uniform(0.2, 0.9)
-    picture = scanner.acquired(rng, picture * tissue["brain"], box, noise, blur_mm)
-    return np.where(tissue["brain"], np.maximum(picture, 1), 0)
+    picture = scanner.acquired(rng, picture * inside, box, noise, blur_mm, inside)
+    return np.where(inside, np.maximum(picture, 1), 0)
 
 
 def _slices(rng: np.random.Generator) -> tuple[int, float, float]:
@@ -88,10 +95,25 @@ def _slices(rng: np.random.Generator) -> tuple[int, float, float]:
 
 def _head_box(grid: Grid) -> tuple[Grid, tuple[slice, ...]]:
     """Cut `grid` to the box that can hold a head, to spare the work outside it."""
-    window, first = [], []
+    window = []
     for line, half in zip(grid.axes(), brain.BOX_MM, strict=True):
         inside = np.flatnonzero(np.abs(line.ravel()) <= half)
         window.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        first.append(float(line.ravel()[inside[0]]))
-    shape = tuple(w.stop - w.start for w in window)
-    return Grid(shape, grid.step_mm, tuple(first)), tuple(window)  # type: ignore[arg-type]
+    return _cut(grid, tuple(window)), tuple(window)
+
+
+def _around(brain_mask: np.ndarray, grid: Grid) -> tuple[slice, ...]:
+    """Return where the brain lies, with a margin: most of what surrounds a head is air."""
+    place = []
+    for axis, spacing_mm in enumerate(grid.spacing_mm):
+        others = tuple(other for other in range(3) if other != axis)
+        inside, more = np.flatnonzero(brain_mask.any(others)), math.ceil(MARGIN_MM / spacing_mm)
+        place.append(slice(max(int(inside[0]) - more, 0), int(inside[-1]) + 1 + more))
+    return tuple(place)
+
+
+def _cut(grid: Grid, window: tuple[slice, ...]) -> Grid:
+    """Return the part of a grid."""
+    lines = [line.ravel()[own] for line, own in zip(grid.axes(), window, strict=True)]
+    shape, first = tuple(len(line) for line in lines), tuple(float(line[0]) for line in lines)
+    return Grid(shape, grid.step_mm, first)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ Patient coordinates are (superior, anterior, left) in mm with the origin inside 
 (z, y, x). Everything is defined at every point of space, so one case looks the same at any spacing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,21 +126,33 @@ def ellipsoid(points: Points, centre: tuple[float, ...], radii: tuple[float, ...
 def tube(points: Points, path: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Return the depth in mm inside a tube along `path` (n, 3) with a radius at each vertex (n).
 
-    What lies more than about `NEAR_MM` outside is told as far away, since nothing looks at it:
-    every fourth voxel says where a closer look pays.
+    What lies more than about `NEAR_MM` outside is told as far away, since nothing looks at it.
     """
-    whole = np.broadcast_arrays(*points)
+    whole = full(points)
+    near = within_reach(whole, lambda coarse: _tube(coarse, path, radii), NEAR_MM)
+    if near is None:
+        return _tube(whole, path, radii)
+    found = np.full(whole[0].shape, FAR_MM, np.float32)
+    s, a, left = (p[near] for p in whole)
+    found[near] = _tube((s, a, left), path, radii)
+    return found
+
+
+def within_reach(
+    whole: Points, depth_mm: Callable[[Points], np.ndarray], reach_mm: float
+) -> np.ndarray | None:
+    """Return which points of a grid may lie less than `reach_mm` outside of what has this depth.
+
+    Every fourth voxel says where a closer look pays. None where the grid is too small to bother.
+    """
     if whole[0].ndim != 3 or whole[0].size < WORTH_A_LOOK:
-        return _tube(tuple(whole), path, radii)  # type: ignore[arg-type]
-    coarse = tuple(p[::STRIDE, ::STRIDE, ::STRIDE] for p in whole)
+        return None
+    s, a, left = (p[::STRIDE, ::STRIDE, ::STRIDE] for p in whole)
     gap_mm = [_step_mm(list(whole), axis) for axis in range(3)]
-    reach = NEAR_MM + STRIDE * float(np.linalg.norm(gap_mm))
-    near = _tube(coarse, path, radii) > -reach  # type: ignore[arg-type]
+    near = depth_mm((s, a, left)) > -reach_mm - (STRIDE - 1) * float(np.linalg.norm(gap_mm))
     for axis, count in enumerate(whole[0].shape):
         near = near.repeat(STRIDE, axis).take(np.arange(count), axis)
-    found = np.full(whole[0].shape, FAR_MM, np.float32)
-    found[near] = _tube(tuple(p[near] for p in whole), path, radii)  # type: ignore[arg-type]
-    return found
+    return near
 
 
 def _step_mm(whole: list[np.ndarray], axis: int) -> float:

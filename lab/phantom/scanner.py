@@ -42,15 +42,29 @@ def bias(rng: np.random.Generator, axes: Points, strength: float, reach_mm: floa
 
 
 def acquired(
-    rng: np.random.Generator, picture: np.ndarray, grid: Grid, noise: float, blur_mm: float
+    rng: np.random.Generator,
+    picture: np.ndarray,
+    grid: Grid,
+    noise: float,
+    blur_mm: float,
+    inside: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Blur, add Rician noise (relative to 1) and return int16 with its brightest value drawn."""
+    """Blur, add Rician noise (relative to 1) and return int16 with its brightest value drawn.
+
+    `inside`, (z, y, x) bool: what alone is kept; all else is 0 and costs no noise.
+    """
     brightest = np.exp(rng.uniform(*np.log(BRIGHTEST)))  # before the noise, whose size varies
     blurred = gaussian_filter(picture, [blur_mm / s for s in grid.spacing_mm])
-    real = blurred + np.float32(noise) * rng.standard_normal(picture.shape, dtype=np.float32)
-    imaginary = np.float32(noise) * rng.standard_normal(picture.shape, dtype=np.float32)
+    seen = blurred if inside is None else blurred[inside]
+    real = seen + np.float32(noise) * rng.standard_normal(seen.shape, dtype=np.float32)
+    imaginary = np.float32(noise) * rng.standard_normal(seen.shape, dtype=np.float32)
     magnitude = np.hypot(real, imaginary)
-    return np.round(magnitude * (brightest / magnitude.max())).astype(np.int16)
+    values = np.round(magnitude * (brightest / magnitude.max())).astype(np.int16)
+    if inside is None:
+        return values
+    whole = np.zeros(picture.shape, np.int16)
+    whole[inside] = values
+    return whole
 
 
 def sliced(
