@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 name=$1 work=$(cd "$2" && pwd)
 case $name in
   # Left-right mirroring doubles a few seconds and steadies the border; a third of the training cases lacked sequences.
-  brats-gli) trained=Dataset504_PhantomWorld/last__nnUNetPlans__world flags="--mirroring --missing-sequences" patients=60
+  brats-gli) trained=Dataset504_PhantomWorld/long__nnUNetPlans__world flags="--mirroring --missing-sequences" patients=60
     judged=10 note="trained on synthetic scans only, no medical device" ;;
   panther-t1) trained=Dataset505_PhantomAbdomenT1/t1__nnUNetPlans__demo flags="" patients=40 judged=20
     note="demonstration, trained on synthetic scans only" ;; # whole tumours are missed in some, ten would say little
