@@ -9,7 +9,7 @@ import pytest
 
 from lab.phantom import atlas, brain, contrast, glioma, panther
 from lab.phantom.fields import Grid
-from lab.phantom.scanner import moved, sliced
+from lab.phantom.scanner import acquired, moved, sliced
 
 GRID = Grid.centred((40, 50, 40), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0))
 
@@ -134,3 +134,29 @@ def test_leftovers_of_dura_are_patches_at_the_surface() -> None:
         assert not found[(depth_mm <= 0) | (depth_mm > 5.5)].any()
         shares.append(float((found[(depth_mm > 0) & (depth_mm < 2)] > 0.5).mean()))
     assert 0 < max(shares) < 0.5
+
+
+def test_the_atlas_is_read_near_the_head_and_nothing_looks_farther() -> None:
+    axes = Grid.centred((92, 108, 92), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)).axes()
+    read = atlas.sample(axes)
+    s, a, left = (points.ravel() for points in np.broadcast_arrays(*axes))
+    slices = [atlas.sample((s[k], a[k], left[k])) for k in np.array_split(np.arange(s.size), 7)]
+    for name, outside in zip(atlas.CHANNELS, atlas.OUTSIDE, strict=True):
+        every = np.concatenate([part[name] for part in slices]).reshape(92, 108, 92)
+        near = np.concatenate([part["depth_mm"] for part in slices]).reshape(every.shape) > -6
+        assert np.array_equal(read[name][near], every[near])
+        away = read[name] != every
+        assert np.all(read[name][away] == np.float32(outside))
+    assert np.any(away)  # or nothing was spared
+
+
+def test_what_is_acquired_inside_of_a_mask_is_nothing_elsewhere() -> None:
+    grid = Grid.centred((20, 20, 20), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    inside = np.zeros(grid.shape, bool)
+    inside[5:15, 5:15, 5:15] = True
+    picture = np.where(inside, np.float32(1), np.float32(0))
+    found = acquired(np.random.default_rng(1), picture, grid, 0.02, 0.3, inside)
+    assert np.all(found[~inside] == 0) and np.all(found[inside] > 0)
+    everywhere = acquired(np.random.default_rng(1), picture, grid, 0.02, 0.3)
+    assert np.any(everywhere[~inside] > 0)
+    assert np.mean(found[inside]) == pytest.approx(np.mean(everywhere[inside]), rel=0.05)
