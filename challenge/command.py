@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from challenge.refusal import Refusal
 from challenge.server import PORT
 
 PLATFORM_WEIGHTS = Path("/opt/ml/model")  # where grand-challenge unpacks a model archive
@@ -14,7 +15,7 @@ Exit code 0: every case found was written and checked. 1: at least one failed, a
 written. 2: wrong usage, no case, or weights that do not verify; nothing was run."""
 
 
-class UsageError(ValueError):
+class UsageError(Refusal):
     """The program was called in a way that cannot work."""
 
 

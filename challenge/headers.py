@@ -13,6 +13,8 @@ import nibabel
 import numpy as np
 import SimpleITK
 
+from challenge.refusal import Refusal
+
 # Header fields that, with size and spacing, place a NIfTI volume in space.
 NIFTI_PLACE = (
     "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
@@ -37,7 +39,7 @@ META_PLACES = ("Offset", "Position", "Origin")
 META_ROTATIONS = ("TransformMatrix", "Rotation", "Orientation")
 
 
-class CaseError(ValueError):
+class CaseError(Refusal):
     """One case cannot be read, predicted or written; the message names the file and the value."""
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseFiles
+from challenge.refusal import Refusal
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 
 
-class InputError(ValueError):
+class InputError(Refusal):
     """The input folder fits no platform; nothing can be run."""
 
 

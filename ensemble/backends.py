@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from challenge.refusal import Refusal
+
 log = logging.getLogger("podium")
 
 # Tiles (n, channel, z, y, x) float32 on the backend's device -> logits (n, channel, z, y, x) there.
@@ -20,7 +22,7 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 SHORT_S = 0.1
 
 
-class BackendError(ValueError):
+class BackendError(Refusal):
     """The wanted backend cannot run here, or not this network."""
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from challenge.case import CaseFiles
 from challenge.platforms import Found
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from ensemble.manifest import bears_gaps, scheme_of
 
 
-class ChoiceError(ValueError):
+class ChoiceError(Refusal):
     """No model, or more than one, fits a case."""
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
 
@@ -24,7 +25,7 @@ READABLE = (1, SCHEMA)
 MANIFEST = "MANIFEST.json"
 
 
-class ManifestError(ValueError):
+class ManifestError(Refusal):
     """The weights are not what their manifest says; nothing may be loaded."""
 
 

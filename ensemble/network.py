@@ -12,9 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from challenge.refusal import Refusal
 from ensemble.plans import Plan, PlansError
 
-CheckpointError = ValueError
+
+class CheckpointError(Refusal):
+    """A checkpoint holds more than tensors and plain values, or not the network of its plans."""
+
 
 # The names that plans.json may speak of. Nothing else is imported on a file's word.
 OPERATIONS: Mapping[str, type[nn.Module]] = {

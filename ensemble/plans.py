@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from challenge.refusal import Refusal
 from challenge.scheme import Head, Scheme
 
 # nnU-Net readers whose arrays are the file's own, only with axes reversed to (z, y, x).
@@ -15,7 +16,7 @@ PLAIN_READERS = ("SimpleITKIO", "NibabelIO")
 RESAMPLING = "resample_data_or_seg_to_shape"
 
 
-class PlansError(ValueError):
+class PlansError(Refusal):
     """plans.json or dataset.json says something that cannot be followed."""
 
 

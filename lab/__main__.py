@@ -1,8 +1,13 @@
-"""The second door, `python -m lab VERB`: a verb is a module with `configure` and `run`."""
+"""The second door, `python -m lab VERB`: a verb is a module with `configure` and `run`.
+
+What is refused by design ends here, for every verb: one sentence on stderr, exit code 2.
+"""
 
 import argparse
 import importlib
 import sys
+
+from challenge.refusal import Refusal
 
 # verb -> (module, what it does). Modules are imported only when their verb is called.
 VERBS = {
@@ -43,7 +48,11 @@ def main(argv: list[str] | None = None) -> int:
         if argv[:1] == [verb]:
             importlib.import_module(module).configure(verb_parser)
     args = parser.parse_args(argv)
-    return int(importlib.import_module(VERBS[args.verb][0]).run(args))
+    try:
+        return int(importlib.import_module(VERBS[args.verb][0]).run(args))
+    except Refusal as refusal:
+        print(" ".join(str(refusal).split()), file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

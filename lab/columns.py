@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from challenge.refusal import Refusal
 from lab.results import Results
 
 HIGHER = (
@@ -22,7 +23,7 @@ HEADLINE = ("dice", "nsd", "nsd_0.5", "nsd_1.0", "surface_dice_5mm", "hd95", "ma
 RMSE = "volume_rmse_mm3"
 
 
-class ContestError(ValueError):
+class ContestError(Refusal):
     """These files cannot be ranked together; the message names the file and the value."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK
 
 from challenge.headers import NIFTI_ERRORS
+from challenge.refusal import Refusal
 
 SINGLE_FILE = b"n+1\x00"  # NIfTI-1 with header and data in one file; NIfTI-2 and pairs differ
 MOST_VALUES_LISTED = 6
@@ -19,7 +20,7 @@ LOCAL = re.compile(rb"^ElementDataFile\s*=\s*LOCAL\r?\n", re.MULTILINE)
 COMPRESSED = re.compile(rb"^CompressedData\s*=\s*True\s*$", re.MULTILINE | re.IGNORECASE)
 
 
-class FormatError(ValueError):
+class FormatError(Refusal):
     """A file cannot be read to its end as a label map; the message says what was found."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 
 SCHEMA = 1
@@ -22,7 +23,7 @@ NOTHING = 1 / 512
 Box = tuple[slice, slice, slice]
 
 
-class MapError(ValueError):
+class MapError(Refusal):
     """A candidate's file is not what it should be; the message names it."""
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
+from challenge.refusal import Refusal
 
 SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
 BACKGROUND = ""  # values that are no label of the scheme
 
 
-class LayoutError(ValueError):
+class LayoutError(Refusal):
     """A folder is not laid out as it is said to be; the message names it."""
 
 

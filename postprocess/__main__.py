@@ -13,6 +13,7 @@ from typing import Any
 
 from challenge.case import CaseError, CaseFiles, write_labels
 from challenge.platforms import InputError
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme, unusual_shares
 
 from . import refine_observed
@@ -25,7 +26,7 @@ log = logging.getLogger("podium")
 Line = dict[str, Any]
 
 
-class UsageError(ValueError):
+class UsageError(Refusal):
     """The program was called in a way that cannot work."""
 
 

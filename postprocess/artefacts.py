@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
@@ -33,7 +34,7 @@ JSON_NAME, ARRAYS_NAME = "postprocess.json", "clusters.npz"
 DISTANCE_TOLERANCE = 1e-6
 
 
-class ArtefactError(ValueError):
+class ArtefactError(Refusal):
     """Frozen files cannot be trusted; the message names the file and the value."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
 from .components import CONNECTIVITIES, Connectivity
@@ -17,7 +18,7 @@ BACKGROUND, ENCLOSING, BEFORE = "background", "enclosing", "before"
 Probability = Callable[[tuple[str, ...]], np.ndarray]
 
 
-class RuleError(ValueError):
+class RuleError(Refusal):
     """A rule cannot be understood; the message names the key and the value."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.phantom.cohort import KINDS
 from lab.raw_layouts import LAYOUTS
@@ -15,7 +16,7 @@ from lab.recipes.trainers import Settings
 OWN_KEYS = {"cohort", "network", "folds", "from", "heads", "hard"}
 
 
-class RecipeError(ValueError):
+class RecipeError(Refusal):
     """A recipe that cannot be followed; the message names the line."""
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from challenge.refusal import Refusal
 from lab.checkpoints import read_training_checkpoint
 
 HEADS = ".seg_layers."  # what they mean is the labels of the stage, not of the network
 PREFIXES = ("module.", "_orig_mod.")
 
 
-class TransferError(ValueError):
+class TransferError(Refusal):
     """Nothing, or nothing but a small part, could be taken."""
 
 
