@@ -54,7 +54,7 @@ def run_case(files: CaseFiles, ready: Ready, engine: "Engine", turns: Turns, to:
     from ensemble.predict import predict
 
     with engine.timed("read"):
-        case = read_case(files)
+        case = read_case(files, ready.model.orientation)
     with turns.take() as budget:  # one case on the device; another one is read or written meanwhile
         began = budget.now()
         for told in predict(case, ready.model, engine, budget, ready.artefacts.needs_votes):
@@ -79,12 +79,14 @@ def finish_case(
     target = SCHEMES[files.scheme] if files.scheme else model.scheme
     labels = restrict(refined.labels, model.scheme, target)
     with WRITING:
-        write_labels(labels, files, to)
+        write_labels(labels, files, to, case.orientation)
     volumes = volumes_mm3(labels, target, case.voxel_volume_mm3)
     return {
         "model": model.name,
         "output": str(files.output),
         "absent": list(files.absent),
+        "axes": case.stored_orientation,
+        "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "volumes_mm3": {name: volumes[name] for name in target.written},
         "unusual": unusual_shares(refined.labels, model.scheme),
         "refine": refined.record,
@@ -238,6 +240,12 @@ def summarise(id: str, outcome: Outcome, seconds: float) -> None:
     log.info("%s: %s, in %.1f s -> %s", id, sizes, seconds, outcome["output"])
     if outcome["absent"]:
         log.warning("case=%s without %s, less certain", id, ", ".join(outcome["absent"]))
+    if outcome["trained_axes"]:
+        known = ", ".join(outcome["trained_axes"])
+        log.warning(
+            "case=%s has axes %s, the model was trained on %s and sees images as stored: less "
+            "certain; pack it with --orientation", id, outcome["axes"], known,
+        )  # fmt: skip
     for sentence in outcome["unusual"]:
         log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)
 

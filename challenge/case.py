@@ -8,7 +8,7 @@ import gzip
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from challenge.headers import (
     last_line,
     open_nifti,
 )
+from challenge.orientation import Turn, axis_code, turn_between
 from challenge.place import place
 
 # Affine entries of modalities that share a grid differ by float32 rounding at most.
@@ -51,11 +52,34 @@ class Case:
     id: str
     images: Mapping[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
+    orientation: str | None = None  # axis code of the arrays, where it is known
+    stored_orientation: str | None = None  # axis code of the files
 
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel."""
         return float(np.prod(self.spacing_mm))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Size (z, y, x) of every image."""
+        z, y, x = next(iter(self.images.values())).shape
+        return z, y, x
+
+    def turn_to(self, orientation: str | None) -> Turn | None:
+        """Return how the arrays come into an axis order; None where they stay as they are."""
+        if None in (orientation, self.orientation) or orientation == self.orientation:
+            return None
+        return turn_between(str(self.orientation), str(orientation))
+
+    def oriented(self, orientation: str | None) -> "Case":
+        """Return the case in an axis order; itself where that is None or changes nothing."""
+        turn = self.turn_to(orientation)
+        if turn is None:
+            return self
+        images = {sequence: turn.there(image) for sequence, image in self.images.items()}
+        spacing_mm = turn.sizes(self.spacing_mm)
+        return replace(self, images=images, spacing_mm=spacing_mm, orientation=orientation)
 
 
 @dataclass(frozen=True)
@@ -66,9 +90,16 @@ class Volume:
     spacing_mm: tuple[float, float, float]
     geometry: np.ndarray  # what must be equal between files on one grid
 
+    @property
+    def orientation(self) -> str:
+        """Axis code of the array."""
+        return axis_code(_directions(self.geometry))
 
-def read_case(files: CaseFiles) -> Case:
-    """Read every image of a case and check that it can be trusted.
+
+def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
+    """Read every image of a case, check that it can be trusted, and bring it into an axis order.
+
+    Without an `orientation` arrays lie as they are stored.
 
     Raises:
         CaseError: an image is unreadable, not 3-D, not finite, constant, a label map, or on
@@ -82,7 +113,8 @@ def read_case(files: CaseFiles) -> Case:
         check_same_grid(volume, anchor, files.images[sequence], files.images[files.geometry_from])
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
-    return Case(files.id, images, anchor.spacing_mm)
+    stored = anchor.orientation
+    return Case(files.id, images, anchor.spacing_mm, stored, stored).oriented(orientation)
 
 
 def read_scan(path: Path) -> Volume:
@@ -123,9 +155,12 @@ def check_same_grid(volume: Volume, anchor: Volume, path: Path, anchor_path: Pat
         )
 
 
-def write_labels(labels: np.ndarray, files: CaseFiles, output: Path) -> Path:
+def write_labels(
+    labels: np.ndarray, files: CaseFiles, output: Path, orientation: str | None = None
+) -> Path:
     """Write a label map (z, y, x) with the geometry of the case's own scan, checked and at once.
 
+    Labels in another axis order than the scan's are turned back first: `orientation` is theirs.
     No other program ever meets a half-written or wrong file, and a killed one leaves none.
 
     Raises:
@@ -133,6 +168,8 @@ def write_labels(labels: np.ndarray, files: CaseFiles, output: Path) -> Path:
     """
     source, target = files.images[files.geometry_from], output / files.output
     labels = np.ascontiguousarray(labels, dtype=np.uint8)
+    if orientation is not None:
+        labels = turn_between(orientation, stored_orientation(source)).there(labels)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _stage(target) as folder:
@@ -144,6 +181,25 @@ def write_labels(labels: np.ndarray, files: CaseFiles, output: Path) -> Path:
     except (OSError, RuntimeError) as error:
         raise CaseError(f"{target}: cannot be written ({last_line(error)})") from error
     return target
+
+
+def stored_orientation(path: Path) -> str:
+    """Return the axis code of an image file, from its header."""
+    if is_nifti(path):
+        return axis_code(_directions(open_nifti(path).affine))
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return axis_code(np.reshape(reader.GetDirection(), (3, 3)))
+
+
+def _directions(geometry: np.ndarray) -> np.ndarray:
+    """Return what the axes x, y, z run to, in columns, in ITK's coordinates."""
+    if geometry.ndim == 1:  # MetaImage: spacing, origin, direction
+        return geometry[6:].reshape(3, 3)
+    # NIfTI's coordinates run to the right and to the front.
+    directions: np.ndarray = geometry[:3, :3] * np.array([[-1.0], [-1.0], [1.0]])
+    return directions
 
 
 def _stage(target: Path) -> "tempfile.TemporaryDirectory[str]":

@@ -14,10 +14,8 @@ def in_groups(members: Sequence[Member]) -> list[list[Member]]:
     """Gather members whose logits are averaged voxel by voxel: folds of one network."""
     groups: list[list[Member]] = []
     for member in members:
-        own = (member.group, member.plan, member.sequences, member.head)
         for group in groups:
-            first = group[0]
-            if own == (first.group, first.plan, first.sequences, first.head):
+            if _is_fold_of(member, group[0]):
                 group.append(member)
                 break
         else:
@@ -28,8 +26,16 @@ def in_groups(members: Sequence[Member]) -> list[list[Member]]:
 def prepared_alike(one: Member, other: Member) -> bool:
     """Return whether two members see the same volume of a case."""
     a, b = one.plan, other.plan
-    return one.sequences == other.sequences and all(
+    same_input = (one.sequences, one.orientation) == (other.sequences, other.orientation)
+    return same_input and all(
         getattr(a, key) == getattr(b, key)
         for key in ("spacing_mm", "transpose", "normalisation", "inside_mask", "intensities",
                     "image_resampling")
     )  # fmt: skip
+
+
+def _is_fold_of(member: Member, first: Member) -> bool:
+    return all(
+        getattr(member, key) == getattr(first, key)
+        for key in ("group", "plan", "sequences", "head", "orientation")
+    )

@@ -7,6 +7,8 @@ SCHEMA is raised when an older program would misread the file: a new key that ch
 predicted, or a changed meaning. A key that older programs may ignore does not raise it.
 2: a member's "group". Members of one group and network average their logits, groups their
 probabilities; in schema 1 all are of one group.
+3: a member's "orientation", the axis code that images are brought into before it sees them;
+without one they go in as stored, as in stock nnU-Net.
 """
 
 import hashlib
@@ -16,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
 
-SCHEMA = 2
-READABLE = (1, SCHEMA)
+SCHEMA = 3
+READABLE = (1, 2, SCHEMA)
 MANIFEST = "MANIFEST.json"
 
 
@@ -40,6 +43,8 @@ class Member:
     sequences: tuple[str, ...]  # input channels, in the member's own order
     head: Head
     group: str = ""  # whose logits are averaged together, if the network is the same
+    orientation: str | None = None  # axis code that images are brought into; None: as stored
+    training_axes: tuple[str, ...] = ()  # axis codes of its training images, where recorded
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,23 @@ class Model:
     mirroring: bool
     step: float
     note: str
+
+    @property
+    def orientation(self) -> str | None:
+        """Axis code in which a case is read: that of all members, None where they differ."""
+        codes = {member.orientation for member in self.members}
+        return codes.pop() if len(codes) == 1 else None
+
+    def unfamiliar_axes(self, orientation: str | None) -> tuple[str, ...]:
+        """Return the axis codes that some member was trained on, if none is the case's.
+
+        Members that images are brought into order for are at home with any.
+        """
+        for member in self.members:
+            known = member.training_axes if member.orientation is None else ()
+            if orientation and known and orientation not in known:
+                return known
+        return ()
 
 
 def find_manifests(weights: Path) -> dict[str, Path]:
@@ -117,7 +139,7 @@ def verify_model(path: Path) -> Model:
             step=float(settings["step"]),
             note=manifest.get("note", ""),
         )
-    except PlansError as error:
+    except (PlansError, OrientationError) as error:
         raise ManifestError(f"{path}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{path}: incomplete ({error!r})") from error
@@ -190,9 +212,18 @@ def _member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path)
     if not weight > 0:
         raise ManifestError(f"{folder / MANIFEST}: weight {weight} of {checkpoint} is not positive")
     names = {int(value): str(name) for value, name in entry["labels"].items()}
-    head = read_head(dataset, names)
-    group = str(entry.get("group", ""))
-    return Member(str(checkpoint), folder / checkpoint, weight, plan, sequences, head, group)
+    orientation = entry.get("orientation") or plan.orientation
+    return Member(
+        name=str(checkpoint),
+        checkpoint=folder / checkpoint,
+        weight=weight,
+        plan=plan,
+        sequences=sequences,
+        head=read_head(dataset, names),
+        group=str(entry.get("group", "")),
+        orientation=orientation and check_axis_code(orientation),
+        training_axes=tuple(map(check_axis_code, entry.get("training_axes", ()))),
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -11,8 +11,14 @@ from typing import Any
 from challenge.refusal import Refusal
 from challenge.scheme import Head, Scheme
 
-# nnU-Net readers whose arrays are the file's own, only with axes reversed to (z, y, x).
-PLAIN_READERS = ("SimpleITKIO", "NibabelIO")
+# nnU-Net's readers, and the axis code that each brings images into before anything else; None:
+# arrays are the file's own. Both only reverse axes to (z, y, x).
+READER_ORIENTATION: Mapping[str, str | None] = {
+    "SimpleITKIO": None,
+    "NibabelIO": None,
+    "SimpleITKIOWithReorient": "RAS",
+    "NibabelIOWithReorient": "RAS",
+}
 RESAMPLING = "resample_data_or_seg_to_shape"
 
 
@@ -43,6 +49,7 @@ class Plan:
     intensities: tuple[Mapping[str, float], ...]
     image_resampling: Resampling
     logit_resampling: Resampling
+    orientation: str | None  # axis code of what the reader hands over; None: as stored
     network: str  # class name
     arguments: Mapping[str, Any]  # of the network class, names not yet resolved
 
@@ -70,6 +77,7 @@ def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:
         intensities=tuple(properties[str(i)] for i in range(len(properties))),
         image_resampling=_resampling(settings, "resampling_fn_data"),
         logit_resampling=_resampling(settings, "resampling_fn_probabilities"),
+        orientation=READER_ORIENTATION[plans["image_reader_writer"]],
         network=network,
         arguments=arguments,
     )
@@ -132,8 +140,9 @@ def _refuse_unknown(
     plans: Mapping[str, Any], settings: Mapping[str, Any], configuration: str
 ) -> None:
     reader = plans["image_reader_writer"]
-    if reader not in PLAIN_READERS:
-        raise PlansError(f"plans.json: reader {reader} turns images about, which is not supported")
+    if reader not in READER_ORIENTATION:
+        readers = ", ".join(READER_ORIENTATION)
+        raise PlansError(f"plans.json: reader {reader!r} is not one of {readers}")
     if settings.get("previous_stage"):
         raise PlansError(f"plans.json: {configuration} is a cascade's second stage")
     if len(settings["patch_size"]) != 3:

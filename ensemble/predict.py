@@ -7,13 +7,14 @@ plan, channels or head average their probabilities on the case's own grid.
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from challenge.case import Case
+from challenge.orientation import Turn
 from challenge.scheme import Head, labels_from
 from ensemble.average import Ballot, Mean, to_head
 from ensemble.budget import STEPS, Budget, Course, Effort
@@ -67,11 +68,11 @@ def predict(
     engine.recover()
     crew = by_weight(model.members)
     with engine.timed("prepare"):
-        inside = find_inside(case, crew[0].sequences)
-    course = _course(case, model, crew, inside, budget)
+        sights = in_axis_orders(case, crew)
+    course = _course(sights, model, crew, budget)
     mean = Mean(model.head)
-    ballot = Ballot(inside.case_shape) if count_votes else None
-    for group, view in _views(case, crew, inside, engine, model.head):
+    ballot = Ballot(case.shape) if count_votes else None
+    for group, view in _views(sights, crew, engine, model.head):
         sums, weight = engine.new_sums(len(group[0].head.channels), view.shape), 0.0
         finished_before = course.members_run
         for member in group:
@@ -93,16 +94,36 @@ def predict(
     dropped = tuple(course.dropped())
     if dropped:
         log.warning("case=%s time is short, given up: %s", case.id, "; ".join(dropped))
-    probabilities = mean.value(inside.case_shape)
+    probabilities = mean.value(case.shape)
     votes = ballot.shares() if ballot else None
     yield Prediction(probabilities, votes, course.members_run, dropped)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A case in the axis order of some members, and the way back to its own."""
+
+    case: Case
+    inside: Inside
+    turn: Turn | None
+
+
+def in_axis_orders(case: Case, crew: Sequence[Member]) -> dict[str | None, Sight]:
+    """Return the case in each axis order that some member wants it in."""
+    sights: dict[str | None, Sight] = {}
+    for member in crew:
+        if member.orientation not in sights:
+            turned = case.oriented(member.orientation)
+            inside = find_inside(turned, member.sequences)
+            sights[member.orientation] = Sight(turned, inside, case.turn_to(member.orientation))
+    return sights
 
 
 class View:
     """A case as one kind of network sees it, padded to at least one tile."""
 
-    def __init__(self, prepared: Prepared, member: Member, head: Head) -> None:
-        self._prepared, self._member, self._head = prepared, member, head
+    def __init__(self, prepared: Prepared, turn: Turn | None, member: Member, head: Head) -> None:
+        self._prepared, self._turn, self._member, self._head = prepared, turn, member, head
         padded, self.inner = pad(prepared.data, member.plan.patch)
         self.volume = torch.from_numpy(padded)
         self.shape = tuple(self.volume.shape[1:])
@@ -111,6 +132,8 @@ class View:
         """Return probabilities (channel, z, y, x) on the case's own grid, in the wanted head."""
         own = self._member
         probabilities = restore(logits, self._prepared, own.plan, own.head)
+        if self._turn is not None:
+            probabilities = self._turn.back(probabilities)
         return to_head(probabilities, own.head, self._head)
 
 
@@ -149,24 +172,26 @@ def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> 
 
 
 def _views(
-    case: Case, crew: Sequence[Member], inside: Inside, engine: Engine, head: Head
+    sights: Mapping[str | None, Sight], crew: Sequence[Member], engine: Engine, head: Head
 ) -> Iterator[tuple[list[Member], View]]:
     """Yield every group and what it sees; what is seen alike in a row is prepared once."""
     prepared, before = None, crew[0]
     for group in in_groups(crew):
         first = group[0]
+        sight = sights[first.orientation]
         if prepared is None or not prepared_alike(first, before):
             with engine.timed("prepare"):
-                prepared = prepare(case, first.sequences, first.plan, inside)
+                prepared = prepare(sight.case, first.sequences, first.plan, sight.inside)
         before = first
-        yield group, View(prepared, first, head)
+        yield group, View(prepared, sight.turn, first, head)
 
 
 def _course(
-    case: Case, model: Model, crew: Sequence[Member], inside: Inside, budget: Budget
+    sights: Mapping[str | None, Sight], model: Model, crew: Sequence[Member], budget: Budget
 ) -> Course:
     """Lay out what there is to run."""
-    shapes = [prepared_shape(case, member.plan, inside) for member in crew]
+    seen = [(sights[member.orientation], member.plan) for member in crew]
+    shapes = [prepared_shape(sight.case, plan, sight.inside) for sight, plan in seen]
     steps = (model.step, *(step for step in STEPS if step > model.step))
     counted = [
         {step: count_tiles(shape, member.plan.patch, step) for step in steps}

@@ -26,6 +26,7 @@ from lab.checkpoints import read_training_checkpoint, slim_checkpoint
 from lab.label_names import label_names
 from lab.pack_selection import pack_selection
 from lab.release import answers_of, check_fresh, write_card
+from lab.training_axes import training_axes
 from postprocess.artefacts import load_artefacts, save_artefacts
 
 # Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
@@ -63,6 +64,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="", help="what it was trained on, for the model card")
     gaps = "the members were trained on cases that lack sequences too"
     parser.add_argument("--missing-sequences", action="store_true", help=gaps)
+    turned = "axis order such as RAS that images are brought into; default: what the training says"
+    parser.add_argument("--orientation", metavar="CODE", help=turned)
+    cases = "nnU-Net raw folder of the training, whose images' axes are recorded"
+    parser.add_argument("--cohort", type=Path, metavar="DIR", help=cases)
     released = "write a model card, and compare with the trained networks in a fresh process"
     parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
@@ -130,6 +135,8 @@ def pack_source(
         dataset["channel_names"] = {str(i): name for i, name in enumerate(names)}
     _write_json(home / "dataset.json", dataset)
     labels = _given_labels(args.labels) or label_names(dataset, scheme)
+    plans = json.loads((home / "plans.json").read_text(encoding="utf-8"))
+    axes = training_axes(plans, dataset, args.orientation, args.cohort)
     entries = []
     for fold in source.folds:
         original = source.folder / f"fold_{fold}" / f"{source.checkpoint}.pth"
@@ -146,6 +153,7 @@ def pack_source(
                 "checkpoint": source.checkpoint,
                 "weight": source.weight,
                 "labels": {str(value): name for name, value in labels.items()},
+                **axes,
                 "sha256": sha256_of(slim),
                 "size_bytes": slim.stat().st_size,
                 "provenance": {

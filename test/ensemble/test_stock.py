@@ -86,8 +86,8 @@ def test_one_member_equals_stock_nnunet(
     found = labels_from(probabilities, model.head, SCHEMES["brats-gli"])
 
     assert probabilities.shape == expected.shape == (4 + (not regions), *found.shape)
-    # OpenVINO sums in another order, which half-precision sums then round apart.
-    assert np.abs(probabilities - expected).max() < (1e-3 if backend == "torch" else 2e-3)
+    # Both round logits to half precision: a last bit that a processor sums otherwise is 0.002.
+    assert np.abs(probabilities - expected).max() < 2e-3
     assert (found == expected_labels).mean() >= 0.9999
     assert len(np.unique(expected_labels)) > 2  # not an agreement on nothing
 

@@ -1,0 +1,50 @@
+"""In which axis order a network was trained: what a manifest says of its members about that."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from challenge.case import stored_orientation
+from challenge.orientation import OrientationError, check_axis_code
+from challenge.refusal import Refusal
+from ensemble.plans import READER_ORIENTATION
+
+
+def training_axes(
+    plans: Mapping[str, Any], dataset: Mapping[str, Any], orientation: str | None,
+    cohort: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return a member's "orientation" and "training_axes", as far as they are known.
+
+    The orientation is what was asked for, else what `lab prepare --orientation` left in
+    dataset.json, else that of nnU-Net's reader. Without one, the axes of the training images are
+    what a case's axes will be compared with: as `cohort` has them, else as dataset.json does.
+
+    Raises:
+        OrientationError: an axis code is none, or contradicts nnU-Net's reader.
+        Refusal: the cohort holds no training image.
+    """
+    reader = plans.get("image_reader_writer", "")
+    turned = READER_ORIENTATION.get(reader)
+    wanted = orientation or dataset.get("orientation") or turned
+    if wanted and turned and check_axis_code(wanted) != turned:
+        raise OrientationError(f"orientation {wanted}: nnU-Net's {reader} trained on {turned}")
+    axes = axes_of(cohort) if cohort else dict(dataset.get("axes", {}))
+    entry: dict[str, Any] = {"orientation": check_axis_code(wanted)} if wanted else {}
+    return entry | ({"training_axes": sorted(map(check_axis_code, axes))} if axes else {})
+
+
+def axes_of(cohort: Path) -> dict[str, int]:
+    """Count the axis codes of the training images of an nnU-Net raw folder, first channels only.
+
+    Raises:
+        Refusal: there are none.
+    """
+    counts: dict[str, int] = {}
+    for path in sorted((cohort / "imagesTr").glob("*_0000.*")):
+        if not path.name.startswith("."):
+            code = stored_orientation(path)
+            counts[code] = counts.get(code, 0) + 1
+    if not counts:
+        raise Refusal(f"{cohort / 'imagesTr'}: no image *_0000.*")
+    return counts
