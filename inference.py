@@ -15,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from challenge.case import Case, CaseError, CaseFiles, read_case, write_labels
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
-from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_mm3
+from challenge.scheme import restrict, unusual_shares, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
+from challenge.summary import Outcome, summarise
 from ensemble.budget import Budget, Turns
 from ensemble.choice import ChoiceError, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
@@ -38,7 +39,6 @@ log = logging.getLogger("podium")
 OWN_WEIGHTS = Path(__file__).resolve().parent / "weights"
 USAGE_ERRORS = (UsageError, InputError, ChoiceError, ManifestError, ArtefactError)
 WRITING = threading.Lock()  # held while a label file comes to be
-Outcome = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,21 @@ def finish_case(
     """Turn what the ensemble says into a checked label file."""
     model = ready.model
     refined = refine(case, told.probabilities, model.head, ready.artefacts, told.votes)
-    target = SCHEMES[files.scheme] if files.scheme else model.scheme
+    target = model.answers_as(files.scheme)
     labels = restrict(refined.labels, model.scheme, target)
     with WRITING:
         write_labels(labels, files, to, case.orientation)
     volumes = volumes_mm3(labels, target, case.voxel_volume_mm3)
     return {
         "model": model.name,
+        "answers": target.name,
+        "named": files.scheme,
         "output": str(files.output),
         "absent": list(files.absent),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "volumes_mm3": {name: volumes[name] for name in target.written},
+        "unwritten_mm3": unwritten_mm3(refined.labels, model.scheme, target, case.voxel_volume_mm3),
         "unusual": unusual_shares(refined.labels, model.scheme),
         "refine": refined.record,
     }
@@ -232,22 +235,6 @@ def make_engine(args: argparse.Namespace, keeps: bool) -> "Engine":
         return Engine(choose_device(args.device), args.backend, keeps)
     except BackendError as error:
         raise UsageError(f"--backend: {error}") from error
-
-
-def summarise(id: str, outcome: Outcome, seconds: float) -> None:
-    """Print one line a case, and a warning for each share that looks like a swapped label map."""
-    sizes = ", ".join(f"{n} {mm3 / 1000:.1f} mL" for n, mm3 in outcome["volumes_mm3"].items())
-    log.info("%s: %s, in %.1f s -> %s", id, sizes, seconds, outcome["output"])
-    if outcome["absent"]:
-        log.warning("case=%s without %s, less certain", id, ", ".join(outcome["absent"]))
-    if outcome["trained_axes"]:
-        known = ", ".join(outcome["trained_axes"])
-        log.warning(
-            "case=%s has axes %s, the model was trained on %s and sees images as stored: less "
-            "certain; pack it with --orientation", id, outcome["axes"], known,
-        )  # fmt: skip
-    for sentence in outcome["unusual"]:
-        log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)
 
 
 def default_weights() -> Path:

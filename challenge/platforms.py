@@ -61,13 +61,13 @@ SOCKETS = {
 SCHEME_OF_TASK = {
     "GLI": "brats-gli",
     "SSA": "brats-ssa",
-    "MET": "brats-met",
+    "MET": "brats-met-2025",
     "PED": "brats-ped",
     "MEN": "brats-men",
     "MEN-RT": "brats-men-rt",
     "GoAT": "brats-goat",
 }
-BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d{4,5}(-\d{1,3})?\Z")
+BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d+(-\d+)?\Z")
 BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?\Z")
 BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24

@@ -91,19 +91,41 @@ def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]
     return (probabilities[smallest] - probabilities[sets.index(others)]).clip(0)
 
 
-def restrict(labels: np.ndarray, own: Scheme, target: Scheme) -> np.ndarray:
-    """Renumber a label map (z, y, x) from `own` values to `target`'s, keeping what it writes.
+def tumour_differences(scheme: Scheme, target: Scheme) -> list[str]:
+    """Return the labels of either challenge's tumour that the other one does not have.
+
+    Where there are none, labels of `scheme` can be written as `target`'s: a resection cavity is no
+    tumour and may be missing on either side.
+    """
+    tumours = (*scheme.regions[scheme.tumour], *target.regions[target.tumour])
+    both = scheme.labels.keys() & target.labels.keys()
+    return sorted({name for name in tumours if name not in both})
+
+
+def restrict(labels: np.ndarray, scheme: Scheme, target: Scheme) -> np.ndarray:
+    """Renumber a label map (z, y, x) from the values of `scheme` to those that `target` writes.
 
     Labels that `target` does not write (PANTHER's pancreas, a resection cavity where the challenge
-    has none) become background. Raises ValueError where `own` lacks a label that `target` writes.
+    has none) become background; `unwritten_mm3` says how much that is.
+
+    Raises:
+        ValueError: the two challenges do not describe the same tumour.
     """
-    missing = [name for name in target.written if name not in own.labels]
-    if missing:
-        raise ValueError(f"{own.name} does not predict {missing}, which {target.name} writes")
+    if different := tumour_differences(scheme, target):
+        raise ValueError(f"{scheme.name} and {target.name} do not share {', '.join(different)}")
     table = np.zeros(256, np.uint8)
     for name in target.written:
-        table[own.labels[name]] = target.labels[name]
+        if name in scheme.labels:
+            table[scheme.labels[name]] = target.labels[name]
     return table[labels]
+
+
+def unwritten_mm3(
+    labels: np.ndarray, scheme: Scheme, target: Scheme, voxel_volume_mm3: float
+) -> dict[str, float]:
+    """Return the volume of each label of a label map (z, y, x) that `restrict` leaves out."""
+    volumes = volumes_mm3(labels, scheme, voxel_volume_mm3)
+    return {name: mm3 for name, mm3 in volumes.items() if mm3 and name not in target.written}
 
 
 def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:

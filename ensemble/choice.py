@@ -6,8 +6,8 @@ from pathlib import Path
 from challenge.case import CaseFiles
 from challenge.platforms import Found
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme
-from ensemble.manifest import bears_gaps, scheme_of
+from challenge.scheme import Scheme
+from ensemble.manifest import answers_of, bears_gaps, scheme_of
 
 
 class ChoiceError(Refusal):
@@ -37,32 +37,30 @@ def match_models(
 def choose_model(files: CaseFiles, manifests: Mapping[str, Path], wanted: str | None) -> Path:
     """Return the manifest of the model that fits a case.
 
-    The case's own challenge comes first; else the one model that reads the same sequences and
-    gives every label that the challenge writes the same value.
+    Of those that read its sequences, a model that answers the challenge of its name comes first,
+    before all one that mainly does; else the one that there is.
     """
     if wanted is not None:
         if wanted not in manifests:
             raise ChoiceError(f"no model {wanted!r}, only {', '.join(sorted(manifests))}")
         manifests = {wanted: manifests[wanted]}
-    schemes = {name: scheme_of(path) for name, path in manifests.items()}
-    target = SCHEMES[files.scheme] if files.scheme else None
-    exact = [name for name, scheme in schemes.items() if scheme is target]
-    fitting = exact or [name for name, scheme in schemes.items() if fits(files, target, scheme)]
+    fitting = [name for name, path in manifests.items() if reads(files, scheme_of(path))]
     if files.absent and fitting:
         fitting = [name for name in fitting if bears_gaps(manifests[name])]
         if not fitting:
             gaps = ", ".join(files.absent)
             raise ChoiceError(f"case {files.id} lacks {gaps}; no model was trained for that")
-    if len(fitting) != 1:
-        which = ", ".join(sorted(fitting or manifests))
-        problem = "several models fit" if fitting else "no model fits"
+    answers = {name: [s.name for s in answers_of(manifests[name])] for name in fitting}
+    by_name = [name for name in fitting if files.scheme in answers[name]]
+    mainly = [name for name in by_name if answers[name][0] == files.scheme]
+    best = mainly or by_name or fitting
+    if len(best) != 1:
+        which = ", ".join(sorted(best or manifests))
+        problem = "several models fit" if best else "no model fits"
         raise ChoiceError(f"{problem} case {files.id} (of {which}); choose one with --model")
-    return manifests[fitting[0]]
+    return manifests[best[0]]
 
 
-def fits(files: CaseFiles, target: Scheme | None, scheme: Scheme) -> bool:
-    """Tell whether a model of `scheme` can answer for a case of `target`, or of no challenge."""
-    if {*files.images, *files.absent} != set(scheme.sequences):
-        return False
-    written = {name: target.labels[name] for name in target.written} if target else {}
-    return written.items() <= dict(scheme.labels).items()
+def reads(files: CaseFiles, scheme: Scheme) -> bool:
+    """Tell whether a model of `scheme` has the sequences of a case as its input."""
+    return {*files.images, *files.absent} == set(scheme.sequences)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Head, Scheme
+from challenge.scheme import SCHEMES, Head, Scheme, tumour_differences
 from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
 
 SCHEMA = 3
@@ -59,6 +59,15 @@ class Model:
     mirroring: bool
     step: float
     note: str
+    answers: tuple[Scheme, ...]  # challenges in whose labels it may answer, the usual one first
+
+    def answers_as(self, named: str | None) -> Scheme:
+        """Return the challenge in whose labels a case is answered.
+
+        That is the one that the case's name or folder speaks of, where the model answers it; a
+        name never makes a model answer what it is not for.
+        """
+        return next((scheme for scheme in self.answers if scheme.name == named), self.answers[0])
 
     @property
     def orientation(self) -> str | None:
@@ -111,6 +120,34 @@ def scheme_of(path: Path) -> Scheme:
     return SCHEMES[read_manifest(path)["scheme"]]
 
 
+def answers_of(path: Path) -> tuple[Scheme, ...]:
+    """Return the challenges that a model answers; without a word of it, that of its labels.
+
+    Raises:
+        ManifestError: one is unknown, or its tumour has other labels than the model's.
+    """
+    manifest = read_manifest(path)
+    scheme = SCHEMES[manifest["scheme"]]
+    names = manifest.get("answers", [scheme.name])
+    if not isinstance(names, list) or not names:
+        raise ManifestError(f"{path}: answers {names!r} is no list of challenges")
+    for name in names:
+        if fault := answer_fault(scheme, name):
+            raise ManifestError(f"{path}: {fault}")
+    return tuple(SCHEMES[name] for name in names)
+
+
+def answer_fault(scheme: Scheme, name: str) -> str | None:
+    """Say why labels of `scheme` cannot answer the challenge `name`, or None."""
+    if not isinstance(name, str) or name not in SCHEMES:
+        return f"answers {name!r}, not one of {', '.join(SCHEMES)}"
+    if SCHEMES[name].sequences != scheme.sequences:
+        return f"answers {name}, which has other sequences than {scheme.name}"
+    if different := tumour_differences(scheme, SCHEMES[name]):
+        return f"answers {name}, which does not share {', '.join(different)} with {scheme.name}"
+    return None
+
+
 def bears_gaps(path: Path) -> bool:
     """Tell whether a model was trained on cases that lack sequences."""
     settings = read_manifest(path).get("settings")
@@ -138,6 +175,7 @@ def verify_model(path: Path) -> Model:
             mirroring=bool(settings["mirroring"]),
             step=float(settings["step"]),
             note=manifest.get("note", ""),
+            answers=answers_of(path),
         )
     except (PlansError, OrientationError) as error:
         raise ManifestError(f"{path}: {error}") from error

@@ -20,7 +20,14 @@ import numpy as np
 import torch
 
 from challenge.scheme import SCHEMES, Scheme
-from ensemble.manifest import MANIFEST, SCHEMA, sha256_of, verify_model
+from ensemble.manifest import (
+    MANIFEST,
+    SCHEMA,
+    ManifestError,
+    answer_fault,
+    sha256_of,
+    verify_model,
+)
 from ensemble.network import build_network, load_network
 from lab.checkpoints import read_training_checkpoint, slim_checkpoint
 from lab.label_names import label_names
@@ -52,6 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--selection", type=Path, metavar="FILE", help=chosen)
     parser.add_argument("--model", required=True, help="name of the model folder to make")
     parser.add_argument("--scheme", required=True, choices=sorted(SCHEMES))
+    asked = "challenges whose labels it may write, the usual one first; default: that of --scheme"
+    parser.add_argument("--answers", metavar="NAME,...", help=asked)
     parser.add_argument("--out", type=Path, default=Path("weights"))
     parser.add_argument("--folds", nargs="+", help="default: every fold that has the checkpoint")
     parser.add_argument("--checkpoint", choices=("final", "best"), default="final")
@@ -85,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
         "schema": SCHEMA,
         "model": args.model,
         "scheme": scheme.name,
+        "answers": given_answers(args.answers, scheme),
         "note": args.note,
         "settings": {
             "mirroring": args.mirroring,
@@ -174,6 +184,15 @@ def recipe_of(fold: Path) -> dict[str, Any]:
         return {}
     told = json.loads(path.read_text(encoding="utf-8"))
     return {"recipe": {key: told[key] for key in RECIPE if key in told}}
+
+
+def given_answers(text: str | None, scheme: Scheme) -> list[str]:
+    """Read --answers, and refuse a challenge that labels of `scheme` cannot answer."""
+    names = text.split(",") if text else [scheme.name]
+    for name in names:
+        if fault := answer_fault(scheme, name):
+            raise ManifestError(f"--answers {text}: {fault}")
+    return names
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -129,7 +129,7 @@ def test_axes_that_training_never_saw_are_warned_of(
     weights = pack(tmp_path, str(trained))
     write_lopsided_case(tmp_path / "in", ID)
     assert run(tmp_path, weights, "--record", str(tmp_path / "record.json")) == 0
-    assert "has axes LAS, the model was trained on LPS, RAS" in capfd.readouterr().out
+    assert "has axes LAS, training images had LPS, RAS" in capfd.readouterr().out
     outcome = json.loads((tmp_path / "record.json").read_text())["cases"][ID]
     assert (outcome["axes"], outcome["trained_axes"]) == ("LAS", ["LPS", "RAS"])
 

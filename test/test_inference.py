@@ -191,22 +191,67 @@ def test_missing_sequences_are_asked_for_and_declared(
     np.testing.assert_array_equal(labels, by_hand.transpose(2, 1, 0))
 
 
-def test_the_model_that_fits(tmp_path: Path, run: Callable[..., int], capfd):
-    files.write_brats_case(tmp_path / "ssa", "BraTS-SSA-00001-000")
-    assert run(source="ssa") == 0  # same sequences, same label values
-    labels = nibabel.load(tmp_path / "out" / "BraTS-SSA-00001-000.nii.gz")
-    assert 4 not in np.unique(labels.dataobj)  # the challenge has no resection cavity
-    files.write_brats_case(tmp_path / "ped", "BraTS-PED-00001-000")
-    assert run(source="ped") == 2  # label values differ
-    assert "no model fits case BraTS-PED-00001-000" in capfd.readouterr().err
-    assert run("--model", "nothing", source="ssa") == 2
+def run_seeing_cavities(folder: Path, *flags: str) -> int:
+    """Run a tiny network that sees resection cavities everywhere, packed with `flags`."""
+    source = tiny.train(folder / "trained", tiny.plans(), tiny.dataset(), folds=(3,))
+    pack = ["pack", str(source), "--model", "gli", "--scheme", "brats-gli", *flags]
+    assert lab([*pack, "--out", str(folder / "weights")]) == 0
+    (folder / "out").mkdir()
+    paths = {"--input": "in", "--output": "out", "--weights": "weights", "--record": "record.json"}
+    words = [word for flag, name in paths.items() for word in (flag, str(folder / name))]
+    return inference.main([*words, "--device", "cpu"])
+
+
+def test_a_name_does_not_override_what_the_model_is_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    for id in ("BraTS-PED-00001-000", "BraTS-SSA-00001-000", GLI[0]):
+        files.write_brats_case(tmp_path / "in" / id, id)
+    assert run_seeing_cavities(tmp_path) == 0
+    answers = [np.asarray(nibabel.load(path).dataobj) for path in (tmp_path / "out").iterdir()]
+    assert all(np.array_equal(answer, answers[0]) for answer in answers)  # the images are alike
+    assert 4 in answers[0]  # the resection cavity, of which the two other challenges know nothing
+    out = capfd.readouterr().out
+    assert "case=BraTS-PED-00001-000 is named as of brats-ped; the model answers brats-gli" in out
+    assert f"case={GLI[0]} is named" not in out
+    case = json.loads((tmp_path / "record.json").read_text())["cases"]["BraTS-SSA-00001-000"]
+    assert (case["named"], case["answers"]) == ("brats-ssa", "brats-gli")
+
+
+def test_a_label_that_the_challenge_lacks_is_never_dropped_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    """GLI's network for Africa's challenge, which knows no resection cavity."""
+    for id in ("BraTS-SSA-00001-000", "patient-7", GLI[0]):
+        files.write_brats_case(tmp_path / "in" / id, id)
+    assert run_seeing_cavities(tmp_path, "--answers", "brats-ssa,brats-gli") == 0
+    values = {p.name[:-7]: set(np.unique(nibabel.load(p).dataobj))
+              for p in (tmp_path / "out").iterdir()}  # fmt: skip
+    assert 4 in values[GLI[0]]
+    assert 4 not in values["BraTS-SSA-00001-000"] | values["patient-7"]
+    out = capfd.readouterr().out
+    cases = json.loads((tmp_path / "record.json").read_text())["cases"]
+    for id in ("BraTS-SSA-00001-000", "patient-7"):
+        cavity_mm3 = cases[id]["unwritten_mm3"]["RC"]
+        assert cavity_mm3 == pytest.approx(cases[GLI[0]]["volumes_mm3"]["RC"])
+        lost = f"case={id} has {cavity_mm3 / 1000:.1f} mL of RC, not written: no label of brats-ssa"
+        assert lost in out
+    assert cases[GLI[0]]["unwritten_mm3"] == {}
+
+
+def test_a_model_by_name(tmp_path: Path, run: Callable[..., int], capfd):
+    files.write_brats_case(tmp_path / "in", GLI[0])
+    assert run("--model", "gli") == 0
+    assert run("--model", "nothing") == 2
     assert "no model 'nothing', only gli, t1, t2" in capfd.readouterr().err
+    assert run("--model", "t1") == 2
+    assert f"no model fits case {GLI[0]} (of t1)" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda m: m.write_text(m.read_text().replace('"schema": 2', '"schema": 3')), "newer"),
+        (lambda m: m.write_text(m.read_text().replace('"schema": 3', '"schema": 4')), "newer"),
         (lambda m: m.write_text("{"), "not a manifest"),
         (lambda m: m.unlink(), "no MANIFEST.json"),
         (lambda m: next(m.parent.rglob("*.pth")).write_bytes(b"other"), "5 bytes"),
@@ -270,7 +315,7 @@ def test_a_read_only_output(tmp_path: Path, run: Callable[..., int], capfd, monk
 
 def test_a_folder_of_both_sound_and_foreign_cases(tmp_path: Path, run: Callable[..., int]):
     files.write_brats_case(tmp_path / "in", GLI[0])
-    files.write_brats_case(tmp_path / "in", "BraTS-PED-00001-000")
+    files.write_brats_case(tmp_path / "in", "BraTS-MEN-RT-0001-1", sequences=["t1c"])
     assert run() == 1
     assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
 

@@ -30,13 +30,16 @@ def test_brats_folder(tmp_path: Path, nested: bool, separator: str) -> None:
     [
         ("BraTS-GLI-00001-000", "brats-gli"),
         ("BraTS-SSA-00001-000", "brats-ssa"),
-        ("BraTS-MET-00630-001", "brats-met"),
+        ("BraTS-MET-00630-001", "brats-met-2025"),
         ("BraTS-PED-00001-000", "brats-ped"),
         ("BraTS-MEN-00001-000", "brats-men"),
         ("BraTS-GoAT-00001", "brats-goat"),
         ("BraTS-GLI-0001-1", "brats-gli"),
         ("TCGA-FG-6692", None),
-        ("BraTS-GLI-00001-0000", None),
+        ("BraTS-GoAT-0102030", "brats-goat"),
+        ("BraTS-GLI-7-0000", "brats-gli"),
+        ("BraTS-GLI-00001-", None),
+        ("BraTS-XYZ-00001-000", None),
     ],
 )
 def test_the_challenge_is_read_from_the_id(tmp_path: Path, id: str, scheme: str | None) -> None:
@@ -128,7 +131,7 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
 
 
 @given(
-    id=st.from_regex(r"BraTS-(GLI|SSA|MET|PED|MEN|GoAT)-[0-9]{4,5}(-[0-9]{1,3})?", fullmatch=True),
+    id=st.from_regex(r"BraTS-(GLI|SSA|MET|PED|MEN|GoAT)-[0-9]+(-[0-9]+)?", fullmatch=True),
     separator=st.sampled_from("-_"),
     sequence=st.sampled_from(files.SEQUENCES),
 )
