@@ -11,8 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 name=$1 work=$(cd "$2" && pwd)
 case $name in
   # Left-right mirroring doubles a few seconds and steadies the border; a third of the training cases lacked sequences.
-  brats-gli) trained=Dataset504_PhantomWorld/long__nnUNetPlans__world flags="--mirroring --missing-sequences" patients=60
-    judged=10 note="trained on synthetic scans only, no medical device" ;;
+  brats-gli) trained=Dataset504_PhantomWorld/long__nnUNetPlans__world patients=60 judged=10
+    flags="--mirroring --missing-sequences --answers brats-gli,brats-ssa,brats-met-2025,brats-men,brats-goat"
+    note="trained on synthetic scans only, no medical device" ;;
   panther-t1) trained=Dataset505_PhantomAbdomenT1/t1__nnUNetPlans__demo flags="" patients=40 judged=20
     note="demonstration, trained on synthetic scans only" ;; # whole tumours are missed in some, ten would say little
   panther-t2) trained=Dataset506_PhantomAbdomenT2/t2__nnUNetPlans__demo flags="" patients=40 judged=10
@@ -23,7 +24,8 @@ model=weights/$name post=$work/post/$name held=$work/held-out/$name
 mkdir -p "$post" "$held/out"
 
 # shellcheck disable=SC2086  # flags are words
-[ -e "$model" ] || python -m lab pack "$work/nnUNet_results/$trained" --model "$name" --scheme "$name" $flags --note "$note"
+[ -e "$model" ] || python -m lab pack "$work/nnUNet_results/$trained" --model "$name" --scheme "$name" --orientation LPS $flags \
+  --note "$note"
 
 # Rules are fitted on native grids, as the container meets them, and on other seeds than training and judging.
 [ -e "$post/raw/dataset.json" ] || python -m lab phantom --kind "$name" --cases "$patients" --seed 21 --layout nnunet \
