@@ -51,6 +51,7 @@ class Case:
     id: str
     images: Mapping[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
+    absent: tuple[str, ...] = ()  # sequences whose image is zeros in place of a scan
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -82,7 +83,7 @@ def read_case(files: CaseFiles) -> Case:
         check_same_grid(volume, anchor, files.images[sequence], files.images[files.geometry_from])
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
-    return Case(files.id, images, anchor.spacing_mm)
+    return Case(files.id, images, anchor.spacing_mm, files.absent)
 
 
 def read_scan(path: Path) -> Volume:
