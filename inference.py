@@ -23,7 +23,7 @@ from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
 from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_mm3
 from challenge.server import Work, WorkError, serve
 from ensemble.budget import Budget, Turns
-from ensemble.choice import ChoiceError, match_models
+from ensemble.choice import ChoiceError, gap_accepted_by, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.threads import cores
 from postprocess import refine
@@ -85,6 +85,7 @@ def finish_case(
         "model": model.name,
         "output": str(files.output),
         "absent": list(files.absent),
+        "absent_accepted_by": gap_accepted_by(files, model),
         "volumes_mm3": {name: volumes[name] for name in target.written},
         "unusual": unusual_shares(refined.labels, model.scheme),
         "refine": refined.record,
@@ -121,9 +122,11 @@ class Desk:
         args = self.args
         try:
             check_paths(args)
-            found = find_cases(args.input, args.missing_sequences)
+            found = find_cases(args.input)
             log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
-            manifests, faults = match_models(found, find_manifests(args.weights), args.model)
+            manifests, faults = match_models(
+                found, find_manifests(args.weights), args.model, args.missing_sequences
+            )
             ready = {path: self.make_ready(path) for path in sorted(set(manifests.values()))}
             jobs = [(f, ready[manifests[f.id]]) for f in found.cases if f.id in manifests]
             engine = self.engine = self.engine or make_engine(args, keeps=len(jobs) > 1)
@@ -237,7 +240,8 @@ def summarise(id: str, outcome: Outcome, seconds: float) -> None:
     sizes = ", ".join(f"{n} {mm3 / 1000:.1f} mL" for n, mm3 in outcome["volumes_mm3"].items())
     log.info("%s: %s, in %.1f s -> %s", id, sizes, seconds, outcome["output"])
     if outcome["absent"]:
-        log.warning("case=%s without %s, less certain", id, ", ".join(outcome["absent"]))
+        lacking, by = ", ".join(outcome["absent"]), outcome["absent_accepted_by"]
+        log.warning("case=%s without %s, less certain; accepted by %s", id, lacking, by)
     for sentence in outcome["unusual"]:
         log.warning("case=%s unusual: %s; is a member's label map swapped?", id, sentence)
 

@@ -5,6 +5,7 @@ the whole tumour to what the same model says of the same case as it is.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,10 +58,12 @@ def run(args: argparse.Namespace) -> int:
     """Print a row a way; exit code 1 where an answer changed too much."""
     try:
         found = find_cases(args.input)
-        manifests, _ = match_models(found, find_manifests(args.weights), args.model)
+        manifests, faults = match_models(found, find_manifests(args.weights), args.model)
         cases = [files for files in found.cases if files.id in manifests]
     except (InputError, ChoiceError, ManifestError) as error:
         raise SystemExit(str(error)) from error
+    for id, fault in faults.items():
+        print(f"{id}  left out: {fault}", file=sys.stderr)
     engine = Engine(choose_device(args.device), keeps=True)
     worst = 1.0
     for files in cases:
