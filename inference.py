@@ -24,7 +24,7 @@ from challenge.scheme import restrict, unusual_shares, unwritten_mm3, volumes_mm
 from challenge.server import Work, WorkError, serve
 from challenge.summary import Outcome, summarise
 from ensemble.budget import Budget, Turns
-from ensemble.choice import ChoiceError, match_models
+from ensemble.choice import ChoiceError, gap_accepted_by, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.threads import cores
 from postprocess import refine
@@ -87,6 +87,7 @@ def finish_case(
         "named": files.scheme,
         "output": str(files.output),
         "absent": list(files.absent),
+        "absent_accepted_by": gap_accepted_by(files, model),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "volumes_mm3": {name: volumes[name] for name in target.written},
@@ -126,9 +127,11 @@ class Desk:
         args = self.args
         try:
             check_paths(args)
-            found = find_cases(args.input, args.missing_sequences)
+            found = find_cases(args.input)
             log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
-            manifests, faults = match_models(found, find_manifests(args.weights), args.model)
+            manifests, faults = match_models(
+                found, find_manifests(args.weights), args.model, args.missing_sequences
+            )
             ready = {path: self.make_ready(path) for path in sorted(set(manifests.values()))}
             jobs = [(f, ready[manifests[f.id]]) for f in found.cases if f.id in manifests]
             engine = self.engine = self.engine or make_engine(args, keeps=len(jobs) > 1)

@@ -52,6 +52,7 @@ class Case:
     id: str
     images: Mapping[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
+    absent: tuple[str, ...] = ()  # sequences whose image is zeros in place of a scan
     orientation: str | None = None  # axis code of the arrays, where it is known
     stored_orientation: str | None = None  # axis code of the files
 
@@ -114,7 +115,8 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
     stored = anchor.orientation
-    return Case(files.id, images, anchor.spacing_mm, stored, stored).oriented(orientation)
+    case = Case(files.id, images, anchor.spacing_mm, files.absent, stored, stored)
+    return case.oriented(orientation)
 
 
 def read_scan(path: Path) -> Volume:

@@ -38,8 +38,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--backend", default="auto", metavar="NAME", help="what runs networks; default: measured")
     add("--time-limit", type=seconds, metavar="SECONDS",
         help="for the whole folder; default: the platform's")  # fmt: skip
-    gaps = "take cases that lack sequences, if the model was trained for that; default: fail"
-    add("--missing-sequences", action="store_true", help=gaps)
+    gaps = "run cases that lack sequences, or let them fail; default: as each model's manifest says"
+    add("--missing-sequences", action=argparse.BooleanOptionalAction, help=gaps)
     add("--record", type=Path, metavar="FILE", help="write a JSON run record")
     parser.set_defaults(strict=False, serves=serves)
     stop = parser.add_mutually_exclusive_group()

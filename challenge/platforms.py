@@ -73,10 +73,10 @@ BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24
 
 
-def find_cases(folder: Path, gaps: bool = False) -> Found:
+def find_cases(folder: Path) -> Found:
     """Recognise the platform of an input folder and list its cases.
 
-    `gaps`: a BraTS case that lacks sequences is a case all the same, and says which.
+    A BraTS case that lacks sequences is a case, and says which; a model decides whether to take it.
 
     Raises:
         InputError: the folder is missing, empty, or fits no platform.
@@ -84,20 +84,20 @@ def find_cases(folder: Path, gaps: bool = False) -> Found:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such input folder")
     try:
-        return _find_cases(folder, gaps)
+        return _find_cases(folder)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _find_cases(folder: Path, gaps: bool) -> Found:
+def _find_cases(folder: Path) -> Found:
     if (folder / "inputs.json").is_file():
         return grand_challenge_case(folder, _socket_of(folder / "inputs.json"))
     if (folder / "images").is_dir():
         return grand_challenge_case(folder, _socket_folder(folder / "images"))
-    return brats_cases(folder, gaps)
+    return brats_cases(folder)
 
 
-def brats_cases(folder: Path, gaps: bool = False) -> Found:
+def brats_cases(folder: Path) -> Found:
     """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name."""
     images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for path in files_at_most_one_folder_down(folder):
@@ -105,9 +105,7 @@ def brats_cases(folder: Path, gaps: bool = False) -> Found:
             images[match["id"]].append((match["sequence"], path))
     if not images:
         raise InputError(f"{folder}: no case found (no <ID>-t1n/-t1c/-t2w/-t2f.nii.gz)")
-    faults = {
-        id: fault for id, found in sorted(images.items()) if (fault := _fault(id, found, gaps))
-    }
+    faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(found))}
     cases = [_brats_case(id, dict(images[id])) for id in sorted(images) if id not in faults]
     return Found("brats-folder", tuple(cases), faults)
 
@@ -124,30 +122,39 @@ def grand_challenge_case(folder: Path, socket: Socket) -> Found:
     return Found("grand-challenge", (case,), {})
 
 
+def gap_of(files: CaseFiles) -> str:
+    """Say which sequences a case lacks, and which files were found of it."""
+    present = ", ".join(sorted(path.name for path in files.images.values()))
+    home = files.images[files.geometry_from].parent
+    return f"{home}: missing {', '.join(files.absent)} (found {present})"
+
+
 def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder, flat or one folder a case, in order."""
+    """Yield what lies in a folder, flat or one folder a case, in order.
+
+    What has a file's name and is none (a pipe, a link to nothing) is yielded too: it was meant.
+    """
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue  # what desktop systems leave behind
         if entry.is_dir():
-            yield from sorted(path for path in entry.iterdir() if path.is_file())
+            yield from sorted(entry.iterdir())
         else:
             yield entry
 
 
-def _fault(id: str, found: list[tuple[str, Path]], gaps: bool) -> str | None:
+def _fault(found: list[tuple[str, Path]]) -> str | None:
     """Say why the images found under one case id do not make one case, or None."""
     folders = sorted({str(path.parent) for _, path in found})
     if len(folders) > 1:
         return f"two cases with one id, in {' and '.join(folders)}"
-    counts = Counter(sequence for sequence, _ in found)
-    for sequence in _sequences_of(id):
-        names = ", ".join(path.name for s, path in found if s == sequence)
-        if counts[sequence] > 1:
+    for sequence, count in Counter(sequence for sequence, _ in found).items():
+        if count > 1:
+            names = ", ".join(path.name for s, path in found if s == sequence)
             return f"{folders[0]}: duplicate {sequence} ({names})"
-        if counts[sequence] == 0 and not gaps:
-            present = ", ".join(sorted(path.name for _, path in found))
-            return f"{folders[0]}: missing {sequence} (found {present})"
+    for _, path in found:  # there, so not missing: no model may answer as if it were
+        if not path.is_file():
+            return f"{path}: no file, but a folder, a device, a pipe or a link to nothing"
     return None
 
 

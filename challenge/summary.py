@@ -23,7 +23,8 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
     """Yield what a user should know of a case that has an answer all the same."""
     challenge, name = outcome["answers"], outcome["named"]
     if outcome["absent"]:
-        yield f"without {', '.join(outcome['absent'])}, less certain"
+        by = outcome["absent_accepted_by"]
+        yield f"without {', '.join(outcome['absent'])}, less certain; accepted by {by}"
     if name not in (None, challenge):
         yield f"is named as of {name}; the model answers {challenge}, whose labels are written"
     for label, mm3 in outcome["unwritten_mm3"].items():

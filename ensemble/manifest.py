@@ -26,6 +26,7 @@ from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
 SCHEMA = 3
 READABLE = (1, 2, SCHEMA)
 MANIFEST = "MANIFEST.json"
+ACCEPTS_MISSING = ("accepts_missing", "missing_sequences")  # the key of settings, and its old name
 
 
 class ManifestError(Refusal):
@@ -148,10 +149,21 @@ def answer_fault(scheme: Scheme, name: str) -> str | None:
     return None
 
 
-def bears_gaps(path: Path) -> bool:
-    """Tell whether a model was trained on cases that lack sequences."""
+def accepts_missing(path: Path) -> bool:
+    """Tell whether a model takes cases that lack sequences: `accepts_missing` of its settings.
+
+    Older manifests call it `missing_sequences`. Without either it does not.
+
+    Raises:
+        ManifestError: it is neither true nor false.
+    """
     settings = read_manifest(path).get("settings")
-    return isinstance(settings, dict) and settings.get("missing_sequences") is True
+    if not isinstance(settings, dict):
+        return False
+    key = next((key for key in ACCEPTS_MISSING if key in settings), None)
+    if key is not None and not isinstance(settings[key], bool):
+        raise ManifestError(f"{path}: {key} is {settings[key]!r}, neither true nor false")
+    return key is not None and bool(settings[key])
 
 
 def verify_model(path: Path) -> Model:

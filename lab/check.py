@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseFiles
-from challenge.platforms import BRATS_ID, SCHEME_OF_TASK, Found, InputError, find_cases
+from challenge.platforms import BRATS_ID, SCHEME_OF_TASK, Found, InputError, find_cases, gap_of
 from challenge.scheme import SCHEMES, Scheme, unusual_shares
 from lab.grid_difference import grid_difference
 from lab.label_format import count_values, describe_counts, read_label_file
@@ -59,6 +59,8 @@ def check_outputs(found: Found, outputs: Outputs, scheme: Scheme | None) -> list
     `scheme` overrides what the cases' names speak of.
     """
     findings = [Finding(id, f"input: {fault}") for id, fault in found.faults.items()]
+    lacking = [files for files in found.cases if files.absent]
+    findings += [Finding(files.id, f"input: {gap_of(files)}", "WARN") for files in lacking]
     findings += outputs.findings
     cases = {case.id: case for case in found.cases}
     for id, path in outputs.files:

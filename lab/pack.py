@@ -71,8 +71,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step", type=float, default=0.5, help="tile step as a share of the patch")
     parser.add_argument("--artefact", type=Path, metavar="DIR", help="post-processing to ship")
     parser.add_argument("--data", default="", help="what it was trained on, for the model card")
-    gaps = "the members were trained on cases that lack sequences too"
-    parser.add_argument("--missing-sequences", action="store_true", help=gaps)
+    gaps = "run cases that lack sequences: the members were trained on such cases too"
+    parser.add_argument("--missing-sequences", "--accepts-missing", action="store_true", help=gaps)
     turned = "axis order such as RAS that images are brought into; default: what the training says"
     parser.add_argument("--orientation", metavar="CODE", help=turned)
     cases = "nnU-Net raw folder of the training, whose images' axes are recorded"
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         "settings": {
             "mirroring": args.mirroring,
             "step": args.step,
-            **({"missing_sequences": True} if args.missing_sequences else {}),
+            **({"accepts_missing": True} if args.missing_sequences else {}),
         },
         "members": [],
         "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},

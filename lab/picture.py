@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw, and say where."""
     try:
-        cases = find_cases(args.input, gaps=True).cases
+        cases = find_cases(args.input).cases
     except InputError as error:
         raise SystemExit(str(error)) from error
     if len(cases) != 1:

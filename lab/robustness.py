@@ -5,6 +5,7 @@ the whole tumour to what the same model says of the same case as it is.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,10 +58,12 @@ def run(args: argparse.Namespace) -> int:
     """Print a row a way; exit code 1 where an answer changed too much."""
     try:
         found = find_cases(args.input)
-        manifests, _ = match_models(found, find_manifests(args.weights), args.model)
+        manifests, faults = match_models(found, find_manifests(args.weights), args.model)
         cases = [files for files in found.cases if files.id in manifests]
     except (InputError, ChoiceError, ManifestError) as error:
         raise SystemExit(str(error)) from error
+    for id, fault in faults.items():
+        print(f"{id}  left out: {fault}", file=sys.stderr)
     engine = Engine(choose_device(args.device), keeps=True)
     worst = 1.0
     for files in cases:
@@ -90,7 +93,11 @@ def rows_of(case: Case, answered: Callable[[Case], np.ndarray]) -> Iterator[Row]
 
 
 def spoilt_cases(case: Case) -> Iterator[tuple[str, Case]]:
-    """Yield the case spoilt in one way after the other, one sequence at a time and all at once."""
+    """Yield the case spoilt in one way after the other, one sequence at a time and all at once.
+
+    A sequence that was not handed in is nothing that could be spoilt.
+    """
+    scans = {s: image for s, image in case.images.items() if s not in case.absent}
     each: Mapping[str, Spoil] = {
         "x 0.1": lambda image, _: image * np.float32(0.1),
         "x 10": lambda image, _: image * np.float32(10),
@@ -101,12 +108,12 @@ def spoilt_cases(case: Case) -> Iterator[tuple[str, Case]]:
         "bias field": biased, f"noise, SNR {SNR:g}": noisy, f"slices of {SLICE_MM:g} mm": thick,
     }  # fmt: skip
     for name, spoil in each.items():
-        for sequence, image in case.images.items():
+        for sequence, image in scans.items():
             images = {**case.images, sequence: spoil(image, case)}
             yield f"{sequence} {name}", replace(case, images=images)
     for name, spoil in both.items():
-        images = {sequence: spoil(image, case) for sequence, image in case.images.items()}
-        yield f"all {name}", replace(case, images=images)
+        spoilt = {sequence: spoil(image, case) for sequence, image in scans.items()}
+        yield f"all {name}", replace(case, images={**case.images, **spoilt})
 
 
 def biased(image: np.ndarray, case: Case) -> np.ndarray:

@@ -10,6 +10,7 @@ once. The values are those of the plain extractor.
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -44,6 +45,14 @@ class FeatureError(ValueError):
     """A mask has no features; the message says why in plain words."""
 
 
+class _Quiet:
+    """How many cases are being described now, and the level of PyRadiomics' logger before."""
+
+    lock = threading.Lock()
+    cases = 0
+    level = logging.NOTSET
+
+
 def settings_hash(settings: Mapping[str, Any]) -> str:
     """Return the sha256 of extractor settings, whatever their order."""
     return hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()
@@ -64,13 +73,15 @@ def radiomic_features(
         One value a name, float64, all finite.
 
     Raises:
-        FeatureError: the mask is empty, one voxel or flat, an image is missing, or a feature is
-            not finite.
+        FeatureError: the mask is empty, one voxel or flat, an image that a feature needs is
+            missing, was not handed in (`case.absent`) or is constant, PyRadiomics cannot describe
+            it, or a feature is not finite.
     """
     component = largest_component(tumour)
     check_describable(component)
     described = {name.split("_")[0] for name in names}
-    if missing := sorted(described - {"shape", *case.images}):
+    at_hand = set(case.images) - set(case.absent)  # zeros in place of a scan are no scan
+    if missing := sorted(described - {"shape", *at_hand}):
         raise FeatureError(f"no image of sequence {', '.join(missing)}")
     needed = {s: image for s, image in case.images.items() if s in described}
     values = describe(replace(case, images=needed), component, settings)
@@ -93,7 +104,15 @@ def check_describable(mask: np.ndarray) -> None:
 
 
 def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[str, float]:
-    """Compute every feature of a bool mask (z, y, x), by name."""
+    """Compute every feature of a bool mask (z, y, x), by name.
+
+    Raises:
+        FeatureError: an image is constant, or PyRadiomics fails; the message says at which one.
+        ValueError: an image has another shape than the mask, which is a fault of the program.
+    """
+    for sequence, array in case.images.items():
+        if array.shape != mask.shape:
+            raise ValueError(f"{case.id}: {sequence} {array.shape}, the mask {mask.shape}")
     box = box_of(mask)
     mask_crop = _image(mask[box].astype(np.uint8), case.spacing_mm)
     with _quiet_radiomics():
@@ -101,16 +120,24 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
 
         extractor = RadiomicsFeatureExtractor(**{**settings, "additionalInfo": False})
         extractor.enabledFeatures = {"shape": SHAPE}
-        bounds = [edge for size in mask_crop.GetSize() for edge in (0, size - 1)]
-        values = extractor.computeShape(
-            mask_crop, mask_crop, np.array(bounds), **extractor.settings
-        )
+        bounds = np.array([edge for size in mask_crop.GetSize() for edge in (0, size - 1)])
+        with _failures_of("the tumour's shape"):
+            values = extractor.computeShape(mask_crop, mask_crop, bounds, **extractor.settings)
         extractor.enabledFeatures = INTENSITY
         for sequence, array in case.images.items():
+            check_varies(array, box, sequence)
             crop = _image(_normalised(array, box, settings), case.spacing_mm)
-            found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
+            with _failures_of(f"sequence {sequence}"):
+                found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
             values.update(found)
     return {name.removeprefix("original_"): float(value) for name, value in values.items()}
+
+
+def check_varies(array: np.ndarray, box: tuple[slice, ...], sequence: str) -> None:
+    """Raise FeatureError for a constant image (z, y, x): no z-scores, or numbers of no meaning."""
+    first = array[box].flat[0]
+    if (array[box] == first).all() and (array == first).all():  # the box alone is quick to read
+        raise FeatureError(f"the image of sequence {sequence} is constant, every voxel {first:g}")
 
 
 def _image(array: np.ndarray, spacing_mm: tuple[float, float, float]) -> SimpleITK.Image:
@@ -137,13 +164,37 @@ def _normalised(
 
 
 @contextmanager
+def _failures_of(described: str) -> Iterator[None]:
+    """Turn whatever PyRadiomics raises into FeatureError.
+
+    It raises ValueError for what cannot be binned, MemoryError for too many grey levels, and what
+    numpy and its own C code raise, all undocumented.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        name = type(error).__name__.lstrip("_")
+        raise FeatureError(f"PyRadiomics cannot describe {described} ({name}: {reason})") from error
+
+
+@contextmanager
 def _quiet_radiomics() -> Iterator[None]:
-    """Keep PyRadiomics' log lines out of ours; the failures they tell of end as FeatureError."""
+    """Keep PyRadiomics' log lines out of ours; the failures they tell of end as FeatureError.
+
+    Cases may be described side by side: the first one silences, the last one gives the level back.
+    """
     import radiomics  # its import sets its logger up, which must come before the level is read
 
-    before = radiomics.logger.level
-    radiomics.logger.setLevel(logging.CRITICAL + 1)
+    with _Quiet.lock:
+        if _Quiet.cases == 0:
+            _Quiet.level = radiomics.logger.level
+            radiomics.logger.setLevel(logging.CRITICAL + 1)
+        _Quiet.cases += 1
     try:
         yield
     finally:
-        radiomics.logger.setLevel(before)
+        with _Quiet.lock:
+            _Quiet.cases -= 1
+            if _Quiet.cases == 0:
+                radiomics.logger.setLevel(_Quiet.level)

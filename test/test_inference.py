@@ -156,39 +156,68 @@ def test_strict_stops_at_the_first_failure(tmp_path: Path, run: Callable[..., in
     assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
 
 
-def test_missing_modality_and_a_sound_case(tmp_path: Path, run: Callable[..., int]):
+def test_missing_modality_and_a_sound_case(tmp_path: Path, run: Callable[..., int], capfd):
     files.write_brats_case(tmp_path / "in", GLI[0], sequences=("t1n", "t1c"))
     files.write_brats_case(tmp_path / "in", GLI[1])
     assert run() == 1
     assert written(tmp_path / "out") == [f"{GLI[1]}.nii.gz"]
+    last = capfd.readouterr().err.strip().splitlines()[-1]
+    names = f"{GLI[0]}-t1c.nii.gz, {GLI[0]}-t1n.nii.gz"
+    assert f"{tmp_path / 'in'}: missing t2w, t2f (found {names}); no model that fits" in last
 
 
-def test_missing_sequences_are_asked_for_and_declared(
-    tmp_path: Path, weights: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+@pytest.fixture
+def bearing(tmp_path: Path, weights: Path) -> Path:
+    """The glioma ensemble, as if it had been trained on cases that lack sequences."""
+    folder = tmp_path / "bearing" / "gli"
+    shutil.copytree(weights / "gli", folder)
+    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    manifest["settings"]["accepts_missing"] = True
+    (folder / "MANIFEST.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_missing_sequences_are_the_manifests_decision(
+    tmp_path: Path, bearing: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ):
-    """Off by default; on, only a model that was trained for it answers, as for sequences of 0."""
+    """Platforms pass no arguments: a model that was trained for gaps answers, as for zeros."""
     files.write_brats_case(tmp_path / "in" / GLI[0], GLI[0], sequences=("t1c", "t2f"))
-    assert run() == 1
-    assert run("--missing-sequences") == 2
-    assert f"case {GLI[0]} lacks t1n, t2w; no model was trained for that" in capfd.readouterr().err
-    bearing = tmp_path / "bearing" / "gli"
-    shutil.copytree(weights / "gli", bearing)
-    manifest = json.loads((bearing / "MANIFEST.json").read_text())
-    manifest["settings"]["missing_sequences"] = True
-    (bearing / "MANIFEST.json").write_text(json.dumps(manifest))
-    flags = ["--missing-sequences", "--weights", str(bearing), "--record"]
-    assert run(*flags, str(tmp_path / "r.json")) == 0
+    flags = ["--weights", str(bearing), "--record", str(tmp_path / "r.json")]
+    assert run(*flags) == 0
     told = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
     assert told["absent"] == ["t1n", "t2w"]
-    assert "without t1n, t2w, less certain" in capfd.readouterr().out
+    assert told["absent_accepted_by"] == "the manifest of gli"
+    warned = (
+        f"WARNING case={GLI[0]} without t1n, t2w, less certain; accepted by the manifest of gli"
+    )
+    assert warned in capfd.readouterr().out
     labels = np.asarray(nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").dataobj)
     # By hand: the members on the two scans and two of nothing.
-    case = read_case(find_cases(tmp_path / "in", gaps=True).cases[0])
+    case = read_case(find_cases(tmp_path / "in").cases[0])
     assert not case.images["t1n"].any()
+    assert case.absent == ("t1n", "t2w")
     model = verify_model(bearing / "MANIFEST.json")
     *_, whole = predict(case, model, Engine(torch.device("cpu")))
     by_hand = labels_from(whole.probabilities, model.head, model.scheme)
     np.testing.assert_array_equal(labels, by_hand.transpose(2, 1, 0))
+
+
+def test_the_switch_overrides_the_manifest_both_ways(
+    tmp_path: Path, bearing: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    files.write_brats_case(tmp_path / "in" / GLI[0], GLI[0], sequences=("t1c", "t2f"))
+    assert run("--weights", str(bearing), "--no-missing-sequences") == 1
+    told = capfd.readouterr().err
+    assert "missing t1n, t2w (found" in told and "; --no-missing-sequences refuses that" in told
+    assert written(tmp_path / "out") == []
+    assert run() == 1  # a manifest that says nothing accepts nothing
+    assert "no model that fits accepts that (gli)" in capfd.readouterr().err
+    assert run("--missing-sequences", "--record", str(tmp_path / "r.json")) == 0
+    by = "--missing-sequences, though the manifest of gli does not"
+    assert f"less certain; accepted by {by}" in capfd.readouterr().out
+    told = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
+    assert told["absent_accepted_by"] == by
+    assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
 
 
 def run_seeing_cavities(folder: Path, *flags: str) -> int:

@@ -67,7 +67,7 @@ def slice_of(made: Patient, kind: str) -> Slice:
 
 def real_slices(folder: Path) -> Iterable[Slice]:
     """Cut real cases through their middle, where FLAIR (else the first sequence) is brightest."""
-    for files in find_cases(folder, gaps=True).cases:
+    for files in find_cases(folder).cases:
         read = {s: read_turned(path) for s, path in files.images.items()}
         arrays = {s: array for s, (array, _) in read.items()}
         _, y_mm, x_mm = next(iter(read.values()))[1]

@@ -1,4 +1,7 @@
-"""Folders laid out wrongly: names, links, strays, and inputs.json of every kind."""
+"""Folders laid out wrongly: names, links, strays, and inputs.json of every kind.
+
+A case that lacks a sequence is taken, as the weights that ship accept that; its labels are others.
+"""
 
 import json
 import os
@@ -26,9 +29,10 @@ def malformed() -> Iterator[Malformed]:
     """Yield each of them."""
     for sequence in SEQUENCES:
         missing = f"missing {sequence}"
-        yield Malformed(missing, "brats", _without(sequence), REFUSED, missing)
+        yield Malformed(missing, "brats", _without(sequence), TAKEN, same=False)
     for name, (spoil, code, told) in LAYOUTS.items():
-        yield Malformed(name, "brats", spoil, code, told, same=spoil is not _swapped)
+        same = spoil not in (_swapped, _deep)
+        yield Malformed(name, "brats", spoil, code, told, same=same)
     for name, id in IDS.items():
         yield Malformed(f"id {name}", "brats", _renamed(id), TAKEN, id=id)
     for name, content in INPUTS_JSON.items():
@@ -147,17 +151,17 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], int, str]] = {
     "two sequences swapped": (_swapped, TAKEN, ""),
     "10,000 stray files": (_strays, TAKEN, ""),
     "hidden copies of another system": (_hidden_copies, TAKEN, ""),
-    "a scan two folders down": (_deep, REFUSED, "missing t2w"),
+    "a scan two folders down": (_deep, TAKEN, ""),
     "a folder that leads back": (_loop, TAKEN, ""),
-    "a folder for a scan": (_folder_for_a_scan, REFUSED, "missing t2w"),
-    "a pipe for a scan": (_pipe, REFUSED, "missing t2w"),
+    "a folder for a scan": (_folder_for_a_scan, REFUSED, f"{NAME}: no file"),
+    "a pipe for a scan": (_pipe, REFUSED, f"{NAME}: no file"),
     "a link to a scan elsewhere": (_linked(_elsewhere), TAKEN, ""),
-    "a link to nothing": (_linked(lambda _: "nowhere.nii.gz"), REFUSED, "missing t2w"),
-    "a link to itself": (_linked(lambda folder: scan_of(folder)), REFUSED, "missing t2w"),
-    "a link to a device": (_linked(lambda _: "/dev/zero"), REFUSED, "missing t2w"),
+    "a link to nothing": (_linked(lambda _: "nowhere.nii.gz"), REFUSED, f"{NAME}: no file"),
+    "a link to itself": (_linked(lambda folder: scan_of(folder)), REFUSED, f"{NAME}: no file"),
+    "a link to a device": (_linked(lambda _: "/dev/zero"), REFUSED, f"{NAME}: no file"),
     "a link to passwords": (_linked(lambda _: "/etc/passwd"), REFUSED, NAME),
     "a link to its own memory": (_linked(lambda _: "/proc/self/mem"), REFUSED, NAME),
-    "a link to a folder": (_linked(lambda folder: folder), REFUSED, "missing t2w"),
+    "a link to a folder": (_linked(lambda folder: folder), REFUSED, f"{NAME}: no file"),
 }
 IDS = {
     "with spaces": "BraTS GLI 1", "in unicode": "Ärztin-μ-脳", "with dots": "a..b",

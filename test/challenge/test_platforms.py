@@ -1,5 +1,6 @@
 """Where cases come from: every layout that the platforms use, and what they must not contain."""
 
+import os
 from pathlib import Path
 
 import files
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenge.platforms import BRATS_FILE, InputError, find_cases
+from challenge.platforms import BRATS_FILE, InputError, find_cases, gap_of
 
 ID = "BraTS-GLI-00005-100"
 
@@ -63,9 +64,11 @@ def test_radiotherapy_cases_have_one_scan(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path, "BraTS-MEN-00012-000", sequences=["t1c"])
     found = find_cases(tmp_path)
     assert [(case.id, case.scheme) for case in found.cases] == [
-        ("BraTS-MEN-RT-0012-1", "brats-men-rt")
+        ("BraTS-MEN-00012-000", "brats-men"),
+        ("BraTS-MEN-RT-0012-1", "brats-men-rt"),
     ]
-    assert set(found.faults) == {"BraTS-MEN-00012-000"}
+    assert [case.absent for case in found.cases] == [("t1n", "t2w", "t2f"), ()]
+    assert found.faults == {}
 
 
 def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
@@ -76,11 +79,10 @@ def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / "d", "BraTS-GLI-00003-000")
     files.write_brats_case(tmp_path / "e", "BraTS-GLI-00004-000")
     found = find_cases(tmp_path)
-    assert [case.id for case in found.cases] == ["BraTS-GLI-00004-000"]
-    faults = [found.faults[f"BraTS-GLI-0000{i}-000"] for i in (1, 2, 3)]
-    assert "missing t1c" in faults[0] and str(tmp_path / "a") in faults[0]
-    assert "duplicate t1n" in faults[1] and "BraTS-GLI-00002-000_t1n.nii.gz" in faults[1]
-    assert "two cases with one id" in faults[2] and str(tmp_path / "d") in faults[2]
+    assert [case.id for case in found.cases] == ["BraTS-GLI-00001-000", "BraTS-GLI-00004-000"]
+    faults = [found.faults[f"BraTS-GLI-0000{i}-000"] for i in (2, 3)]
+    assert "duplicate t1n" in faults[0] and "BraTS-GLI-00002-000_t1n.nii.gz" in faults[0]
+    assert "two cases with one id" in faults[1] and str(tmp_path / "d") in faults[1]
 
 
 @pytest.mark.parametrize("key", ["socket", "interface", None])
@@ -141,12 +143,37 @@ def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: s
     assert (match["id"], match["sequence"]) == (id, sequence)
 
 
-def test_a_case_that_lacks_sequences_is_one_where_gaps_are_asked_for(tmp_path: Path) -> None:
+def test_a_case_that_lacks_sequences_is_one_and_tells_which(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / ID, ID, sequences=("t2f", "t2w"))
-    assert "missing t1n" in find_cases(tmp_path).faults[ID]
-    found = find_cases(tmp_path, gaps=True)
+    found = find_cases(tmp_path)
     assert not found.faults
     (case,) = found.cases
     assert set(case.images) == {"t2f", "t2w"}
     assert case.absent == ("t1n", "t1c")
     assert case.geometry_from == "t2f"
+    names = f"{ID}-t2f.nii.gz, {ID}-t2w.nii.gz"
+    assert gap_of(case) == f"{tmp_path / ID}: missing t1n, t1c (found {names})"
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["nested", "flat"])
+@pytest.mark.parametrize("kind", ["link to nothing", "link to itself", "pipe", "device", "folder"])
+def test_a_scan_that_is_there_and_no_file_is_not_missing(
+    tmp_path: Path, kind: str, nested: bool
+) -> None:
+    """A model that accepts missing sequences must not answer as if nothing had been handed in."""
+    home = files.write_brats_case(tmp_path / ID if nested else tmp_path, ID)
+    path = home / f"{ID}-t2w.nii.gz"
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        target = {"link to nothing": "nowhere", "link to itself": path.name, "device": "/dev/zero"}
+        path.symlink_to(target[kind])
+    found = find_cases(tmp_path)
+    if kind == "folder" and not nested:  # a folder of its own, which holds no scan
+        assert [case.absent for case in found.cases] == [("t2w",)]
+        return
+    assert found.cases == ()
+    assert f"{path}: no file" in found.faults[ID]

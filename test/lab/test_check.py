@@ -40,7 +40,7 @@ def test_the_samples_of_the_repository_are_clean(
 
 def test_a_fault_of_the_input_is_told_beside_the_missing_output(brats: Path, say: Say) -> None:
     (brats / "input" / FIRST / f"{FIRST}-t2f.nii.gz").unlink()
-    only(say(brats), FIRST, "input:", "missing t2f")
+    assert only(say(brats), FIRST, "input:", "missing t2f") == "WARN"
     (brats / "output" / FILE).unlink()
     code, lines = say(brats)
     assert code == 1

@@ -9,7 +9,7 @@ import tiny
 import torch
 
 from challenge.scheme import SCHEMES
-from ensemble.manifest import verify_model
+from ensemble.manifest import accepts_missing, verify_model
 from lab.__main__ import main as lab
 from lab.checkpoints import read_training_checkpoint, slim_checkpoint
 from lab.label_names import label_names
@@ -40,6 +40,15 @@ def test_a_manifest_tells_everything(tmp_path: Path) -> None:
         0.5,
         False,
     )
+
+
+def test_missing_sequences_are_accepted_where_the_packer_says_so(tmp_path: Path) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
+    for flag in ("--missing-sequences", "--accepts-missing"):
+        manifest = pack(source, tmp_path / flag, flag) / "MANIFEST.json"
+        assert json.loads(manifest.read_text())["settings"]["accepts_missing"] is True
+        assert accepts_missing(manifest)
+    assert not accepts_missing(pack(source, tmp_path / "weights") / "MANIFEST.json")
 
 
 def test_slim_means_half_precision_each_tensor_once_and_stock_opens_it(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is spoilt, and that a drop is told as one; the answer is a function of the test's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,15 @@ def test_one_sequence_is_spoilt_at_a_time_and_the_case_stays_as_it_was(case: Cas
         assert changed == (list(SEQUENCES) if name.startswith("all") else [name.split()[0]]), name
     for sequence, image in case.images.items():
         np.testing.assert_array_equal(image, before[sequence])
+
+
+def test_a_sequence_that_was_not_handed_in_is_left_alone(case: Case) -> None:
+    case.images["t1n"][:] = 0
+    lacking = replace(case, absent=("t1n",))
+    rows = dict(spoilt_cases(lacking))
+    assert len(rows) == 3 * 4 + 3
+    assert not any(name.startswith("t1n") for name in rows)
+    assert not any(spoilt.images["t1n"].any() for spoilt in rows.values())
 
 
 def test_how_much_is_spoilt(case: Case) -> None:

@@ -3,6 +3,7 @@
 import ast
 import csv
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import SimpleITK
 from cubes import GLI, PANTHER, box, make_case
 
 from challenge.case import Case
+from lab.adaptive.recipe import RECIPES
 from postprocess.feature_names import INTENSITY, SHAPE, feature_names
 from postprocess.features import (
     DEFAULT_SETTINGS,
     KNOWN_SETTINGS,
     FeatureError,
+    _quiet_radiomics,
     describe,
     radiomic_features,
     settings_hash,
@@ -117,11 +120,64 @@ def test_a_mask_without_features_says_why(size, told):
         )
 
 
-def test_a_tumour_of_one_grey_level_has_features_or_says_why(tumour):
+SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in RECIPES.items()}}
+every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+
+
+@every_setting
+@pytest.mark.parametrize("flat", ["the tumour", "all but the tumour", "all but the tumour, zero"])
+def test_one_grey_level_in_or_around_the_tumour_has_features(tumour, settings, flat):
     case = make_case(PANTHER)
-    case.images["t1"][tumour] = 100
+    case.images["t1"][tumour if flat == "the tumour" else ~tumour] = 0 if "zero" in flat else 100
     names = feature_names(PANTHER.sequences)
-    assert np.isfinite(radiomic_features(case, tumour, names, DEFAULT_SETTINGS)).all()
+    assert np.isfinite(radiomic_features(case, tumour, names, settings)).all()
+
+
+@every_setting
+def test_zeros_in_place_of_a_scan_are_never_described(tumour, settings):
+    """The scan that was not handed in is zeros in memory, and no number may be made of them."""
+    case = make_case(GLI)
+    names = feature_names(GLI.sequences)
+    others = [name for name in names if not name.startswith("t2w_")]
+    before = radiomic_features(case, tumour, others, settings)
+    case.images["t2w"][:] = 0
+    lacking = replace(case, absent=("t2w",))
+    with pytest.raises(FeatureError, match=r"^no image of sequence t2w$"):
+        radiomic_features(lacking, tumour, names, settings)
+    after = radiomic_features(lacking, tumour, others, settings)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("value", [0, 7.3])
+@pytest.mark.parametrize(
+    "settings", [*SETTINGS.values(), {"binWidth": 5}, {"binCount": 8}],
+    ids=[*SETTINGS, "bin width alone", "bin count alone"],
+)  # fmt: skip
+def test_a_constant_image_says_so(tumour, settings, value):
+    """Without z-scores PyRadiomics would have numbers for it, which tell nothing of a patient."""
+    case = make_case(PANTHER)
+    case.images["t1"][:] = value
+    told = f"^the image of sequence t1 is constant, every voxel {value:g}$"
+    with pytest.raises(FeatureError, match=told):
+        radiomic_features(case, tumour, feature_names(PANTHER.sequences), settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hot", "told"),
+    [
+        ({"binCount": 32}, 1000.001, "ValueError: Too many bins for data range"),
+        ({"binWidth": 50}, 1e9, "MemoryError: "),
+    ],
+)
+def test_whatever_pyradiomics_raises_is_told_as_why(tumour, settings, hot, told):
+    case = make_case(PANTHER)
+    case.images["t1"][:] = 1000
+    case.images["t1"][3, 3, 4] = hot
+    names = feature_names(PANTHER.sequences)
+    with pytest.raises(FeatureError, match=f"PyRadiomics cannot describe sequence t1 .{told}"):
+        radiomic_features(case, tumour, names, settings)
+    shape = [name for name in names if name.startswith("shape_")]
+    assert np.isfinite(radiomic_features(case, tumour, shape, settings)).all()
 
 
 def test_a_value_that_is_not_finite_is_named(tumour, monkeypatch):
@@ -137,6 +193,13 @@ def test_the_extractor_is_quiet_and_its_logger_is_left_as_it_was(tumour, capfd, 
     assert logging.getLogger("radiomics").level in (before, logging.INFO)
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+
+
+def test_a_case_described_beside_another_stays_quiet(tumour):
+    with _quiet_radiomics():  # as another thread does, which ends later
+        describe(make_case(PANTHER), tumour, DEFAULT_SETTINGS)
+        assert not logging.getLogger("radiomics.glcm").isEnabledFor(logging.CRITICAL)
+    assert logging.getLogger("radiomics.glcm").isEnabledFor(logging.CRITICAL)
 
 
 def test_the_hash_does_not_depend_on_order():

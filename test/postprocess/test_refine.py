@@ -113,6 +113,26 @@ def test_a_case_without_an_image_falls_back_aloud(case, labels):
     assert refined.record["fallback"]["reason"] == "no image of sequence t1c, t2f"
 
 
+def test_a_case_that_lacks_a_sequence_falls_back_aloud(case, labels, caplog):
+    case.images["t2w"][:] = 0
+    refined = run(replace(case, absent=("t2w",)), labels, differing())
+    reason = "no image of sequence t2w"
+    assert refined.record["fallback"] == {"name": "identity", "reason": reason}
+    assert f"case-1: {reason}; post-processing falls back to identity" in caplog.messages
+
+
+def test_rules_whose_features_need_present_sequences_alone_still_choose(case, labels):
+    names = ("shape_VoxelVolume", "t1c_firstorder_Mean", "mask_ET_Share")
+    one, none = np.ones(3), np.zeros(3)
+    model = ClusterModel(none == 1, none, one, one * 9, np.array(False), none, np.eye(3), np.eye(3))
+    artefacts = replace(differing(), model=model, feature_names=names)
+    whole = run(case, labels, artefacts).record
+    case.images["t2w"][:] = 0
+    lacking = run(replace(case, absent=("t2w",)), labels, artefacts).record
+    assert whole["distance"] == lacking["distance"] is not None
+    assert lacking["fallback"] is None
+
+
 def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels, monkeypatch):
     def refuse(*_):
         raise AssertionError("not asked for")
@@ -153,7 +173,7 @@ def test_votes_and_probabilities_reach_the_cluster(case, labels):
 
 def test_other_errors_are_not_caught(case, labels):
     case.images["t2f"] = case.images["t2f"][:3]
-    with pytest.raises(IndexError, match="axis 0"):
+    with pytest.raises(ValueError, match=r"case-1: t2f \(3, 14, 16\), the mask \(12, 14, 16\)"):
         run(case, labels, differing())
 
 
