@@ -87,6 +87,7 @@ def finish_case(
         "named": files.scheme,
         "output": str(files.output),
         "absent": list(files.absent),
+        "unused": list(files.unused),
         "absent_accepted_by": gap_accepted_by(files, model),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
@@ -129,11 +130,12 @@ class Desk:
             check_paths(args)
             found = find_cases(args.input)
             log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
-            manifests, faults = match_models(
+            chosen, faults = match_models(
                 found, find_manifests(args.weights), args.model, args.missing_sequences
             )
-            ready = {path: self.make_ready(path) for path in sorted(set(manifests.values()))}
-            jobs = [(f, ready[manifests[f.id]]) for f in found.cases if f.id in manifests]
+            manifests = sorted({choice.manifest for choice in chosen.values()})
+            ready = {path: self.make_ready(path) for path in manifests}
+            jobs = [(choice.files, ready[choice.manifest]) for choice in chosen.values()]
             engine = self.engine = self.engine or make_engine(args, keeps=len(jobs) > 1)
         except USAGE_ERRORS as error:
             return 2, str(error)

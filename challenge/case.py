@@ -43,6 +43,7 @@ class CaseFiles:
     output: Path  # relative to the output folder
     scheme: str | None = None  # the challenge that the case's name or folder speaks of
     absent: tuple[str, ...] = ()  # sequences that were not handed in; read as zeros
+    unused: tuple[str, ...] = ()  # sequences that were handed in, and the model does not take
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,19 @@ cases, so that one bad case never hides the others; a folder that fits no platfo
 """
 
 import json
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseFiles
 from challenge.refusal import Refusal
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
+
+log = logging.getLogger("podium")
 
 
 class InputError(Refusal):
@@ -69,6 +72,7 @@ SCHEME_OF_TASK = {
 }
 BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d+(-\d+)?\Z")
 BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?\Z")
+NUMBERED = re.compile(r"\d\Z")  # as folders of one case are, and "input" or "images" are not
 BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24
 
@@ -98,16 +102,43 @@ def _find_cases(folder: Path) -> Found:
 
 
 def brats_cases(folder: Path) -> Found:
-    """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name."""
-    images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name.
+
+    A case of a folder of its own is called as the folder is, else as its files are.
+    """
+    prefixes: dict[Path, set[str]] = defaultdict(set)
+    scans: list[tuple[str, str, Path]] = []
     for path in files_at_most_one_folder_down(folder):
         if match := BRATS_FILE.match(path.name):
-            images[match["id"]].append((match["sequence"], path))
+            prefixes[path.parent].add(match["id"])
+            scans.append((match["id"], match["sequence"], path))
+    ids = {home: _folder_id(home, names) for home, names in prefixes.items() if home != folder}
+    images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    named: dict[str, str | None] = {}
+    for prefix, sequence, path in scans:
+        id = ids.get(path.parent) or prefix
+        images[id].append((sequence, path))
+        named[id] = _scheme_of(id) or _scheme_of(prefix)
     if not images:
         raise InputError(f"{folder}: no case found (no <ID>-t1n/-t1c/-t2w/-t2f.nii.gz)")
     faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(found))}
-    cases = [_brats_case(id, dict(images[id])) for id in sorted(images) if id not in faults]
+    cases = [
+        _brats_case(id, dict(images[id]), named[id]) for id in sorted(images) if id not in faults
+    ]
     return Found("brats-folder", tuple(cases), faults)
+
+
+def _folder_id(home: Path, prefixes: set[str]) -> str | None:
+    """Return the case's id that a folder's name is, or None: several cases, or a name without one.
+
+    The challenges ask for answers named as the folders, whatever the files in them are called.
+    """
+    if len(prefixes) != 1 or not NUMBERED.search(home.name):
+        return None
+    (prefix,) = prefixes
+    if prefix != home.name:
+        log.warning("case=%s has files named %s; its folder's name counts", home.name, prefix)
+    return home.name
 
 
 def grand_challenge_case(folder: Path, socket: Socket) -> Found:
@@ -158,15 +189,26 @@ def _fault(found: list[tuple[str, Path]]) -> str | None:
     return None
 
 
-def _brats_case(id: str, images: dict[str, Path]) -> CaseFiles:
-    absent = tuple(sequence for sequence in _sequences_of(id) if sequence not in images)
+def _brats_case(id: str, images: dict[str, Path], named: str | None) -> CaseFiles:
+    usual = SCHEMES[named].sequences if named else MRI_SEQUENCES
+    case = CaseFiles(id, images, min(images), Path(f"{id}.nii.gz"), named)
+    return with_sequences(case, tuple(dict.fromkeys((*usual, *images))))
+
+
+def with_sequences(files: CaseFiles, sequences: tuple[str, ...]) -> CaseFiles:
+    """Return a case as a network of these input sequences sees it.
+
+    What it lacks of them is named as absent, what it has beside them as unused.
+    """
+    images = {sequence: path for sequence, path in files.images.items() if sequence in sequences}
     anchor = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
-    return CaseFiles(id, images, anchor, Path(f"{id}.nii.gz"), _scheme_of(id), absent)
-
-
-def _sequences_of(id: str) -> tuple[str, ...]:
-    scheme = _scheme_of(id)
-    return SCHEMES[scheme].sequences if scheme else MRI_SEQUENCES
+    return replace(
+        files,
+        images=images,
+        geometry_from=anchor,
+        absent=tuple(sequence for sequence in sequences if sequence not in images),
+        unused=tuple(sequence for sequence in files.images if sequence not in sequences),
+    )
 
 
 def _scheme_of(id: str) -> str | None:

@@ -25,6 +25,8 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
     if outcome["absent"]:
         by = outcome["absent_accepted_by"]
         yield f"without {', '.join(outcome['absent'])}, less certain; accepted by {by}"
+    if outcome["unused"]:
+        yield f"has {', '.join(outcome['unused'])} too, which the model does not take"
     if name not in (None, challenge):
         yield f"is named as of {name}; the model answers {challenge}, whose labels are written"
     for label, mm3 in outcome["unwritten_mm3"].items():

@@ -58,19 +58,18 @@ def run(args: argparse.Namespace) -> int:
     """Print a row a way; exit code 1 where an answer changed too much."""
     try:
         found = find_cases(args.input)
-        manifests, faults = match_models(found, find_manifests(args.weights), args.model)
-        cases = [files for files in found.cases if files.id in manifests]
+        chosen, faults = match_models(found, find_manifests(args.weights), args.model)
     except (InputError, ChoiceError, ManifestError) as error:
         raise SystemExit(str(error)) from error
     for id, fault in faults.items():
         print(f"{id}  left out: {fault}", file=sys.stderr)
     engine = Engine(choose_device(args.device), keeps=True)
     worst = 1.0
-    for files in cases:
-        model = verify_model(manifests[files.id])
+    for choice in chosen.values():
+        model = verify_model(choice.manifest)
         artefacts = load_artefacts(model.folder, model.scheme)
         try:
-            case = read_case(files)
+            case = read_case(choice.files)
         except CaseError as error:
             raise SystemExit(str(error)) from error
         for row in rows_of(case, partial(answer, model=model, artefacts=artefacts, engine=engine)):

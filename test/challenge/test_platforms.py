@@ -49,6 +49,32 @@ def test_the_challenge_is_read_from_the_id(tmp_path: Path, id: str, scheme: str 
     assert (case.id, case.scheme) == (id, scheme)
 
 
+def test_a_folder_names_its_case_whatever_its_files_are_called(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The challenges ask for the folder's name; a tool before may have cut the files' names."""
+    files.write_brats_case(tmp_path / "BraTS-GoAT-00001-001", "BraTS-GLI-00001-000")
+    files.write_brats_case(tmp_path / "BraTS-GLI-0000002-123", "BraTS-GLI-0000002-123")
+    files.write_brats_case(tmp_path / "007", "BraTS-MET-00007-000")
+    cases = find_cases(tmp_path).cases
+    assert [(case.id, case.scheme) for case in cases] == [
+        ("007", "brats-met-2025"),  # only the files tell
+        ("BraTS-GLI-0000002-123", "brats-gli"),
+        ("BraTS-GoAT-00001-001", "brats-goat"),
+    ]
+    assert [case.output.name for case in cases] == [f"{case.id}.nii.gz" for case in cases]
+    assert "case=007 has files named BraTS-MET-00007-000" in caplog.text
+    assert "BraTS-GLI-0000002-123 has" not in caplog.text
+
+
+def test_a_folder_of_several_cases_or_without_a_number_names_none(tmp_path: Path) -> None:
+    for id in ("BraTS-GLI-00001-000", "BraTS-GLI-00002-000"):
+        files.write_brats_case(tmp_path / "batch-1", id)
+    files.write_brats_case(tmp_path / "scans", "BraTS-GLI-00003-000")
+    ids = [case.id for case in find_cases(tmp_path).cases]
+    assert ids == ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000", "BraTS-GLI-00003-000"]
+
+
 def test_segmentations_and_strangers_are_left_alone(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / ID, ID)
     files.write_nifti(tmp_path / ID / f"{ID}-seg.nii.gz", files.head())

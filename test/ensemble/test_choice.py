@@ -32,18 +32,19 @@ def found(tmp_path: Path) -> Found:
 
 def test_the_manifest_decides(tmp_path: Path, found: Found) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    assert match_models(found, {"bearing": bearing}, None)[0] == dict.fromkeys(
-        (WHOLE, LACKING), bearing
-    )
+    chosen, _ = match_models(found, {"bearing": bearing}, None)
+    assert [(id, each.manifest) for id, each in chosen.items()] == [
+        (WHOLE, bearing), (LACKING, bearing),
+    ]  # fmt: skip
     chosen, faults = match_models(found, {"plain": plain}, None)
-    assert chosen == {WHOLE: plain}
+    assert list(chosen) == [WHOLE]
     assert f"{LACKING}: missing t2w (found {LACKING}-t1c.nii.gz, " in faults[LACKING]
     assert faults[LACKING].endswith("; no model that fits accepts that (plain)")
 
 
 def test_the_user_overrides_both_ways(tmp_path: Path, found: Found) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    assert match_models(found, {"plain": plain}, None, gaps=True)[0][LACKING] == plain
+    assert match_models(found, {"plain": plain}, None, gaps=True)[0][LACKING].manifest == plain
     _, faults = match_models(found, {"bearing": bearing}, None, gaps=False)
     assert faults[LACKING].endswith("; --no-missing-sequences refuses that")
 
@@ -54,7 +55,8 @@ def test_of_two_models_the_one_trained_for_gaps_answers(
 ) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
     (lacking,) = (case for case in found.cases if case.absent)
-    assert choose_model(lacking, {"plain": plain, "bearing": bearing}, None, gaps) == bearing
+    both = {"plain": plain, "bearing": bearing}
+    assert choose_model(lacking, both, None, gaps).manifest == bearing
 
 
 def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: Found) -> None:
@@ -89,7 +91,7 @@ def case(scheme: str | None, *sequences: str) -> CaseFiles:
 
 def chosen(folder: Path, files: CaseFiles, wanted: str | None = None) -> str:
     manifests = {path.parent.name: path for path in sorted(folder.glob("*/MANIFEST.json"))}
-    return choose_model(files, manifests, wanted).parent.name
+    return choose_model(files, manifests, wanted).manifest.parent.name
 
 
 @pytest.mark.parametrize("scheme", ["brats-gli", "brats-ped", "brats-ssa", None])
@@ -144,3 +146,16 @@ def test_a_cavity_may_be_missing_on_either_side(tmp_path: Path) -> None:
     for name in both:
         path = manifest(tmp_path, name, name, *both)
         assert [scheme.name for scheme in answers_of(path)] == [*both]
+
+
+def test_what_a_model_takes_decides_what_a_case_lacks(tmp_path: Path) -> None:
+    """Radiotherapy's planning scan, with no name or another challenge's."""
+    planning = manifest(tmp_path, "planning", "brats-men-rt")
+    choice = choose_model(case(None, "t1c"), {"planning": planning}, None)
+    assert (choice.files.absent, choice.files.unused) == ((), ())
+    choice = choose_model(case("brats-gli"), {"planning": planning}, None)
+    assert choice.files.unused == ("t1n", "t2w", "t2f")
+    assert list(choice.files.images) == [choice.files.geometry_from] == ["t1c"]
+    manifest(tmp_path, "gli", "brats-gli")
+    assert chosen(tmp_path, case(None, "t1c")) == "planning"
+    assert chosen(tmp_path, case(None)) == "gli"
