@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from challenge.case import Case, CaseError, CaseFiles, read_case, write_labels
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
-from challenge.scheme import SCHEMES, restrict, unusual_shares, volumes_mm3
+from challenge.scheme import SCHEMES, restrict, volumes_mm3
 from challenge.server import Work, WorkError, serve
+from challenge.shares import labels_of, unusual_shares
 from ensemble.budget import Budget, Turns
 from ensemble.choice import ChoiceError, gap_accepted_by, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
@@ -87,7 +88,7 @@ def finish_case(
         "absent": list(files.absent),
         "absent_accepted_by": gap_accepted_by(files, model),
         "volumes_mm3": {name: volumes[name] for name in target.written},
-        "unusual": unusual_shares(refined.labels, model.scheme),
+        "unusual": unusual_shares(refined.labels, model.scheme, labels_of(model.head)),
         "refine": refined.record,
     }
 
