@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from challenge.case import Case, CaseError, CaseFiles, read_case, write_labels
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
-from challenge.scheme import restrict, unusual_shares, unwritten_mm3, volumes_mm3
+from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
+from challenge.shares import labels_of, unusual_shares
 from challenge.summary import Outcome, summarise
 from ensemble.budget import Budget, Turns
 from ensemble.choice import ChoiceError, gap_accepted_by, match_models
@@ -93,7 +94,7 @@ def finish_case(
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "volumes_mm3": {name: volumes[name] for name in target.written},
         "unwritten_mm3": unwritten_mm3(refined.labels, model.scheme, target, case.voxel_volume_mm3),
-        "unusual": unusual_shares(refined.labels, model.scheme),
+        "unusual": unusual_shares(refined.labels, model.scheme, labels_of(model.head)),
         "refine": refined.record,
     }
 

@@ -128,26 +128,6 @@ def unwritten_mm3(
     return {name: mm3 for name, mm3 in volumes.items() if mm3 and name not in target.written}
 
 
-def unusual_shares(labels: np.ndarray, scheme: Scheme) -> list[str]:
-    """Say which labels of a label map (z, y, x) take an unusual share of the tumour.
-
-    A swapped label map is silent everywhere else; the ranges in `usual_share` are wide enough for
-    nearly every patient, so a sentence here mostly means that a member's label map is wrong.
-    """
-    counts = np.bincount(labels.ravel(), minlength=256)
-    total = sum(counts[scheme.labels[name]] for name in scheme.regions[scheme.whole])
-    if total == 0:
-        return []
-    sentences = []
-    for name, (low, high) in scheme.usual_share.items():
-        share = counts[scheme.labels[name]] / total
-        if not low <= share <= high:
-            sentences.append(
-                f"{name} is {share:.0%} of {scheme.whole}, usually {low:.0%} to {high:.0%}"
-            )
-    return sentences
-
-
 def volumes_mm3(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> dict[str, float]:
     """Return the volume of each label of a label map (z, y, x), by name."""
     counts = np.bincount(labels.ravel(), minlength=256)

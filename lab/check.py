@@ -13,7 +13,8 @@ import numpy as np
 
 from challenge.case import CaseFiles
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK, Found, InputError, find_cases, gap_of
-from challenge.scheme import SCHEMES, Scheme, unusual_shares
+from challenge.scheme import SCHEMES, Scheme
+from challenge.shares import SeenShares
 from lab.grid_difference import grid_difference
 from lab.label_format import count_values, describe_counts, read_label_file
 from lab.output_names import Finding, Outputs, brats_outputs, grand_challenge_outputs
@@ -63,17 +64,24 @@ def check_outputs(found: Found, outputs: Outputs, scheme: Scheme | None) -> list
     findings += [Finding(files.id, f"input: {gap_of(files)}", "WARN") for files in lacking]
     findings += outputs.findings
     cases = {case.id: case for case in found.cases}
+    shares: dict[str, SeenShares] = {}
     for id, path in outputs.files:
         case = cases.get(id)
-        findings += check_file(id, path, case, scheme or _scheme_of(id, case))
+        findings += check_file(id, path, case, scheme or _scheme_of(id, case), shares)
+    for name, seen in shares.items():
+        if unjudged := seen.left_out():
+            print(f"{name}: {unjudged}", file=sys.stderr)
     return findings
 
 
-def check_file(id: str, path: Path, case: CaseFiles | None, scheme: Scheme | None) -> list[Finding]:
+def check_file(
+    id: str, path: Path, case: CaseFiles | None, scheme: Scheme | None,
+    shares: dict[str, SeenShares],
+) -> list[Finding]:  # fmt: skip
     """Check format, geometry and labels of one output file.
 
     Without `case` (its input is faulty) the geometry stays unchecked, and without `scheme` the
-    label set, which is a finding of its own.
+    label set, which is a finding of its own. `shares` holds what was seen of each scheme so far.
     """
     file = read_label_file(path)
     findings = [Finding(id, fault) for fault in file.faults]
@@ -81,10 +89,12 @@ def check_file(id: str, path: Path, case: CaseFiles | None, scheme: Scheme | Non
         return findings
     if case and (difference := grid_difference(path, case.images[case.geometry_from])):
         findings.append(Finding(id, difference.what, "FAULT" if difference.moved else "WARN"))
-    return findings + check_labels(id, file.values, scheme)
+    return findings + check_labels(id, file.values, scheme, shares)
 
 
-def check_labels(id: str, values: np.ndarray, scheme: Scheme | None) -> list[Finding]:
+def check_labels(
+    id: str, values: np.ndarray, scheme: Scheme | None, shares: dict[str, SeenShares]
+) -> list[Finding]:  # fmt: skip
     """Check the values of a label map (z, y, x): known, not uniform, not implausibly shared."""
     counts = count_values(values)
     found, known = set(counts), _known_values([scheme] if scheme else SCHEMES.values())
@@ -98,7 +108,8 @@ def check_labels(id: str, values: np.ndarray, scheme: Scheme | None) -> list[Fin
         what += describe_counts(foreign) + "".join(f"; {hint}" for hint in _hints(found, scheme))
         return [*findings, Finding(id, what)]
     if scheme:
-        findings += _plausible(id, values, found, scheme)
+        findings += _plausible(id, values, scheme, shares)
+        findings += _renumbered(id, found, scheme)
     return findings + _uniform(id, found, scheme)
 
 
@@ -121,16 +132,20 @@ def _hints(found: set[np.generic], scheme: Scheme | None) -> Iterator[str]:
 
 
 def _plausible(
-    id: str, values: np.ndarray, found: set[np.generic], scheme: Scheme
-) -> list[Finding]:
+    id: str, values: np.ndarray, scheme: Scheme, shares: dict[str, SeenShares]
+) -> list[Finding]:  # fmt: skip
     """Warn of what a wrong label map looks like when each of its values is allowed."""
-    sentences = []
-    if set(scheme.regions[scheme.whole]) <= set(scheme.written):  # else the share's whole lacks
-        sentences = unusual_shares(values.astype(np.uint8), scheme)
-    # Where 4 is something else, a case without ET but with NETC is rare. PED numbers otherwise.
+    if not set(scheme.regions[scheme.whole]) <= set(scheme.written):
+        return []  # the outputs never hold the whole that shares are of
+    seen = shares.setdefault(scheme.name, SeenShares(scheme))
+    return [Finding(of, told, "WARN") for of, told in seen.add(id, values.astype(np.uint8))]
+
+
+def _renumbered(id: str, found: set[np.generic], scheme: Scheme) -> list[Finding]:
+    """Warn where 4 may stand for ET: NETC without ET is rare. PED numbers otherwise."""
     if scheme.labels.get("ET") == 3 and {1, 2, 4} <= found and 3 not in found:
-        sentences.append(f"labels 1, 2 and 4 without 3: {OLD_CONVENTION}")
-    return [Finding(id, sentence, "WARN") for sentence in sentences]
+        return [Finding(id, f"labels 1, 2 and 4 without 3: {OLD_CONVENTION}", "WARN")]
+    return []
 
 
 def _uniform(id: str, found: set[np.generic], scheme: Scheme | None) -> list[Finding]:

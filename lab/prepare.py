@@ -186,12 +186,16 @@ def table_lines(
 def swapped(
     done: Sequence[Prepared], found: Sequence[tuple[Layout, RawCase, str]], scheme: Scheme
 ) -> Iterator[str]:
-    """Yield a sentence for each label whose share is not what cohorts of this challenge have."""
+    """Yield a sentence for each label whose share is not what cohorts of this challenge have.
+
+    Where a source never holds a label of the whole, its shares tell nothing and are not judged.
+    """
     for label, (low, high) in MEDIAN_SHARE.get(scheme.name, {}).items():
         for layout in {id(layout): layout for layout, _, _ in found}.values():
             own = [p for (of, _, _), p in zip(found, done, strict=True) if of is layout]
+            held = {layout.names.get(value) for p in own for value in p.voxels}
             share = float(np.median([_share(p, layout, label, scheme) for p in own]))
-            if not low <= share <= high:
+            if set(scheme.regions[scheme.whole]) <= held and not low <= share <= high:
                 yield (
                     f"{layout.told}: {label} is {share:.0%} of the {scheme.whole} in the median "
                     f"case, {low:.0%} to {high:.0%} is usual; are values swapped?"

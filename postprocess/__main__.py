@@ -14,7 +14,8 @@ from typing import Any
 from challenge.case import CaseError, CaseFiles, write_labels
 from challenge.platforms import InputError
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme, unusual_shares
+from challenge.scheme import SCHEMES, Scheme
+from challenge.shares import SeenShares, labels_of
 
 from . import refine_observed
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
@@ -48,9 +49,12 @@ def main(argv: list[str] | None = None) -> int:
     for line in lines:
         log.error("case=%s failed: %s", line["id"], line["error"])
         print(json.dumps(line), flush=True)
+    shares = SeenShares(scheme)
     for case in found.cases:
-        lines.append(attempt(case, artefacts, args.output))
+        lines.append(attempt(case, artefacts, args.output, shares))
         print(json.dumps(lines[-1]), flush=True)
+    if unjudged := shares.left_out():
+        log.info(unjudged)
     failed = [line for line in lines if "error" in line]
     if failed:
         first = f"{failed[0]['id']}: {failed[0]['error']}"
@@ -59,11 +63,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def attempt(found: LabelMap, artefacts: Artefacts, output: Path) -> Line:
+def attempt(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
     """Refine one label map, or say why not; no earlier run's answer survives."""
     try:
         (output / found.output).unlink(missing_ok=True)
-        return run_case(found, artefacts, output)
+        return run_case(found, artefacts, output, shares)
     except CaseError as error:
         log.error("case=%s failed: %s", found.id, error)
         return {"id": found.id, "error": str(error)}
@@ -72,11 +76,12 @@ def attempt(found: LabelMap, artefacts: Artefacts, output: Path) -> Line:
         return {"id": found.id, "error": str(error) or type(error).__name__}
 
 
-def run_case(found: LabelMap, artefacts: Artefacts, output: Path) -> Line:
+def run_case(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
     """Take one label map from its file to the refined one; return what is worth recording."""
     observed = observe(found, artefacts.scheme)
-    for sentence in unusual_shares(observed.labels, artefacts.scheme):
-        log.warning("%s: unusual: %s; is the label map swapped?", found.id, sentence)
+    predicted = labels_of(observed.head) if observed.head else ()
+    for id, sentence in shares.add(found.id, observed.labels, predicted):
+        log.warning("%s: unusual: %s; is the label map swapped?", id, sentence)
     refined = refine_observed(observed, artefacts)
     files = CaseFiles(found.id, {"labels": found.path}, "labels", found.output)
     path = write_labels(refined.labels, files, output)

@@ -125,6 +125,22 @@ def test_panther(tmp_path: Path, run: Callable[..., int], task: str):
     assert set(np.unique(SimpleITK.GetArrayFromImage(labels))) == {0, 1}
 
 
+def test_a_model_without_a_pancreas_is_not_taken_for_a_swapped_one(
+    tmp_path: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    """As the organisers' own baseline: background and tumour, nothing else."""
+    alone = tiny.dataset({"background": 0, "tumour": 1}, ["MRI"])
+    source = tiny.train(tmp_path / "trained", tiny.plans(channels=1), alone)
+    flags = ["--model", "alone", "--scheme", "panther-t1", "--out", str(tmp_path / "alone")]
+    assert lab(["pack", str(source), *flags]) == 0
+    files.write_panther_case(tmp_path / "in")
+    record = tmp_path / "record.json"
+    assert run("--weights", str(tmp_path / "alone"), "--record", str(record)) == 0
+    (case,) = json.loads(record.read_text())["cases"].values()
+    assert case["unusual"] == [] and case["volumes_mm3"]["tumour"] > 0
+    assert "swapped" not in capfd.readouterr().out
+
+
 def test_the_older_command_line(tmp_path: Path, weights: Path):
     files.write_brats_case(tmp_path / "in", GLI[0])
     (tmp_path / "out").mkdir()

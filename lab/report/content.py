@@ -43,6 +43,7 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
         "cover": cover(results, options, cohort),
         "warnings": shares.warnings(rows, results),
         "shares": rows,
+        "unjudged": shares.unjudged(cohort, results) if cohort else [],
         **voxel_sections(results, options, cohort),
         "distributions": headline.distributions(results),
         "extremes": extremes.extremes(results, cohort, key, options.count),

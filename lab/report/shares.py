@@ -3,7 +3,7 @@
 A published report named every class wrongly, and only its volume shares gave that away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,37 @@ def share_rows(cohort: Cohort, results: Results) -> list[dict[str, Any]]:
     """Return each label's share of the whole tumour, pooled and of the median case.
 
     One row a label and side (prediction, reference); `outside` names which of the two shares lie
-    outside the scheme's usual range. A side that cannot hold all of the whole region (PANTHER's
-    predictions have no pancreas) is left out.
+    outside the scheme's usual range. A side that never holds a label of the whole (PANTHER's
+    predictions have no pancreas) is left out, as `unjudged` says.
     """
-    scheme = SCHEMES.get(results.scheme)
-    if scheme is None or not set(scheme.regions[scheme.whole]) <= set(results.labels):
-        return []
     rows = []
+    for side, voxels, unseen in _sides(cohort, results):
+        scheme = SCHEMES[results.scheme]
+        if not unseen:
+            rows += [_row(voxels, name, side, scheme) for name in scheme.usual_share]
+    return [row for row in rows if row["n"]]
+
+
+def unjudged(cohort: Cohort, results: Results) -> list[str]:
+    """Say of which side no share is judged, and for want of which label."""
+    return [
+        f"Shares of the {side}s are not judged: none has any {', '.join(unseen)}."
+        for side, voxels, unseen in _sides(cohort, results)
+        if unseen and any(each.any() for each in voxels.values())
+    ]
+
+
+def _sides(
+    cohort: Cohort, results: Results
+) -> Iterator[tuple[str, dict[str, np.ndarray], list[str]]]:
+    """Yield each side, the voxels (case,) of its labels, and what it never holds of the whole."""
+    scheme = SCHEMES.get(results.scheme)
+    if scheme is None or not scheme.usual_share or not set(_whole(scheme)) <= set(results.labels):
+        return
     for side, axis in (("prediction", 1), ("reference", 2)):
         # Summing over the other side's labels leaves the voxels of this side's.
         voxels = dict(zip(results.labels, cohort.tables.sum(axis).T[1:], strict=True))
-        if all(name in scheme.written or voxels[name].any() for name in _whole(scheme)):
-            rows += [_row(voxels, name, side, scheme) for name in scheme.usual_share]
-    return [row for row in rows if row["n"]]
+        yield side, voxels, [name for name in _whole(scheme) if not voxels[name].any()]
 
 
 def _whole(scheme: Scheme) -> tuple[str, ...]:

@@ -124,3 +124,14 @@ def test_a_swapped_label_map_shows_in_the_shares(brats: Path, say: Say) -> None:
     rewrite(brats / "output" / FILE, lambda labels: np.where(labels == 2, 1, labels))
     level = only(say(brats), FIRST, "SNFH is 0% of WT, usually 15% to 100%")
     assert level == "WARN"
+
+
+def test_outputs_of_a_model_that_knows_fewer_labels_are_no_swapped_label_map(
+    brats: Path, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (brats / "output").iterdir():
+        rewrite(path, lambda labels: np.where(labels > 0, 3, 0).astype(np.uint8))
+    paths = ["--input", str(brats / "input"), "--output", str(brats / "output")]
+    assert main(["check", "--platform", "brats", *paths]) == 0
+    told = "brats-gli: shares of WT not judged: no NETC, SNFH in any of 2 label maps"
+    assert told in capsys.readouterr().err

@@ -105,6 +105,14 @@ def test_swapped_values_are_seen(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "tumour is 90% of the pancreas in the median case, 0% to 50% is usual" in told
 
 
+def test_tumours_without_their_organ_are_no_swapped_values(tmp_path: Path, capsys) -> None:
+    msd = write_msd(tmp_path / "msd", {"pancreas": 0, "tumour": 2})
+    assert prepare(tmp_path, f"msd-pancreas={msd}") == 0
+    told = capsys.readouterr()
+    assert "swapped" not in told.err
+    assert "pancreas       2       0     0.0%" in told.out  # which the table says
+
+
 def test_brats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     id = "BraTS-GLI-00001-100"
     files.write_brats_case(tmp_path / "in" / id, id)

@@ -17,7 +17,7 @@ from lab.report.headline import extra_headline, headline, headline_metrics, key_
 from lab.report.intervals import mean_estimate, pearson_estimate, spearman_estimate
 from lab.report.numbers import confusion, false_positive_row, mean_over, overlap_row
 from lab.report.relations import cross_class, detection, volume_and_dice
-from lab.report.shares import share_rows, warnings
+from lab.report.shares import share_rows, unjudged, warnings
 from lab.results import Lesion, Results
 
 NETC, SNFH, ET = 1, 2, 3
@@ -169,6 +169,22 @@ def test_predictions_that_cannot_hold_the_whole_are_not_judged():
     )
     rows = share_rows(cohort_of(found), found)
     assert [(r["side"], r["pooled"]) for r in rows] == [("reference", 0.05)]
+    assert unjudged(cohort_of(found), found) == [
+        "Shares of the predictions are not judged: none has any pancreas."
+    ]
+
+
+def test_predictions_that_never_hold_a_label_are_not_judged_and_references_are():
+    # The model was trained without NETC: its core is all ET, 80 % of the tumour.
+    found = results({id: table((1, 3, 50), (2, 2, 20), (3, 3, 30)) for id in "abc"})
+    rows = share_rows(cohort_of(found), found)
+    assert {row["side"] for row in rows} == {"reference"}
+    assert warnings(rows, found) == []
+    assert unjudged(cohort_of(found), found) == [
+        "Shares of the predictions are not judged: none has any NETC."
+    ]
+    whole = results({id: table((1, 1, 10), (2, 2, 70), (3, 3, 20)) for id in "abc"})
+    assert unjudged(cohort_of(whole), whole) == []
 
 
 @settings(max_examples=25)
