@@ -222,3 +222,14 @@ SCHEMES: Mapping[str, Scheme] = {
         _panther("panther-t2", "t2"),
     )
 }
+
+
+def answer_fault(scheme: Scheme, name: str) -> str | None:
+    """Say why labels of `scheme` cannot answer the challenge `name`, or None."""
+    if not isinstance(name, str) or name not in SCHEMES:
+        return f"answers {name!r}, not one of {', '.join(SCHEMES)}"
+    if SCHEMES[name].sequences != scheme.sequences:
+        return f"answers {name}, which has other sequences than {scheme.name}"
+    if different := tumour_differences(scheme, SCHEMES[name]):
+        return f"answers {name}, which does not share {', '.join(different)} with {scheme.name}"
+    return None

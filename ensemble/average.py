@@ -1,4 +1,4 @@
-"""What members say, brought together: labels' names, the mean, the votes."""
+"""What members say, brought together: the mean, the votes."""
 
 import numpy as np
 
@@ -52,15 +52,3 @@ class Ballot:
     def shares(self) -> np.ndarray:
         """Return the share of members that see tumour (z, y, x), float32."""
         return self._votes / np.float32(max(self._members, 1))
-
-
-def to_head(probabilities: np.ndarray, own: Head, target: Head) -> np.ndarray:
-    """Bring probabilities (channel, z, y, x) from a member's head to the ensemble's."""
-    if own == target:
-        return np.ascontiguousarray(probabilities)
-    if own.kind != "softmax" or target.kind != "regions":
-        raise ValueError(f"{own} cannot be brought to {target}")
-    of = {names[0]: i for i, names in enumerate(own.channels) if names}
-    return np.stack(
-        [probabilities[[of[name] for name in region]].sum(0) for region in target.channels]
-    )

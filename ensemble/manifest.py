@@ -13,14 +13,15 @@ without one they go in as stored, as in stock nnU-Net.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Head, Scheme, tumour_differences
+from challenge.scheme import SCHEMES, Head, Scheme, answer_fault
+from ensemble.heads import HeadError, common_head
 from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
 
 SCHEMA = 3
@@ -138,17 +139,6 @@ def answers_of(path: Path) -> tuple[Scheme, ...]:
     return tuple(SCHEMES[name] for name in names)
 
 
-def answer_fault(scheme: Scheme, name: str) -> str | None:
-    """Say why labels of `scheme` cannot answer the challenge `name`, or None."""
-    if not isinstance(name, str) or name not in SCHEMES:
-        return f"answers {name!r}, not one of {', '.join(SCHEMES)}"
-    if SCHEMES[name].sequences != scheme.sequences:
-        return f"answers {name}, which has other sequences than {scheme.name}"
-    if different := tumour_differences(scheme, SCHEMES[name]):
-        return f"answers {name}, which does not share {', '.join(different)} with {scheme.name}"
-    return None
-
-
 def accepts_missing(path: Path) -> bool:
     """Tell whether a model takes cases that lack sequences: `accepts_missing` of its settings.
 
@@ -189,39 +179,10 @@ def verify_model(path: Path) -> Model:
             note=manifest.get("note", ""),
             answers=answers_of(path),
         )
-    except (PlansError, OrientationError) as error:
+    except (PlansError, OrientationError, HeadError) as error:
         raise ManifestError(f"{path}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{path}: incomplete ({error!r})") from error
-
-
-class Headed(Protocol):
-    """Whatever has a name and a head."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def head(self) -> Head: ...
-
-
-def common_head(members: Sequence[Headed]) -> Head:
-    """Return the head that all members can be brought to.
-
-    Softmax members of one label list stay softmax. Where a member predicts regions, so does the
-    ensemble, since region probabilities follow from label probabilities and not the reverse.
-    """
-    if not members:
-        raise ManifestError("a manifest without members")
-    wanted = next((m.head for m in members if m.head.kind == "regions"), members[0].head)
-    for member in members:
-        if member.head == wanted:
-            continue
-        known = {name for channel in member.head.channels for name in channel}
-        needed = {name for channel in wanted.channels for name in channel}
-        if member.head.kind == wanted.kind or not needed <= known:
-            raise ManifestError(f"member {member.name}: its labels cannot be averaged with others'")
-    return wanted
 
 
 def sha256_of(path: Path) -> str:

@@ -16,10 +16,11 @@ import torch
 from challenge.case import Case
 from challenge.orientation import Turn
 from challenge.scheme import Head, labels_from
-from ensemble.average import Ballot, Mean, to_head
+from ensemble.average import Ballot, Mean
 from ensemble.budget import STEPS, Budget, Course, Effort
 from ensemble.engine import Engine
 from ensemble.groups import by_weight, in_groups, prepared_alike
+from ensemble.heads import to_head
 from ensemble.manifest import Member, Model
 from ensemble.preprocess import (
     Inside,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from challenge.case import read_case, write_labels
 from challenge.scheme import labels_from
-from ensemble.average import to_head
 from ensemble.device import choose_device
 from ensemble.engine import Engine
+from ensemble.heads import to_head
 from ensemble.manifest import Member, Model, verify_model
 from ensemble.predict import predict, predict_member
 from lab.cohort import CohortCase, read_cohort

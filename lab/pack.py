@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from challenge.scheme import SCHEMES, Scheme
+from challenge.scheme import SCHEMES, Scheme, answer_fault
 from ensemble.manifest import (
     MANIFEST,
     SCHEMA,
     ManifestError,
-    answer_fault,
     sha256_of,
     verify_model,
 )

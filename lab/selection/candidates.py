@@ -8,8 +8,7 @@ import joblib
 import numpy as np
 
 from challenge.scheme import Head, Scheme
-from ensemble.average import to_head
-from ensemble.manifest import ManifestError, common_head
+from ensemble.heads import HeadError, common_head, to_head
 from lab.cohort import CohortCase
 from lab.maps import Box, Candidate, Map, MapError, read_candidate
 
@@ -73,7 +72,7 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
             raise MapError(f"{candidate.folder}: {len(missing)} cases unpredicted: {_few(missing)}")
     try:
         head = common_head(candidates)
-    except ManifestError as error:
+    except HeadError as error:
         raise MapError(f"these candidates have no common labels: {error}") from error
     pool = Pool(candidates, tuple(cases), scheme, head)
     found = joblib.Parallel(n_jobs=None)(joblib.delayed(_check)(pool, case) for case in cases)

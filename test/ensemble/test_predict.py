@@ -16,10 +16,10 @@ from test_stock import scan
 from challenge.case import Case
 from challenge.scheme import Head, labels_from, probability_of
 from ensemble import predict as module
-from ensemble.average import to_head
 from ensemble.budget import Budget
 from ensemble.engine import Engine, Loaded
 from ensemble.groups import in_groups
+from ensemble.heads import to_head
 from ensemble.manifest import Member, Model, verify_model
 from ensemble.predict import predict, predict_member
 from lab.__main__ import main as lab

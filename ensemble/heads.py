@@ -1,0 +1,57 @@
+"""The head that members of several heads are averaged in, and how they are brought to it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from challenge.refusal import Refusal
+from challenge.scheme import Head
+
+
+class HeadError(Refusal):
+    """Members' channels cannot be averaged."""
+
+
+class Headed(Protocol):
+    """Whatever has a name and a head."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def head(self) -> Head: ...
+
+
+def common_head(members: Sequence[Headed]) -> Head:
+    """Return the head that all members can be brought to.
+
+    Softmax members of one label list stay softmax. Where a member predicts regions, so does the
+    ensemble, since region probabilities follow from label probabilities and not the reverse.
+
+    Raises:
+        HeadError: there is none.
+    """
+    if not members:
+        raise HeadError("a manifest without members")
+    wanted = next((m.head for m in members if m.head.kind == "regions"), members[0].head)
+    for member in members:
+        if member.head == wanted:
+            continue
+        known = {name for channel in member.head.channels for name in channel}
+        needed = {name for channel in wanted.channels for name in channel}
+        if member.head.kind == wanted.kind or not needed <= known:
+            raise HeadError(f"member {member.name}: its labels cannot be averaged with others'")
+    return wanted
+
+
+def to_head(probabilities: np.ndarray, own: Head, target: Head) -> np.ndarray:
+    """Bring probabilities (channel, z, y, x) from a member's head to the ensemble's."""
+    if own == target:
+        return np.ascontiguousarray(probabilities)
+    if own.kind != "softmax" or target.kind != "regions":
+        raise ValueError(f"{own} cannot be brought to {target}")
+    of = {names[0]: i for i, names in enumerate(own.channels) if names}
+    return np.stack(
+        [probabilities[[of[name] for name in region]].sum(0) for region in target.channels]
+    )
