@@ -111,7 +111,7 @@ def label_values(
     values = np.unique(array)
     whole = np.rint(values)
     known = [0, *layout.names]
-    near = np.isin(whole, known) & (np.abs(values - whole) <= ROUNDING)  # NaN is near nothing
+    near = np.isin(whole, known) & np.isclose(values, whole, rtol=0, atol=ROUNDING)
     if not near.all():
         odd = ", ".join(f"{value:g}" for value in values[~near][:MOST_VALUES])
         more = ", ..." if (~near).sum() > MOST_VALUES else ""
