@@ -88,7 +88,10 @@ def start(target: Target, description: Mapping[str, Any], ids: Sequence[str]) ->
     path = target.folder / "dataset.json"
     if path.exists():
         _check_own(path, description)
-    elif target.folder.exists() and (not target.folder.is_dir() or any(target.folder.iterdir())):
+    elif target.folder.exists() and (
+        not target.folder.is_dir()
+        or any(not path.name.startswith(".") for path in target.folder.iterdir())
+    ):
         raise LayoutError(f"{target.folder}: exists and was not made by this; move it away first")
     for place in ("imagesTr", "labelsTr"):
         (target.folder / place).mkdir(parents=True, exist_ok=True)

@@ -138,10 +138,18 @@ def paired_cases(images: str, labels: str | Sequence[str]) -> Lister:
 def visible_images(folder: Path) -> Iterator[Path]:
     """Yield images of a folder and of those below it, in order; links to folders are followed.
 
-    What desktop systems leave behind (._*, .DS_Store, __MACOSX) is passed over.
+    What desktop systems leave behind (._*, .DS_Store, __MACOSX) is passed over; a link to nothing
+    is not.
+
+    Raises:
+        OSError: a folder cannot be looked into.
     """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
     seen = set[str]()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         real = os.path.realpath(place)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         if real in seen:  # a link to a folder above
@@ -149,8 +157,9 @@ def visible_images(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         for name in sorted(names):
-            if IMAGE.match(name) and not name.startswith("."):
-                yield Path(place, name)
+            path = Path(place, name)
+            if not name.startswith(".") and (IMAGE.match(name) or not path.exists()):
+                yield path
 
 
 def safe_id(id: str) -> str:
@@ -207,7 +216,11 @@ def _foreign(
         if path.parent not in ids and path.parent != folder:
             alone[path.parent].append(path.name)
         elif path.parent == folder and not path.name.startswith(tuple(ids[folder]) or "/"):
-            yield Fault(path.name, f"{path}: named as no scan and no labels of a case", False)
+            told = "named as no scan and no labels of a case"
+            yield Fault(
+                path.name, f"{path}: {told if path.exists() else 'a link to nothing'}",
+                stops=not path.exists(),
+            )  # fmt: skip
     for place, names in sorted(alone.items()):
         listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
         told = f"{place}: no image is named as one of a case (found {listed})"

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.scheme import SCHEMES
-from lab.raw_folders import Lister, Listing, brats_cases, mixed_cases, paired_cases
+from lab.raw_folders import (
+    LayoutError,
+    Lister,
+    Listing,
+    brats_cases,
+    mixed_cases,
+    paired_cases,
+)
 
 BACKGROUND = ""  # values that are no label of the scheme
 
@@ -27,9 +34,12 @@ class Layout:
         """List the cases of a folder.
 
         Raises:
-            LayoutError: cases of several challenges.
+            LayoutError: cases of several challenges, or a folder that is closed.
         """
-        return self.lister(folder, SCHEMES[self.scheme].sequences)
+        try:
+            return self.lister(folder, SCHEMES[self.scheme].sequences)
+        except OSError as error:
+            raise LayoutError(f"{error.filename or folder}: {error.strerror}") from error
 
     @property
     def values(self) -> str:

@@ -409,3 +409,26 @@ def test_real_scans_are_turned_and_put_together(shared_data: Path, tmp_path: Pat
     wanted = SimpleITK.DICOMOrient(labels > 20, "RAS")
     np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (own, wanted)))
     assert dataset(tmp_path)["axes"] == {"RAS": 1}
+
+
+@pytest.mark.slow
+def test_a_real_glioma_in_ras(
+    shared_data: Path, tmp_path: Path, integrity: Integrity, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One labelled case, and two below it that have no labels; stored LPS."""
+    source = shared_data / "brats-2021-expert"
+    flags = ("--source", f"brats-gli-2023={source}", "--orientation", "RAS", "--regions")
+    assert prepare(tmp_path, *flags) == 1
+    told = capsys.readouterr().err
+    assert "1 of 3 cases, 2 left out" in told
+    for unlabelled in ("BraTS-GLI-00001-000", "BraTS-GLI-00027-000"):
+        assert f"{unlabelled} has scans and no labels" in told
+    assert dataset(tmp_path)["axes"] == {"RAS": 1}
+    id = "BraTS-GLI-00000-000"
+    for part, name in (("t2f", f"imagesTr/{id}_0003"), ("seg", f"labelsTr/{id}")):
+        own = SimpleITK.ReadImage(str(tmp_path / HOME / f"{name}.nii.gz"))
+        stored_image = SimpleITK.ReadImage(str(source / id / f"{id}-{part}.nii.gz"))
+        wanted = SimpleITK.DICOMOrient(stored_image, "RAS")
+        np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (own, wanted)))
+        assert own.GetOrigin() == pytest.approx(wanted.GetOrigin())
+    integrity(tmp_path / HOME)

@@ -1,5 +1,6 @@
 """Whatever lies in a challenge's folder is a case or is named; hidden files are neither."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lab.raw_folders import (
     mixed_cases,
     paired_cases,
 )
+from lab.raw_layouts import LAYOUTS
 
 OLD = {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
 
@@ -127,6 +129,26 @@ def test_in_a_flat_folder_a_file_of_no_case_is_named(tmp_path: Path) -> None:
     assert [fault.reason for fault in found.faults] == [
         f"{tmp_path}/patient9.nii.gz: named as no scan and no labels of a case"
     ]
+
+
+def test_a_link_to_nothing_and_a_closed_folder_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
+    (tmp_path / "A-2").symlink_to(tmp_path / "unplugged")
+    (fault,) = brats(tmp_path).faults
+    assert fault.reason == f"{tmp_path}/A-2: a link to nothing"
+    assert fault.stops
+    real = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("A-1"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(LayoutError, match=r"A-1: Permission denied"):
+        LAYOUTS["brats-gli"].find(tmp_path)
 
 
 def test_labels_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
