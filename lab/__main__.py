@@ -1,11 +1,14 @@
 """The second door, `python -m lab VERB`: a verb is a module with `configure` and `run`.
 
-What is refused by design ends here, for every verb: one sentence on stderr, exit code 2.
+What is refused by design ends here, for every verb: one sentence on stderr, exit code 2. So do
+files and folders that the command line names and that are missing, closed or in the way.
 """
 
 import argparse
 import importlib
 import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from challenge.refusal import Refusal
 
@@ -52,7 +55,29 @@ def main(argv: list[str] | None = None) -> int:
         return int(importlib.import_module(VERBS[args.verb][0]).run(args))
     except Refusal as refusal:
         print(" ".join(str(refusal).split()), file=sys.stderr)
-        return 2
+    except OSError as error:
+        if not _is_named(error.filename, args):  # a fault of the program keeps its traceback
+            raise
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+    return 2
+
+
+def _is_named(filename: object, args: argparse.Namespace) -> bool:
+    """Return whether a file is one that the command line names, or lies above or below one."""
+    if not isinstance(filename, str | Path):
+        return False
+    path = Path(filename).resolve()
+    given = [each.resolve() for each in _paths(vars(args).values())]
+    return any(path.is_relative_to(each) or each.is_relative_to(path) for each in given)
+
+
+def _paths(values: object) -> Iterator[Path]:
+    """Yield the paths among a command line's values, lists of them included."""
+    for value in values if isinstance(values, Iterable) else ():
+        if isinstance(value, Path):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _paths(value)
 
 
 if __name__ == "__main__":

@@ -35,14 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding; 0 if there is none, 1 if there is any, 2 if nothing can be checked."""
-    try:
-        found = _expected_cases(args.input, args.platform)
-        if not args.output.is_dir():
-            raise InputError(f"{args.output}: no such output folder")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    """Print every finding; 0 if there is none, 1 if there is any.
+
+    Raises:
+        InputError: nothing can be checked.
+    """
+    found = _expected_cases(args.input, args.platform)
+    if not args.output.is_dir():
+        raise InputError(f"{args.output}: no such output folder")
     outputs = OUTPUTS[found.platform](found, args.output)
     findings = check_outputs(found, outputs, SCHEMES[args.scheme] if args.scheme else None)
     for finding in findings:

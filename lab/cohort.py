@@ -1,14 +1,15 @@
 """A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from challenge.case import CaseFiles, Volume, read_volume
+from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.plans import channel_order
+from lab.json_files import read_json
 from lab.label_names import label_names
 
 
@@ -26,27 +27,36 @@ class CohortCase:
         return Volume(self.value_table[volume.array], volume.spacing_mm, volume.geometry)
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder that match, in order, without those that systems leave."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     """List the training cases of a raw dataset folder, sorted by id.
 
     Raises:
-        ValueError: the folder holds no case, or a case lacks a channel.
+        Refusal: the folder holds no case, or a case lacks a channel.
     """
-    dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    ending, sequences = dataset["file_ending"], channel_order(dataset, scheme)
+    path = folder / "dataset.json"
+    dataset = read_json(path)
     table = np.zeros(256, np.uint8)
-    for name, value in label_names(dataset, scheme).items():
-        table[value] = scheme.labels[name]
+    try:
+        ending, sequences = str(dataset["file_ending"]), channel_order(dataset, scheme)
+        for name, value in label_names(dataset, scheme).items():
+            table[value] = scheme.labels[name]
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise Refusal(f"{path}: not nnU-Net's dataset.json ({error!r})") from error
     cases = []
-    for reference in sorted((folder / "labelsTr").glob(f"*{ending}")):
+    for reference in visible(folder / "labelsTr", f"*{ending}"):
         id = reference.name.removesuffix(ending)
         names = [f"{id}_{channel:04d}{ending}" for channel in range(len(sequences))]
         images = {s: folder / "imagesTr" / n for s, n in zip(sequences, names, strict=True)}
         for path in images.values():
             if not path.is_file():
-                raise ValueError(f"{path}: missing, though {reference.name} is there")
+                raise Refusal(f"{path}: missing, though {reference.name} is there")
         files = CaseFiles(id, images, sequences[0], Path(reference.name), scheme.name)
         cases.append(CohortCase(files, reference, table))
     if not cases:
-        raise ValueError(f"{folder}: no labelsTr/*{ending}")
+        raise Refusal(f"{folder}: no labelsTr/*{ending}")
     return cases

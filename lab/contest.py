@@ -36,7 +36,7 @@ def read_contest(paths: list[Path], choice: Choice) -> Contest:
     Raises:
         ContestError: fewer than two files or two common cases, several scorers or references, or a
             wanted metric or region that is not there.
-        ValueError: a file is not a result file; the message names it.
+        Refusal: a file is not a result file; the message names it.
     """
     if len(paths) < 2:
         raise ContestError(f"a ranking needs at least two result files, not {len(paths)}")

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.adaptive.observe import describe_case, names_for
 from lab.adaptive.recipe import RECIPES
@@ -50,20 +51,15 @@ def run(args: argparse.Namespace) -> int:
     scheme = SCHEMES[args.scheme] if args.scheme else scheme_of(args.model / MANIFEST)
     folders = [str(path.resolve()) for path in args.members]
     if len(folders) == 1:
-        print("--members: one folder, at least two are needed to disagree", file=sys.stderr)
-        return 2
+        raise Refusal("--members: one folder, at least two are needed to disagree")
     setup = Setup(
         scheme.name, args.recipe, str(args.cohort.resolve()), str(args.predictions.resolve()),
         str(args.probabilities.resolve()) if args.probabilities else None, tuple(folders),
     )  # fmt: skip
-    try:
-        cases = read_cohort(args.cohort, scheme)
-        with workers(args.jobs, args.dask):
-            table = describe(cases, setup)
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    cases = read_cohort(args.cohort, scheme)
     args.out.mkdir(parents=True, exist_ok=True)
+    with workers(args.jobs, args.dask):
+        table = describe(cases, setup)
     save_table(table, args.out / FEATURES)
     write_setup(args.out, setup)
     for id, reason in zip(table.ids, table.reasons, strict=True):

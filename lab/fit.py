@@ -5,13 +5,13 @@ rules gain with it; `--clusters K` settles it.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.adaptive.chain import Stability, fit_space, loadings, stability
 from lab.adaptive.table import informative, load_table
 from lab.adaptive.work import CLUSTERS, FEATURES, read_setup, write_json
@@ -26,11 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit, write clusters.json, and print how stable each number of clusters is."""
-    try:
-        content = fit_work(args.work, args.clusters, args.seed)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    content = fit_work(args.work, args.clusters, args.seed)
     write_json(args.work / CLUSTERS, content)
     print("\n".join(told(content)))
     return 0
@@ -40,7 +36,7 @@ def fit_work(work: Path, clusters: int | None, seed: int) -> dict[str, Any]:
     """Describe the clusters of a work folder.
 
     Raises:
-        ValueError: a file is missing, there are too few cases, all are alike, or there are fewer
+        Refusal: a file is missing, there are too few cases, all are alike, or there are fewer
             different cases than clusters.
     """
     recipe = read_setup(work).recipe
@@ -50,7 +46,7 @@ def fit_work(work: Path, clusters: int | None, seed: int) -> dict[str, Any]:
     projected = space.project(rows)
     different = len(np.unique(projected, axis=0))
     if clusters is not None and not 1 <= clusters <= different:
-        raise ValueError(f"--clusters {clusters}: {different} different cases have features")
+        raise Refusal(f"--clusters {clusters}: {different} different cases have features")
     found = [
         stability(space, rows, k, seed)
         for k in range(1, 1 + min(max(recipe.most_clusters, clusters or 1), different - 1))

@@ -6,10 +6,10 @@ artefact says so.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from lab.adaptive.work import DECIDED, FORCED, SEARCH, read_json, read_setup
+from challenge.refusal import Refusal
+from lab.adaptive.work import DECIDED, FORCED, SEARCH, read_setup, read_work
 from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.rules import row_from
 
@@ -25,22 +25,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Copy the artefact with all its checks, and say what ships."""
-    from ensemble.manifest import MANIFEST, ManifestError, read_manifest, scheme_of
+    from ensemble.manifest import MANIFEST, read_manifest, scheme_of
     from lab.pack import write_manifest
 
-    try:
-        setup, ships = read_setup(args.work), read_json(args.work, SEARCH)["ships"]
-        artefacts = load_artefacts(args.work / (FORCED if args.force else DECIDED), setup.scheme)
-        if args.model and (own := scheme_of(args.model / MANIFEST)) != setup.scheme:
-            raise ValueError(f"{args.model}: of scheme {own.name}, not {setup.scheme_name}")
-        folder = args.model or args.out
-        folder.mkdir(parents=True, exist_ok=True)
-        save_artefacts(folder, artefacts)
-        if args.model:
-            write_manifest(folder, read_manifest(folder / MANIFEST))
-    except (ManifestError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    setup, ships = read_setup(args.work), read_work(args.work, SEARCH)["ships"]
+    artefacts = load_artefacts(args.work / (FORCED if args.force else DECIDED), setup.scheme)
+    if args.model and (own := scheme_of(args.model / MANIFEST)) != setup.scheme:
+        raise Refusal(f"{args.model}: of scheme {own.name}, not {setup.scheme_name}")
+    folder = args.model or args.out
+    folder.mkdir(parents=True, exist_ok=True)
+    save_artefacts(folder, artefacts)
+    if args.model:
+        write_manifest(folder, read_manifest(folder / MANIFEST))
     print(f"{folder}: {artefacts.fit['ships']} (decided: {ships})")
     for k, cluster in enumerate(artefacts.clusters):
         print(f"cluster {k}, {cluster.training_cases} cases: "

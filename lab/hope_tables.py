@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from postprocess.rules import RelabelMinor, RemoveSmall, Rule, row_from, rule_from
 
@@ -30,12 +31,12 @@ def rules_from_hope(content: Any, scheme: Scheme, task: str | None = None) -> Ru
         task: which table to read; None where there is only one.
 
     Raises:
-        ValueError: the content is no such table; the message names the place in it.
+        Refusal: the content is no such table; the message names the place in it.
     """
     tables = _object(content, "a table")
     name = task or (next(iter(tables)) if len(tables) == 1 else "")
     if name not in tables:
-        raise ValueError(f"task {task!r} is not one of {', '.join(tables)}")
+        raise Refusal(f"task {task!r} is not one of {', '.join(tables)}")
     rules: RulesByCluster = {}
     for cluster, labels in _object(tables[name], name).items():
         entries = _object(labels, cluster).items()
@@ -48,7 +49,7 @@ def merged(parts: Sequence[RulesByCluster]) -> RulesByCluster:
     """Put the rules of several files together, in their order.
 
     Raises:
-        ValueError: two rules of one kind look at the same label of a cluster.
+        Refusal: two rules of one kind look at the same label of a cluster.
     """
     rules: RulesByCluster = {}
     for part in parts:
@@ -66,7 +67,7 @@ def hope_from_rules(rules: Mapping[str, Sequence[Rule]], scheme: Scheme) -> tupl
     which matters.
 
     Raises:
-        ValueError: a rule says something that the tables cannot; the message names it.
+        Refusal: a rule says something that the tables cannot; the message names it.
     """
     sizes: Table = {}
     shares: Table = {}
@@ -86,10 +87,10 @@ def hope_from_rules(rules: Mapping[str, Sequence[Rule]], scheme: Scheme) -> tupl
 
 
 def label_name(value: Any, scheme: Scheme) -> str:
-    """Return the name of a label value, or raise ValueError."""
+    """Return the name of a label value, or raise Refusal."""
     names = {value: name for name, value in scheme.labels.items()}
     if isinstance(value, bool) or not isinstance(value, int) or value not in names:
-        raise ValueError(f"label {value!r} is not one of {scheme.name}'s, {dict(scheme.labels)}")
+        raise Refusal(f"label {value!r} is not one of {scheme.name}'s, {dict(scheme.labels)}")
     return names[value]
 
 
@@ -97,17 +98,17 @@ def _rule(key: str, entry: Any, where: str, scheme: Scheme) -> Rule | None:
     try:
         return rule_from(row, scheme) if (row := _row(key, entry, scheme)) else None
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise Refusal(f"{where}: {error}") from error
 
 
 def _row(key: str, entry: Any, scheme: Scheme) -> dict[str, Any] | None:
     number = re.fullmatch(r"label_(\d+)", key)
     if not number:
-        raise ValueError(f"{key!r} is not of the form label_<n>")
+        raise Refusal(f"{key!r} is not of the form label_<n>")
     if unknown := sorted(set(_object(entry, key)) - {"th", "redefine_to"}):
-        raise ValueError(f"unknown keys {unknown}")
+        raise Refusal(f"unknown keys {unknown}")
     if "th" not in entry:
-        raise ValueError("th is missing")
+        raise Refusal("th is missing")
     label, minimum = label_name(int(number[1]), scheme), entry["th"]
     if minimum == 0:
         return None
@@ -123,7 +124,7 @@ def _check_once(cluster: str, rules: Sequence[Rule]) -> None:
     seen = set()
     for rule in rules:
         if (what := (type(rule), rule.label, rule.region)) in seen:
-            raise ValueError(f"{cluster}: a second {row_from(rule)['kind']} of {rule.label}")
+            raise Refusal(f"{cluster}: a second {row_from(rule)['kind']} of {rule.label}")
         seen.add(what)
 
 
@@ -131,15 +132,15 @@ def _check_expressible(cluster: str, rule: Rule, scheme: Scheme) -> None:
     row = row_from(rule)
     known = EXPRESSIBLE.get(type(rule))
     if known is None:
-        raise ValueError(f"{cluster}: a HOPE table has no {row['kind']}")
+        raise Refusal(f"{cluster}: a HOPE table has no {row['kind']}")
     if beyond := sorted(set(row) - known):
-        raise ValueError(f"{cluster}: a HOPE table has no {', '.join(beyond)}: {row}")
+        raise Refusal(f"{cluster}: a HOPE table has no {', '.join(beyond)}: {row}")
     fits = ("background",) if isinstance(rule, RemoveSmall) else tuple(scheme.labels)
     if rule.becomes not in fits:
-        raise ValueError(f"{cluster}: in a HOPE table it cannot become {rule.becomes!r}: {row}")
+        raise Refusal(f"{cluster}: in a HOPE table it cannot become {rule.becomes!r}: {row}")
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{where}: {value!r} should be an object")
+        raise Refusal(f"{where}: {value!r} should be an object")
     return value

@@ -4,7 +4,7 @@
 of thresholds (several files of one task are put together) or one MIST strategy, and writes
 {cluster: [rule, ...]}; a strategy's only cluster is "all". With `--export hope|mist` FILE is such a
 rules.json, and `--out` a folder that takes the two tables, or one strategy a cluster.
-What the other side cannot express is refused by name; exit code 1.
+What the other side cannot express is refused by name; exit code 2.
 """
 
 import argparse
@@ -12,8 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.hope_tables import RulesByCluster, Table, hope_from_rules, merged, rules_from_hope
+from lab.json_files import read_json
 from lab.mist_strategy import mist_from_rules, rules_from_mist
 from postprocess.rules import row_from, rule_from
 
@@ -35,17 +37,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Convert the files, and say what was written."""
     scheme = SCHEMES[args.scheme]
-    try:
-        if args.export is None:
-            rules = read_foreign(args.files, scheme, args.task)
-            _write(args.out, {name: [row_from(r) for r in found] for name, found in rules.items()})
-        else:
-            if len(args.files) > 1:
-                raise ValueError(f"{args.files[1]}: rules are exported from one file at a time")
-            rules = read_rules(args.files[0], scheme)
-            export(rules, scheme, args)
-    except (OSError, ValueError) as error:
-        raise SystemExit(str(error)) from error
+    if args.export is None:
+        rules = read_foreign(args.files, scheme, args.task)
+        _write(args.out, {name: [row_from(r) for r in found] for name, found in rules.items()})
+    else:
+        if len(args.files) > 1:
+            raise Refusal(f"{args.files[1]}: rules are exported from one file at a time")
+        rules = read_rules(args.files[0], scheme)
+        export(rules, scheme, args)
     for cluster, found in rules.items():
         print(f"{cluster}: {len(found)} rules")
     return 0
@@ -55,35 +54,38 @@ def read_foreign(paths: list[Path], scheme: Scheme, task: str | None = None) -> 
     """Read HOPE tables or one MIST strategy as rules by cluster.
 
     Raises:
-        ValueError: a file is neither, or has no counterpart here; the message names it.
+        Refusal: a file is neither, or has no counterpart here; the message names it.
     """
     parts = []
     for path in paths:
-        content = _read(path)
+        content = read_json(path)
         if isinstance(content, list) and len(paths) > 1:
-            raise ValueError(f"{path}: a strategy is read by itself, not with other files")
+            raise Refusal(f"{path}: a strategy is read by itself, not with other files")
         try:
             if isinstance(content, list):
                 return {ALL: rules_from_mist(content, scheme)}
             parts.append(rules_from_hope(content, scheme, task))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    return merged(parts)
+            raise Refusal(f"{path}: {error}") from error
+    try:
+        return merged(parts)
+    except ValueError as error:
+        raise Refusal(f"{', '.join(map(str, paths))}: {error}") from error
 
 
 def read_rules(path: Path, scheme: Scheme) -> RulesByCluster:
     """Read what this verb writes: {cluster: [rule, ...]}.
 
     Raises:
-        ValueError: the file holds something else; the message names it and the rule.
+        Refusal: the file holds something else; the message names it and the rule.
     """
-    content = _read(path)
+    content = read_json(path)
     if not isinstance(content, dict) or [v for v in content.values() if not isinstance(v, list)]:
-        raise ValueError(f"{path}: not an object with a list of rules for each cluster")
+        raise Refusal(f"{path}: not an object with a list of rules for each cluster")
     try:
         return {name: [rule_from(row, scheme) for row in rows] for name, rows in content.items()}
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise Refusal(f"{path}: {error}") from error
 
 
 def export(rules: RulesByCluster, scheme: Scheme, args: argparse.Namespace) -> None:
@@ -91,7 +93,7 @@ def export(rules: RulesByCluster, scheme: Scheme, args: argparse.Namespace) -> N
     try:
         files = _hope_files(rules, scheme, args) if args.export == "hope" else _mist(rules, scheme)
     except ValueError as error:
-        raise ValueError(f"{args.files[0]}: {error}") from error
+        raise Refusal(f"{args.files[0]}: {error}") from error
     args.out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         _write(args.out / name, content)
@@ -109,19 +111,12 @@ def _mist(rules: RulesByCluster, scheme: Scheme) -> dict[str, list[dict[str, Any
     files = {}
     for cluster, found in rules.items():
         if Path(cluster).name != cluster:
-            raise ValueError(f"{cluster!r} is no name of a file")
+            raise Refusal(f"{cluster!r} is no name of a file")
         try:
             files[f"{cluster}.json"] = mist_from_rules(found, scheme)
         except ValueError as error:
-            raise ValueError(f"{cluster}: {error}") from error
+            raise Refusal(f"{cluster}: {error}") from error
     return files
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
 
 
 def _write(path: Path, content: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.results import SUMMARY_ROWS, Facts, Results, results_from, summarise, to_json
 
 
@@ -79,7 +80,7 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
     which is how some published rankings came about.
 
     Raises:
-        ValueError: the file is none of these, or holds no case; the message names it.
+        Refusal: the file is none of these, or holds no case; the message names it.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -89,9 +90,9 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
             content = json.loads(text)
             results = (_from_nnunet if "metric_per_case" in content else results_from)(content)
     except READ_ERRORS as error:
-        raise ValueError(f"{path}: not a result file ({error!r})") from error
+        raise Refusal(f"{path}: not a result file ({error!r})") from error
     if not results.cases:
-        raise ValueError(f"{path}: no case in it")
+        raise Refusal(f"{path}: no case in it")
     return results
 
 
@@ -190,13 +191,13 @@ def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
     """Read a platform's table; columns that are not `<Metric>_<Region>` are left out."""
     places = {i: place for i, name in enumerate(rows[0]) if i and (place := _place(name))}
     if not places:
-        raise ValueError(f"no column named <Metric>_<Region> in {rows[0]}")
+        raise Refusal(f"no column named <Metric>_<Region> in {rows[0]}")
     cases: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows[1:]:
         if not row or (row[0] in SUMMARY_ROWS and not summary_rows):
             continue
         if row[0] in cases:
-            raise ValueError(f"two rows for {row[0]}")
+            raise Refusal(f"two rows for {row[0]}")
         regions = cases.setdefault(row[0], {})
         for i, (region, metric) in places.items():
             regions.setdefault(region, {})[metric] = float(row[i]) if row[i] else math.nan

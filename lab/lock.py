@@ -18,6 +18,8 @@ from typing import Any
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from challenge.refusal import Refusal
+
 SOURCES = ("requirements.txt", "requirements-cuda12.txt", "requirements-cuda13.txt")
 LOCK = "requirements.lock"
 PYTHON = (3, 11)
@@ -64,7 +66,9 @@ def wanted(root: Path) -> set[tuple[str, str]]:
     found = set[tuple[str, str]]()
     for source in SOURCES:
         found |= pins((root / source).read_text(encoding="utf-8"))
-    own = dict(pins((root / SOURCES[0]).read_text(encoding="utf-8")))["torch"]
+    own = dict(pins((root / SOURCES[0]).read_text(encoding="utf-8"))).get("torch")
+    if own is None:
+        raise Refusal(f"{root / SOURCES[0]}: does not pin torch")
     return found | {("torch", f"{own}+cpu")}
 
 
@@ -75,9 +79,12 @@ def line_of(name: str, version: str, hashes: Iterable[str]) -> str:
 
 def fetch(url: str) -> Mapping[str, Any]:
     """Ask an index for a project's files."""
-    request = urllib.request.Request(url, headers={"Accept": JSON})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return dict(json.load(answer))
+    try:
+        request = urllib.request.Request(url, headers={"Accept": JSON})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return dict(json.load(answer))
+    except (OSError, ValueError, TypeError) as error:
+        raise Refusal(f"{url}: no index answers there ({error})") from error
 
 
 def hashes_of(name: str, version: str, project: Mapping[str, Any]) -> list[str]:

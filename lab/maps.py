@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -82,7 +83,7 @@ class Candidate:
             with np.load(path, allow_pickle=False) as archive:
                 probabilities, box = archive["probabilities"], archive["box"].tolist()
                 shape = tuple(archive["shape"].tolist())
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise MapError(f"{path}: cannot be read as a map ({error})") from error
         if len(probabilities) != len(self.head.channels):
             channels = len(self.head.channels)

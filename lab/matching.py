@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from challenge.refusal import Refusal
 from lab.results import Problem
 
 ENDINGS = (".nii.gz", ".nii", ".mha")
@@ -38,20 +39,20 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     may lie beside them, and predictions too.
 
     Raises:
-        ValueError: a folder is missing, or holds no label map.
+        Refusal: a folder is missing, or holds no label map.
     """
     for folder in (predictions, references):
         if not folder.is_dir():
-            raise ValueError(f"{folder}: no such folder")
+            raise Refusal(f"{folder}: no such folder")
     reference_files = label_files(references)
     marked = [path for path in reference_files if SEGMENTATION.search(stem(path))]
     reference_files = marked or reference_files
     if not reference_files:
-        raise ValueError(f"{references}: no label map ({', '.join(ENDINGS)}) in it")
+        raise Refusal(f"{references}: no label map ({', '.join(ENDINGS)}) in it")
     taken = {path.resolve() for path in reference_files}
     prediction_files = [p for p in label_files(predictions) if p.resolve() not in taken]
     if not prediction_files:
-        raise ValueError(f"{predictions}: no prediction ({', '.join(ENDINGS)}) in it")
+        raise Refusal(f"{predictions}: no prediction ({', '.join(ENDINGS)}) in it")
 
     by_id = _by(reference_files, case_id)
     problems = [_duplicate(id, files, "references") for id, files in by_id.items() if files[1:]]

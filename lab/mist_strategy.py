@@ -9,6 +9,7 @@ itself: where a mask has a single 26-connected component, its small-object remov
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.hope_tables import label_name
 from postprocess.rules import (
@@ -40,22 +41,22 @@ def rules_from_mist(steps: Any, scheme: Scheme) -> list[Rule]:
     """Turn a strategy into rules.
 
     Raises:
-        ValueError: a step is malformed, or there is no rule that does the same; the message names
+        Refusal: a step is malformed, or there is no rule that does the same; the message names
             the step and the value.
     """
     if not isinstance(steps, list):
-        raise ValueError("a strategy is a list of steps")
+        raise Refusal("a strategy is a list of steps")
     rules: list[Rule] = []
     for i, step in enumerate(steps):
         try:
             rows = _rows(step, scheme)
             rules += [rule_from(row, scheme) for row in rows if row.get("min_voxels") != 0]
         except ValueError as error:
-            raise ValueError(f"step {i}: {error}") from error
+            raise Refusal(f"step {i}: {error}") from error
     ranks = [_rank(rule) for rule in rules]
     if ranks != sorted(ranks):
         order = ", ".join(KINDS)
-        raise ValueError(f"{LARGEST} before small objects go; rules apply in the order {order}")
+        raise Refusal(f"{LARGEST} before small objects go; rules apply in the order {order}")
     return rules
 
 
@@ -63,7 +64,7 @@ def mist_from_rules(rules: Sequence[Rule], scheme: Scheme) -> list[dict[str, Any
     """Turn rules into a strategy, in the order in which they apply.
 
     Raises:
-        ValueError: a rule says something that a strategy cannot; the message names it.
+        Refusal: a rule says something that a strategy cannot; the message names it.
     """
     steps = [_step(rule, scheme) for rule in sorted(rules, key=_rank)]
     return [step for step in steps if step["kwargs"].get("small_object_threshold") != 0]
@@ -77,17 +78,17 @@ def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:
     transform, kwargs = _transform(step)
     per_label = step.get("per_label", step.get("apply_sequentially"))
     if not isinstance(per_label, bool):
-        raise ValueError(f"per_label: {per_label!r} is neither true nor false")
+        raise Refusal(f"per_label: {per_label!r} is neither true nor false")
     subjects = _subjects(step.get("apply_to_labels"), per_label, scheme)
     if transform == LARGEST:
         if kwargs["apply_morphological_cleaning"]:
-            raise ValueError("apply_morphological_cleaning: no rule erodes")
+            raise Refusal("apply_morphological_cleaning: no rule erodes")
         row = {"kind": "keep-largest", "k": kwargs["top_k_connected_components"]}
         return [row | subject for subject in subjects]
     becomes = BACKGROUND
     if transform == REPLACE:
         if not per_label:
-            raise ValueError(f"{REPLACE} needs per_label true")
+            raise Refusal(f"{REPLACE} needs per_label true")
         value = kwargs["replacement_label"]
         becomes = BACKGROUND if value == 0 else label_name(value, scheme)
     row = {
@@ -101,24 +102,24 @@ def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:
 def _transform(step: Any) -> tuple[str, dict[str, Any]]:
     """Return a step's transform and its kwargs with their defaults."""
     if not isinstance(step, dict) or not isinstance(transform := step.get("transform"), str):
-        raise ValueError(f"{step!r} has no transform")
+        raise Refusal(f"{step!r} has no transform")
     if transform not in TRANSFORMS:
         why = "holes are filled by no rule" if transform == FILL else "unknown transform"
-        raise ValueError(f"{transform}: {why}")
+        raise Refusal(f"{transform}: {why}")
     kwargs = step.get("kwargs", {})
     if not isinstance(kwargs, dict):
-        raise ValueError(f"kwargs: {kwargs!r} should be an object")
+        raise Refusal(f"kwargs: {kwargs!r} should be an object")
     if unknown := sorted(set(kwargs) - set(TRANSFORMS[transform])):
-        raise ValueError(f"{transform}: unknown kwargs {unknown}")
+        raise Refusal(f"{transform}: unknown kwargs {unknown}")
     return transform, {**TRANSFORMS[transform], **kwargs}
 
 
 def _subjects(values: Any, per_label: bool, scheme: Scheme) -> list[dict[str, str]]:
     """Return what each rule of a step looks at: labels one by one, or together as a region."""
     if not isinstance(values, list) or not values:
-        raise ValueError(f"apply_to_labels: {values!r} is not a list of labels")
+        raise Refusal(f"apply_to_labels: {values!r} is not a list of labels")
     if values == ALL_LABELS and per_label:
-        raise ValueError("apply_to_labels: of [-1] one by one, MIST finds no voxel")
+        raise Refusal("apply_to_labels: of [-1] one by one, MIST finds no voxel")
     every = list(scheme.labels)
     names = every if values == ALL_LABELS else [label_name(v, scheme) for v in values]
     if per_label or len(names) == 1:
@@ -126,7 +127,7 @@ def _subjects(values: Any, per_label: bool, scheme: Scheme) -> list[dict[str, st
     for region, members in scheme.regions.items():
         if set(members) == set(names):
             return [{"region": region}]
-    raise ValueError(f"apply_to_labels: {values} together are no region of {scheme.name}")
+    raise Refusal(f"apply_to_labels: {values} together are no region of {scheme.name}")
 
 
 def _step(rule: Rule, scheme: Scheme) -> dict[str, Any]:
@@ -139,12 +140,12 @@ def _step(rule: Rule, scheme: Scheme) -> dict[str, Any]:
         transform, own = LARGEST, "k"
         kwargs = {"top_k_connected_components": rule.k}
     else:
-        raise ValueError(f"a MIST strategy has no {row['kind']}")
+        raise Refusal(f"a MIST strategy has no {row['kind']}")
     if beyond := sorted(set(row) - {"kind", "label", "region", "becomes", own}):
-        raise ValueError(f"a MIST strategy has no {', '.join(beyond)}: {row}")
+        raise Refusal(f"a MIST strategy has no {', '.join(beyond)}: {row}")
     if rule.becomes != BACKGROUND:
         if transform != REMOVE or not rule.label or rule.becomes not in scheme.labels:
-            raise ValueError(f"in a MIST strategy it cannot become {rule.becomes!r}: {row}")
+            raise Refusal(f"in a MIST strategy it cannot become {rule.becomes!r}: {row}")
         transform, kwargs = REPLACE, {**kwargs, "replacement_label": scheme.labels[rule.becomes]}
     return {
         "transform": transform,

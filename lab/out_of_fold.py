@@ -6,15 +6,14 @@ whole ensemble predicts each, as it will.
 """
 
 import argparse
-import json
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from challenge.case import read_case, write_labels
+from challenge.refusal import Refusal
 from challenge.scheme import labels_from
 from ensemble.device import choose_device
 from ensemble.engine import Engine
@@ -22,6 +21,7 @@ from ensemble.heads import to_head
 from ensemble.manifest import Member, Model, verify_model
 from ensemble.predict import predict, predict_member
 from lab.cohort import CohortCase, read_cohort
+from lab.json_files import read_json
 from lab.maps import Candidate, read_candidate, write_candidate, write_map
 
 
@@ -52,11 +52,7 @@ def predict_by_fold(
     args: argparse.Namespace, model: Model, cohort: Mapping[str, CohortCase]
 ) -> int:
     """Predict each case with the member that was trained without it."""
-    try:
-        folds = read_splits(args.splits, cohort)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    folds = read_splits(args.splits, cohort)
     if args.maps:
         args.maps.mkdir(parents=True, exist_ok=True)
     engine = Engine(choose_device(args.device), args.backend)
@@ -90,10 +86,13 @@ def predict_by_fold(
 
 
 def predict_unseen(args: argparse.Namespace, model: Model, cohort: Mapping[str, CohortCase]) -> int:
-    """Predict each case with the whole ensemble; exit code 2 where maps are asked for."""
+    """Predict each case with the whole ensemble.
+
+    Raises:
+        Refusal: maps are asked for.
+    """
     if args.maps:
-        print("--maps: of one member each, which --unseen does not ask for", file=sys.stderr)
-        return 2
+        raise Refusal("--maps: of one member each, which --unseen does not ask for")
     engine = Engine(choose_device(args.device), args.backend, keeps=True)
     for each in cohort.values():
         if (args.out / each.files.output).exists():
@@ -109,21 +108,21 @@ def read_splits(path: Path, cohort: Collection[str]) -> list[dict[str, list[str]
     """Read nnU-Net's splits_final.json.
 
     Raises:
-        ValueError: not splits, a case in no cohort, in two folds' validation, or in both parts of
+        Refusal: not splits, a case in no cohort, in two folds' validation, or in both parts of
             one fold: its prediction would come from a network that was trained on it.
     """
+    folds = read_json(path)
     try:
-        folds = json.loads(path.read_text(encoding="utf-8"))
         held = [id for fold in folds for id in fold["val"]]
         both = [id for fold in folds for id in set(fold["val"]) & set(fold["train"])]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not nnU-Net's splits ({error!r})") from error
+    except (KeyError, TypeError) as error:
+        raise Refusal(f"{path}: not nnU-Net's splits ({error!r})") from error
     if twice := sorted(id for id, n in Counter(held).items() if n > 1):
-        raise ValueError(f"{path}: folds overlap, {', '.join(twice[:5])} validated twice")
+        raise Refusal(f"{path}: folds overlap, {', '.join(twice[:5])} validated twice")
     if both:
-        raise ValueError(f"{path}: {', '.join(sorted(both)[:5])} trained on and validated alike")
+        raise Refusal(f"{path}: {', '.join(sorted(both)[:5])} trained on and validated alike")
     if unknown := sorted(set(held) - set(cohort)):
-        raise ValueError(f"{path}: {', '.join(unknown[:5])} not in the cohort")
+        raise Refusal(f"{path}: {', '.join(unknown[:5])} not in the cohort")
     return list(folds)
 
 
@@ -131,7 +130,5 @@ def fold_of(member: Member, splits: list[dict[str, list[str]]]) -> int:
     """Return the fold a member was trained without, from its folder's name."""
     fold = member.checkpoint.parent.name.removeprefix("fold_")
     if not fold.isdigit() or int(fold) >= len(splits):
-        raise ValueError(
-            f"{member.name}: fold {fold!r} is not in the splits (0..{len(splits) - 1})"
-        )
+        raise Refusal(f"{member.name}: fold {fold!r} is not in the splits (0..{len(splits) - 1})")
     return int(fold)

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from challenge.platforms import InputError, find_cases
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
+from lab.places import check_picture
 from lab.report.figures import label_colours
 from lab.strips import edge_of, frame, grey, painted, read_turned, square
 
@@ -37,12 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, and say where."""
-    try:
-        cases = find_cases(args.input).cases
-    except InputError as error:
-        raise SystemExit(str(error)) from error
+    check_picture(args.out)
+    cases = find_cases(args.input).cases
     if len(cases) != 1:
-        raise SystemExit(f"{args.input}: {len(cases)} cases, one can be drawn")
+        raise InputError(f"{args.input}: {len(cases)} cases, one can be drawn")
     scheme = SCHEMES[args.scheme]
     labels, (_, y_mm, x_mm) = read_turned(args.labels)
     tumour = scheme.mask(labels, scheme.tumour)

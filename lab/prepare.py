@@ -2,14 +2,15 @@
 
 `python -m lab prepare --source LAYOUT=DIR ... --dataset Dataset901_PANTHER --out nnUNet_raw`.
 Several sources make one dataset. Images are copied as they are (or written anew where the file
-format differs), labels take the image's geometry, and an interrupted run goes on where it stopped.
+format differs, or `--orientation` asks for it), labels take the image's geometry, and an
+interrupted run goes on where it stopped. Cases that cannot be trained on are named and counted.
 """
 
 import argparse
 import json
-import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,44 @@ from typing import Any
 import joblib
 import numpy as np
 
-from challenge.case import CaseFiles, check_same_grid, read_volume, write_labels
-from challenge.headers import CaseError, is_nifti
+from challenge.headers import is_nifti
 from challenge.scheme import SCHEMES, Scheme
-from lab.fingerprint import compare_fingerprints, fingerprint_of
-from lab.raw_layouts import LAYOUTS, MEDIAN_SHARE, Layout, LayoutError, RawCase, safe_id
+from lab.fingerprint import INTENSITY, compare_fingerprints, fingerprint_of
+from lab.itk_images import ORIENTATIONS
+from lab.prepared_case import Prepared, Target, prepare_case
+from lab.prepared_text import absent_lines, axes_line, swapped, table_lines
+from lab.raw_dataset import NAME, SKIPPED, describe, finish, start, training_values
+from lab.raw_folders import Fault, LayoutError, RawCase
+from lab.raw_layouts import LAYOUTS, Layout
 from lab.workers import workers
 
-SAMPLE = 2000  # labelled voxels of a case whose intensities are kept
+MOST_LINES = 20  # of one kind on stderr; skipped_cases.json has them all
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """One case in its new place, and what was counted on the way."""
+class Source:
+    """One `--source`."""
 
+    text: str
+    layout: Layout
+    folder: Path
+
+    @property
+    def prefix(self) -> str:
+        """Return what tells its cases from another source's."""
+        return f"{self.text.partition('=')[0]}_"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A case of a source, and its id in the dataset."""
+
+    source: Source
+    case: RawCase
     id: str
-    voxels: Mapping[int, int]  # value in the source -> voxels
-    shape: tuple[int, ...]
-    spacing_mm: tuple[float, ...]
-    foreground: np.ndarray  # sampled intensities of labelled voxels, first channel
+
+
+Faults = list[tuple[str, Fault]]  # (source, fault)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,190 +66,182 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--dataset", required=True, metavar="DatasetNNN_NAME")
     add("--out", type=Path, required=True, metavar="DIR", help="nnUNet_raw")
     add("--scheme", choices=sorted(SCHEMES), help="default: the first layout's")
+    add("--regions", action="store_true", help="train on nested regions instead of labels")
+    add("--orientation", type=_orientation, metavar="CODE",
+        help="write axes in this order, e.g. RAS: to the right, anterior, superior; "
+        "default: as each image has them")  # fmt: skip
+    add("--skip-bad", action="store_true",
+        help="go on without cases that cannot be prepared, and list them")  # fmt: skip
     add("--published", type=Path, metavar="FILE", help="a dataset_fingerprint.json to compare with")
     add("--jobs", type=int, default=1, metavar="N", help="processes (default 1)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prepare, count, check; exit code 1 where labels look swapped, 2 where nothing can be done."""
-    try:
-        sources = [_source(text) for text in args.source]
-        scheme = SCHEMES[args.scheme or sources[0][0].scheme]
-        found = [
-            (layout, case, f"{args.source[i].split('=')[0]}_" if len(sources) > 1 else "")
-            for i, (layout, folder) in enumerate(sources)
-            for case in layout.find(folder)
-        ]
-        target = args.out / args.dataset
-        description = describe(found, scheme, args.source)
-        start(target, description)
-        with workers(args.jobs, None):
-            running = joblib.Parallel(n_jobs=None)
-            done: list[Prepared] = running(
-                joblib.delayed(prepare_case)(case, layout, scheme, (target, prefix, description))
-                for layout, case, prefix in found
-            )
-    except (LayoutError, CaseError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    for line in table_lines(found, done, scheme):
-        print(line)
-    doubts = list(swapped(done, found, scheme))
-    if args.published:
-        theirs = json.loads(args.published.read_text(encoding="utf-8"))
-        foreground = np.concatenate([p.foreground for p in done])
-        own = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done], foreground)
-        for line in compare_fingerprints(own, theirs):
-            print(line)
+    """Prepare, count, check; exit code 1 where cases are left out or labels look swapped.
+
+    Raises:
+        LayoutError: nothing can be prepared, or a case cannot and `--skip-bad` was not given.
+    """
+    theirs = _published(args.published) if args.published else None
+    sources = [_source(text) for text in args.source]
+    scheme = SCHEMES[args.scheme or sources[0].layout.scheme]
+    entries, faults = listed(sources)
+    _refuse(faults, len(entries), args.skip_bad)
+    target = _target(args, sources, entries, scheme)
+    description = describe(scheme, target, args.source, args.regions)
+    start(target, description, [entry.id for entry in entries])
+    done, new = _prepared(entries, target, args.jobs)
+    faults += new
+    _refuse(faults, len(done), args.skip_bad)
+    finish(target, description, [case for _, case in done], faults)
+    doubts = list(swapped(done, scheme))
+    _say_all(done, target, scheme)
+    _say_faults(faults, len(done), target)
+    if theirs:
+        _compare(theirs, [case for _, case in done], args.published)
     for doubt in doubts:
         print(doubt, file=sys.stderr)
-    return 1 if doubts else 0
+    return 1 if doubts or faults else 0
 
 
-def describe(
-    found: Sequence[tuple[Layout, RawCase, str]], scheme: Scheme, sources: Sequence[str]
-) -> dict[str, Any]:
-    """Return dataset.json.
+def listed(sources: Sequence[Source]) -> tuple[list[Entry], Faults]:
+    """Return the cases of all sources, and what in their folders cannot be one.
 
     Raises:
-        LayoutError: no case, two of one name, or a layout that lacks a label of the scheme.
+        LayoutError: there is no case, or a source has cases of several challenges.
     """
-    ids = [prefix + safe_id(case.id) for _, case, prefix in found]
-    if not ids or len(set(ids)) < len(ids):
-        twice = sorted({id for id in ids if ids.count(id) > 1})
-        raise LayoutError(f"{', '.join(sources)}: {f'{twice} twice' if twice else 'no case'}")
-    for layout, _, _ in found:
-        if unknown := set(layout.names.values()) - {*scheme.labels, ""}:
-            raise LayoutError(f"{layout.told}: labels {sorted(unknown)} are none of {scheme.name}")
-    ending = ".nii.gz" if is_nifti(found[0][1].images[0]) else ".mha"
-    return {
-        "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
-        "labels": {"background": 0, **scheme.labels},
-        "numTraining": len(ids),
-        "file_ending": ending,
-        "prepared_from": sorted(sources),
-        "licence": "of the sources",
-    }
+    entries, faults = [], []
+    for source in sources:
+        found = source.layout.find(source.folder)
+        faults += [(source.text, fault) for fault in found.faults]
+        prefix = source.prefix if len(sources) > 1 else ""
+        entries += [Entry(source, case, prefix + case.id) for case in found.cases]
+    twice = {id for id, times in Counter(entry.id for entry in entries).items() if times > 1}
+    for entry in entries:
+        if entry.id in twice:
+            told = f"{entry.case.labels}: {entry.id} is the id of several cases"
+            faults.append((entry.source.text, Fault(entry.id, told)))
+    if not entries:
+        text = ", ".join(source.text for source in sources)
+        first = f"; {faults[0][1].reason}" if faults else ""
+        raise LayoutError(f"{text}: no case{first}")
+    return [entry for entry in entries if entry.id not in twice], faults
 
 
-def start(target: Path, description: Mapping[str, Any]) -> None:
-    """Make the dataset's folders, or go on in those that an earlier run of the same made.
-
-    Raises:
-        LayoutError: something else is there, which is never written over.
-    """
-    path = target / "dataset.json"
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != description:
-            raise LayoutError(f"{target}: made from other sources; move it away first")
-    elif target.exists() and any(target.iterdir()):
-        raise LayoutError(f"{target}: exists and was not made by this; move it away first")
-    for place in ("imagesTr", "labelsTr"):
-        (target / place).mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-
-
-def prepare_case(
-    case: RawCase, layout: Layout, scheme: Scheme, place: tuple[Path, str, Mapping[str, Any]]
-) -> Prepared:
-    """Bring one case to its place, labels last: a case whose labels are there is finished.
-
-    Raises:
-        CaseError: a file is missing or unreadable, labels lie on another grid, or have a value
-            that the layout does not name.
-    """
-    target, prefix, description = place
-    id, ending = f"{prefix}{case.id}", str(description["file_ending"])
-    labels = read_volume(case.labels, None)
-    image = read_volume(case.images[0], None)
-    check_same_grid(labels, image, case.labels, case.images[0])
-    values, counts = np.unique(labels.array, return_counts=True)
-    voxels = {int(v): int(n) for v, n in zip(values, counts, strict=True) if v == int(v)}
-    known = {0, *layout.names}
-    if unknown := sorted({float(v) for v in values} - known):
-        raise CaseError(f"{case.labels}: values {unknown} are not named by {layout.told}")
-    scans = []
-    for channel, source in enumerate(case.images):
-        scans.append(target / "imagesTr" / f"{id}_{channel:04d}{ending}")
-        _copy(source, scans[-1])
-    output = target / "labelsTr" / f"{id}{ending}"
-    if not output.exists():
-        table = np.zeros(256, np.uint8)
-        for value, name in layout.names.items():
-            table[value] = scheme.labels[name] if name else 0
-        files = CaseFiles(id, {"image": scans[0]}, "image", Path(output.name), scheme.name)
-        write_labels(table[labels.array.astype(np.uint8)], files, output.parent)
-    kept = [value for value, name in layout.names.items() if name]
-    foreground = image.array[np.isin(labels.array, kept)]
-    sample = np.random.default_rng(0).permutation(foreground)[:SAMPLE].astype(np.float32)
-    return Prepared(id, voxels, labels.array.shape, labels.spacing_mm, sample)
+def _prepared(
+    entries: Sequence[Entry], target: Target, jobs: int
+) -> tuple[list[tuple[Layout, Prepared]], Faults]:
+    """Bring every case to its place; return those that are there, and the faults of the others."""
+    with workers(jobs, None):
+        running = joblib.Parallel(n_jobs=None)
+        results = running(
+            joblib.delayed(prepare_case)(entry.case, entry.source.layout, entry.id, target)
+            for entry in entries
+        )
+    done: list[tuple[Layout, Prepared]] = []
+    faults: Faults = []
+    for entry, result in zip(entries, results, strict=True):
+        if isinstance(result, Fault):
+            faults.append((entry.source.text, result))
+        else:
+            done.append((entry.source.layout, result))
+    return done, faults
 
 
-def table_lines(
-    found: Sequence[tuple[Layout, RawCase, str]], done: Sequence[Prepared], scheme: Scheme
-) -> Iterator[str]:
-    """Yield which value of which source became which label, in how many cases and voxels."""
-    yield f"{'source':<16}{'value':>6}  {'label':<10}{'value':>6}{'cases':>8}{'share':>9}"
-    names = {id(layout): name for name, layout in LAYOUTS.items()}
-    for layout in {id(layout): layout for layout, _, _ in found}.values():
-        own = [p for (of, _, _), p in zip(found, done, strict=True) if of is layout]
-        total = sum(n for p in own for value, n in p.voxels.items() if value)
-        for value, name in sorted(layout.names.items()):
-            voxels = sum(p.voxels.get(value, 0) for p in own)
-            cases = sum(value in p.voxels for p in own)
-            yield (
-                f"{names[id(layout)]:<16}{value:>6}  {name or '-':<10}"
-                f"{scheme.labels[name] if name else 0:>6}{cases:>8}{voxels / max(total, 1):>9.1%}"
-            )
+def _target(
+    args: argparse.Namespace, sources: Sequence[Source], entries: Sequence[Entry], scheme: Scheme
+) -> Target:
+    if not NAME.match(args.dataset):
+        raise LayoutError(f"--dataset {args.dataset}: nnU-Net's names are DatasetNNN_NAME")
+    layouts = [source.layout for source in sources]
+    for layout in layouts:
+        number, wanted = len(SCHEMES[layout.scheme].sequences), scheme.sequences
+        if number != len(wanted):
+            told = f"{number} sequences a case, {scheme.name} has {', '.join(wanted)}"
+            raise LayoutError(f"{layout.told}: {told}")
+    values = training_values(layouts, scheme)
+    ending = ".nii.gz" if not entries or is_nifti(entries[0].case.images[0]) else ".mha"
+    return Target(args.out / args.dataset, ending, values, args.orientation)
 
 
-def swapped(
-    done: Sequence[Prepared], found: Sequence[tuple[Layout, RawCase, str]], scheme: Scheme
-) -> Iterator[str]:
-    """Yield a sentence for each label whose share is not what cohorts of this challenge have.
-
-    Where a source never holds a label of the whole, its shares tell nothing and are not judged.
-    """
-    for label, (low, high) in MEDIAN_SHARE.get(scheme.name, {}).items():
-        for layout in {id(layout): layout for layout, _, _ in found}.values():
-            own = [p for (of, _, _), p in zip(found, done, strict=True) if of is layout]
-            held = {layout.names.get(value) for p in own for value in p.voxels}
-            share = float(np.median([_share(p, layout, label, scheme) for p in own]))
-            if set(scheme.regions[scheme.whole]) <= held and not low <= share <= high:
-                yield (
-                    f"{layout.told}: {label} is {share:.0%} of the {scheme.whole} in the median "
-                    f"case, {low:.0%} to {high:.0%} is usual; are values swapped?"
-                )
-
-
-def _share(case: Prepared, layout: Layout, label: str, scheme: Scheme) -> float:
-    of = dict.fromkeys(scheme.regions[scheme.whole], 0)
-    for value, name in layout.names.items():
-        if name in of:
-            of[name] += case.voxels.get(value, 0)
-    return of[label] / max(sum(of.values()), 1)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy an image, or write it anew where the format differs; whole or not at all."""
-    if not source.is_file():
-        raise CaseError(f"{source}: no such file")
-    if target.exists():
+def _refuse(faults: Faults, usable: int, goes_on: bool) -> None:
+    """Refuse cases that cannot be prepared, unless it goes on without them."""
+    bad = [fault for _, fault in faults if fault.stops]
+    if not usable and faults:
+        raise LayoutError(f"{faults[0][1].reason}; no case of {len(faults)} can be prepared")
+    if not bad or goes_on:
         return
-    partial = target.with_name(f".partial-{target.name}")
-    if is_nifti(source) == is_nifti(target):
-        shutil.copyfile(source, partial)
-    else:
-        import SimpleITK
-
-        SimpleITK.WriteImage(SimpleITK.ReadImage(str(source)), str(partial), True)
-    partial.replace(target)
+    others = ", ".join(fault.id for fault in bad[1:MOST_LINES])
+    more = f", as {len(bad) - 1} more cannot ({others})" if others else ""
+    without = "them" if others else "this case"
+    raise LayoutError(f"{bad[0].reason}{more}; --skip-bad goes on without {without}")
 
 
-def _source(text: str) -> tuple[Layout, Path]:
+def _say_all(done: Sequence[tuple[Layout, Prepared]], target: Target, scheme: Scheme) -> None:
+    for line in table_lines(done, target.values):
+        print(line)
+    notes = [note for _, case in done for note in case.notes]
+    for line in _shortened([*absent_lines(done, target.values, scheme), *notes]):
+        print(line, file=sys.stderr)
+    if told := axes_line([case for _, case in done]):
+        print(told, file=sys.stderr)
+
+
+def _say_faults(faults: Faults, prepared: int, target: Target) -> None:
+    total = prepared + len(faults)
+    if not faults:
+        print(f"{target.folder}: {prepared} cases")
+        return
+    for line in _shortened([fault.reason for _, fault in faults]):
+        print(line, file=sys.stderr)
+    told = f"{target.folder}: {prepared} of {total} cases, {len(faults)} left out"
+    print(f"{told}, listed in {SKIPPED}", file=sys.stderr)
+
+
+def _shortened(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:MOST_LINES]
+    if len(lines) > MOST_LINES:
+        yield f"and {len(lines) - MOST_LINES} more of this kind"
+
+
+def _published(path: Path) -> dict[str, Any]:
+    """Read a dataset_fingerprint.json.
+
+    Raises:
+        LayoutError: it is none.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        properties = content["foreground_intensity_properties_per_channel"]["0"]
+        needed = [properties[key] for key in INTENSITY]
+        needed += [content["spacings"], content["shapes_after_crop"]]
+        needed += [float(content["median_relative_size_after_cropping"])]
+    except OSError as error:
+        raise LayoutError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise LayoutError(f"{path}: not a dataset_fingerprint.json ({error!r})") from error
+    return dict(content)
+
+
+def _compare(theirs: dict[str, Any], done: Sequence[Prepared], path: Path) -> None:
+    foreground = np.concatenate([case.foreground for case in done])
+    if not foreground.size:
+        raise LayoutError(f"{path}: nothing to compare, since no voxel is labelled")
+    own = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done], foreground)
+    for line in compare_fingerprints(own, theirs):
+        print(line)
+
+
+def _source(text: str) -> Source:
     name, equals, folder = text.partition("=")
     if not equals or name not in LAYOUTS:
         raise LayoutError(f"--source {text}: LAYOUT=DIR with one of {', '.join(LAYOUTS)}")
     if not Path(folder).is_dir():
         raise LayoutError(f"{folder}: no such folder")
-    return LAYOUTS[name], Path(folder)
+    return Source(text, LAYOUTS[name], Path(folder))
+
+
+def _orientation(text: str) -> str:
+    if text not in ORIENTATIONS:
+        raise argparse.ArgumentTypeError(f"{text}: a letter each of RL, AP and IS, such as RAS")
+    return text

@@ -53,13 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print who stands where and how any two systems compare."""
     sampling = Sampling(args.resamples, args.flips, args.seed)
-    try:
-        check_options(args)
-        rule, choice = options(args)
-        contest = read_contest(args.results, choice)
-    except ValueError as error:
-        print(f"rank: {error}", file=sys.stderr)
-        return 2
+    check_options(args)
+    rule, choice = options(args)
+    contest = read_contest(args.results, choice)
     for left_out in contest.left_out:
         print(f"rank: {left_out}", file=sys.stderr)
     standings = stand(contest, rule)

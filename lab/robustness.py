@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.case import Case, CaseError, read_case
-from challenge.platforms import InputError, find_cases
-from ensemble.choice import ChoiceError, match_models
+from challenge.case import Case, read_case
+from challenge.platforms import find_cases
+from ensemble.choice import match_models
 from ensemble.device import choose_device
 from ensemble.engine import Engine
-from ensemble.manifest import ManifestError, Model, find_manifests, verify_model
+from ensemble.manifest import Model, find_manifests, verify_model
 from ensemble.predict import predict
 from lab.phantom.fields import Grid
 from lab.phantom.scanner import bias, sliced
@@ -56,11 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row a way; exit code 1 where an answer changed too much."""
-    try:
-        found = find_cases(args.input)
-        chosen, faults = match_models(found, find_manifests(args.weights), args.model)
-    except (InputError, ChoiceError, ManifestError) as error:
-        raise SystemExit(str(error)) from error
+    found = find_cases(args.input)
+    chosen, faults = match_models(found, find_manifests(args.weights), args.model)
     for id, fault in faults.items():
         print(f"{id}  left out: {fault}", file=sys.stderr)
     engine = Engine(choose_device(args.device), keeps=True)
@@ -68,10 +65,7 @@ def run(args: argparse.Namespace) -> int:
     for choice in chosen.values():
         model = verify_model(choice.manifest)
         artefacts = load_artefacts(model.folder, model.scheme)
-        try:
-            case = read_case(choice.files)
-        except CaseError as error:
-            raise SystemExit(str(error)) from error
+        case = read_case(choice.files)
         for row in rows_of(case, partial(answer, model=model, artefacts=artefacts, engine=engine)):
             print(f"{case.id}  {row.name:<34}{row.dice:8.3f}{row.volume_ml:9.1f} mL", flush=True)
             worst = min(worst, row.dice)

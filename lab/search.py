@@ -8,7 +8,6 @@ artefact as it should ship, WORK/forced what was fitted whatever its gain.
 
 import argparse
 import datetime
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.adaptive.books import Task, open_books, score_on_images, scorer_named
 from lab.adaptive.crossfit import Cohort, apply
 from lab.adaptive.decision import Decision, curves, decide
@@ -32,8 +32,8 @@ from lab.adaptive.work import (
     FEATURES,
     FORCED,
     SEARCH,
-    read_json,
     read_setup,
+    read_work,
     write_json,
 )
 from lab.cohort import CohortCase, read_cohort
@@ -62,19 +62,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, judge, check on the images, write search.json and both artefacts."""
-    try:
-        setup, settled = read_setup(args.work), read_json(args.work, CLUSTERS)
-        scorer = scorer_named(args.scorer, setup.scheme)
-        task = Task(setup, scorer)
-        cases = read_cohort(Path(setup.cohort), setup.scheme)
-        with workers(args.jobs, args.dask):
-            cohort = open_cohort(args.work, cases, task, args.objective)
-            cohort = replace(cohort, seed=settled["seed"])
-            decision = decide(cohort, settled["clusters"])
-            check_on_images(cohort, decision, cases, task)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    setup, settled = read_setup(args.work), read_work(args.work, CLUSTERS)
+    scorer = scorer_named(args.scorer, setup.scheme)
+    task = Task(setup, scorer)
+    cases = read_cohort(Path(setup.cohort), setup.scheme)
+    with workers(args.jobs, args.dask):
+        cohort = open_cohort(args.work, cases, task, args.objective)
+        cohort = replace(cohort, seed=settled["seed"])
+        decision = decide(cohort, settled["clusters"])
+        check_on_images(cohort, decision, cases, task)
     provenance = Provenance(datetime.date.today(), scorer.name)
     for name, forced in ((DECIDED, False), (FORCED, True)):
         (args.work / name).mkdir(exist_ok=True)
@@ -92,12 +88,12 @@ def open_cohort(
     """Read features and cut every case into parts.
 
     Raises:
-        ValueError: the features are not those of these cases.
+        Refusal: the features are not those of these cases.
     """
     setup = task.setup
     table, _ = informative(load_table(work / FEATURES), setup.recipe.drops_constant)
     if table.ids != tuple(case.files.id for case in cases):
-        raise ValueError(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
+        raise Refusal(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
     books, confusion = open_books(cases, task)
     slots = make_slots(setup.scheme, setup.recipe, confusion)
     scores = books[0].scorer.score(books[0].parts.values)

@@ -7,13 +7,12 @@ come the table and the figure that justify it. An interrupted run goes on where 
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from lab.adaptive.books import scorer_named
 from lab.cohort import read_cohort
-from lab.maps import MapError, read_candidate
+from lab.maps import read_candidate
 from lab.metrics.scorers import SCORERS, VOXEL
 from lab.selection.alone import alone
 from lab.selection.candidates import read_pool
@@ -47,27 +46,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, check, search, judge, write."""
-    try:
-        scheme = read_candidate(args.candidates[0]).scheme
-        scorer = scorer_named(args.scorer, scheme)
-        cases = read_cohort(args.cohort, scheme)
-        objective = args.objective or ("rank" if scheme.name.startswith("panther") else "overlap")
-        args.out.mkdir(parents=True, exist_ok=True)
-        with workers(args.jobs, args.dask):
-            pool = read_pool(args.candidates, cases, scheme)
-            scores = Scores(pool, scorer, args.out / SCORES)
-            search = replace(
-                open_search(scores, MERITS[objective]),
-                most_members=args.most_members,
-                most_s=args.most_seconds,
-            )
-            judged = judge(search, args.ways)
-            # The front walks the greedy path, which is most of the cost.
-            points = list(front(search)) if "greedy" in args.ways else []
-            rows = list(alone(scores))
-    except (MapError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    scheme = read_candidate(args.candidates[0]).scheme
+    scorer = scorer_named(args.scorer, scheme)
+    cases = read_cohort(args.cohort, scheme)
+    objective = args.objective or ("rank" if scheme.name.startswith("panther") else "overlap")
+    args.out.mkdir(parents=True, exist_ok=True)
+    with workers(args.jobs, args.dask):
+        pool = read_pool(args.candidates, cases, scheme)
+        scores = Scores(pool, scorer, args.out / SCORES)
+        search = replace(
+            open_search(scores, MERITS[objective]),
+            most_members=args.most_members,
+            most_s=args.most_seconds,
+        )
+        judged = judge(search, args.ways)
+        # The front walks the greedy path, which is most of the cost.
+        points = list(front(search)) if "greedy" in args.ways else []
+        rows = list(alone(scores))
     ships = decide(judged)
     lines = table_lines(judged, objective, ships), chosen_lines(judged[ships], pool)
     for line in (*alone_lines(rows), "", *lines[0], *lines[1]):

@@ -7,6 +7,8 @@ import nibabel
 import numpy as np
 from scipy.ndimage import binary_erosion, zoom
 
+from challenge.headers import NIFTI_ERRORS, CaseError, check_header, last_line
+
 MARGIN = 3  # voxels around the head
 LIGHTEST = (1.0, 99.7)  # percentiles of the voxels that are not 0: black and white
 FILL = 0.45  # how much of a label's colour covers the picture
@@ -17,10 +19,18 @@ def read_turned(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
 
     Returns:
         The array, and spacing (z, y, x) in mm.
+
+    Raises:
+        CaseError: it is missing, damaged, or no volume.
     """
-    image = nibabel.funcs.as_closest_canonical(nibabel.nifti1.load(path))
+    check_header(path)
+    try:
+        image = nibabel.funcs.as_closest_canonical(nibabel.nifti1.load(path))
+        array = np.asarray(image.dataobj)
+    except NIFTI_ERRORS as error:
+        raise CaseError(f"{path}: cannot be read as NIfTI ({last_line(error)})") from error
     x_mm, y_mm, z_mm = (float(side) for side in image.header.get_zooms()[:3])
-    return np.asarray(image.dataobj).T[:, ::-1, ::-1], (z_mm, y_mm, x_mm)
+    return array.T[:, ::-1, ::-1], (z_mm, y_mm, x_mm)
 
 
 def frame(pictures: Mapping[str, np.ndarray]) -> tuple[slice, slice]:

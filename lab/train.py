@@ -6,7 +6,6 @@ from its last checkpoint. `--miniature` goes the whole way on synthetic patients
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,11 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the recipe, print the plan, and follow it."""
-    try:
-        recipe = read_recipe(args.recipe)
-    except RecipeError as error:
-        print(error, file=sys.stderr)
-        return 2
+    recipe = read_recipe(args.recipe)
     place = Place(args.work.resolve(), args.miniature)
     if args.miniature:
         recipe = miniature(recipe)
@@ -54,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return 0
     if not args.miniature and (missing := missing_of(recipe)):
-        print(f"{', '.join(missing)}: no such folder", file=sys.stderr)
-        return 2
+        raise RecipeError(f"{', '.join(missing)}: no such folder")
     work = {
         f"train {stage.name} {fold}": petaflop_of(stage, recipe)
         for stage in recipe.stages.values()

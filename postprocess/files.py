@@ -109,7 +109,8 @@ def _read_archive(path: Path) -> tuple[str, np.ndarray]:
     except CaseError:
         raise
     except ARCHIVE_ERRORS as error:
-        raise CaseError(f"{path}: cannot be read as npz ({error})") from error
+        told = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CaseError(f"{path}: cannot be read as npz ({told})") from error
 
 
 def head_of(channels: int, scheme: Scheme) -> Head | None:

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from challenge.case import check_same_grid, read_volume
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.adaptive.atom_rules import find_parts
 from lab.adaptive.ledger import Book
@@ -57,7 +58,7 @@ def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
     """Return the scorer of that name, or the one that SCORER_OF names.
 
     Raises:
-        ValueError: the scorer's label values are not the scheme's.
+        Refusal: the scorer's label values are not the scheme's.
     """
     name = name or SCORER_OF.get(scheme.name, VOXEL)
     if name == VOXEL:
@@ -66,7 +67,7 @@ def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
     theirs = SCHEMES[str(scorer.scheme)].labels
     if any(scheme.labels.get(label) != value for label, value in theirs.items()):
         told = f"{scheme.name} has {dict(scheme.labels)}"
-        raise ValueError(f"scorer {name} reads labels {dict(theirs)}, {told}")
+        raise Refusal(f"scorer {name} reads labels {dict(theirs)}, {told}")
     return scorer
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.adaptive.recipe import VARIANCE, Recipe
 from postprocess.clusters import ClusterModel
 
@@ -42,14 +43,14 @@ def fit_space(rows: np.ndarray, names: Sequence[str], recipe: Recipe) -> Cluster
     """Fit scaling and PCA on feature vectors (case, feature); the model has one cluster, at 0.
 
     Raises:
-        ValueError: there are fewer than two cases, or a value is not finite.
+        Refusal: there are fewer than two cases, or a value is not finite.
     """
     from sklearn.decomposition import PCA
 
     if len(rows) < 2:
-        raise ValueError(f"{len(rows)} cases with features, at least 2 are needed")
+        raise Refusal(f"{len(rows)} cases with features, at least 2 are needed")
     if not np.isfinite(rows).all():
-        raise ValueError(f"{names[int(np.argwhere(~np.isfinite(rows))[0, 1])]}: not finite")
+        raise Refusal(f"{names[int(np.argwhere(~np.isfinite(rows))[0, 1])]}: not finite")
     n = len(names)
     by_rows = recipe.scaling == "rows"
     unscaled = ClusterModel(
@@ -80,11 +81,11 @@ def with_clusters(space: ClusterModel, rows: np.ndarray, k: int, seed: int = 0) 
     """Find k clusters of feature vectors (case, feature); the largest comes first.
 
     Raises:
-        ValueError: there are fewer different cases than clusters.
+        Refusal: there are fewer different cases than clusters.
     """
     projected = space.project(rows)
     if k > (different := len(np.unique(projected, axis=0))):
-        raise ValueError(f"{k} clusters of {different} different cases")
+        raise Refusal(f"{k} clusters of {different} different cases")
     centres, members = _kmeans(projected, k, seed, STARTS)
     order = np.argsort(-np.bincount(members, minlength=k), kind="stable")
     return replace(space, centres=centres[order].astype(np.float64))

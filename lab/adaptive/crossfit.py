@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.adaptive.chain import (
     RESAMPLES,
     Stability,
@@ -171,7 +172,7 @@ def _row(found: Stability, gain: np.ndarray | None, chosen: bool) -> dict[str, f
 
 def _one_cluster(cohort: Cohort, described: np.ndarray) -> ClusterModel:
     if len(described) < 2:
-        raise ValueError(f"{len(described)} cases with features, at least 2 are needed")
+        raise Refusal(f"{len(described)} cases with features, at least 2 are needed")
     return fit_space(cohort.table.rows[described], cohort.table.names, cohort.recipe)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.significance import ranks
 
@@ -35,12 +36,12 @@ def goodness(scores: np.ndarray, columns: Sequence[Column], objective: str) -> n
     region that the scorer leaves out, as neither map holds it, is right: 1.
 
     Raises:
-        ValueError: no column counts for the objective.
+        Refusal: no column counts for the objective.
     """
     wanted = METRICS[objective]
     at = [i for i, (_, metric) in enumerate(columns) if metric.startswith(wanted)]
     if not at:
-        raise ValueError(f"objective {objective}: the scorer has none of {', '.join(wanted)}")
+        raise Refusal(f"objective {objective}: the scorer has none of {', '.join(wanted)}")
     chosen = np.nan_to_num(scores[..., at], nan=1.0)
     if objective == "rank":
         return -ranks(np.moveaxis(chosen, -2, -1), ties="dense").mean(-2)

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
+
+from challenge.refusal import Refusal
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class FeatureTable:
         """Return the table of some features, in the order of their names."""
         at = {name: i for i, name in enumerate(self.names)}
         if unknown := [name for name in names if name not in at]:
-            raise ValueError(f"{unknown[0]!r} is not one of the table's {len(at)} features")
+            raise Refusal(f"{unknown[0]!r} is not one of the table's {len(at)} features")
         return replace(self, names=tuple(names), rows=self.rows[:, [at[name] for name in names]])
 
 
@@ -44,7 +47,7 @@ def load_table(path: Path) -> FeatureTable:
     """Read a table.
 
     Raises:
-        ValueError: the file is no feature table; the message names it.
+        Refusal: the file is no feature table; the message names it.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -52,10 +55,10 @@ def load_table(path: Path) -> FeatureTable:
                 tuple(archive[name].tolist()) for name in ("ids", "names", "reasons")
             )
             rows = archive["rows"]
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: no feature table ({error})") from error
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        raise Refusal(f"{path}: no feature table ({error})") from error
     if rows.shape != (len(ids), len(names)) or len(reasons) != len(ids):
-        raise ValueError(f"{path}: rows {rows.shape} for {len(ids)} cases, {len(names)} features")
+        raise Refusal(f"{path}: rows {rows.shape} for {len(ids)} cases, {len(names)} features")
     return FeatureTable(ids, names, rows, reasons)
 
 
@@ -68,17 +71,17 @@ def informative(
         The table of the others, and the names that were dropped, by reason.
 
     Raises:
-        ValueError: no case has features, or none of them varies.
+        Refusal: no case has features, or none of them varies.
     """
     rows = table.rows[table.described]
     if len(rows) == 0:
-        raise ValueError(f"none of {len(table.ids)} predictions has a tumour to describe")
+        raise Refusal(f"none of {len(table.ids)} predictions has a tumour to describe")
     finite = np.isfinite(rows).all(0)
     spread = np.ptp(np.where(finite, rows, 0.0), axis=0)
     # Sums over a volume differ in the last digits where their values are alike.
     varies = spread > 1e-9 * np.abs(np.where(finite, rows, 0.0)).max(0)
     if not (finite & varies).any():
-        raise ValueError(f"none of {len(table.names)} features varies: are all cases alike?")
+        raise Refusal(f"none of {len(table.names)} features varies: are all cases alike?")
     names, kept_all = np.array(table.names), finite & (varies | (not drops_constant))
     dropped = {
         "not finite": names[~finite].tolist(),

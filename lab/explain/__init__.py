@@ -4,8 +4,9 @@
 """
 
 import argparse
-import sys
 from pathlib import Path
+
+from lab.places import check_page
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,20 +17,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the work folder, and write one self-contained page."""
-    from lab.adaptive.work import CLUSTERS, SEARCH, read_json, read_setup
+    from lab.adaptive.work import CLUSTERS, SEARCH, read_setup, read_work
     from lab.explain.page import render
     from lab.explain.thumbnails import cluster_thumbnails
 
-    try:
-        if args.html.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"{args.html}: --html takes a name that ends in .html")
-        if not args.html.parent.is_dir():
-            raise ValueError(f"{args.html.parent}: no such folder")
-        setup = read_setup(args.work)
-        clusters, search = read_json(args.work, CLUSTERS), read_json(args.work, SEARCH)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    check_page(args.html)
+    setup = read_setup(args.work)
+    clusters, search = read_work(args.work, CLUSTERS), read_work(args.work, SEARCH)
     shots = cluster_thumbnails(setup, search)
     args.html.write_text(render(setup, clusters, search, shots), encoding="utf-8")
     print(f"{args.html}: {len(search['clusters'])} clusters of {len(search['cases'])} cases")

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from lab.places import check_page
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
@@ -31,9 +33,11 @@ def run(args: argparse.Namespace) -> int:
 
     population = Population(args.kind, args.seed, args.spacing, args.anywhere)
     if args.gallery:
+        check_page(args.gallery)
         write_gallery(args.gallery, population, args.cases, args.beside)
         print(f"{args.gallery}: {args.cases} patients")
         return 0
+    args.out.mkdir(parents=True, exist_ok=True)
     for sentence in write(population, args.cases, (args.out, args.layout), args.workers):
         print(sentence)
     if args.layout == "nnunet":

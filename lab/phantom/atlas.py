@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
+from challenge.refusal import Refusal
 from lab.phantom.fields import Points, full, within_reach
 
 NAME = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
@@ -26,7 +27,7 @@ OUTSIDE = (0.0, 0.0, FARTHEST_MM, FARTHEST_MM)  # the channels in air
 NEAR_MM = 6.0  # as far outside of the average head as a stripped one may reach
 
 
-class AtlasError(FileNotFoundError):
+class AtlasError(Refusal):
     """The package that carries the atlas is not installed."""
 
 

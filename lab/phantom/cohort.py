@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.phantom import brats, panther
 from lab.phantom.fields import Grid
@@ -52,10 +53,10 @@ class Population:
         """Make one of them.
 
         Raises:
-            ValueError: a number of another seed's patients.
+            Refusal: a number of another seed's patients.
         """
         if not 0 <= number < PATIENTS:
-            raise ValueError(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
+            raise Refusal(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
         own = self.seed * PATIENTS + number
         head = self.kind == "brats-gli"
         native = brats.grid_of(own) if head else panther.grid_of(self.kind, own)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from challenge.case import read_volume
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.cohort import CohortCase, read_cohort
 from lab.recipes.preparation import PLANS
@@ -51,7 +52,7 @@ def mine(args: argparse.Namespace) -> list[list[int]]:
 
     scheme = SCHEMES[args.scheme]
     if unknown := set(args.labels) - set(scheme.labels):
-        raise ValueError(f"{', '.join(sorted(unknown))}: no label of {scheme.name}")
+        raise Refusal(f"{', '.join(sorted(unknown))}: no label of {scheme.name}")
     args.out.mkdir(parents=True, exist_ok=True)
     cases = read_cohort(Path(str(nnUNet_raw), args.dataset), scheme)
     values = {name: scheme.labels[name] for name in args.labels}
@@ -68,7 +69,7 @@ def mine_case(case: CohortCase, values: Mapping[str, int], args: argparse.Namesp
     home = Path(str(nnUNet_preprocessed), args.dataset)
     plans = json.loads((home / f"{PLANS}.json").read_text(encoding="utf-8"))
     if plans["image_reader_writer"] != READER:
-        raise ValueError(f"{home}: read by {plans['image_reader_writer']}, not {READER}")
+        raise Refusal(f"{home}: read by {plans['image_reader_writer']}, not {READER}")
     manager = PlansManager(plans)
     own = manager.get_configuration(args.configuration)
     folder = str(home / own.data_identifier)
@@ -120,7 +121,7 @@ def onto_preprocessed(
 
     turned = labels.transpose(transpose)
     if turned.shape != tuple(properties["shape_before_cropping"]):
-        raise ValueError(
+        raise Refusal(
             f"{turned.shape} voxels, nnU-Net saw {tuple(properties['shape_before_cropping'])}"
         )
     box = bounding_box_to_slice(properties["bbox_used_for_cropping"])

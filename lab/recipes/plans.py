@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.recipes.networks import architecture
 
 
@@ -70,10 +71,10 @@ def read_clusters(path: Path) -> dict[str, int]:
     """Read case -> cluster from a JSON object, or from what `lab fit` left in its work folder.
 
     Raises:
-        ValueError: the file is neither.
+        Refusal: the file is neither.
     """
     content = json.loads(path.read_text(encoding="utf-8"))
     found = content.get("cases", content) if isinstance(content, dict) else None
     if not isinstance(found, dict) or not all(isinstance(v, int) for v in found.values()):
-        raise ValueError(f"{path}: not an object of case -> cluster")
+        raise Refusal(f"{path}: not an object of case -> cluster")
     return {str(case): int(np.int64(cluster)) for case, cluster in found.items()}

@@ -13,7 +13,20 @@ set -euo pipefail
 train="--gres=gpu:1 --cpus-per-task=12 --mem=64G --time=48:00:00"
 other="--cpus-per-task=8 --mem=32G --time=12:00:00"
 mkdir -p {work}/logs
-submit() {{ sbatch --parsable --export=ALL --output={work}/logs/%x-%A_%a.log "$@"; }}
+refuse() {{
+  echo "$1; this stage and those after it are not submitted, those before it stay queued" >&2
+  exit 1
+}}
+submit() {{ # STAGE OPTION...: prints the job's number
+  local stage=$1 answer job
+  shift
+  answer=$(sbatch --parsable --export=ALL --output={work}/logs/%x-%A_%a.log "$@") ||
+    refuse "$stage: sbatch failed with exit code $?"
+  job=${{answer##*$'\n'}} # a site's own tools may say something first
+  job=${{job%%;*}}         # JOB;CLUSTER where there are several clusters
+  [[ $job =~ ^[0-9]+$ ]] || refuse "$stage: sbatch answered '$answer', which is no job's number"
+  echo "$job"
+}}
 """
 
 
@@ -39,9 +52,10 @@ def script(tasks: Sequence[Task], place: Place, name: str) -> Iterator[str]:
         else:
             work, options = shlex.join(first.words), "$other"
         name = shlex.quote(title.replace(" ", "-"))
-        yield f"{variable}=$(submit {wait}{options} --job-name={name} --wrap {shlex.quote(work)})"
+        submit = f"submit {name} {wait}{options} --job-name={name}"
+        yield f"{variable}=$({submit} --wrap {shlex.quote(work)})"
         jobs |= {task.name: variable for task in group}
-    yield "squeue --me"
+    yield "squeue --me || true  # a look at what is queued; all is submitted by now"
 
 
 def _arrays(tasks: Sequence[Task]) -> Iterator[list[Task]]:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from challenge.refusal import Refusal
+from lab.places import check_page
+
 if TYPE_CHECKING:
     from lab.results import Results
 
@@ -50,21 +53,17 @@ def run(args: argparse.Namespace) -> int:
     from lab.report.selected import read_selection
     from lab.results import to_json
 
-    try:
-        paths = output_paths(args.html, [args.results, *args.compare])
-        selection = read_selection(args.selection) if args.selection else None
-        if args.images and not args.images.is_dir():
-            raise ValueError(f"{args.images}: no such folder")
-        results = read_results(args.results)
-        before = dict(
-            zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
-        )
-        name = args.name or names_of([args.results], *args.compare)[0]
-        options = Options(name, args.absent, args.key, args.count)
-        content = gather(results, options, before) | {"selection": selection}
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    paths = output_paths(args.html, [args.results, *args.compare])
+    selection = read_selection(args.selection) if args.selection else None
+    if args.images and not args.images.is_dir():
+        raise Refusal(f"{args.images}: no such folder")
+    results = read_results(args.results)
+    before = dict(
+        zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
+    )
+    name = args.name or names_of([args.results], *args.compare)[0]
+    options = Options(name, args.absent, args.key, args.count)
+    content = gather(results, options, before) | {"selection": selection}
     pictures = look(results, content, args.images)
     paths["json"].write_text(to_json(content) + "\n", encoding="utf-8")
     paths["md"].write_text(render_markdown(content), encoding="utf-8")
@@ -79,16 +78,13 @@ def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:
     """Return where the page and its numbers go, by ending.
 
     Raises:
-        ValueError: the page's name or folder cannot be used, or a file would fall on an input.
+        Refusal: the page's name or folder cannot be used, or a file would fall on an input.
     """
-    if html.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{html}: --html takes a name that ends in .html")
-    if not html.parent.is_dir():
-        raise ValueError(f"{html.parent}: no such folder")
+    check_page(html)
     paths = {"html": html, "json": html.with_suffix(".json"), "md": html.with_suffix(".md")}
     for path in paths.values():
         if path.resolve() in [given.resolve() for given in inputs]:
-            raise ValueError(f"{path}: would overwrite the results it is made from")
+            raise Refusal(f"{path}: would overwrite the results it is made from")
     return paths
 
 

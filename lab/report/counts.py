@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.results import Results
 
@@ -95,13 +96,13 @@ def scored_classes(
     """List the regions of several labels, then all labels.
 
     Raises:
-        ValueError: a region is made of a label that the label map does not have.
+        Refusal: a region is made of a label that the label map does not have.
     """
     row = {name: i for i, name in enumerate(labels, 1)}
     found = []
     for region, members in regions.items():
         if unknown := set(members) - set(row):
-            raise ValueError(f"region {region}: {sorted(unknown)} not in label map {dict(labels)}")
+            raise Refusal(f"region {region}: {sorted(unknown)} not in label map {dict(labels)}")
         if tuple(members) != (region,):
             rows = tuple(row[name] for name in members)
             found.append(ScoredClass(region, "region", tuple(members), rows))
@@ -117,14 +118,14 @@ def cohort_of(results: Results) -> Cohort | None:
     """Stack the confusion matrices of a result file; None where it holds none.
 
     Raises:
-        ValueError: a matrix is not square over background and labels; the message names the case.
+        Refusal: a matrix is not square over background and labels; the message names the case.
     """
     if not results.facts or not results.labels:
         return None
     side = len(results.labels) + 1
     for id, facts in results.facts.items():
         if facts.confusion.shape != (side, side):
-            raise ValueError(
+            raise Refusal(
                 f"{id}: confusion matrix is {facts.confusion.shape}, not {(side, side)} "
                 f"for background and {list(results.labels)}"
             )

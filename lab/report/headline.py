@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.report.counts import Cohort
 from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
 from lab.results import Results, summarise
@@ -78,10 +79,10 @@ def key_metric(results: Results, wanted: str | None = None) -> str:
     """Return the metric that orders cases: the wanted one, else the first that is a Dice.
 
     Raises:
-        ValueError: no case has the wanted metric.
+        Refusal: no case has the wanted metric.
     """
     if wanted is not None and wanted not in results.metrics:
-        raise ValueError(f"no metric {wanted!r} in the results, only {list(results.metrics)}")
+        raise Refusal(f"no metric {wanted!r} in the results, only {list(results.metrics)}")
     dices = [m for m in headline_metrics(results) if tokens(m) & {"dice", "dsc"}]
     return wanted or ("dice" if "dice" in dices else [*dices, *results.metrics][0])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
+from lab.cohort import visible
 
 ENDINGS = (".nii.gz", ".nii", ".mha")
 SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
@@ -15,7 +16,7 @@ def index_images(folder: Path | None) -> dict[str, Path]:
     """Return every scan below a folder by its name without the ending."""
     found = {}
     for ending in ENDINGS:
-        for path in sorted(folder.rglob(f"*{ending}")) if folder else ():
+        for path in visible(folder, f"**/*{ending}") if folder else ():
             found[path.name.removesuffix(ending)] = path
     return found
 

@@ -1,9 +1,10 @@
 """Why these members: a selection of `lab select`, read for the report."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from challenge.refusal import Refusal
+from lab.json_files import read_json
 from lab.report.figures import svg
 from lab.selection.drawn import draw_alone, draw_front
 from lab.selection.told import MEANING, SCHEMA
@@ -21,12 +22,12 @@ def read_selection(path: Path) -> dict[str, Any]:
         scorer, objective and its meaning, cases, ships, weights, ways, front, alone.
 
     Raises:
-        ValueError: the file is no selection, or of another version.
+        Refusal: the file is no selection, or of another version.
     """
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}, this program reads {SCHEMA}")
+            raise Refusal(f"schema {content['schema']}, this program reads {SCHEMA}")
         told = {k: content[k] for k in ("scorer", "objective", "cases", "ships")}
         front = [_numbers(point, FRONT) for point in content["front"]]
         rows = [_numbers(row, ALONE) | {k: str(row[k]) for k in NAMES} for row in content["alone"]]
@@ -41,8 +42,8 @@ def read_selection(path: Path) -> dict[str, Any]:
             "ways": ways, "weights": weights, "front": front, "alone": rows,
             "meaning": MEANING[told["objective"]],
         }  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not a selection ({error})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(f"{path}: not a selection ({error})") from error
 
 
 def selection_figures(selection: dict[str, Any]) -> dict[str, str]:

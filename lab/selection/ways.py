@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.selection.merit import Merit
 from lab.selection.scores import Scores
 from lab.selection.systems import System, equal, weighted
@@ -81,7 +82,7 @@ def greedy_path(search: Search, how: str = "probability") -> Iterator[System]:
     """Yield ever better systems, each with one more vote for some candidate.
 
     Raises:
-        ValueError: not even a single candidate costs little enough.
+        Refusal: not even a single candidate costs little enough.
     """
     counts = np.zeros(search.candidates)
     for step in range(MOST_STEPS):
@@ -91,7 +92,7 @@ def greedy_path(search: Search, how: str = "probability") -> Iterator[System]:
             if search.affords(option):
                 options.append(option)
         if not options:
-            raise ValueError("no candidate costs as little as may be spent")
+            raise Refusal("no candidate costs as little as may be spent")
         at, merits = search.best(options)
         if step and (at == 0 or merits[at] <= merits[0] + BETTER):
             return

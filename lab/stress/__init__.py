@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ensemble.manifest import find_manifests
+
 Table = Callable[[Path, Path, argparse.Namespace], Iterator[str]]
 
 
@@ -28,7 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every table as Markdown."""
+    """Print every table as Markdown.
+
+    Raises:
+        ManifestError: there are no weights to run with.
+    """
+    find_manifests(args.weights)
     faults = 0
     print(f"{platform.machine()}, {time.strftime('%Y-%m-%d')}")
     for name in args.only:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lab.places import check_page
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
@@ -27,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Run every experiment, and write the page and its numbers."""
     from lab.study.page import write_study
 
+    check_page(args.html)
     content = study(args)
     for path in write_study(content, args.html):
         print(path)

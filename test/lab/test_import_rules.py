@@ -1,6 +1,7 @@
 """`python -m lab import-rules` converts files and refuses what has no counterpart."""
 
 import json
+import re
 
 import pytest
 
@@ -71,9 +72,10 @@ def test_a_strategy_comes_and_goes(write, tmp_path):
         (3, "should be an object"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, told):
-    with pytest.raises(SystemExit, match=f"wrong.json: .*{told}"):
-        convert(write("wrong.json", content), "--scheme", "brats-ped", "--out", tmp_path / "x")
+def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, told, capsys):
+    flags = ("--scheme", "brats-ped", "--out", tmp_path / "x")
+    assert convert(write("wrong.json", content), *flags) == 2
+    assert re.search(f"wrong.json: .*{told}", capsys.readouterr().err)
     assert not (tmp_path / "x").exists()
 
 
@@ -87,18 +89,17 @@ def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, told):
         ({"../a": []}, "no name of a file"),
     ],
 )
-def test_rules_that_cannot_be_written_are_named(write, tmp_path, content, told):
+def test_rules_that_cannot_be_written_are_named(write, tmp_path, content, told, capsys):
     out = tmp_path / "x"
-    with pytest.raises(SystemExit, match=told):
-        convert(
-            write("rules.json", content), "--scheme", "brats-ped", "--export", "mist", "--out", out
-        )
+    flags = ("--scheme", "brats-ped", "--export", "mist", "--out", out)
+    assert convert(write("rules.json", content), *flags) == 2
+    assert re.search(told, capsys.readouterr().err)
     assert not out.exists()
 
 
-def test_one_strategy_and_one_rules_file_at_a_time(write, tmp_path):
+def test_one_strategy_and_one_rules_file_at_a_time(write, tmp_path, capsys):
     rest = ("--scheme", "brats-gli", "--out", tmp_path / "x")
-    with pytest.raises(SystemExit, match="a strategy is read by itself"):
-        convert(write("a.json", STEPS), write("b.json", STEPS), *rest)
-    with pytest.raises(SystemExit, match="one file at a time"):
-        convert(write("a.json", {}), write("b.json", {}), *rest, "--export", "mist")
+    assert convert(write("a.json", STEPS), write("b.json", STEPS), *rest) == 2
+    assert "a strategy is read by itself" in capsys.readouterr().err
+    assert convert(write("a.json", {}), write("b.json", {}), *rest, "--export", "mist") == 2
+    assert "one file at a time" in capsys.readouterr().err

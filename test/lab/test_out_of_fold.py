@@ -69,6 +69,11 @@ def test_references_come_in_the_schemes_values(cohort: Path) -> None:
     np.testing.assert_array_equal(first.read_reference().array, raw * GLI.labels["SNFH"])
 
 
+def test_hidden_files_are_no_cases(cohort: Path) -> None:
+    (cohort / "labelsTr" / "._a.nii.gz").write_bytes(b"\0")
+    assert [case.files.id for case in read_cohort(cohort, GLI)] == IDS
+
+
 def test_a_missing_channel_is_named(cohort: Path) -> None:
     (cohort / "imagesTr" / "b_0002.nii.gz").unlink()
     with pytest.raises(ValueError, match=r"b_0002.nii.gz: missing, though b.nii.gz is there"):

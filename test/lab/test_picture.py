@@ -66,5 +66,3 @@ def test_the_picture_of_a_case(tmp_path: Path) -> None:
     right = pixels[22:282, -pixels.shape[1] // 5 :]
     assert (right == 255).all(-1).sum() > 100  # the reference's outline is white, and there alone
     assert (pixels[22:282, : pixels.shape[1] // 2] == 255).all(-1).mean() < 0.02
-    with pytest.raises(SystemExit, match="no such input folder"):
-        lab(["picture", "--input", str(tmp_path / "none"), "--labels", "x", "--out", "y"])

@@ -128,7 +128,7 @@ def test_brats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, copy = (tmp_path / "in" / id / f"{id}-t2w.nii.gz", home / "imagesTr")
     assert source.read_bytes() == (copy / f"{id}_0002.nii.gz").read_bytes()
     assert prepare(tmp_path, f"brats-ssa={tmp_path / 'in'}", dataset="Dataset902_Y") == 2
-    assert "values [4.0] are not named by BraTS-Africa" in capsys.readouterr().err
+    assert "values 4 are not named by BraTS-Africa: 1 NETC, 2 SNFH, 3 ET" in capsys.readouterr().err
 
 
 def test_it_goes_on_where_it_stopped_and_overwrites_nothing(
@@ -149,6 +149,18 @@ def test_it_goes_on_where_it_stopped_and_overwrites_nothing(
     (home / "dataset.json").unlink()
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 2
     assert "was not made by this" in capsys.readouterr().err
+
+
+def test_a_case_that_the_sources_no_longer_have_is_not_left_among_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    msd = write_msd(tmp_path / "msd")
+    assert prepare(tmp_path, f"msd-pancreas={msd}") == 0
+    for place in ("imagesTr", "labelsTr"):
+        (msd / place / "pancreas_001.nii.gz").unlink()
+    assert prepare(tmp_path, f"msd-pancreas={msd}") == 2
+    told = capsys.readouterr().err
+    assert "holds 1 cases that the sources do not (pancreas_001); move it away first" in told
 
 
 @pytest.mark.parametrize(
@@ -177,7 +189,7 @@ def test_labels_on_another_grid_and_missing_scans_are_named(
     assert "pancreas_001.nii.gz: size (14, 16, 5) differs" in capsys.readouterr().err
     (msd / "imagesTr" / "pancreas_000.nii.gz").unlink()
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 2
-    assert "pancreas_000_0000.nii.gz: no such file" in capsys.readouterr().err
+    assert "labelsTr/pancreas_000.nii.gz: labels without imagesTr/" in capsys.readouterr().err
 
 
 def test_the_published_fingerprint_of_panther(shared_data: Path) -> None:

@@ -1,6 +1,7 @@
 """Recipes are read, drawn, costed, followed and written for a cluster."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,24 +160,63 @@ def test_tasks_run_in_order_on_their_devices_and_a_failure_stops_what_follows(
     assert next(iter(again.run())) == "3 of 5 tasks are finished already"
 
 
-def test_a_script_for_slurm_submits_each_stage_after_the_one_before(tmp_path: Path) -> None:
+def submit(tmp_path: Path, sbatch: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run the script of a recipe where `sbatch` is these lines; return it, and sbatch's calls."""
     recipe = read_recipe(RECIPES / "brats_ssa_finetune.sh")
-    place = Place(tmp_path)
-    path = tmp_path / "submit.sh"
+    place, path, calls = Place(tmp_path), tmp_path / "submit.sh", tmp_path / "calls"
     path.write_text("\n".join(script(tasks_of(recipe, place), place, "submit.sh")) + "\n")
-    calls = tmp_path / "calls"
-    fake = f'#!/bin/sh\necho "$@" >> {calls}\necho $(wc -l < {calls})\n'
-    for name, text in (("sbatch", fake), ("squeue", "#!/bin/sh\n")):
+    calls.touch()
+    fake = f'#!/bin/sh\necho "$@" | tr "\\n" " " >> {calls}\necho >> {calls}\n'
+    number = f"n=$(wc -l < {calls})\n"
+    for name, text in (("sbatch", fake + number + sbatch), ("squeue", "#!/bin/sh\nexit 1\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run(["bash", path], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
-    assert done.returncode == 0
-    told = calls.read_text()
-    train = next(line for line in told.splitlines() if "--job-name=train-ssa " in line)
-    assert "--dependency=afterok:" in train
+    done = subprocess.run(
+        ["bash", path], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return done, calls.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["echo $n", 'echo "$n;alpha"', 'echo "account checked: 120 h left"; echo "$n;alpha"'],
+    ids=["one cluster", "several clusters", "a site's own words first"],
+)
+def test_a_script_for_slurm_submits_each_stage_after_the_one_before(
+    answer: str, tmp_path: Path
+) -> None:
+    done, calls = submit(tmp_path, answer)
+    assert done.returncode == 0, done.stderr
+    train = next(line for line in calls if "--job-name=train-ssa " in line)
     assert "--array=0-4" in train
-    assert "4) " in told
-    assert "lab.recipes.fold Dataset511_BraTSAfrica full 4 --stage ssa" in told
+    assert "4) " in train
+    assert "lab.recipes.fold Dataset511_BraTSAfrica full 4 --stage ssa" in train
+    waits = [re.search(r"--dependency=(\S+)", line) for line in calls]
+    told = [wait.group(1) if wait else "" for wait in waits]
+    assert told[:6] == ["", "afterok:1", "", "afterok:3", "afterok:2", "afterok:4:5"]
+    assert all(re.fullmatch(r"(afterok(:\d+)+)?", each) for each in told)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("test $n -gt 1 && { echo 'invalid partition' >&2; exit 3; }; echo $n",
+         "plan-gli: sbatch failed with exit code 3;"),
+        ("test $n -gt 1 && n=queued; echo $n", "plan-gli: sbatch answered 'queued', which is no "),
+        ("test $n -gt 1 || echo $n", "plan-gli: sbatch answered '', which is no job's number;"),
+    ],
+)  # fmt: skip
+def test_a_stage_that_is_not_submitted_stops_the_chain(
+    answer: str, told: str, tmp_path: Path
+) -> None:
+    done, calls = submit(tmp_path, answer)
+    assert done.returncode == 1
+    assert len(calls) == 2
+    assert done.stderr.splitlines()[-1].startswith(told)
+    assert done.stderr.splitlines()[-1].endswith(
+        "this stage and those after it are not submitted, those before it stay queued"
+    )
 
 
 def test_folds_hold_alike_shares_of_every_cluster() -> None:

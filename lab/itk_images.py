@@ -1,0 +1,104 @@
+"""Images as SimpleITK reads them, and so as nnU-Net will: axes by letters, turned without loss.
+
+A code such as RAS tells to where each axis of the file increases: right, anterior, superior
+(SimpleITK's DICOMOrient). A file of identity direction is LPS.
+"""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from challenge.headers import CaseError, last_line
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+ORIENTATIONS = tuple(
+    "".join(letters)
+    for axes in itertools.permutations(("RL", "AP", "IS"))
+    for letters in itertools.product(*axes)
+)
+
+
+def read_image(path: Path) -> "SimpleITK.Image":
+    """Read a volume; a fourth axis of one is dropped.
+
+    Raises:
+        CaseError: SimpleITK does not read it, or it is no volume.
+    """
+    import SimpleITK
+
+    try:
+        image = SimpleITK.ReadImage(str(path))
+        if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+            image = image[:, :, :, 0]
+    except RuntimeError as error:
+        raise CaseError(f"{path}: SimpleITK does not read it ({last_line(error)})") from error
+    if image.GetDimension() != 3:
+        raise CaseError(f"{path}: {image.GetDimension()}-D image of size {image.GetSize()}")
+    return image
+
+
+def axes_of(image: "SimpleITK.Image") -> str:
+    """Return the code of an image's axes; of oblique ones the nearest."""
+    import SimpleITK
+
+    directions = image.GetDirection()
+    return str(SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(directions))
+
+
+def turned(image: "SimpleITK.Image", orientation: str | None) -> "SimpleITK.Image":
+    """Return an image with its axes in another order; no voxel is interpolated."""
+    import SimpleITK
+
+    return SimpleITK.DICOMOrient(image, orientation) if orientation else image
+
+
+def on_grid_of(array: np.ndarray, image: "SimpleITK.Image") -> "SimpleITK.Image":
+    """Return an array (z, y, x) as an image where another lies."""
+    import SimpleITK
+
+    labels = SimpleITK.GetImageFromArray(array)
+    labels.CopyInformation(image)
+    return labels
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file's voxels lie, as SimpleITK reads its header; (x, y, z), mm, LPS."""
+
+    size: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+    origin_mm: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    def is_alike(self, other: "Place") -> bool:
+        """Return whether nnU-Net's reader takes both for one grid, without a warning."""
+        return self.size == other.size and all(
+            np.allclose(ours, theirs)  # as nnunetv2.imageio.base_reader_writer compares them
+            for ours, theirs in (
+                (self.spacing_mm, other.spacing_mm),
+                (self.origin_mm, other.origin_mm),
+                (self.direction, other.direction),
+            )
+        )
+
+
+def place_of(path: Path) -> Place:
+    """Read where a file's voxels lie.
+
+    Raises:
+        CaseError: SimpleITK does not read it, and so nnU-Net does not.
+    """
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise CaseError(f"{path}: SimpleITK does not read it ({last_line(error)})") from error
+    return Place(reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())

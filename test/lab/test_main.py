@@ -1,0 +1,237 @@
+"""Every verb answers what it cannot use with one sentence that names it, and exit code 2."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import files
+import numpy as np
+import pytest
+import report_cases
+import tiny
+
+from lab.__main__ import VERBS
+from lab.__main__ import main as lab
+from lab.results import write_json
+
+RECIPE = Path(__file__).resolve().parents[2] / "lab" / "recipes" / "phantom_augmentation.sh"
+ID = "BraTS-GLI-00001-000"
+MALFORMED = '{"schema": 1,'
+
+
+def missing(path: Path) -> None:
+    """Leave nothing there."""
+
+
+def empty(path: Path) -> None:
+    """Put a folder without a file there."""
+    path.mkdir()
+
+
+def file(path: Path) -> None:
+    """Put a file there that is none of what anybody reads."""
+    path.write_text("a file\n")
+
+
+def malformed(path: Path) -> None:
+    """Put JSON there that ends too early."""
+    path.write_text(MALFORMED)
+
+
+def malformed_in(*names: str) -> Callable[[Path], None]:
+    """Return what puts a folder there whose files are JSON that ends too early."""
+
+    def put(path: Path) -> None:
+        path.mkdir()
+        for name in names:
+            (path / name).write_text(MALFORMED)
+
+    put.__name__ = "malformed"
+    return put
+
+
+FOLDER = (missing, empty, file)
+JSON = (missing, empty, malformed)
+SETUP = malformed_in("setup.json")
+MANIFEST = malformed_in("MANIFEST.json")
+# Verb, its words with one {bad} thing among good ones, and what that is.
+ROWS = [
+    ("phantom", "--kind brats-gli --cases 1 --seed 0 --out {bad}", (file,)),
+    ("phantom", "--kind brats-gli --cases 1 --seed 0 --gallery {bad}.html", (empty,)),
+    ("phantom", "--kind brats-gli --cases 1 --seed 0 --gallery {bad}/a.html", (missing, file)),
+    ("prepare", "--source brats-gli={bad} --dataset Dataset901_A --out {new}", FOLDER),
+    ("prepare", "--source panther-t1={bad} --dataset Dataset901_A --out {new}", FOLDER),
+    ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {bad}", (file,)),
+    ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {new} --published {bad}",
+     (missing, empty, malformed)),
+    ("train", "{bad} --work {new} --dry-run", (missing, empty, file)),
+    ("train", "{recipe} --work {new} --slurm {bad}", (empty,)),
+    ("train", "{recipe} --work {new} --slurm {bad}/submit.sh", (missing, file)),
+    ("out-of-fold", "--model {bad} --cohort {cohort} --unseen --out {new}", (*FOLDER, MANIFEST)),
+    ("out-of-fold", "--model {model} --cohort {bad} --unseen --out {new}",
+     (*FOLDER, malformed_in("dataset.json"))),
+    ("out-of-fold", "--model {model} --cohort {cohort} --unseen --out {bad}", (file,)),
+    ("out-of-fold", "--model {model} --cohort {cohort} --splits {bad} --out {new}", JSON),
+    ("features", "--cohort {bad} --predictions {cohort}/labelsTr --scheme brats-gli --out {new}",
+     (*FOLDER, malformed_in("dataset.json"))),
+    ("features", "--cohort {cohort} --predictions {bad} --scheme brats-gli --out {new}", FOLDER),
+    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --model {bad} --out {new}",
+     (*FOLDER, MANIFEST)),
+    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {bad}",
+     (file,)),
+    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {new} "
+     "--probabilities {bad}", FOLDER),
+    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {new} "
+     "--members {cohort}/labelsTr {bad}", FOLDER),
+    ("fit", "{bad}", (*FOLDER, SETUP)),
+    ("search", "{bad}", (*FOLDER, SETUP)),
+    ("freeze", "{bad} --out {new}", (*FOLDER, SETUP)),
+    ("explain", "{bad} --html {new}.html", (*FOLDER, SETUP)),
+    ("explain", "{cohort} --html {bad}/a.html", (missing, file)),
+    ("explain", "{cohort} --html {bad}.html", (empty,)),
+    ("study", "--cases 2 --html {bad}/a.html", (missing, file)),
+    ("study", "--cases 2 --html {bad}.html", (empty,)),
+    ("import-rules", "{bad} --scheme brats-gli --out {new}", JSON),
+    ("import-rules", "{bad} --scheme brats-gli --export mist --out {new}", JSON),
+    ("import-rules", "{tables} --scheme brats-gli --out {bad}/rules.json", (missing, file)),
+    ("import-rules", "{tables} --scheme brats-gli --out {bad}", (empty,)),
+    ("import-rules", "{rules} --scheme brats-gli --export mist --out {bad}", (file,)),
+    ("select", "{bad} --cohort {cohort} --out {new}", (*FOLDER, malformed_in("candidate.json"))),
+    ("select", "{candidate} --cohort {bad} --out {new}", (*FOLDER, malformed_in("dataset.json"))),
+    ("select", "{candidate} --cohort {cohort} --out {bad}", (file,)),
+    ("check", "--platform brats --input {bad} --output {new}", FOLDER),
+    ("check", "--platform grand-challenge --input {bad} --output {new}", FOLDER),
+    ("check", "--platform brats --input {brats} --output {bad}", (missing, file)),
+    ("evaluate", "--scorer 2025-gli --predictions {bad} --references {cohort}/labelsTr", FOLDER),
+    ("evaluate", "--scorer 2025-gli --predictions {cohort}/labelsTr --references {bad}", FOLDER),
+    ("rank", "{results} {bad}.json", JSON),
+    ("rank", "{results} {bad}.csv", JSON),
+    ("rank", "{results} {other} --resamples 9 --flips 9 --out {bad}/a.json", (missing, file)),
+    ("rank", "{results} {other} --resamples 9 --flips 9 --out {bad}", (empty,)),
+    ("report", "{bad} --html {new}.html", JSON),
+    ("report", "{results} --html {bad}/a.html", (missing, file)),
+    ("report", "{results} --html {bad}.html", (empty,)),
+    ("report", "{results} --html {new}.html --compare {bad}", JSON),
+    ("report", "{results} --html {new}.html --images {bad}", (missing, file)),
+    ("report", "{results} --html {new}.html --selection {bad}", JSON),
+    ("lock", "--root {bad}", FOLDER),
+    ("licences", "--root {bad}", FOLDER),
+    ("stress", "--weights {bad}", (*FOLDER, malformed_in("MANIFEST.json"))),
+    ("picture", "--input {bad} --labels {labels} --out {new}.png", FOLDER),
+    ("picture", "--input {brats} --labels {bad}.nii.gz --out {new}.png", (missing, empty, file)),
+    ("picture", "--input {brats} --labels {labels} --reference {bad}.nii.gz --out {new}.png",
+     (missing, empty, file)),
+    ("picture", "--input {brats} --labels {labels} --out {bad}/a.png", (missing, file)),
+    ("picture", "--input {brats} --labels {labels} --out {bad}.png", (empty,)),
+    ("picture", "--input {brats} --labels {labels} --out {bad}.xyz", (missing,)),
+    ("robustness", "--input {bad} --weights {weights}", FOLDER),
+    ("robustness", "--input {brats} --weights {bad}", (*FOLDER, MANIFEST)),
+]  # fmt: skip
+# `bench` takes no path; what `pack` and `verify` refuse has its own tests.
+OTHERS = {"bench", "pack", "verify"}
+CASES = [
+    pytest.param(verb, words, put, id=f"{verb} {words} {put.__name__}")
+    for verb, words, puts in ROWS
+    for put in puts
+]
+
+
+@dataclass(frozen=True)
+class Good:
+    """Things that verbs can use, by name."""
+
+    paths: dict[str, Path]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
+    home = tmp_path_factory.mktemp("good")
+    files.write_brats_case(home / "brats" / ID, ID)
+    labels = (files.head() > 500).astype(np.uint8)
+    files.write_nifti(home / "brats" / ID / f"{ID}-seg.nii.gz", labels)
+    for channel in range(4):
+        files.write_nifti(
+            home / "cohort" / "imagesTr" / f"a_{channel:04d}.nii.gz", files.head(channel)
+        )
+    files.write_nifti(home / "cohort" / "labelsTr" / "a.nii.gz", labels)
+    (home / "cohort" / "dataset.json").write_text(json.dumps(tiny.dataset()))
+    source = tiny.train(home / "trained", tiny.plans(), tiny.dataset())
+    words = ["--model", "m", "--scheme", "brats-gli", "--out", str(home / "weights")]
+    assert lab(["pack", str(source), *words]) == 0
+    candidate = {
+        "schema": 1, "name": "c", "scheme": "brats-gli", "member_of": {"a": "fold_0"},
+        "case_s": 1.0, "model": None,
+        "head": {"kind": "softmax", "channels": [[], ["NETC"], ["SNFH"], ["ET"], ["RC"]],
+                 "paints": ["", "NETC", "SNFH", "ET", "RC"]},
+    }  # fmt: skip
+    (home / "candidate").mkdir()
+    (home / "candidate" / "candidate.json").write_text(json.dumps(candidate))
+    row = {"kind": "remove-small", "label": "ET", "becomes": "background", "min_voxels": 5}
+    (home / "rules.json").write_text(json.dumps({"a": [row]}))
+    table = {"GLI": {"cluster_0": {"label_3": {"th": 5}}}}
+    (home / "tables.json").write_text(json.dumps(table))
+    for name in ("results", "other"):
+        tables = {id: report_cases.table((1, 1, 9), (0, 0, 99)) for id in "ab"}
+        write_json(report_cases.results(tables), home / f"{name}.json")
+    return Good({
+        "brats": home / "brats", "cohort": home / "cohort", "weights": home / "weights",
+        "model": home / "weights" / "m", "candidate": home / "candidate",
+        "results": home / "results.json", "other": home / "other.json", "recipe": RECIPE,
+        "labels": home / "cohort" / "labelsTr" / "a.nii.gz", "rules": home / "rules.json",
+        "tables": home / "tables.json",
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "words", "put"), CASES)
+def test_what_a_verb_cannot_use_is_one_sentence(
+    verb: str, words: str, put: Callable[[Path], None], good: Good, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    bad = tmp_path / "bad"
+    template = next(word for word in words.split() if "{bad}" in word)
+    ending = Path(template.replace("{bad}", "bad")).suffix if "/" not in template else ""
+    put(bad.with_suffix(ending))
+    capfd.readouterr()
+    paths = good.paths | {"new": tmp_path / "new", "bad": bad}
+    code = lab([verb, *(word.format(**paths) for word in words.split())])
+    told = capfd.readouterr().err
+    assert code == 2, told
+    (line,) = told.splitlines()
+    assert str(bad) in line
+    assert "Traceback" not in line
+    assert "Errno" not in line
+
+
+def test_every_verb_is_asked() -> None:
+    assert {verb for verb, *_ in ROWS} | OTHERS == set(VERBS)
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that nobody named is no mistake of who called."""
+    import lab.fit as fit
+
+    for error in (FileNotFoundError(2, "No such file", "/proc/nothing"), OSError("no name")):
+
+        def fail(*_: object, error: OSError = error) -> None:
+            raise error
+
+        monkeypatch.setattr(fit, "fit_work", fail)
+        with pytest.raises(OSError, match=r"no name|/proc/nothing"):
+            lab(["fit", str(tmp_path)])
+
+
+def test_a_sentence_of_several_lines_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import lab.fit as fit
+    from challenge.refusal import Refusal
+
+    def fail(*_: object) -> None:
+        raise Refusal("a:\n  b\n\nc")
+
+    monkeypatch.setattr(fit, "fit_work", fail)
+    assert lab(["fit", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "a: b c\n"
