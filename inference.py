@@ -85,6 +85,7 @@ def finish_case(
         "model": model.name,
         "output": str(files.output),
         "absent": list(files.absent),
+        "remarks": list(case.remarks),
         "volumes_mm3": {name: volumes[name] for name in target.written},
         "unusual": unusual_shares(refined.labels, model.scheme),
         "refine": refined.record,

@@ -56,6 +56,7 @@ class Case:
     images: Mapping[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
     remarks: tuple[str, ...] = ()  # what was let pass while it was read
+    source: Path | None = None  # the file whose geometry counts
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -89,7 +90,7 @@ def read_case(files: CaseFiles) -> Case:
         remarks += check_same_grid(volume, anchor, files.images[sequence], anchor_path)
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
-    return Case(files.id, images, anchor.spacing_mm, tuple(remarks))
+    return Case(files.id, images, anchor.spacing_mm, tuple(remarks), anchor_path)
 
 
 def read_scan(path: Path) -> Volume:

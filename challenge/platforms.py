@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseFiles
+from challenge.folders import entries
 from challenge.refusal import Refusal
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 
@@ -114,7 +115,7 @@ def brats_cases(folder: Path, gaps: bool = False) -> Found:
 
 def grand_challenge_case(folder: Path, socket: Socket) -> Found:
     """Return the one case of a grand-challenge input folder."""
-    images = sorted((folder / socket.folder).glob("*.mha"))
+    images = entries(folder / socket.folder, "*.mha")
     if len(images) != 1:
         names = ", ".join(path.name for path in images) or "none"
         raise InputError(f"{folder / socket.folder}: exactly one .mha expected, found {names}")
@@ -126,11 +127,9 @@ def grand_challenge_case(folder: Path, socket: Socket) -> Found:
 
 def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder, flat or one folder a case, in order."""
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue  # what desktop systems leave behind
+    for entry in entries(folder):
         if entry.is_dir():
-            yield from sorted(path for path in entry.iterdir() if path.is_file())
+            yield from (path for path in entries(entry) if path.is_file())
         else:
             yield entry
 
@@ -181,7 +180,7 @@ def _socket_of(inputs_json: Path) -> Socket:
 
 
 def _socket_folder(images: Path) -> Socket:
-    return _known(sorted(path.name for path in images.iterdir() if path.is_dir()), images)
+    return _known([path.name for path in entries(images) if path.is_dir()], images)
 
 
 def _known(slugs: list[Any], where: Path) -> Socket:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseFiles, Volume, read_volume
+from challenge.folders import entries
 from challenge.scheme import Scheme
 from ensemble.plans import channel_order
 from lab.label_names import label_names
@@ -38,7 +39,7 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     for name, value in label_names(dataset, scheme).items():
         table[value] = scheme.labels[name]
     cases = []
-    for reference in sorted((folder / "labelsTr").glob(f"*{ending}")):
+    for reference in entries(folder / "labelsTr", f"*{ending}"):
         id = reference.name.removesuffix(ending)
         names = [f"{id}_{channel:04d}{ending}" for channel in range(len(sequences))]
         images = {s: folder / "imagesTr" / n for s, n in zip(sequences, names, strict=True)}
