@@ -50,7 +50,7 @@ class Because(Enum):
     IN_HEADER = "ITK lets voxels begin at byte 348 then, nibabel and SPM at 352"
     NOT_3D = "plans are of volumes; stock nnU-Net would take a fourth axis for sequences"
     NO_VOXELS = "ITK takes a side of 0 or less for 1 in NIfTI, and gives an empty MetaImage"
-    NOT_GREY = "colours, vectors and complex numbers have no grey level"
+    NOT_GREY = "colours, vectors, complex numbers have no grey level; ITK turns displacements round"
     NO_NUMBER = "MetaIO takes 0 for what it cannot read, or goes on in the next line"
     NO_SPACING = "ITK takes 1 mm for a spacing that is missing, 0 or no number"
     SPACING = "no scan of a body part: a unit was mistaken, and volumes would be wrong"
@@ -128,7 +128,10 @@ def _nifti_header(path: Path) -> Header:
         header = nifti.read_header(path)
     except nifti.NoMagic as error:
         raise CaseError(f"{path}: cannot be read as NIfTI ({error})", Because.NO_MAGIC) from error
-    if what := nifti.NOT_GREY.get(int(header["datatype"])):
+    what = nifti.NOT_GREY.get(int(header["datatype"]))
+    if header["intent_code"] == nifti.DISPLACEMENTS:
+        what = "displacement"
+    if what:
         raise CaseError(f"{path}: {what} image, not a scan", Because.NOT_GREY)
     stored = nifti.stored_type(header)
     _check_start(path, float(header["vox_offset"]), header.itemsize)

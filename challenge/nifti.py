@@ -26,6 +26,7 @@ SECOND_MAGIC = {b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"}
 # Millimetres of a spatial unit; the bits above it tell the time's.
 UNIT_BITS, UNIT_MM = 7, {1: 1e3, 2: 1.0, 3: 1e-3}
 EPSILON = float(np.finfo(float).eps)
+DISPLACEMENTS = 1006  # the intent under which ITK changes signs, from right to left
 # Intents of vectors and matrices, under which ITK reads no label map.
 MATRIX_INTENTS = (1004, 1005, 1006, 1007)
 FEWEST_BEFORE_VOXELS = 4  # bytes between header and voxels: whether extensions follow
