@@ -17,8 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from challenge.case import Case, CaseError, CaseFiles, read_case, write_labels
+from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
+from challenge.label_file import write_labels
 from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
 from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
@@ -92,6 +93,7 @@ def finish_case(
         "absent_accepted_by": gap_accepted_by(files, model),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
+        "remarks": list(case.remarks),
         "volumes_mm3": {name: volumes[name] for name in target.written},
         "unwritten_mm3": unwritten_mm3(refined.labels, model.scheme, target, case.voxel_volume_mm3),
         "unusual": unusual_shares(refined.labels, model.scheme, labels_of(model.head)),

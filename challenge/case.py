@@ -1,34 +1,34 @@
-"""One case: read it, check it, write its labels. The only place where axes are converted.
+"""One case: read it, check it, bring it into an axis order.
 
-Inside the program every array is (z, y, x) and `spacing_mm` has the same order; NIfTI (x, y, z
-through nibabel) and MetaImage ((x, y, z) sizes, (z, y, x) arrays through SimpleITK) end here.
+Inside the program every array is (z, y, x) and `spacing_mm` has the same order. Files count their
+axes x, y, z: here they are converted, and nowhere else but where labels are written again
+(`challenge.label_file`).
 """
 
-import gzip
-import tempfile
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 
+from challenge.grid import displacement_voxels
 from challenge.headers import (
-    NIFTI_ERRORS,
+    MOST_BYTES,
+    READ_ERRORS,
+    Because,
     CaseError,
     check_header,
-    check_headers,
-    declared_geometry,
     is_nifti,
     last_line,
-    open_nifti,
 )
 from challenge.orientation import Turn, axis_code, turn_between
-from challenge.place import place
 
-# Affine entries of modalities that share a grid differ by float32 rounding at most.
-SAME_GRID_TOLERANCE = 1e-3
+log = logging.getLogger(__name__)
+
+# Rounding moves a grid by less than this, and no label changes of it.
+SAME_GRID_VOXELS = 0.01
 # A scan has hundreds of grey levels; a label map of any challenge has fewer than this.
 MOST_LABEL_VALUES = 12
 
@@ -56,6 +56,8 @@ class Case:
     absent: tuple[str, ...] = ()  # sequences whose image is zeros in place of a scan
     orientation: str | None = None  # axis code of the arrays, where it is known
     stored_orientation: str | None = None  # axis code of the files
+    remarks: tuple[str, ...] = ()  # what was let pass while it was read
+    source: Path | None = None  # the file whose geometry counts
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -90,12 +92,13 @@ class Volume:
 
     array: np.ndarray
     spacing_mm: tuple[float, float, float]
-    geometry: np.ndarray  # what must be equal between files on one grid
+    geometry: np.ndarray  # (4, 4), voxel (x, y, z) to mm towards left, posterior, superior
+    remarks: tuple[str, ...] = ()  # what is read otherwise than it is written
 
     @property
     def orientation(self) -> str:
         """Axis code of the array."""
-        return axis_code(_directions(self.geometry))
+        return axis_code(self.geometry[:3, :3])
 
 
 def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
@@ -107,16 +110,26 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
         CaseError: an image is unreadable, not 3-D, not finite, constant, a label map, or on
             another grid than the one whose geometry the output takes.
     """
-    check_headers(files.images)
+    _check_sizes(files.images)
     with ThreadPoolExecutor(len(files.images)) as pool:  # decompression runs beside itself
         volumes = dict(zip(files.images, pool.map(read_scan, files.images.values()), strict=True))
-    anchor = volumes[files.geometry_from]
+    anchor, anchor_path = volumes[files.geometry_from], files.images[files.geometry_from]
+    remarks = [remark for volume in volumes.values() for remark in volume.remarks]
     for sequence, volume in volumes.items():
-        check_same_grid(volume, anchor, files.images[sequence], files.images[files.geometry_from])
+        remarks += check_same_grid(volume, anchor, files.images[sequence], anchor_path)
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
     stored = anchor.orientation
-    case = Case(files.id, images, anchor.spacing_mm, files.absent, stored, stored)
+    case = Case(
+        files.id,
+        images,
+        anchor.spacing_mm,
+        files.absent,
+        stored,
+        stored,
+        tuple(remarks),
+        anchor_path,
+    )
     return case.oriented(orientation)
 
 
@@ -137,127 +150,55 @@ def read_scan(path: Path) -> Volume:
 
 
 def read_volume(path: Path, dtype: type | None) -> Volume:
-    """Read one NIfTI or MetaImage file as (z, y, x); with `dtype` None, in the file's own type."""
-    check_header(path)
-    return _read_nifti(path, dtype) if is_nifti(path) else _read_metaimage(path, dtype)
+    """Read one NIfTI or MetaImage file as (z, y, x); with `dtype` None, in the file's own type.
+
+    Size, spacing, place and values are those that SimpleITK reads, and so stock nnU-Net; what is
+    refused beyond what it refuses is listed in `challenge.headers.Because`.
+    """
+    header = check_header(path)
+    remarks = tuple(f"{path}: {remark}" for remark in header.remarks)
+    for remark in remarks:
+        log.warning(remark)
+    try:
+        array = header.read_voxels()
+    except READ_ERRORS as error:
+        kind = "NIfTI" if is_nifti(path) else "MetaImage"
+        message = f"{path}: cannot be read as {kind} ({last_line(error)})"
+        raise CaseError(message, Because.FEW_VOXELS) from error
+    array = array if dtype is None else array.astype(dtype, copy=False)
+    x, y, z = header.grid.spacing_mm
+    return Volume(array, (z, y, x), header.grid.affine, remarks)
 
 
-def check_same_grid(volume: Volume, anchor: Volume, path: Path, anchor_path: Path) -> None:
-    """Raise CaseError unless two volumes have the same shape and geometry."""
+def check_same_grid(
+    volume: Volume, anchor: Volume, path: Path, anchor_path: Path
+) -> tuple[str, ...]:
+    """Raise CaseError unless two volumes have the same shape and lie in the same place.
+
+    Grids less than a hundredth of a voxel apart are one; the difference is logged and returned.
+    """
     if volume.array.shape != anchor.array.shape:
         raise CaseError(
             f"{path}: size {volume.array.shape[::-1]} differs from "
             f"{anchor.array.shape[::-1]} of {anchor_path.name}"
         )
-    if volume.geometry.shape != anchor.geometry.shape:
-        raise CaseError(f"{path}: of another format than {anchor_path.name}, so grids are not told")
-    difference = float(np.abs(volume.geometry - anchor.geometry).max())
-    if not difference <= SAME_GRID_TOLERANCE:
+    apart = displacement_voxels(volume.geometry, anchor.geometry, anchor.array.shape)
+    if apart == 0:
+        return ()
+    where = f"{apart:.2g} of its voxels away"
+    if not apart < SAME_GRID_VOXELS:
+        raise CaseError(f"{path}: not on the grid of {anchor_path.name} (up to {where})")
+    remark = f"{path}: taken for the grid of {anchor_path.name}, which is up to {where}"
+    log.warning(remark)
+    return (remark,)
+
+
+def _check_sizes(paths: Mapping[str, Path]) -> None:
+    """Check every header of a case, and that its images fit into memory together."""
+    total = {name: check_header(path).total_bytes for name, path in paths.items()}
+    if sum(total.values()) > MOST_BYTES:
+        largest = max(total, key=lambda name: total[name])
         raise CaseError(
-            f"{path}: not on the grid of {anchor_path.name} (geometry differs by {difference:.3g})"
+            f"{paths[largest]}: with the case's other images {sum(total.values()) / 2**30:.1f} GiB "
+            f"of voxels are declared, more than {MOST_BYTES / 2**30:.0f}"
         )
-
-
-def write_labels(
-    labels: np.ndarray, files: CaseFiles, output: Path, orientation: str | None = None
-) -> Path:
-    """Write a label map (z, y, x) with the geometry of the case's own scan, checked and at once.
-
-    Labels in another axis order than the scan's are turned back first: `orientation` is theirs.
-    No other program ever meets a half-written or wrong file, and a killed one leaves none.
-
-    Raises:
-        CaseError: the file cannot be written, or does not read back as it should.
-    """
-    source, target = files.images[files.geometry_from], output / files.output
-    labels = np.ascontiguousarray(labels, dtype=np.uint8)
-    if orientation is not None:
-        labels = turn_between(orientation, stored_orientation(source)).there(labels)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _stage(target) as folder:
-            staged = Path(folder, f"labels{''.join(target.suffixes[-2:])}")
-            (_write_nifti if is_nifti(source) else _write_metaimage)(labels, source, staged)
-            _check_written(staged, target, labels, source)
-            content = staged.read_bytes()
-        place(content, target)
-    except (OSError, RuntimeError) as error:
-        raise CaseError(f"{target}: cannot be written ({last_line(error)})") from error
-    return target
-
-
-def stored_orientation(path: Path) -> str:
-    """Return the axis code of an image file, from its header."""
-    if is_nifti(path):
-        return axis_code(_directions(open_nifti(path).affine))
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return axis_code(np.reshape(reader.GetDirection(), (3, 3)))
-
-
-def _directions(geometry: np.ndarray) -> np.ndarray:
-    """Return what the axes x, y, z run to, in columns, in ITK's coordinates."""
-    if geometry.ndim == 1:  # MetaImage: spacing, origin, direction
-        return geometry[6:].reshape(3, 3)
-    # NIfTI's coordinates run to the right and to the front.
-    directions: np.ndarray = geometry[:3, :3] * np.array([[-1.0], [-1.0], [1.0]])
-    return directions
-
-
-def _stage(target: Path) -> "tempfile.TemporaryDirectory[str]":
-    """Return a folder to write and check in: the system's, else one beside the target."""
-    try:
-        return tempfile.TemporaryDirectory()
-    except OSError:  # a read-only root without /tmp
-        return tempfile.TemporaryDirectory(prefix=".", dir=target.parent)
-
-
-def _check_written(path: Path, target: Path, labels: np.ndarray, source: Path) -> None:
-    if declared_geometry(path) != declared_geometry(source):
-        raise CaseError(f"{target}: geometry is not bit for bit that of {source}")
-    if not np.array_equal(read_volume(path, np.uint8).array, labels):
-        raise CaseError(f"{target}: labels do not read back as they were written")
-
-
-def _read_nifti(path: Path, dtype: type | None) -> Volume:
-    try:
-        image = open_nifti(path)
-        array: np.ndarray = np.asanyarray(image.dataobj)
-    except NIFTI_ERRORS as error:
-        raise CaseError(f"{path}: cannot be read as NIfTI ({last_line(error)})") from error
-    z, y, x = (float(mm) for mm in image.header.get_zooms()[::-1])
-    array = np.ascontiguousarray(_as(array, dtype).transpose(2, 1, 0))
-    return Volume(array, (z, y, x), image.affine)
-
-
-def _write_nifti(labels: np.ndarray, source: Path, target: Path) -> None:
-    scan = open_nifti(source)
-    header = scan.header.copy()
-    header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
-    header["cal_min"] = header["cal_max"] = 0
-    # affine=None keeps qform, sform and their codes exactly as the scan's header has them
-    image = type(scan)(labels.transpose(2, 1, 0), None, header)
-    target.write_bytes(gzip.compress(image.to_bytes(), compresslevel=5, mtime=0))
-
-
-def _read_metaimage(path: Path, dtype: type | None) -> Volume:
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise CaseError(f"{path}: cannot be read as MetaImage ({last_line(error)})") from error
-    array = _as(SimpleITK.GetArrayFromImage(image), dtype)
-    geometry = np.array([*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()])
-    x, y, z = image.GetSpacing()
-    return Volume(array, (z, y, x), geometry)
-
-
-def _write_metaimage(labels: np.ndarray, source: Path, target: Path) -> None:
-    image = SimpleITK.GetImageFromArray(labels)
-    image.CopyInformation(SimpleITK.ReadImage(str(source)))
-    SimpleITK.WriteImage(image, str(target), useCompression=True)
-
-
-def _as(array: np.ndarray, dtype: type | None) -> np.ndarray:
-    return array if dtype is None else array.astype(dtype, copy=False)

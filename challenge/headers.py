@@ -1,18 +1,24 @@
 """What an image file declares, checked before a single voxel is read.
 
 A header is a stranger's word: sizes that no memory holds, grids that lie nowhere, a MetaImage that
-points to another file. Nothing here trusts it, and no C++ reader sees what is refused here.
+points to another file. Nothing here trusts it, and no C++ reader sees what is refused here for its
+size or its syntax. All else that ITK reads, which stock nnU-Net and the platforms read with, is
+read; `Because` lists what is not.
 """
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import nibabel
 import numpy as np
-import SimpleITK
 
+from challenge import metaimage, nifti
+from challenge.grid import Grid, PlaceError, read_grid
 from challenge.refusal import Refusal
 
 # Header fields that, with size and spacing, place a NIfTI volume in space.
@@ -24,23 +30,59 @@ NIFTI_ERRORS = (
     OSError, EOFError, ValueError, OverflowError, zlib.error,
     nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError,
 )  # fmt: skip
+READ_ERRORS = (OSError, ValueError, zlib.error)
 # A case's images, as they are stored and as float32: eight times the largest MRI in use.
 MOST_BYTES = 2 * 2**30
-# Spacings outside are no scan of a body part: metres or micrometres taken for millimetres.
+# Bytes before the voxels. DICOM texts of a thousand slices, or extensions of NIfTI, take less.
+LONGEST_HEADER = metaimage.LONGEST_HEADER
 SPACING_MM = (1e-3, 1e3)
-META_BYTES = {
-    "MET_CHAR": 1, "MET_UCHAR": 1, "MET_SHORT": 2, "MET_USHORT": 2, "MET_INT": 4, "MET_UINT": 4,
-    "MET_LONG": 8, "MET_ULONG": 8, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8, "MET_FLOAT": 4,
-    "MET_DOUBLE": 8,
-}  # fmt: skip
-LONGEST_META_HEADER = 64 * 2**10
-META_SPACINGS = ("ElementSpacing", "ElementSize")
-META_PLACES = ("Offset", "Position", "Origin")
-META_ROTATIONS = ("TransformMatrix", "Rotation", "Orientation")
+LEAST_VOLUME = 1e-3  # of the axes as unit vectors; 1 where they are at right angles
+LOCAL = ("LOCAL", "Local", "local")  # as ElementDataFile: voxels follow the header
+MOST_AXES = 10  # MetaIO has room for so many
+
+
+class Because(Enum):
+    """Why a file that ITK reads is refused all the same; each is raised by the check it names."""
+
+    TOO_LARGE = "memory is asked for by the header's word alone, and one case must not take it all"
+    LONG_HEADER = "no scanner writes so much before the voxels, and all of it would be parsed"
+    NO_MAGIC = "without it ITK reads Analyze: no place, and left and right are not told"
+    IN_HEADER = "ITK lets voxels begin at byte 348 then, nibabel and SPM at 352"
+    NOT_3D = "plans are of volumes; stock nnU-Net would take a fourth axis for sequences"
+    NO_VOXELS = "ITK takes a side of 0 or less for 1 in NIfTI, and gives an empty MetaImage"
+    NOT_GREY = "colours, vectors, complex numbers have no grey level; ITK turns displacements round"
+    NO_NUMBER = "MetaIO takes 0 for what it cannot read, or goes on in the next line"
+    NO_SPACING = "ITK takes 1 mm for a spacing that is missing, 0 or no number"
+    SPACING = "no scan of a body part: a unit was mistaken, and volumes would be wrong"
+    NO_SPACE = "axes that are no numbers or span no volume: no resampling, no distance"
+    ELSEWHERE = "a header may name any file of the system, and platforms hand in one file a scan"
+    FEW_VOXELS = "damaged or cut off: ITK goes on with what lies in memory, without a word"
 
 
 class CaseError(Refusal):
-    """One case cannot be read, predicted or written; the message names the file and the value."""
+    """One case cannot be read, predicted or written; the message names the file and the value.
+
+    `because` tells why a file is refused that ITK reads.
+    """
+
+    def __init__(self, message: str, because: Because | None = None) -> None:
+        super().__init__(message)
+        self.because = because
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file declares, and how its voxels are read."""
+
+    grid: Grid
+    stored: np.dtype
+    read_voxels: Callable[[], np.ndarray]  # (z, y, x), in the stored type or scaled; READ_ERRORS
+    remarks: tuple[str, ...] = ()  # what is read otherwise than it is written
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes that the voxels will take, as they are stored and as a copy in float32."""
+        return math.prod(self.grid.size) * (self.stored.itemsize + 4)
 
 
 def is_nifti(path: Path) -> bool:
@@ -48,55 +90,30 @@ def is_nifti(path: Path) -> bool:
     return path.name.endswith((".nii.gz", ".nii"))
 
 
-def check_header(path: Path) -> int:
-    """Check what a file declares; return the bytes that its voxels will take.
-
-    Counted are the voxels as they are stored and a copy in float32.
+def check_header(path: Path) -> Header:
+    """Check what a file declares.
 
     Raises:
         CaseError: no file, no header, not 3-D, not one channel, no place in space, or too large.
     """
     if not path.is_file():
         raise CaseError(f"{path}: no such file")
-    size, bytes_a_voxel = _nifti_header(path) if is_nifti(path) else _meta_header(path)
-    total = math.prod(size) * (bytes_a_voxel + 4)
-    if total > MOST_BYTES:
-        told = "x".join(map(str, size))
-        raise CaseError(
-            f"{path}: declares {told} voxels, {total / 2**30:.1f} GiB, more than "
-            f"{MOST_BYTES / 2**30:.0f}"
-        )
-    return total
-
-
-def check_headers(paths: Mapping[str, Path]) -> None:
-    """Check every image of a case, and that they fit into memory together."""
-    total = {name: check_header(path) for name, path in paths.items()}
-    if sum(total.values()) > MOST_BYTES:
-        largest = max(total, key=lambda name: total[name])
-        raise CaseError(
-            f"{paths[largest]}: with the case's other images {sum(total.values()) / 2**30:.1f} GiB "
-            f"of voxels are declared, more than {MOST_BYTES / 2**30:.0f}"
-        )
-
-
-def open_nifti(path: Path) -> nibabel.Nifti1Image:
-    """Open a NIfTI-1 or NIfTI-2 file (the latter's class is a child of the former's)."""
-    image = nibabel.load(path)
-    if not isinstance(image, nibabel.Nifti1Image):
-        raise CaseError(f"{path}: {type(image).__name__}, not NIfTI")
-    return image
+    kind = "NIfTI" if is_nifti(path) else "MetaImage"
+    try:
+        return (_nifti_header if is_nifti(path) else _meta_header)(path)
+    except CaseError:
+        raise
+    except READ_ERRORS as error:
+        raise CaseError(f"{path}: cannot be read as {kind} ({last_line(error)})") from error
 
 
 def declared_geometry(path: Path) -> tuple[object, ...]:
     """Return all that a file's header says about where its voxels lie, to be compared exactly."""
     if not is_nifti(path):
-        image = SimpleITK.ImageFileReader()
-        image.SetFileName(str(path))
-        image.ReadImageInformation()
-        return (image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
-    header = open_nifti(path).header
-    sizes = (header["dim"][:4].tobytes(), header["pixdim"][:4].tobytes())
+        grid = read_grid(path, "MetaImageIO")
+        return (grid.size, grid.spacing_mm, grid.origin_mm, tuple(grid.direction.ravel().tolist()))
+    header = nifti.read_header(path)
+    sizes = (header["dim"][1:4].tobytes(), header["pixdim"][:4].tobytes())
     return sizes + tuple(header[name].tobytes() for name in NIFTI_PLACE)
 
 
@@ -106,114 +123,128 @@ def last_line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _nifti_header(path: Path) -> tuple[tuple[int, ...], int]:
+def _nifti_header(path: Path) -> Header:
     try:
-        image = open_nifti(path)
-        if len(image.shape) != 3:
-            raise CaseError(f"{path}: {len(image.shape)}-D image of size {image.shape}, not 3-D")
-        if image.get_data_dtype().fields is not None:
-            raise CaseError(f"{path}: colour image, not a scan")
-        if image.get_data_dtype().kind not in "iuf":
-            raise CaseError(f"{path}: {image.get_data_dtype()} voxels, not a scan")
-        spacing_mm = _stored_spacing_mm(path, image)
-        _check_place(path, image.shape, spacing_mm, image.affine)
-        return image.shape, image.get_data_dtype().itemsize
-    except CaseError:
-        raise
-    except NIFTI_ERRORS as error:
-        raise CaseError(f"{path}: cannot be read as NIfTI ({last_line(error)})") from error
+        header = nifti.read_header(path)
+    except nifti.NoMagic as error:
+        raise CaseError(f"{path}: cannot be read as NIfTI ({error})", Because.NO_MAGIC) from error
+    what = nifti.NOT_GREY.get(int(header["datatype"]))
+    if header["intent_code"] == nifti.DISPLACEMENTS:
+        what = "displacement"
+    if what:
+        raise CaseError(f"{path}: {what} image, not a scan", Because.NOT_GREY)
+    stored = nifti.stored_type(header)
+    _check_start(path, float(header["vox_offset"]), header.itemsize)
+    spacing = header["pixdim"][1:4]
+    if not (np.isfinite(spacing).all() and spacing.all()):
+        raise CaseError(f"{path}: spacing of {_listed(spacing)}", Because.NO_SPACING)
+    size = nifti.size_of(header)
+    _check_size(path, size, stored)
+    grid, remark = _nifti_grid(path, header, size)
+    _check_grid(path, grid, size)
+    return Header(grid, stored, partial(nifti.read_voxels, path, header), remark)
 
 
-def _stored_spacing_mm(path: Path, image: nibabel.Nifti1Image) -> tuple[float, ...]:
-    """Return the spacing (x, y, z) as the file has it; nibabel mends what is zero or negative."""
-    kind = type(image.header)
-    with nibabel.openers.ImageOpener(str(path)) as stream:
-        header = kind(stream.read(kind.template_dtype.itemsize), check=False)
-    if not header["vox_offset"] >= kind.template_dtype.itemsize:
-        raise CaseError(f"{path}: voxels from byte {header['vox_offset']} on, inside the header")
-    return tuple(float(mm) for mm in header["pixdim"][1:4])
-
-
-def _meta_header(path: Path) -> tuple[tuple[int, ...], int]:
-    fields, voxels_at = _meta_fields(path)
-    channels = fields.get("ElementNumberOfChannels", "1")
-    if channels != "1":
-        raise CaseError(f"{path}: colour or vector image ({channels} channels), not a scan")
+def _nifti_grid(path: Path, header: np.void, size: tuple[int, ...]) -> tuple[Grid, tuple[str, ...]]:
+    """Return the grid, by the header alone where ITK refuses the file: NIfTI-2, sheared axes."""
     try:
-        if int(fields["NDims"]) != 3:
-            raise CaseError(f"{path}: {fields['NDims']}-D image, not 3-D")
-        size = tuple(int(side) for side in fields["DimSize"].split())
-        spacing_mm = _numbers(fields, META_SPACINGS)
-        origin = _numbers(fields, META_PLACES, "0 0 0")
-        matrix = np.array(_numbers(fields, META_ROTATIONS, "1 0 0 0 1 0 0 0 1")).reshape(3, 3)
-        stored = META_BYTES[fields["ElementType"]]
-        is_packed = fields.get("CompressedData", "False").lower() == "true"
-        promised = int(fields["CompressedDataSize"]) if is_packed else math.prod(size) * stored
+        return read_grid(path, "NiftiImageIO"), ()
+    except PlaceError as error:
+        return nifti.stated_grid(header, size), (f"its place is read as nibabel does ({error})",)
+
+
+def _meta_header(path: Path) -> Header:
+    fields = metaimage.read_fields(path)
+    if fields is None:
+        because = Because.LONG_HEADER if path.stat().st_size >= LONGEST_HEADER else None
+        what = f"no header that ends within {LONGEST_HEADER} bytes"
+        raise CaseError(f"{path}: cannot be read as MetaImage ({what})", because)
+    try:
+        size, stored = _meta_volume(path, fields)
     except KeyError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage (no {error.args[0]})") from error
-    except CaseError:
-        raise
-    except ValueError as error:
-        raise CaseError(f"{path}: cannot be read as MetaImage ({last_line(error)})") from error
-    _check_meta_voxels(path, fields, promised, path.stat().st_size - voxels_at)
-    affine = np.eye(4)
-    affine[:3, :3], affine[:3, 3] = matrix * np.array(spacing_mm), origin
-    _check_place(path, size, spacing_mm, affine)
+    except metaimage.NoNumber as error:
+        message = f"{path}: cannot be read as MetaImage ({error})"
+        raise CaseError(message, Because.NO_NUMBER) from error
+    grid = read_grid(path, "MetaImageIO")
+    _check_grid(path, grid, size)
+    remarks = tuple(
+        f"{name} is not read, since MetaIO takes it for the text of the line before"
+        for name in fields.lost
+        if name in metaimage.PLACING
+    )
+    return Header(grid, stored, partial(metaimage.read_voxels, path, fields), remarks)
+
+
+def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...], np.dtype]:
+    """Check every field that size, place and voxels are read from; KeyError names a missing one."""
+    if fields.number("ElementNumberOfChannels", 1) != 1:
+        channels = fields.values["ElementNumberOfChannels"]
+        what = f"colour or vector image ({channels} channels), not a scan"
+        raise CaseError(f"{path}: {what}", Because.NOT_GREY)
+    axes = fields.number("NDims", 0)
+    if not 0 < axes <= MOST_AXES:
+        raise CaseError(f"{path}: {axes}-D image, not 3-D", Because.NOT_3D)
+    if not any(name in fields.values for name in metaimage.SPACINGS):
+        raise CaseError(f"{path}: no {metaimage.SPACINGS[0]}", Because.NO_SPACING)
+    for name in metaimage.PLACING:
+        if name in fields.values:
+            fields.numbers(name, axes**2 if name in metaimage.MATRICES else axes)
+    size, stored = metaimage.size_of(fields), metaimage.stored_type(fields)
+    _check_size(path, size, stored)
+    _check_meta_voxels(path, fields, math.prod(size) * stored.itemsize)
     return size, stored
 
 
-def _check_meta_voxels(path: Path, fields: Mapping[str, str], promised: int, held: int) -> None:
-    """Refuse voxels that are text, elsewhere, or fewer than the header tells."""
-    if fields.get("BinaryData", "").lower() != "true":
-        raise CaseError(f"{path}: cannot be read as MetaImage (its voxels are not binary)")
-    if fields["ElementDataFile"] != "LOCAL":
-        raise CaseError(f"{path}: its voxels are in another file ({fields['ElementDataFile']})")
-    if not 0 < promised <= held:  # the reader would take what lies in memory for voxels
-        raise CaseError(f"{path}: holds {held} bytes of voxels, its header tells {promised}")
+def _check_meta_voxels(path: Path, fields: metaimage.Fields, expected_bytes: int) -> None:
+    """Refuse voxels that are elsewhere, or fewer than the header tells."""
+    if fields.values[metaimage.LAST] not in LOCAL:
+        where = fields.values[metaimage.LAST]
+        raise CaseError(f"{path}: its voxels are in another file ({where})", Because.ELSEWHERE)
+    held = path.stat().st_size - fields.end
+    if fields.is_true("CompressedData", False):
+        expected_bytes = fields.number("CompressedDataSize", 1) or 1  # 0 is not told
+    elif not fields.is_true("BinaryData", True):
+        expected_bytes = 1
+    if not 0 < expected_bytes <= held:
+        what = f"holds {held} bytes of voxels, its header tells {expected_bytes}"
+        raise CaseError(f"{path}: {what}", Because.FEW_VOXELS)
 
 
-def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Return the `key = value` lines of a MetaImage header, and the byte that voxels begin at."""
-    with path.open("rb") as stream:
-        text = stream.read(LONGEST_META_HEADER)
-    fields: dict[str, str] = {}
-    at = 0
-    for line in text.split(b"\n"):
-        at += len(line) + 1
-        key, equals, value = line.decode("latin-1").partition("=")
-        if not equals:
-            break
-        fields[key.strip()] = value.strip()
-        if key.strip() == "ElementDataFile":
-            return fields, at
-    raise CaseError(f"{path}: cannot be read as MetaImage (no header that ends)")
+def _check_start(path: Path, start: float, header_bytes: int) -> None:
+    if not start >= header_bytes:
+        what = f"voxels from byte {start:g} on, inside the header"
+        raise CaseError(f"{path}: {what}", Because.IN_HEADER)
+    if start > LONGEST_HEADER:
+        raise CaseError(f"{path}: voxels from byte {start:g} on", Because.LONG_HEADER)
 
 
-def _numbers(
-    fields: Mapping[str, str], keys: tuple[str, ...], default: str = ""
-) -> tuple[float, ...]:
-    """Return the numbers of a field under the first of its names that is there."""
-    key = next((key for key in keys if key in fields), keys[0])
-    text = fields.get(key, default)
-    values = tuple(float(word) for word in text.split())
-    expected = len(default.split()) or 3
-    if len(values) != expected:
-        raise ValueError(f"{key} has {len(values)} numbers, {expected} expected")
-    return values
+def _check_size(path: Path, size: tuple[int, ...], stored: np.dtype) -> None:
+    """Refuse what is no volume, or more than memory should be asked for."""
+    listed = "x".join(map(str, size))
+    if len(size) != 3:
+        raise CaseError(f"{path}: {len(size)}-D image of size {size}, not 3-D", Because.NOT_3D)
+    if min(size) < 1:
+        raise CaseError(f"{path}: size {listed} holds no volume", Because.NO_VOXELS)
+    total = math.prod(size) * (stored.itemsize + 4)
+    if total > MOST_BYTES:
+        what = f"declares {listed} voxels, {total / 2**30:.1f} GiB, more than"
+        raise CaseError(f"{path}: {what} {MOST_BYTES / 2**30:.0f}", Because.TOO_LARGE)
 
 
-def _check_place(
-    path: Path, size: tuple[int, ...], spacing_mm: tuple[float, ...], affine: np.ndarray
-) -> None:
-    """Refuse a volume without extent and an affine (voxel to mm) that maps it to no volume."""
-    if len(size) != 3 or min(size) < 1:
-        raise CaseError(f"{path}: size {'x'.join(map(str, size))} holds no volume")
+def _check_grid(path: Path, grid: Grid, size: tuple[int, ...]) -> None:
+    """Refuse another size than is read here, and a grid (voxel to mm) that is no volume's."""
+    if grid.size != size:
+        raise CaseError(f"{path}: size {size}, where SimpleITK reads {grid.size}")
     low, high = SPACING_MM
-    if not all(low <= float(mm) <= high for mm in spacing_mm):
-        told = " x ".join(f"{float(mm):g}" for mm in spacing_mm)
-        raise CaseError(f"{path}: spacing of {told} mm")
+    if not all(low <= mm <= high for mm in grid.spacing_mm):
+        raise CaseError(f"{path}: spacing of {_listed(grid.spacing_mm)} mm", Because.SPACING)
     with np.errstate(all="ignore"):
-        lengths = np.linalg.norm(affine[:3, :3], axis=0)
-        volume = abs(np.linalg.det(affine[:3, :3] / lengths))
-    if not np.isfinite(affine).all() or not volume > 1e-3:
-        raise CaseError(f"{path}: its axes span no space (affine {affine[:3].ravel().tolist()})")
+        volume = abs(np.linalg.det(grid.direction / np.linalg.norm(grid.direction, axis=0)))
+    if not (np.isfinite(grid.affine).all() and volume > LEAST_VOLUME):
+        what = f"its axes span no space (affine {grid.affine[:3].ravel().tolist()})"
+        raise CaseError(f"{path}: {what}", Because.NO_SPACE)
+
+
+def _listed(spacing: np.ndarray | tuple[float, ...]) -> str:
+    return " x ".join(f"{float(mm):g}" for mm in spacing)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseFiles
+from challenge.folders import entries
 from challenge.refusal import Refusal
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 
@@ -143,7 +144,7 @@ def _folder_id(home: Path, prefixes: set[str]) -> str | None:
 
 def grand_challenge_case(folder: Path, socket: Socket) -> Found:
     """Return the one case of a grand-challenge input folder."""
-    images = sorted((folder / socket.folder).glob("*.mha"))
+    images = entries(folder / socket.folder, "*.mha")
     if len(images) != 1:
         names = ", ".join(path.name for path in images) or "none"
         raise InputError(f"{folder / socket.folder}: exactly one .mha expected, found {names}")
@@ -165,11 +166,9 @@ def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
 
     What has a file's name and is none (a pipe, a link to nothing) is yielded too: it was meant.
     """
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue  # what desktop systems leave behind
+    for entry in entries(folder):
         if entry.is_dir():
-            yield from sorted(entry.iterdir())
+            yield from entries(entry)
         else:
             yield entry
 
@@ -230,7 +229,7 @@ def _socket_of(inputs_json: Path) -> Socket:
 
 
 def _socket_folder(images: Path) -> Socket:
-    return _known(sorted(path.name for path in images.iterdir() if path.is_dir()), images)
+    return _known([path.name for path in entries(images) if path.is_dir()], images)
 
 
 def _known(slugs: list[Any], where: Path) -> Socket:

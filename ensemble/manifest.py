@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from challenge.folders import entries
 from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme, answer_fault
@@ -96,7 +97,7 @@ def find_manifests(weights: Path) -> dict[str, Path]:
         ManifestError: the folder is missing or holds no manifest.
     """
     own = [weights / MANIFEST] if (weights / MANIFEST).is_file() else []
-    paths = own or sorted(weights.glob(f"*/{MANIFEST}"))
+    paths = own or [f / MANIFEST for f in entries(weights) if (f / MANIFEST).is_file()]
     if not paths:
         raise ManifestError(f"{weights}: no {MANIFEST} here or one folder down")
     return {str(read_manifest(path)["model"]): path for path in paths}

@@ -1,5 +1,6 @@
 """Crop, normalise, resample, and the way back. Arrays are (channel, ...) in the plan's axes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,10 +8,13 @@ import cc3d
 import numpy as np
 from scipy import special
 
-from challenge.case import Case
+from challenge.case import Case, CaseError
 from challenge.scheme import Head
 from ensemble.plans import Plan, PlansError
 from ensemble.resampling import new_shape, resample
+
+# Of a case on a network's grid, in float32: twenty times the largest MRI at half a millimetre.
+MOST_GRID_BYTES = 32 * 2**30
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def prepare(case: Case, sequences: tuple[str, ...], plan: Plan, inside: Inside) 
     """Bring a case to a network's grid as nnU-Net 2.8's DefaultPreprocessor does."""
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
     mask = inside.mask.transpose(plan.transpose)
-    shape = new_shape(mask.shape, spacing_mm, plan.spacing_mm)
+    shape = prepared_shape(case, plan, inside)
     data = np.empty((len(sequences), *shape), np.float32)
     for i, sequence in enumerate(sequences):
         image = case.images[sequence][inside.box].transpose(plan.transpose)
@@ -58,10 +62,30 @@ def prepare(case: Case, sequences: tuple[str, ...], plan: Plan, inside: Inside) 
 
 
 def prepared_shape(case: Case, plan: Plan, inside: Inside) -> tuple[int, ...]:
-    """Return the size of what `prepare` would make."""
+    """Return the size of what `prepare` would make, in the plan's axes.
+
+    Raises:
+        CaseError: at the network's spacing nothing is left of the case, or it takes more memory
+            than any machine is taken to have. Either way the file's spacing is wrong.
+    """
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
-    shape = [inside.mask.shape[axis] for axis in plan.transpose]
-    return new_shape(shape, spacing_mm, plan.spacing_mm)
+    shape = new_shape(
+        [inside.mask.shape[axis] for axis in plan.transpose], spacing_mm, plan.spacing_mm
+    )
+    grid_bytes = math.prod(shape) * np.dtype(np.float32).itemsize * len(case.images)
+    if min(shape) >= 1 and grid_bytes <= MOST_GRID_BYTES:
+        return shape
+    sizes = [_listed(inside.mask.shape), _listed([shape[axis] for axis in plan.transpose_back])]
+    network_mm = [plan.spacing_mm[axis] for axis in plan.transpose_back]
+    what = f"{sizes[0]} voxels of {_listed(case.spacing_mm)} mm come to {sizes[1]}"
+    if min(shape) >= 1:
+        what += f", {grid_bytes / 2**30:.0f} GiB,"
+    raise CaseError(f"{case.source or case.id}: {what} at the network's {_listed(network_mm)} mm")
+
+
+def _listed(values: Sequence[float]) -> str:
+    """Return (z, y, x) as files list it: x, y, z."""
+    return " x ".join(f"{value:g}" for value in reversed(values))
 
 
 def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseFiles, Volume, read_volume
+from challenge.folders import entries
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.plans import channel_order
@@ -27,11 +28,6 @@ class CohortCase:
         return Volume(self.value_table[volume.array], volume.spacing_mm, volume.geometry)
 
 
-def visible(folder: Path, pattern: str) -> list[Path]:
-    """Return the files of a folder that match, in order, without those that systems leave."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-
-
 def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     """List the training cases of a raw dataset folder, sorted by id.
 
@@ -48,7 +44,7 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise Refusal(f"{path}: not nnU-Net's dataset.json ({error!r})") from error
     cases = []
-    for reference in visible(folder / "labelsTr", f"*{ending}"):
+    for reference in entries(folder / "labelsTr", f"*{ending}"):
         id = reference.name.removesuffix(ending)
         names = [f"{id}_{channel:04d}{ending}" for channel in range(len(sequences))]
         images = {s: folder / "imagesTr" / n for s, n in zip(sequences, names, strict=True)}

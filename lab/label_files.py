@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import SimpleITK
 
 from challenge.case import CaseError, Volume, read_volume
+from challenge.nifti import read_header, stated_affine
 from challenge.scheme import Scheme
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import Scorer
@@ -85,8 +85,8 @@ def _spacing_mm(labels: Labels, scorer: Scorer) -> tuple[float, float, float]:
     """Return what the scorer takes for the spacing: the header's, or that of the affine."""
     if scorer.spacing_from == "header" or labels.path.name.endswith(".mha"):
         return labels.volume.spacing_mm
-    sizes = nibabel.affines.voxel_sizes(labels.volume.geometry).astype(np.float32)
-    x, y, z = map(float, sizes)
+    axes = stated_affine(read_header(labels.path))[:3, :3]
+    x, y, z = map(float, np.linalg.norm(axes, axis=0).astype(np.float32))
     return z, y, x
 
 

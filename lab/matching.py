@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from challenge.folders import files_below
 from challenge.refusal import Refusal
 from lab.results import Problem
 
@@ -76,11 +77,7 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
 
 def label_files(folder: Path) -> list[Path]:
     """Return the label maps anywhere under a folder, hidden ones left out, in order."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.name.endswith(ENDINGS) and not path.name.startswith(".") and path.is_file()
-    )
+    return list(files_below(folder, ENDINGS))
 
 
 def stem(path: Path) -> str:

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from challenge.case import read_case, write_labels
+from challenge.case import read_case
+from challenge.label_file import write_labels
 from challenge.refusal import Refusal
 from challenge.scheme import labels_from
 from ensemble.device import choose_device

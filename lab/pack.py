@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from challenge.folders import is_hidden
 from challenge.scheme import SCHEMES, Scheme, answer_fault
 from ensemble.manifest import (
     MANIFEST,
@@ -202,7 +203,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
             "size_bytes": path.stat().st_size,
         }
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name != MANIFEST and not is_hidden(path)
     }
     _write_json(folder / MANIFEST, {**manifest, "files": files})
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from challenge.case import CaseFiles, Volume, check_same_grid, read_volume, write_labels
+from challenge.case import CaseFiles, Volume, check_same_grid, read_volume
 from challenge.headers import CaseError, is_nifti, last_line
+from challenge.label_file import write_labels
 from lab.itk_images import Place, axes_of, on_grid_of, place_of, read_image, turned
 from lab.raw_folders import Fault, LayoutError, RawCase
 from lab.raw_layouts import Layout

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from challenge.case import stored_orientation
+from challenge.headers import check_header
 from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
 from ensemble.plans import READER_ORIENTATION
@@ -43,7 +43,7 @@ def axes_of(cohort: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for path in sorted((cohort / "imagesTr").glob("*_0000.*")):
         if not path.name.startswith("."):
-            code = stored_orientation(path)
+            code = check_header(path).grid.orientation
             counts[code] = counts.get(code, 0) + 1
     if not counts:
         raise Refusal(f"{cohort / 'imagesTr'}: no image *_0000.*")

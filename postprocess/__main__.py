@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from challenge.case import CaseError, CaseFiles, write_labels
+from challenge.case import CaseError, CaseFiles
+from challenge.label_file import write_labels
 from challenge.platforms import InputError
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme

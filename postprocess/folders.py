@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.folders import entries
 from challenge.platforms import BRATS_FILE, InputError, files_at_most_one_folder_down
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def find_label_maps(
 def _maps(folder: Path) -> dict[str, list[Path]]:
     """Return the label maps of a folder by id; two of one id are a fault for later."""
     maps = defaultdict(list)
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         if (stem := _stem(path)) and path.is_file():
             maps[stem].append(path)
     if not maps:
@@ -102,8 +103,6 @@ def _keys(id: str) -> tuple[str, str]:
 
 def _stem(path: Path) -> str | None:
     """Return a file's name without the ending of a volume, or None where it is no volume."""
-    if path.name.startswith("."):
-        return None  # what desktop systems leave behind
     return next((path.name.removesuffix(e) for e in ENDINGS if path.name.endswith(e)), None)
 
 

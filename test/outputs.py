@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.case import write_labels
+from challenge.label_file import write_labels
 from challenge.platforms import find_cases
 
 FIRST, SECOND = "BraTS-GLI-00001-100", "BraTS-GLI-00002-101"

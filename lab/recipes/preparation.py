@@ -13,8 +13,8 @@ from pathlib import Path
 
 import joblib
 
+from challenge.folders import entries
 from challenge.refusal import Refusal
-from lab.cohort import visible
 from lab.recipes.plans import (
     Configuration,
     read_clusters,
@@ -74,7 +74,7 @@ def prepare(
         plans = with_configuration(plans, each)
     path.write_text(json.dumps(plans, indent=2) + "\n", encoding="utf-8")
     ending = json.loads((home / "dataset.json").read_text(encoding="utf-8"))["file_ending"]
-    labels = visible(Path(str(nnUNet_raw), dataset, "labelsTr"), f"*{ending}")
+    labels = entries(Path(str(nnUNet_raw), dataset, "labelsTr"), f"*{ending}")
     cases = [label.name.removesuffix(ending) for label in labels]
     own = stratified_splits(read_clusters(clusters), folds) if clusters else splits(cases, folds)
     if sorted(case for fold in own for case in fold["val"]) != cases:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
-from lab.cohort import visible
+from challenge.folders import files_below
 
 ENDINGS = (".nii.gz", ".nii", ".mha")
 SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
@@ -16,7 +16,7 @@ def index_images(folder: Path | None) -> dict[str, Path]:
     """Return every scan below a folder by its name without the ending."""
     found = {}
     for ending in ENDINGS:
-        for path in visible(folder, f"**/*{ending}") if folder else ():
+        for path in files_below(folder, (ending,)) if folder else ():
             found[path.name.removesuffix(ending)] = path
     return found
 
@@ -32,10 +32,7 @@ def radiological_flips(volume: Volume) -> tuple[bool, bool, bool] | None:
 
     None where the axes are not stored in the order x, y, z of the patient.
     """
-    if volume.geometry.ndim == 2:  # NIfTI, towards right, anterior, superior
-        towards_lps = np.diag((-1, -1, 1)) @ volume.geometry[:3, :3]
-    else:  # MetaImage, towards left, posterior, superior
-        towards_lps = volume.geometry[6:15].reshape(3, 3)
+    towards_lps = volume.geometry[:3, :3] / np.array(volume.spacing_mm[::-1])
     main = np.abs(towards_lps).argmax(0)
     if main.tolist() != [0, 1, 2]:
         return None

@@ -17,7 +17,8 @@ VALUES = {
     "huge": "99999999999999999999", "many": "1 " * 5000, "a path": "../../../../etc/passwd",
 }  # fmt: skip
 UNREAD = {"CenterOfRotation", "AnatomicalOrientation", "ObjectType", "BinaryDataByteOrderMSB"}
-DEFAULTS = {"TransformMatrix", "Offset"}  # left out, they are what the sound scan's are
+# Left out, they are what the sound scan's are; compressed voxels then go on to the end of the file.
+DEFAULTS = {"TransformMatrix", "Offset", "BinaryData", "CompressedDataSize"}
 
 
 def split(content: bytes) -> tuple[dict[str, str], bytes]:
@@ -52,6 +53,7 @@ def _without(fields: dict[str, str], key: str) -> dict[str, str]:
 def _case(key: str, how: str, spoil: Callable[[Path], None]) -> Malformed:
     is_taken = key in UNREAD and how != "many"  # no header is that long
     is_taken = is_taken or (key in DEFAULTS and how == "left out")
+    is_taken = is_taken or (key, how) == ("CompressedDataSize", "zero")  # not told, to MetaIO too
     code = TAKEN if is_taken else REFUSED
     return Malformed(f"MetaImage {key} {how}", "panther", spoil, code, NAME if code else "")
 

@@ -19,11 +19,13 @@ UNREAD = {
     "slice_code", "slice_duration", "toffset", "cal_max", "cal_min", "glmax", "glmin", "descrip",
     "aux_file", "xyzt_units",
 }  # fmt: skip
-# The place of a volume whose sform counts.
+# The place of a volume whose sform counts, as it does to ITK under any code but 0; without a sform
+# and qform ITK has the volume lie just where the sound one lies.
 SECOND_CHOICE = {
-    "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
+    "sform_code", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
+    "qoffset_z",
 }  # fmt: skip
-# Another unit of intensity, which normalisation takes out but for rounding.
+# Another unit of intensity, which normalisation takes out but for rounding; NaN is none to ITK.
 UNITS = {"scl_slope", "scl_inter"}
 
 
@@ -38,7 +40,6 @@ def malformed() -> Iterator[Malformed]:
         for how, change in HOW.items():
             is_taken = how != "cut off" and field in UNREAD | SECOND_CHOICE | UNITS
             is_taken = is_taken or (field, how) in MENDED
-            is_taken = is_taken and (field, how) != ("scl_inter", "all ones")  # not a number
             yield Malformed(
                 f"NIfTI {field} {how}", "brats", _spoil(change, at, kind.itemsize),
                 TAKEN if is_taken else REFUSED, "" if is_taken else NAME, field not in UNITS,
@@ -76,7 +77,7 @@ HOW: dict[str, Callable[[bytearray, int, int], bytearray | bytes]] = {
     "all zeros": _zeros,
     "cut off": _cut,
 }
-# What nibabel mends, or what lies in a part of the field that a 3-D image does not use.
+# What ITK mends, or what lies in a part of the field that a 3-D image does not use.
 MENDED = {
     ("sizeof_hdr", "flipped"), ("sizeof_hdr", "all ones"), ("sizeof_hdr", "all zeros"),
     ("dim", "flipped"), ("pixdim", "flipped"),

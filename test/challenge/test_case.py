@@ -8,11 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+import stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from challenge.case import CaseError, CaseFiles, read_case, read_scan, write_labels
+from challenge.case import CaseError, CaseFiles, read_case, read_scan
+from challenge.label_file import write_labels
 from challenge.platforms import find_cases
 
 ID = "BraTS-GLI-00005-100"
@@ -115,6 +117,14 @@ def colour(path: Path) -> None:
     path.write_bytes(gzip.compress(nibabel.Nifti1Image(array, files.LAS).to_bytes()))
 
 
+def shifted(x: float, longer: float = 0.0) -> np.ndarray:
+    """The sample affine (1 mm), moved by `x` mm, its voxels longer along z by `longer` mm."""
+    affine = files.LAS.copy()
+    affine[0, 3] += x
+    affine[2, 2] += longer
+    return affine
+
+
 MOVED = files.LAS + np.diag([0.01, 0, 0, 0])
 SPOIL = {
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-400]),
@@ -167,15 +177,98 @@ def test_a_metaimage_that_is_none(tmp_path: Path) -> None:
         read_scan(path)
 
 
-def test_a_metaimage_without_the_size_of_its_voxels_is_refused(tmp_path: Path) -> None:
-    """SimpleITK would read what lies in memory: sometimes an error, sometimes an image."""
+def test_a_header_that_says_more_than_the_file_holds(tmp_path: Path) -> None:
     files.write_panther_case(tmp_path)
     path = next(tmp_path.rglob("*.mha"))
     lines = path.read_bytes().split(b"\n")
     size = next(line for line in lines if line.startswith(b"CompressedDataSize"))
-    path.write_bytes(b"\n".join(line for line in lines if line != size))
-    with pytest.raises(CaseError, match="no CompressedDataSize"):
-        read_scan(path)
     path.write_bytes(b"\n".join(size + b"9" if line == size else line for line in lines))
     with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header tells \d+9"):
         read_scan(path)
+
+
+# On either side of a hundredth of a voxel; the sample has 20 voxels along z.
+@pytest.mark.parametrize(("x", "longer"), [(0.009, 0), (-0.009, 0), (0, 0.009 / 19)])
+def test_less_than_a_hundredth_of_a_voxel_is_one_grid_with_a_warning(
+    tmp_path: Path, x: float, longer: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    case_files = one_case(tmp_path)
+    path = files.write_nifti(case_files.images["t2w"], files.head(2), shifted(x, longer))
+    case = read_case(case_files)
+    assert len(case.remarks) == 1
+    assert f"{path}: taken for the grid of {ID}-t1c.nii.gz" in case.remarks[0]
+    assert "0.009 of its voxels away" in caplog.text
+
+
+@pytest.mark.parametrize(("x", "longer"), [(0.011, 0), (0, 0.011 / 19)])
+def test_more_is_another_grid(tmp_path: Path, x: float, longer: float) -> None:
+    case_files = one_case(tmp_path)
+    files.write_nifti(case_files.images["t2w"], files.head(2), shifted(x, longer))
+    with pytest.raises(CaseError, match=r"t2w.nii.gz: not on the grid .*0\.011 of its voxels away"):
+        read_case(case_files)
+
+
+def test_an_equal_grid_is_worth_no_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_case(one_case(tmp_path)).remarks == ()
+    assert caplog.text == ""
+
+
+def test_sequences_may_come_in_two_formats(tmp_path: Path) -> None:
+    """The same place, written from right, anterior and from left, posterior."""
+    nifti = files.write_nifti(tmp_path / "a.nii.gz", files.head())
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(nifti)), str(tmp_path / "b.mha"))
+    images = {"t1c": nifti, "t2f": tmp_path / "b.mha"}
+    case = read_case(CaseFiles(ID, images, "t1c", Path("x.nii.gz")))
+    np.testing.assert_array_equal(case.images["t1c"], case.images["t2f"])
+
+
+HALF = np.float32(np.sqrt(0.5)) * np.float32(1.0000004)
+ODD: dict[str, dict[str, object]] = {
+    "micrometres": {"xyzt_units": 3, "pixdim": [1, 900, 900, 900, 1, 1, 1, 1]},
+    "a quaternion longer than 1": {"sform_code": 0, "quatern_b": HALF, "quatern_c": HALF},
+    "a sform of zeros": {"srow_x": [0] * 4, "srow_y": [0] * 4, "srow_z": [0] * 4},
+    "a fourth axis of one": {"dim": [4, 5, 4, 3, 1, 1, 1, 1]},
+    "a slope and a vector's intent": {"scl_slope": 2, "intent_code": 1007},
+    "voxels right behind the header": {"vox_offset": 348},
+}
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("fields", ODD.values(), ids=ODD)
+def test_labels_lie_where_an_odd_scan_does(
+    tmp_path: Path, fields: dict[str, object], order: str
+) -> None:
+    scan = stored.placed(tmp_path / "scan.nii", stored.nifti(stored.voxels(), order, **fields))
+    labels = stored.voxels("u1") % 4
+    case_files = CaseFiles(ID, {"t1c": scan}, "t1c", Path(f"{ID}.nii.gz"))
+    target = write_labels(labels, case_files, tmp_path)
+    image, original = SimpleITK.ReadImage(str(target)), SimpleITK.ReadImage(str(scan))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), labels)
+    np.testing.assert_array_equal(stored.itk_affine(image), stored.itk_affine(original))
+    headers = (gzip.decompress(target.read_bytes())[:348], scan.read_bytes()[:348])
+    # Spacing; units; codes, quaternion, offsets and rows.
+    for place in (slice(76, 92), slice(123, 124), slice(252, 328)):
+        assert headers[0][place] == headers[1][place]
+
+
+def test_extensions_of_a_scan_stay(tmp_path: Path) -> None:
+    extension = b"\1\0\0\0" + np.array([16, 6], "<i4").tobytes() + b"comment\0"
+    content = stored.nifti(stored.voxels(), before=extension)
+    case_files = CaseFiles(
+        ID, {"t1c": stored.placed(tmp_path / "scan.nii", content)}, "t1c", Path(f"{ID}.nii.gz")
+    )
+    target = write_labels(stored.voxels("u1") % 4, case_files, tmp_path)
+    assert nibabel.load(target).header.extensions[0].get_content() == b"comment"
+
+
+def test_labels_of_a_metaimage_with_a_fourth_axis_of_one(tmp_path: Path) -> None:
+    fields = {
+        "NDims": "4", "DimSize": "5 4 3 1", "ElementSpacing": "1 2 3 4", "Offset": "7 8 9 1",
+        "CenterOfRotation": "0 0 0 0", "TransformMatrix": "0 1 0 0 1 0 0 0 0 0 1 0 0 0 0 1",
+    }  # fmt: skip
+    scan = stored.placed(tmp_path / "scan.mha", stored.metaimage(stored.voxels(), fields))
+    case_files = CaseFiles("scan", {"t1": scan}, "t1", Path("out.mha"))
+    image = SimpleITK.ReadImage(str(write_labels(stored.voxels("u1"), case_files, tmp_path)))
+    assert image.GetSize() == (5, 4, 3)
+    assert (image.GetSpacing(), image.GetOrigin()) == ((1, 2, 3), (7, 8, 9))
+    assert image.GetDirection() == (0, 1, 0, 1, 0, 0, 0, 0, 1)

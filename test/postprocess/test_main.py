@@ -477,12 +477,17 @@ def test_an_empty_answer_stays_empty_without_probabilities(place, run, abdomen):
     assert line["voxels_changed"] == {"tumour": {"lost": 0, "gained": 27}}
 
 
-def test_grids_of_two_formats_are_not_compared(place, run, abdomen):
+def test_grids_of_two_formats_are_compared(place, run, abdomen):
     (place / "scans" / "0a1b-scan.mha").unlink()
     files.write_nifti(place / "scans" / "0a1b-scan.nii.gz", files.head())
     code, [line], _ = run("--images", "scans", artefact="panther")
     assert code == 1
-    assert "0a1b-scan.nii.gz: of another format than 0a1b-scan.mha" in line["error"]
+    assert "0a1b-scan.nii.gz: not on the grid of 0a1b-scan.mha" in line["error"]
+    scan = SimpleITK.ReadImage(str(place / "labels" / "0a1b-scan.mha"))
+    image = SimpleITK.GetImageFromArray(files.head().transpose(2, 1, 0))
+    image.CopyInformation(scan)
+    SimpleITK.WriteImage(image, str(place / "scans" / "0a1b-scan.nii.gz"))
+    assert run("--images", "scans", artefact="panther")[0] == 0
 
 
 # What cannot work at all
