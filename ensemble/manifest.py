@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
-from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
+from ensemble.dataset import channel_order, read_head
+from ensemble.plans import Plan, PlansError, read_plan
 
 SCHEMA = 2
 READABLE = (1, SCHEMA)

@@ -8,7 +8,7 @@ import numpy as np
 
 from challenge.case import CaseFiles, Volume, read_volume
 from challenge.scheme import Scheme
-from ensemble.plans import channel_order
+from ensemble.dataset import channel_order
 from lab.label_names import label_names
 
 

@@ -8,8 +8,9 @@ import tiny
 import torch
 
 from challenge.scheme import SCHEMES
+from ensemble.dataset import channel_order, read_head
 from ensemble.network import build_network
-from ensemble.plans import PlansError, channel_order, read_head, read_plan
+from ensemble.plans import PlansError, read_plan
 
 GLI = SCHEMES["brats-gli"]
 NAMES = {1: "NETC", 2: "SNFH", 3: "ET", 4: "RC"}
