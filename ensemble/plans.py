@@ -214,7 +214,7 @@ def _architecture(settings: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
             raise PlansError(f"plans.json: UNet_class_name {name!r} is no network of nnU-Net")
         return name, arguments_before_2_4(settings)
     architecture = settings["architecture"]
-    name, arguments = architecture["network_class_name"], architecture["arch_kwargs"]
+    name, arguments = architecture["network_class_name"], dict(architecture["arch_kwargs"])
     if not name.startswith(NETWORK_HOMES):
         raise PlansError(f"plans.json: network {name!r} is not of {NETWORK_HOMES[0][:-1]}")
     named = architecture.get("_kw_requires_import", OPERATION_KEYS)

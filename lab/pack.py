@@ -106,7 +106,7 @@ def check_arguments(args: argparse.Namespace, target: Path) -> None:
     Raises:
         PackError: the message names the option.
     """
-    if Path(args.model).name != args.model:
+    if not args.model.strip(".") or Path(args.model).name != args.model:
         raise PackError(f"--model {args.model!r} is not the name of a folder")
     if target.exists():
         raise PackError(f"{target} exists already; remove it or choose another --model")

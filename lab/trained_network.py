@@ -68,7 +68,7 @@ def open_fold(
             f"of {', '.join(folder.plans.get('configurations', ()))}"
         )
     plan = read_plan(folder.plans, configuration)
-    trainer = content.get("trainer_name")
+    trainer = content.get("trainer_name") or None
     is_foreign = _is_foreign(trainer, path)
     if is_foreign and not accepted.foreign_trainer:
         raise PackError(f"{path}: {_foreign(trainer)}")
@@ -135,6 +135,8 @@ def _check_mirroring(axes: Any, path: Path) -> None:
 
 
 def _is_foreign(trainer: Any, path: Path) -> bool:
+    if not isinstance(trainer, str):
+        return True
     if trainer in PRIMUS:
         raise PackError(f"{path}: trainer {trainer} builds a transformer, not plans.json's network")
     return trainer not in AS_PLANNED | OURS | {BATCH_NORM} and trainer != _stage(path.parent)
