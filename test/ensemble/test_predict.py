@@ -151,12 +151,16 @@ def test_channels_follow_the_members_own_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(answer(case, packed(tmp_path / "2", turned)), one)
 
 
-def test_members_whose_labels_do_not_match_are_refused(tmp_path: Path) -> None:
+def test_members_whose_labels_do_not_match_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     a = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset())
     three = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3}
     b = tiny.train(tmp_path / "b", tiny.plans(), tiny.dataset(three))
-    with pytest.raises(ManifestError, match="cannot be averaged"):
+    with pytest.raises(ManifestError):
         packed(tmp_path, a, b)
+    told = f"{a}, {b}: member b-1/fold_0/checkpoint_final.pth: its labels cannot be averaged"
+    assert capsys.readouterr().err.startswith(told)
     assert not (tmp_path / "weights" / "m").exists()
 
 

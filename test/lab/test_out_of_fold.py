@@ -101,8 +101,11 @@ def test_folds_without_a_member_are_said(
     assert "fold 1: no member, 2 cases are not predicted" in capsys.readouterr().out
 
 
-def test_references_come_in_the_schemes_values(cohort: Path) -> None:
+def test_references_come_in_the_schemes_values(
+    cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = read_cohort(cohort, GLI)[0]
+    assert "references are read by them: NETC=2, SNFH=1, ET=3, RC=4" in capsys.readouterr().err
     raw = read_volume(first.reference, np.uint8).array
     assert set(np.unique(raw)) == {0, 1}
     np.testing.assert_array_equal(first.read_reference().array, raw * GLI.labels["SNFH"])
