@@ -22,8 +22,9 @@ from challenge.folders import entries
 from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme, answer_fault
+from ensemble.dataset import channel_order, read_head
 from ensemble.heads import HeadError, common_head
-from ensemble.plans import Plan, PlansError, channel_order, read_head, read_plan
+from ensemble.plans import Plan, PlansError, read_plan
 
 SCHEMA = 3
 READABLE = (1, 2, SCHEMA)

@@ -5,6 +5,8 @@ checkpoints are opened as tensors and strings only, so that no foreign code ever
 """
 
 import pickle
+import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,45 +15,57 @@ import torch
 from torch import nn
 
 from challenge.refusal import Refusal
-from ensemble.plans import Plan, PlansError
+from ensemble.plans import OPERATION_KEYS, Plan, PlansError
 
 
 class CheckpointError(Refusal):
     """A checkpoint holds more than tensors and plain values, or not the network of its plans."""
 
 
-# The names that plans.json may speak of. Nothing else is imported on a file's word.
+# The operations that plans.json may name. Nothing else is imported on a file's word.
 OPERATIONS: Mapping[str, type[nn.Module]] = {
     operation.__name__: operation
     for operation in (
         nn.Conv2d, nn.Conv3d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.BatchNorm2d,
-        nn.BatchNorm3d, nn.Dropout2d, nn.Dropout3d, nn.LeakyReLU, nn.ReLU, nn.GELU,
+        nn.BatchNorm3d, nn.Dropout2d, nn.Dropout3d, nn.LeakyReLU, nn.ReLU, nn.GELU, nn.ELU,
+        nn.SELU, nn.SiLU, nn.Mish, nn.PReLU,
     )
 }  # fmt: skip
+# What torch raises at a file that is no checkpoint, or half of one.
+UNREADABLE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError,
+    IndexError, AttributeError, AssertionError, struct.error,
+)  # fmt: skip
 
 
 def build_network(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
-    """Build the network of a plan, without deep supervision and without memory for its weights."""
+    """Build the network of a plan, without deep supervision and without memory for its weights.
+
+    Raises:
+        PlansError: plans.json names a class or an operation that is not known here, or arguments
+            that the class does not take.
+    """
     from dynamic_network_architectures.architectures import unet
 
     from ensemble.attention import AttentionUNet
 
-    classes = {
+    classes: Mapping[str, type[nn.Module]] = {
         "AttentionUNet": AttentionUNet,
         "PlainConvUNet": unet.PlainConvUNet,
         "ResidualEncoderUNet": unet.ResidualEncoderUNet,
+        "ResidualUNet": unet.ResidualUNet,
     }
     if plan.network not in classes:
         raise PlansError(f"plans.json: network {plan.network!r} is not one of {sorted(classes)}")
     arguments = {key: _resolved(key, value) for key, value in plan.arguments.items()}
-    # On the meta device nothing is initialised: the checkpoint brings every value.
-    with torch.device("meta"):
-        network: nn.Module = classes[plan.network](
-            input_channels=channels_in,
-            num_classes=channels_out,
-            deep_supervision=False,
-            **arguments,
-        )
+    given = {"input_channels": channels_in, "num_classes": channels_out, "deep_supervision": False}
+    try:
+        # On the meta device nothing is initialised: the checkpoint brings every value.
+        with torch.device("meta"):
+            network = classes[plan.network](**{**arguments, **given})
+    except (TypeError, ValueError, AssertionError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PlansError(f"plans.json: {plan.network} cannot be built ({reason})") from error
     return network.eval()
 
 
@@ -62,39 +76,101 @@ def load_network(network: nn.Module, checkpoint: Path) -> tuple[nn.Module, tuple
         CheckpointError: the file holds more than tensors and plain values, or not this network.
     """
     content = open_checkpoint(checkpoint)
-    weights = {
-        key.removeprefix("module.").removeprefix("_orig_mod."): _single(value)
-        for key, value in content["network_weights"].items()
-    }
     try:
-        network.load_state_dict(weights, strict=True, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{checkpoint}: not the network of plans.json ({error})") from error
+        fill_network(network, content["network_weights"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{checkpoint}: {error}") from error
     axes = content.get("inference_allowed_mirroring_axes")
     return network.requires_grad_(False), tuple(axes or ())
 
 
+def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give a network its weights, in single precision and in place.
+
+    Raises:
+        CheckpointError: other tensors than the network's; the message says which.
+    """
+    plain = {plain_key(key): single(value) for key, value in weights.items()}
+    try:
+        network.load_state_dict(plain, strict=True, assign=True)
+    except RuntimeError as error:
+        reason = _mismatch(network, plain)
+        raise CheckpointError(f"not the network of plans.json ({reason})") from error
+
+
 def open_checkpoint(path: Path) -> dict[str, Any]:
-    """Open a slim checkpoint on the CPU with `weights_only=True`."""
+    """Open a checkpoint on the CPU with `weights_only=True`.
+
+    Raises:
+        CheckpointError: not a checkpoint, or it holds more than tensors and plain values.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except UNREADABLE as error:
+        reason = _reason(error)
         raise CheckpointError(f"{path}: cannot be opened as plain tensors ({reason})") from error
-    if not isinstance(content, dict) or "network_weights" not in content:
+    weights = content.get("network_weights") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not weights:
         raise CheckpointError(f"{path}: holds no network_weights")
-    return content
+    if odd := [key for key, value in weights.items() if not isinstance(value, torch.Tensor)]:
+        raise CheckpointError(f"{path}: network_weights {odd[0]!r} is no tensor")
+    return dict(content)
 
 
-def _single(value: torch.Tensor) -> torch.Tensor:
+def plain_key(key: str) -> str:
+    """Return a weight's name without what DDP and torch.compile put before it, in any order."""
+    while (shorter := key.removeprefix("module.").removeprefix("_orig_mod.")) != key:
+        key = shorter
+    return key
+
+
+def single(value: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in single precision, where it holds fractions."""
     return value.float() if value.is_floating_point() else value
+
+
+def _mismatch(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
+    """Say how weights differ from a network's, by name and size."""
+    planned = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    given = {key: tuple(value.shape) for key, value in weights.items()}
+    lacking, more = sorted(planned.keys() - given.keys()), sorted(given.keys() - planned.keys())
+    sizes = [key for key in planned if key in given and planned[key] != given[key]]
+    told = []
+    if any(key.endswith("running_mean") for key in more):
+        told.append("it holds the running means of a batch norm, which plans.json does not name")
+    if lacking:
+        told.append(f"it lacks {len(lacking)} tensors, {lacking[0]} first")
+    if more:
+        told.append(f"it has {len(more)} tensors more, {more[0]} first")
+    if sizes:
+        key = sizes[0]
+        told.append(f"{len(sizes)} tensors differ in size, {key} first: {given[key]} where "
+                    f"plans.json says {planned[key]}")  # fmt: skip
+    return "; ".join(told) or "its tensors cannot be taken"
+
+
+def _reason(error: Exception) -> str:
+    """Return why torch did not open a file, without its advice to open it unsafely."""
+    text = " ".join(str(error).split())
+    if foreign := re.search(r"GLOBAL (\S+) was not an allowed global", text):
+        return f"it holds {foreign[1]}, and only code of its own could read that"
+    if inner := re.search(r"WeightsUnpickler error: (.*?)( Check the documentation|$)", text):
+        text = inner[1]
+    return text[:200] or type(error).__name__
 
 
 def _resolved(key: str, value: Any) -> Any:
     """Turn a dotted operation name into its class, others as they are."""
-    if key not in ("conv_op", "norm_op", "dropout_op", "nonlin") or value is None:
+    if key not in OPERATION_KEYS or value is None:
         return value
-    name = value.rsplit(".", 1)[-1]
-    if name not in OPERATIONS:
+    home, _, name = str(value).rpartition(".")
+    if key == "block":
+        from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD
+
+        blocks = {block.__name__: block for block in (BasicBlockD, BottleneckD)}
+        if name in blocks and home.startswith("dynamic_network_architectures."):
+            return blocks[name]
+        raise PlansError(f"plans.json: block {value!r} is not one of {sorted(blocks)}")
+    if name not in OPERATIONS or not f"{home}.".startswith("torch.nn."):
         raise PlansError(f"plans.json: {key} {value!r} is not one of {sorted(OPERATIONS)}")
     return OPERATIONS[name]

@@ -1,15 +1,18 @@
-"""nnU-Net's plans.json and dataset.json as plain facts, old format and new.
+"""nnU-Net's plans.json as plain facts, in every spelling that nnU-Net 2.8.1 reads.
 
 Knows the files, not the framework: nothing of nnU-Net or torch is imported. Axes are (z, y, x)
-before `transpose` and the plan's own after it, as in nnU-Net 2.8.
+before `transpose` and the plan's own after it, as in nnU-Net 2.8. What plans.json names and this
+program does not do is refused by name; the spellings are those of nnunetv2 2.8.1's
+`utilities/plans_handling/plans_handler.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from challenge.refusal import Refusal
-from challenge.scheme import Head, Scheme
+from ensemble.normalisation import why_not
+from ensemble.old_plans import arguments_before_2_4
 
 # nnU-Net's readers, and the axis code that each brings images into before anything else; None:
 # arrays are the file's own. Both only reverse axes to (z, y, x).
@@ -19,7 +22,19 @@ READER_ORIENTATION: Mapping[str, str | None] = {
     "SimpleITKIOWithReorient": "RAS",
     "NibabelIOWithReorient": "RAS",
 }
+PREPROCESSOR = "DefaultPreprocessor"
+LABEL_MANAGER = "LabelManager"
 RESAMPLING = "resample_data_or_seg_to_shape"
+# Its keywords and their defaults; nnU-Net itself writes all but the last.
+KEYWORDS: Mapping[str, Any] = {
+    "is_seg": False, "order": 3, "order_z": 0, "force_separate_z": False,
+    "separate_z_anisotropy_threshold": 3,
+}  # fmt: skip
+HIGHEST_ORDER = 5  # of scipy's splines
+# Where nnU-Net's own networks come from, and ours; a class of another place is another network.
+NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.")
+# Arguments of a network that plans.json writes as dotted names.
+OPERATION_KEYS = ("conv_op", "norm_op", "dropout_op", "nonlin", "block")
 
 
 class PlansError(Refusal):
@@ -33,6 +48,7 @@ class Resampling:
     order: int
     order_z: int
     force_separate_z: bool | None
+    anisotropy: float = 3  # an axis is coarse where its spacing is more than this times the finest
 
 
 @dataclass(frozen=True)
@@ -58,23 +74,35 @@ def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:
     """Read one configuration, following `inherits_from`.
 
     Raises:
-        PlansError: the configuration is unknown, a cascade's second stage, or uses a reader or a
-            resampling that would not be reproduced exactly.
+        PlansError: the configuration is unknown, incomplete or a cascade's second stage, or names
+            code that this program does not reproduce: reader, preprocessor, label manager,
+            resampling, normalisation, network.
     """
+    try:
+        return _plan(plans, configuration)
+    except KeyError as error:
+        raise PlansError(f"plans.json: {configuration} lacks {error}") from error
+    except (TypeError, AttributeError, IndexError) as error:
+        raise PlansError(f"plans.json: {configuration} cannot be read ({error})") from error
+
+
+def _plan(plans: Mapping[str, Any], configuration: str) -> Plan:
     settings = _inherited(plans["configurations"], configuration)
-    _refuse_unknown(plans, settings, configuration)
+    _check_reader(plans)
+    _check_code(plans, settings)
+    _check_volume(settings, configuration)
     network, arguments = _architecture(settings)
-    properties = plans["foreground_intensity_properties_per_channel"]
-    forward, back = plans["transpose_forward"], plans["transpose_backward"]
+    forward, back = _axes(plans)
+    schemes = tuple(settings["normalization_schemes"])
     return Plan(
         configuration=configuration,
         spacing_mm=tuple(settings["spacing"]),
         patch=tuple(settings["patch_size"]),
-        transpose=(forward[0], forward[1], forward[2]),
-        transpose_back=(back[0], back[1], back[2]),
-        normalisation=tuple(settings["normalization_schemes"]),
-        inside_mask=tuple(settings["use_mask_for_norm"]),
-        intensities=tuple(properties[str(i)] for i in range(len(properties))),
+        transpose=forward,
+        transpose_back=back,
+        normalisation=schemes,
+        inside_mask=_masks(settings, len(schemes)),
+        intensities=_intensities(plans, schemes),
         image_resampling=_resampling(settings, "resampling_fn_data"),
         logit_resampling=_resampling(settings, "resampling_fn_probabilities"),
         orientation=READER_ORIENTATION[plans["image_reader_writer"]],
@@ -83,117 +111,120 @@ def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:
     )
 
 
-def read_head(dataset: Mapping[str, Any], names: Mapping[int, str]) -> Head:
-    """Read what a member's output channels mean, given the name of each of its label values.
-
-    A label written as a list of two values or more makes nnU-Net train regions; channels then
-    follow the order of dataset.json, and `regions_class_order` says what each one paints.
-    """
-    labels = {k: v for k, v in dataset["labels"].items() if k not in ("background", "ignore")}
-    if not any(isinstance(value, list) and len(value) > 1 for value in labels.values()):
-        values = sorted(_value(label) for label in labels.values())
-        if values != list(range(1, len(values) + 1)):
-            raise PlansError(f"dataset.json: labels {values} are not consecutive from 1")
-        softmax = [_name(value, names) for value in values]
-        return Head("softmax", ((), *((name,) for name in softmax)), ("", *softmax))
-    regions = [value if isinstance(value, list) else [value] for value in labels.values()]
-    paints = [_value(value) for value in dataset["regions_class_order"]]
-    if len(paints) != len(regions):
-        raise PlansError(f"dataset.json: {len(regions)} regions but regions_class_order {paints}")
-    channels = tuple(tuple(_name(value, names) for value in region) for region in regions)
-    return Head("regions", channels, tuple(_name(value, names) for value in paints))
-
-
-def channel_order(dataset: Mapping[str, Any], scheme: Scheme) -> tuple[str, ...]:
-    """Return the sequences that a member's input channels are, in its own order."""
-    channels = dataset["channel_names"]
-    names = [str(channels[str(i)]) for i in range(len(channels))]
-    if len(names) == len(scheme.sequences) == 1:
-        return scheme.sequences
-    order = tuple(SEQUENCE_OF.get(name.lower(), name) for name in names)
-    if sorted(order) != sorted(scheme.sequences):
-        raise PlansError(
-            f"dataset.json: channels {names} are not {list(scheme.sequences)}; "
-            "name them when packing (--channels)"
-        )
-    return order
-
-
-# What teams call the BraTS sequences in dataset.json, lower case.
-SEQUENCE_OF = {
-    "t1n": "t1n", "t1": "t1n", "t1w": "t1n",
-    "t1c": "t1c", "t1ce": "t1c", "t1gd": "t1c", "t1wce": "t1c",
-    "t2w": "t2w", "t2": "t2w",
-    "t2f": "t2f", "flair": "t2f", "t2flair": "t2f", "t2-flair": "t2f",
-}  # fmt: skip
-
-
-def _inherited(configurations: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _inherited(
+    configurations: Mapping[str, Any], name: str, heirs: tuple[str, ...] = ()
+) -> dict[str, Any]:
     if name not in configurations:
         raise PlansError(f"plans.json: no configuration {name!r}, only {sorted(configurations)}")
+    if name in heirs:
+        raise PlansError(f"plans.json: {' inherits from '.join((*heirs, name))}")
     settings = dict(configurations[name])
     parent = settings.pop("inherits_from", None)
-    return (_inherited(configurations, parent) if parent else {}) | settings
+    return (_inherited(configurations, parent, (*heirs, name)) if parent else {}) | settings
 
 
-def _refuse_unknown(
-    plans: Mapping[str, Any], settings: Mapping[str, Any], configuration: str
-) -> None:
+def _check_reader(plans: Mapping[str, Any]) -> None:
     reader = plans["image_reader_writer"]
     if reader not in READER_ORIENTATION:
         readers = ", ".join(READER_ORIENTATION)
         raise PlansError(f"plans.json: reader {reader!r} is not one of {readers}")
+
+
+def _check_code(plans: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse code by another name than what this program reproduces."""
+    expected = {
+        "preprocessor_name": (settings["preprocessor_name"], PREPROCESSOR),
+        "label_manager": (plans.get("label_manager", LABEL_MANAGER), LABEL_MANAGER),
+        "resampling_fn_data": (settings["resampling_fn_data"], RESAMPLING),
+        "resampling_fn_probabilities": (settings["resampling_fn_probabilities"], RESAMPLING),
+    }
+    for key, (name, known) in expected.items():
+        if name != known:
+            raise PlansError(f"plans.json: {key} {name!r} is not {known!r}")
+
+
+def _check_volume(settings: Mapping[str, Any], configuration: str) -> None:
     if settings.get("previous_stage"):
         raise PlansError(f"plans.json: {configuration} is a cascade's second stage")
-    if len(settings["patch_size"]) != 3:
+    patch, spacing = settings["patch_size"], settings["spacing"]
+    if len(patch) != 3:
         raise PlansError(f"plans.json: {configuration} is not a 3-D configuration")
-    for key in ("resampling_fn_data", "resampling_fn_probabilities"):
-        if settings[key] != RESAMPLING:
-            raise PlansError(f"plans.json: {key} {settings[key]!r} is not {RESAMPLING!r}")
+    if len(spacing) != 3 or not all(0 < mm < float("inf") for mm in spacing):
+        raise PlansError(f"plans.json: spacing {spacing} of {configuration} is not three lengths")
+    if not all(isinstance(side, int) and side > 0 for side in patch):
+        raise PlansError(f"plans.json: patch_size {patch} of {configuration} is not three sizes")
+
+
+def _axes(plans: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    forward, back = tuple(plans["transpose_forward"]), tuple(plans["transpose_backward"])
+    if sorted(forward) != [0, 1, 2] or [back[axis] for axis in forward] != [0, 1, 2]:
+        raise PlansError(
+            f"plans.json: transpose_backward {list(back)} does not undo transpose_forward "
+            f"{list(forward)}"
+        )
+    return (forward[0], forward[1], forward[2]), (back[0], back[1], back[2])
+
+
+def _masks(settings: Mapping[str, Any], channels: int) -> tuple[bool, ...]:
+    masks = tuple(settings["use_mask_for_norm"])
+    if len(masks) != channels or not all(isinstance(mask, bool | None) for mask in masks):
+        raise PlansError(
+            f"plans.json: use_mask_for_norm {list(masks)} is not true or false for each of "
+            f"{channels} channels"
+        )
+    return tuple(bool(mask) for mask in masks)
+
+
+def _intensities(
+    plans: Mapping[str, Any], schemes: Sequence[str]
+) -> tuple[Mapping[str, float], ...]:
+    keys = [f"foreground_intensity_properties_{by}" for by in ("per_channel", "by_modality")]
+    # The second is how nnU-Net wrote it before 2.0.
+    properties = plans[keys[1] if keys[0] not in plans and keys[1] in plans else keys[0]]
+    intensities = tuple(properties[str(channel)] for channel in range(len(schemes)))
+    for channel, (scheme, values) in enumerate(zip(schemes, intensities, strict=True)):
+        if reason := why_not(scheme, values):
+            raise PlansError(f"plans.json: channel {channel}: {reason}")
+    return intensities
 
 
 def _resampling(settings: Mapping[str, Any], key: str) -> Resampling:
-    keywords = settings[f"{key}_kwargs"]
-    return Resampling(keywords["order"], keywords["order_z"], keywords["force_separate_z"])
+    given = settings[f"{key}_kwargs"]
+    if unknown := sorted(set(given) - set(KEYWORDS)):
+        raise PlansError(f"plans.json: {key}_kwargs {unknown}: {RESAMPLING} knows no such keyword")
+    keywords = {**KEYWORDS, **given}
+    if keywords["is_seg"]:
+        raise PlansError(f"plans.json: {key}_kwargs is_seg true resamples labels, not {key[14:]}")
+    if wrong := list(_wrong(keywords)):
+        raise PlansError(f"plans.json: {key}_kwargs {', '.join(wrong)} cannot be followed")
+    return Resampling(
+        keywords["order"], keywords["order_z"], keywords["force_separate_z"],
+        keywords["separate_z_anisotropy_threshold"],
+    )  # fmt: skip
+
+
+def _wrong(keywords: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("order", "order_z"):
+        if keywords[key] not in range(HIGHEST_ORDER + 1):
+            yield f"{key} {keywords[key]!r}"
+    force, threshold = keywords["force_separate_z"], keywords["separate_z_anisotropy_threshold"]
+    if not isinstance(force, bool | None):
+        yield f"force_separate_z {force!r}"
+    if not isinstance(threshold, int | float) or threshold < 1:
+        yield f"separate_z_anisotropy_threshold {threshold!r}"
 
 
 def _architecture(settings: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    if "architecture" in settings:
-        architecture = settings["architecture"]
-        name = architecture["network_class_name"].rsplit(".", 1)[-1]
-        return name, architecture["arch_kwargs"]
-    return settings["UNet_class_name"], _arguments_before_2_4(settings)
-
-
-def _arguments_before_2_4(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell out what plans older than nnU-Net 2.4 left to the code."""
-    depths: Sequence[int] = settings["n_conv_per_stage_encoder"]
-    base, cap = settings["UNet_base_num_features"], settings["unet_max_num_features"]
-    plain = settings["UNet_class_name"] == "PlainConvUNet"
-    dimension = len(settings["patch_size"])
-    return {
-        "n_stages": len(depths),
-        "features_per_stage": [min(base * 2**stage, cap) for stage in range(len(depths))],
-        "conv_op": f"torch.nn.modules.conv.Conv{dimension}d",
-        "kernel_sizes": settings["conv_kernel_sizes"],
-        "strides": settings["pool_op_kernel_sizes"],
-        "n_conv_per_stage" if plain else "n_blocks_per_stage": depths,
-        "n_conv_per_stage_decoder": settings["n_conv_per_stage_decoder"],
-        "conv_bias": True,
-        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dimension}d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
-
-
-def _value(label: Any) -> int:
-    return int(label[0] if isinstance(label, list) else label)
-
-
-def _name(value: Any, names: Mapping[int, str]) -> str:
-    if int(value) not in names:
-        raise PlansError(f"dataset.json: label {value} has no name (known: {dict(names)})")
-    return names[int(value)]
+    if "architecture" not in settings:
+        name = settings["UNet_class_name"]
+        if name not in ("PlainConvUNet", "ResidualEncoderUNet"):
+            raise PlansError(f"plans.json: UNet_class_name {name!r} is no network of nnU-Net")
+        return name, arguments_before_2_4(settings)
+    architecture = settings["architecture"]
+    name, arguments = architecture["network_class_name"], dict(architecture["arch_kwargs"])
+    if not name.startswith(NETWORK_HOMES):
+        raise PlansError(f"plans.json: network {name!r} is not of {NETWORK_HOMES[0][:-1]}")
+    named = architecture.get("_kw_requires_import", OPERATION_KEYS)
+    if unknown := sorted(set(named) - set(OPERATION_KEYS)):
+        raise PlansError(f"plans.json: network argument {unknown[0]!r} names unknown code")
+    return name.rsplit(".", 1)[-1], arguments

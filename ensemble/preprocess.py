@@ -1,7 +1,7 @@
 """Crop, normalise, resample, and the way back. Arrays are (channel, ...) in the plan's axes."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cc3d
@@ -10,7 +10,8 @@ from scipy import special
 
 from challenge.case import Case, CaseError
 from challenge.scheme import Head
-from ensemble.plans import Plan, PlansError
+from ensemble.normalisation import normalise
+from ensemble.plans import Plan
 from ensemble.resampling import new_shape, resample
 
 # Of a case on a network's grid, in float32: twenty times the largest MRI at half a millimetre.
@@ -54,7 +55,9 @@ def prepare(case: Case, sequences: tuple[str, ...], plan: Plan, inside: Inside) 
     for i, sequence in enumerate(sequences):
         image = case.images[sequence][inside.box].transpose(plan.transpose)
         # Normalised before resampled: a resampled mask would no longer fit the image.
-        image = _normalise(np.array(image, np.float32, order="C"), mask, plan, i)
+        image = np.array(image, np.float32, order="C")
+        region = mask if plan.inside_mask[i] else None
+        image = normalise(plan.normalisation[i], image, region, plan.intensities[i])
         data[i] = resample(image[None], shape, spacing_mm, plan.spacing_mm, plan.image_resampling)[
             0
         ]
@@ -138,63 +141,3 @@ def _softmax(logits: np.ndarray) -> None:
     logits -= logits.max(0)
     np.exp(logits, out=logits)
     logits /= logits.sum(0)
-
-
-def _normalise(image: np.ndarray, inside: np.ndarray, plan: Plan, channel: int) -> np.ndarray:
-    name = plan.normalisation[channel]
-    if name not in NORMALISATIONS:
-        raise PlansError(
-            f"plans.json: normalisation {name!r} is not one of {sorted(NORMALISATIONS)}"
-        )
-    region = inside if plan.inside_mask[channel] else None
-    return NORMALISATIONS[name](image.astype(np.float32), region, plan.intensities[channel])
-
-
-def _zscore(
-    image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
-) -> np.ndarray:
-    if inside is None:
-        return (image - image.mean()) / max(image.std(), 1e-8)
-    values = image[inside]
-    image[inside] = (values - values.mean()) / max(values.std(), 1e-8)
-    return image
-
-
-def _clipped_zscore(
-    image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
-) -> np.ndarray:
-    """Clip to the percentiles 1 and 99 of the non-zero voxels, then mean 0 and deviation 1."""
-    within = image != 0 if inside is None else inside
-    if within.any():  # what lies outside stays zero
-        image[within] = image[within].clip(*np.percentile(image[within], (1, 99)))
-    return _zscore(image, inside, intensities)
-
-
-def _ct(
-    image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
-) -> np.ndarray:
-    low, high = intensities["percentile_00_5"], intensities["percentile_99_5"]
-    return (np.clip(image, low, high) - intensities["mean"]) / max(intensities["std"], 1e-8)
-
-
-def _unit_range(
-    image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
-) -> np.ndarray:
-    image = image - image.min()
-    return image / max(image.max(), 1e-8)
-
-
-def _unchanged(
-    image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
-) -> np.ndarray:
-    return image
-
-
-Normalisation = Callable[[np.ndarray, np.ndarray | None, Mapping[str, float]], np.ndarray]
-NORMALISATIONS: Mapping[str, Normalisation] = {
-    "ZScoreNormalization": _zscore,
-    "ClippedZScoreNormalization": _clipped_zscore,  # lab/recipes/normalisation.py
-    "CTNormalization": _ct,
-    "RescaleTo01Normalization": _unit_range,
-    "NoNormalization": _unchanged,
-}

@@ -14,9 +14,6 @@ from scipy import ndimage
 
 from ensemble.plans import Resampling
 
-# nnU-Net calls an axis coarse where its spacing is more than this many times the finest.
-ANISOTROPY = 3
-
 
 def resample(
     volumes: np.ndarray,
@@ -32,7 +29,7 @@ def resample(
     """
     if tuple(shape) == volumes.shape[1:]:
         return volumes.astype(np.float32, copy=False)
-    coarse = coarse_axis(spacing_mm, target_spacing_mm, how.force_separate_z)
+    coarse = coarse_axis(spacing_mm, target_spacing_mm, how)
     return np.stack([_resample_one(volume, shape, coarse, how) for volume in volumes])
 
 
@@ -45,13 +42,13 @@ def new_shape(
 
 
 def coarse_axis(
-    spacing_mm: Sequence[float], target_spacing_mm: Sequence[float], force: bool | None
+    spacing_mm: Sequence[float], target_spacing_mm: Sequence[float], how: Resampling
 ) -> int | None:
     """Return the one axis that is resampled apart from the others, or None."""
-    if force is False:
+    if how.force_separate_z is False:
         return None
     for spacing in (spacing_mm, target_spacing_mm):
-        if force or max(spacing) / min(spacing) > ANISOTROPY:
+        if how.force_separate_z or max(spacing) / min(spacing) > how.anisotropy:
             axes = [axis for axis, mm in enumerate(spacing) if mm == max(spacing)]
             return axes[0] if len(axes) == 1 else None
     return None

@@ -1,5 +1,6 @@
 """A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from challenge.case import CaseFiles, Volume, read_volume
 from challenge.folders import entries
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
-from ensemble.plans import channel_order
+from ensemble.dataset import channel_order
 from lab.json_files import read_json
 from lab.label_names import label_names
 
@@ -39,10 +40,18 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     table = np.zeros(256, np.uint8)
     try:
         ending, sequences = str(dataset["file_ending"]), channel_order(dataset, scheme)
-        for name, value in label_names(dataset, scheme).items():
-            table[value] = scheme.labels[name]
+        values = label_names(dataset, scheme)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise Refusal(f"{path}: not nnU-Net's dataset.json ({error!r})") from error
+    if any(scheme.labels[name] != value for name, value in values.items()):
+        listed = ", ".join(f"{name}={value}" for name, value in values.items())
+        print(
+            f"{path}: names stand at other values than {scheme.name}'s, and references are read by "
+            f"them: {listed}",
+            file=sys.stderr,
+        )
+    for name, value in values.items():
+        table[value] = scheme.labels[name]
     cases = []
     for reference in entries(folder / "labelsTr", f"*{ending}"):
         id = reference.name.removesuffix(ending)

@@ -14,7 +14,7 @@ import torch
 
 from ensemble.engine import half_patch
 from ensemble.manifest import verify_model
-from ensemble.network import build_network, open_checkpoint
+from ensemble.network import build_network, fill_network, open_checkpoint, plain_key
 from ensemble.plans import Plan
 
 SAMPLES = 500
@@ -25,11 +25,11 @@ TOLERANCE = 0.05
 
 def answer(plan: Plan, weights: Mapping[str, torch.Tensor]) -> np.ndarray:
     """Return some of a network's logits of a seeded tile of half its patch."""
-    plain = {k.removeprefix("module.").removeprefix("_orig_mod."): v for k, v in weights.items()}
+    plain = {plain_key(key): value for key, value in weights.items()}
     heads = [value for key, value in plain.items() if ".seg_layers." in f".{key}"]
     stem = next(value for value in plain.values() if value.dim() == 5)
     network = build_network(plan, stem.shape[1], heads[-1].shape[0])
-    network.load_state_dict({k: _full(v) for k, v in plain.items()}, strict=True, assign=True)
+    fill_network(network, plain)
     generator = torch.Generator().manual_seed(0)
     tile = torch.randn((1, stem.shape[1], *half_patch(plan)), generator=generator)
     with torch.inference_mode():
@@ -48,10 +48,6 @@ def main(argv: list[str]) -> int:
     told = [answer(m.plan, open_checkpoint(m.checkpoint)["network_weights"]) for m in members]
     print(json.dumps([values.tolist() for values in told]))
     return 0
-
-
-def _full(value: torch.Tensor) -> torch.Tensor:
-    return value.float() if value.is_floating_point() else value
 
 
 if __name__ == "__main__":

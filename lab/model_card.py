@@ -36,7 +36,7 @@ def card(
         own = entry["provenance"]
         yield (
             f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {entry['weight']:g} "
-            f"| {own['trainer']} | {own['epochs']} | {entry['sha256'][:12]} |"
+            f"| {_trainer(own)} | {own['epochs']} | {entry['sha256'][:12]} |"
         )
     mirrored = "averaged over flips" if manifest["settings"]["mirroring"] else "without flips"
     yield f"\nTiles overlap by step {manifest['settings']['step']:g}, {mirrored}.\n"
@@ -44,6 +44,11 @@ def card(
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)
     yield f"\n## Limits\n\n{LIMITS}"
+
+
+def _trainer(provenance: Mapping[str, Any]) -> str:
+    foreign = ", not nnU-Net's own" if provenance.get("foreign_trainer") else ""
+    return f"{provenance['trainer'] or 'unknown'}{foreign}"
 
 
 def _selection(selection: Mapping[str, Any] | None) -> Iterator[str]:

@@ -26,6 +26,10 @@ from lab.json_files import read_json
 from lab.maps import Candidate, read_candidate, write_candidate, write_map
 
 
+class SplitsError(Refusal):
+    """Splits that are none, or that a model's members do not fit."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("--model", type=Path, required=True, help="packed model folder")
@@ -52,15 +56,21 @@ def run(args: argparse.Namespace) -> int:
 def predict_by_fold(
     args: argparse.Namespace, model: Model, cohort: Mapping[str, CohortCase]
 ) -> int:
-    """Predict each case with the member that was trained without it."""
+    """Predict each case with the member that was trained without it.
+
+    Raises:
+        SplitsError: before anything is predicted, where splits and members do not fit.
+    """
     folds = read_splits(args.splits, cohort)
+    fold_by_member = {member.name: fold_of(member, folds) for member in model.members}
+    _say_unseen(folds, fold_by_member)
     if args.maps:
         args.maps.mkdir(parents=True, exist_ok=True)
     engine = Engine(choose_device(args.device), args.backend)
     member_of: dict[str, str] = {}
     seconds = []
     for member in model.members:
-        for id in folds[fold_of(member, folds)]["val"]:
+        for id in folds[fold_by_member[member.name]]["val"]:
             member_of[id] = member.name
             map_path = args.maps / f"{id}.npz" if args.maps else None
             if (args.out / cohort[id].files.output).exists() and (
@@ -105,11 +115,20 @@ def predict_unseen(args: argparse.Namespace, model: Model, cohort: Mapping[str, 
     return 0
 
 
+def _say_unseen(splits: list[dict[str, list[str]]], fold_by_member: Mapping[str, int]) -> None:
+    """Say which folds' cases no member was trained without."""
+    absent = [fold for fold in range(len(splits)) if fold not in fold_by_member.values()]
+    if absent:
+        cases = sum(len(splits[fold]["val"]) for fold in absent)
+        told = ", ".join(map(str, absent))
+        print(f"fold {told}: no member, {cases} cases are not predicted", flush=True)
+
+
 def read_splits(path: Path, cohort: Collection[str]) -> list[dict[str, list[str]]]:
     """Read nnU-Net's splits_final.json.
 
     Raises:
-        Refusal: not splits, a case in no cohort, in two folds' validation, or in both parts of
+        SplitsError: not splits, a case in no cohort, in two folds' validation, or in both parts of
             one fold: its prediction would come from a network that was trained on it.
     """
     folds = read_json(path)
@@ -117,19 +136,27 @@ def read_splits(path: Path, cohort: Collection[str]) -> list[dict[str, list[str]
         held = [id for fold in folds for id in fold["val"]]
         both = [id for fold in folds for id in set(fold["val"]) & set(fold["train"])]
     except (KeyError, TypeError) as error:
-        raise Refusal(f"{path}: not nnU-Net's splits ({error!r})") from error
+        raise SplitsError(f"{path}: not nnU-Net's splits ({error!r})") from error
     if twice := sorted(id for id, n in Counter(held).items() if n > 1):
-        raise Refusal(f"{path}: folds overlap, {', '.join(twice[:5])} validated twice")
+        raise SplitsError(f"{path}: folds overlap, {', '.join(twice[:5])} validated twice")
     if both:
-        raise Refusal(f"{path}: {', '.join(sorted(both)[:5])} trained on and validated alike")
+        raise SplitsError(f"{path}: {', '.join(sorted(both)[:5])} trained on and validated alike")
     if unknown := sorted(set(held) - set(cohort)):
-        raise Refusal(f"{path}: {', '.join(unknown[:5])} not in the cohort")
+        raise SplitsError(f"{path}: {', '.join(unknown[:5])} not in the cohort")
     return list(folds)
 
 
 def fold_of(member: Member, splits: list[dict[str, list[str]]]) -> int:
-    """Return the fold a member was trained without, from its folder's name."""
+    """Return the fold a member was trained without, from its folder's name.
+
+    Raises:
+        SplitsError: the splits do not know the fold, or the member was trained on all cases.
+    """
     fold = member.checkpoint.parent.name.removeprefix("fold_")
+    if fold == "all":
+        raise SplitsError(f"{member.name}: fold_all was trained on every case and left none out")
     if not fold.isdigit() or int(fold) >= len(splits):
-        raise Refusal(f"{member.name}: fold {fold!r} is not in the splits (0..{len(splits) - 1})")
+        raise SplitsError(
+            f"{member.name}: fold {fold!r} is not in the splits (0..{len(splits) - 1})"
+        )
     return int(fold)

@@ -6,20 +6,18 @@ once), the configuration's name and the mirroring axes. The result still opens i
 
 import argparse
 import json
-import shutil
+import math
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from challenge.folders import is_hidden
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme, answer_fault
 from ensemble.manifest import (
     MANIFEST,
@@ -29,26 +27,20 @@ from ensemble.manifest import (
     verify_model,
 )
 from ensemble.network import build_network, load_network
-from lab.checkpoints import read_training_checkpoint, slim_checkpoint
-from lab.label_names import label_names
+from lab.given_names import one_each
 from lab.pack_selection import pack_selection
-from lab.release import answers_of, check_fresh, write_card
-from lab.training_axes import training_axes
+from lab.pack_source import Source, pack_source
+from lab.release import check_fresh, write_card
+from lab.trained_folder import CHECKPOINTS, PackError, folds_of, naming, trained_folder
+from lab.trained_network import Accepted
 from postprocess.artefacts import load_artefacts, save_artefacts
 
-# Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
-RECIPE = ("stage", "dataset", "settings", "commit", "versions", "data_sha256", "start_sha256",
-          "device")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Source:
-    """One trained model folder and what to take from it."""
-
-    folder: Path
-    folds: tuple[str, ...]
-    checkpoint: str  # "checkpoint_final" or "checkpoint_best"
-    weight: float
+# What says how sources are packed; a selection's candidates are packed already.
+OF_SOURCES = {
+    "folds": None, "weight": None, "labels": None, "channels": None, "checkpoint": "final",
+    "configuration": "", "foreign_trainer": False, "mirroring": False, "step": 0.5,
+    "missing_sequences": False, "orientation": None, "cohort": None,
+}  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +54,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     asked = "challenges whose labels it may write, the usual one first; default: that of --scheme"
     parser.add_argument("--answers", metavar="NAME,...", help=asked)
     parser.add_argument("--out", type=Path, default=Path("weights"))
-    parser.add_argument("--folds", nargs="+", help="default: every fold that has the checkpoint")
-    parser.add_argument("--checkpoint", choices=("final", "best"), default="final")
+    folds = "numbers, or all; default: every numbered fold that has the checkpoint, else fold_all"
+    parser.add_argument("--folds", nargs="+", metavar="FOLD", help=folds)
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="final")
+    chosen = "where a zip holds several, or a checkpoint does not say its own"
+    parser.add_argument("--configuration", default="", metavar="NAME", help=chosen)
     parser.add_argument("--weight", nargs="+", type=float, help="one a source; default: 1 each")
-    parser.add_argument("--labels", metavar="NAME=VALUE,...", help="where dataset.json is unclear")
-    parser.add_argument("--channels", metavar="NAME,...", help="where dataset.json is unclear")
+    unclear = "where dataset.json is unclear; once, or once for each source"
+    parser.add_argument("--labels", action="append", metavar="NAME=VALUE,...", help=unclear)
+    parser.add_argument("--channels", action="append", metavar="NAME,...", help=unclear)
+    foreign = "take a trainer that nnU-Net does not ship for one that builds plans.json's network"
+    parser.add_argument("--foreign-trainer", action="store_true", help=foreign)
     parser.add_argument("--mirroring", action="store_true", help="average over flips (8 x slower)")
     parser.add_argument("--step", type=float, default=0.5, help="tile step as a share of the patch")
     parser.add_argument("--artefact", type=Path, metavar="DIR", help="post-processing to ship")
@@ -83,14 +81,66 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pack the sources into a new model folder and verify it as the program will."""
+    """Pack the sources into a new model folder and verify it as the program will.
+
+    Raises:
+        Refusal: what is handed in cannot be packed; nothing is left behind.
+    """
     scheme, target = SCHEMES[args.scheme], args.out / args.model
+    check_arguments(args, target)
+    manifest = empty_manifest(args, scheme)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
+        building = Path(scratch) / args.model
+        building.mkdir()
+        trained: list[np.ndarray] = []  # what the networks said before they were packed
+        if args.selection:
+            manifest |= pack_selection(args.selection, building, scheme)
+        else:
+            trained = pack_sources(args, building, scheme, manifest["members"])
+        if args.artefact:
+            save_artefacts(building, load_artefacts(args.artefact, scheme))
+        if args.release:
+            write_card(building, manifest, scheme, args.data)
+        write_manifest(building, manifest)
+        with unplaced(building, args.selection or ", ".join(map(str, args.sources))):
+            check_members(building / MANIFEST)
+            if args.release:
+                check_fresh(building / MANIFEST, trained)
+        building.rename(target)
+    size_mb = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
+    print(f"{target}: {len(manifest['members'])} members, {size_mb:.1f} MB")
+    return 0
+
+
+def check_arguments(args: argparse.Namespace, target: Path) -> None:
+    """Refuse what can be seen to be wrong before anything is opened.
+
+    Raises:
+        PackError: the message names the option.
+    """
+    if not args.model.strip(".") or Path(args.model).name != args.model:
+        raise PackError(f"--model {args.model!r} is not the name of a folder")
     if target.exists():
-        raise SystemExit(f"{target} exists already; remove it or choose another --model")
+        raise PackError(f"{target} exists already; remove it or choose another --model")
     if bool(args.sources) == bool(args.selection):
-        raise SystemExit("either sources or --selection")
-    weights = args.weight or [1.0] * len(args.sources)
-    manifest: dict[str, Any] = {
+        raise PackError("either sources or --selection")
+    ignored = [key for key, usual in OF_SOURCES.items() if getattr(args, key) != usual]
+    if args.selection and ignored:
+        option = f"--{ignored[0].replace('_', '-')}"
+        raise PackError(f"{args.selection}: {option} is of sources, and candidates are packed")
+    given = ", ".join(map(str, args.sources))
+    if args.weight and len(args.weight) != len(args.sources):
+        raise PackError(f"--weight: {len(args.weight)} for {len(args.sources)} sources ({given})")
+    if args.weight and not all(0 < weight < math.inf for weight in args.weight):
+        raise PackError(f"--weight {' '.join(f'{w:g}' for w in args.weight)}: each must be above 0")
+    if not 0 < args.step <= 1:
+        raise PackError(f"--step {args.step:g} is not above 0 and at most 1")
+
+
+def empty_manifest(args: argparse.Namespace, scheme: Scheme) -> dict[str, Any]:
+    """Return the manifest that members are added to."""
+    return {
         "schema": SCHEMA,
         "model": args.model,
         "scheme": scheme.name,
@@ -104,86 +154,32 @@ def run(args: argparse.Namespace) -> int:
         "members": [],
         "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},
     }
-    args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
-        building = Path(scratch) / args.model
-        building.mkdir()
-        trained: list[np.ndarray] = []  # what the networks said before they were packed
-        if args.selection:
-            manifest |= pack_selection(args.selection, building, scheme)
-        for path, weight in zip(args.sources, weights, strict=True):
-            with model_folder(path) as folder:
-                folds = tuple(args.folds or _folds(folder, f"checkpoint_{args.checkpoint}"))
-                source = Source(folder, folds, f"checkpoint_{args.checkpoint}", weight)
-                manifest["members"] += pack_source(source, building, scheme, args)
-                trained += answers_of(folder, folds, source.checkpoint) if args.release else []
-        if args.artefact:
-            save_artefacts(building, load_artefacts(args.artefact, scheme))
-        if args.release:
-            write_card(building, manifest, scheme, args.data)
-        write_manifest(building, manifest)
-        check_members(building / MANIFEST)
-        if args.release:
-            check_fresh(building / MANIFEST, trained)
-        building.rename(target)
-    size_mb = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
-    print(f"{target}: {len(manifest['members'])} members, {size_mb:.1f} MB")
-    return 0
 
 
-def pack_source(
-    source: Source, building: Path, scheme: Scheme, args: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Copy one source's slim files into the model folder; return its manifest entries."""
-    number = sum(1 for _ in building.glob("*"))
-    home = building / (f"{source.folder.name}-{number}" if number else source.folder.name)
-    home.mkdir(parents=True)
-    shutil.copyfile(source.folder / "plans.json", home / "plans.json")
-    dataset = json.loads((source.folder / "dataset.json").read_text(encoding="utf-8"))
-    if args.channels:
-        names = args.channels.split(",")
-        dataset["channel_names"] = {str(i): name for i, name in enumerate(names)}
-    _write_json(home / "dataset.json", dataset)
-    labels = _given_labels(args.labels) or label_names(dataset, scheme)
-    plans = json.loads((home / "plans.json").read_text(encoding="utf-8"))
-    axes = training_axes(plans, dataset, args.orientation, args.cohort)
-    entries = []
-    for fold in source.folds:
-        original = source.folder / f"fold_{fold}" / f"{source.checkpoint}.pth"
-        content = read_training_checkpoint(original)
-        slim = home / f"fold_{fold}" / original.name
-        slim.parent.mkdir()
-        torch.save(slim_checkpoint(content), slim)
-        entries.append(
-            {
-                "folder": home.name,
-                "group": home.name,
-                "configuration": content["init_args"]["configuration"],
-                "fold": str(fold),
-                "checkpoint": source.checkpoint,
-                "weight": source.weight,
-                "labels": {str(value): name for name, value in labels.items()},
-                **axes,
-                "sha256": sha256_of(slim),
-                "size_bytes": slim.stat().st_size,
-                "provenance": {
-                    "trainer": content["trainer_name"],
-                    "epochs": content.get("current_epoch"),
-                    "trained_sha256": sha256_of(original),
-                    **recipe_of(original.parent),
-                },
-            }
-        )
-    return entries
-
-
-def recipe_of(fold: Path) -> dict[str, Any]:
-    """Return what `lab train` left of a fold's origin, without paths of the machine; or nothing."""
-    path = fold / "provenance.json"
-    if not path.is_file():
-        return {}
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return {"recipe": {key: told[key] for key in RECIPE if key in told}}
+def pack_sources(
+    args: argparse.Namespace, building: Path, scheme: Scheme, members: list[dict[str, Any]]
+) -> list[np.ndarray]:
+    """Pack every source; add to the members, return the trained networks' answers for a release."""
+    count = len(args.sources)
+    weights = args.weight or [1.0] * count
+    labels = one_each(args.labels, count, "--labels")
+    channels = one_each(args.channels, count, "--channels")
+    accepted = Accepted(args.configuration, args.foreign_trainer)
+    answers: list[np.ndarray] = []
+    for path, weight, named, order in zip(args.sources, weights, labels, channels, strict=True):
+        with trained_folder(path, args.configuration) as folder, naming(folder):
+            checkpoint = f"checkpoint_{args.checkpoint}"
+            folds = tuple(folds_of(folder, checkpoint, args.folds))
+            source = Source(
+                folder, folds, checkpoint, weight, named, order, args.mirroring, accepted,
+                args.orientation, args.cohort,
+            )  # fmt: skip
+            number = sum(1 for _ in building.iterdir())
+            home = building / (f"{folder.title}-{number}" if number else folder.title)
+            entries, said = pack_source(source, home, scheme, args.release)
+            members += entries
+            answers += said
+    return answers
 
 
 def given_answers(text: str | None, scheme: Scheme) -> list[str]:
@@ -205,7 +201,8 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST and not is_hidden(path)
     }
-    _write_json(folder / MANIFEST, {**manifest, "files": files})
+    text = json.dumps({**manifest, "files": files}, indent=1) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def check_members(manifest: Path) -> None:
@@ -216,34 +213,14 @@ def check_members(manifest: Path) -> None:
 
 
 @contextmanager
-def model_folder(path: Path) -> Iterator[Path]:
-    """Yield the folder that holds plans.json, from a folder or from an exported zip."""
-    if path.is_dir():
-        yield _holding_plans(path)
-        return
-    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(path) as archive:
-        archive.extractall(scratch)
-        yield _holding_plans(Path(scratch))
+def unplaced(building: Path, given: object) -> Iterator[None]:
+    """Let what is refused of a folder in the making name what the user gave.
 
-
-def _holding_plans(root: Path) -> Path:
-    folders = [p.parent for p in sorted(root.rglob("plans.json")) if any(p.parent.glob("fold_*"))]
-    if len(folders) != 1:
-        raise SystemExit(f"{root}: {len(folders)} folders with plans.json and fold_*, one expected")
-    return folders[0]
-
-
-def _folds(folder: Path, checkpoint: str) -> Sequence[str]:
-    folds = [p.parent.name.removeprefix("fold_") for p in folder.glob(f"fold_*/{checkpoint}.pth")]
-    if not folds:
-        raise SystemExit(f"{folder}: no fold_*/{checkpoint}.pth")
-    return sorted(folds)
-
-
-def _given_labels(text: str | None) -> dict[str, int]:
-    pairs = (pair.split("=") for pair in text.split(",")) if text else ()
-    return {name: int(value) for name, value in pairs}
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    Raises:
+        PackError: in place of any refusal.
+    """
+    try:
+        yield
+    except Refusal as error:
+        text = str(error).replace(f"{building / MANIFEST}: ", "").replace(f"{building}/", "")
+        raise PackError(f"{given}: {text}") from error

@@ -8,6 +8,7 @@ from typing import Any
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, read_manifest, verify_model
 from lab.maps import read_candidate
+from lab.trained_folder import PackError, read_object
 
 SCHEMA = 1
 
@@ -19,18 +20,38 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
     probabilities, as they did when they were judged.
 
     Raises:
-        SystemExit: not a selection, of another challenge, or candidates without a packed model or
+        PackError: not a selection, of another challenge, or candidates without a packed model or
             with settings of their own.
     """
-    selection = _read(path)
-    if selection["scheme"] != scheme.name:
-        raise SystemExit(f"{path}: of {selection['scheme']}, not {scheme.name}")
+    selection = read_object(path, str(path))
+    if selection.get("schema") != SCHEMA:
+        raise PackError(f"{path}: schema {selection.get('schema')}, this program reads {SCHEMA}")
+    try:
+        if selection["scheme"] != scheme.name:
+            raise PackError(f"{path}: of {selection['scheme']}, not {scheme.name}")
+        members, settings = _members(selection, building)
+        way = selection["ways"][selection["ships"]]
+        judged = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
+        judged |= {"gain": way["gain"], "interval": way["interval"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PackError(f"{path}: not a selection ({error!r})") from error
+    if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
+        raise PackError(f"{path}: candidates were judged with settings that differ: {settings}")
+    return {
+        "members": members, "settings": next(iter(settings.values())), "selection": judged,
+    }  # fmt: skip
+
+
+def _members(
+    selection: dict[str, Any], building: Path
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Copy the candidates' networks; return all members, and each candidate's settings."""
     members: list[dict[str, Any]] = []
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[str, Any] = {}
     for name, share in selection["weights"].items():
         candidate = read_candidate(Path(selection["candidates"][name]))
         if candidate.model is None:
-            raise SystemExit(f"{candidate.folder}: tells no packed model")
+            raise PackError(f"{candidate.folder}: tells no packed model")
         verify_model(candidate.model / MANIFEST)
         manifest = read_manifest(candidate.model / MANIFEST)
         settings[name] = manifest["settings"]
@@ -40,23 +61,4 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
                 shutil.copytree(candidate.model / entry["folder"], building / home)
             weight = round(share / len(manifest["members"]), 6)
             members.append(entry | {"folder": home, "group": name, "weight": weight})
-    if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
-        raise SystemExit(f"{path}: candidates were judged with settings that differ: {settings}")
-    own = selection["ways"][selection["ships"]]
-    told = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
-    return {
-        "members": members,
-        "settings": next(iter(settings.values())),
-        "selection": told | {"gain": own["gain"], "interval": own["interval"]},
-    }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")))
-        schema = content["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"{path}: not a selection ({error!r})") from error
-    if schema != SCHEMA:
-        raise SystemExit(f"{path}: schema {schema}, this program reads {SCHEMA}")
-    return content
+    return members, settings

@@ -1,6 +1,7 @@
 """Tiny nnU-Net model folders with random weights, as training leaves them."""
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,20 @@ def plans(
     }
 
 
+def before_2_4(plans: dict[str, Any]) -> dict[str, Any]:
+    """Write a network of 5, 10 and 10 features as plans did before they had `architecture`."""
+    settings = plans["configurations"]["3d_fullres"]
+    arguments = settings.pop("architecture")["arch_kwargs"]
+    settings |= {
+        "UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 5,
+        "unet_max_num_features": 10, "n_conv_per_stage_encoder": arguments["n_conv_per_stage"],
+        "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
+        "num_pool_per_axis": [2, 2, 2], "pool_op_kernel_sizes": arguments["strides"],
+        "conv_kernel_sizes": arguments["kernel_sizes"],
+    }  # fmt: skip
+    return plans
+
+
 def dataset(
     labels: Mapping[str, Any] = SOFTMAX,
     channels: Sequence[str] = ("t1n", "t1c", "t2w", "t2f"),
@@ -133,4 +148,23 @@ def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tenso
             value.data.fill_(1)
         # What packing keeps: half precision, so that packed and stock weights are the same.
         value.data = value.data.half().float()
+    for name, value in network.named_buffers():  # of a batch norm
+        value.data.fill_(0.5 if name.endswith("running_mean") else 2)
     return dict(network.state_dict())
+
+
+def as_numpy_1(checkpoint: Path) -> Path:
+    """Rewrite a checkpoint's pickle as numpy 1 wrote it: `numpy.core`, not `numpy._core`.
+
+    Of both of torch's formats, the zip and the one before it; nothing else of the file changes.
+    """
+    new, old = b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"
+    if not zipfile.is_zipfile(checkpoint):
+        checkpoint.write_bytes(checkpoint.read_bytes().replace(new, old))
+        return checkpoint
+    with zipfile.ZipFile(checkpoint) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(checkpoint, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content.replace(new, old) if name.endswith(".pkl") else content)
+    return checkpoint

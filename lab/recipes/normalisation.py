@@ -2,13 +2,13 @@
 
 `ClippedZScoreNormalization`: intensities of the non-zero voxels are clipped to their 1st and 99th
 percentile, then brought to mean 0 and standard deviation 1 (the post-treatment glioma recipe).
-`ensemble/preprocess.py` does the same at inference, under the same name.
+`ensemble/normalisation.py` does the same at inference, under the same name.
 """
 
 import numpy as np
 from nnunetv2.preprocessing.normalization import default_normalization_schemes as schemes
 
-from ensemble.preprocess import NORMALISATIONS
+from ensemble.normalisation import NORMALISATIONS
 
 NAME = "ClippedZScoreNormalization"
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from challenge.refusal import Refusal
+from ensemble.network import plain_key
 from lab.checkpoints import read_training_checkpoint
 
 HEADS = ".seg_layers."  # what they mean is the labels of the stage, not of the network
-PREFIXES = ("module.", "_orig_mod.")
 
 
 class TransferError(Refusal):
@@ -45,13 +45,13 @@ def take_weights(network: nn.Module, start: Path, heads: bool = False) -> Report
             from scratch under another name.
     """
     given = {
-        _plain(key): v for key, v in read_training_checkpoint(start)["network_weights"].items()
+        plain_key(key): v for key, v in read_training_checkpoint(start)["network_weights"].items()
     }
     own = network.state_dict()
     taken: dict[str, torch.Tensor] = {}
     skipped = {}
     for key, value in own.items():
-        found = given.get(_plain(key))
+        found = given.get(plain_key(key))
         if HEADS in f".{key}" and not heads:
             skipped[key] = "a segmentation head"
         elif found is None:
@@ -68,9 +68,3 @@ def take_weights(network: nn.Module, start: Path, heads: bool = False) -> Report
         raise TransferError(f"{start}: nothing could be taken ({told})")
     network.load_state_dict({**own, **taken})
     return Report(tuple(taken), skipped)
-
-
-def _plain(key: str) -> str:
-    for prefix in PREFIXES:
-        key = key.removeprefix(prefix)
-    return key

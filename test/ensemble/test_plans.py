@@ -1,18 +1,18 @@
 """Plans and datasets of real teams, old format and new, read as they are meant."""
 
+import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
 
-from challenge.scheme import SCHEMES
 from ensemble.network import build_network
-from ensemble.plans import PlansError, channel_order, read_head, read_plan
-
-GLI = SCHEMES["brats-gli"]
-NAMES = {1: "NETC", 2: "SNFH", 3: "ET", 4: "RC"}
+from ensemble.plans import PlansError, read_plan
+from ensemble.resampling import new_shape, resample
 
 
 def test_every_real_plan_parses_and_builds(shared_data: Path) -> None:
@@ -87,17 +87,157 @@ def test_inheritance_takes_what_is_not_overridden() -> None:
     assert plan.spacing_mm == (1, 1, 1)
 
 
+def by_modality(plans: dict) -> None:
+    key = "foreground_intensity_properties_per_channel"
+    plans["foreground_intensity_properties_by_modality"] = plans.pop(key)
+
+
+def in_both_spellings(plans: dict) -> None:
+    other = {str(i): {"mean": 1.0} for i in range(4)}
+    plans["foreground_intensity_properties_by_modality"] = other
+
+
+def without_label_manager(plans: dict) -> None:
+    del plans["label_manager"]
+
+
+def inherited(plans: dict) -> None:
+    first = plans["configurations"].pop("3d_fullres")
+    patch = first.pop("patch_size")
+    plans["configurations"] |= {
+        "base": first,
+        "between": {"inherits_from": "base", "batch_size": 9},
+        "3d_fullres": {"inherits_from": "between", "patch_size": patch},
+    }
+
+
+def keywords_left_out(plans: dict) -> None:
+    settings = plans["configurations"]["3d_fullres"]
+    settings["resampling_fn_data_kwargs"] = {"order": 1}
+    settings["resampling_fn_probabilities_kwargs"] = {}
+
+
+def with_threshold(plans: dict) -> None:
+    keywords = plans["configurations"]["3d_fullres"]["resampling_fn_data_kwargs"]
+    plans["configurations"]["3d_fullres"]["resampling_fn_data_kwargs"] = keywords | {
+        "separate_z_anisotropy_threshold": 1.5
+    }
+
+
+def without_masks(plans: dict) -> None:
+    plans["configurations"]["3d_fullres"]["use_mask_for_norm"] = [None, False, True, None]
+
+
+def transposed(plans: dict) -> None:
+    plans |= {"transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0]}
+
+
+SPELLINGS = [by_modality, in_both_spellings, without_label_manager, tiny.before_2_4, inherited,
+             keywords_left_out, with_threshold, without_masks, transposed]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
+@pytest.mark.parametrize("spelt", SPELLINGS)
+def test_a_plan_says_what_nnunets_managers_say(spelt: Callable) -> None:
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = tiny.plans(patch=(16, 24, 16))
+    spelt(plans)
+    plan = read_plan(plans, "3d_fullres")
+    manager = PlansManager(copy.deepcopy(plans))
+    theirs = manager.get_configuration("3d_fullres")
+    assert (list(plan.spacing_mm), list(plan.patch)) == (theirs.spacing, theirs.patch_size)
+    assert list(plan.transpose) == manager.transpose_forward
+    assert list(plan.transpose_back) == manager.transpose_backward
+    assert list(plan.normalisation) == theirs.normalization_schemes
+    assert list(plan.inside_mask) == [bool(mask) for mask in theirs.use_mask_for_norm]
+    properties = manager.foreground_intensity_properties_per_channel
+    assert list(plan.intensities) == [properties[str(channel)] for channel in range(4)]
+    assert theirs.network_arch_class_name.endswith(f".{plan.network}")
+    assert dict(plan.arguments) == theirs.network_arch_init_kwargs
+    assert manager.label_manager_class.__name__ == "LabelManager"
+    assert theirs.preprocessor_class.__name__ == "DefaultPreprocessor"
+    assert manager.image_reader_writer_class.__name__ == "SimpleITKIO"
+
+
+@pytest.mark.parametrize("spelt", [keywords_left_out, with_threshold, inherited])
+@pytest.mark.parametrize("which", ["data", "probabilities"])
+def test_resampling_as_plans_say_is_nnunets(spelt: Callable, which: str) -> None:
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = tiny.plans()
+    spelt(plans)
+    plan = read_plan(plans, "3d_fullres")
+    how = plan.image_resampling if which == "data" else plan.logit_resampling
+    theirs = PlansManager(plans).get_configuration("3d_fullres")
+    resampled = theirs.resampling_fn_data if which == "data" else theirs.resampling_fn_probabilities
+    volumes = np.random.default_rng(3).normal(size=(1, 9, 12, 10)).astype(np.float32)
+    old, new = (2.0, 1.0, 1.0), (1.0, 1.3, 1.3)
+    shape = new_shape(volumes.shape[1:], old, new)
+    expected = resampled(volumes, shape, old, new)
+    np.testing.assert_allclose(resample(volumes, shape, old, new, how), expected, atol=1e-4)
+
+
+def changed(**changes: object) -> dict:
+    """Plans with keys of their own level changed."""
+    return tiny.plans() | changes
+
+
+def without(key: str, **kept: object) -> dict:
+    plans = tiny.plans(**kept)
+    del plans["configurations"]["3d_fullres"][key]
+    return plans
+
+
+def with_network(**changes: object) -> dict:
+    plans = tiny.plans()
+    plans["configurations"]["3d_fullres"]["architecture"] |= changes
+    return plans
+
+
+KEYWORDS = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
+LOOP = {"a": {"inherits_from": "3d_fullres"}, "3d_fullres": {"inherits_from": "a"}}
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("plans", "message"),
     [
-        ({"patch_size": [16, 16]}, "not a 3-D configuration"),
-        ({"previous_stage": "3d_lowres"}, "cascade"),
-        ({"resampling_fn_data": "resample_torch"}, "'resample_torch' is not"),
+        (tiny.plans(patch_size=[16, 16]), "not a 3-D configuration"),
+        (tiny.plans(previous_stage="3d_lowres"), "3d_fullres is a cascade's second stage"),
+        (tiny.plans(resampling_fn_data="resample_torch"), "resampling_fn_data 'resample_torch' is"),
+        (
+            tiny.plans(resampling_fn_probabilities="no_resampling_hack"),
+            "'no_resampling_hack' is no",
+        ),
+        (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"mode": "linear"}), r"\['mode'\]: res"),
+        (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"is_seg": True}), "is_seg true resampl"),
+        (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"order": 7}), "order 7 cannot be"),
+        (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"force_separate_z": "yes"}), "z 'yes'"),
+        (tiny.plans(preprocessor_name="Bias"), "preprocessor_name 'Bias' is not 'DefaultPreproc"),
+        (tiny.plans(normalization_schemes=["Nyul"] * 4), "channel 0: normalisation 'Nyul' is not"),
+        (tiny.plans(normalization_schemes=["RGBTo01Normalization"] * 4), "takes 0 to 255, but"),
+        (tiny.plans(use_mask_for_norm=[True] * 3), "is not true or false for each of 4"),
+        (tiny.plans(use_mask_for_norm=[1, 1, 1, 1]), "is not true or false"),
+        (tiny.plans(spacing=[1, 1, 0]), r"spacing \[1, 1, 0\] of 3d_fullres"),
+        (tiny.plans(patch_size=[16, 16, 0]), "patch_size"),
+        (changed(label_manager="Nested"), "label_manager 'Nested' is not 'LabelManager'"),
+        (changed(image_reader_writer="Tiff3DIO"), "reader 'Tiff3DIO' is not one of"),
+        (changed(transpose_backward=[0, 2, 1]), "does not undo"),
+        (changed(transpose_forward=[0, 0, 1]), "does not undo"),
+        (changed(configurations=LOOP), "3d_fullres inherits from a inherits from 3d_fullres"),
+        (changed(configurations=[]), "no configuration '3d_fullres'"),
+        (without("spacing"), "3d_fullres lacks 'spacing'"),
+        (without("architecture"), "3d_fullres lacks 'UNet_class_name'"),
+        (without("architecture", UNet_class_name="SwinUNETR"), "'SwinUNETR' is no network"),
+        (with_network(network_class_name="own.PlainConvUNet"), "'own.PlainConvUNet' is not of"),
+        (with_network(_kw_requires_import=["act_op"]), "argument 'act_op' names unknown code"),
+        (with_network(arch_kwargs=None), "cannot be read"),
     ],
 )
-def test_what_would_not_be_reproduced_is_refused(change: dict, message: str) -> None:
+def test_what_would_not_be_reproduced_is_refused(plans: dict, message: str) -> None:
     with pytest.raises(PlansError, match=message):
-        read_plan(tiny.plans(**change), "3d_fullres")
+        plan = read_plan(plans, "3d_fullres")
+        build_network(plan, 4, 5)
 
 
 def test_foreign_networks_and_layers_are_never_imported() -> None:
@@ -106,33 +246,8 @@ def test_foreign_networks_and_layers_are_never_imported() -> None:
         build_network(read_plan(plans, "3d_fullres"), 4, 5)
     plans = tiny.plans()
     architecture = plans["configurations"]["3d_fullres"]["architecture"]
-    architecture["arch_kwargs"]["nonlin"] = "os.system"
-    with pytest.raises(PlansError, match=r"nonlin 'os.system' is not one of"):
-        build_network(read_plan(plans, "3d_fullres"), 4, 5)
-
-
-def test_heads() -> None:
-    softmax = read_head(tiny.dataset(), NAMES)
-    assert softmax.kind == "softmax"
-    assert softmax.channels == ((), ("NETC",), ("SNFH",), ("ET",), ("RC",))
-    regions = read_head(tiny.dataset(tiny.REGIONS, order=tiny.REGION_ORDER), NAMES)
-    assert regions.channels == (("NETC", "SNFH", "ET"), ("NETC", "ET"), ("ET",), ("RC",))
-    assert regions.paints == ("SNFH", "NETC", "ET", "RC")
-
-
-@pytest.mark.parametrize(
-    ("names", "order"),
-    [
-        (["t1c", "t1", "t2f", "t2"], ("t1c", "t1n", "t2f", "t2w")),
-        (["T1", "T1ce", "T2", "FLAIR"], ("t1n", "t1c", "t2w", "t2f")),
-        (["t2f", "t1n", "t1c", "t2w"], ("t2f", "t1n", "t1c", "t2w")),
-    ],
-)
-def test_channel_order_is_data(names: list[str], order: tuple[str, ...]) -> None:
-    assert channel_order(tiny.dataset(channels=names), GLI) == order
-
-
-def test_channels_that_cannot_be_told() -> None:
-    with pytest.raises(PlansError, match="--channels"):
-        channel_order(tiny.dataset(channels=["MRI", "MRI", "MRI", "MRI"]), GLI)
-    assert channel_order(tiny.dataset(channels=["MRI"]), SCHEMES["panther-t1"]) == ("t1",)
+    # torch has a LeakyReLU; the one of another package is another.
+    for foreign in ("os.system", "own.LeakyReLU", "LeakyReLU"):
+        architecture["arch_kwargs"]["nonlin"] = foreign
+        with pytest.raises(PlansError, match=f"nonlin '{foreign}' is not one of"):
+            build_network(read_plan(plans, "3d_fullres"), 4, 5)

@@ -53,10 +53,35 @@ def test_no_resampling_where_the_size_is_right() -> None:
     assert resample(volumes, (2, 2, 2), (1, 1, 1), (1, 1, 1.01), CUBIC) is volumes
 
 
+def axis_of(spacing_mm: tuple, target_mm: tuple, force: bool | None, threshold: float = 3):
+    return coarse_axis(spacing_mm, target_mm, Resampling(3, 0, force, threshold))
+
+
 def test_the_coarse_axis() -> None:
-    assert coarse_axis((5, 1, 1), (1, 1, 1), None) == 0
-    assert coarse_axis((1, 1, 1), (1, 1, 4), None) == 2
-    assert coarse_axis((3, 1, 1), (1, 1, 1), None) is None  # three times is not yet coarse
-    assert coarse_axis((1, 4, 4), (1, 1, 1), None) is None  # two coarse axes go together
-    assert coarse_axis((5, 1, 1), (1, 1, 1), False) is None
-    assert coarse_axis((2, 1, 1), (1, 1, 1), True) == 0
+    assert axis_of((5, 1, 1), (1, 1, 1), None) == 0
+    assert axis_of((1, 1, 1), (1, 1, 4), None) == 2
+    assert axis_of((3, 1, 1), (1, 1, 1), None) is None  # three times is not yet coarse
+    assert axis_of((1, 4, 4), (1, 1, 1), None) is None  # two coarse axes go together
+    assert axis_of((5, 1, 1), (1, 1, 1), False) is None
+    assert axis_of((2, 1, 1), (1, 1, 1), True) == 0
+    assert axis_of((2, 1, 1), (1, 1, 1), None, threshold=1.5) == 0
+    assert axis_of((5, 1, 1), (1, 1, 1), None, threshold=6) is None
+
+
+@pytest.mark.parametrize("order", range(6))
+@pytest.mark.parametrize("threshold", [1.5, 3, 10])
+@pytest.mark.parametrize(
+    ("old_mm", "new_mm"), [((2, 1, 1), (1, 1.1, 1)), ((1, 1, 5), (1.5, 1.2, 3))]
+)
+def test_every_order_and_threshold_is_nnunets(
+    order: int, threshold: float, old_mm: tuple, new_mm: tuple
+) -> None:
+    from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
+
+    volumes = np.random.default_rng(1).normal(0, 40, (1, 13, 12, 11)).astype(np.float32)
+    shape = new_shape(volumes.shape[1:], old_mm, new_mm)
+    keywords = {"order": order, "order_z": 5 - order, "force_separate_z": None,
+                "separate_z_anisotropy_threshold": threshold}  # fmt: skip
+    theirs = resample_data_or_seg_to_shape(volumes, shape, old_mm, new_mm, **keywords)
+    ours = resample(volumes, shape, old_mm, new_mm, Resampling(*keywords.values()))
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)

@@ -1,5 +1,6 @@
 """One member gives stock nnU-Net's answer: the independent check of the whole way."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,4 +105,64 @@ def test_folds_together_equal_stock_nnunet(tmp_path: Path, backend: str) -> None
     found = labels_from(told.probabilities, model.head, SCHEMES["brats-gli"])
     assert np.abs(told.probabilities - expected).max() < 5e-3  # stock adds folds in half precision
     assert (found == expected_labels).mean() >= 0.9995
+    assert len(np.unique(expected_labels)) > 2
+
+
+def by_modality(plans: dict) -> dict:
+    key = "foreground_intensity_properties_per_channel"
+    plans["foreground_intensity_properties_by_modality"] = plans.pop(key)
+    return plans
+
+
+def with_keywords(**keywords: object) -> dict:
+    """Plans of 2 mm slices: coarse only where a keyword says so; stock's defaults elsewhere."""
+    plans = tiny.plans(spacing_mm=(2.2, 1.1, 1.1))
+    plans["configurations"]["3d_fullres"] |= {
+        "resampling_fn_data_kwargs": {"order": 3, **keywords},
+        "resampling_fn_probabilities_kwargs": {"order": 1, **keywords},
+    }
+    return plans
+
+
+def doubling(plans: dict) -> dict:
+    settings = plans["configurations"]["3d_fullres"]
+    settings["architecture"]["arch_kwargs"]["features_per_stage"] = [5, 10, 10]
+    return plans
+
+
+THICK = scan((18, 40, 36), (2, 1, 1), 0)
+OLDER = {
+    "by modality": (CASES["plain"][0], by_modality(tiny.plans()), {}),
+    "before 2.4": (CASES["plain"][0], tiny.before_2_4(doubling(tiny.plans())), {}),
+    "modality and text": (
+        CASES["plain"][0],
+        tiny.plans(),
+        {"labels": {name: str(value) for name, value in tiny.SOFTMAX.items()},
+         "modality": {str(i): s for i, s in enumerate(SEQUENCES)}},
+    ),
+    "no keywords": (THICK, with_keywords(), {}),
+    "threshold": (
+        THICK, with_keywords(force_separate_z=None, separate_z_anisotropy_threshold=1.5), {}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
+@pytest.mark.parametrize("name", OLDER)
+def test_every_spelling_that_stock_reads_gives_stocks_answer(tmp_path: Path, name: str) -> None:
+    case, plans, described = OLDER[name]
+    folder = tiny.train(tmp_path / "trained", plans, tiny.dataset())
+    dataset = {**tiny.dataset(), **described}
+    if "modality" in described:
+        del dataset["channel_names"]
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    tiny.as_numpy_1(folder / "fold_0" / "checkpoint_final.pth")
+    expected_labels, expected = stock_answer(folder, case, False)
+    assert lab(["pack", str(folder), "--model", "m", "--scheme", "brats-gli", "--out",
+                str(tmp_path / "weights")]) == 0  # fmt: skip
+    model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
+    (told,) = predict(case, model, Engine(torch.device("cpu"), "torch"))
+    found = labels_from(told.probabilities, model.head, SCHEMES["brats-gli"])
+    assert np.abs(told.probabilities - expected).max() < 2e-3
+    assert (found == expected_labels).mean() >= 0.9999
     assert len(np.unique(expected_labels)) > 2

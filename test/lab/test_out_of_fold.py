@@ -62,8 +62,50 @@ def test_each_case_by_its_own_fold_and_a_stopped_run_goes_on(tmp_path: Path, coh
     assert (tmp_path / "oof" / "a.nii.gz").stat().st_mtime_ns == kept
 
 
-def test_references_come_in_the_schemes_values(cohort: Path) -> None:
+SPLITS = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
+
+
+@pytest.mark.parametrize(
+    ("folds", "told"),
+    [
+        (("0", "all"), "fold_all was trained on every case and left none out"),
+        (("0", "5"), "fold '5' is not in the splits (0..1)"),
+    ],
+)
+def test_a_fold_that_the_splits_do_not_know_is_said_before_anything_runs(
+    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str], folds: tuple, told: str
+) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
+    (source / "fold_1").rename(source / f"fold_{folds[1]}")
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path),
+         "--folds", *folds])  # fmt: skip
+    (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
+    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu",
+                 "--splits", tmp_path / "splits.json", "--out", tmp_path / "oof"]  # fmt: skip
+    capsys.readouterr()
+    assert lab(["out-of-fold", *map(str, arguments)]) == 2
+    member = f"trained/fold_{folds[1]}/checkpoint_final.pth"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{member}: {told}"
+    assert not list((tmp_path / "oof").iterdir())  # though fold 0 could have been predicted
+
+
+def test_folds_without_a_member_are_said(
+    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
+    (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
+    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu",
+                 "--splits", tmp_path / "splits.json", "--out", tmp_path / "oof"]  # fmt: skip
+    assert lab(["out-of-fold", *map(str, arguments)]) == 0
+    assert "fold 1: no member, 2 cases are not predicted" in capsys.readouterr().out
+
+
+def test_references_come_in_the_schemes_values(
+    cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = read_cohort(cohort, GLI)[0]
+    assert "references are read by them: NETC=2, SNFH=1, ET=3, RC=4" in capsys.readouterr().err
     raw = read_volume(first.reference, np.uint8).array
     assert set(np.unique(raw)) == {0, 1}
     np.testing.assert_array_equal(first.read_reference().array, raw * GLI.labels["SNFH"])

@@ -58,7 +58,17 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
     path.write_text(json.dumps(selection | {"schema": 2}))
-    with pytest.raises(SystemExit, match="schema 2, this program reads 1"):
-        lab(["pack", "--selection", str(path), *flags[:-1], "other"])
-    with pytest.raises(SystemExit, match="either sources or --selection"):
-        lab(["pack", *flags[:-1], "other"])
+    flags[-1] = "other"
+    capsys.readouterr()
+    for words, told in (
+        (["--selection", str(path)], f"{path}: schema 2, this program reads 1"),
+        ([], "either sources or --selection"),
+        (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
+        (["--selection", str(tmp_path / "none.json")], "none.json: missing"),
+    ):
+        assert lab(["pack", *words, *flags]) == 2
+        assert told in capsys.readouterr().err
+    del selection["ways"]
+    path.write_text(json.dumps(selection))
+    assert lab(["pack", "--selection", str(path), *flags]) == 2
+    assert f"{path}: not a selection (KeyError('ways'))" in capsys.readouterr().err

@@ -234,7 +234,7 @@ def test_the_clipped_normalisation_is_the_same_in_nnunet_and_at_inference() -> N
     from nnunetv2.preprocessing.normalization import default_normalization_schemes as schemes
     from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 
-    from ensemble.preprocess import NORMALISATIONS
+    from ensemble.normalisation import NORMALISATIONS
     from lab.recipes.normalisation import NAME, register
 
     register()
