@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from challenge.scheme import SCHEMES, Scheme
@@ -25,7 +24,10 @@ from ensemble.network import build_network, load_network
 from lab.checkpoints import read_training_checkpoint, slim_checkpoint
 from lab.label_names import label_names
 from lab.pack_selection import pack_selection
-from lab.release import answers_of, check_fresh, write_card
+from lab.proof import prove
+from lab.release import check_fresh, write_card
+from lab.stock import Trained
+from lab.synthetic_case import try_case
 from postprocess.artefacts import load_artefacts, save_artefacts
 
 # Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
@@ -63,6 +65,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="", help="what it was trained on, for the model card")
     gaps = "the members were trained on cases that lack sequences too"
     parser.add_argument("--missing-sequences", action="store_true", help=gaps)
+    real = (
+        "prove it on a real case too: a challenge's folder, a scan, or nnU-Net's <case>_0000 file"
+    )
+    parser.add_argument("--prove", type=Path, metavar="CASE", help=real)
     released = "write a model card, and compare with the trained networks in a fresh process"
     parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
@@ -93,15 +99,18 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
         building = Path(scratch) / args.model
         building.mkdir()
-        trained: list[np.ndarray] = []  # what the networks said before they were packed
+        manifest["proof"] = []  # of each source, beside stock nnU-Net
         if args.selection:
             manifest |= pack_selection(args.selection, building, scheme)
         for path, weight in zip(args.sources, weights, strict=True):
             with model_folder(path) as folder:
                 folds = tuple(args.folds or _folds(folder, f"checkpoint_{args.checkpoint}"))
                 source = Source(folder, folds, f"checkpoint_{args.checkpoint}", weight)
-                manifest["members"] += pack_source(source, building, scheme, args)
-                trained += answers_of(folder, folds, source.checkpoint) if args.release else []
+                entries = pack_source(source, building, scheme, args)
+                manifest["members"] += entries
+                write_manifest(building, manifest)
+                trained, home = Trained(folder, folds, source.checkpoint), entries[0]["folder"]
+                manifest["proof"].append(prove(trained, building / MANIFEST, home, args.prove))
         if args.artefact:
             save_artefacts(building, load_artefacts(args.artefact, scheme))
         if args.release:
@@ -109,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
         write_manifest(building, manifest)
         check_members(building / MANIFEST)
         if args.release:
-            check_fresh(building / MANIFEST, trained)
+            check_fresh(building / MANIFEST)
+        print(f"{args.model}: synthetic case: {try_case(building / MANIFEST)}")
         building.rename(target)
     size_mb = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     print(f"{target}: {len(manifest['members'])} members, {size_mb:.1f} MB")

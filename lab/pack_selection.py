@@ -26,6 +26,7 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
     if selection["scheme"] != scheme.name:
         raise SystemExit(f"{path}: of {selection['scheme']}, not {scheme.name}")
     members: list[dict[str, Any]] = []
+    proof: list[dict[str, Any]] = []  # as each was proven when it was packed
     settings: dict[str, dict[str, Any]] = {}
     for name, share in selection["weights"].items():
         candidate = read_candidate(Path(selection["candidates"][name]))
@@ -34,6 +35,10 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
         verify_model(candidate.model / MANIFEST)
         manifest = read_manifest(candidate.model / MANIFEST)
         settings[name] = manifest["settings"]
+        facts = manifest.get("proof", ())
+        proof += [fact | {"folder": f"{name}-{fact['folder']}"} for fact in facts]
+        if not facts:
+            print(f"{name}: not proven beside stock nnU-Net when it was packed")
         for entry in manifest["members"]:
             home = f"{name}-{entry['folder']}"
             if not (building / home).exists():
@@ -46,6 +51,7 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
     told = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
     return {
         "members": members,
+        "proof": proof,
         "settings": next(iter(settings.values())),
         "selection": told | {"gain": own["gain"], "interval": own["interval"]},
     }

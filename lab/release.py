@@ -3,15 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from challenge.scheme import Scheme
-from ensemble.plans import read_plan
-from lab.checkpoints import read_training_checkpoint
+from ensemble.manifest import verify_model
 from lab.fresh import TOLERANCE, answer, difference
 from lab.model_card import NAME, card
 from postprocess.artefacts import load_artefacts
@@ -23,24 +22,12 @@ def write_card(folder: Path, manifest: Mapping[str, Any], scheme: Scheme, data: 
     (folder / NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def answers_of(folder: Path, folds: Sequence[str], checkpoint: str) -> list[np.ndarray]:
-    """Return what each of a source's networks says of a seeded tile, as it was trained."""
-    plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
-    found = []
-    for fold in folds:
-        path = folder / f"fold_{fold}" / f"{checkpoint}.pth"
-        content = read_training_checkpoint(path)
-        plan = read_plan(plans, content["init_args"]["configuration"])
-        found.append(answer(plan, content["network_weights"]))
-    return found
-
-
-def check_fresh(manifest: Path, trained: Sequence[np.ndarray]) -> None:
-    """Load a release in a fresh process, and compare its networks with those that were trained.
+def check_fresh(manifest: Path) -> None:
+    """Load a release in a fresh process, and compare what its networks say there and here.
 
     Raises:
-        SystemExit: it does not load, or a member answers otherwise. Members of a selection were
-            compared when they were packed, so that only loading is checked.
+        SystemExit: it does not load, or a member answers otherwise than in this process, where it
+            was proven beside stock nnU-Net (`lab.proof`).
     """
     done = subprocess.run(
         [sys.executable, "-m", "lab.fresh", str(manifest)], capture_output=True, text=True,
@@ -48,9 +35,9 @@ def check_fresh(manifest: Path, trained: Sequence[np.ndarray]) -> None:
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{manifest}: does not load in a fresh process: {done.stderr[-500:]}")
-    told = [np.array(values) for values in json.loads(done.stdout)]
-    apart = [difference(first, second) for first, second in zip(trained, told, strict=False)]
+    there = [np.array(values) for values in json.loads(done.stdout)]
+    here = [answer(member) for member in verify_model(manifest).members]
+    apart = [difference(first, second) for first, second in zip(here, there, strict=True)]
     if any(not each <= TOLERANCE for each in apart):
-        raise SystemExit(f"{manifest}: members answer otherwise than as trained, by {apart}")
-    worst = f", within {max(apart):.1e} of the trained ones" if apart else ""
-    print(f"{len(told)} members load in a fresh process{worst}")
+        raise SystemExit(f"{manifest}: members answer otherwise in a fresh process, by {apart}")
+    print(f"{len(there)} members load in a fresh process, within {max(apart):.1e} of here")
