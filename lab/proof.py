@@ -92,10 +92,11 @@ def prove(source: Trained, manifest: Path, home: str, case: Path | None) -> dict
     """
     part = part_of(manifest, home)
     record: dict[str, Any] = {"folder": home, "trainer": part.trainer, "judge": STOCK}
-    with plain_copy(replace(source, folds=part.folds)) as plain:
+    configuration = part.model.members[0].plan.configuration
+    with plain_copy(replace(source, folds=part.folds), configuration) as plain:
         try:
-            configuration = part.model.members[0].plan.configuration
             stock = Stock(plain, configuration, part.model.mirroring, part.model.step)
+            record["network_of"] = stock.trainer
             tiles = prove_tiles(plain, part, stock)
         except StockError as error:
             record["not_proven"], stock = str(error), None
@@ -215,7 +216,11 @@ def _answers(
     }
     answers = {}
     for name, (which, backend) in asked.items():
-        logits = logits_of(which, tile, backend)
+        try:
+            logits = logits_of(which, tile, backend)
+        except RuntimeError as error:  # sides that do not halve, more memory than there is
+            shape, why = "x".join(map(str, tile.shape[1:])), str(error).splitlines()[0]
+            raise ProofError(f"{member.name}: does not run on a tile of {shape} ({why})") from error
         answers[name] = Answer(logits, decisions(logits, member.head, scheme))
     return answers
 

@@ -16,7 +16,7 @@ def sentence(record: Mapping[str, Any]) -> str:
             "decided otherwise once rounded to half precision"
         )
     words = [
-        f"proven beside {record['judge']} ({record['trainer']}): of {tile}, "
+        f"proven beside {record['judge']} ({record['network_of']}): of {tile}, "
         f"{_sum('as_trained', folds)} decided otherwise as trained",
         f"{_sum('as_packed', folds)} as packed, by half precision and the default backend",
     ]

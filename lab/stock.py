@@ -5,8 +5,11 @@ files of plain values, and plans that name nothing but its own networks and torc
 """
 
 import contextlib
+import importlib
 import io
 import json
+import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -14,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
 import numpy as np
 import torch
@@ -47,8 +51,11 @@ class Trained:
 
 
 @contextlib.contextmanager
-def plain_copy(source: Trained) -> Iterator[Trained]:
+def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
     """Yield a copy whose checkpoints hold tensors and plain values alone, nothing rounded.
+
+    A trainer of `lab train` is named after its stage and builds nnUNetTrainer's network
+    (lab/recipes/trainers.py); the copy names that one.
 
     Raises:
         What `read_training_checkpoint` raises.
@@ -60,7 +67,9 @@ def plain_copy(source: Trained) -> Iterator[Trained]:
         for fold in source.folds:
             content = read_training_checkpoint(source.checkpoint_of(fold))
             plain = {key: content[key] for key in READ_BY_STOCK if key in content}
-            plain["init_args"] = {"configuration": content["init_args"]["configuration"]}
+            plain["init_args"] = {"configuration": configuration}
+            if _stage_of(source.checkpoint_of(fold).parent) == plain.get("trainer_name", ""):
+                plain["trainer_name"] = "nnUNetTrainer"
             copy.checkpoint_of(fold).parent.mkdir()
             torch.save(plain, copy.checkpoint_of(fold))
         yield copy
@@ -79,17 +88,23 @@ class Stock:
         """
         plans = json.loads((plain.folder / "plans.json").read_text(encoding="utf-8"))
         with _answering(f"{STOCK} cannot build the network"):
-            from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+            from nnunetv2.inference import predict_from_raw_data as stock
             from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
             settings = PlansManager(plans).get_configuration(configuration).configuration
             refuse_foreign_names(settings["architecture"])
-            self._predictor = nnUNetPredictor(
+            self._predictor = stock.nnUNetPredictor(
                 tile_step_size=step, use_mirroring=mirroring, device=torch.device("cpu"),
                 perform_everything_on_device=False, allow_tqdm=False,
             )  # fmt: skip
             folder, name = str(plain.folder), f"{plain.checkpoint}.pth"
-            self._predictor.initialize_from_trained_model_folder(folder, plain.folds, name)
+            with mock.patch.object(stock, "recursive_find_trainer_class_by_name", find_trainer):
+                self._predictor.initialize_from_trained_model_folder(folder, plain.folds, name)
+
+    @property
+    def trainer(self) -> str:
+        """Return the name of the trainer whose network it is."""
+        return str(self._predictor.trainer_name)
 
     def logits(self, number: int, tile: torch.Tensor) -> np.ndarray:
         """Return the logits (channel, z, y, x) of a tile (channel, z, y, x), by fold number."""
@@ -126,6 +141,40 @@ class Stock:
             return read_volume(written, np.uint8).array
 
 
+def find_trainer(name: str) -> type:
+    """Return the trainer that stock would find by its name, importing no other module of stock's.
+
+    Stock imports one module after the other until one has the name; some of them need what may not
+    be there (torchvision, on a processor build of torch), and nothing behind them is found. Where
+    stock ships no such trainer, the folders of `nnUNet_extTrainer` are searched, by stock, and then
+    our own trainers.
+
+    Raises:
+        StockError: there is none.
+    """
+    import nnunetv2
+    from nnunetv2.paths import nnUNet_extTrainer
+    from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
+
+    root = Path(nnunetv2.__path__[0])
+    defines = re.compile(rf"^(class )?{re.escape(name)}\b", re.MULTILINE)
+    for path in sorted((root / "training" / "nnUNetTrainer").rglob("*.py")):
+        if defines.search(path.read_text(encoding="utf-8")):
+            module = ".".join((root.name, *path.relative_to(root).with_suffix("").parts))
+            return cast(type, getattr(importlib.import_module(module), name))
+    for folder in filter(None, (nnUNet_extTrainer.get() or "").split(os.pathsep)):
+        found = recursive_find_python_class(
+            folder, name, None, base_folder=folder, cleanup_imports_from_base_folder=True
+        )
+        if found is not None:
+            return cast(type, found)
+    from lab.recipes import trainers
+
+    if name in vars(trainers):
+        return cast(type, vars(trainers)[name])
+    raise StockError(f"{STOCK} ships no trainer {name}")
+
+
 def refuse_foreign_names(architecture: Mapping[str, Any]) -> None:
     """Raise StockError where a network is not nnU-Net's own, or an operation not torch's."""
     network, arguments = architecture["network_class_name"], architecture["arch_kwargs"]
@@ -133,6 +182,13 @@ def refuse_foreign_names(architecture: Mapping[str, Any]) -> None:
     for name, home in [(network, NETWORKS), *((name, OPERATIONS) for name in operations)]:
         if name is not None and not str(name).startswith(home):
             raise StockError(f"plans.json: {name} is not of {home.rstrip('.')}, so not imported")
+
+
+def _stage_of(fold: Path) -> str | None:
+    path = fold / "provenance.json"
+    if not path.is_file():
+        return None
+    return str(json.loads(path.read_text(encoding="utf-8")).get("stage"))
 
 
 @contextlib.contextmanager
