@@ -1,39 +1,29 @@
-"""What networks say of one seeded tile: before packing, and after it in a fresh process.
+"""What networks say of one seeded tile, in a fresh process and in the one that packed them.
 
 `python -m lab.fresh MODEL/MANIFEST.json` prints each member's answer as JSON. A release whose
-members answer otherwise than the networks that were trained is refused.
+members answer otherwise there is refused.
 """
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from ensemble.backends import REFERENCE
 from ensemble.engine import half_patch
-from ensemble.manifest import verify_model
-from ensemble.network import build_network, fill_network, open_checkpoint, plain_key
-from ensemble.plans import Plan
+from ensemble.manifest import Member, verify_model
+from lab.tile import SEED, draw_tile, logits_of
 
 SAMPLES = 500
-# Half precision rounds weights by 1 in 2,000; through thirty layers logits move by less than this
-# share of their standard deviation.
-TOLERANCE = 0.05
+# The same weights by the same program: no more than sums in another order.
+TOLERANCE = 1e-3
 
 
-def answer(plan: Plan, weights: Mapping[str, torch.Tensor]) -> np.ndarray:
-    """Return some of a network's logits of a seeded tile of half its patch."""
-    plain = {plain_key(key): value for key, value in weights.items()}
-    heads = [value for key, value in plain.items() if ".seg_layers." in f".{key}"]
-    stem = next(value for value in plain.values() if value.dim() == 5)
-    network = build_network(plan, stem.shape[1], heads[-1].shape[0])
-    fill_network(network, plain)
-    generator = torch.Generator().manual_seed(0)
-    tile = torch.randn((1, stem.shape[1], *half_patch(plan)), generator=generator)
-    with torch.inference_mode():
-        logits = network(tile).flatten().numpy()
+def answer(member: Member) -> np.ndarray:
+    """Return some of a member's logits of a seeded tile of half its patch."""
+    tile = draw_tile(member.plan, len(member.sequences), half_patch(member.plan), SEED)
+    logits = logits_of(member, tile, REFERENCE).flatten()
     return np.asarray(logits[:: max(1, len(logits) // SAMPLES)][:SAMPLES])
 
 
@@ -45,8 +35,7 @@ def difference(first: np.ndarray, second: np.ndarray) -> float:
 def main(argv: list[str]) -> int:
     """Print every member's answer."""
     members = verify_model(Path(argv[0])).members
-    told = [answer(m.plan, open_checkpoint(m.checkpoint)["network_weights"]) for m in members]
-    print(json.dumps([values.tolist() for values in told]))
+    print(json.dumps([answer(member).tolist() for member in members]))
     return 0
 
 

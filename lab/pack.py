@@ -14,8 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from challenge.folders import is_hidden
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme, answer_fault
@@ -30,7 +28,10 @@ from ensemble.network import build_network, load_network
 from lab.given_names import one_each
 from lab.pack_selection import pack_selection
 from lab.pack_source import Source, pack_source
+from lab.proof import prove
 from lab.release import check_fresh, write_card
+from lab.stock import Trained
+from lab.synthetic_case import try_case
 from lab.trained_folder import CHECKPOINTS, PackError, folds_of, naming, trained_folder
 from lab.trained_network import Accepted
 from postprocess.artefacts import load_artefacts, save_artefacts
@@ -75,6 +76,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--orientation", metavar="CODE", help=turned)
     cases = "nnU-Net raw folder of the training, whose images' axes are recorded"
     parser.add_argument("--cohort", type=Path, metavar="DIR", help=cases)
+    real = (
+        "prove it on a real case too: a challenge's folder, a scan, or nnU-Net's <case>_0000 file"
+    )
+    parser.add_argument("--prove", type=Path, metavar="CASE", help=real)
     released = "write a model card, and compare with the trained networks in a fresh process"
     parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
@@ -93,11 +98,11 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
         building = Path(scratch) / args.model
         building.mkdir()
-        trained: list[np.ndarray] = []  # what the networks said before they were packed
+        manifest["proof"] = []  # of each source, beside stock nnU-Net
         if args.selection:
             manifest |= pack_selection(args.selection, building, scheme)
         else:
-            trained = pack_sources(args, building, scheme, manifest["members"])
+            pack_sources(args, building, scheme, manifest)
         if args.artefact:
             save_artefacts(building, load_artefacts(args.artefact, scheme))
         if args.release:
@@ -106,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
         with unplaced(building, args.selection or ", ".join(map(str, args.sources))):
             check_members(building / MANIFEST)
             if args.release:
-                check_fresh(building / MANIFEST, trained)
+                check_fresh(building / MANIFEST)
+            print(f"{args.model}: synthetic case: {try_case(building / MANIFEST)}")
         building.rename(target)
     size_mb = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     print(f"{target}: {len(manifest['members'])} members, {size_mb:.1f} MB")
@@ -157,29 +163,32 @@ def empty_manifest(args: argparse.Namespace, scheme: Scheme) -> dict[str, Any]:
 
 
 def pack_sources(
-    args: argparse.Namespace, building: Path, scheme: Scheme, members: list[dict[str, Any]]
-) -> list[np.ndarray]:
-    """Pack every source; add to the members, return the trained networks' answers for a release."""
+    args: argparse.Namespace, building: Path, scheme: Scheme, manifest: dict[str, Any]
+) -> None:
+    """Pack every source and prove it; add its members and its proof to the manifest."""
     count = len(args.sources)
     weights = args.weight or [1.0] * count
     labels = one_each(args.labels, count, "--labels")
     channels = one_each(args.channels, count, "--channels")
     accepted = Accepted(args.configuration, args.foreign_trainer)
-    answers: list[np.ndarray] = []
     for path, weight, named, order in zip(args.sources, weights, labels, channels, strict=True):
-        with trained_folder(path, args.configuration) as folder, naming(folder):
-            checkpoint = f"checkpoint_{args.checkpoint}"
-            folds = tuple(folds_of(folder, checkpoint, args.folds))
-            source = Source(
-                folder, folds, checkpoint, weight, named, order, args.mirroring, accepted,
-                args.orientation, args.cohort,
-            )  # fmt: skip
-            number = sum(1 for _ in building.iterdir())
-            home = building / (f"{folder.title}-{number}" if number else folder.title)
-            entries, said = pack_source(source, home, scheme, args.release)
-            members += entries
-            answers += said
-    return answers
+        with trained_folder(path, args.configuration) as folder:
+            with naming(folder):
+                checkpoint = f"checkpoint_{args.checkpoint}"
+                folds = tuple(folds_of(folder, checkpoint, args.folds))
+                source = Source(
+                    folder, folds, checkpoint, weight, named, order, args.mirroring, accepted,
+                    args.orientation, args.cohort,
+                )  # fmt: skip
+                number = sum(path.is_dir() for path in building.iterdir())
+                home = building / (f"{folder.title}-{number}" if number else folder.title)
+                manifest["members"] += pack_source(source, home, scheme)
+            write_manifest(building, manifest)
+            with unplaced(building, ", ".join(map(str, args.sources))):
+                verify_model(building / MANIFEST)
+            with unplaced(building, folder.name):
+                trained = Trained(folder.path, folds, checkpoint)
+                manifest["proof"].append(prove(trained, building / MANIFEST, home.name, args.prove))
 
 
 def given_answers(text: str | None, scheme: Scheme) -> list[str]:

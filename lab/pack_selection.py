@@ -29,7 +29,7 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
     try:
         if selection["scheme"] != scheme.name:
             raise PackError(f"{path}: of {selection['scheme']}, not {scheme.name}")
-        members, settings = _members(selection, building)
+        members, proof, settings = _members(selection, building)
         way = selection["ways"][selection["ships"]]
         judged = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
         judged |= {"gain": way["gain"], "interval": way["interval"]}
@@ -38,15 +38,17 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
         raise PackError(f"{path}: candidates were judged with settings that differ: {settings}")
     return {
-        "members": members, "settings": next(iter(settings.values())), "selection": judged,
+        "members": members, "proof": proof, "settings": next(iter(settings.values())),
+        "selection": judged,
     }  # fmt: skip
 
 
 def _members(
     selection: dict[str, Any], building: Path
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Copy the candidates' networks; return all members, and each candidate's settings."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
+    """Copy the candidates' networks; return members, proofs, and each candidate's settings."""
     members: list[dict[str, Any]] = []
+    proof: list[dict[str, Any]] = []  # as each was proven when it was packed
     settings: dict[str, Any] = {}
     for name, share in selection["weights"].items():
         candidate = read_candidate(Path(selection["candidates"][name]))
@@ -55,10 +57,14 @@ def _members(
         verify_model(candidate.model / MANIFEST)
         manifest = read_manifest(candidate.model / MANIFEST)
         settings[name] = manifest["settings"]
+        facts = manifest.get("proof", ())
+        proof += [fact | {"folder": f"{name}-{fact['folder']}"} for fact in facts]
+        if not facts:
+            print(f"{name}: not proven beside stock nnU-Net when it was packed")
         for entry in manifest["members"]:
             home = f"{name}-{entry['folder']}"
             if not (building / home).exists():
                 shutil.copytree(candidate.model / entry["folder"], building / home)
             weight = round(share / len(manifest["members"]), 6)
             members.append(entry | {"folder": home, "group": name, "weight": weight})
-    return members, settings
+    return members, proof, settings

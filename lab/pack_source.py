@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from challenge.scheme import Scheme
 from ensemble.manifest import sha256_of
 from lab.checkpoints import slim_checkpoint
-from lab.fresh import answer
 from lab.trained_channels import Channels, channels_of, named_dataset
 from lab.trained_folder import PackError, TrainedFolder, read_object
 from lab.trained_network import (
@@ -46,12 +44,8 @@ class Source:
     cohort: Path | None = None  # raw folder of the training
 
 
-def pack_source(
-    source: Source, home: Path, scheme: Scheme, is_release: bool = False
-) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    """Write one source's slim files into a folder of the model.
-
-    Returns its manifest entries and, for a release, what each network says of a seeded tile.
+def pack_source(source: Source, home: Path, scheme: Scheme) -> list[dict[str, Any]]:
+    """Write one source's slim files into a folder of the model; return its manifest entries.
 
     Raises:
         Refusal: something of the source cannot be followed.
@@ -60,7 +54,7 @@ def pack_source(
     channels = channels_of(folder, scheme, source.labels, source.channels)
     axes = training_axes(folder.plans, folder.dataset, source.orientation, source.cohort)
     home.mkdir()
-    entries, answers = [], []
+    entries = []
     for fold in source.folds:
         trained = open_fold(folder, fold, source.checkpoint, source.accepted)
         _check_channels(trained, channels, folder)
@@ -71,12 +65,10 @@ def pack_source(
                             "those of the folds before it")  # fmt: skip
         plans = built
         entries.append(_pack_fold(trained, home, source, channels) | axes)
-        if is_release:
-            answers.append(answer(trained.plan, trained.content["network_weights"]))
     _write_object(home / "plans.json", plans or folder.plans)
     dataset = named_dataset(folder.dataset, channels, bool(source.channels))
     _write_object(home / "dataset.json", dataset)
-    return entries, answers
+    return entries
 
 
 def recipe_of(fold: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
-from lab.fresh import TOLERANCE, difference
+from ensemble.manifest import verify_model
+from lab.fresh import TOLERANCE, answer, difference
 from lab.model_card import NAME, card
 from postprocess.artefacts import load_artefacts
 
@@ -26,12 +27,12 @@ def write_card(folder: Path, manifest: Mapping[str, Any], scheme: Scheme, data: 
     (folder / NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def check_fresh(manifest: Path, trained: Sequence[np.ndarray]) -> None:
-    """Load a release in a fresh process, and compare its networks with those that were trained.
+def check_fresh(manifest: Path) -> None:
+    """Load a release in a fresh process, and compare what its networks say there and here.
 
     Raises:
-        ReleaseError: it does not load, or a member answers otherwise. Members of a selection were
-            compared when they were packed, so that only loading is checked.
+        ReleaseError: it does not load, or a member answers otherwise than in this process, where it
+            was proven beside stock nnU-Net (`lab.proof`).
     """
     done = subprocess.run(
         [sys.executable, "-m", "lab.fresh", str(manifest)], capture_output=True, text=True,
@@ -40,9 +41,9 @@ def check_fresh(manifest: Path, trained: Sequence[np.ndarray]) -> None:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise ReleaseError(f"{manifest}: does not load in a fresh process: {reason}")
-    told = [np.array(values) for values in json.loads(done.stdout)]
-    apart = [difference(first, second) for first, second in zip(trained, told, strict=False)]
+    there = [np.array(values) for values in json.loads(done.stdout)]
+    here = [answer(member) for member in verify_model(manifest).members]
+    apart = [difference(first, second) for first, second in zip(here, there, strict=True)]
     if any(not each <= TOLERANCE for each in apart):
-        raise ReleaseError(f"{manifest}: members answer otherwise than as trained, by {apart}")
-    worst = f", within {max(apart):.1e} of the trained ones" if apart else ""
-    print(f"{len(told)} members load in a fresh process{worst}")
+        raise ReleaseError(f"{manifest}: members answer otherwise in a fresh process, by {apart}")
+    print(f"{len(there)} members load in a fresh process, within {max(apart):.1e} of here")
