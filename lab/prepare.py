@@ -112,15 +112,15 @@ def listed(sources: Sequence[Source]) -> tuple[list[Entry], Faults]:
     """
     entries, faults = [], []
     for source in sources:
-        found = source.layout.find(source.folder)
-        faults += [(source.text, fault) for fault in found.faults]
+        listing = source.layout.find(source.folder)
+        faults += [(source.text, fault) for fault in listing.faults]
         prefix = source.prefix if len(sources) > 1 else ""
-        entries += [Entry(source, case, prefix + case.id) for case in found.cases]
+        entries += [Entry(source, case, prefix + case.id) for case in listing.cases]
     twice = {id for id, times in Counter(entry.id for entry in entries).items() if times > 1}
     for entry in entries:
         if entry.id in twice:
-            told = f"{entry.case.labels}: {entry.id} is the id of several cases"
-            faults.append((entry.source.text, Fault(entry.id, told)))
+            reason = f"{entry.case.labels}: {entry.id} is the id of several cases"
+            faults.append((entry.source.text, Fault(entry.id, reason)))
     if not entries:
         text = ", ".join(source.text for source in sources)
         first = f"; {faults[0][1].reason}" if faults else ""
@@ -157,8 +157,8 @@ def _target(
     for layout in layouts:
         number, wanted = len(SCHEMES[layout.scheme].sequences), scheme.sequences
         if number != len(wanted):
-            told = f"{number} sequences a case, {scheme.name} has {', '.join(wanted)}"
-            raise LayoutError(f"{layout.told}: {told}")
+            sequences = f"{number} sequences a case, {scheme.name} has {', '.join(wanted)}"
+            raise LayoutError(f"{layout.told}: {sequences}")
     values = training_values(layouts, scheme)
     ending = ".nii.gz" if not entries or is_nifti(entries[0].case.images[0]) else ".mha"
     return Target(args.out / args.dataset, ending, values, args.orientation)
@@ -183,8 +183,8 @@ def _say_all(done: Sequence[tuple[Layout, Prepared]], target: Target, scheme: Sc
     notes = [note for _, case in done for note in case.notes]
     for line in _shortened([*absent_lines(done, target.values, scheme), *notes]):
         print(line, file=sys.stderr)
-    if told := axes_line([case for _, case in done]):
-        print(told, file=sys.stderr)
+    if differing := axes_line([case for _, case in done]):
+        print(differing, file=sys.stderr)
 
 
 def _say_faults(faults: Faults, prepared: int, target: Target) -> None:
@@ -194,8 +194,8 @@ def _say_faults(faults: Faults, prepared: int, target: Target) -> None:
         return
     for line in _shortened([fault.reason for _, fault in faults]):
         print(line, file=sys.stderr)
-    told = f"{target.folder}: {prepared} of {total} cases, {len(faults)} left out"
-    print(f"{told}, listed in {SKIPPED}", file=sys.stderr)
+    counts = f"{target.folder}: {prepared} of {total} cases, {len(faults)} left out"
+    print(f"{counts}, listed in {SKIPPED}", file=sys.stderr)
 
 
 def _shortened(lines: Sequence[str]) -> Iterator[str]:
@@ -227,8 +227,8 @@ def _compare(theirs: dict[str, Any], done: Sequence[Prepared], path: Path) -> No
     foreground = np.concatenate([case.foreground for case in done])
     if not foreground.size:
         raise LayoutError(f"{path}: nothing to compare, since no voxel is labelled")
-    own = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done], foreground)
-    for line in compare_fingerprints(own, theirs):
+    ours = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done], foreground)
+    for line in compare_fingerprints(ours, theirs):
         print(line)
 
 

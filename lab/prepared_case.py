@@ -197,6 +197,6 @@ def _write_labels(
 
 def _reason(case: RawCase, error: Exception) -> str:
     """Return what an error says, with a file's name in front."""
-    told = last_line(error)
-    named = any(str(path.parent) in told for path in (*case.images, case.labels))
-    return told if named else f"{case.images[0].parent}: {told}"
+    reason = last_line(error)
+    named = any(str(path.parent) in reason for path in (*case.images, case.labels))
+    return reason if named else f"{case.images[0].parent}: {reason}"

@@ -34,9 +34,9 @@ def absent_lines(done: Done, values: Mapping[str, int], scheme: Scheme) -> Itera
             continue
         within = 0
         for layout, cases in by_layout(done):
-            own = [value for value, label in layout.names.items() if label == name]
-            within += sum(bool({*own} & {*case.voxels}) for case in cases)
-            if not own:
+            in_files = [value for value, label in layout.names.items() if label == name]
+            within += sum(bool({*in_files} & {*case.voxels}) for case in cases)
+            if not in_files:
                 yield (
                     f"{name}: {name_of(layout)} has no such label; what {len(cases)} cases "
                     "show of it is background, or another label, to the network"

@@ -66,10 +66,10 @@ def describe(
     scheme: Scheme, target: Target, sources: Sequence[str], regions: bool
 ) -> dict[str, Any]:
     """Return what of dataset.json is known before any case is read."""
-    own = {"labels": {"background": 0, **target.values}}
+    plain = {"labels": {"background": 0, **target.values}}
     return {
         "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
-        **(nested_regions(target.values, scheme) if regions else own),
+        **(nested_regions(target.values, scheme) if regions else plain),
         "file_ending": target.ending,
         **({"orientation": target.orientation} if target.orientation else {}),
         "prepared_from": sorted(sources),

@@ -116,14 +116,14 @@ def paired_cases(images: str, labels: str | Sequence[str]) -> Lister:
         for id, paths in sorted(masks.items()):
             named = {stem: scans[stem] for stem in (f"{id}_0000", id) if stem in scans}
             seen |= set(named)
-            found = [path for paths in named.values() for path in paths]
-            fault = _fault(id, {sequences[0]: found, LABELS: paths}, [])
-            if not found:
+            matching = [path for paths in named.values() for path in paths]
+            fault = _fault(id, {sequences[0]: matching, LABELS: paths}, [])
+            if not matching:
                 faults.append(Fault(id, f"{paths[0]}: labels without {images}/{id}_0000"))
             elif fault:
                 faults.append(fault)
             else:
-                cases.append(RawCase(id, (found[0],), paths[0]))
+                cases.append(RawCase(id, (matching[0],), paths[0]))
         faults += [
             Fault(
                 stem.removesuffix("_0000"), f"{scans[stem][0]}: a scan without labels", stops=False
@@ -175,18 +175,18 @@ def safe_id(id: str) -> str:
 
 def _fault(id: str, parts: Mapping[str, list[Path]], beside: Sequence[Path]) -> Fault | None:
     """Say what a case lacks or has twice: `parts` are its sequences and its labels."""
-    paths = [path for own in parts.values() for path in own]
+    paths = [path for files in parts.values() for path in files]
     place = paths[0].parent if paths else Path()
-    for part, own in parts.items():
-        if len(own) > 1:
-            places = {path.parent for path in own}
-            listed = ", ".join(p.name if len(places) == 1 else str(p) for p in own)
-            return Fault(id, f"{place}: {len(own)} files are {part} of {id} ({listed})")
+    for part, files in parts.items():
+        if len(files) > 1:
+            places = {path.parent for path in files}
+            listed = ", ".join(p.name if len(places) == 1 else str(p) for p in files)
+            return Fault(id, f"{place}: {len(files)} files are {part} of {id} ({listed})")
     try:
         safe_id(id)
     except LayoutError as error:
         return Fault(id, f"{place}: {error}")
-    lacking = [part for part, own in parts.items() if not own]
+    lacking = [part for part, files in parts.items() if not files]
     if not lacking:
         return None
     names = [path.name for path in (*paths, *beside)]
@@ -216,24 +216,24 @@ def _foreign(
         if path.parent not in ids and path.parent != folder:
             alone[path.parent].append(path.name)
         elif path.parent == folder and not path.name.startswith(tuple(ids[folder]) or "/"):
-            told = "named as no scan and no labels of a case"
+            what = "named as no scan and no labels of a case"
             yield Fault(
-                path.name, f"{path}: {told if path.exists() else 'a link to nothing'}",
+                path.name, f"{path}: {what if path.exists() else 'a link to nothing'}",
                 stops=not path.exists(),
             )  # fmt: skip
     for place, names in sorted(alone.items()):
         listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
-        told = f"{place}: no image is named as one of a case (found {listed})"
-        yield Fault(place.name, told, stops=False)
+        reason = f"{place}: no image is named as one of a case (found {listed})"
+        yield Fault(place.name, reason, stops=False)
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """Return the images of a folder by name without ending; {} where there is no folder."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    stems: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if (match := IMAGE.match(path.name)) and not path.name.startswith("."):
-            found[match["stem"]].append(path)
-    return dict(found)
+            stems[match["stem"]].append(path)
+    return dict(stems)
 
 
 def _child(folder: Path, name: str) -> Path:
