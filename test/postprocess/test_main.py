@@ -448,12 +448,18 @@ def test_an_empty_answer_stays_empty_without_probabilities(place, run, abdomen):
     assert line["voxels_changed"] == {"tumour": {"lost": 0, "gained": 27}}
 
 
-def test_grids_of_two_formats_are_not_compared(place, run, abdomen):
-    (place / "scans" / "0a1b-scan.mha").unlink()
-    files.write_nifti(place / "scans" / "0a1b-scan.nii.gz", files.head())
+def test_grids_of_two_formats_are_compared(place, run, abdomen):
+    scan, elsewhere = place / "scans" / "0a1b-scan.mha", place / "scans" / "0a1b-scan.nii.gz"
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(scan)), str(elsewhere))
+    scan.unlink()
+    code, [line], _ = run("--images", "scans", artefact="panther")
+    assert (code, line["images"]) == (0, ["t1"])
+    assert len(line["remarks"]) == 1  # NIfTI holds a place in single precision
+    assert "0a1b-scan.nii.gz: taken for the grid of 0a1b-scan.mha" in line["remarks"][0]
+    files.write_nifti(elsewhere, files.head())
     code, [line], _ = run("--images", "scans", artefact="panther")
     assert code == 1
-    assert "0a1b-scan.nii.gz: of another format than 0a1b-scan.mha" in line["error"]
+    assert "0a1b-scan.nii.gz: not on the grid of 0a1b-scan.mha" in line["error"]
 
 
 # What cannot work at all
