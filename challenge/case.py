@@ -139,13 +139,15 @@ def read_scan(path: Path) -> Volume:
     array = volume.array
     if not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
-        raise CaseError(f"{path}: {bad} voxels are NaN or infinite")
+        raise CaseError(f"{path}: {bad} voxels are NaN or infinite", Because.NOT_FINITE)
     low, high = float(array.min()), float(array.max())
     if low == high:
-        raise CaseError(f"{path}: constant image, every voxel is {low:g}")
+        what = f"constant image, every voxel is {low:g}"
+        raise CaseError(f"{path}: {what}", Because.CONSTANT)
     if low >= 0 and high < 256 and (values := np.unique(array)).size <= MOST_LABEL_VALUES:
         listed = ", ".join(f"{value:g}" for value in values)
-        raise CaseError(f"{path}: looks like a label map, not a scan (values {listed})")
+        what = f"looks like a label map, not a scan (values {listed})"
+        raise CaseError(f"{path}: {what}", Because.LABEL_MAP)
     return volume
 
 

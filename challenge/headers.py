@@ -33,16 +33,12 @@ NIFTI_ERRORS = (
 READ_ERRORS = (OSError, ValueError, zlib.error)
 # A case's images, as they are stored and as float32: eight times the largest MRI in use.
 MOST_BYTES = 2 * 2**30
-# Bytes before the voxels. DICOM texts of a thousand slices, or extensions of NIfTI, take less.
-LONGEST_HEADER = metaimage.LONGEST_HEADER
 SPACING_MM = (1e-3, 1e3)
 LEAST_VOLUME = 1e-3  # of the axes as unit vectors; 1 where they are at right angles
-LOCAL = ("LOCAL", "Local", "local")  # as ElementDataFile: voxels follow the header
-MOST_AXES = 10  # MetaIO has room for so many
 
 
 class Because(Enum):
-    """Why a file that ITK reads is refused all the same; each is raised by the check it names."""
+    """Why a file that ITK reads is refused all the same, raised below or by challenge.case."""
 
     TOO_LARGE = "memory is asked for by the header's word alone, and one case must not take it all"
     LONG_HEADER = "no scanner writes so much before the voxels, and all of it would be parsed"
@@ -56,6 +52,9 @@ class Because(Enum):
     SPACING = "no scan of a body part: a unit was mistaken, and volumes would be wrong"
     NO_SPACE = "axes that are no numbers or span no volume: no resampling, no distance"
     ELSEWHERE = "a header may name any file of the system, and platforms hand in one file a scan"
+    NOT_FINITE = "ITK reads 0 in NIfTI and NaN in MetaImage, of which every answer becomes NaN"
+    CONSTANT = "an image without contrast shows nothing, and normalisation makes it noise"
+    LABEL_MAP = "a mask in a scan's place is a slip, and any answer to it looks like one"
     FEW_VOXELS = "damaged or cut off: ITK goes on with what lies in memory, without a word"
 
 
@@ -156,8 +155,8 @@ def _nifti_grid(path: Path, header: np.void, size: tuple[int, ...]) -> tuple[Gri
 def _meta_header(path: Path) -> Header:
     fields = metaimage.read_fields(path)
     if fields is None:
-        because = Because.LONG_HEADER if path.stat().st_size >= LONGEST_HEADER else None
-        what = f"no header that ends within {LONGEST_HEADER} bytes"
+        because = Because.LONG_HEADER if path.stat().st_size >= metaimage.LONGEST_HEADER else None
+        what = f"no header that ends within {metaimage.LONGEST_HEADER} bytes"
         raise CaseError(f"{path}: cannot be read as MetaImage ({what})", because)
     try:
         size, stored = _meta_volume(path, fields)
@@ -183,7 +182,7 @@ def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...],
         what = f"colour or vector image ({channels} channels), not a scan"
         raise CaseError(f"{path}: {what}", Because.NOT_GREY)
     axes = fields.number("NDims", 0)
-    if not 0 < axes <= MOST_AXES:
+    if not 0 < axes <= metaimage.MOST_AXES:
         raise CaseError(f"{path}: {axes}-D image, not 3-D", Because.NOT_3D)
     if not any(name in fields.values for name in metaimage.SPACINGS):
         raise CaseError(f"{path}: no {metaimage.SPACINGS[0]}", Because.NO_SPACING)
@@ -198,7 +197,7 @@ def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...],
 
 def _check_meta_voxels(path: Path, fields: metaimage.Fields, expected_bytes: int) -> None:
     """Refuse voxels that are elsewhere, or fewer than the header tells."""
-    if fields.values[metaimage.LAST] not in LOCAL:
+    if fields.values[metaimage.LAST] not in metaimage.LOCAL:
         where = fields.values[metaimage.LAST]
         raise CaseError(f"{path}: its voxels are in another file ({where})", Because.ELSEWHERE)
     held = path.stat().st_size - fields.end
@@ -215,7 +214,7 @@ def _check_start(path: Path, start: float, header_bytes: int) -> None:
     if not start >= header_bytes:
         what = f"voxels from byte {start:g} on, inside the header"
         raise CaseError(f"{path}: {what}", Because.IN_HEADER)
-    if start > LONGEST_HEADER:
+    if start > metaimage.LONGEST_HEADER:
         raise CaseError(f"{path}: voxels from byte {start:g} on", Because.LONG_HEADER)
 
 

@@ -26,12 +26,15 @@ TYPES = {
 FIELD = re.compile(rb"\s*+([^=:\r\n]*+)([^=:]*+)[=:][=: \t]*+([^\n]*+)(?:\n|\Z)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 LAST = "ElementDataFile"
+LOCAL = ("LOCAL", "Local", "local")  # its value where voxels follow the header
+MOST_AXES = 10  # MetaIO has room for so many
 SPACINGS = ("ElementSpacing", "ElementSize")  # the first one counts
 MATRICES = ("TransformMatrix", "Rotation", "Orientation")
 PLACING = (  # each name under which MetaIO takes spacing or place
     *SPACINGS, "Offset", "Position", "Origin", "ImagePosition",
     *MATRICES,
 )  # fmt: skip
+# Bytes before the voxels. DICOM texts of a thousand slices, or extensions of NIfTI, take less.
 LONGEST_HEADER = 4 * 2**20
 LONGEST_WORD = 32  # bytes of a voxel that is written as text
 FROM_THE_END = -1  # as a HeaderSize: voxels are the last bytes of the file

@@ -92,6 +92,7 @@ def run_case(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenSh
         "output": str(path),
         "images": list(found.images),
         "probabilities": str(found.probabilities) if found.probabilities else None,
+        "remarks": list(observed.case.remarks),
         **{key: record[key] for key in ("cluster", "distance", "fallback")},
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],

@@ -38,12 +38,12 @@ def observe(found: LabelMap, scheme: Scheme) -> Observed:
         CaseError: a file is unreadable, or is not what its place says; the message names it.
     """
     volume = read_labels(found.path, scheme)
-    images = {}
+    images, remarks = {}, list(volume.remarks)
     for sequence, path in found.images.items():
         scan = read_scan(path)
-        check_same_grid(scan, volume, path, found.path)
+        remarks += [*scan.remarks, *check_same_grid(scan, volume, path, found.path)]
         images[sequence] = scan.array
-    case = Case(found.id, images, volume.spacing_mm)
+    case = Case(found.id, images, volume.spacing_mm, tuple(remarks), found.path)
     if found.probabilities is None:
         return Observed(case, volume.array, scheme)
     probabilities, head = read_probabilities(found.probabilities, volume.array.shape, scheme)

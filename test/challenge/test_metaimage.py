@@ -129,6 +129,17 @@ def test_every_type_has_the_bytes_that_metaio_gives_it(
     assert agree(stored.placed(tmp_path / "a.mha", content))
 
 
+def test_stock_nnunet_takes_a_fourth_axis_of_one_for_one_sequence(tmp_path: Path) -> None:
+    from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
+
+    content = stored.metaimage(ARRAY, READ["a fourth axis of one"])
+    path = stored.placed(tmp_path / "a.mha", content)
+    images, properties = SimpleITKIO().read_images((str(path),))
+    volume = read_volume(path, np.float32)
+    np.testing.assert_array_equal(volume.array, images[0])
+    assert list(volume.spacing_mm) == list(properties["spacing"])
+
+
 def test_what_simpleitk_wrote_with_a_text_of_two_lines(tmp_path: Path) -> None:
     image = SimpleITK.GetImageFromArray(ARRAY)
     image.SetSpacing((1.2, 1.2, 3))

@@ -158,6 +158,17 @@ def test_every_type_in_both_byte_orders(tmp_path: Path, kind: str, order: str) -
     assert agree(stored.placed(tmp_path / "a.nii", stored.nifti(stored.voxels(kind), order)))
 
 
+@pytest.mark.parametrize("name", ["micrometres", "a slope", "a fourth axis of one", "neither form"])
+def test_stock_nnunet_takes_the_same_values_and_spacing(tmp_path: Path, name: str) -> None:
+    from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
+
+    path = stored.placed(tmp_path / "a.nii.gz", stored.nifti(stored.voxels(), **READ[name]))
+    images, properties = SimpleITKIO().read_images((str(path),))
+    volume = read_volume(path, np.float32)
+    np.testing.assert_array_equal(volume.array, images[0])
+    assert list(volume.spacing_mm) == list(properties["spacing"])
+
+
 ITK_REFUSES = {
     "NIfTI-2": {"second": True},
     "sheared axes alone": {"qform_code": 0, "srow_x": [1, 0.25, 0, 10]},
