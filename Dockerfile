@@ -17,7 +17,8 @@ WORKDIR /build
 COPY requirements.txt requirements-cuda12.txt requirements-cuda13.txt requirements.lock ./
 
 # TORCH=cuda12 (default) or cuda13: requirements.txt with its two torch lines replaced. TORCH=cpu: PyTorch's CPU build,
-# which its own index has and PyPI has not. The lock tells what the files of these versions hash to.
+# which its own index has and PyPI has not. The lock tells what the files of these versions hash to. No variant may need
+# more CUDA than BraTS's machines have (challenge/limits.env; test/challenge/test_limits.py sees to it).
 ARG TORCH=cuda12
 RUN case "$TORCH" in \
       cuda12|cuda13) grep -vE '^torch(vision)?==' requirements.txt > wanted.txt \

@@ -5,11 +5,13 @@
 # DIST (folder, default dist), COMPRESS (default gzip; pigz is faster where there is one). GNU tar is needed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=contracts.sh
+. ./contracts.sh
 docker=${DOCKER:-docker}
 image=${IMAGE:-$(./build.sh --name)}
 dist=${DIST:-dist}
 compress=${COMPRESS:-gzip}
-limit=10000000000 # grand-challenge takes no larger image
+limit=$GRAND_CHALLENGE_IMAGE_BYTES # grand-challenge takes no larger image
 fail() { echo "export: $*" >&2; exit 1; }
 
 if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)(-invoke)?$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
@@ -28,6 +30,7 @@ method=$(inspect '{{index .Config.Labels "org.grand-challenge.api-method"}}')
 version=$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')
 revision=$(inspect '{{index .Config.Labels "org.opencontainers.image.revision"}}')
 entrypoint=$(inspect '{{json .Config.Entrypoint}}')
+cuda=$(in_image -c 'import torch; print(torch.version.cuda or "none")')
 
 mkdir -p "$dist"
 release=podium-$version-$revision
@@ -60,6 +63,16 @@ sys.exit(0 if manifests else "export: the weights archive holds no MANIFEST.json
 ' <"$weights_file.part"
 mv "$weights_file.part" "$weights_file"
 
+# mark COMMAND...: ticked where the command agrees
+mark() { if "$@"; then echo "[x]"; else echo "[ ]"; fi; }
+if [ "$method" = exec ]; then
+  this=grand-challenge other="./build.sh --invoke makes the other image"
+  synapse="this image is called so"
+else
+  this=grand-challenge-invoke other="./build.sh makes the other image"
+  synapse="NOT this image, which would wait for calls: ./build.sh, and export that one"
+fi
+
 size() { echo "$(($(stat -c %s "$1") / 1000000)) MB"; }
 echo
 (cd "$dist" && sha256sum "$(basename "$image_file")" "$(basename "$weights_file")") | tee "$dist/$release$called.sha256"
@@ -82,6 +95,8 @@ before either submission
   [ ] the weights are the ones meant: weights/*/MANIFEST.json
 
 grand-challenge (PANTHER)
+  [ ] the phase takes images labelled $method (else $other);
+      $(contract "$this")
   [ ] Algorithm > Containers: upload $(basename "$image_file"); wait for "active"
       (an image or model whose sha256 was uploaded before is refused)
   [ ] Algorithm > Models: upload $(basename "$weights_file") (unpacked to /opt/ml/model; it wins over the image's own)
@@ -90,6 +105,11 @@ grand-challenge (PANTHER)
   [ ] submit to the phase: an upload alone submits nothing, and the closed phase takes one submission a team
 
 Synapse (BraTS) and the BrainLesion orchestrator
+  Synapse: $(contract synapse)
+  orchestrator: $(contract orchestrator)
+  $(mark [ "$method" = exec ]) $synapse
+  $(mark cuda_fits "$cuda") CUDA of this image: $cuda, at most $BRATS_MOST_CUDA (else TORCH=cuda12 ./build.sh)
+  [ ] $(writable_output)
   [ ] the weights must be in the image: neither mounts any
   [ ] docker load; docker tag $image <Synapse registry>/<project>/podium:$version; docker push
   [ ] the platform calls the image without arguments: -v IN:/input -v OUT:/output --network none; run it just so

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.label_file import write_labels
-from challenge.platforms import SOCKETS, TIME_LIMIT_S, InputError, find_cases
+from challenge.limits import TIME_LIMIT_S, in_words
+from challenge.platforms import SOCKETS, InputError, find_cases
 from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
@@ -132,7 +133,9 @@ class Desk:
         try:
             check_paths(args)
             found = find_cases(args.input)
-            log.info("platform=%s cases=%d", found.platform, len(found.cases) + len(found.faults))
+            limit_s = args.time_limit or TIME_LIMIT_S[found.platform]
+            number, limit = len(found.cases) + len(found.faults), in_words(limit_s)
+            log.info("platform=%s cases=%d limit=%s", found.platform, number, limit)
             chosen, faults = match_models(
                 found, find_manifests(args.weights), args.model, args.missing_sequences
             )
@@ -145,7 +148,6 @@ class Desk:
         for id, fault in faults.items():
             log.error("case=%s failed: %s", id, fault)
         outcomes: dict[str, Outcome] = {id: {"error": fault} for id, fault in faults.items()}
-        limit_s = args.time_limit or TIME_LIMIT_S[found.platform]
         budget = Budget(limit_s - (time.monotonic() - began))
         run_cases(jobs, outcomes, engine, Turns(budget, len(jobs)), args)
         try:

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from challenge.limits import DEFAULT_TIME
 from challenge.refusal import Refusal
 from challenge.server import PORT
 
@@ -37,7 +38,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--backend", default="auto", metavar="NAME", help="what runs networks; default: measured")
     add("--time-limit", type=seconds, metavar="SECONDS",
-        help="for the whole folder; default: the platform's")  # fmt: skip
+        help=f"for the whole folder; default: {DEFAULT_TIME}")  # fmt: skip
     gaps = "run cases that lack sequences, or let them fail; default: as each model's manifest says"
     add("--missing-sequences", action=argparse.BooleanOptionalAction, help=gaps)
     add("--record", type=Path, metavar="FILE", help="write a JSON run record")
@@ -64,10 +65,23 @@ def check_paths(args: argparse.Namespace) -> None:
         UsageError: saying which.
     """
     if not args.output.is_dir():
-        raise UsageError(f"{args.output}: no such output folder")
+        mount = f"for a container also mount it, `-v DIR:{args.output}`"
+        raise UsageError(f"{args.output}: no such output folder; make it first, {mount}")
     if not os.access(args.output, os.W_OK | os.X_OK):
-        raise UsageError(f"{args.output}: the output folder is not writable")
+        raise UsageError(f"{args.output}: the output folder is not writable{_remedy(args.output)}")
     if args.record and args.record.resolve().is_relative_to(args.output.resolve()):
         raise UsageError(f"{args.record}: the record must lie outside the output folder")
     if args.record and not args.record.resolve().parent.is_dir():
         raise UsageError(f"{args.record}: no such folder for the record")
+
+
+def _remedy(output: Path) -> str:
+    """Say why a folder cannot be written to, and what to do."""
+    if os.statvfs(output).f_flag & os.ST_RDONLY:
+        return f", it is mounted read-only; mount it so that it can be, `-v DIR:{output}:rw`"
+    facts, uid = output.stat(), os.getuid()
+    return (
+        f" by uid {uid}, it belongs to uid {facts.st_uid} with mode {facts.st_mode & 0o777:o}; "
+        f"make it yourself before the container starts (one that Docker makes belongs to root) "
+        f"and `chmod a+rwx` it, or run as its owner, `docker run --user {facts.st_uid}`"
+    )

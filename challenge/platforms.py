@@ -50,9 +50,6 @@ def _panther_socket(slug: str, sequence: str) -> Socket:
     return Socket(slug, sequence, f"panther-{sequence}", Path("images", slug), output)
 
 
-# Seconds for a folder: 20 minutes for grand-challenge's one case, 8 hours for all of BraTS's.
-TIME_LIMIT_S = {"grand-challenge": 20 * 60.0, "brats-folder": 8 * 3600.0}
-
 SOCKETS = {
     socket.slug: socket
     for socket in (

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from challenge.scheme import Scheme
+from ensemble.manifest import ACCEPTS_MISSING
 from postprocess.artefacts import Artefacts
 
 NAME = "MODEL_CARD.md"
@@ -40,6 +41,8 @@ def card(
         )
     mirrored = "averaged over flips" if manifest["settings"]["mirroring"] else "without flips"
     yield f"\nTiles overlap by step {manifest['settings']['step']:g}, {mirrored}.\n"
+    accepts = any(manifest["settings"].get(key) for key in ACCEPTS_MISSING)
+    yield f"A case that lacks sequences is {'run, each as zeros' if accepts else 'refused'}.\n"
     yield "## Numbers\n"
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)

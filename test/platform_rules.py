@@ -15,8 +15,10 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-# The last two groups of digits of a case, as Synapse's validators of 2025 and 2026 find it.
-SYNAPSE_NAME = re.compile(r"(\d{4,5}(?:-\d{1,3})?)\.nii\.gz$")
+# The last two groups of digits of a case, as Synapse's validators of 2025 and 2026 find it. GoAT's
+# hidden folders end in three digits: no number of digits is asked for.
+SYNAPSE_NAME = re.compile(r"(\d+(?:-\d+)?)\.nii\.gz$")
+SCAN = re.compile(r"(.+)[-_](?:t1c|t1n|t2f|t2w)(\.nii\.gz)$")
 PANCREAS = Path("images", "pancreatic-tumor-segmentation")
 DECLARED = {0, 1}  # the segments of that socket
 SEGMENT_TYPES = {SimpleITK.sitkUInt8, SimpleITK.sitkInt8}
@@ -49,9 +51,11 @@ def grand_challenge(source: Path, output: Path) -> Iterator[str]:
 
 def synapse(source: Path, output: Path) -> Iterator[str]:
     """Flat NIfTI files, one a known case, 3-D, whole numbers, on the grid of the case's scan."""
-    scans = {SYNAPSE_NAME.search(f"{p.name[: -len('-t1c.nii.gz')]}.nii.gz"): p
-             for p in source.rglob("*-t1c.nii.gz")}  # fmt: skip
-    known = {match[1]: path for match, path in scans.items() if match}
+    known: dict[str, Path] = {}
+    for path in sorted(source.rglob("*.nii.gz")):  # t1c first, but a case may lack it
+        scan = SCAN.match(path.name)
+        if scan and (match := SYNAPSE_NAME.search(scan[1] + scan[2])):
+            known.setdefault(match[1], path)
     seen: dict[str, str] = {}
     for path in sorted(output.rglob("*")):
         match = SYNAPSE_NAME.search(path.name)

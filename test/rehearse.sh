@@ -8,12 +8,14 @@
 #           images/<socket>/*.mha; default: the sample cases under test/input
 #
 # From the environment: DOCKER (docker, podman, or none: the program as a process, contained as far as this machine lets
-# it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all, MEMORY_GIB (default 8),
-# TIME_LIMIT_S (default 1200, of one call), PYTHON (for `none` and `orchestrator`: with requirements.txt and
-# test/requirements.txt installed).
-# Exit code 0 only if every line of the checklist is ticked.
+# it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all, MEMORY_GIB (default 8,
+# of grand-challenge's sandbox), TIME_LIMIT_S (of one call; default: the platform's, from challenge/limits.env), PYTHON
+# (for `none` and `orchestrator`: with requirements.txt and test/requirements.txt installed).
+# Exit code 0 only if every line of the checklist is ticked, but for those with [-], which cannot be tried here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=contracts.sh
+. ./contracts.sh
 all=(grand-challenge grand-challenge-invoke synapse orchestrator)
 platforms=("${all[@]}")
 if [ $# -gt 0 ] && [[ " ${all[*]} " == *" $1 "* ]]; then
@@ -27,7 +29,6 @@ docker=${DOCKER:-docker}
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || command -v python3)}
 memory_gib=${MEMORY_GIB:-8}
 memory_bytes=$((memory_gib * 1024 * 1024 * 1024))
-limit_s=${TIME_LIMIT_S:-1200}
 foreign=4242 # a uid that no image and no machine knows
 
 scratch=$(mktemp -d)
@@ -205,8 +206,8 @@ answers() { # answers STATUS METHOD PATH
   [[ $said == $1* ]]
 }
 
-healthy() { # within the 300 s that the platform gives start and loading together
-  local until=$((SECONDS + 300)) said
+healthy() { # within what the platform gives start and loading together
+  local until=$((SECONDS + GRAND_CHALLENGE_HEALTH_S)) said
   while [ $SECONDS -lt $until ]; do
     if said=$(answers 200 GET /health 2>/dev/null); then echo "$said"; return; fi
     sleep 0.3
@@ -258,7 +259,7 @@ grand_challenge_invoke() {
     failed=1
     return
   fi
-  tick "start and health within 300 s" healthy
+  tick "start and health within $GRAND_CHALLENGE_HEALTH_S s" healthy
   for each in $(gc_cases); do
     stage "$each" socket
     empty "$scratch/in"
@@ -276,17 +277,42 @@ grand_challenge_invoke() {
 
 # ---- Synapse and the BrainLesion orchestrator ----
 
-synapse_call() { # as the queue of 2025 calls it: the image's own user, /input read-only, no argument
+run_as_synapse() { # run_as_synapse OUTPUT: the image's own user, /input read-only, no argument
   if [ "$docker" = none ]; then
-    run_sandboxed - "$brats" "$scratch/out" >"$scratch/stdout"
+    run_sandboxed - "$brats" "$1"
   else
     timeout --kill-after 5 "$limit_s" "$docker" run --rm --network none ${GPUS:+--gpus "$GPUS"} \
-      -v "$brats:/input:ro" -v "$scratch/out:/output:rw" --memory 16g --shm-size 4g "$image" >"$scratch/stdout"
+      -v "$brats:/input:ro" -v "$1:/output:rw" --memory "$BRATS_MEMORY" --shm-size "$BRATS_SHM" "$image"
   fi
+}
+
+synapse_call() {
+  run_as_synapse "$scratch/out" >"$scratch/stdout"
   tail -n 1 "$scratch/stdout"
 }
 
+cuda_of_image() {
+  local version
+  version=$(in_image -c 'import torch; print(torch.version.cuda or "none")') || return 1
+  echo "CUDA $version"
+  cuda_fits "$version"
+}
+
+refused_output() { # an /output that the program's user may not write to: exit code 2, and what to do is said
+  local code=0
+  mkdir -m 555 "$scratch/theirs"
+  run_as_synapse "$scratch/theirs" >"$scratch/stdout" 2>"$scratch/said" || code=$?
+  echo "exit code $code: $(tail -n 1 "$scratch/said")"
+  [ "$code" = 2 ] && grep -q 'not writable by uid .*chmod a+rwx' "$scratch/said"
+}
+
 synapse() {
+  tick "CUDA at most $BRATS_MOST_CUDA" cuda_of_image
+  if [ "$docker" = none ] && [ "$(id -u)" = 0 ] && [[ " ${contained[*]} " != *" uid $foreign "* ]]; then
+    checklist+=("  [-] not tried: an /output that may not be written to, since root writes anywhere")
+  else
+    tick "an /output that may not be written to" refused_output
+  fi
   fresh_output
   tick "$(basename "$brats"), called" synapse_call
   tick "$(basename "$brats"), accepted" accepted synapse brats "$brats" "$scratch/out"
@@ -324,7 +350,12 @@ else
   how="$("$docker" --version), $image"
 fi
 for platform in "${platforms[@]}"; do
-  checklist+=("" "$platform")
+  case $platform in
+    grand-challenge*) limit_s=${TIME_LIMIT_S:-$GRAND_CHALLENGE_TIME_S} ;;
+    *)                limit_s=${TIME_LIMIT_S:-$BRATS_TIME_S} ;;
+  esac
+  checklist+=("" "$platform: $(contract "$platform")")
+  [ "$platform" != synapse ] || checklist+=("  to see to there: $(writable_output)")
   echo "== $platform"
   "${platform//-/_}"
 done

@@ -82,7 +82,9 @@ def test_a_brats_folder(tmp_path: Path, run: Callable[..., int], capfd: pytest.C
     assert record["platform"] == "brats-folder"
     assert list(record["cases"]) == GLI
     assert len(record["models"]["gli"]) == 3
-    assert "3 of 3 cases written" in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert "platform=brats-folder cases=3 limit=12 h" in out
+    assert "3 of 3 cases written" in out
 
 
 def test_a_limit_that_is_over_still_gives_valid_files_and_says_so(

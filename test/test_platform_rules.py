@@ -52,6 +52,15 @@ def test_a_good_panther_output_passes(panther: Path) -> None:
     assert faults("grand-challenge", panther) == []
 
 
+@pytest.mark.parametrize("id", ["BraTS-GoAT-00217", "BraTS-GoAT-217", "BraTS-GLI-123456-1"])
+def test_a_name_may_have_any_number_of_digits(tmp_path: Path, id: str) -> None:
+    files.write_brats_case(tmp_path / "in" / id, id, sequences=("t1n", "t2f"))  # and lack t1c
+    files.write_nifti(tmp_path / "out" / f"{id}.nii.gz", (files.head() > 400).astype(np.uint8))
+    assert faults("synapse", tmp_path) == []
+    (tmp_path / "out" / f"{id}.nii.gz").unlink()
+    assert faults("synapse", tmp_path) == [f"case {id.split('-', 2)[2]} is missing"]
+
+
 BRATS_SPOILS: dict[str, Callable[[Path], object]] = {
     "report.json: not a .nii.gz": lambda out: (out / "report.json").write_text("{}"),
     "log: not a .nii.gz": lambda out: (out / "log").mkdir(),

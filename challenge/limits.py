@@ -1,0 +1,34 @@
+"""What the platforms allow, from `limits.env`, which the shell scripts source too."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+LIMITS_FILE = Path(__file__).with_name("limits.env")
+
+
+def read_limits(text: str) -> dict[str, str]:
+    """Return the values of a file of KEY=VALUE lines, as a shell would read them."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {key: value for key, _, value in pairs}
+
+
+def in_words(seconds: float) -> str:
+    """Say a limit as people do: `12 h`, `20 min`, `90 s`."""
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return f"{seconds / unit_s:g} {unit}"
+    return f"{seconds:g} s"
+
+
+LIMITS: Mapping[str, str] = read_limits(LIMITS_FILE.read_text(encoding="utf-8"))
+# Seconds for a folder: for grand-challenge's one case, and for all of BraTS's.
+TIME_LIMIT_S: Mapping[str, float] = {
+    "grand-challenge": float(LIMITS["GRAND_CHALLENGE_TIME_S"]),
+    "brats-folder": float(LIMITS["BRATS_TIME_S"]),
+}
+DEFAULT_TIME = (
+    f"{in_words(TIME_LIMIT_S['brats-folder'])} for a BraTS folder, as the rules of 2026 say (an "
+    f"older copy: {in_words(float(LIMITS['BRATS_OLDER_TIME_S']))}), "
+    f"{in_words(TIME_LIMIT_S['grand-challenge'])} for grand-challenge"
+)
