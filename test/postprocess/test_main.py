@@ -104,6 +104,35 @@ def test_labels_alone_take_the_fallback_and_keep_their_geometry(place, run):
     assert nibabel.load(output).get_data_dtype() == np.uint8
 
 
+def test_a_swapped_label_map_is_warned_of_also_of_cases_before_all_labels_were_seen(place, run):
+    swapped = tumour()
+    swapped[swapped == SNFH] = ET  # 336 of 340 voxels
+    write_map(place / "labels" / "a.nii.gz", swapped)
+    code, _, told = run()
+    assert code == 0
+    assert "a: unusual: ET is 99% of WT, usually 0% to 75%; is the label map swapped?" in told
+    assert f"{ID}: unusual" not in told
+    (place / "labels" / f"{ID}.nii.gz").unlink()
+    code, _, told = run()
+    assert (code, "unusual" in told) == (0, False)
+    assert "shares of WT not judged: no SNFH in the label map" in told
+
+
+def test_tumours_alone_are_no_swapped_label_map(place, run):
+    freeze(place / "abdomen", PANTHER, rules=(), fallback=())
+    labels = (tumour() > 0).astype(np.uint8)
+    for id in (ID, "another"):
+        write_map(place / "labels" / f"{id}.nii.gz", labels)
+    code, _, told = run(artefact="abdomen")
+    assert (code, "unusual" in told) == (0, False)
+    assert "shares of pancreas not judged: no pancreas in any of 2 label maps" in told
+    (place / "npz").mkdir()
+    sure = np.stack([labels == 0, labels, 0 * labels], dtype=np.float32)
+    np.savez(place / "npz" / f"{ID}.npz", probabilities=sure)
+    code, _, told = run("--probabilities", "npz", artefact="abdomen")
+    assert f"{ID}: unusual: tumour is 100% of pancreas" in told  # a head that knows the pancreas
+
+
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64, np.int32])
 def test_whatever_type_the_labels_have_they_come_out_as_bytes(place, run, dtype):
     write_map(place / "labels" / f"{ID}.nii.gz", tumour(), dtype)
