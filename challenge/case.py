@@ -21,6 +21,7 @@ from challenge.headers import (
     check_headers,
     declared_geometry,
     is_nifti,
+    itk_name,
     last_line,
     open_nifti,
 )
@@ -185,7 +186,7 @@ def _write_nifti(labels: np.ndarray, source: Path, target: Path) -> None:
 
 def _read_metaimage(path: Path, dtype: type | None) -> Volume:
     try:
-        image = SimpleITK.ReadImage(str(path))
+        image = SimpleITK.ReadImage(itk_name(path))
     except RuntimeError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage ({last_line(error)})") from error
     array = _as(SimpleITK.GetArrayFromImage(image), dtype)

@@ -48,6 +48,19 @@ def is_nifti(path: Path) -> bool:
     return path.name.endswith((".nii.gz", ".nii"))
 
 
+def itk_name(path: Path) -> str:
+    """Return a file's name as SimpleITK takes it.
+
+    Raises:
+        CaseError: the name is not UTF-8, on which SimpleITK ends the whole process.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise CaseError(f"{path}: its name is not UTF-8, which SimpleITK cannot open") from error
+    return str(path)
+
+
 def check_header(path: Path) -> int:
     """Check what a file declares; return the bytes that its voxels will take.
 
@@ -92,7 +105,7 @@ def declared_geometry(path: Path) -> tuple[object, ...]:
     """Return all that a file's header says about where its voxels lie, to be compared exactly."""
     if not is_nifti(path):
         image = SimpleITK.ImageFileReader()
-        image.SetFileName(str(path))
+        image.SetFileName(itk_name(path))
         image.ReadImageInformation()
         return (image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     header = open_nifti(path).header
@@ -101,9 +114,13 @@ def declared_geometry(path: Path) -> tuple[object, ...]:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of what an error says; libraries put their reason there."""
+    """Return the last line of what an error says; libraries put their reason there.
+
+    nibabel puts a guess behind it, in a line of its own that begins with a dash.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    reasons = [line for line in lines if not line.startswith("- ")] or lines
+    return reasons[-1] if reasons else type(error).__name__
 
 
 def _nifti_header(path: Path) -> tuple[tuple[int, ...], int]:

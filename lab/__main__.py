@@ -5,6 +5,7 @@ What is refused by design ends here, for every verb: one sentence on stderr, exi
 
 import argparse
 import importlib
+import io
 import sys
 
 from challenge.refusal import Refusal
@@ -41,6 +42,9 @@ VERBS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m lab")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, (module, purpose) in VERBS.items():

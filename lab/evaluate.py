@@ -16,6 +16,7 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from challenge.headers import last_line
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.scheme import SCHEMES, Scheme
 from lab.facts import gather_facts
@@ -55,8 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score every case, print the table, write the files; exit 1 if a case has no scores."""
     try:
-        if args.out and not args.out.parent.is_dir():
-            raise ValueError(f"{args.out.parent}: no such folder for --out")
+        if args.out:
+            _check_out(args.out)
         pairs, found = match_cases(args.predictions, args.references)
         scorer, scheme, assumed = _chosen(args, pairs)
     except ValueError as error:
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     cases = evaluate(pairs, scorer, scheme, args)
     results = collect(cases, [*found, *assumed], scorer, scheme)
     for problem in results.problems:
-        print(f"{problem.kind}: {problem.message}", file=sys.stderr)
+        # Names of files and foreign errors may hold line breaks.
+        print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
     if args.strict and results.problems:
         print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
         if args.out:
@@ -80,6 +82,14 @@ def run(args: argparse.Namespace) -> int:
         Journal(args.out, scorer).remove()
     unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]
     return 1 if unscored else 0
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a result file that could not be written, before anything is scored."""
+    if not out.parent.is_dir():
+        raise ValueError(f"{out.parent}: no such folder for --out")
+    if out.is_dir() or out.suffix == ".csv":  # the platform's table goes there
+        raise ValueError(f"{out}: --out takes a file's name that does not end in .csv")
 
 
 def evaluate(
@@ -102,18 +112,27 @@ def evaluate(
 
 
 def score_case(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
-    """Score one case; nothing that a file can hold makes this raise."""
+    """Score one case; nothing that a file can be makes this raise."""
     try:
-        read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
+        return _scored(pair, scorer, scheme)
     except Unscored as error:
-        problem = Problem(pair.id, error.kind, str(error), scored=False)
-        return CaseResult(pair, without_scores(scorer), None, (problem,))
+        kind, text = error.kind, str(error)
+    except Exception as error:  # noqa: BLE001 - one file never ends an evaluation
+        kind = "failed"
+        text = f"{pair.prediction or pair.reference}: {type(error).__name__}: {last_line(error)}"
+    problem = Problem(pair.id, kind, text, scored=False)
+    return CaseResult(pair, without_scores(scorer), None, (problem,))
+
+
+def _scored(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
+    read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
     facts = gather_facts(read, (pair.prediction, pair.reference), scheme)
     if pair.prediction is not None:
         return CaseResult(pair, scorer.score(read), facts, tuple(problems))
     scores = score_missing(scorer, read)
     text = f"{pair.reference}: no prediction for {pair.id}, {scorer.missing_in_words}"
-    return CaseResult(pair, scores, facts, (Problem(pair.id, "missing", text, scored=True),))
+    problems.append(Problem(pair.id, "missing", text, scored=True))
+    return CaseResult(pair, scores, facts, tuple(problems))
 
 
 def collect(

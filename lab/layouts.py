@@ -1,6 +1,7 @@
 """Other people's layouts of scores: the platforms' CSV and nnU-Net's summary.json."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -67,7 +68,7 @@ METS_2026 = replace(
 PLAIN = Layout("case", {})
 
 READ_ERRORS = (
-    OSError, KeyError, TypeError, AttributeError, IndexError, ValueError, csv.Error,
+    OSError, KeyError, TypeError, AttributeError, IndexError, ValueError, csv.Error, RecursionError,
 )  # fmt: skip
 LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
 
@@ -82,9 +83,10 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
         ValueError: the file is none of these, or holds no case; the message names it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Names of cases are names of files, which may be no text.
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
         if path.suffix.lower() == ".csv":
-            results = _from_csv(list(csv.reader(text.splitlines())), summary_rows)
+            results = _from_csv(list(csv.reader(io.StringIO(text, newline=""))), summary_rows)
         else:
             content = json.loads(text)
             results = (_from_nnunet if "metric_per_case" in content else results_from)(content)
@@ -106,7 +108,7 @@ def write_csv(results: Results, path: Path, layout: Layout) -> None:
     keys = [key for key in keys if key in present]
     columns = [_finite(results.column(*key), layout) for key in keys]
     summaries = [summarise(column) for column in columns]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow([layout.index, *(_column_name(*key, layout) for key in keys)])
         for i, id in enumerate(results.cases):

@@ -25,7 +25,9 @@ class Problem:
     """Something wrong with one case (or, with `case` None, with a folder)."""
 
     case: str | None
-    kind: str  # missing | extra | duplicate | unreadable | shape | geometry | labels | scheme
+    # missing | extra | duplicate | unreadable | damaged | shape | geometry | labels | scheme |
+    # cohort | failed
+    kind: str
     message: str  # names the file and the value
     scored: bool  # whether the case has scores all the same, by the scorer's own rule
 
@@ -138,9 +140,14 @@ def to_json(content: Any, indent: int | None = 1) -> str:
 
 
 def results_from(content: Mapping[str, Any]) -> Results:
-    """Build results from the JSON that `write_json` wrote."""
+    """Build results from the JSON that `write_json` wrote.
+
+    Raises:
+        ValueError: labels, regions and voxel counts contradict each other.
+        KeyError, TypeError, AttributeError: it is other JSON.
+    """
     own = {"mean", "n"}
-    return Results(
+    results = Results(
         scorer=content["scorer"],
         cases={id: scores_from(regions) for id, regions in content["cases"].items()},
         labels=content.get("labels", {}),
@@ -155,6 +162,21 @@ def results_from(content: Mapping[str, Any]) -> Results:
             if (extra := {k: v for k, v in numbers.items() if not own <= set(v)})
         },
     )
+    _check_coherent(results)
+    return results
+
+
+def _check_coherent(results: Results) -> None:
+    for region, names in results.regions.items():
+        if unknown := set(names) - set(results.labels):
+            raise ValueError(f"region {region}: {sorted(unknown)} not in {dict(results.labels)}")
+    side = len(results.labels) + 1
+    for id, facts in results.facts.items():
+        if facts.confusion.shape != (side, side):
+            raise ValueError(
+                f"{id}: confusion matrix is {facts.confusion.shape}, not {(side, side)} "
+                f"for background and {list(results.labels)}"
+            )
 
 
 def scores_from(regions: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:

@@ -29,6 +29,8 @@ class Scorer:
     missing_mm: float = 0.0  # HD95 of a missing case where `missing` is "penalty"
     grid: Literal["size", "spacing", "all"] = "size"  # what the platform compares between files
     spacing_from: Literal["header", "affine"] = "header"  # of the prediction
+    # What the platform opens files with; SimpleITK refuses some that nibabel reads.
+    reads_with: Literal["nibabel", "SimpleITK"] = "nibabel"
     strict_labels: bool = False  # an undeclared label costs the case its scores
     binary: bool = False  # predictions hold one value beside 0
     layout: Layout = PLAIN  # of the platform's table
@@ -89,6 +91,7 @@ def _instances(task: str) -> Scorer:
         missing_mm=brats2026.PENALTY_MM,
         absent=SKIPPED,
         grid="all",
+        reads_with="SimpleITK",
         strict_labels=True,
         layout=METS_2026 if parser else SEG_2026,
     )
@@ -102,6 +105,7 @@ def _panther(name: str, order: Literal["right", "as-published"]) -> Scorer:
         missing="empty",
         absent="an empty prediction scores 0 and the grid's diagonal",
         grid="spacing",
+        reads_with="SimpleITK",
         strict_labels=order == "as-published",
         binary=True,
     )

@@ -1,6 +1,7 @@
 """Reading, checking and writing one case: geometry bit for bit, and errors that name the file."""
 
 import gzip
+import os
 from pathlib import Path
 
 import files
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from challenge.case import CaseError, CaseFiles, read_case, read_scan, write_labels
+from challenge.headers import last_line
 from challenge.platforms import find_cases
 
 ID = "BraTS-GLI-00005-100"
@@ -179,3 +181,19 @@ def test_a_metaimage_without_the_size_of_its_voxels_is_refused(tmp_path: Path) -
     path.write_bytes(b"\n".join(size + b"9" if line == size else line for line in lines))
     with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header tells \d+9"):
         read_scan(path)
+
+
+def test_a_metaimage_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    """SimpleITK ends the whole process on such a name, without an exception."""
+    source = files.write_panther_case(tmp_path) / "images" / "abdominal-t1-mri" / "0a1b-scan.mha"
+    path = source.rename(source.with_name(os.fsdecode(b"scan-\xff.mha")))
+    with pytest.raises(CaseError, match="its name is not UTF-8"):
+        read_scan(path)
+
+
+def test_the_reason_of_a_reader_is_its_last_line_but_for_guesses() -> None:
+    damaged = OSError("Expected 8 bytes, got 0 bytes from object\n - could the file be damaged?")
+    assert last_line(damaged) == "Expected 8 bytes, got 0 bytes from object"
+    assert last_line(OSError("first\nsecond\n")) == "second"
+    assert last_line(OSError("- only a guess")) == "- only a guess"
+    assert last_line(OSError()) == "OSError"
