@@ -19,6 +19,7 @@ from tqdm import tqdm
 from challenge.headers import last_line
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.scheme import SCHEMES, Scheme
+from lab.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
 from lab.facts import gather_facts
 from lab.journal import CaseResult, Journal
 from lab.label_files import Unscored, read_pair
@@ -45,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR")
     add("--references", type=Path, required=True, metavar="DIR")
     add("--out", type=Path, metavar="FILE", help="results.json; .csv and nnU-Net's go beside it")
+    add("--cohorts", type=Path, metavar="CSV",
+        help="GoAT 2024, 2025: columns NewID and Cohort (default: what ids tell)")  # fmt: skip
     add("--scheme", choices=sorted(SCHEMES), help="voxel: label map (default: from BraTS ids)")
     add("--absent", choices=["excluded", "one"], default="excluded",
         help="voxel: a label in neither map is excluded from the mean, or scores 1")  # fmt: skip
@@ -60,11 +63,12 @@ def run(args: argparse.Namespace) -> int:
             _check_out(args.out)
         pairs, found = match_cases(args.predictions, args.references)
         scorer, scheme, assumed = _chosen(args, pairs)
+        pairs, odd = with_cohorts(pairs, scorer, _cohort_table(args, scorer))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     cases = evaluate(pairs, scorer, scheme, args)
-    results = collect(cases, [*found, *assumed], scorer, scheme)
+    results = collect(cases, [*found, *assumed, *odd], scorer, scheme)
     for problem in results.problems:
         # Names of files and foreign errors may hold line breaks.
         print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
@@ -114,6 +118,9 @@ def evaluate(
 def score_case(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
     """Score one case; nothing that a file can be makes this raise."""
     try:
+        if scorer.by_cohort and not pair.cohort:
+            raise Unscored("cohort", f"{pair.reference}: {unknown_cohort(scorer)}")
+        scorer = scorer.of(pair.cohort)
         return _scored(pair, scorer, scheme)
     except Unscored as error:
         kind, text = error.kind, str(error)
@@ -148,6 +155,7 @@ def collect(
         regions=dict(scheme.regions),
         scheme=scheme.name,
         absent=scorer.absent,
+        cohorts={case.pair.id: case.pair.cohort for case in cases if case.pair.cohort},
         facts={case.pair.id: case.facts for case in cases if case.facts},
         problems=(*found, *(problem for case in cases for problem in case.problems)),
     )
@@ -161,6 +169,14 @@ def _with_volume_rmse(results: Results) -> Results:
     rmse = volume_rmse_mm3(ours[scored], theirs[scored]) if scored.any() else np.nan
     extra = {"tumour": {"volume_rmse_mm3": {"value": rmse, "n": int(scored.sum())}}}
     return Results(**{**vars(results), "extra": extra})
+
+
+def _cohort_table(args: argparse.Namespace, scorer: Scorer) -> dict[str, str]:
+    if args.cohorts is None:
+        return {}
+    if not scorer.by_cohort:
+        raise ValueError(f"--cohorts {args.cohorts}: {scorer.name} scores all cases alike")
+    return read_cohorts(args.cohorts)
 
 
 def _chosen(

@@ -28,7 +28,10 @@ class Journal:
         self.path = out.with_name(f".{out.name}.journal")
         self.scorer = scorer
         # Rows of an older version, which reported less, do not go on.
-        self.reported = {r: sorted(row) for r, row in without_scores(scorer).items()}
+        self.reported = [
+            {region: sorted(row) for region, row in without_scores(scorer.of(cohort)).items()}
+            for cohort in scorer.by_cohort or ("",)
+        ]
 
     def read(self, pairs: Sequence[CasePair]) -> dict[str, CaseResult]:
         """Return the finished cases, by id, whose files and scorer are still the same.
@@ -76,7 +79,7 @@ class Journal:
         """Identify a case by its files as they are now and by how they are scored."""
         files = [path for path in (pair.prediction, pair.reference) if path is not None]
         scorer = (self.scorer.name, self.scorer.scheme, self.scorer.absent, self.reported)
-        content = [pair.id, scorer, [_stamp(path) for path in files]]
+        content = [pair.id, pair.cohort, scorer, [_stamp(path) for path in files]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -28,6 +28,7 @@ class CasePair:
     id: str
     prediction: Path | None
     reference: Path
+    cohort: str = ""  # that the case came from, where its scorer asks
 
 
 def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], list[Problem]]:

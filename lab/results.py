@@ -65,12 +65,12 @@ class Results:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)  # summary numbers that are no mean
+    cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
 
     @property
     def scored_regions(self) -> tuple[str, ...]:
-        """Regions that have scores, in the order of the first case."""
-        first: Mapping[str, object] = next(iter(self.cases.values()), {})
-        return tuple(first)
+        """Regions that any case has scores of, in order of first appearance."""
+        return tuple(dict.fromkeys(region for case in self.cases.values() for region in case))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -121,6 +121,7 @@ def write_json(results: Results, path: Path) -> None:
         "labels": results.labels,
         "regions": results.regions,
         "absent": results.absent,
+        **({"cohorts": results.cohorts} if results.cohorts else {}),
         "cases": results.cases,
         "summary": summary(results),
         "problems": [vars(problem) for problem in results.problems],
@@ -154,6 +155,7 @@ def results_from(content: Mapping[str, Any]) -> Results:
         regions={r: tuple(names) for r, names in content.get("regions", {}).items()},
         scheme=content.get("scheme", ""),
         absent=content.get("absent", ""),
+        cohorts=dict(content.get("cohorts", {})),
         facts={id: facts_from(row) for id, row in content.get("facts", {}).items()},
         problems=tuple(Problem(**row) for row in content.get("problems", ())),
         extra={
