@@ -117,9 +117,13 @@ def declared_geometry(path: Path) -> tuple[object, ...]:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of what an error says; libraries put their reason there."""
+    """Return the last line of what an error says, where libraries put their reason.
+
+    A line that begins with a dash is nibabel's guess.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    reasons = [line for line in lines if not line.startswith("- ")] or lines
+    return reasons[-1] if reasons else type(error).__name__
 
 
 def _nifti_header(path: Path) -> Header:

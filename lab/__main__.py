@@ -6,6 +6,7 @@ files and folders that the command line names and that are missing, closed or in
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -44,6 +45,9 @@ VERBS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m lab")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, (module, purpose) in VERBS.items():

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from challenge.refusal import Refusal
+from lab.metrics.scorers import SCORERS
 from lab.results import Results
 
 HIGHER = (
     "dice", "iou", "precision", "prec", "recall", "rec", "nsd", "nsd_*", "surface_dice_*", "rq",
     "pq_dsc", "sq_dsc", "sq_nsd", "global_dsc", "global_nsd", "global_bin_dsc", "global_bin_nsd",
-    "lesionwise_dsc_mean", "lesionwise_nsd_mean", "*_instance_f1",
+    "global_dice", "global_nsd_*", "lesionwise_dsc_mean", "lesionwise_nsd_mean", "*_instance_f1",
 )  # fmt: skip
 LOWER = (
     "hd95", "masd", "sq_hd95", "global_hd95", "global_bin_hd95", "lesionwise_hd95_mean", "num_fp",
@@ -18,6 +19,7 @@ LOWER = (
 )  # fmt: skip
 # Metric (a glob pattern) -> which values are better.
 BETTER: Mapping[str, str] = dict.fromkeys(HIGHER, "higher") | dict.fromkeys(LOWER, "lower")
+# Ranked where nobody told what the organisers rank by; what they told is in `Scorer.ranked_by`.
 HEADLINE = ("dice", "nsd", "nsd_0.5", "nsd_1.0", "surface_dice_5mm", "hd95", "masd")
 # A number of the whole cohort: it has a place among the means, but no rank in a case.
 RMSE = "volume_rmse_mm3"
@@ -64,6 +66,8 @@ class Columns:
 
     kept: tuple[Column, ...]
     sentences: tuple[str, ...]
+    chosen: str = ""  # who chose these metrics, in words
+    not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
 
 
 def direction(metric: str) -> str | None:
@@ -75,7 +79,7 @@ def choose_columns(results: list[Results], choice: Choice) -> Columns:
     """Keep the wanted columns of every system; only those that were not asked for may lack."""
     offered = [_columns_of(found) for found in results]
     everywhere = [c for c in offered[0] if all(c in columns for columns in offered)]
-    metrics = choice.metrics or _default_metrics(everywhere)
+    metrics, chosen, missing = _metrics(results[0].scorer, everywhere, choice)
     regions = choice.regions or tuple(dict.fromkeys(c.region for c in everywhere))
     for metric in metrics:
         if direction(metric) is None and metric != RMSE:
@@ -96,7 +100,31 @@ def choose_columns(results: list[Results], choice: Choice) -> Columns:
         and (not choice.regions or c.region in choice.regions)
     ]
     names = ", ".join(sorted(map(str, lacking)))
-    return Columns(kept, (f"{names}: not in every file, left out",) if lacking else ())
+    if lacking:
+        missing = (*missing, f"{names}: not in every file, left out")
+    present = {column.metric for column in everywhere}
+    not_ranked = tuple(m for m in HEADLINE if m in present and m not in metrics)
+    return Columns(kept, missing, chosen, not_ranked)
+
+
+def ranked_by(scorer: str) -> tuple[str, ...]:
+    """Return the metrics that a scorer's organisers rank by; () where nobody told."""
+    return SCORERS[scorer].ranked_by if scorer in SCORERS else ()
+
+
+def _metrics(
+    scorer: str, everywhere: list[Column], choice: Choice
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Return the metrics to rank by, who chose them, and sentences about what would have been."""
+    if choice.metrics:
+        return choice.metrics, "as asked", ()
+    official, present = ranked_by(scorer), {column.metric for column in everywhere}
+    if official and present.issuperset(official):
+        return official, f"the metrics that the organisers of {scorer} rank by", ()
+    missing = ", ".join(metric for metric in official if metric not in present)
+    sentences = (f"{missing}, by which {scorer} ranks: not in every file",) if official else ()
+    told = "not the organisers'" if official else "what organisers rank by is not known"
+    return _default_metrics(everywhere), f"the usual metrics ({told})", sentences
 
 
 def _default_metrics(columns: list[Column]) -> tuple[str, ...]:

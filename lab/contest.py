@@ -28,6 +28,8 @@ class Contest:
     summary_values: np.ndarray  # (summary row, column, system), no row unless these are ranked
     totals: Mapping[Column, np.ndarray]  # numbers of the whole cohort, (system,)
     left_out: tuple[str, ...]  # what is not compared, in sentences
+    chosen: str = ""  # who chose the metrics, in words
+    not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
 
 
 def read_contest(paths: list[Path], choice: Choice) -> Contest:
@@ -66,6 +68,8 @@ def read_contest(paths: list[Path], choice: Choice) -> Contest:
         summary_values=gather(results, summaries, columns.kept),
         totals=totals,
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
+        chosen=columns.chosen,
+        not_ranked=columns.not_ranked,
     )
 
 
@@ -92,7 +96,7 @@ def name_systems(paths: list[Path]) -> dict[str, Path]:
 
 
 def check_same_scorer(systems: Mapping[str, Path], results: list[Results]) -> None:
-    """Refuse numbers of different metrics."""
+    """Refuse numbers of different metrics, of a case as of the file."""
     first = results[0]
     for path, other in zip(systems.values(), results, strict=True):
         if other.scorer != first.scorer or other.absent != first.absent:
@@ -100,6 +104,12 @@ def check_same_scorer(systems: Mapping[str, Path], results: list[Results]) -> No
                 f"{path}: scorer {_scorer(other)}, but "
                 f"{next(iter(systems.values()))}: scorer {_scorer(first)}"
             )
+        for id in sorted(first.cohorts.keys() & other.cohorts.keys()):
+            if first.cohorts[id] != other.cohorts[id]:
+                raise ContestError(
+                    f"{path}: {id} scored as {other.cohorts[id]}, but as {first.cohorts[id]} in "
+                    f"{next(iter(systems.values()))}"
+                )
 
 
 def check_same_references(systems: Mapping[str, Path], results: list[Results]) -> None:

@@ -16,8 +16,10 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from challenge.headers import last_line
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.scheme import SCHEMES, Scheme
+from lab.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
 from lab.facts import gather_facts
 from lab.journal import CaseResult, Journal
 from lab.label_files import Unscored, read_pair
@@ -44,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR")
     add("--references", type=Path, required=True, metavar="DIR")
     add("--out", type=Path, metavar="FILE", help="results.json; .csv and nnU-Net's go beside it")
+    add("--cohorts", type=Path, metavar="CSV",
+        help="GoAT 2024, 2025: columns NewID and Cohort (default: what ids tell)")  # fmt: skip
     add("--scheme", choices=sorted(SCHEMES), help="voxel: label map (default: from BraTS ids)")
     add("--absent", choices=["excluded", "one"], default="excluded",
         help="voxel: a label in neither map is excluded from the mean, or scores 1")  # fmt: skip
@@ -55,17 +59,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score every case, print the table, write the files; exit 1 if a case has no scores."""
     try:
-        if args.out and not args.out.parent.is_dir():
-            raise ValueError(f"{args.out.parent}: no such folder for --out")
+        if args.out:
+            _check_out(args.out)
         pairs, found = match_cases(args.predictions, args.references)
         scorer, scheme, assumed = _chosen(args, pairs)
+        pairs, odd = with_cohorts(pairs, scorer, _cohort_table(args, scorer))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     cases = evaluate(pairs, scorer, scheme, args)
-    results = collect(cases, [*found, *assumed], scorer, scheme)
+    results = collect(cases, [*found, *assumed, *odd], scorer, scheme)
     for problem in results.problems:
-        print(f"{problem.kind}: {problem.message}", file=sys.stderr)
+        # Names of files and foreign errors may hold line breaks.
+        print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
     if args.strict and results.problems:
         print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
         if args.out:
@@ -80,6 +86,14 @@ def run(args: argparse.Namespace) -> int:
         Journal(args.out, scorer).remove()
     unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]
     return 1 if unscored else 0
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a result file that could not be written, before anything is scored."""
+    if not out.parent.is_dir():
+        raise ValueError(f"{out.parent}: no such folder for --out")
+    if out.is_dir() or out.suffix == ".csv":  # the platform's table goes there
+        raise ValueError(f"{out}: --out takes a file's name that does not end in .csv")
 
 
 def evaluate(
@@ -102,18 +116,30 @@ def evaluate(
 
 
 def score_case(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
-    """Score one case; nothing that a file can hold makes this raise."""
+    """Score one case; nothing that a file can be makes this raise."""
     try:
-        read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
+        if scorer.by_cohort and not pair.cohort:
+            raise Unscored("cohort", f"{pair.reference}: {unknown_cohort(scorer)}")
+        scorer = scorer.of(pair.cohort)
+        return _scored(pair, scorer, scheme)
     except Unscored as error:
-        problem = Problem(pair.id, error.kind, str(error), scored=False)
-        return CaseResult(pair, without_scores(scorer), None, (problem,))
+        kind, text = error.kind, str(error)
+    except Exception as error:  # noqa: BLE001 - one file never ends an evaluation
+        kind = "failed"
+        text = f"{pair.prediction or pair.reference}: {type(error).__name__}: {last_line(error)}"
+    problem = Problem(pair.id, kind, text, scored=False)
+    return CaseResult(pair, without_scores(scorer), None, (problem,))
+
+
+def _scored(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
+    read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
     facts = gather_facts(read, (pair.prediction, pair.reference), scheme)
     if pair.prediction is not None:
         return CaseResult(pair, scorer.score(read), facts, tuple(problems))
     scores = score_missing(scorer, read)
     text = f"{pair.reference}: no prediction for {pair.id}, {scorer.missing_in_words}"
-    return CaseResult(pair, scores, facts, (Problem(pair.id, "missing", text, scored=True),))
+    problems.append(Problem(pair.id, "missing", text, scored=True))
+    return CaseResult(pair, scores, facts, tuple(problems))
 
 
 def collect(
@@ -129,6 +155,7 @@ def collect(
         regions=dict(scheme.regions),
         scheme=scheme.name,
         absent=scorer.absent,
+        cohorts={case.pair.id: case.pair.cohort for case in cases if case.pair.cohort},
         facts={case.pair.id: case.facts for case in cases if case.facts},
         problems=(*found, *(problem for case in cases for problem in case.problems)),
     )
@@ -142,6 +169,14 @@ def _with_volume_rmse(results: Results) -> Results:
     rmse = volume_rmse_mm3(ours[scored], theirs[scored]) if scored.any() else np.nan
     extra = {"tumour": {"volume_rmse_mm3": {"value": rmse, "n": int(scored.sum())}}}
     return Results(**{**vars(results), "extra": extra})
+
+
+def _cohort_table(args: argparse.Namespace, scorer: Scorer) -> dict[str, str]:
+    if args.cohorts is None:
+        return {}
+    if not scorer.by_cohort:
+        raise ValueError(f"--cohorts {args.cohorts}: {scorer.name} scores all cases alike")
+    return read_cohorts(args.cohorts)
 
 
 def _chosen(

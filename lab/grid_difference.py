@@ -13,7 +13,12 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.headers import NIFTI_ERRORS, NIFTI_PLACE, declared_geometry
+from challenge.headers import (
+    NIFTI_PLACE,
+    CaseError,
+    declared_geometry,
+)
+from lab.itk_images import itk_name
 
 OFFICIAL_TOLERANCE = 1e-5  # of `sum(prediction - reference)`
 FIELDS = ("size", "spacing", "origin", "direction")
@@ -35,6 +40,9 @@ def grid_difference(prediction: Path, scan: Path) -> GridDifference | None:
     None where they are equal bit for bit. A header that cannot be read counts as `moved`.
     """
     try:
+        for path in (prediction, scan):
+            if not path.is_file():  # a pipe would be waited for
+                raise CaseError(f"{path.name} is no file")
         if declared_geometry(prediction) == declared_geometry(scan):
             return None
         parts = [*_place_differences(prediction, scan)]
@@ -43,7 +51,7 @@ def grid_difference(prediction: Path, scan: Path) -> GridDifference | None:
             own, wanted = (nibabel.load(path) for path in (prediction, scan))
             moved = moved or not np.array_equal(own.affine, wanted.affine)  # type: ignore[attr-defined]
             parts += _header_differences(own.header, wanted.header)
-    except (*NIFTI_ERRORS, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a reader raises is this pair's finding
         what = f"geometry cannot be compared with that of {scan.name} ({error})"
         return GridDifference(what, moved=True)
     kind = "geometry" if moved else "header (though voxels lie in the same place)"
@@ -54,7 +62,7 @@ def _place_differences(prediction: Path, scan: Path) -> Iterator[str]:
     """Compare size, spacing, origin and direction as SimpleITK, and so the scorers, read them."""
     try:
         own, wanted = read_place(prediction), read_place(scan)
-    except RuntimeError:
+    except (RuntimeError, CaseError):
         return  # SimpleITK refuses axes that rounding made oblique; nibabel's fields still tell
     for name in FIELDS:
         if own[name] != wanted[name]:
@@ -67,7 +75,7 @@ def _place_differences(prediction: Path, scan: Path) -> Iterator[str]:
 def read_place(path: Path) -> Place:
     """Return size, spacing (mm), origin (mm) and direction of a file, in the order x, y, z."""
     image = SimpleITK.ImageFileReader()
-    image.SetFileName(str(path))
+    image.SetFileName(itk_name(path))
     image.ReadImageInformation()
     values = (image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     return dict(zip(FIELDS, values, strict=True))

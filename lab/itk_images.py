@@ -23,6 +23,19 @@ ORIENTATIONS = tuple(
 )
 
 
+def itk_name(path: Path) -> str:
+    """Return a file's name as SimpleITK takes it.
+
+    Raises:
+        CaseError: the name is not UTF-8, on which SimpleITK ends the whole process.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise CaseError(f"{path}: its name is not UTF-8, which SimpleITK cannot open") from error
+    return str(path)
+
+
 def read_image(path: Path) -> "SimpleITK.Image":
     """Read a volume; a fourth axis of one is dropped.
 
@@ -32,7 +45,7 @@ def read_image(path: Path) -> "SimpleITK.Image":
     import SimpleITK
 
     try:
-        image = SimpleITK.ReadImage(str(path))
+        image = SimpleITK.ReadImage(itk_name(path))
         if image.GetDimension() == 4 and image.GetSize()[3] == 1:
             image = image[:, :, :, 0]
     except RuntimeError as error:

@@ -1,5 +1,7 @@
 """Read a prediction and its reference as a scorer sees them, and say what is wrong with them."""
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +10,10 @@ import numpy as np
 import SimpleITK
 
 from challenge.case import CaseError, Volume, read_volume
+from challenge.headers import MOST_BYTES, last_line
 from challenge.nifti import read_header, stated_affine
 from challenge.scheme import Scheme
+from lab.itk_images import itk_name
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import Scorer
 from lab.results import Problem
@@ -17,6 +21,7 @@ from lab.results import Problem
 SIGNED_TOLERANCE = 1e-5  # BraTS 2026, on sums of signed differences
 SPACING_TOLERANCE_MM = 1e-4  # PANTHER
 MOST_VALUES_LISTED = 5
+Place = dict[str, np.ndarray]  # spacing and origin in mm, direction; axes (x, y, z) towards LPS
 
 
 class Unscored(ValueError):
@@ -34,6 +39,7 @@ class Labels:
     path: Path
     array: np.ndarray
     volume: Volume
+    damage: str  # what gzip says of the file's end, which readers of volumes do not reach
 
 
 def read_pair(
@@ -47,31 +53,66 @@ def read_pair(
         Unscored: a file is unreadable, or the scorer refuses the pair's grids or labels.
     """
     reference = read_labels(paths[1])
+    prediction = reference if paths[0] is None else read_labels(paths[0])
+    faults = [*_damages(prediction, reference)]
+    array = prediction.array
     if paths[0] is None:
-        nothing = np.zeros(reference.array.shape, np.uint8)
-        return Pair(nothing, reference.array, _spacing_mm(reference, scorer)), []
-    prediction = read_labels(paths[0])
-    faults = [*_grid_faults(prediction, reference, scorer)]
-    faults += [*_label_faults(prediction, reference, scorer, scheme)]
+        array = np.zeros(reference.array.shape, np.uint8)
+        if scorer.missing == "empty":  # else the platform opens no file of the case
+            _refuse_what_itk_refuses([reference], scorer)
+    else:
+        faults += _grid_faults(prediction, reference, scorer)
+        faults += _label_faults(prediction, reference, scorer, scheme)
     problems = [Problem(id, kind, text, scored=True) for kind, text in faults]
-    return Pair(prediction.array, reference.array, _spacing_mm(prediction, scorer)), problems
+    return Pair(array, reference.array, _spacing_mm(prediction, scorer)), problems
 
 
 def read_labels(path: Path) -> Labels:
     """Read one label map in its own type.
 
     Raises:
-        Unscored: the file cannot be read.
+        Unscored: the file cannot be read, whatever it is.
     """
     try:
+        if not path.is_file():
+            raise CaseError(f"{path}: {_what_is_there(path)}, not a file")
         volume = read_volume(path, None)
     except CaseError as error:
         raise Unscored("unreadable", str(error)) from error
+    except Exception as error:  # one file never ends an evaluation
+        text = f"{path}: cannot be read ({type(error).__name__}: {last_line(error)})"
+        raise Unscored("unreadable", text) from error
     array = volume.array
     if array.dtype != np.uint8:
         small = array.astype(np.uint8) if array.dtype.kind != "f" else _rounded(array)
         array = small if np.array_equal(small, array) else array.astype(np.float64)
-    return Labels(path, array, volume)
+    return Labels(path, array, volume, _damage(path))
+
+
+def _what_is_there(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link that leads nowhere"
+    return "a folder" if path.is_dir() else "a pipe, a device or nothing"
+
+
+def _damage(path: Path) -> str:
+    """Return what is wrong with the end of a gzip file: its checksum, or bytes behind it."""
+    if not path.name.endswith(".gz"):
+        return ""
+    try:
+        with gzip.open(path) as stream:
+            while stream.tell() < MOST_BYTES and stream.read(2**20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        return last_line(error)
+    return ""
+
+
+def _damages(prediction: Labels, reference: Labels) -> Iterator[tuple[str, str]]:
+    for labels in (prediction, reference) if prediction is not reference else (reference,):
+        if labels.damage:
+            text = f"{labels.path}: does not end as gzip does, its voxels may be wrong"
+            yield "damaged", f"{text} ({labels.damage})"
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
@@ -97,10 +138,11 @@ def _grid_faults(
     sizes = [labels.array.shape[::-1] for labels in (prediction, reference)]
     if sizes[0] != sizes[1]:
         raise Unscored("shape", f"{prediction.path}: size {sizes[0]}, reference {sizes[1]}")
+    _refuse_what_itk_refuses([prediction, reference], scorer)
     ours, theirs = prediction.volume.geometry, reference.volume.geometry
     if ours.shape == theirs.shape and np.array_equal(ours, theirs):
         return
-    places = [_place(labels.path) for labels in (prediction, reference)]
+    places = _places([prediction, reference])
     for name in ("spacing", "origin", "direction"):
         first, second = places[0][name], places[1][name]
         if np.array_equal(first, second):
@@ -150,17 +192,45 @@ def _values(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(array, return_counts=True)
 
 
-def _place(path: Path) -> dict[str, np.ndarray]:
-    """Return spacing, origin and direction as SimpleITK reads them, in its order."""
+def _refuse_what_itk_refuses(both: list[Labels], scorer: Scorer) -> None:
+    """Raise on a file that SimpleITK cannot open, where the platform's program opens it so."""
+    for labels in both if scorer.reads_with == "SimpleITK" else ():
+        try:
+            _itk_place(labels.path)
+        except (RuntimeError, CaseError) as error:
+            told = last_line(error).removeprefix(f"{labels.path}: ")
+            text = f"{labels.path}: {scorer.name} reads with SimpleITK, which refuses it ({told})"
+            raise Unscored("unreadable", text) from error
+
+
+def _places(both: list[Labels]) -> list[Place]:
+    """Return where voxels lie as SimpleITK reads it, or all by their affines if it refuses any.
+
+    It refuses NIfTI-2 and axes that are not at right angles, which nibabel reads.
+    """
+    try:
+        return [_itk_place(labels.path) for labels in both]
+    except (RuntimeError, CaseError):
+        return [_affine_place(labels) for labels in both]
+
+
+def _itk_place(path: Path) -> Place:
     reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(itk_name(path))
     reader.ReadImageInformation()
-    found = {
+    read = {
         "spacing": reader.GetSpacing(),
         "origin": reader.GetOrigin(),
         "direction": reader.GetDirection(),
     }
-    return {name: np.array(values) for name, values in found.items()}
+    return {name: np.array(values) for name, values in read.items()}
+
+
+def _affine_place(labels: Labels) -> Place:
+    geometry = labels.volume.geometry
+    spacing = np.linalg.norm(geometry[:3, :3], axis=0)
+    direction = (geometry[:3, :3] / spacing).ravel()
+    return {"spacing": spacing, "origin": geometry[:3, 3], "direction": direction}
 
 
 def _listed(values: np.ndarray) -> str:

@@ -1,6 +1,8 @@
 """One label file, read as strictly as a format allows, and the values in it."""
 
 import gzip
+import io
+import math
 import re
 import zlib
 from dataclasses import dataclass
@@ -11,12 +13,14 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.headers import NIFTI_ERRORS
+from challenge.headers import MOST_BYTES, NIFTI_ERRORS, CaseError, last_line
 from challenge.refusal import Refusal
+from lab.itk_images import itk_name
 
 SINGLE_FILE = b"n+1\x00"  # NIfTI-1 with header and data in one file; NIfTI-2 and pairs differ
 MOST_VALUES_LISTED = 6
 LOCAL = re.compile(rb"^ElementDataFile\s*=\s*LOCAL\r?\n", re.MULTILINE)
+SIZE = re.compile(rb"^DimSize\s*=\s*([\d ]+)", re.MULTILINE)
 COMPRESSED = re.compile(rb"^CompressedData\s*=\s*True\s*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -40,7 +44,9 @@ def read_label_file(path: Path) -> LabelFile:
     except FormatError as error:
         return LabelFile(None, (str(error),))
     except OSError as error:
-        return LabelFile(None, (f"cannot be opened ({error.strerror})",))
+        return LabelFile(None, (f"cannot be opened ({error.strerror or last_line(error)})",))
+    except Exception as error:  # noqa: BLE001 - whatever a reader raises is this file's finding
+        return LabelFile(None, (f"cannot be read ({type(error).__name__}: {last_line(error)})",))
 
 
 def count_values(values: np.ndarray) -> dict[np.generic, int]:
@@ -69,6 +75,10 @@ def _read_nifti(path: Path) -> LabelFile:
         image = nibabel.Nifti1Image.from_bytes(content)
         dtype = image.get_data_dtype()
         _check_volume(image.shape, 1 if dtype.fields is None else len(dtype.fields))
+        if dtype.kind not in "iuf":
+            raise FormatError(*_type_faults(dtype))
+        if (promised := math.prod(image.shape) * dtype.itemsize) > len(content):
+            raise FormatError(f"declares {promised} bytes of voxels, holds {len(content)}")
         values = np.asanyarray(image.dataobj)
     except FormatError:
         raise
@@ -85,9 +95,13 @@ def _read_nifti(path: Path) -> LabelFile:
 def _gunzip(content: bytes) -> bytes:
     """Decompress a whole file, its checksum included, which readers of volumes leave out."""
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            unpacked = stream.read(MOST_BYTES + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FormatError(f"not readable to the end as gzip ({error})") from error
+    if len(unpacked) > MOST_BYTES:
+        raise FormatError(f"unpacks to more than {MOST_BYTES / 2**30:.0f} GiB")
+    return unpacked
 
 
 def _read_metaimage(path: Path) -> LabelFile:
@@ -97,8 +111,13 @@ def _read_metaimage(path: Path) -> LabelFile:
     header, data = content[: local.start()], content[local.end() :]
     if COMPRESSED.search(header):
         data = _inflate(data)
+    size = SIZE.search(header)
+    if size and math.prod(map(int, size[1].split())) > len(data):  # of voxels of a byte at least
+        raise FormatError(f"not readable to the end as MetaImage ({len(data)} data bytes)")
     try:
-        image = SimpleITK.ReadImage(str(path))
+        image = SimpleITK.ReadImage(itk_name(path))
+    except CaseError as error:
+        raise FormatError(str(error).removeprefix(f"{path}: ")) from error
     except RuntimeError as error:  # which says "no such file" of one that ends too early
         raise FormatError(
             f"not readable to the end as MetaImage ({len(data)} data bytes)"
@@ -114,9 +133,11 @@ def _inflate(data: bytes) -> bytes:
     """Decompress to the end of the stream, checksum included."""
     stream = zlib.decompressobj()
     try:
-        inflated = stream.decompress(data)
+        inflated = stream.decompress(data, MOST_BYTES)
     except zlib.error as error:
         raise FormatError(f"not readable to the end as MetaImage ({error})") from error
+    if stream.unconsumed_tail:
+        raise FormatError(f"unpacks to more than {MOST_BYTES / 2**30:.0f} GiB")
     if not stream.eof:
         raise FormatError(f"not readable to the end as MetaImage (cut after {len(data)} bytes)")
     return inflated

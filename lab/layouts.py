@@ -1,6 +1,7 @@
 """Other people's layouts of scores: the platforms' CSV and nnU-Net's summary.json."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -65,10 +66,12 @@ METS_2026 = replace(
     | {"nsd": "lesionwise_nsd_mean", "lesionwise_nsd_std": "lesionwise_nsd_std"}
     | {f"small_instance_{k}": f"small_instance_{k}" for k in ("tp", "fn", "fp", "f1")},
 )
+# The organisers' table has no global NSD at 1 mm, by which they rank: a column more.
+GOAT_2026 = replace(SEG_2026, columns={**SEG_2026.columns, "global_nsd_1.0": "global_nsd_1.0"})
 PLAIN = Layout("case", {})
 
 READ_ERRORS = (
-    OSError, KeyError, TypeError, AttributeError, IndexError, ValueError, csv.Error,
+    OSError, KeyError, TypeError, AttributeError, IndexError, ValueError, csv.Error, RecursionError,
 )  # fmt: skip
 LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
 
@@ -83,9 +86,10 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
         Refusal: the file is none of these, or holds no case; the message names it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Names of cases are names of files, which may be no text.
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
         if path.suffix.lower() == ".csv":
-            results = _from_csv(list(csv.reader(text.splitlines())), summary_rows)
+            results = _from_csv(list(csv.reader(io.StringIO(text, newline=""))), summary_rows)
         else:
             content = json.loads(text)
             results = (_from_nnunet if "metric_per_case" in content else results_from)(content)
@@ -107,7 +111,7 @@ def write_csv(results: Results, path: Path, layout: Layout) -> None:
     keys = [key for key in keys if key in present]
     columns = [_finite(results.column(*key), layout) for key in keys]
     summaries = [summarise(column) for column in columns]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow([layout.index, *(_column_name(*key, layout) for key in keys)])
         for i, id in enumerate(results.cases):
@@ -207,7 +211,7 @@ def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
 def _place(column: str) -> tuple[str, str] | None:
     """Return the region and our name of the metric that a column's name tells."""
     stem, _, region = column.rpartition("_")
-    for layout in (LESIONWISE, METS_2026, SEG_2026):
+    for layout in (LESIONWISE, METS_2026, GOAT_2026):
         for metric, name in layout.columns.items():
             if name == stem:
                 return (region.upper() if layout.lower_case else region), metric

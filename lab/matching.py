@@ -1,6 +1,6 @@
 """Which prediction belongs to which reference, by id, as the platforms match them.
 
-A BraTS id is the four or five digits, with an optional time point, at the end of a file's name:
+A BraTS id is four digits or more, with an optional time point, at the end of a file's name:
 `00132-000.nii.gz` is the prediction for `BraTS-MET-00132-000-seg.nii.gz`. Other names are compared
 whole. What does not match is a problem with a name, never an exception.
 """
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenge.folders import files_below
 from challenge.refusal import Refusal
 from lab.results import Problem
 
@@ -20,7 +19,7 @@ ENDINGS = (".nii.gz", ".nii", ".mha")
 SEGMENTATION = re.compile(r"[-_](seg|gtv)$")
 # 2023 and 2024 wrote five and three, 2025 also four and one to
 # three, GoAT five alone.
-NUMERIC_ID = re.compile(r"(?<!\d)(\d{4,5}-\d{1,3}|\d{5})$")
+NUMERIC_ID = re.compile(r"(?<!\d)(\d{4,}-\d{1,3}|\d{5,})$")
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class CasePair:
     id: str
     prediction: Path | None
     reference: Path
+    cohort: str = ""  # that the case came from, where its scorer asks
 
 
 def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], list[Problem]]:
@@ -37,7 +37,8 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
 
     A reference with two predictions, or an id with two references, is a problem and no pair. Where
     any file of the references' folder ends in -seg or _gtv, only such files are references: scans
-    may lie beside them, and predictions too.
+    may lie beside them, and predictions too. A broken link or a pipe that bears a label map's name
+    is matched like a file, so that its case is told and not lost.
 
     Raises:
         Refusal: a folder is missing, or holds no label map.
@@ -45,18 +46,20 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     for folder in (predictions, references):
         if not folder.is_dir():
             raise Refusal(f"{folder}: no such folder")
-    reference_files = label_files(references)
+    reference_files, problems = label_files(references)
     marked = [path for path in reference_files if SEGMENTATION.search(stem(path))]
     reference_files = marked or reference_files
     if not reference_files:
         raise Refusal(f"{references}: no label map ({', '.join(ENDINGS)}) in it")
-    taken = {path.resolve() for path in reference_files}
-    prediction_files = [p for p in label_files(predictions) if p.resolve() not in taken]
+    taken = {_resolved(path) for path in reference_files}
+    found, unlisted = label_files(predictions)
+    prediction_files = [path for path in found if _resolved(path) not in taken]
     if not prediction_files:
         raise Refusal(f"{predictions}: no prediction ({', '.join(ENDINGS)}) in it")
 
     by_id = _by(reference_files, case_id)
-    problems = [_duplicate(id, files, "references") for id, files in by_id.items() if files[1:]]
+    problems += [problem for problem in unlisted if problem not in problems]
+    problems += [_duplicate(id, files, "references") for id, files in by_id.items() if files[1:]]
     candidates = _candidates(by_id, prediction_files)
     used = {path for files in candidates.values() for path in files}
     for id, files in candidates.items():
@@ -75,9 +78,45 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     return pairs, problems
 
 
-def label_files(folder: Path) -> list[Path]:
-    """Return the label maps anywhere under a folder, hidden ones left out, in order."""
-    return list(files_below(folder, ENDINGS))
+def label_files(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Return what bears a label map's name anywhere under a folder, in order, and what is closed.
+
+    Hidden names are left out; links to folders are followed, each folder once. What is no file, as
+    a broken link or a folder that holds no label map, is returned too: reading it tells why. A
+    folder that cannot be listed is a problem.
+    """
+    named: list[Path] = []
+    problems: list[Problem] = []
+    waiting, seen = [folder], {_resolved(folder)}
+    while waiting:
+        place = waiting.pop()
+        try:
+            entries = sorted(path for path in place.iterdir() if not is_hidden(path))
+        except OSError as error:
+            text = f"{place}: this folder cannot be listed ({error.strerror})"
+            problems.append(Problem(None, "unreadable", text, scored=False))
+            continue
+        named += [path for path in entries if path.name.endswith(ENDINGS)]
+        inner = {_resolved(path): path for path in entries if _is_folder(path)}
+        waiting += [path for real, path in inner.items() if real not in seen]
+        seen |= set(inner)
+    holding = {parent for path in named if not _is_folder(path) for parent in path.parents}
+    return sorted(path for path in named if path not in holding), problems
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # below a folder that may be listed and not entered
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    """Return where a path leads; a link that leads to itself is its own place."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
 
 
 def stem(path: Path) -> str:

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add = parser.add_argument
     add("results", nargs="+", type=Path, metavar="FILE", help="one result file a system")
-    add("--metrics", nargs="+", help="default: lesion and overlap metrics that every file has")
+    add("--metrics", nargs="+", help="default: what the scorer's organisers rank by")
     add("--regions", nargs="+", help="default: every region that every file has")
     add("--ties", choices=get_args(Ties), help="ranks of equal systems (default: average)")
     add(
@@ -101,6 +101,9 @@ def as_json(contest: Contest, standings: Standings, pairs: tuple[Pair, ...]) -> 
     return {
         "scorer": contest.scorer,
         "absent": contest.absent,
+        "ranked_by": list(dict.fromkeys(column.metric for column in contest.columns)),
+        "chosen": contest.chosen,
+        "not_ranked": contest.not_ranked,
         "systems": {name: str(path) for name, path in contest.systems.items()},
         "cases": len(contest.cases),
         "summary_rows": len(contest.summary_values),

@@ -83,6 +83,8 @@ def _heading(contest: Contest, standings: Standings, rule: Rule) -> str:
             for better in ("higher", "lower")
             if (found := [m for m, b in metrics.items() if b == better])
         ),
+        f"Ranked by {contest.chosen}: {', '.join(metrics)}."
+        + (f" Reported, not ranked: {', '.join(rest)}." if (rest := contest.not_ranked) else ""),
         f"Ranks: 1 is best. Ties: {rule.ties}, systems that are equal to the last digit "
         f"{TIES[rule.ties]}.",
         _nan(contest, standings, rule),

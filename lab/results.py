@@ -25,7 +25,9 @@ class Problem:
     """Something wrong with one case (or, with `case` None, with a folder)."""
 
     case: str | None
-    kind: str  # missing | extra | duplicate | unreadable | shape | geometry | labels | scheme
+    # missing | extra | duplicate | unreadable | damaged | shape | geometry | labels | scheme |
+    # cohort | failed
+    kind: str
     message: str  # names the file and the value
     scored: bool  # whether the case has scores all the same, by the scorer's own rule
 
@@ -63,12 +65,12 @@ class Results:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)  # summary numbers that are no mean
+    cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
 
     @property
     def scored_regions(self) -> tuple[str, ...]:
-        """Regions that have scores, in the order of the first case."""
-        first: Mapping[str, object] = next(iter(self.cases.values()), {})
-        return tuple(first)
+        """Regions that any case has scores of, in order of first appearance."""
+        return tuple(dict.fromkeys(region for case in self.cases.values() for region in case))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -119,6 +121,7 @@ def write_json(results: Results, path: Path) -> None:
         "labels": results.labels,
         "regions": results.regions,
         "absent": results.absent,
+        **({"cohorts": results.cohorts} if results.cohorts else {}),
         "cases": results.cases,
         "summary": summary(results),
         "problems": [vars(problem) for problem in results.problems],
@@ -138,15 +141,21 @@ def to_json(content: Any, indent: int | None = 1) -> str:
 
 
 def results_from(content: Mapping[str, Any]) -> Results:
-    """Build results from the JSON that `write_json` wrote."""
+    """Build results from the JSON that `write_json` wrote.
+
+    Raises:
+        ValueError: labels, regions and voxel counts contradict each other.
+        KeyError, TypeError, AttributeError: it is other JSON.
+    """
     own = {"mean", "n"}
-    return Results(
+    results = Results(
         scorer=content["scorer"],
         cases={id: scores_from(regions) for id, regions in content["cases"].items()},
         labels=content.get("labels", {}),
         regions={r: tuple(names) for r, names in content.get("regions", {}).items()},
         scheme=content.get("scheme", ""),
         absent=content.get("absent", ""),
+        cohorts=dict(content.get("cohorts", {})),
         facts={id: facts_from(row) for id, row in content.get("facts", {}).items()},
         problems=tuple(Problem(**row) for row in content.get("problems", ())),
         extra={
@@ -155,6 +164,21 @@ def results_from(content: Mapping[str, Any]) -> Results:
             if (extra := {k: v for k, v in numbers.items() if not own <= set(v)})
         },
     )
+    _check_coherent(results)
+    return results
+
+
+def _check_coherent(results: Results) -> None:
+    for region, names in results.regions.items():
+        if unknown := set(names) - set(results.labels):
+            raise ValueError(f"region {region}: {sorted(unknown)} not in {dict(results.labels)}")
+    side = len(results.labels) + 1
+    for id, facts in results.facts.items():
+        if facts.confusion.shape != (side, side):
+            raise ValueError(
+                f"{id}: confusion matrix is {facts.confusion.shape}, not {(side, side)} "
+                f"for background and {list(results.labels)}"
+            )
 
 
 def scores_from(regions: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:

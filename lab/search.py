@@ -97,7 +97,7 @@ def open_cohort(
     books, confusion = open_books(cases, task)
     slots = make_slots(setup.scheme, setup.recipe, confusion)
     scores = books[0].scorer.score(books[0].parts.values)
-    columns = columns_of(scores, setup.scheme)
+    columns = columns_of(scores, setup.scheme, task.scorer.ranked_by)
     # A table answers faster than it travels.
     jobs = 1 if profile_of(task.scorer) else None
     return Cohort(

@@ -43,7 +43,7 @@ def observe(found: LabelMap, scheme: Scheme) -> Observed:
         scan = read_scan(path)
         remarks += [*scan.remarks, *check_same_grid(scan, volume, path, found.path)]
         images[sequence] = scan.array
-    case = Case(found.id, images, volume.spacing_mm, tuple(remarks), found.path)
+    case = Case(found.id, images, volume.spacing_mm, remarks=tuple(remarks), source=found.path)
     if found.probabilities is None:
         return Observed(case, volume.array, scheme)
     probabilities, head = read_probabilities(found.probabilities, volume.array.shape, scheme)

@@ -58,12 +58,15 @@ def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
     """Return the scorer of that name, or the one that SCORER_OF names.
 
     Raises:
-        Refusal: the scorer's label values are not the scheme's.
+        Refusal: the scorer's label values are not the scheme's, or it asks for cohorts.
     """
     name = name or SCORER_OF.get(scheme.name, VOXEL)
     if name == VOXEL:
         return voxel_scorer(scheme, "one")
     scorer = SCORERS[name]
+    if scorer.by_cohort:
+        names = ", ".join(scorer.by_cohort)
+        raise Refusal(f"scorer {name} scores by cohort ({names}), which a search is not told")
     theirs = SCHEMES[str(scorer.scheme)].labels
     if any(scheme.labels.get(label) != value for label, value in theirs.items()):
         told = f"{scheme.name} has {dict(scheme.labels)}"

@@ -18,12 +18,28 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def columns_of(scores: Mapping[str, Mapping[str, float]], scheme: Scheme) -> tuple[Column, ...]:
-    """List the columns of a scorer that any objective looks at, of what the challenge writes."""
-    known, columns = METRICS["overlap"], []
+def counts_as(metric: str, beginnings: tuple[str, ...]) -> bool:
+    """Tell a metric by the beginning of its name, of whole masks as of lesions."""
+    return metric.removeprefix("global_").startswith(beginnings)
+
+
+def columns_of(
+    scores: Mapping[str, Mapping[str, float]], scheme: Scheme, ranked_by: tuple[str, ...] = ()
+) -> tuple[Column, ...]:
+    """List the columns of a scorer that any objective looks at, of what the challenge writes.
+
+    Where it is told what the organisers rank by, these alone.
+    """
+    known = METRICS["overlap"]
+    ranked = tuple(metric for metric in ranked_by if counts_as(metric, known))
+    columns = []
     for region, row in scores.items():
         if set(scheme.regions.get(region, (region,))) <= set(scheme.written):
-            columns += [(region, metric) for metric in row if metric.startswith(known)]
+            columns += [
+                (region, metric)
+                for metric in row
+                if (metric in ranked if ranked else metric.startswith(known))
+            ]
     return tuple(columns)
 
 
@@ -39,7 +55,7 @@ def goodness(scores: np.ndarray, columns: Sequence[Column], objective: str) -> n
         Refusal: no column counts for the objective.
     """
     wanted = METRICS[objective]
-    at = [i for i, (_, metric) in enumerate(columns) if metric.startswith(wanted)]
+    at = [i for i, (_, metric) in enumerate(columns) if counts_as(metric, wanted)]
     if not at:
         raise Refusal(f"objective {objective}: the scorer has none of {', '.join(wanted)}")
     chosen = np.nan_to_num(scores[..., at], nan=1.0)

@@ -1,10 +1,14 @@
-"""BraTS 2026: MET, PED, GoAT and GLI, as BraTS_evaluation on panoptica scores them.
+"""BraTS 2026: MET, PED, GoAT, GLI, MEN, MEN-RT, as BraTS_evaluation on panoptica scores them.
 
 Instances are 26-connected components of a region, matched one to one; none is joined or deleted.
 `sq_*` are means over matched instances only. MET has a parser of its own that adds a worst score
 for every missed and every false instance; the others' lesion-wise numbers are `sq_*`. Names such
 as `sq_dsc` are the organisers'. The evaluator lays the spacing (x, y, z) along the axes (z, y, x),
 so on anisotropic grids its distances are not the patient's; they are reproduced as they are.
+
+GoAT ranks by Dice and NSD of whole masks, at 1 mm (organisers, Synapse thread 14186, 28 July 2026,
+as team GAT-26 tells), a tolerance that the published evaluator cannot be told: its own global NSD
+has half a voxel. `global_dice` and `global_nsd_1.0` are these, in the patient's millimetres.
 """
 
 from collections.abc import Mapping
@@ -22,7 +26,7 @@ PENALTY_MM = 373.0
 LEAST_DICE = 1e-6  # of a pair that may be matched
 GLOBAL_TOLERANCE_VOXELS = 0.5  # the global scores know no spacing
 
-_GLIOMA = {"ET": (3,), "TC": (1, 3), "WT": (1, 2, 3)}
+_GLIOMA: Mapping[str, tuple[int, ...]] = {"ET": (3,), "TC": (1, 3), "WT": (1, 2, 3)}
 REGIONS: Mapping[str, Mapping[str, Region]] = {
     name: {region: Region(values) for region, values in regions.items()}
     for name, regions in {
@@ -32,6 +36,8 @@ REGIONS: Mapping[str, Mapping[str, Region]] = {
         "ped": {
             "ET": (1,), "NETC": (2,), "CC": (3,), "ED": (4,), "TC": (1, 2, 3), "WT": (1, 2, 3, 4),
         },
+        "men": _GLIOMA,  # before surgery: config_MenPre
+        "men-rt": {"GTV": (1,)},  # radiotherapy: config_MenRT
     }.items()
 }  # fmt: skip
 
@@ -56,9 +62,15 @@ class MetParser:
 
 
 def score(
-    pair: Pair, regions: Mapping[str, Region], parser: MetParser | None = None
+    pair: Pair,
+    regions: Mapping[str, Region],
+    parser: MetParser | None = None,
+    global_nsd_mm: float | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Return region -> metric -> value; `dice`, `hd95` and `nsd` are the lesion-wise numbers."""
+    """Return region -> metric -> value; `dice`, `hd95` and `nsd` are the lesion-wise numbers.
+
+    With `global_nsd_mm`, also Dice of whole masks and their NSD at that tolerance.
+    """
     pair = crop(pair, 0)
     scores = {}
     for name, region in regions.items():
@@ -76,6 +88,11 @@ def score(
         counts = {f"num_{kind}": numbers[kind] for kind in ("tp", "fp", "fn")}
         lesionwise = {"dice": dice, "hd95": PENALTY_MM if np.isposinf(hd95) else hd95, "nsd": nsd}
         scores[name] = lesionwise | counts | numbers
+        if global_nsd_mm is not None:
+            scores[name]["global_dice"] = numbers["global_bin_dsc"]
+            scores[name][f"global_nsd_{global_nsd_mm:.1f}"] = _global_nsd(
+                prediction, reference, pair.spacing_mm, global_nsd_mm
+            )
     return scores
 
 
@@ -197,6 +214,19 @@ def _global_scores(
         "global_bin_hd95": hd95,
         "global_bin_nsd": nsd,
     }
+
+
+def _global_nsd(
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    tolerance_mm: float,
+) -> float:
+    """Return the NSD of whole masks; 0 where they share no voxel, NaN where both are empty."""
+    if not (prediction & reference).any():
+        return 0.0 if prediction.any() or reference.any() else float("nan")
+    box = joint_box(bounding_box(prediction), bounding_box(reference))
+    return _border_scores(prediction[box], reference[box], spacing_mm, tolerance_mm)[1]
 
 
 def _border_scores(

@@ -1,14 +1,15 @@
 """Every official metric by name and year; a result without its scorer's name means nothing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
-from lab.layouts import LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
+from lab.layouts import GOAT_2026, LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
 from lab.metrics.pair import Pair
 
@@ -29,9 +30,20 @@ class Scorer:
     missing_mm: float = 0.0  # HD95 of a missing case where `missing` is "penalty"
     grid: Literal["size", "spacing", "all"] = "size"  # what the platform compares between files
     spacing_from: Literal["header", "affine"] = "header"  # of the prediction
+    # What the platform opens files with; SimpleITK refuses some that nibabel reads.
+    reads_with: Literal["nibabel", "SimpleITK"] = "nibabel"
     strict_labels: bool = False  # an undeclared label costs the case its scores
     binary: bool = False  # predictions hold one value beside 0
     layout: Layout = PLAIN  # of the platform's table
+    # Metrics that the organisers rank by, whatever else they report; (): nobody told.
+    ranked_by: tuple[str, ...] = ()
+    # Cohort that a case came from -> the scorer of its cases; {}: all cases are scored alike.
+    by_cohort: Mapping[str, "Scorer"] = field(default_factory=dict)
+    cohort_notes: Mapping[str, str] = field(default_factory=dict)  # what is odd about a cohort's
+
+    def of(self, cohort: str) -> "Scorer":
+        """Return the scorer of a cohort's cases."""
+        return self.by_cohort[cohort] if self.by_cohort else self
 
     @property
     def missing_in_words(self) -> str:
@@ -54,6 +66,11 @@ SCHEME_2025 = SCHEME_OF | {"met": "brats-met-2025"}
 
 
 _SCORE = {2023: brats2023.score}
+# MET's by its wiki as three teams read it, GoAT's as its organisers answered one; PED's is open.
+RANKED_2026 = {
+    "mets": ("dice", "nsd", "small_instance_f1"),
+    "goat": ("global_dice", "global_nsd_1.0"),
+}
 
 
 def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
@@ -72,6 +89,8 @@ def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
             missing_mm=brats2025.PENALTY_GLI_MM if task == "gli" else brats2025.PENALTY_MM,
             absent=ONE,
             layout=LESIONWISE,
+            # 2025 reports three metrics, of which its README ranks one and teams rank two.
+            ranked_by=() if year == 2025 else ("dice", "hd95"),
             # From 2024 on the script writes its own files with the prediction's affine; MEN's not.
             spacing_from="header" if year == 2023 or task == "men" else "affine",
         )
@@ -79,18 +98,63 @@ def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
     }
 
 
+COHORTS = ("GLI", "MEN", "MET", "PED", "SSA")  # of GoAT, in its mapping's column "Cohort"
+PED_NOTE = (
+    "reads 1 ET, 2 NETC, 3 CC, 4 ED in PED's cases, GoAT's files hold 1 NETC, 2 SNFH, 3 ET: "
+    "of its regions only WT is what it says; reproduced as it is"
+)
+
+
+def _goat(year: int, scorers: Mapping[str, Scorer]) -> Scorer:
+    """GoAT of 2024 and 2025: each case by the program of the cohort that it came from.
+
+    In 2024 that was the one program of 2023 with each cohort's limits, in 2025 each cohort's own of
+    that year (Sage-Bionetworks-Challenges/brats-infra, evaluation/lesionwise/score.py).
+    """
+    name = f"{year}-goat"
+    program = 2023 if year == 2024 else year
+    by_cohort = {
+        cohort: replace(
+            scorers[f"{program}-{cohort.lower()}"],
+            name=name,
+            scheme=SCHEME_OF["goat"],
+            missing_mm=brats2025.PENALTY_MM,  # whatever the cohort's own
+        )
+        for cohort in COHORTS
+    }
+    return replace(
+        by_cohort["SSA"],
+        score=partial(_without_cohort, name=name),
+        by_cohort=by_cohort,
+        cohort_notes={"PED": f"{name} {PED_NOTE}"} if year == 2025 else {},
+    )
+
+
+def _without_cohort(pair: Pair, name: str) -> NoReturn:
+    raise Refusal(
+        f"{name} scores each case by its cohort ({', '.join(COHORTS)}), which is not told"
+    )
+
+
 def _instances(task: str) -> Scorer:
     parser = brats2026.MetParser() if task == "mets" else None
     return Scorer(
         name=f"2026-{task}",
         scheme=SCHEME_OF[task],
-        score=partial(brats2026.score, regions=brats2026.REGIONS[task], parser=parser),
+        score=partial(
+            brats2026.score,
+            regions=brats2026.REGIONS[task],
+            parser=parser,
+            global_nsd_mm=1.0 if task == "goat" else None,
+        ),
         missing="penalty",
         missing_mm=brats2026.PENALTY_MM,
         absent=SKIPPED,
         grid="all",
+        reads_with="SimpleITK",
         strict_labels=True,
-        layout=METS_2026 if parser else SEG_2026,
+        layout={"mets": METS_2026, "goat": GOAT_2026}.get(task, SEG_2026),
+        ranked_by=RANKED_2026.get(task, ()),
     )
 
 
@@ -102,16 +166,22 @@ def _panther(name: str, order: Literal["right", "as-published"]) -> Scorer:
         missing="empty",
         absent="an empty prediction scores 0 and the grid's diagonal",
         grid="spacing",
+        reads_with="SimpleITK",
         strict_labels=order == "as-published",
         binary=True,
+        ranked_by=("dice", "surface_dice_5mm", "hd95", "masd"),  # and the cohort's volume RMSE
     )
 
 
-SCORERS: Mapping[str, Scorer] = {
+_LESIONWISE = {
     **_lesionwise(2023, missing="left-out"),
     **_lesionwise(2024, missing="left-out"),
     **_lesionwise(2025, missing="penalty"),
-    **{f"2026-{task}": _instances(task) for task in ("mets", "ped", "goat", "gli")},
+}
+SCORERS: Mapping[str, Scorer] = {
+    **_LESIONWISE,
+    **{f"{year}-goat": _goat(year, _LESIONWISE) for year in (2024, 2025)},
+    **{f"2026-{task}": _instances(task) for task in brats2026.REGIONS},
     "panther": _panther("panther", "right"),
     "panther-as-published": _panther("panther-as-published", "as-published"),
 }
@@ -151,7 +221,12 @@ def score_missing(scorer: Scorer, reference: Pair) -> CaseScores | None:
 
 
 def without_scores(scorer: Scorer) -> CaseScores:
-    """Return NaN for all that the scorer reports: a case that it could not score."""
+    """Return NaN for all that the scorer reports: a case that it could not score.
+
+    Without a cohort these are the regions that every cohort has.
+    """
+    if scorer.by_cohort:
+        return min((without_scores(own) for own in scorer.by_cohort.values()), key=len)
     nothing = np.zeros((1, 1, 1), np.uint8)
     scores = scorer.score(Pair(nothing, nothing, (1.0, 1.0, 1.0)))
     return {region: dict.fromkeys(metrics, np.nan) for region, metrics in scores.items()}

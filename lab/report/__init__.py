@@ -66,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
     content = gather(results, options, before) | {"selection": selection}
     pictures = look(results, content, args.images)
     paths["json"].write_text(to_json(content) + "\n", encoding="utf-8")
-    paths["md"].write_text(render_markdown(content), encoding="utf-8")
-    paths["html"].write_text(render_html(content, results, pictures), encoding="utf-8")
+    pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
+    for ending, page in pages.items():  # names of files may be no text
+        paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
     for sentence in content["warnings"]:
         print(f"warning: {sentence}", file=sys.stderr)
     print(f"{paths['html']}: {len(results.cases)} cases, beside it .json and .md")

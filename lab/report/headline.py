@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from challenge.refusal import Refusal
+from lab.columns import ranked_by
 from lab.report.counts import Cohort
 from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
 from lab.results import Results, summarise
@@ -19,6 +20,9 @@ TITLES = {
     "nsd_1.0": "NSD 1.0 mm",
     "masd": "MASD",
     "nsd": "NSD",
+    "global_dice": "Dice of whole masks",
+    "global_nsd_1.0": "NSD 1.0 mm of whole masks",
+    "small_instance_f1": "F1 of small lesions",
     "iou": "IoU",
     "surface_dice_5mm": "surface Dice 5 mm",
     "volume_rmse_mm3": "volume RMSE",
@@ -63,9 +67,11 @@ def lower_is_better(metric: str) -> bool:
 def headline_metrics(results: Results) -> list[str]:
     """Return the metrics that stand on the cover.
 
-    Those that are headline metrics by name; else those with one in their name; else all.
+    First what the scorer's organisers rank by; then those that are headline metrics by name; else
+    those with one in their name; else all.
     """
-    found = [m for m in results.metrics if _heads(m)]
+    ranked = [m for m in ranked_by(results.scorer) if m in results.metrics]
+    found = list(dict.fromkeys([*ranked, *(m for m in results.metrics if _heads(m))]))
     loose = [m for m in results.metrics if tokens(m) & HEADLINES and "std" not in tokens(m)]
     return found or loose or list(results.metrics)
 
@@ -76,7 +82,7 @@ def _heads(metric: str) -> bool:
 
 
 def key_metric(results: Results, wanted: str | None = None) -> str:
-    """Return the metric that orders cases: the wanted one, else the first that is a Dice.
+    """Return the metric that orders cases: the wanted one, else the first ranked that is a Dice.
 
     Raises:
         Refusal: no case has the wanted metric.
@@ -84,7 +90,8 @@ def key_metric(results: Results, wanted: str | None = None) -> str:
     if wanted is not None and wanted not in results.metrics:
         raise Refusal(f"no metric {wanted!r} in the results, only {list(results.metrics)}")
     dices = [m for m in headline_metrics(results) if tokens(m) & {"dice", "dsc"}]
-    return wanted or ("dice" if "dice" in dices else [*dices, *results.metrics][0])
+    ranked = [m for m in dices if m in ranked_by(results.scorer)]
+    return wanted or [*ranked, *(["dice"] if "dice" in dices else dices), *results.metrics][0]
 
 
 def scorer_year(scorer: str) -> str:

@@ -16,6 +16,7 @@ from contourpy import contour_generator
 from PIL import Image
 
 from challenge.case import CaseError, read_volume
+from challenge.headers import last_line
 from lab.report.errors import Voxel, largest_error
 from lab.report.scans import backdrop, radiological_flips
 from lab.results import Facts
@@ -48,11 +49,21 @@ def picture(
     if facts.prediction is None:
         return {"missing": "There is no prediction for this case."}
     try:
-        prediction, reference = (
-            read_volume(Path(path), np.uint8) for path in (facts.prediction, facts.reference)
-        )
+        return _picture(facts, labels, judged, image)
     except CaseError as error:
         return {"missing": f"No picture: {error}"}
+    except Exception as error:  # noqa: BLE001 - one file never ends a report
+        told = f"{type(error).__name__}: {last_line(error)}"
+        return {"missing": f"No picture: {facts.prediction} and {facts.reference} ({told})"}
+
+
+def _picture(
+    facts: Facts, labels: Mapping[str, int], judged: Collection[str], image: Path | None
+) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):  # fractions and NaN are no labels
+        prediction, reference = (
+            read_volume(Path(path), np.uint8) for path in (str(facts.prediction), facts.reference)
+        )
     if prediction.array.shape != reference.array.shape:
         return {"missing": f"No picture: {facts.prediction} and {facts.reference} differ in size"}
     values = list(labels.values())

@@ -7,6 +7,7 @@ import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
 from challenge.folders import files_below
+from challenge.headers import last_line
 
 ENDINGS = (".nii.gz", ".nii", ".mha")
 SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
@@ -52,6 +53,9 @@ def backdrop(
         scan = read_scan(image)
     except CaseError as error:
         return place[labels], f"Scan not shown: {error}"
+    except Exception as error:  # noqa: BLE001 - one file never ends a report
+        told = f"{type(error).__name__}: {last_line(error)}"
+        return place[labels], f"Scan not shown: {image} ({told})"
     if scan.array.shape != reference.array.shape:
         return place[labels], f"Scan not shown: {image} has another size"
     inside = scan.array[scan.array != 0]

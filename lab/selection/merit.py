@@ -19,13 +19,24 @@ DISTANCES = ("hd95", "masd")
 VOLUME_ERROR = "volume_error_mm3"
 
 
-def columns_of(scores: CaseScores, scheme: Scheme) -> tuple[Column, ...]:
-    """List the columns of a scorer that a leaderboard looks at, of what the challenge writes."""
+def columns_of(
+    scores: CaseScores, scheme: Scheme, ranked_by: tuple[str, ...] = ()
+) -> tuple[Column, ...]:
+    """List the columns of a scorer that a leaderboard looks at, of what the challenge writes.
+
+    These are what its organisers rank by, where that is told, and volumes.
+    """
     columns: list[Column] = []
     for region, row in scores.items():
         if set(scheme.regions.get(region, (region,))) <= set(scheme.written):
-            columns += [(region, metric) for metric in row if metric.startswith(OVERLAPS)]
-            columns += [(region, metric) for metric in row if metric.startswith(DISTANCES)]
+            ranked = [metric for metric in ranked_by if metric in row]
+            usual = [
+                metric
+                for kind in (OVERLAPS, DISTANCES)
+                for metric in row
+                if metric.startswith(kind)
+            ]
+            columns += [(region, metric) for metric in ranked or usual]
             if "volume_prediction_mm3" in row:
                 columns.append((region, VOLUME_ERROR))
     return tuple(columns)

@@ -32,7 +32,7 @@ class Scores:
         """Read what an earlier run left."""
         nothing = np.zeros((1, 1, 1), np.uint8)
         told = self.scorer.score(Pair(nothing, nothing, (1.0, 1.0, 1.0)))
-        self.columns: tuple[Column, ...] = columns_of(told, self.pool.scheme)
+        self.columns: tuple[Column, ...] = columns_of(told, self.pool.scheme, self.scorer.ranked_by)
         self._about = _fingerprint(self.pool, self.scorer)
         self._known: dict[str, Rows] = {}
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
@@ -107,7 +107,7 @@ def _key(system: System) -> str:
 
 def _fingerprint(pool: Pool, scorer: Scorer) -> str:
     """Name what scores depend on beside the system: maps by their size and time, cases, scorer."""
-    told = [scorer.name, pool.scheme.name]
+    told = [scorer.name, pool.scheme.name, *scorer.ranked_by]
     for candidate in pool.candidates:
         told.append(candidate.name)
         for case in pool.cases:

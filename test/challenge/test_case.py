@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from challenge.case import CaseError, CaseFiles, read_case, read_scan
+from challenge.headers import last_line
 from challenge.label_file import write_labels
 from challenge.platforms import find_cases
 
@@ -272,3 +273,11 @@ def test_labels_of_a_metaimage_with_a_fourth_axis_of_one(tmp_path: Path) -> None
     assert image.GetSize() == (5, 4, 3)
     assert (image.GetSpacing(), image.GetOrigin()) == ((1, 2, 3), (7, 8, 9))
     assert image.GetDirection() == (0, 1, 0, 1, 0, 0, 0, 0, 1)
+
+
+def test_the_reason_of_a_reader_is_its_last_line_but_for_guesses() -> None:
+    damaged = OSError("Expected 8 bytes, got 0 bytes from object\n - could the file be damaged?")
+    assert last_line(damaged) == "Expected 8 bytes, got 0 bytes from object"
+    assert last_line(OSError("first\nsecond\n")) == "second"
+    assert last_line(OSError("- only a guess")) == "- only a guess"
+    assert last_line(OSError()) == "OSError"

@@ -197,3 +197,39 @@ def test_nnunet_summaries_are_read(tmp_path):
     assert contest.columns == (Column("1", "dice"),)
     assert contest.values[0, 0, 0] == 0.5
     assert np.isnan(contest.values[0, 0, 1])
+
+
+GOAT = {"dice": 0.1, "hd95": 9, "nsd": 0.2, "global_dice": 0.8, "global_nsd_1.0": 0.7}
+
+
+def test_what_the_organisers_rank_by_is_ranked(tmp_path):
+    """GoAT 2026: whole masks; the lesion-wise numbers beside them are reported only."""
+    cases = {id: {"WT": GOAT} for id in "xy"}
+    paths = [write(tmp_path / f"{n}.json", cases, scorer="2026-goat") for n in "ab"]
+    contest = read_contest(paths, Choice())
+    assert [c.metric for c in contest.columns] == ["global_dice", "global_nsd_1.0"]
+    assert [c.better for c in contest.columns] == ["higher", "higher"]
+    assert contest.not_ranked == ("dice", "nsd", "hd95")
+    assert "organisers of 2026-goat" in contest.chosen and contest.left_out == ()
+    assert read_contest(paths, Choice(metrics=("hd95",))).chosen == "as asked"
+
+
+def test_mets_ranks_small_lesions_and_no_distance(tmp_path):
+    scores = {"dice": 0.1, "hd95": 9, "nsd": 0.2, "small_instance_f1": 0.5}
+    cases = {id: {"ET": scores} for id in "xy"}
+    paths = [write(tmp_path / f"{n}.json", cases, scorer="2026-mets") for n in "ab"]
+    contest = read_contest(paths, Choice())
+    assert [c.metric for c in contest.columns] == ["dice", "nsd", "small_instance_f1"]
+
+
+def test_files_of_a_version_that_did_not_score_it_say_so(tmp_path):
+    old = {id: {"WT": {k: v for k, v in GOAT.items() if k[:6] != "global"}} for id in "xy"}
+    new = {id: {"WT": GOAT} for id in "xy"}
+    paths = [
+        write(tmp_path / f"{n}.json", cases, scorer="2026-goat")
+        for n, cases in (("a", old), ("b", new))
+    ]
+    contest = read_contest(paths, Choice())
+    assert [c.metric for c in contest.columns] == ["dice", "nsd", "hd95"]
+    assert "not the organisers'" in contest.chosen
+    assert any("global_dice, global_nsd_1.0, by which" in told for told in contest.left_out)

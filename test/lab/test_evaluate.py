@@ -20,6 +20,7 @@ from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from lab import evaluate
 from lab.__main__ import main as lab
 from lab.journal import CaseResult, Journal
+from lab.layouts import read_results
 from lab.matching import match_cases
 from lab.metrics.scorers import SCORERS
 
@@ -113,6 +114,35 @@ def test_a_missing_prediction_counts_as_the_scorer_counts_it(
         assert row["WT"]["dice"] == dice
         assert row["WT"].get("hd95") == hd95
         assert not any(v for k, v in row["WT"].items() if k.startswith("num_"))
+
+
+def test_goat_says_what_ranks_there(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(cohort, scorer="2026-goat") == 0
+    out = capsys.readouterr().out
+    assert "its organisers rank by global_dice, global_nsd_1.0" in out
+    wt = {id[10:15]: regions["WT"] for id, regions in written(cohort)["cases"].items()}
+    assert {id: row["global_dice"] for id, row in wt.items()} == {
+        "00000": 1, "00001": pytest.approx(5 / 6), "00002": 0,
+    }  # fmt: skip
+    assert {id: row["global_nsd_1.0"] for id, row in wt.items()} == {
+        "00000": 1, "00001": 1, "00002": 0,
+    }  # fmt: skip
+    assert summary_line(out, "WT")[-3:-1] == ["0.611", "0.667"]  # global ones, before HD95
+    back = read_results(cohort / "r.csv").cases["BraTS-SSA-00001-000"]["WT"]
+    assert (back["global_bin_dsc"], back["global_nsd_1.0"]) == (pytest.approx(5 / 6), 1)
+    assert lab(["report", str(cohort / "r.json"), f"--html={cohort / 'page.html'}"]) == 0
+    assert "NSD 1.0 mm of whole masks" in (cohort / "page.html").read_text()
+    content = json.loads((cohort / "page.json").read_text())
+    assert content["extremes"]["metric"] == "global_dice"
+
+
+def summary_line(out: str, region: str) -> list[str]:
+    """Return the cells of a region's means in the terminal, up to HD95."""
+    header, line = (
+        next(line for line in out.splitlines() if line.startswith(start))
+        for start in ("mean", region)
+    )
+    return line.split()[: header.split().index("hd95") + 1]
 
 
 def test_bad_files_are_named_and_the_others_scored(

@@ -109,3 +109,51 @@ def test_folders_that_cannot_be_scored(folders: tuple[Path, Path]) -> None:
 def test_the_id_is_what_the_name_ends_in(name: str, number: str, ending: str) -> None:
     path = Path(f"{name}{number}{ending}.nii.gz")
     assert numeric_id(case_id(path)) == number
+
+
+def test_what_is_no_file_is_matched_by_its_name(folders: tuple[Path, Path]) -> None:
+    """A broken link is not a missing prediction, and an unpacked folder is a folder."""
+    predictions, references = folders
+    touch(references, *(f"p{n}-seg.nii.gz" for n in range(1, 5)))
+    (predictions / "p1.nii.gz").symlink_to("moved.nii.gz")
+    (predictions / "p2.nii.gz").mkdir()
+    touch(predictions, "p3.nii.gz/p3.nii.gz")  # as some programs unpack
+    (predictions / "p4.nii.gz").symlink_to("p4.nii.gz")
+    pairs, problems = match_cases(*folders)
+    assert problems == []
+    assert {pair.id: pair.prediction for pair in pairs} == {
+        "p1": predictions / "p1.nii.gz",
+        "p2": predictions / "p2.nii.gz",
+        "p3": predictions / "p3.nii.gz" / "p3.nii.gz",
+        "p4": predictions / "p4.nii.gz",
+    }
+
+
+def test_links_to_folders_are_followed_once(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere", "c/c-seg.nii.gz")
+    touch(folders[1], "b/b-seg.nii.gz", ".trash/b-seg.nii.gz")
+    (folders[1] / "link").symlink_to(tmp_path / "elsewhere")
+    (folders[1] / "same").symlink_to(tmp_path / "elsewhere")
+    (folders[1] / "b" / "up").symlink_to(folders[1])
+    touch(folders[0], "b.nii.gz", "c.nii.gz")
+    pairs, problems = match_cases(*folders)
+    assert ([pair.id for pair in pairs], problems) == (["b", "c"], [])
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(folders[1], "a-seg.nii.gz", "closed/b-seg.nii.gz")
+    touch(folders[0], "a.nii.gz")
+    real = Path.iterdir
+
+    def iterdir(path: Path):  # type: ignore[no-untyped-def]
+        if path.name == "closed":  # root may list any folder
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    pairs, (problem,) = match_cases(*folders)
+    assert [pair.id for pair in pairs] == ["a"]
+    assert (problem.kind, problem.scored) == ("unreadable", False)
+    assert str(folders[1] / "closed") in problem.message and "denied" in problem.message

@@ -342,3 +342,23 @@ def test_a_region_that_is_rightly_empty_ranks_before_a_false_one(tmp_path):
     assert rank_files(tmp_path, paths)["ranking"]["mean_rank"] == {"right": 1, "wrong": 2}
     swapped = rank_files(tmp_path, paths, "--nan", "worst")["ranking"]["mean_rank"]
     assert swapped == {"right": 1.5, "wrong": 1.5}
+
+
+def test_goat_is_ranked_by_whole_masks_and_says_so(tmp_path, capsys):
+    """Better in what ranks, worse in what is only reported: first all the same."""
+    better = {"dice": [0.1, 0.1], "global_dice": [0.9, 0.9], "global_nsd_1.0": [0.9, 0.9]}
+    worse = {"dice": [0.9, 0.9], "global_dice": [0.8, 0.8], "global_nsd_1.0": [0.8, 0.8]}
+    paths = []
+    for name, found in (("a", better), ("b", worse)):
+        cases = {
+            f"c{i}": {"WT": {metric: values[i] for metric, values in found.items()}}
+            for i in range(2)
+        }
+        paths.append(write(tmp_path / f"{name}.json", cases, scorer="2026-goat"))
+    found = rank_files(tmp_path, paths)
+    assert found["ranking"]["place"] == {"a": 1, "b": 2}
+    assert found["ranked_by"] == ["global_dice", "global_nsd_1.0"]
+    assert found["not_ranked"] == ["dice"]
+    out = " ".join(capsys.readouterr().out.split())
+    assert "the organisers of 2026-goat rank by: global_dice, global_nsd_1.0." in out
+    assert "Reported, not ranked: dice." in out

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive_instances import naive_instances
 from naive_lesionwise import naive_scores
-from naive_tasks import TASKS
+from naive_tasks import GOAT, INSTANCES, TASKS
 from official_columns import COLUMNS
 from painted_maps import (
     ISLANDS,
@@ -26,6 +27,7 @@ from painted_maps import (
 from lab.metrics import brats2023, brats2025
 from lab.metrics.lesionwise import Profile, score
 from lab.metrics.pair import Pair
+from lab.metrics.scorers import SCORERS, Scorer
 
 YEARS = {
     "2023": brats2023.PROFILES,
@@ -82,6 +84,55 @@ def cases(draw: st.DrawFn) -> Case:
 
 def test_every_profile_has_its_peer() -> None:
     assert set(PROFILES) == set(TASKS)
+
+
+def scored(case: Case, scorer: Scorer) -> dict[str, dict[str, float]]:
+    """Score as `lab evaluate` does, arrays (z, y, x)."""
+    arrays = (np.ascontiguousarray(labels.T) for labels in (case.prediction, case.reference))
+    return scorer.score(Pair(*arrays, case.spacing_mm[::-1]))
+
+
+def agree_where_both_tell(
+    found: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]
+) -> None:
+    """As `agree`; numbers that only one of the two has are not compared."""
+    assert set(found) == set(expected)
+    for region, row in expected.items():
+        ours = {name: found[region][name] for name in row}
+        assert ours == pytest.approx(row, rel=0, abs=1e-9, nan_ok=True), region
+
+
+def test_every_profile_of_goat_and_2026_has_its_peer() -> None:
+    assert {name: set(SCORERS[name].by_cohort) for name in GOAT} == {
+        name: set(cohorts) for name, cohorts in GOAT.items()
+    }
+    assert set(INSTANCES) | {"2026-mets"} == {name for name in SCORERS if name[:4] == "2026"}
+
+
+@settings(max_examples=40)
+@given(case=cases(), year=st.sampled_from(sorted(GOAT)), data=st.data())
+def test_goat_scores_each_case_as_its_cohort(case: Case, year: str, data: st.DataObject) -> None:
+    cohort = data.draw(st.sampled_from(sorted(GOAT[year])))
+    agree_where_both_tell(scored(case, SCORERS[year].of(cohort)), naive(case, GOAT[year][cohort]))
+
+
+@settings(max_examples=40)
+@given(case=cases(), task=st.sampled_from(sorted(INSTANCES)))
+def test_drawn_blobs_score_alike_in_2026(case: Case, task: str) -> None:
+    expected = naive_instances(case.prediction, case.reference, case.spacing_mm, task)
+    agree_where_both_tell(scored(case, SCORERS[task]), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_case_scores_alike_in_goat_and_2026(kind: str) -> None:
+    for seed, (year, cohorts) in enumerate(GOAT.items()):
+        case = random_case(seed, kind)
+        for cohort, task in cohorts.items():
+            agree_where_both_tell(scored(case, SCORERS[year].of(cohort)), naive(case, task))
+    for seed, task in enumerate(sorted(INSTANCES), 50):
+        case = random_case(seed, kind)
+        expected = naive_instances(case.prediction, case.reference, case.spacing_mm, task)
+        agree_where_both_tell(scored(case, SCORERS[task]), expected)
 
 
 @settings(max_examples=60)

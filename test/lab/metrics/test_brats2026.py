@@ -78,3 +78,38 @@ def test_distances_take_the_spacing_in_the_evaluators_order() -> None:
     found = score(pair, REGIONS["goat"])["ET"]
     assert found["hd95"] == 3.0
     assert found["global_bin_hd95"] == 1.0
+
+
+def test_goat_scores_whole_masks_at_one_millimetre() -> None:
+    """A cube moved by a voxel of 1 mm: its border is near. One of 2 mm: half of it is not."""
+    reference = np.zeros((10, 10, 10), np.uint8)
+    reference[3:7, 3:7, 3:7] = 3
+    moved = np.roll(reference, 1, axis=0)
+    found = score(Pair(moved, reference, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
+    assert found["global_dice"] == found["global_bin_dsc"] == pytest.approx(48 / 64)
+    assert found["global_nsd_1.0"] == 1
+    assert found["global_bin_nsd"] < 1  # half a voxel, as the evaluator has it
+    thick = score(Pair(moved, reference, (2, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
+    # Of 56 border voxels the 16 of the far face are 2 mm away; those inside of it, 1 mm.
+    assert thick["global_nsd_1.0"] == pytest.approx(1 - 16 / 56)
+    sideways = Pair(np.roll(reference, 1, axis=2), reference, (2, 1, 1))
+    assert score(sideways, REGIONS["goat"], global_nsd_mm=1.0)["ET"]["global_nsd_1.0"] == 1
+
+
+def test_whole_masks_that_share_nothing_or_are_not_there() -> None:
+    nothing, tumour = np.zeros((3, 3, 40), np.uint8), 3 * line((0, 9)).astype(np.uint8)
+    beside = 3 * line((9, 18)).astype(np.uint8)  # as near as can be
+    for pair, expected in (((nothing, nothing), math.nan), ((nothing, tumour), 0),
+                           ((tumour, nothing), 0), ((beside, tumour), 0)):  # fmt: skip
+        found = score(Pair(*pair, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
+        for name in ("global_dice", "global_nsd_1.0"):
+            assert found[name] == pytest.approx(expected, nan_ok=True)
+
+
+def test_meningioma_has_the_regions_of_its_configurations() -> None:
+    labels = np.array([0, 1, 2, 3], np.uint8).reshape(1, 2, 2)
+    pair = Pair(labels, labels, (1, 1, 1))
+    assert set(score(pair, REGIONS["men"])) == {"ET", "TC", "WT"}
+    assert {
+        r: row["global_bin_volume_ref"] for r, row in score(pair, REGIONS["men-rt"]).items()
+    } == {"GTV": 1}

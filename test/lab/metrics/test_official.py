@@ -14,6 +14,7 @@ from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther
 from lab.metrics.brats2026 import MetParser
 from lab.metrics.lesionwise import Profile
 from lab.metrics.pair import Pair
+from lab.metrics.scorers import SCORERS
 
 WHOLE_MASK_COLUMNS = {
     "legacy_dice": "Legacy_Dice",
@@ -22,7 +23,9 @@ WHOLE_MASK_COLUMNS = {
     "specificity": "Specificity",
 }
 # Printed by BraTS_evaluation 0.0.8 with panoptica 2.1.7 on the synthetic pairs; the parser of MET
-# with the server's thresholds, 27 mm3 and 0.2.
+# with the server's thresholds, 27 mm3 and 0.2. GoAT and MEN on pairs without label 4, MEN-RT on
+# pairs of which every label is 1, since their configurations know no more. GoAT's `global_dice` and
+# `global_nsd_1.0` are panoptica's own functions on whole masks, told the spacing and 1 mm.
 OFFICIAL_2026 = json.loads(Path(__file__).with_name("brats2026_official.json").read_text())
 SYNTHETIC = tuple(f"case-000{n}-100" for n in ("00", "01", "02", "03", "04", "05", "09", "12"))
 ALGORITHMS = ("hnfnetv1", "isen", "sanet0", "scan", "yixinmpl")
@@ -160,6 +163,36 @@ def test_synthetic_pairs_by_2026(case: str, task: str, shared_data: Path) -> Non
     check_instances(found, OFFICIAL_2026[task][case])
     if parser:
         check_instances(found, OFFICIAL_2026["mets-parsed"][case])
+
+
+@pytest.mark.parametrize("case", SYNTHETIC)
+@pytest.mark.parametrize("task", ["goat", "men", "men-rt"])
+def test_synthetic_pairs_by_the_configurations_of_fewer_labels(
+    case: str, task: str, shared_data: Path
+) -> None:
+    pair = synthetic(shared_data / "brats-official-scores-synthetic", case)
+    known = np.array([0, 1, 1, 1, 1] if task == "men-rt" else [0, 1, 2, 3, 0], np.uint8)
+    pair = Pair(known[pair.prediction], known[pair.reference], pair.spacing_mm)
+    found = SCORERS[f"2026-{task}"].score(pair)
+    assert set(found) == set(OFFICIAL_2026[task][case])
+    check_instances(found, OFFICIAL_2026[task][case])
+
+
+@pytest.mark.parametrize("case", SYNTHETIC)
+def test_synthetic_pairs_by_goat(case: str, shared_data: Path) -> None:
+    """GoAT's programs of 2024 and 2025 are those of 2023 and of 2025, asked by cohort."""
+    folder = shared_data / "brats-official-scores-synthetic"
+    official = json.loads((folder / "official.json").read_text())[case]
+    pair = synthetic(folder, case)
+    for name, rows in official.items():
+        year, cohort = name.split("-", 1)
+        scorer = SCORERS[{"2023": "2024-goat", "2025": "2025-goat"}[year]].of(cohort)
+        found = scorer.score(pair)
+        assert set(found) == set(rows)
+        for region, row in rows.items():
+            columns = COLUMNS | (WHOLE_MASK_COLUMNS if year == "2023" else {})
+            expected = {ours: row[column] for ours, column in columns.items() if column in row}
+            assert found[region] == pytest.approx(expected, abs=1e-9), (name, region)
 
 
 def test_panther_as_published(shared_data: Path) -> None:
