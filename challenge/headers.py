@@ -14,7 +14,6 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from challenge import metaimage, nifti
@@ -25,10 +24,6 @@ from challenge.refusal import Refusal
 NIFTI_PLACE = (
     "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
     "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
-)  # fmt: skip
-NIFTI_ERRORS = (
-    OSError, EOFError, ValueError, OverflowError, zlib.error,
-    nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError,
 )  # fmt: skip
 READ_ERRORS = (OSError, ValueError, zlib.error)
 # A case's images, as they are stored and as float32: eight times the largest MRI in use.

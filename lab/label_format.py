@@ -13,10 +13,14 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.headers import MOST_BYTES, NIFTI_ERRORS, CaseError, last_line
+from challenge.headers import MOST_BYTES, CaseError, last_line
 from challenge.refusal import Refusal
 from lab.itk_images import itk_name
 
+NIFTI_ERRORS = (
+    OSError, EOFError, ValueError, OverflowError, zlib.error,
+    nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError,
+)  # fmt: skip
 SINGLE_FILE = b"n+1\x00"  # NIfTI-1 with header and data in one file; NIfTI-2 and pairs differ
 MOST_VALUES_LISTED = 6
 LOCAL = re.compile(rb"^ElementDataFile\s*=\s*LOCAL\r?\n", re.MULTILINE)

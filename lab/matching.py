@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from challenge.folders import is_hidden
 from challenge.refusal import Refusal
 from lab.results import Problem
 
 ENDINGS = (".nii.gz", ".nii", ".mha")
 SEGMENTATION = re.compile(r"[-_](seg|gtv)$")
-# 2023 and 2024 wrote five and three, 2025 also four and one to
-# three, GoAT five alone.
+# 2023 and 2024 wrote five and three digits, 2025 also four and one to three, GoAT five alone.
 NUMERIC_ID = re.compile(r"(?<!\d)(\d{4,}-\d{1,3}|\d{5,})$")
 
 

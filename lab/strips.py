@@ -7,7 +7,8 @@ import nibabel
 import numpy as np
 from scipy.ndimage import binary_erosion, zoom
 
-from challenge.headers import NIFTI_ERRORS, CaseError, check_header, last_line
+from challenge.headers import CaseError, check_header, last_line
+from lab.label_format import NIFTI_ERRORS
 
 MARGIN = 3  # voxels around the head
 LIGHTEST = (1.0, 99.7)  # percentiles of the voxels that are not 0: black and white
