@@ -15,9 +15,11 @@ import numpy as np
 import SimpleITK
 from scipy.ndimage import gaussian_filter
 
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head
 from lab.bench_subject import measured
 from lab.maps import Candidate, write_candidate, write_map
+from lab.selection.ways import WAYS
 
 SHAPE, SPACING_MM = (72, 258, 318), (3.0, 1.1875, 1.1875)  # the median of 92 cases
 HEAD = Head("softmax", ((), ("tumour",), ("pancreas",)), ("", "tumour", "pancreas"))
@@ -26,7 +28,13 @@ REACH = 12  # voxels around the pancreas that a candidate's errors may reach
 
 
 def bench_selection(args: argparse.Namespace) -> int:
-    """Print wall and CPU seconds and the peak of memory of a whole selection."""
+    """Print wall and CPU seconds and the peak of memory of a whole selection.
+
+    Raises:
+        Refusal: a way that `lab select` does not know.
+    """
+    if unknown := sorted(set(args.ways) - set(WAYS)):
+        raise Refusal(f"--ways {', '.join(unknown)}: of {', '.join(WAYS)}")
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         names = [f"candidate-{number:02d}" for number in range(args.candidates)]

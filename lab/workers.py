@@ -5,18 +5,30 @@ from contextlib import contextmanager
 
 import joblib
 
+from challenge.refusal import Refusal
+
 
 @contextmanager
 def workers(jobs: int, dask: str | None) -> Iterator[None]:
-    """Hold the context in which `joblib.Parallel(n_jobs=None)` runs."""
+    """Hold the context in which `joblib.Parallel(n_jobs=None)` runs.
+
+    Raises:
+        Refusal: there are no processes to run in, or no scheduler answers at the address `dask`.
+    """
+    if jobs == 0:
+        raise Refusal("--jobs 0: at least one process is needed")
     if dask is None:
         with joblib.parallel_config(backend="loky", n_jobs=jobs):
             yield
         return
     from distributed import Client
 
+    try:
+        client = Client(dask)
+    except (OSError, ValueError) as error:
+        raise Refusal(f"--dask {dask}: no scheduler answers there ({error})") from error
     with (
-        Client(dask) as client,
+        client,
         joblib.parallel_config(backend="dask", n_jobs=-1, client=client),
     ):
         yield

@@ -203,6 +203,42 @@ def test_what_a_verb_cannot_use_is_one_sentence(
     assert "Errno" not in line
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("bench selection --ways best nonsense", "--ways best, nonsense: of "),
+        ("evaluate --scorer 2025-gli --predictions {labels} --references {labels} --dask nowhere",
+         "{labels}: no such folder"),
+        ("features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
+         "{new} --dask nowhere", "--dask nowhere: no scheduler answers there (missing port number"),
+        ("prepare --source msd-pancreas={cohort} --dataset Dataset901_A --out {new} --jobs 0",
+         "--jobs 0: at least one process is needed"),
+        ("prepare --source brats-gli={brats} --dataset X --out {new}",
+         "--dataset X: nnU-Net's names are DatasetNNN_NAME"),
+        ("prepare --source brats-xyz={brats} --dataset Dataset901_A --out {new}",
+         "--source brats-xyz={brats}: LAYOUT=DIR with one of brats-gli, "),
+        ("rank {results} {other} --metrics beauty", "metric beauty: not known"),
+        ("rank {results} {other} --regions XX", "region XX: not in every file"),
+        ("report {results} --html {new}.html --key beauty", "no metric 'beauty' in the results"),
+        ("robustness --input {brats} --weights {weights} --model nobody", "no model 'nobody'"),
+        ("out-of-fold --model {model} --cohort {cohort} --unseen --out {new} --maps {new}",
+         "--maps: of one member each"),
+        ("features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
+         "{new} --members {cohort}/labelsTr", "--members: one folder"),
+        ("phantom --kind brats-gli --cases 1 --seed 0 --gallery {new}.txt",
+         "{new}.txt: the name of what is written ends in .html or .htm"),
+    ],
+)  # fmt: skip
+def test_names_that_nobody_knows_are_one_sentence(
+    words: str, told: str, good: Good, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = good.paths | {"new": tmp_path / "new"}
+    capfd.readouterr()
+    assert lab([word.format(**paths) for word in words.split()]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert told.format(**paths) in line
+
+
 def test_every_verb_is_asked() -> None:
     assert {verb for verb, *_ in ROWS} | OTHERS == set(VERBS)
 
