@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "prove it on a real case too: a challenge's folder, a scan, or nnU-Net's <case>_0000 file"
     )
     parser.add_argument("--prove", type=Path, metavar="CASE", help=real)
-    released = "write a model card, and compare with the trained networks in a fresh process"
+    released = "write a model card, and load what was packed in a fresh process"
     parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
 
@@ -130,7 +130,7 @@ def pack_source(
     source: Source, building: Path, scheme: Scheme, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Copy one source's slim files into the model folder; return its manifest entries."""
-    number = sum(1 for _ in building.glob("*"))
+    number = sum(path.is_dir() for path in building.iterdir())
     home = building / (f"{source.folder.name}-{number}" if number else source.folder.name)
     home.mkdir(parents=True)
     shutil.copyfile(source.folder / "plans.json", home / "plans.json")

@@ -134,6 +134,21 @@ def test_another_network_with_the_same_weights_is_refused(
     assert "not proven: nnU-Net 2.8.1 ships no trainer nnUNetTrainerOwn" in capsys.readouterr().out
 
 
+def test_several_sources_are_proven_each_on_its_own(tmp_path: Path, capsys: Say) -> None:
+    a = trained(tmp_path / "a" / "same", folds=(0, 1))
+    b = trained(tmp_path / "b" / "same", spacing_mm=(2, 2, 2), network="AttentionUNet")
+    out = ["--out", str(tmp_path)]
+    assert lab(["pack", str(a), str(b), "--model", "m", "--scheme", "brats-gli", *out]) == 0
+    first, second = json.loads((tmp_path / "m" / "MANIFEST.json").read_text())["proof"]
+    assert (first["folder"], list(first["tiles"]["folds"])) == ("same", ["0", "1"])
+    assert (second["folder"], list(second["tiles"]["folds"])) == ("same-1", ["0"])
+    assert "not_proven" in second and "not_proven" not in first
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" nnU-Net")[0].split(" plans")[0] for line in lines[:2]] == [
+        "same: proven beside", "same-1: not proven:"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["nnUNetTrainerDA5ord0", "nnUNetTrainer_250epochs", "FinetuneDA5"])
 def test_trainers_that_stock_ships_and_ours_are_found(tmp_path: Path, name: str) -> None:
     source = trained(tmp_path / "gli")
@@ -281,3 +296,16 @@ def test_a_case_that_cannot_be_told_is_refused(
         files.write_nifti(tmp_path / "in" / f"{name}.nii.gz", files.head())
     assert pack(source, tmp_path, "--prove", str(tmp_path / "in")) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_on_a_real_glioma(tmp_path: Path, shared_data: Path) -> None:
+    source = Path(__file__).resolve().parents[2] / "weights/brats-gli/long__nnUNetPlans__world"
+    assert pack(source, tmp_path, "--prove", str(shared_data / "tcga-fg-6692" / "image")) == 0
+    record = proof_of(tmp_path)
+    for fold in record["tiles"]["folds"].values():
+        assert fold["shape"] == [64, 80, 64] and fold["as_packed"]["differing"] == 0
+        assert fold["rounding"]["logits"] == 0  # they are in half precision already
+        assert set(fold["decided"]) == {"NETC", "SNFH", "ET", "RC"}
+    assert record["case"]["differing"] <= 10 and record["case"]["voxels"] == 8_928_000
+    assert min(d for d in record["case"]["dice"].values() if d is not None) > 0.999
