@@ -304,7 +304,8 @@ def test_the_weights_that_ship_on_a_real_glioma(tmp_path: Path, shared_data: Pat
     assert pack(source, tmp_path, "--prove", str(shared_data / "tcga-fg-6692" / "image")) == 0
     record = proof_of(tmp_path)
     for fold in record["tiles"]["folds"].values():
-        assert fold["shape"] == [64, 80, 64] and fold["as_packed"]["differing"] == 0
+        assert fold["shape"] == [64, 80, 64] and fold["as_packed"]["differing"] <= 5
+        assert fold["as_packed"]["logits_in_deviations"] < 1e-3
         assert fold["rounding"]["logits"] == 0  # they are in half precision already
         assert set(fold["decided"]) == {"NETC", "SNFH", "ET", "RC"}
     assert record["case"]["differing"] <= 10 and record["case"]["voxels"] == 8_928_000
