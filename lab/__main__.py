@@ -28,7 +28,7 @@ VERBS = {
     "study": ("lab.study", "compare ways to post-process where the best rules are known"),
     "import-rules": ("lab.import_rules", "read HOPE tables or MIST strategies, or write them"),
     "select": ("lab.select", "choose members and weights of an ensemble, judged out of fold"),
-    "verify": ("lab.verify", "check hashes, known answers and slim checkpoints of weights/"),
+    "verify": ("lab.verify", "check hashes, known answers and checkpoints of weights/, try a case"),
     "check": ("lab.check", "check a container's output folder before it is submitted"),
     "evaluate": ("lab.evaluate", "score predictions against references"),
     "rank": ("lab.rank", "rank systems scored on the same cases, and test their differences"),

@@ -80,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "prove it on a real case too: a challenge's folder, a scan, or nnU-Net's <case>_0000 file"
     )
     parser.add_argument("--prove", type=Path, metavar="CASE", help=real)
-    released = "write a model card, and compare with the trained networks in a fresh process"
+    released = "write a model card, and load what was packed in a fresh process"
     parser.add_argument("--release", action="store_true", help=released)
     parser.add_argument("--note", default="", help="one sentence for users, printed at every run")
 

@@ -8,17 +8,15 @@ def sentence(record: Mapping[str, Any]) -> str:
     """Say in one line what was proven of a source."""
     folds = list(record["tiles"]["folds"].values())
     shape = "x".join(map(str, folds[0]["shape"]))
-    halved = " (half the patch)" if folds[0]["of_patch"] == "half" else ""
-    tile = f"a random tile of {shape}{halved} through each of {len(folds)} folds"
+    halved = ", half the patch" if folds[0]["of_patch"] == "half" else ""
+    tiles = f"one random tile a fold ({shape}{halved})"
     if "not_proven" in record:
-        return (
-            f"not proven: {record['not_proven']}; of {tile}, ours alone: {_sum('rounding', folds)} "
-            "decided otherwise once rounded to half precision"
-        )
+        rounding = _sum("rounding", folds)
+        return f"not proven: {record['not_proven']}; on {tiles} half precision changes {rounding}"
+    judge = f"{record['judge']} ({record['network_of']})"
     words = [
-        f"proven beside {record['judge']} ({record['network_of']}): of {tile}, "
-        f"{_sum('as_trained', folds)} decided otherwise as trained",
-        f"{_sum('as_packed', folds)} as packed, by half precision and the default backend",
+        f"proven beside {judge} on {tiles}: as trained, {_sum('as_trained', folds)} differ",
+        f"as packed (half precision, default backend), {_sum('as_packed', folds)} differ",
     ]
     return "; ".join([*words, *_case_words(record.get("case"))])
 
@@ -26,7 +24,7 @@ def sentence(record: Mapping[str, Any]) -> str:
 def _sum(name: str, folds: Collection[Mapping[str, Any]]) -> str:
     differing, voxels = (sum(fold[name][key] for fold in folds) for key in ("differing", "voxels"))
     most = max(fold[name]["logits_in_deviations"] for fold in folds)
-    return f"{differing:,} of {voxels:,} voxels (logits within {most:.1e} deviations)"
+    return f"{differing:,} of {voxels:,} voxels (logits by up to {most:.1e} deviations)"
 
 
 def _case_words(case: Mapping[str, Any] | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ import torch
 
 from challenge.case import CaseFiles, read_volume
 from lab.checkpoints import read_training_checkpoint
+from lab.trained_network import stage_of
 
 STOCK = f"nnU-Net {version('nnunetv2')}"
 # Of a checkpoint, what stock reads to predict.
@@ -68,7 +69,7 @@ def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
             content = read_training_checkpoint(source.checkpoint_of(fold))
             plain = {key: content[key] for key in READ_BY_STOCK if key in content}
             plain["init_args"] = {"configuration": configuration}
-            if _stage_of(source.checkpoint_of(fold).parent) == plain.get("trainer_name", ""):
+            if stage_of(source.checkpoint_of(fold).parent) == plain.get("trainer_name", ""):
                 plain["trainer_name"] = "nnUNetTrainer"
             copy.checkpoint_of(fold).parent.mkdir()
             torch.save(plain, copy.checkpoint_of(fold))
@@ -182,13 +183,6 @@ def refuse_foreign_names(architecture: Mapping[str, Any]) -> None:
     for name, home in [(network, NETWORKS), *((name, OPERATIONS) for name in operations)]:
         if name is not None and not str(name).startswith(home):
             raise StockError(f"plans.json: {name} is not of {home.rstrip('.')}, so not imported")
-
-
-def _stage_of(fold: Path) -> str | None:
-    path = fold / "provenance.json"
-    if not path.is_file():
-        return None
-    return str(json.loads(path.read_text(encoding="utf-8")).get("stage"))
 
 
 @contextlib.contextmanager

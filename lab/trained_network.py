@@ -139,10 +139,10 @@ def _is_foreign(trainer: Any, path: Path) -> bool:
         return True
     if trainer in PRIMUS:
         raise PackError(f"{path}: trainer {trainer} builds a transformer, not plans.json's network")
-    return trainer not in AS_PLANNED | OURS | {BATCH_NORM} and trainer != _stage(path.parent)
+    return trainer not in AS_PLANNED | OURS | {BATCH_NORM} and trainer != stage_of(path.parent)
 
 
-def _stage(fold: Path) -> str | None:
+def stage_of(fold: Path) -> str | None:
     """Return the stage of a recipe that a fold was trained in; its trainer is called so."""
     try:
         return str(json.loads((fold / "provenance.json").read_text(encoding="utf-8"))["stage"])

@@ -52,8 +52,8 @@ def trained(folder: Path, folds: tuple[int, ...] = (0,), **plans: Any) -> Path:
 def test_what_was_packed_is_proven_and_rounding_told_apart(tmp_path: Path, capsys: Say) -> None:
     assert pack(trained(tmp_path / "gli", folds=(0, 1)), tmp_path) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "proven beside" in line]
-    assert line.startswith("gli: proven beside nnU-Net 2.8.1 (nnUNetTrainer): of a random tile of")
-    assert "16x16x16 through each of 2 folds, 0 of 8,192 voxels" in line
+    assert line.startswith("gli: proven beside nnU-Net 2.8.1 (nnUNetTrainer) on one random tile a")
+    assert "(16x16x16): as trained, 0 of 8,192 voxels" in line
     record = proof_of(tmp_path)
     assert (record["folder"], record["trainer"], record["judge"]) == ("gli", "nnUNetTrainer", STOCK)
     assert record["tiles"]["seed"] == SEED and list(record["tiles"]["folds"]) == ["0", "1"]
@@ -133,6 +133,20 @@ def test_another_network_with_the_same_weights_is_refused(
     monkeypatch.delenv("nnUNet_extTrainer")  # and without its trainer, nothing is proven of it
     assert pack(source, tmp_path, "--foreign-trainer") == 0
     assert "not proven: nnU-Net 2.8.1 ships no trainer nnUNetTrainerOwn" in capsys.readouterr().out
+
+
+def test_several_sources_are_proven_each_on_its_own(tmp_path: Path, capsys: Say) -> None:
+    a = trained(tmp_path / "a" / "same", folds=(0, 1))
+    b = trained(tmp_path / "b" / "same", spacing_mm=(2, 2, 2), network="AttentionUNet")
+    out = ["--out", str(tmp_path)]
+    assert lab(["pack", str(a), str(b), "--model", "m", "--scheme", "brats-gli", *out]) == 0
+    first, second = json.loads((tmp_path / "m" / "MANIFEST.json").read_text())["proof"]
+    assert (first["folder"], list(first["tiles"]["folds"])) == ("same", ["0", "1"])
+    assert (second["folder"], list(second["tiles"]["folds"])) == ("same-1", ["0"])
+    assert "not_proven" in second and "not_proven" not in first
+    lines = [line for line in capsys.readouterr().out.splitlines() if "proven" in line]
+    assert lines[0].startswith("same: proven beside") and len(lines) == 2
+    assert lines[1].startswith("same-1: not proven:")
 
 
 @pytest.mark.parametrize("name", ["nnUNetTrainerDA5ord0", "nnUNetTrainer_250epochs", "FinetuneDA5"])
@@ -284,3 +298,17 @@ def test_a_case_that_cannot_be_told_is_refused(
         files.write_nifti(tmp_path / "in" / f"{name}.nii.gz", files.head())
     assert pack(source, tmp_path, "--prove", str(tmp_path / "in")) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_on_a_real_glioma(tmp_path: Path, shared_data: Path) -> None:
+    source = Path(__file__).resolve().parents[2] / "weights/brats-gli/long__nnUNetPlans__world"
+    assert pack(source, tmp_path, "--prove", str(shared_data / "tcga-fg-6692" / "image")) == 0
+    record = proof_of(tmp_path)
+    for fold in record["tiles"]["folds"].values():
+        assert fold["shape"] == [64, 80, 64] and fold["as_packed"]["differing"] <= 5
+        assert fold["as_packed"]["logits_in_deviations"] < 1e-3
+        assert fold["rounding"]["logits"] == 0  # they are in half precision already
+        assert set(fold["decided"]) == {"NETC", "SNFH", "ET", "RC"}
+    assert record["case"]["differing"] <= 10 and record["case"]["voxels"] == 8_928_000
+    assert min(d for d in record["case"]["dice"].values() if d is not None) > 0.999

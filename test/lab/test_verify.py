@@ -1,6 +1,7 @@
 """`python -m lab verify` says which file of which model is wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 import tiny
@@ -65,3 +66,12 @@ def test_what_only_a_case_trips_over_fails_by_name(stumbling, capsys):
 def test_quick_tries_no_case_and_says_so(stumbling, capsys):
     assert main(["verify", "--weights", str(stumbling), "--quick"]) == 0
     assert "m: synthetic case: not run, --quick" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_take_a_case(capsys):
+    weights = Path(__file__).resolve().parents[2] / "weights"
+    assert main(["verify", "--weights", str(weights)]) == 0
+    tried = [line for line in capsys.readouterr().out.splitlines() if "synthetic case" in line]
+    assert [line.split(":")[0] for line in tried] == ["brats-gli", "panther-t1", "panther-t2"]
+    assert "SNFH 0.0 mL" not in tried[0] and "tumour 0.0 mL" not in tried[1]
