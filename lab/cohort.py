@@ -36,15 +36,15 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     ending, sequences = dataset["file_ending"], channel_order(dataset, scheme)
     table = np.zeros(256, np.uint8)
-    names = label_names(dataset, scheme)
-    if any(scheme.labels[name] != value for name, value in names.items()):
-        told = ", ".join(f"{name}={value}" for name, value in names.items())
+    values = label_names(dataset, scheme)
+    if any(scheme.labels[name] != value for name, value in values.items()):
+        told = ", ".join(f"{name}={value}" for name, value in values.items())
         print(
             f"{folder / 'dataset.json'}: names stand at other values than {scheme.name}'s, and "
             f"references are read by them: {told}",
             file=sys.stderr,
         )
-    for name, value in names.items():
+    for name, value in values.items():
         table[value] = scheme.labels[name]
     cases = []
     for reference in sorted((folder / "labelsTr").glob(f"*{ending}")):
