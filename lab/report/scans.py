@@ -33,7 +33,7 @@ def radiological_flips(volume: Volume) -> tuple[bool, bool, bool] | None:
 
     None where the axes are not stored in the order x, y, z of the patient.
     """
-    towards_lps = volume.geometry[:3, :3] / np.array(volume.spacing_mm[::-1])
+    towards_lps = volume.geometry[:3, :3]
     main = np.abs(towards_lps).argmax(0)
     if main.tolist() != [0, 1, 2]:
         return None
