@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         Refusal: what is handed in cannot be packed; nothing is left behind.
     """
     scheme, target = SCHEMES[args.scheme], args.out / args.model
-    check_arguments(args, target)
+    check_arguments(args)
     manifest = empty_manifest(args, scheme)
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.out, prefix=".packing-") as scratch:
@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         building.mkdir()
         manifest["proof"] = []  # of each source, beside stock nnU-Net
         if args.selection:
+            check_target(target)
             manifest |= pack_selection(args.selection, building, scheme)
         else:
             pack_sources(args, building, scheme, manifest)
@@ -119,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_arguments(args: argparse.Namespace, target: Path) -> None:
+def check_arguments(args: argparse.Namespace) -> None:
     """Refuse what can be seen to be wrong before anything is opened.
 
     Raises:
@@ -127,8 +128,6 @@ def check_arguments(args: argparse.Namespace, target: Path) -> None:
     """
     if not args.model.strip(".") or Path(args.model).name != args.model:
         raise PackError(f"--model {args.model!r} is not the name of a folder")
-    if target.exists():
-        raise PackError(f"{target} exists already; remove it or choose another --model")
     if bool(args.sources) == bool(args.selection):
         raise PackError("either sources or --selection")
     ignored = [key for key, usual in OF_SOURCES.items() if getattr(args, key) != usual]
@@ -142,6 +141,16 @@ def check_arguments(args: argparse.Namespace, target: Path) -> None:
         raise PackError(f"--weight {' '.join(f'{w:g}' for w in args.weight)}: each must be above 0")
     if not 0 < args.step <= 1:
         raise PackError(f"--step {args.step:g} is not above 0 and at most 1")
+
+
+def check_target(target: Path) -> None:
+    """Refuse to write over a model.
+
+    Raises:
+        PackError: it is there.
+    """
+    if target.exists():
+        raise PackError(f"{target} exists already; remove it or choose another --model")
 
 
 def empty_manifest(args: argparse.Namespace, scheme: Scheme) -> dict[str, Any]:
@@ -184,6 +193,7 @@ def pack_sources(
                 home = building / (f"{folder.title}-{number}" if number else folder.title)
                 manifest["members"] += pack_source(source, home, scheme)
             write_manifest(building, manifest)
+            check_target(args.out / args.model)  # after what is wrong with the source itself
             with unplaced(building, ", ".join(map(str, args.sources))):
                 verify_model(building / MANIFEST)
             with unplaced(building, folder.name):
