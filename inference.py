@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.label_file import write_labels
-from challenge.limits import TIME_LIMIT_S, in_words
+from challenge.limits import in_words, working_time_s
 from challenge.platforms import SOCKETS, InputError, find_cases
 from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
@@ -89,9 +89,9 @@ def finish_case(
         "answers": target.name,
         "named": files.scheme,
         "output": str(files.output),
-        "absent": list(files.absent),
+        "absent": list(case.absent),
         "unused": list(files.unused),
-        "absent_accepted_by": gap_accepted_by(files, model),
+        "absent_accepted_by": gap_accepted_by(case.absent, model),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "remarks": list(case.remarks),
@@ -133,7 +133,7 @@ class Desk:
         try:
             check_paths(args)
             found = find_cases(args.input)
-            limit_s = args.time_limit or TIME_LIMIT_S[found.platform]
+            limit_s = args.time_limit or working_time_s(found.platform)
             number, limit = len(found.cases) + len(found.faults), in_words(limit_s)
             log.info("platform=%s cases=%d limit=%s", found.platform, number, limit)
             chosen, faults = match_models(

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ class CaseFiles:
     output: Path  # relative to the output folder
     scheme: str | None = None  # the challenge that the case's name or folder speaks of
     absent: tuple[str, ...] = ()  # sequences that were not handed in; read as zeros
+    takes_gaps: bool = False  # whether the model answers cases that lack sequences
     unused: tuple[str, ...] = ()  # sequences that were handed in, and the model does not take
 
 
@@ -112,11 +114,16 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
     """
     _check_sizes(files.images)
     with ThreadPoolExecutor(len(files.images)) as pool:  # decompression runs beside itself
-        volumes = dict(zip(files.images, pool.map(read_scan, files.images.values()), strict=True))
+        scans = pool.map(partial(_read_one, files), files.images.values())
+        volumes = dict(zip(files.images, scans, strict=True))
+    blank = tuple(sequence for sequence, volume in volumes.items() if not volume.array.any())
+    if len(blank) == len(volumes):
+        raise CaseError(f"{files.images[files.geometry_from].parent}: every scan is blank")
     anchor, anchor_path = volumes[files.geometry_from], files.images[files.geometry_from]
     remarks = [remark for volume in volumes.values() for remark in volume.remarks]
     for sequence, volume in volumes.items():
         remarks += check_same_grid(volume, anchor, files.images[sequence], anchor_path)
+    remarks += [f"{files.images[sequence]}: blank, taken for missing" for sequence in blank]
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
     stored = anchor.orientation
@@ -124,13 +131,26 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
         files.id,
         images,
         anchor.spacing_mm,
-        files.absent,
+        (*files.absent, *blank),
         stored,
         stored,
         tuple(remarks),
         anchor_path,
     )
     return case.oriented(orientation)
+
+
+def _read_one(files: CaseFiles, path: Path) -> Volume:
+    """Read one scan of a case; one of zeros alone is none, where a case may lack sequences."""
+    try:
+        return read_scan(path)
+    except CaseError as error:
+        if not files.takes_gaps or error.because is not Because.CONSTANT:
+            raise
+        volume = read_volume(path, np.float32)
+        if volume.array.any():
+            raise
+        return volume
 
 
 def read_scan(path: Path) -> Volume:

@@ -9,6 +9,12 @@ ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS  # told from the first two bytes
 CHUNK_BYTES = 2**20
 
 
+def is_plain_gz(path: Path) -> bool:
+    """Return whether a file named .gz is not compressed."""
+    with path.open("rb") as stream:
+        return path.name.endswith(".gz") and stream.read(len(GZIP_MAGIC)) != GZIP_MAGIC
+
+
 def first_bytes(path: Path, count: int) -> bytearray:
     """Return the first `count` bytes that a file holds, decompressed where it is gzip.
 

@@ -22,13 +22,22 @@ def in_words(seconds: float) -> str:
 
 
 LIMITS: Mapping[str, str] = read_limits(LIMITS_FILE.read_text(encoding="utf-8"))
-# Seconds for a folder: for grand-challenge's one case, and for all of BraTS's.
+# Seconds that a platform allows for a folder: for grand-challenge's one case, for all of BraTS's.
 TIME_LIMIT_S: Mapping[str, float] = {
     "grand-challenge": float(LIMITS["GRAND_CHALLENGE_TIME_S"]),
     "brats-folder": float(LIMITS["BRATS_TIME_S"]),
 }
+# A container starts, and ends, on the platform's clock too.
+MARGIN_SHARE, MOST_MARGIN_S = 0.05, 300.0
 DEFAULT_TIME = (
     f"{in_words(TIME_LIMIT_S['brats-folder'])} for a BraTS folder, as the rules of 2026 say (an "
     f"older copy: {in_words(float(LIMITS['BRATS_OLDER_TIME_S']))}), "
-    f"{in_words(TIME_LIMIT_S['grand-challenge'])} for grand-challenge"
+    f"{in_words(TIME_LIMIT_S['grand-challenge'])} for grand-challenge, less a margin of up to "
+    f"{in_words(MOST_MARGIN_S)}"
 )
+
+
+def working_time_s(platform: str) -> float:
+    """Return the seconds to plan with on a platform: its limit, less a margin."""
+    limit_s = TIME_LIMIT_S[platform]
+    return limit_s - min(MARGIN_SHARE * limit_s, MOST_MARGIN_S)

@@ -1,7 +1,7 @@
 """Which model fits which case."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from challenge.case import CaseFiles
@@ -80,7 +80,8 @@ def choose_model(
         problem = "several models fit" if fitting else "no model fits"
         which = ", ".join(sorted(names))
         raise ChoiceError(f"{problem} case {files.id} (of {which}); choose one with --model")
-    return fitting[0]
+    takes_gaps = accepts_missing(fitting[0].manifest) if gaps is None else gaps
+    return replace(fitting[0], files=replace(fitting[0].files, takes_gaps=takes_gaps))
 
 
 def seen_by(manifest: Path, files: CaseFiles) -> CaseFiles | None:
@@ -122,9 +123,9 @@ def _takes_just_that(choice: Choice) -> bool:
     return not choice.files.absent and not choice.files.unused
 
 
-def gap_accepted_by(files: CaseFiles, model: Model) -> str | None:
+def gap_accepted_by(absent: Sequence[str], model: Model) -> str | None:
     """Say who let a case run that lacks sequences; None where it lacks none."""
-    if not files.absent:
+    if not absent:
         return None
     if accepts_missing(model.folder / MANIFEST):
         return f"the manifest of {model.name}"

@@ -11,6 +11,7 @@ import SimpleITK
 
 from challenge.case import CaseError, Volume, read_volume
 from challenge.headers import MOST_BYTES, last_line
+from challenge.inflate import is_plain_gz
 from challenge.nifti import read_header, stated_affine
 from challenge.scheme import Scheme
 from lab.itk_images import itk_name
@@ -59,7 +60,7 @@ def read_pair(
     if paths[0] is None:
         array = np.zeros(reference.array.shape, np.uint8)
         if scorer.missing == "empty":  # else the platform opens no file of the case
-            _refuse_what_itk_refuses([reference], scorer)
+            _refuse_what_the_platform_refuses([reference], scorer)
     else:
         faults += _grid_faults(prediction, reference, scorer)
         faults += _label_faults(prediction, reference, scorer, scheme)
@@ -138,7 +139,7 @@ def _grid_faults(
     sizes = [labels.array.shape[::-1] for labels in (prediction, reference)]
     if sizes[0] != sizes[1]:
         raise Unscored("shape", f"{prediction.path}: size {sizes[0]}, reference {sizes[1]}")
-    _refuse_what_itk_refuses([prediction, reference], scorer)
+    _refuse_what_the_platform_refuses([prediction, reference], scorer)
     ours, theirs = prediction.volume.geometry, reference.volume.geometry
     if ours.shape == theirs.shape and np.array_equal(ours, theirs):
         return
@@ -192,15 +193,20 @@ def _values(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(array, return_counts=True)
 
 
-def _refuse_what_itk_refuses(both: list[Labels], scorer: Scorer) -> None:
-    """Raise on a file that SimpleITK cannot open, where the platform's program opens it so."""
-    for labels in both if scorer.reads_with == "SimpleITK" else ():
-        try:
-            _itk_place(labels.path)
-        except (RuntimeError, CaseError) as error:
-            told = last_line(error).removeprefix(f"{labels.path}: ")
-            text = f"{labels.path}: {scorer.name} reads with SimpleITK, which refuses it ({told})"
-            raise Unscored("unreadable", text) from error
+def _refuse_what_the_platform_refuses(both: list[Labels], scorer: Scorer) -> None:
+    """Raise on a file that the library cannot open with which the platform's program reads."""
+    for path in (labels.path for labels in both):
+        reason = ""
+        if scorer.reads_with == "SimpleITK":
+            try:
+                _itk_place(path)
+            except (RuntimeError, CaseError) as error:
+                reason = last_line(error).removeprefix(f"{path}: ")
+        elif scorer.reads_with == "nibabel" and is_plain_gz(path):
+            reason = "not compressed, though its name says so"
+        if reason:
+            library = f"{scorer.name} reads with {scorer.reads_with}, which refuses it"
+            raise Unscored("unreadable", f"{path}: {library} ({reason})")
 
 
 def _places(both: list[Labels]) -> list[Place]:

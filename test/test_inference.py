@@ -83,7 +83,7 @@ def test_a_brats_folder(tmp_path: Path, run: Callable[..., int], capfd: pytest.C
     assert list(record["cases"]) == GLI
     assert len(record["models"]["gli"]) == 3
     out = capfd.readouterr().out
-    assert "platform=brats-folder cases=3 limit=12 h" in out
+    assert "platform=brats-folder cases=3 limit=715 min" in out
     assert "3 of 3 cases written" in out
 
 
@@ -218,6 +218,29 @@ def test_missing_sequences_are_the_manifests_decision(
     *_, whole = predict(case, model, Engine(torch.device("cpu")))
     by_hand = labels_from(whole.probabilities, model.head, model.scheme)
     np.testing.assert_array_equal(labels, by_hand.transpose(2, 1, 0))
+
+
+def test_a_blank_scan_is_a_missing_one_where_cases_may_lack_sequences(
+    tmp_path: Path, bearing: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    files.write_brats_case(tmp_path / "in" / GLI[0], GLI[0])
+    blank = tmp_path / "in" / GLI[0] / f"{GLI[0]}-t2w.nii.gz"
+    files.write_nifti(blank, np.zeros((18, 22, 20), np.int16))
+    assert run() == 1
+    assert "t2w.nii.gz: constant image, every voxel is 0" in capfd.readouterr().err
+    assert run("--weights", str(bearing), "--record", str(tmp_path / "r.json")) == 0
+    assert "without t2w, less certain" in capfd.readouterr().out
+    case = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
+    assert (case["absent"], case["remarks"]) == (["t2w"], [f"{blank}: blank, taken for missing"])
+    answer = np.asarray(nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").dataobj)
+    blank.unlink()
+    assert run("--weights", str(bearing)) == 0
+    without = np.asarray(nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").dataobj)
+    np.testing.assert_array_equal(answer, without)
+    for path in blank.parent.iterdir():
+        files.write_nifti(path, np.zeros((18, 22, 20), np.int16))
+    assert run("--weights", str(bearing)) == 1
+    assert "every scan is blank" in capfd.readouterr().err
 
 
 def test_the_switch_overrides_the_manifest_both_ways(

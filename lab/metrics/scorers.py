@@ -31,7 +31,7 @@ class Scorer:
     grid: Literal["size", "spacing", "all"] = "size"  # what the platform compares between files
     spacing_from: Literal["header", "affine"] = "header"  # of the prediction
     # What the platform opens files with; SimpleITK refuses some that nibabel reads.
-    reads_with: Literal["nibabel", "SimpleITK"] = "nibabel"
+    reads_with: Literal["nibabel", "SimpleITK", "any"] = "nibabel"
     strict_labels: bool = False  # an undeclared label costs the case its scores
     binary: bool = False  # predictions hold one value beside 0
     layout: Layout = PLAIN  # of the platform's table
@@ -195,6 +195,7 @@ def voxel_scorer(scheme: Scheme, absent: voxel.AbsentRule) -> Scorer:
         scheme=scheme.name,
         score=partial(voxel.score, scheme=scheme, absent=absent),
         missing="empty",
+        reads_with="any",
         absent=SKIPPED if absent == "excluded" else "a region in neither map scores 1",
     )
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from challenge.limits import DEFAULT_TIME, LIMITS, LIMITS_FILE, TIME_LIMIT_S, in_words, read_limits
+from challenge.limits import (
+    DEFAULT_TIME,
+    LIMITS,
+    LIMITS_FILE,
+    TIME_LIMIT_S,
+    in_words,
+    read_limits,
+    working_time_s,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("build.sh", "contracts.sh", "export.sh", "test/rehearse.sh", "test/run_container.sh")
@@ -53,3 +61,8 @@ def test_no_variant_of_the_image_needs_more_cuda_than_brats_has(variant: str) ->
 )
 def test_limits_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_what_is_planned_with_leaves_the_container_time_to_start_and_end() -> None:
+    assert working_time_s("brats-folder") == 12 * 3600 - 300
+    assert working_time_s("grand-challenge") == 19 * 60
