@@ -8,8 +8,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 
-# Resection cavities and enhancement come in few kinds; folds that hold alike shares of each kind differ less.
-cohort gli Dataset501_BraTSPostTx source="brats-gli=$(needed BRATS_GLI)" ${CLUSTERS:+stratify="$CLUSTERS"}
+# Resection cavities and enhancement come in few kinds; folds that hold alike shares of each kind differ less. The report
+# trained in RAS; it is written so, and what is packed brings every case there.
+cohort gli Dataset501_BraTSPostTx source="brats-gli=$(needed BRATS_GLI)" orientation=RAS ${CLUSTERS:+stratify="$CLUSTERS"}
 
 # nnU-Net's own plan for BraTS at 1 mm: six stages, 128 x 160 x 112. Clipped at the 1st and 99th percentile before the
 # z-score: a few voxels of vessel or blood would otherwise set the scale of a whole sequence.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.phantom.cohort import KINDS
@@ -51,6 +52,7 @@ class Cohort:
     folds: int = 5
     stratify: str | None = None
     phantom: Phantom | None = None
+    orientation: str | None = None  # axis code that images are written in; None: as they are
 
     @property
     def scheme(self) -> str:
@@ -176,7 +178,14 @@ def _cohort(name: str, words: Sequence[str]) -> Cohort:
     if sources and phantom:
         raise ValueError("real sources and synthetic patients are not mixed")
     folds = int(others.pop("folds", 5))
-    found = Cohort(name, dataset, sources, folds, others.pop("stratify", None), phantom)
+    orientation = others.pop("orientation", None)
+    if orientation and phantom:
+        raise ValueError("orientation: of real sources, synthetic patients have their own")
+    if orientation:
+        check_axis_code(orientation)
+    found = Cohort(
+        name, dataset, sources, folds, others.pop("stratify", None), phantom, orientation
+    )
     if others:
         raise ValueError(f"unknown {', '.join(others)}")
     return found

@@ -16,7 +16,7 @@ def miniature(recipe: Recipe) -> Recipe:
     """Return the same graph on synthetic patients, with networks that learn nothing in seconds."""
     cohorts = {
         cohort.name: replace(
-            cohort, sources=(), folds=2, stratify=None,
+            cohort, sources=(), folds=2, stratify=None, orientation=None,
             # other patients in each cohort; whatever is no pancreas becomes a glioma
             phantom=Phantom(
                 cohort.scheme if cohort.scheme in KINDS else "brats-gli", PATIENTS, seed, "6,6,6"

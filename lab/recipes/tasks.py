@@ -84,8 +84,9 @@ def _data_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[Task]:
                         "--out", raw / cohort.dataset)  # fmt: skip
     else:
         sources = [word for source in cohort.sources for word in ("--source", source)]
+        turned = ["--orientation", cohort.orientation] if cohort.orientation else []
         words = _python("lab", "prepare", *sources, "--dataset", cohort.dataset, "--out", raw,
-                        "--jobs", jobs)  # fmt: skip
+                        *turned, "--jobs", jobs)  # fmt: skip
     yield Task(f"data {cohort.name}", words)
     used = {stage.network for stage in recipe.stages.values() if stage.cohort == cohort.name}
     plans = [word for name in sorted(used)

@@ -50,6 +50,15 @@ def test_the_winners_chain(tmp_path: Path) -> None:
     assert "--source msd-pancreas=$MSD --source panorama=$PANORAMA" in words["data ct"]
 
 
+def test_the_reports_axis_order_is_prepared(tmp_path: Path) -> None:
+    recipe = read_recipe(RECIPES / "brats_posttreatment.sh")
+    words = {task.name: " ".join(task.words) for task in tasks_of(recipe, Place(tmp_path))}
+    assert "--source brats-gli=$BRATS_GLI " in words["data gli"]
+    assert " --orientation RAS " in words["data gli"]
+    small = {task.name: task.words for task in tasks_of(miniature(recipe), Place(tmp_path))}
+    assert "--orientation" not in small["data gli"]  # synthetic patients have their own
+
+
 def test_hard_negatives_are_mined_out_of_fold_before_they_are_looked_at(tmp_path: Path) -> None:
     recipe = read_recipe(RECIPES / "brats_posttreatment.sh")
     tasks = {task.name: task for task in tasks_of(recipe, Place(tmp_path))}
@@ -100,6 +109,8 @@ def test_the_cost_is_steps_times_patches_times_passes() -> None:
          "candidate b stage=b\nstage a cohort=c network=n hard=b:tumour", "another cohort"),
         ("cohort p Dataset3_X phantom=knee:4:1:6,6,6", "phantom knee: one of"),
         ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 source=panther-t1=/x", "not mixed"),
+        ("cohort p Dataset3_X orientation=XYZ source=panther-t1=/x", "three letters expected"),
+        ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 orientation=RAS", "of real sources"),
         ("stage a cohort=c network=n heads=keep", "from a stage of the same cohort"),
         ("false", "1"),
     ],
