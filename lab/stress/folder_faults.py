@@ -49,9 +49,10 @@ def _renamed(id: str) -> Callable[[Path], None]:
     """Give the case another id; it is predicted, under that id."""
 
     def spoil(folder: Path) -> None:
-        home = folder / SPOILT
+        (folder / id).mkdir()
         for sequence in SEQUENCES:
-            scan_of(folder, sequence).rename(home / f"{id}-{sequence}.nii.gz")
+            scan_of(folder, sequence).rename(folder / id / f"{id}-{sequence}.nii.gz")
+        (folder / SPOILT).rmdir()
 
     return spoil
 
