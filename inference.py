@@ -21,17 +21,18 @@ from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.label_file import write_labels
 from challenge.limits import in_words, working_time_s
-from challenge.platforms import SOCKETS, InputError, find_cases
+from challenge.platforms import SOCKETS, find_cases
+from challenge.refusal import Refusal
 from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
 from challenge.summary import Outcome, summarise
 from ensemble.budget import Budget, Turns
-from ensemble.choice import ChoiceError, gap_accepted_by, match_models
+from ensemble.choice import gap_accepted_by, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.threads import cores
 from postprocess import refine
-from postprocess.artefacts import ArtefactError, Artefacts, load_artefacts
+from postprocess.artefacts import Artefacts, load_artefacts
 
 if TYPE_CHECKING:
     from ensemble.engine import Engine
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("podium")
 
 OWN_WEIGHTS = Path(__file__).resolve().parent / "weights"
-USAGE_ERRORS = (UsageError, InputError, ChoiceError, ManifestError, ArtefactError)
 WRITING = threading.Lock()  # held while a label file comes to be
 
 
@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
         return _finish(*desk.run_folder(began))
     try:
         serve(desk.open_for_calls, args.port)
-    except (OSError, *USAGE_ERRORS) as error:
+    except (OSError, Refusal) as error:
         return _finish(2, str(error))
     return 0
 
@@ -143,7 +143,7 @@ class Desk:
             ready = {path: self.make_ready(path) for path in manifests}
             jobs = [(choice.files, ready[choice.manifest]) for choice in chosen.values()]
             engine = self.engine = self.engine or make_engine(args, keeps=len(jobs) > 1)
-        except USAGE_ERRORS as error:
+        except Refusal as error:
             return 2, str(error)
         for id, fault in faults.items():
             log.error("case=%s failed: %s", id, fault)

@@ -14,7 +14,10 @@ Outcome = dict[str, Any]  # a case's part of the run record, JSON-able
 def summarise(id: str, outcome: Outcome, seconds: float) -> None:
     """Log one line for a case, and one for each of its warnings."""
     sizes = ", ".join(f"{n} {mm3 / 1000:.1f} mL" for n, mm3 in outcome["volumes_mm3"].items())
-    log.info("%s: %s, in %.1f s -> %s", id, sizes, seconds, outcome["output"])
+    known = SCHEMES[outcome["answers"]].labels
+    unasked = [f"{n} {v / 1000:.1f} mL" for n, v in outcome["unwritten_mm3"].items() if n in known]
+    also = f" ({', '.join(unasked)}, not asked for)" if unasked else ""
+    log.info("%s: %s%s, in %.1f s -> %s", id, sizes, also, seconds, outcome["output"])
     for sentence in warnings_of(outcome):
         log.warning("case=%s %s", id, sentence)
 
