@@ -7,6 +7,7 @@ code's last letter belongs to an array's first axis.
 """
 
 from dataclasses import dataclass
+from itertools import permutations, product
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from challenge.refusal import Refusal
 # Letters of each direction of space, towards its positive and its negative end, in the patient
 # coordinates of DICOM and ITK: left, posterior, superior.
 SIDES = ("LR", "PA", "SI")
+AXIS_CODES = tuple("".join(code) for order in permutations(SIDES) for code in product(*order))
 
 
 class OrientationError(Refusal):
@@ -75,8 +77,7 @@ def check_axis_code(text: str) -> str:
         OrientationError: the text is none.
     """
     code = text.upper()
-    sides = [next((i for i, pair in enumerate(SIDES) if letter in pair), -1) for letter in code]
-    if sorted(sides) != [0, 1, 2]:
+    if code not in AXIS_CODES:
         raise OrientationError(
             f"orientation {text!r}: three letters expected, one each of L or R, P or A, S or I"
         )

@@ -4,7 +4,6 @@ A code such as RAS tells to where each axis of the file increases: right, anteri
 (SimpleITK's DICOMOrient). A file of identity direction is LPS.
 """
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from challenge.headers import CaseError, last_line
+from challenge.orientation import axis_code
 
 if TYPE_CHECKING:
     import SimpleITK
-
-ORIENTATIONS = tuple(
-    "".join(letters)
-    for axes in itertools.permutations(("RL", "AP", "IS"))
-    for letters in itertools.product(*axes)
-)
 
 
 def itk_name(path: Path) -> str:
@@ -57,10 +51,7 @@ def read_image(path: Path) -> "SimpleITK.Image":
 
 def axes_of(image: "SimpleITK.Image") -> str:
     """Return the code of an image's axes; of oblique ones the nearest."""
-    import SimpleITK
-
-    directions = image.GetDirection()
-    return str(SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(directions))
+    return axis_code(np.reshape(image.GetDirection(), (3, 3)))
 
 
 def turned(image: "SimpleITK.Image", orientation: str | None) -> "SimpleITK.Image":

@@ -19,9 +19,9 @@ import joblib
 import numpy as np
 
 from challenge.headers import is_nifti
+from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES, Scheme
 from lab.fingerprint import INTENSITY, compare_fingerprints, fingerprint_of
-from lab.itk_images import ORIENTATIONS
 from lab.prepared_case import Prepared, Target, prepare_case
 from lab.prepared_text import absent_lines, axes_line, swapped, table_lines
 from lab.raw_dataset import NAME, SKIPPED, describe, finish, start, training_values
@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="nnUNet_raw")
     add("--scheme", choices=sorted(SCHEMES), help="default: the first layout's")
     add("--regions", action="store_true", help="train on nested regions instead of labels")
-    add("--orientation", type=_orientation, metavar="CODE",
+    add("--orientation", metavar="CODE",
         help="write axes in this order, e.g. RAS: to the right, anterior, superior; "
         "default: as each image has them")  # fmt: skip
     add("--skip-bad", action="store_true",
@@ -161,7 +161,8 @@ def _target(
             raise LayoutError(f"{layout.told}: {sequences}")
     values = training_values(layouts, scheme)
     ending = ".nii.gz" if not entries or is_nifti(entries[0].case.images[0]) else ".mha"
-    return Target(args.out / args.dataset, ending, values, args.orientation)
+    orientation = None if args.orientation is None else check_axis_code(args.orientation)
+    return Target(args.out / args.dataset, ending, values, orientation)
 
 
 def _refuse(faults: Faults, usable: int, goes_on: bool) -> None:
@@ -239,9 +240,3 @@ def _source(text: str) -> Source:
     if not Path(folder).is_dir():
         raise LayoutError(f"{folder}: no such folder")
     return Source(text, LAYOUTS[name], Path(folder))
-
-
-def _orientation(text: str) -> str:
-    if text not in ORIENTATIONS:
-        raise argparse.ArgumentTypeError(f"{text}: a letter each of RL, AP and IS, such as RAS")
-    return text

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.folders import entries, is_hidden
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.refusal import Refusal
 
@@ -151,14 +152,14 @@ def visible_images(folder: Path) -> Iterator[Path]:
     seen = set[str]()
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        folders[:] = sorted(name for name in folders if not is_hidden(Path(name)))
         if real in seen:  # a link to a folder above
             folders.clear()
             continue
         seen.add(real)
         for name in sorted(names):
             path = Path(place, name)
-            if not name.startswith(".") and (IMAGE.match(name) or not path.exists()):
+            if not is_hidden(path) and (IMAGE.match(name) or not path.exists()):
                 yield path
 
 
@@ -230,8 +231,8 @@ def _foreign(
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """Return the images of a folder by name without ending; {} where there is no folder."""
     stems: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if (match := IMAGE.match(path.name)) and not path.name.startswith("."):
+    for path in entries(folder):
+        if match := IMAGE.match(path.name):
             stems[match["stem"]].append(path)
     return dict(stems)
 

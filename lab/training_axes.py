@@ -1,9 +1,11 @@
 """In which axis order a network was trained: what a manifest says of its members about that."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from challenge.folders import entries
 from challenge.headers import check_header
 from challenge.orientation import OrientationError, check_axis_code
 from challenge.refusal import Refusal
@@ -26,6 +28,8 @@ def training_axes(
     """
     reader = plans.get("image_reader_writer", "")
     turned = READER_ORIENTATION.get(reader)
+    if orientation is not None:
+        orientation = check_axis_code(orientation)
     wanted = orientation or dataset.get("orientation") or turned
     if wanted and turned and check_axis_code(wanted) != turned:
         raise OrientationError(f"orientation {wanted}: nnU-Net's {reader} trained on {turned}")
@@ -40,11 +44,8 @@ def axes_of(cohort: Path) -> dict[str, int]:
     Raises:
         Refusal: there are none.
     """
-    counts: dict[str, int] = {}
-    for path in sorted((cohort / "imagesTr").glob("*_0000.*")):
-        if not path.name.startswith("."):
-            code = check_header(path).grid.orientation
-            counts[code] = counts.get(code, 0) + 1
+    images = entries(cohort / "imagesTr", "*_0000.*")
+    counts = Counter(check_header(path).grid.orientation for path in images)
     if not counts:
         raise Refusal(f"{cohort / 'imagesTr'}: no image *_0000.*")
-    return counts
+    return dict(counts)

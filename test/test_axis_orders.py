@@ -1,7 +1,6 @@
 """A case answers alike however its axes are stored, and as stock nnU-Net's reader has it."""
 
 import json
-from itertools import permutations, product
 from pathlib import Path
 
 import files
@@ -13,6 +12,7 @@ import torch
 
 import inference
 from challenge.case import read_case
+from challenge.orientation import AXIS_CODES
 from challenge.platforms import find_cases
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
@@ -20,7 +20,6 @@ from ensemble.predict import predict, predict_member
 from lab.__main__ import main as lab
 
 ID = "BraTS-GLI-00001-100"
-CODES = ["".join(c) for order in permutations(("LR", "PA", "SI")) for c in product(*order)]
 # Voxel (x, y, z) to mm: axes to posterior, inferior and right, tilted, and of three spacings.
 C, S = np.cos(0.1), np.sin(0.1)
 TILTED_PIR = np.array(
@@ -54,7 +53,7 @@ def test_all_48_axis_orders_give_the_same_labels(tmp_path: Path) -> None:
     trained = tiny.train(tmp_path / "m", tiny.plans(spacing_mm=(1.4, 1, 1.2)), tiny.dataset())
     weights = pack(tmp_path, str(trained), "--orientation", "LPS")
     write_lopsided_case(tmp_path / "las", ID)
-    for number, code in enumerate(CODES):
+    for number, code in enumerate(AXIS_CODES):
         id = f"BraTS-GLI-{number:05d}-100"
         for sequence in files.SEQUENCES:
             image = SimpleITK.ReadImage(str(tmp_path / "las" / f"{ID}-{sequence}.nii.gz"))
@@ -63,7 +62,7 @@ def test_all_48_axis_orders_give_the_same_labels(tmp_path: Path) -> None:
             SimpleITK.WriteImage(SimpleITK.DICOMOrient(image, code), str(path))
     assert run(tmp_path, weights) == 0
     answers = []
-    for number, code in enumerate(CODES):
+    for number, code in enumerate(AXIS_CODES):
         id = f"BraTS-GLI-{number:05d}-100"
         labels = SimpleITK.ReadImage(str(tmp_path / "out" / f"{id}.nii.gz"))
         scan = SimpleITK.ReadImage(str(tmp_path / "in" / id / f"{id}-t1c.nii.gz"))

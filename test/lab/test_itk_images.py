@@ -8,7 +8,8 @@ import pytest
 import SimpleITK
 
 from challenge.headers import CaseError
-from lab.itk_images import ORIENTATIONS, axes_of, on_grid_of, place_of, read_image, turned
+from challenge.orientation import AXIS_CODES
+from lab.itk_images import axes_of, on_grid_of, place_of, read_image, turned
 
 OPPOSITE = dict(zip("RLAPIS", "LRPASI", strict=True))
 
@@ -25,12 +26,12 @@ def oblique(seed: int = 0) -> SimpleITK.Image:
 
 
 def test_there_are_48_orders_of_axes() -> None:
-    assert len(set(ORIENTATIONS)) == 48
-    for code in ORIENTATIONS:
+    assert len(set(AXIS_CODES)) == 48
+    for code in AXIS_CODES:
         assert len({letter for each in code for letter in (each, OPPOSITE[each])}) == 6
 
 
-@pytest.mark.parametrize("code", ORIENTATIONS)
+@pytest.mark.parametrize("code", AXIS_CODES)
 @pytest.mark.parametrize("ending", ["nii.gz", "mha"])
 def test_axes_are_those_of_simpleitk_and_nibabel(code: str, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"scan.{ending}"
