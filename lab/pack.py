@@ -101,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
         manifest["proof"] = []  # of each source, beside stock nnU-Net
         if args.selection:
             check_target(target)
-            manifest |= pack_selection(args.selection, building, scheme)
+            answers = manifest["answers"] if args.answers else None
+            manifest |= pack_selection(args.selection, building, scheme, answers)
         else:
             pack_sources(args, building, scheme, manifest)
         if args.artefact:

@@ -13,11 +13,14 @@ from lab.trained_folder import PackError, read_object
 SCHEMA = 1
 
 
-def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]:
+def pack_selection(
+    path: Path, building: Path, scheme: Scheme, answers: list[str] | None = None
+) -> dict[str, Any]:
     """Copy the chosen candidates' networks into a model folder; return the manifest's part.
 
     A candidate's folds share its weight alike and average their logits; candidates average their
-    probabilities, as they did when they were judged.
+    probabilities, as they did when they were judged. The model answers the challenges `answers`,
+    else those that its candidates do.
 
     Raises:
         PackError: not a selection, of another challenge, or candidates without a packed model or
@@ -38,9 +41,28 @@ def pack_selection(path: Path, building: Path, scheme: Scheme) -> dict[str, Any]
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
         raise PackError(f"{path}: candidates were judged with settings that differ: {settings}")
     return {
-        "members": members, "proof": proof, "settings": next(iter(settings.values())),
+        "answers": answers or _common_answers(path, selection, scheme),
+        "members": members,
+        "proof": proof,
+        "settings": next(iter(settings.values())),
         "selection": judged,
-    }  # fmt: skip
+    }
+
+
+def _common_answers(path: Path, selection: dict[str, Any], scheme: Scheme) -> list[str]:
+    """Return the challenges that every candidate answers.
+
+    Raises:
+        PackError: they answer different ones, and in which labels the ensemble writes is not told.
+    """
+    answers: dict[str, list[str]] = {}
+    for name in selection["weights"]:
+        model = read_candidate(Path(selection["candidates"][name])).model
+        manifest = read_manifest(Path(str(model)) / MANIFEST)
+        answers[name] = manifest.get("answers", [scheme.name])
+    if len({tuple(each) for each in answers.values()}) != 1:
+        raise PackError(f"{path}: candidates answer different challenges: {answers}; say --answers")
+    return next(iter(answers.values()))
 
 
 def _members(

@@ -32,7 +32,8 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     for name, folds in (("default", (0, 1)), ("strong", (2,))):  # one plan, two recipes
         source = tiny.train(tmp_path / name, tiny.plans(), tiny.dataset(), folds=folds)
         flags = ["--model", name, "--scheme", "brats-gli", "--out", str(tmp_path / "packed")]
-        lab(["pack", str(source), *flags])
+        answers = ["--answers", "brats-ssa,brats-gli"]  # which the selection inherits
+        assert lab(["pack", str(source), *flags, *answers]) == 0
         packed = tmp_path / "packed" / name
         head = verify_model(packed / "MANIFEST.json").head
         home = tmp_path / "maps" / name
@@ -52,10 +53,21 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     manifest = json.loads((tmp_path / "weights" / "both" / "MANIFEST.json").read_text())
     assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
     assert manifest["selection"]["gain"] == 0.01
+    assert manifest["answers"] == ["brats-ssa", "brats-gli"]
     expected = 0.75 * probabilities(tmp_path / "packed" / "default")
     expected += 0.25 * probabilities(tmp_path / "packed" / "strong")
     found = probabilities(tmp_path / "weights" / "both")
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+    other = tmp_path / "packed" / "strong" / "MANIFEST.json"
+    other.write_text(json.dumps(json.loads(other.read_text()) | {"answers": ["brats-gli"]}))
+    flags[-1] = "third"
+    capsys.readouterr()
+    assert lab(["pack", "--selection", str(path), *flags]) == 2
+    assert "candidates answer different challenges" in capsys.readouterr().err
+    assert lab(["pack", "--selection", str(path), *flags, "--answers", "brats-gli"]) == 0
+    manifest = json.loads((tmp_path / "weights" / "third" / "MANIFEST.json").read_text())
+    assert manifest["answers"] == ["brats-gli"]
 
     path.write_text(json.dumps(selection | {"schema": 2}))
     flags[-1] = "other"
