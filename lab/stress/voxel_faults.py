@@ -30,6 +30,8 @@ def malformed() -> Iterator[Malformed]:
     for name, spoil in spoils.items():
         told = TOGETHER if spoil is _everywhere else NAME
         yield Malformed(name, "brats", spoil, REFUSED, told)
+    # A sequence that is missing, to a model that was trained on cases which lack some.
+    yield Malformed("voxels all zero", "brats", _array(np.zeros_like), TAKEN, same=False)
     for name, kind in TAKEN_AS.items():
         yield Malformed(f"voxels as {name}", "brats", _stored_as(kind), TAKEN)
     for name, bomb in META_BOMBS.items():
@@ -186,7 +188,6 @@ ARRAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "with infinity": _with(np.inf),
     "with minus infinity": _with(-np.inf),
     "all NaN": lambda array: np.full_like(array, np.nan),
-    "all zero": np.zeros_like,
     "all equal": lambda array: np.full_like(array, 7),
     "of a label map": lambda array: (array > 300).astype(np.float32) * 4,
     "4-D": lambda array: np.stack([array, array], 3),
