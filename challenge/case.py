@@ -141,22 +141,21 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
 
 
 def _read_one(files: CaseFiles, path: Path) -> Volume:
-    """Read one scan of a case; one of zeros alone is none, where a case may lack sequences."""
-    try:
-        return read_scan(path)
-    except CaseError as error:
-        if not files.takes_gaps or error.because is not Because.CONSTANT:
-            raise
-        volume = read_volume(path, np.float32)
-        if volume.array.any():
-            raise
-        return volume
+    """Read one scan of a case; zeros alone are none, and pass where a case may lack sequences."""
+    volume = read_volume(path, np.float32)
+    if not files.takes_gaps or volume.array.any():
+        _check_scan(volume.array, path)
+    return volume
 
 
 def read_scan(path: Path) -> Volume:
     """Read one scan, (z, y, x) float32, and refuse what cannot be one."""
     volume = read_volume(path, np.float32)
-    array = volume.array
+    _check_scan(volume.array, path)
+    return volume
+
+
+def _check_scan(array: np.ndarray, path: Path) -> None:
     if not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
         raise CaseError(f"{path}: {bad} voxels are NaN or infinite", Because.NOT_FINITE)
@@ -168,7 +167,6 @@ def read_scan(path: Path) -> Volume:
         listed = ", ".join(f"{value:g}" for value in values)
         what = f"looks like a label map, not a scan (values {listed})"
         raise CaseError(f"{path}: {what}", Because.LABEL_MAP)
-    return volume
 
 
 def read_volume(path: Path, dtype: type | None) -> Volume:

@@ -30,8 +30,13 @@ def malformed() -> Iterator[Malformed]:
     for name, spoil in spoils.items():
         told = TOGETHER if spoil is _everywhere else NAME
         yield Malformed(name, "brats", spoil, REFUSED, told)
-    # A sequence that is missing, to a model that was trained on cases which lack some.
-    yield Malformed("voxels all zero", "brats", _array(np.zeros_like), TAKEN, same=False)
+    # Missing sequences, to a model that was trained on cases which lack some.
+    blanks = {
+        "voxels all zero": _array(np.zeros_like),
+        "bomb behind a blank scan": _bomb(BLANK, 3000),
+    }
+    for name, spoil in blanks.items():
+        yield Malformed(name, "brats", spoil, TAKEN, same=False)
     for name, kind in TAKEN_AS.items():
         yield Malformed(f"voxels as {name}", "brats", _stored_as(kind), TAKEN)
     for name, bomb in META_BOMBS.items():
@@ -234,9 +239,9 @@ CONTENTS = {
     "a zip": b"PK\x03\x04" + bytes(60),
     "HTML": b"<!DOCTYPE html><title>404 Not Found</title>",
 }
+BLANK = (42, 44, 40)  # voxels
 BOMBS: dict[str, Callable[[Path], None]] = {
     "of 640 voxels a side": _bomb((640, 640, 640), 1001),
-    "behind a small scan": _bomb((42, 44, 40), 3000),
     "of four large scans": _everywhere,
 }
 TOGETHER = "with the case's other images 5.9 GiB"
