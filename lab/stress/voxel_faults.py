@@ -31,11 +31,7 @@ def malformed() -> Iterator[Malformed]:
         told = TOGETHER if spoil is _everywhere else NAME
         yield Malformed(name, "brats", spoil, REFUSED, told)
     # Missing sequences, to a model that was trained on cases which lack some.
-    blanks = {
-        "voxels all zero": _array(np.zeros_like),
-        "bomb behind a blank scan": _bomb(BLANK, 3000),
-    }
-    for name, spoil in blanks.items():
+    for name, spoil in BLANKS.items():
         yield Malformed(name, "brats", spoil, TAKEN, same=False)
     for name, kind in TAKEN_AS.items():
         yield Malformed(f"voxels as {name}", "brats", _stored_as(kind), TAKEN)
@@ -239,7 +235,8 @@ CONTENTS = {
     "a zip": b"PK\x03\x04" + bytes(60),
     "HTML": b"<!DOCTYPE html><title>404 Not Found</title>",
 }
-BLANK = (42, 44, 40)  # voxels
+BLANK, BEHIND = _array(np.zeros_like), _bomb((42, 44, 40), 3000)
+BLANKS = {"voxels all zero": BLANK, "bomb behind a blank scan": BEHIND}
 BOMBS: dict[str, Callable[[Path], None]] = {
     "of 640 voxels a side": _bomb((640, 640, 640), 1001),
     "of four large scans": _everywhere,
