@@ -128,14 +128,14 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
     images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
     stored = anchor.orientation
     case = Case(
-        files.id,
-        images,
-        anchor.spacing_mm,
-        (*files.absent, *blank),
-        stored,
-        stored,
-        tuple(remarks),
-        anchor_path,
+        id=files.id,
+        images=images,
+        spacing_mm=anchor.spacing_mm,
+        absent=(*files.absent, *blank),
+        orientation=stored,
+        stored_orientation=stored,
+        remarks=tuple(remarks),
+        source=anchor_path,
     )
     return case.oriented(orientation)
 
