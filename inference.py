@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
-from challenge.command import PLATFORM_WEIGHTS, UsageError, check_paths, parse
+from challenge.cli import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.label_file import write_labels
 from challenge.limits import in_words, working_time_s
 from challenge.platforms import SOCKETS, find_cases
@@ -28,8 +28,8 @@ from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
 from challenge.summary import Outcome, summarise
 from ensemble.budget import Budget, Turns
-from ensemble.choice import gap_accepted_by, match_models
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
+from ensemble.match_models import gap_accepted_by, match_models
 from ensemble.threads import cores
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts

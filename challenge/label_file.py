@@ -7,10 +7,10 @@ import numpy as np
 import SimpleITK
 
 from challenge import nifti
+from challenge.atomic_write import place
 from challenge.case import CaseFiles, read_volume
 from challenge.headers import CaseError, check_header, declared_geometry, is_nifti, last_line
 from challenge.orientation import turn_between
-from challenge.place import place
 
 
 def write_labels(

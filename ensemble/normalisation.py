@@ -112,7 +112,7 @@ def _unchanged(
 Normalisation = Callable[[np.ndarray, np.ndarray | None, Mapping[str, float]], np.ndarray]
 NORMALISATIONS: Mapping[str, Normalisation] = {
     "ZScoreNormalization": _zscore,
-    "ClippedZScoreNormalization": _clipped_zscore,  # lab/recipes/normalisation.py
+    "ClippedZScoreNormalization": _clipped_zscore,  # lab/training/normalisation.py
     "CTNormalization": _ct,
     "RescaleTo01Normalization": _unit_range,
     "RGBTo01Normalization": _rgb,

@@ -8,38 +8,51 @@ import argparse
 import importlib
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from challenge.refusal import Refusal
 
-# verb -> (module, what it does). Modules are imported only when their verb is called.
-VERBS = {
-    "phantom": ("lab.phantom", "make a cohort of synthetic scans with labels"),
-    "prepare": ("lab.prepare", "bring challenges' training data into nnU-Net's raw layout"),
-    "pack": ("lab.pack", "freeze a trained nnU-Net folder or export zip into weights/"),
-    "train": ("lab.train", "follow a training recipe: stages, folds, candidates, selection"),
-    "out-of-fold": ("lab.out_of_fold", "predict training cases by the member that never saw them"),
-    "features": ("lab.features", "describe out-of-fold predictions"),
-    "fit": ("lab.fit", "fit clusters to features, and see which are found again"),
-    "search": ("lab.search", "choose rules for each cluster, judged out of fold"),
-    "freeze": ("lab.freeze", "ship what a search decided"),
-    "explain": ("lab.explain", "show clusters, curves, stability and effect of a search"),
-    "study": ("lab.study", "compare ways to post-process where the best rules are known"),
-    "import-rules": ("lab.import_rules", "read HOPE tables or MIST strategies, or write them"),
-    "select": ("lab.select", "choose members and weights of an ensemble, judged out of fold"),
-    "verify": ("lab.verify", "check hashes, known answers and checkpoints of weights/, try a case"),
-    "check": ("lab.check", "check a container's output folder before it is submitted"),
-    "evaluate": ("lab.evaluate", "score predictions against references"),
-    "rank": ("lab.rank", "rank systems scored on the same cases, and test their differences"),
-    "report": ("lab.report", "turn results into a page: figures, worst cases, changes"),
-    "lock": ("lab.lock", "hash the files that the image's packages may be"),
-    "licences": ("lab.licences", "list the licences of the image's packages"),
-    "stress": ("lab.stress", "run the program on what is broken, killed and limited"),
-    "picture": ("lab.picture", "draw a case: sequences, labels, reference"),
-    "robustness": ("lab.robustness", "spoil scans, and see whether the answer holds"),
-    "bench": ("lab.bench", "time the scorers, the search for thresholds, or the features"),
-}
+# Rooms in the order of `--help`; a room's `VERBS` names its verbs, whose modules are imported only
+# when they are called.
+ROOMS = (
+    "data",
+    "phantom",
+    "training",
+    "packing",
+    "member_selection",
+    "rule_search",
+    "evaluation",
+    "report",
+    "submission",
+    "study",
+    "stress",
+    "bench",
+)
+
+
+class Verb(NamedTuple):
+    """One row of a room's `VERBS`."""
+
+    module: str
+    purpose: str
+    example: str
+
+
+def verbs_of(room: str) -> Mapping[str, Verb]:
+    """Return a room's verbs, their modules with the room's name."""
+    table = importlib.import_module(f"lab.{room}").VERBS
+    return {verb: Verb(f"lab.{room}.{row[0]}", *row[1:]) for verb, row in table.items()}
+
+
+def help_text() -> str:
+    """Return the verbs by room, each with what it does."""
+    lines = []
+    for room in ROOMS:
+        lines.append(f"\n{room.replace('_', ' ')}")
+        lines += [f"  {verb:<14}{purpose}" for verb, (_, purpose, _) in verbs_of(room).items()]
+    return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,15 +61,26 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
             stream.reconfigure(errors="backslashreplace")
-    parser = argparse.ArgumentParser(prog="python -m lab")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab",
+        usage="%(prog)s VERB ...",
+        epilog=help_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb, (module, purpose) in VERBS.items():
-        verb_parser = verbs.add_parser(verb, help=purpose, description=purpose)
+    table = {verb: row for room in ROOMS for verb, row in verbs_of(room).items()}
+    for verb, row in table.items():
+        verb_parser = verbs.add_parser(
+            verb,
+            prog=f"python -m lab {verb}",
+            description=row.purpose,
+            epilog=f"example: python -m lab {row.example}",
+        )
         if argv[:1] == [verb]:
-            importlib.import_module(module).configure(verb_parser)
+            importlib.import_module(row.module).configure(verb_parser)
     args = parser.parse_args(argv)
     try:
-        return int(importlib.import_module(VERBS[args.verb][0]).run(args))
+        return int(importlib.import_module(table[args.verb].module).run(args))
     except Refusal as refusal:
         print(" ".join(str(refusal).split()), file=sys.stderr)
     except OSError as error:

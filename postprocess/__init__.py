@@ -21,12 +21,12 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import Head, labels_from, probability_of, volumes_mm3, voxels_changed
 
+from .apply_rules import Rule, apply_rules
 from .artefacts import Artefacts
-from .emptiness import Evidence, restore_tumour
+from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
-from .observed import Observed, observed_features
-from .rule import Probability
-from .rules import Rule, apply_rules
+from .refine_input import Observed, observed_features
+from .rule_base import Probability
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from challenge.shares import SeenShares, labels_of
 
 from . import refine_observed
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
-from .files import observe
-from .folders import FoundMaps, LabelMap, find_label_maps
+from .find_label_maps import FoundMaps, LabelMap, find_label_maps
+from .read_inputs import observe
 
 log = logging.getLogger("podium")
 

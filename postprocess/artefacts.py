@@ -16,8 +16,15 @@ import numpy as np
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
+from .artefact_schema import (
+    Artefacts,
+    Cluster,
+    Fallback,
+    KnownAnswer,
+    read_document,
+    write_document,
+)
 from .clusters import ClusterModel
-from .document import Artefacts, Cluster, Fallback, KnownAnswer, read_document, write_document
 
 __all__ = [
     "ArtefactError",

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ MAY_IMPORT = {
     "inference": {"challenge", "ensemble", "postprocess"},
     "lab": {"challenge", "ensemble", "postprocess"},
 }
+# The rooms of `lab`, and one module: each imports itself and what stands further down.
+ROOMS = (
+    "study", "stress", "bench", "rule_search", "packing", "report", "member_selection", "training",
+    "evaluation", "submission", "phantom", "drawing", "data", "arguments", "metrics",
+)  # fmt: skip
 NEVER = {
     "challenge": {"torch", "sklearn", "pandas", "pickle", "radiomics", "nnunetv2"},
     "postprocess": {"torch", "sklearn", "pandas", "pickle", "joblib", "nnunetv2"},
@@ -58,6 +64,53 @@ def edges_wrong_in(path: Path) -> list[str]:
     return wrong + [f"line {line} leaves {part}" for line in beyond_package(path, tree)]
 
 
+def lab_modules_in(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted name of every module of `lab` that is imported, at any depth."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            *packages, last = name.split(".")
+            whole = ROOT.joinpath(*packages, f"{last}.py").is_file() or (
+                ROOT.joinpath(*packages, last, "__init__.py").is_file()
+            )
+            if packages[:1] == ["lab"]:
+                yield name if whole else ".".join(packages)
+
+
+def height(module: str) -> int:
+    """Return how high a module of `lab` stands: what lies in no room is below all of them."""
+    room = module.split(".")[1] if module.count(".") else ""
+    return len(ROOMS) - ROOMS.index(room) if room in ROOMS else 0
+
+
+LAB = [path for path in MODULES if part_of(path) == "lab" and path.name != "__main__.py"]
+
+
+@pytest.mark.parametrize("path", LAB, ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_of_the_lab_import_downwards(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    names = set(lab_modules_in(ast.parse(path.read_text())))
+    assert sorted(name for name in names if height(name) > height(module)) == []
+
+
+def test_every_room_has_its_place():
+    rooms = {path.parent.name for path in ROOT.glob("lab/*/__init__.py")}
+    assert rooms == set(ROOMS) - {"arguments"}
+
+
+def test_no_circle_in_the_lab():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in LAB}
+    edges = {
+        name: {other for other in lab_modules_in(ast.parse(path.read_text())) if other in names}
+        for name, path in names.items()
+    }
+    TopologicalSorter(edges).prepare()  # CycleError names the circle
+
+
 def test_there_is_a_house():
     assert {"challenge", "ensemble", "postprocess"} <= {part_of(path) for path in MODULES}
 
@@ -86,7 +139,7 @@ def test_modules_and_functions_stay_readable(path):
         ("postprocess", "import sklearn.cluster", "sklearn"),
         ("postprocess", "def f():\n    from torch import nn", "torch"),
         ("postprocess", "from ensemble.manifest import Manifest", "ensemble"),
-        ("challenge", "import lab.fit", "lab"),
+        ("challenge", "import lab.rule_search.fit", "lab"),
         ("lab", "import inference", "inference"),
         ("challenge", "from ..postprocess import refine", "leaves"),
     ],

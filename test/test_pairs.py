@@ -20,7 +20,7 @@ from cubes import make_artefacts
 
 import inference
 from challenge.case import read_case
-from challenge.command import parse
+from challenge.cli import parse
 from challenge.headers import declared_geometry
 from challenge.platforms import find_cases, with_sequences
 from challenge.scheme import SCHEMES, restrict
@@ -30,8 +30,8 @@ from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from postprocess import refine
+from postprocess.apply_rules import Rule, rule_from
 from postprocess.artefacts import Artefacts, load_artefacts, save_artefacts
-from postprocess.rules import Rule, rule_from
 
 WHOLE, LACKING, BROKEN = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100", "BraTS-GLI-99999-100"
 FEATURES = (

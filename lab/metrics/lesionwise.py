@@ -14,7 +14,7 @@ from scipy.ndimage import find_objects
 
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
 from lab.metrics.pair import Box, Pair, Region, crop, joint_box
-from lab.metrics.shells import SurfaceScores, make_shell, measure, summarise
+from lab.metrics.surface_scores import SurfaceScores, make_shell, measure, summarise
 
 Boxes = Sequence[Box | None]  # by lesion, from 1; None where a number has no voxel
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
-from lab.layouts import GOAT_2026, LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
+from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
 from lab.metrics.pair import Pair
 
 CaseScores = dict[str, dict[str, float]]  # region -> metric -> value

@@ -11,10 +11,10 @@ from PIL import Image
 
 from challenge.platforms import find_cases
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
+from lab.drawing.page import environment, stylesheet
+from lab.drawing.slices import frame, grey, painted, read_turned, square
+from lab.drawing.svg import label_colours
 from lab.phantom.cohort import Patient, Population
-from lab.report.figures import label_colours
-from lab.report.page import environment, stylesheet
-from lab.strips import frame, grey, painted, read_turned, square
 
 HEIGHT = 250  # pixels of a picture
 

@@ -6,7 +6,7 @@
 # From the environment: BRATS_GLI: the unpacked training data of 2024 or later; CLUSTERS: JSON, case -> radiomic cluster,
 # to stratify folds by (from `lab features` and `lab fit` on an earlier round, or on the reference labels).
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
 # Resection cavities and enhancement come in few kinds; folds that hold alike shares of each kind differ less. The report
 # trained in RAS; it is written so, and what is packed brings every case there.

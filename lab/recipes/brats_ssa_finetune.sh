@@ -6,7 +6,7 @@
 # From the environment: BRATS_GLI_2023 (adult glioma before treatment: the same three labels), BRATS_SSA; CLUSTERS: JSON,
 # case -> radiomic cluster of the African cases.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
 cohort gli Dataset510_BraTSGlioma source="brats-gli-2023=$(needed BRATS_GLI_2023)"
 # Scanners differ more than tumours do: strata keep each fold's mix of them alike.

@@ -6,7 +6,7 @@
 #
 # Three to four hours on two processor cores. docs/default-weights.md says what came of it on real scans.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
 # On disk only what is judged: 24 patients that no network trains on, whichever fold (the folds' own ones are discarded).
 # Nested regions: what decides is the whole tumour, and its border is easier to find than those inside it.

@@ -7,9 +7,9 @@
 # From the environment: MSD (Task07_Pancreas), PANORAMA, PANTHER_T1, PANTHER_T2: unpacked folders; FOUNDATION: a ResEnc-L
 # checkpoint to begin with (MultiTalentV2); without one the CT stage starts from scratch, and the plan says so.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
-# Labels are harmonised by name (lab/raw_layouts.py): MSD numbers pancreas 1 and tumour 2, PANTHER the other way round,
+# Labels are harmonised by name (lab/data/sources.py): MSD numbers pancreas 1 and tumour 2, PANTHER the other way round,
 # PANORAMA has six. 765 cases.
 cohort ct Dataset999_PancreasCT source="msd-pancreas=$(needed MSD)" source="panorama=$(needed PANORAMA)"
 cohort t1 Dataset901_Panther1 source="panther-t1=$(needed PANTHER_T1)"

@@ -6,7 +6,7 @@
 #
 # Two hours and a half on two cores.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
 # On disk only what is judged: 24 patients of each task that no network trains on (the folds' own ones are discarded).
 cohort t1 Dataset505_PhantomAbdomenT1 phantom=panther-t1:24:9:3,2.4,2.4 folds=2

@@ -6,7 +6,7 @@
 #
 # Under an hour on two processor cores. WORK/selection/t1/candidates.png is the answer, docs/augmentation.md what it said.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
 # Coarse grids and a small network: what two cores can afford.
 cohort t1 Dataset502_PhantomPancreasT1 phantom=panther-t1:40:1:3,2.4,2.4 folds=2

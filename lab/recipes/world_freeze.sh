@@ -29,7 +29,7 @@ mkdir -p "$post" "$held/out"
 
 # Rules are fitted on native grids, as the container meets them, and on other seeds than training and judging.
 [ -e "$post/raw/dataset.json" ] || python -m lab phantom --kind "$name" --cases "$patients" --seed 21 --layout nnunet \
-  --workers 2 --out "$post/raw"
+  --jobs 2 --out "$post/raw"
 python -m lab out-of-fold --model "$model" --cohort "$post/raw" --unseen --out "$post/predictions"
 python -m lab features --model "$model" --cohort "$post/raw" --predictions "$post/predictions" --out "$post/fit" --jobs 2
 python -m lab fit "$post/fit"
@@ -37,7 +37,7 @@ python -m lab search "$post/fit" --jobs 2 | tee "$post/search.txt"
 python -m lab freeze "$post/fit" --model "$model"
 python -m lab verify
 
-[ -e "$held/in" ] || python -m lab phantom --kind "$name" --cases "$judged" --seed 7 --workers 2 --out "$held/in"
+[ -e "$held/in" ] || python -m lab phantom --kind "$name" --cases "$judged" --seed 7 --jobs 2 --out "$held/in"
 for folder in "$held"/in/*/; do
   mkdir -p "$held/out/$(basename "$folder")"
   python inference.py --input "$folder" --output "$held/out/$(basename "$folder")" --device cpu

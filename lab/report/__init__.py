@@ -1,121 +1,15 @@
-"""The report a team reads before it submits: one self-contained page, and its numbers beside it.
+"""Results become pages and pictures."""
 
-`python -m lab report results.json --html report.html` writes report.html, report.json and
-report.md. Labels that seem to carry the wrong names are a warning on the page and on stderr.
-"""
-
-import argparse
-import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from challenge.refusal import Refusal
-from lab.places import check_page
-
-if TYPE_CHECKING:
-    from lab.results import Results
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the verb's arguments."""
-    parser.add_argument(
-        "results", type=Path, help="of `lab evaluate`, nnU-Net's summary.json, or a platform's CSV"
-    )
-    parser.add_argument("--html", type=Path, required=True, metavar="FILE")
-    parser.add_argument(
-        "--compare", type=Path, nargs="+", default=[], metavar="FILE", help="results from before"
-    )
-    parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="scans to draw the errors on, nested or flat"
-    )
-    parser.add_argument(
-        "--selection", type=Path, metavar="FILE", help="selection.json of the ensemble, to show why"
-    )
-    parser.add_argument("--name", help="title of the report; default: the results file's name")
-    parser.add_argument(
-        "--absent",
-        choices=("excluded", "one"),
-        default="excluded",
-        help="voxel-wise Dice and IoU of what prediction and reference both lack",
-    )
-    parser.add_argument("--key", metavar="METRIC", help="orders the cases; default: dice")
-    parser.add_argument(
-        "--count", type=_positive, default=20, metavar="N", help="worst and best cases shown"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Read, compute, look at the worst and best cases, and write three files."""
-    from lab.layouts import read_results
-    from lab.report.content import Options, gather
-    from lab.report.page import render_html, render_markdown
-    from lab.report.selected import read_selection
-    from lab.results import to_json
-
-    paths = output_paths(args.html, [args.results, *args.compare])
-    selection = read_selection(args.selection) if args.selection else None
-    if args.images and not args.images.is_dir():
-        raise Refusal(f"{args.images}: no such folder")
-    results = read_results(args.results)
-    before = dict(
-        zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
-    )
-    name = args.name or names_of([args.results], *args.compare)[0]
-    options = Options(name, args.absent, args.key, args.count)
-    content = gather(results, options, before) | {"selection": selection}
-    pictures = look(results, content, args.images)
-    paths["json"].write_text(to_json(content) + "\n", encoding="utf-8")
-    pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
-    for ending, page in pages.items():  # names of files may be no text
-        paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
-    for sentence in content["warnings"]:
-        print(f"warning: {sentence}", file=sys.stderr)
-    print(f"{paths['html']}: {len(results.cases)} cases, beside it .json and .md")
-    return 0
-
-
-def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:
-    """Return where the page and its numbers go, by ending.
-
-    Raises:
-        Refusal: the page's name or folder cannot be used, or a file would fall on an input.
-    """
-    check_page(html)
-    paths = {"html": html, "json": html.with_suffix(".json"), "md": html.with_suffix(".md")}
-    for path in paths.values():
-        if path.resolve() in [given.resolve() for given in inputs]:
-            raise Refusal(f"{path}: would overwrite the results it is made from")
-    return paths
-
-
-def names_of(paths: list[Path], *others: Path) -> list[str]:
-    """Name result files by their stems, or with their folders where stems are alike."""
-    stems = [path.stem for path in (*paths, *others)]
-    alike = len(set(stems)) < len(stems)
-    return [f"{path.resolve().parent.name}/{path.stem}" if alike else path.stem for path in paths]
-
-
-def look(
-    results: "Results", content: Mapping[str, Any], images: Path | None
-) -> dict[str, dict[str, Any]]:
-    """Return a picture for each of the worst and best cases, and note its largest error there."""
-    from lab.report.pictures import picture
-    from lab.report.scans import image_of, index_images
-
-    found: dict[str, dict[str, Any]] = {}
-    scans = index_images(images)
-    judged = set(results.labels) - set(content["cover"]["not_judged"])
-    for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
-        id = row["case"]
-        facts = results.facts.get(id)
-        if id not in found and facts:
-            found[id] = picture(facts, results.labels, judged, image_of(id, scans))
-        row["largest_error"] = found.get(id, {}).get("largest_error")
-    return found
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+# verb -> (module of this room, what it does, example)
+VERBS = {
+    "report": (
+        "report",
+        "turn results into a page: figures, worst cases, changes",
+        "report b.json --compare a.json --images in --html report.html",
+    ),
+    "picture": (
+        "case_picture",
+        "draw a case: sequences, labels, reference",
+        "picture --input in --labels out/ID.nii.gz --out case.png",
+    ),
+}

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from lab.evaluation.results import Results
 from lab.report.headline import headline_metrics, lower_is_better, title, unit
 from lab.report.intervals import mean_estimate
-from lab.results import Results
 
 MOVERS = 10
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab.evaluation.results import Results
 from lab.report import changes, counts, extremes, headline, intervals, numbers, relations, shares
-from lab.results import Results
 
 NOT_TOLD = {
     "platform-csv": "a platform's CSV",

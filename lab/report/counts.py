@@ -12,7 +12,7 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
-from lab.results import Results
+from lab.evaluation.results import Results
 
 
 @dataclass(frozen=True)

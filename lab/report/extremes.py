@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from lab.evaluation.results import Results
 from lab.report.counts import Cohort
 from lab.report.headline import lower_is_better
-from lab.results import Results
 
 
 def extremes(results: Results, cohort: Cohort | None, metric: str, count: int) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.columns import ranked_by
+from lab.evaluation.columns import ranked_by
+from lab.evaluation.results import Results, summarise
 from lab.report.counts import Cohort
 from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
-from lab.results import Results, summarise
 
 TITLES = {
     "dice": "Dice",

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.report.figures import INK, STYLE, svg
+from lab.drawing.svg import INK, STYLE, svg
 
 
 def cross_class_map(content: dict[str, Any]) -> str:

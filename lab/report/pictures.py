@@ -17,9 +17,9 @@ from PIL import Image
 
 from challenge.case import CaseError, read_volume
 from challenge.headers import last_line
+from lab.evaluation.results import Facts
 from lab.report.errors import Voxel, largest_error
 from lab.report.scans import backdrop, radiological_flips
-from lab.results import Facts
 
 MARGIN_MM = 12.0
 SMALLEST_WINDOW_MM = 60.0

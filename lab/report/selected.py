@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from challenge.refusal import Refusal
+from lab.drawing.svg import svg
 from lab.json_files import read_json
-from lab.report.figures import svg
-from lab.selection.drawn import draw_alone, draw_front
-from lab.selection.told import MEANING, SCHEMA
+from lab.member_selection.figures import draw_alone, draw_front
+from lab.member_selection.summary import MEANING, SCHEMA
 
 WAY = ("held_out", "gain", "interval", "gain_seen", "members", "case_s")
 FRONT = ("members", "case_s", "merit", "interval")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from challenge.scheme import SCHEMES, Scheme
+from lab.evaluation.results import Results
 from lab.report.counts import Cohort, ratio
-from lab.results import Results
 
 
 def share_rows(cohort: Cohort, results: Results) -> list[dict[str, Any]]:

@@ -13,13 +13,20 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from lab.bench_networks import write_abdomen, write_heads
-from lab.stress.malformed import SOCKET, SOUND, SPOILT, STEM, Malformed, all_malformed
+from lab.stress import folder_faults, metaimage_faults, nifti_faults, voxel_faults
+from lab.stress.malformed import SOCKET, SOUND, SPOILT, STEM, Malformed
 from lab.stress.program import Ended, command, run
+from lab.training.random_networks import write_abdomen, write_heads
 
 MEMORY_GIB = 4.0
 PANTHER_OUTPUT = Path("images", "pancreatic-tumor-segmentation", f"{STEM}.mha")
 Labels = tuple[np.ndarray, tuple[object, ...]]
+
+
+def all_malformed() -> Iterator[Malformed]:
+    """Yield every malformed input there is."""
+    for module in (nifti_faults, metaimage_faults, voxel_faults, folder_faults):
+        yield from module.malformed()
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lab.bench_networks import write_heads
 from lab.stress.program import command, run
+from lab.training.random_networks import write_heads
 
 MARKER = "code-ran"
 MODEL = "brats-gli"

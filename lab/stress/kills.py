@@ -9,17 +9,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.bench_networks import write_heads
-from lab.bench_subject import ROOT
+from lab.bench.processes import ROOT
 from lab.stress.bad_inputs import compare, read
 from lab.stress.program import command, run
+from lab.training.random_networks import write_heads
 
 IDS = tuple(f"BraTS-GLI-0000{number}-100" for number in (1, 2, 3))
 # Places the same two files in turns for ever; killed, one of them must be there whole.
 PLACER = """
 import sys
 from pathlib import Path
-from challenge.place import place
+from challenge.atomic_write import place
 a, b = (bytes([value]) * 300_000 for value in (1, 2))
 while True:
     for content in (a, b):

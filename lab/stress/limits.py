@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.bench_networks import write_heads
 from lab.stress.bad_inputs import compare, read
 from lab.stress.kills import IDS
 from lab.stress.program import QUIET, Ended, command, run
+from lab.training.random_networks import write_heads
 
 WHOLE = ("BraTS-GLI-00009-100",)
 BESIDE_NETWORKS = 20  # cases until the first ones' caches are warm

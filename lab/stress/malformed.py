@@ -1,6 +1,6 @@
 """One malformed input: what is done to a sound folder, and what the program must answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +36,3 @@ def scan_of(folder: Path, sequence: str = "t2w") -> Path:
 def socket_scan(folder: Path) -> Path:
     """Return the scan of a PANTHER input."""
     return folder / SOCKET / f"{STEM}.mha"
-
-
-def all_malformed() -> Iterator[Malformed]:
-    """Yield every malformed input there is."""
-    from lab.stress import folder_faults, metaimage_faults, nifti_faults, voxel_faults
-
-    for module in (nifti_faults, metaimage_faults, voxel_faults, folder_faults):
-        yield from module.malformed()

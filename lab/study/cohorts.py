@@ -7,19 +7,20 @@ import joblib
 import numpy as np
 
 from challenge.scheme import SCHEMES, Head
-from lab.adaptive.books import Task, make_book, scorer_named
-from lab.adaptive.crossfit import Cohort
-from lab.adaptive.ledger import Book, Ledger
-from lab.adaptive.objective import columns_of
-from lab.adaptive.recipe import RECIPES
-from lab.adaptive.slots import make_slots
-from lab.adaptive.table import FeatureTable, informative
-from lab.adaptive.work import Setup
+from lab.metrics.objective import columns_of
 from lab.metrics.pair import Pair
-from lab.planted import SHAPE, PlantedCase, PlantedCluster, planted_case
+from lab.metrics.scorer_choice import scorer_named
+from lab.rule_search.cases import Task, make_book
+from lab.rule_search.config import RECIPES
+from lab.rule_search.cross_validation import Cohort
+from lab.rule_search.feature_table import FeatureTable, informative
+from lab.rule_search.score_cache import Book, Ledger
+from lab.rule_search.search_space import make_slots
+from lab.rule_search.workspace import Setup
+from lab.study.planted import SHAPE, PlantedCase, PlantedCluster, planted_case
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
-from postprocess.observed import Observed, observed_features
+from postprocess.refine_input import Observed, observed_features
 
 SCHEME = SCHEMES["brats-gli"]
 HEAD = Head("softmax", ((), *((name,) for name in SCHEME.labels)), ("", *SCHEME.labels))

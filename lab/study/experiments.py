@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from lab.adaptive.chain import assign, fit_space, with_clusters
-from lab.adaptive.crossfit import Cohort, HeldOut, apply, cross_fit, judged
-from lab.adaptive.decision import Decision, decide
-from lab.adaptive.effects import CHANGED, effect_table, gain_of
-from lab.adaptive.objective import METRICS, goodness
-from lab.adaptive.slots import Setting, rules_of
-from lab.adaptive.told import rules_in_words
-from lab.planted import PlantedCluster
+from lab.metrics.objective import METRICS, goodness
+from lab.rule_search.clustering import assign, fit_space, with_clusters
+from lab.rule_search.cross_validation import Cohort, HeldOut, apply, cross_fit, judged
+from lab.rule_search.decision import Decision, decide
+from lab.rule_search.effects import CHANGED, effect_table, gain_of
+from lab.rule_search.search_space import Setting, rules_of
+from lab.rule_search.summary import rules_in_words
 from lab.study.cohorts import SCHEME, Planted, make_planted, with_groups, with_slots
-from postprocess.rules import apply_rules
+from lab.study.planted import PlantedCluster
+from postprocess.apply_rules import apply_rules
 
 VOXEL_MM3 = 8.0
 GROUPS = (("radiomic",), ("radiomic", "mask"), ("radiomic", "mask", "probability"),

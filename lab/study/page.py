@@ -10,9 +10,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from lab.adaptive.work import write_json
-from lab.report.figures import ACCENT, INK, QUIET, grid
-from lab.report.page import environment, markdown_cell, stylesheet
+from lab.drawing.page import environment, markdown_cell, stylesheet
+from lab.drawing.svg import ACCENT, INK, QUIET, grid
+from lab.rule_search.workspace import write_json
 
 WRAPPED = 'td[style*="left"] { white-space: normal; }'
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from lab.adaptive.crossfit import apply
-from lab.adaptive.decision import Decision
-from lab.adaptive.slots import Slot
-from lab.planted import PlantedCluster
+from lab.rule_search.cross_validation import apply
+from lab.rule_search.decision import Decision
+from lab.rule_search.search_space import Slot
 from lab.study.cohorts import Planted
+from lab.study.planted import PlantedCluster
 
 
 def recovered(

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from challenge.folders import entries, files_below, is_hidden
 from challenge.platforms import find_cases
 from challenge.scheme import SCHEMES
-from lab.cohort import read_cohort
-from lab.matching import match_cases
+from lab.data.cohort import read_cohort
+from lab.evaluation.matching import match_cases
 from lab.report.scans import index_images
-from postprocess.folders import find_label_maps
+from postprocess.find_label_maps import find_label_maps
 
 ID = "BraTS-GLI-00005-100"
 APPLE_DOUBLE = b"\0\5\x16\7" + bytes(60)

@@ -7,7 +7,7 @@ import files
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.results import Facts, Lesion, Results
+from lab.evaluation.results import Facts, Lesion, Results
 
 GLI = SCHEMES["brats-gli-2023"]
 SIDE = 8

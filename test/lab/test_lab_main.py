@@ -1,5 +1,7 @@
 """Every verb answers what it cannot use with one sentence that names it, and exit code 2."""
 
+import argparse
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +13,9 @@ import pytest
 import report_cases
 import tiny
 
-from lab.__main__ import VERBS
+from lab.__main__ import ROOMS, Verb, verbs_of
 from lab.__main__ import main as lab
-from lab.results import write_json
+from lab.evaluation.results import write_json
 
 RECIPE = Path(__file__).resolve().parents[2] / "lab" / "recipes" / "phantom_augmentation.sh"
 ID = "BraTS-GLI-00001-000"
@@ -115,8 +117,6 @@ ROWS = [
     ("report", "{results} --html {new}.html --compare {bad}", JSON),
     ("report", "{results} --html {new}.html --images {bad}", (missing, file)),
     ("report", "{results} --html {new}.html --selection {bad}", JSON),
-    ("lock", "--root {bad}", FOLDER),
-    ("licences", "--root {bad}", FOLDER),
     ("stress", "--weights {bad}", (*FOLDER, malformed_in("MANIFEST.json"))),
     ("picture", "--input {bad} --labels {labels} --out {new}.png", FOLDER),
     ("picture", "--input {brats} --labels {bad}.nii.gz --out {new}.png", (missing, empty, file)),
@@ -240,14 +240,34 @@ def test_names_that_nobody_knows_are_one_sentence(
 
 
 def test_every_verb_is_asked() -> None:
-    assert {verb for verb, *_ in ROWS} | OTHERS == set(VERBS)
+    assert {verb for verb, *_ in ROWS} | OTHERS == {
+        verb for room in ROOMS for verb in verbs_of(room)
+    }
+
+
+@pytest.mark.parametrize(
+    ("verb", "row"), [(v, row) for room in ROOMS for v, row in verbs_of(room).items()]
+)
+def test_every_example_is_taken_by_its_verb(
+    verb: str, row: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser(prog=verb)
+    importlib.import_module(row.module).configure(parser)
+    first, *words = row.example.split()
+    assert first == verb
+    parser.parse_args(words)
+    with pytest.raises(SystemExit, match="0"):
+        lab([verb, "--help"])
+    shown = capsys.readouterr().out
+    assert row.example.split()[-1] in shown
+    assert len(shown.splitlines()) <= 66
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A file that nobody named is no mistake of who called."""
-    import lab.fit as fit
+    import lab.rule_search.fit as fit
 
     for error in (FileNotFoundError(2, "No such file", "/proc/nothing"), OSError("no name")):
 
@@ -262,7 +282,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(
 def test_a_sentence_of_several_lines_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import lab.fit as fit
+    import lab.rule_search.fit as fit
     from challenge.refusal import Refusal
 
     def fail(*_: object) -> None:

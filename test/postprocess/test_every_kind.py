@@ -5,7 +5,7 @@ from cubes import GLI, random_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postprocess.rules import KINDS, AddProbable, apply_rules, rule_from
+from postprocess.apply_rules import KINDS, AddProbable, apply_rules, rule_from
 
 SUBJECTS = st.one_of(
     st.sampled_from(list(GLI.labels)).map(lambda name: {"label": name}),

@@ -14,7 +14,7 @@ from challenge.case import Case
 from challenge.scheme import SCHEMES, Head
 from postprocess.feature_names import GROUPS, feature_names, group_names, needs_votes
 from postprocess.features import DEFAULT_SETTINGS, FeatureError
-from postprocess.observed import Observed, observed_features
+from postprocess.refine_input import Observed, observed_features
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 EVIDENCE = GROUPS[1:]
@@ -172,7 +172,7 @@ def test_only_the_groups_that_are_named_are_computed(case, labels, monkeypatch):
         raise AssertionError("not asked for")
 
     for name in ("radiomic_features", "probability_features", "votes_features"):
-        monkeypatch.setattr(f"postprocess.observed.{name}", refuse)
+        monkeypatch.setattr(f"postprocess.refine_input.{name}", refuse)
     probabilities = certain(labels, GLI)
     observed = Observed(case, labels, GLI, probabilities, softmax_head(GLI), probabilities[0])
     assert told(observed, "mask")["mask_tumour_Components"] == 3
@@ -185,7 +185,7 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import SCHEMES
 from postprocess.feature_names import group_names
-from postprocess.observed import Observed, observed_features
+from postprocess.refine_input import Observed, observed_features
 scheme, labels = SCHEMES["brats-gli"], np.ones((3, 3, 3), np.uint8)
 observed = Observed(Case("x", {}, (1.0, 1.0, 1.0)), labels, scheme)
 observed_features(observed, group_names(scheme, "mask"), {})

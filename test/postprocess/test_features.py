@@ -12,7 +12,7 @@ import SimpleITK
 from cubes import GLI, PANTHER, box, make_case
 
 from challenge.case import Case
-from lab.adaptive.recipe import RECIPES
+from lab.rule_search.config import RECIPES
 from postprocess.feature_names import INTENSITY, SHAPE, feature_names
 from postprocess.features import (
     DEFAULT_SETTINGS,

@@ -18,9 +18,9 @@ from challenge.headers import declared_geometry
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 from postprocess import refine
 from postprocess.__main__ import main
+from postprocess.apply_rules import DropDoubtful, RemoveSmall
+from postprocess.artefact_schema import Cluster, Fallback
 from postprocess.artefacts import load_artefacts, save_artefacts
-from postprocess.document import Cluster, Fallback
-from postprocess.rules import DropDoubtful, RemoveSmall
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 ID = "BraTS-GLI-00001-100"

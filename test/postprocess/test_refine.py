@@ -10,12 +10,12 @@ from cubes import GLI, PANTHER, box, certain, make_artefacts, make_case, softmax
 
 from challenge.scheme import Head
 from postprocess import refine, refine_observed
+from postprocess.apply_rules import RelabelMinor, RemoveSmall
 from postprocess.artefacts import Artefacts, Cluster, Fallback
 from postprocess.clusters import ClusterModel
 from postprocess.feature_names import group_names
 from postprocess.features import radiomic_features
-from postprocess.observed import Observed
-from postprocess.rules import RelabelMinor, RemoveSmall
+from postprocess.refine_input import Observed
 
 IDENTITY = Fallback("identity")
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))

@@ -8,8 +8,8 @@ from cubes import GLI, box, certain, make_artefacts, make_case, softmax_head
 
 from challenge.scheme import Head
 from postprocess import refine
+from postprocess.apply_rules import RemoveSmall
 from postprocess.artefacts import Cluster, Fallback
-from postprocess.rules import RemoveSmall
 
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
 DOUBTFUL = RemoveSmall("ET", min_voxels=5, min_mean_probability=0.7)

@@ -7,7 +7,7 @@ from cubes import GLI, PANTHER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postprocess.rules import (
+from postprocess.apply_rules import (
     AddProbable,
     DropDoubtful,
     KeepLargest,

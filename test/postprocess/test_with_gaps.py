@@ -13,7 +13,7 @@ from cubes import make_artefacts
 
 import inference
 from lab.__main__ import main as lab
-from lab.adaptive.recipe import RECIPES
+from lab.rule_search.config import RECIPES
 from postprocess.artefacts import save_artefacts
 from postprocess.features import DEFAULT_SETTINGS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.adaptive.slots import Slot
+from lab.rule_search.search_space import Slot
 from lab.study.recovery import _rule
 
 GRID = (0, 10, 20, 40, 80, 160)

@@ -1,0 +1,10 @@
+"""Speed and memory."""
+
+# verb -> (module of this room, what it does, example)
+VERBS = {
+    "bench": (
+        "bench",
+        "time scorers, search, features, engine or selection",
+        "bench metrics",
+    ),
+}

@@ -1,0 +1,99 @@
+"""How long a selection takes, and in how much memory, at the size of a challenge.
+
+Abdomens of PANTHER's Task 1 grid with a pancreas and a tumour, and candidates that err each in its
+own way; `lab select` in a process of its own, its worker processes counted by the largest.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+import SimpleITK
+from scipy.ndimage import gaussian_filter
+
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES, Head
+from lab.bench.processes import measured
+from lab.member_selection.probability_maps import Candidate, write_candidate, write_map
+from lab.member_selection.strategies import WAYS
+
+SHAPE, SPACING_MM = (72, 258, 318), (3.0, 1.1875, 1.1875)  # the median of 92 cases
+HEAD = Head("softmax", ((), ("tumour",), ("pancreas",)), ("", "tumour", "pancreas"))
+SCHEME = SCHEMES["panther-t1"]
+REACH = 12  # voxels around the pancreas that a candidate's errors may reach
+
+
+def bench_selection(args: argparse.Namespace) -> int:
+    """Print wall and CPU seconds and the peak of memory of a whole selection.
+
+    Raises:
+        Refusal: a way that `lab select` does not know.
+    """
+    if unknown := sorted(set(args.ways) - set(WAYS)):
+        raise Refusal(f"--ways {', '.join(unknown)}: of {', '.join(WAYS)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        names = [f"candidate-{number:02d}" for number in range(args.candidates)]
+        for place in ("raw/imagesTr", "raw/labelsTr", *(f"maps/{name}" for name in names)):
+            (work / place).mkdir(parents=True)
+        running = joblib.Parallel(n_jobs=args.jobs)
+        running(joblib.delayed(write_case)(work, case, names) for case in range(args.cases))
+        dataset = {
+            "channel_names": {"0": "t1"}, "labels": {"background": 0, **SCHEME.labels},
+            "numTraining": args.cases, "file_ending": ".mha",
+        }  # fmt: skip
+        (work / "raw" / "dataset.json").write_text(json.dumps(dataset), encoding="utf-8")
+        member_of = {str(case): f"fold_{case % 5}" for case in range(args.cases)}
+        for name in names:
+            home = work / "maps" / name
+            write_candidate(Candidate(name, home, SCHEME, HEAD, member_of, 1.0))
+        size = sum(path.stat().st_size for path in (work / "maps").rglob("*.npz"))
+        command = [sys.executable, "-m", "lab", "select", *(str(work / "maps" / n) for n in names),
+                   "--cohort", str(work / "raw"), "--out", str(work / "out"), "--jobs",
+                   str(args.jobs), "--ways", *args.ways]  # fmt: skip
+        run = measured(command, {"OMP_NUM_THREADS": "1"})
+        systems = len((work / "out" / "scores.jsonl").read_text(encoding="utf-8").splitlines())
+    print(f"{args.candidates} candidates x {args.cases} cases of "
+          f"{'x'.join(map(str, SHAPE))}, {size / 1e9:.1f} GB of maps, {args.jobs} processes: "
+          f"{systems} systems scored in {run.wall_s:.0f} s ({run.cpu_s:.0f} CPU s), largest "
+          f"process {run.peak_mib / 1024:.2f} GiB")  # fmt: skip
+    return 0
+
+
+def write_case(work: Path, case: int, names: list[str]) -> None:
+    """Write a case's scan, labels and every candidate's map."""
+    rng = np.random.default_rng(case)
+    labels = np.zeros(SHAPE, np.uint8)
+    centre = np.array(SHAPE) / 2 + rng.normal(0, 8, 3)
+    _paint(labels, centre, (30.0, 20.0, 60.0), 2)
+    _paint(labels, centre + rng.normal(0, 4, 3), tuple(rng.uniform(8, 18, 3)), 1)
+    for name, array in (("imagesTr", labels.astype(np.float32)), ("labelsTr", labels)):
+        image = SimpleITK.GetImageFromArray(array)
+        image.SetSpacing(SPACING_MM[::-1])
+        tail = "_0000" if name == "imagesTr" else ""
+        SimpleITK.WriteImage(image, str(work / "raw" / name / f"{case}{tail}.mha"), True)
+    inside = np.argwhere(labels)
+    low, high = np.maximum(inside.min(0) - REACH, 0), inside.max(0) + 1 + REACH
+    window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    clean = np.stack([labels == 0, labels == 1, labels == 2]).astype(np.float32)
+    for number, name in enumerate(names):
+        own = np.random.default_rng([case, number])
+        moved = np.roll(clean, own.integers(-3, 4, 3), (1, 2, 3))[(slice(None), *window)]
+        soft = np.stack([gaussian_filter(channel, own.uniform(0.5, 2)) for channel in moved])
+        whole = np.zeros(clean.shape, np.float32)
+        whole[0] = 1
+        whole[(slice(None), *window)] = soft / soft.sum(0)
+        write_map(work / "maps" / name / f"{case}.npz", whole, HEAD)
+
+
+def _paint(labels: np.ndarray, centre: np.ndarray, radii_mm: tuple[float, ...], value: int) -> None:
+    away = [
+        ((np.arange(side) - at) * mm / radius) ** 2
+        for side, at, mm, radius in zip(labels.shape, centre, SPACING_MM, radii_mm, strict=True)
+    ]
+    z, y, x = np.ix_(*away)
+    labels[z + y + x < 1] = value

@@ -1,0 +1,67 @@
+"""A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from challenge.case import CaseFiles, Volume, read_volume
+from challenge.folders import entries
+from challenge.refusal import Refusal
+from challenge.scheme import Scheme
+from ensemble.dataset import channel_order
+from lab.data.label_aliases import label_names
+from lab.json_files import read_json
+
+
+@dataclass(frozen=True)
+class CohortCase:
+    """One case and its reference labels."""
+
+    files: CaseFiles
+    reference: Path
+    value_table: np.ndarray  # (256,) uint8, the dataset's label values -> the scheme's
+
+    def read_reference(self) -> Volume:
+        """Read the reference labels (z, y, x), uint8, in the scheme's values."""
+        volume = read_volume(self.reference, np.uint8)
+        return Volume(self.value_table[volume.array], volume.spacing_mm, volume.geometry)
+
+
+def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
+    """List the training cases of a raw dataset folder, sorted by id.
+
+    Raises:
+        Refusal: the folder holds no case, or a case lacks a channel.
+    """
+    path = folder / "dataset.json"
+    dataset = read_json(path)
+    table = np.zeros(256, np.uint8)
+    try:
+        ending, sequences = str(dataset["file_ending"]), channel_order(dataset, scheme)
+        values = label_names(dataset, scheme)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise Refusal(f"{path}: not nnU-Net's dataset.json ({error!r})") from error
+    if any(scheme.labels[name] != value for name, value in values.items()):
+        listed = ", ".join(f"{name}={value}" for name, value in values.items())
+        print(
+            f"{path}: names stand at other values than {scheme.name}'s, and references are read by "
+            f"them: {listed}",
+            file=sys.stderr,
+        )
+    for name, value in values.items():
+        table[value] = scheme.labels[name]
+    cases = []
+    for reference in entries(folder / "labelsTr", f"*{ending}"):
+        id = reference.name.removesuffix(ending)
+        names = [f"{id}_{channel:04d}{ending}" for channel in range(len(sequences))]
+        images = {s: folder / "imagesTr" / n for s, n in zip(sequences, names, strict=True)}
+        for path in images.values():
+            if not path.is_file():
+                raise Refusal(f"{path}: missing, though {reference.name} is there")
+        files = CaseFiles(id, images, sequences[0], Path(reference.name), scheme.name)
+        cases.append(CohortCase(files, reference, table))
+    if not cases:
+        raise Refusal(f"{folder}: no labelsTr/*{ending}")
+    return cases

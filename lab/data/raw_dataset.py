@@ -1,0 +1,139 @@
+"""nnU-Net's dataset.json of a prepared cohort: labels numbered from 1 on, or nested regions."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from challenge.scheme import Scheme
+from lab.data.prepared_case import Prepared, Target
+from lab.data.raw_folders import Fault, LayoutError
+from lab.data.sources import Layout
+
+NAME = re.compile(r"Dataset\d{3}_[A-Za-z0-9_.-]+\Z")
+SKIPPED = "skipped_cases.json"
+# What makes a dataset another one; the rest of dataset.json is counted from its cases.
+IDENTITY = (
+    "channel_names", "labels", "regions_class_order", "file_ending", "prepared_from", "orientation",
+)  # fmt: skip
+# Regions from the outermost to the innermost: each, and the label that is painted where no region
+# inside it is seen.
+NESTED = (
+    ("WT", "SNFH"), ("WT", "ED"), ("TC", "NETC"), ("ET", "ET"), ("CC", "CC"), ("RC", "RC"),
+    ("pancreas", "pancreas"), ("tumour", "tumour"),
+)  # fmt: skip
+
+
+def training_values(layouts: Sequence[Layout], scheme: Scheme) -> dict[str, int]:
+    """Return label -> value to train on: 1, 2, ... in the order of the scheme's own values.
+
+    nnU-Net demands that no value is left out, so a label that no layout has gets none.
+
+    Raises:
+        LayoutError: a layout has a label, or sequences, that are none of the scheme's.
+    """
+    for layout in layouts:
+        if unknown := set(layout.names.values()) - {*scheme.labels, ""}:
+            raise LayoutError(f"{layout.told}: labels {sorted(unknown)} are none of {scheme.name}")
+    present = {name for layout in layouts for name in layout.names.values()}
+    names = sorted(present & set(scheme.labels), key=lambda name: scheme.labels[name])
+    return {name: value for value, name in enumerate(names, 1)}
+
+
+def nested_regions(values: Mapping[str, int], scheme: Scheme) -> dict[str, Any]:
+    """Return `labels` and `regions_class_order` of dataset.json, to train on nested regions.
+
+    Raises:
+        LayoutError: the scheme's labels make no nested regions.
+    """
+    rows = [
+        (region, [values[n] for n in scheme.regions.get(region, (region,)) if n in values], painted)
+        for region, painted in NESTED
+        if painted in values and region in (*scheme.regions, *scheme.labels)
+    ]
+    painted = sorted(label for *_, label in rows)
+    if painted != sorted(values) or all(len(inside) == 1 for _, inside, _ in rows):
+        raise LayoutError(f"--regions: {', '.join(values)} make no nested regions")
+    return {
+        "labels": {"background": 0} | {region: inside for region, inside, _ in rows},
+        "regions_class_order": [values[label] for *_, label in rows],
+    }
+
+
+def describe(
+    scheme: Scheme, target: Target, sources: Sequence[str], regions: bool
+) -> dict[str, Any]:
+    """Return what of dataset.json is known before any case is read."""
+    plain = {"labels": {"background": 0, **target.values}}
+    return {
+        "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
+        **(nested_regions(target.values, scheme) if regions else plain),
+        "file_ending": target.ending,
+        **({"orientation": target.orientation} if target.orientation else {}),
+        "prepared_from": sorted(sources),
+        "licence": "of the sources",
+    }
+
+
+def start(target: Target, description: Mapping[str, Any], ids: Sequence[str]) -> None:
+    """Make the dataset's folders, or go on in those that an earlier run of the same made.
+
+    Until `finish` dataset.json counts all cases, so that nnU-Net refuses what is not finished.
+
+    Raises:
+        LayoutError: something else is there, which is never written over.
+    """
+    path = target.folder / "dataset.json"
+    if path.exists():
+        _check_own(path, description)
+    elif target.folder.exists() and (
+        not target.folder.is_dir()
+        or any(not path.name.startswith(".") for path in target.folder.iterdir())
+    ):
+        raise LayoutError(f"{target.folder}: exists and was not made by this; move it away first")
+    for place in ("imagesTr", "labelsTr"):
+        (target.folder / place).mkdir(parents=True, exist_ok=True)
+    names = {p.name.removesuffix(target.ending) for p in (target.folder / "labelsTr").iterdir()}
+    if foreign := sorted(name for name in names - set(ids) if not name.startswith(".")):
+        raise LayoutError(
+            f"{target.folder}: holds {len(foreign)} cases that the sources do not "
+            f"({', '.join(foreign[:5])}); move it away first"
+        )
+    _write(path, {**description, "numTraining": len(ids)})
+
+
+def finish(
+    target: Target,
+    description: Mapping[str, Any],
+    done: Sequence[Prepared],
+    faults: Sequence[tuple[str, Fault]],
+) -> None:
+    """Write dataset.json with what was counted, and the list of cases that are not in it.
+
+    `faults` are (source, fault). `axes` counts cases by the code of their axes: {"LPS": 92}.
+    """
+    axes = dict(sorted(Counter(case.axes for case in done).items()))
+    whole = {**description, "numTraining": len(done), "axes": axes}
+    rows = [{"source": s, "case": f.id, "reason": f.reason} for s, f in faults]
+    _write(target.folder / SKIPPED, rows)
+    _write(target.folder / "dataset.json", whole)
+
+
+def _check_own(path: Path, description: Mapping[str, Any]) -> None:
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        theirs = {key: there.get(key) for key in IDENTITY}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise LayoutError(f"{path}: not a dataset.json ({error})") from error
+    for key in IDENTITY:
+        if theirs[key] != description.get(key):
+            how = "from other sources" if key == "prepared_from" else f"with {key} {theirs[key]}"
+            raise LayoutError(f"{path.parent}: made {how}; move it away first")
+
+
+def _write(path: Path, content: object) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)

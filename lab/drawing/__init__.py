@@ -1,0 +1,1 @@
+"""Figures as SVG, slices as pixels, and the frame that all pages share."""

@@ -1,0 +1,203 @@
+"""Result files of several systems, brought to one array: what `python -m lab rank` compares."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from lab.evaluation.columns import RMSE, Choice, Column, Columns, ContestError, choose_columns
+from lab.evaluation.formats import read_results
+from lab.evaluation.results import Results
+from lab.metrics.csv_layouts import SUMMARY_ROWS
+from lab.metrics.voxel import label_rows
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Systems, scored by one scorer on the same cases."""
+
+    scorer: str
+    absent: str  # how the scorer counts a region in neither map, in words
+    systems: Mapping[str, Path]
+    cases: tuple[str, ...]
+    columns: tuple[Column, ...]
+    values: np.ndarray  # (case, column, system)
+    rightly_empty: np.ndarray  # (case, column, system), NaN since neither map holds the region
+    summary_values: np.ndarray  # (summary row, column, system), no row unless these are ranked
+    totals: Mapping[Column, np.ndarray]  # numbers of the whole cohort, (system,)
+    left_out: tuple[str, ...]  # what is not compared, in sentences
+    chosen: str = ""  # who chose the metrics, in words
+    not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
+
+
+def read_contest(paths: list[Path], choice: Choice) -> Contest:
+    """Read result files and keep what all of them have.
+
+    Raises:
+        ContestError: fewer than two files or two common cases, several scorers or references, or a
+            wanted metric or region that is not there.
+        Refusal: a file is not a result file; the message names it.
+    """
+    if len(paths) < 2:
+        raise ContestError(f"a ranking needs at least two result files, not {len(paths)}")
+    systems = name_systems(paths)
+    results = [read_results(path, choice.summary_rows) for path in paths]
+    check_same_scorer(systems, results)
+    check_same_references(systems, results)
+    rows = common_cases(systems, results, choice.strict)
+    cases = tuple(row for row in rows.kept if row not in SUMMARY_ROWS)
+    summaries = tuple(row for row in SUMMARY_ROWS if row in rows.kept)
+    if len(cases) < 2:
+        raise ContestError(
+            f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two"
+        )
+    if choice.summary_rows and not summaries:
+        raise ContestError(f"no summary row ({', '.join(SUMMARY_ROWS)}) in all of the files")
+    columns = choose_columns(results, choice)
+    totals, total_sentences = cohort_totals(results, columns, len(cases), choice)
+    return Contest(
+        scorer=results[0].scorer,
+        absent=results[0].absent,
+        systems=systems,
+        cases=cases,
+        columns=columns.kept,
+        values=gather(results, cases, columns.kept),
+        rightly_empty=find_rightly_empty(results, cases, columns.kept),
+        summary_values=gather(results, summaries, columns.kept),
+        totals=totals,
+        left_out=(*rows.sentences, *columns.sentences, *total_sentences),
+        chosen=columns.chosen,
+        not_ranked=columns.not_ranked,
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Case ids of every system, sorted, and sentences about the others."""
+
+    kept: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
+def name_systems(paths: list[Path]) -> dict[str, Path]:
+    """Name systems by file stem, with folders before it until no two are the same."""
+    resolved = [path.resolve() for path in paths]
+    for path in resolved:
+        if resolved.count(path) > 1:
+            raise ContestError(f"{path}: given twice")
+    parts = [(*path.parts[1:-1], path.stem) for path in resolved]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(p[-depth:]) for p in parts]
+        if len(set(names)) == len(names):
+            return dict(zip(names, paths, strict=True))
+    return {str(path): path for path in paths}  # a.json and a.csv side by side
+
+
+def check_same_scorer(systems: Mapping[str, Path], results: list[Results]) -> None:
+    """Refuse numbers of different metrics, of a case as of the file."""
+    first = results[0]
+    for path, other in zip(systems.values(), results, strict=True):
+        if other.scorer != first.scorer or other.absent != first.absent:
+            raise ContestError(
+                f"{path}: scorer {_scorer(other)}, but "
+                f"{next(iter(systems.values()))}: scorer {_scorer(first)}"
+            )
+        for id in sorted(first.cohorts.keys() & other.cohorts.keys()):
+            if first.cohorts[id] != other.cohorts[id]:
+                raise ContestError(
+                    f"{path}: {id} scored as {other.cohorts[id]}, but as {first.cohorts[id]} in "
+                    f"{next(iter(systems.values()))}"
+                )
+
+
+def check_same_references(systems: Mapping[str, Path], results: list[Results]) -> None:
+    """Refuse scores against different references, where the files tell: by their voxel counts."""
+    for (a, first), (b, second) in combinations(zip(systems.values(), results, strict=True), 2):
+        if first.labels != second.labels:
+            continue
+        for id in first.facts.keys() & second.facts.keys():
+            pair = first.facts[id], second.facts[id]
+            counts = [facts.confusion.sum(1).tolist() for facts in pair]
+            # A case without prediction may have no counts either.
+            if all(facts.prediction for facts in pair) and counts[0] != counts[1]:
+                raise ContestError(
+                    f"{id}: another reference in {a} than in {b}, voxels by label "
+                    f"{counts[0]} and {counts[1]}"
+                )
+
+
+def common_cases(systems: Mapping[str, Path], results: list[Results], strict: bool) -> Rows:
+    """Keep the cases of every system; with `strict` they must all be the same."""
+    kept = set.intersection(*(set(found.cases) for found in results))
+    sentences = tuple(
+        f"{path}: {', '.join(extra)} not in every file, left out"
+        for path, found in zip(systems.values(), results, strict=True)
+        if (extra := sorted(set(found.cases) - kept))
+    )
+    if strict and sentences:
+        raise ContestError("; ".join(sentences).replace(", left out", ""))
+    return Rows(tuple(sorted(kept)), sentences)
+
+
+def cohort_totals(
+    results: list[Results], columns: Columns, cases: int, choice: Choice
+) -> tuple[dict[Column, np.ndarray], tuple[str, ...]]:
+    """Return the volume RMSE of each region by system, where all have it over the ranked cases."""
+    totals: dict[Column, np.ndarray] = {}
+    sentences: list[str] = []
+    if choice.metrics and RMSE not in choice.metrics:
+        return totals, ()
+    for region in dict.fromkeys(column.region for column in columns.kept):
+        column = Column(region, RMSE)
+        found = [r.extra.get(region, {}).get(RMSE) for r in results]
+        if all(found) and all(total["n"] == cases for total in found):
+            totals[column] = np.array(
+                [math.nan if total["value"] is None else total["value"] for total in found], float
+            )
+        elif any(found):
+            sentences.append(f"{column}: not in every file over these {cases} cases, left out")
+    if choice.metrics and not totals:
+        raise ContestError(f"{RMSE}: not in every file over these {cases} cases")
+    return totals, tuple(sentences)
+
+
+def gather(results: list[Results], rows: Iterable[str], columns: Iterable[Column]) -> np.ndarray:
+    """Return values (row, column, system), NaN where a case lacks one."""
+    columns = tuple(columns)
+    values = [
+        [[r.cases[row].get(c.region, {}).get(c.metric, math.nan) for r in results] for c in columns]
+        for row in rows
+    ]
+    return np.array(values, float).reshape(-1, len(columns), len(results))
+
+
+def find_rightly_empty(
+    results: list[Results], cases: Iterable[str], columns: Iterable[Column]
+) -> np.ndarray:
+    """Tell (case, column, system) where a number lacks because neither map holds the region.
+
+    Told by the voxel counts of our own files and nnU-Net's; a CSV does not say.
+    """
+    columns = tuple(columns)
+    found = [[[_is_rightly_empty(r, case, c) for r in results] for c in columns] for case in cases]
+    return np.array(found, bool).reshape(-1, len(columns), len(results))
+
+
+def _is_rightly_empty(results: Results, case: str, column: Column) -> bool:
+    scores = results.cases[case].get(column.region, {})
+    if not math.isnan(scores.get(column.metric, math.nan)):
+        return False
+    if results.scorer == "nnunet":
+        return all(scores.get(name) == 0 for name in ("tp", "fp", "fn"))
+    rows = label_rows(results.labels, results.regions).get(column.region)
+    if rows is None or case not in results.facts:
+        return False
+    table = results.facts[case].confusion
+    return not table[rows].any() and not table[:, rows].any()
+
+
+def _scorer(results: Results) -> str:
+    return f"{results.scorer} ({results.absent})" if results.absent else results.scorer

@@ -1,0 +1,206 @@
+"""Score a folder of predictions against a folder of references with a challenge's own metric.
+
+`python -m lab evaluate --scorer 2025-gli --predictions DIR --references DIR --out results.json`
+writes the scores as JSON, in the platforms' CSV layout beside it, and nnU-Net's summary.json. A run
+that was interrupted goes on where it stopped: finished cases are kept in a journal beside the
+result file until all are done.
+"""
+
+import argparse
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from challenge.headers import last_line
+from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
+from challenge.scheme import SCHEMES, Scheme
+from lab.arguments import add_dask, add_jobs, add_out, add_scheme, add_scorer
+from lab.evaluation.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
+from lab.evaluation.case_facts import gather_facts
+from lab.evaluation.formats import write_csv, write_nnunet
+from lab.evaluation.journal import CaseResult, Journal
+from lab.evaluation.label_pairs import Unscored, read_pair
+from lab.evaluation.matching import CasePair, match_cases
+from lab.evaluation.results import Problem, Results, write_json
+from lab.evaluation.score_table import table
+from lab.metrics.panther import volume_rmse_mm3
+from lab.metrics.scorers import (
+    SCORERS,
+    VOXEL,
+    Scorer,
+    score_missing,
+    voxel_scorer,
+    without_scores,
+)
+from lab.parallel import workers
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add = parser.add_argument
+    add_scorer(parser, "official metric by name and year", required=True)
+    add("--predictions", type=Path, required=True, metavar="DIR")
+    add("--references", type=Path, required=True, metavar="DIR")
+    add_out(parser, "results.json; .csv and nnU-Net's go beside it", "FILE", required=False)
+    add("--cohorts", type=Path, metavar="CSV",
+        help="GoAT 2024, 2025: columns NewID and Cohort (default: what ids tell)")  # fmt: skip
+    add_scheme(parser, "voxel: whose labels (default: from BraTS ids)")
+    add("--absent", choices=["excluded", "one"], default="excluded",
+        help="voxel: a label in neither map is excluded from the mean, or scores 1")  # fmt: skip
+    add_jobs(parser)
+    add_dask(parser)
+    add("--strict", action="store_true", help="any problem: exit 1 and write nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score every case, print the table, write the files; exit 1 if a case has no scores."""
+    try:
+        if args.out:
+            _check_out(args.out)
+        pairs, found = match_cases(args.predictions, args.references)
+        scorer, scheme, assumed = _chosen(args, pairs)
+        pairs, odd = with_cohorts(pairs, scorer, _cohort_table(args, scorer))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    cases = evaluate(pairs, scorer, scheme, args)
+    results = collect(cases, [*found, *assumed, *odd], scorer, scheme)
+    for problem in results.problems:
+        # Names of files and foreign errors may hold line breaks.
+        print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
+    if args.strict and results.problems:
+        print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
+        if args.out:
+            Journal(args.out, scorer).remove()
+        return 1
+    if results.cases:
+        print(table(results))
+    if args.out:
+        write_json(results, args.out)
+        write_csv(results, args.out.with_suffix(".csv"), scorer.layout)
+        write_nnunet(results, args.out.with_name(f"{args.out.stem}-nnunet-summary.json"))
+        Journal(args.out, scorer).remove()
+    unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]
+    return 1 if unscored else 0
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a result file that could not be written, before anything is scored."""
+    if not out.parent.is_dir():
+        raise ValueError(f"{out.parent}: no such folder for --out")
+    if out.is_dir() or out.suffix == ".csv":  # the platform's table goes there
+        raise ValueError(f"{out}: --out takes a file's name that does not end in .csv")
+
+
+def evaluate(
+    pairs: Sequence[CasePair], scorer: Scorer, scheme: Scheme, args: argparse.Namespace
+) -> list[CaseResult]:
+    """Score all pairs, in processes or on Dask; what a journal already holds is not done again."""
+    journal = Journal(args.out, scorer) if args.out else None
+    done = journal.read(pairs) if journal else {}
+    left = [pair for pair in pairs if pair.id not in done]
+    task = joblib.delayed(functools.partial(score_case, scorer=scorer, scheme=scheme))
+    bar = tqdm(total=len(pairs), initial=len(done), unit="case", disable=None)
+    with bar, workers(args.jobs, args.dask):
+        running = joblib.Parallel(n_jobs=None, return_as="generator_unordered")
+        for case in running(task(pair) for pair in left):
+            done[case.pair.id] = case
+            if journal:
+                journal.append(case)
+            bar.update()
+    return [done[pair.id] for pair in pairs]
+
+
+def score_case(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
+    """Score one case; nothing that a file can be makes this raise."""
+    try:
+        if scorer.by_cohort and not pair.cohort:
+            raise Unscored("cohort", f"{pair.reference}: {unknown_cohort(scorer)}")
+        scorer = scorer.of(pair.cohort)
+        return _scored(pair, scorer, scheme)
+    except Unscored as error:
+        kind, text = error.kind, str(error)
+    except Exception as error:  # noqa: BLE001 - one file never ends an evaluation
+        kind = "failed"
+        text = f"{pair.prediction or pair.reference}: {type(error).__name__}: {last_line(error)}"
+    problem = Problem(pair.id, kind, text, scored=False)
+    return CaseResult(pair, without_scores(scorer), None, (problem,))
+
+
+def _scored(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
+    read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
+    facts = gather_facts(read, (pair.prediction, pair.reference), scheme)
+    if pair.prediction is not None:
+        return CaseResult(pair, scorer.score(read), facts, tuple(problems))
+    scores = score_missing(scorer, read)
+    text = f"{pair.reference}: no prediction for {pair.id}, {scorer.missing_in_words}"
+    problems.append(Problem(pair.id, "missing", text, scored=True))
+    return CaseResult(pair, scores, facts, tuple(problems))
+
+
+def collect(
+    cases: Sequence[CaseResult], found: Sequence[Problem], scorer: Scorer, scheme: Scheme
+) -> Results:
+    """Put the cases together, in the order of their ids."""
+    scores = {case.pair.id: case.scores for case in cases if case.scores is not None}
+    scores |= {p.case: without_scores(scorer) for p in found if p.kind == "duplicate" and p.case}
+    results = Results(
+        scorer=scorer.name,
+        cases=dict(sorted(scores.items())),
+        labels=dict(scheme.labels),
+        regions=dict(scheme.regions),
+        scheme=scheme.name,
+        absent=scorer.absent,
+        cohorts={case.pair.id: case.pair.cohort for case in cases if case.pair.cohort},
+        facts={case.pair.id: case.facts for case in cases if case.facts},
+        problems=(*found, *(problem for case in cases for problem in case.problems)),
+    )
+    return results if not scorer.binary else _with_volume_rmse(results)
+
+
+def _with_volume_rmse(results: Results) -> Results:
+    names = ("volume_prediction_mm3", "volume_reference_mm3")
+    ours, theirs = (results.column("tumour", name) for name in names)
+    scored = ~np.isnan(ours)
+    rmse = volume_rmse_mm3(ours[scored], theirs[scored]) if scored.any() else np.nan
+    extra = {"tumour": {"volume_rmse_mm3": {"value": rmse, "n": int(scored.sum())}}}
+    return Results(**{**vars(results), "extra": extra})
+
+
+def _cohort_table(args: argparse.Namespace, scorer: Scorer) -> dict[str, str]:
+    if args.cohorts is None:
+        return {}
+    if not scorer.by_cohort:
+        raise ValueError(f"--cohorts {args.cohorts}: {scorer.name} scores all cases alike")
+    return read_cohorts(args.cohorts)
+
+
+def _chosen(
+    args: argparse.Namespace, pairs: Sequence[CasePair]
+) -> tuple[Scorer, Scheme, list[Problem]]:
+    """Return the scorer and its label map, and a problem where the map had to be guessed."""
+    if args.scorer != VOXEL:
+        scorer = SCORERS[args.scorer]
+        if args.scheme not in (None, scorer.scheme):
+            raise ValueError(f"--scheme {args.scheme}: {scorer.name} scores {scorer.scheme}")
+        return scorer, SCHEMES[str(scorer.scheme)], []
+    assumed = []
+    name = args.scheme or _scheme_of_ids([pair.id for pair in pairs])
+    if name is None:
+        is_mha = any(pair.reference.suffix == ".mha" for pair in pairs)
+        name = "panther-t1" if is_mha else "brats-gli"
+        text = f"the ids do not tell the label map, {name} assumed; --scheme says another"
+        assumed = [Problem(None, "scheme", text, scored=True)]
+    return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name], assumed
+
+
+def _scheme_of_ids(ids: Sequence[str]) -> str | None:
+    """Return the label map that all BraTS ids speak of, if they do."""
+    tasks = {match["task"] if (match := BRATS_ID.match(id)) else None for id in ids}
+    task = tasks.pop() if len(tasks) == 1 else None
+    return SCHEME_OF_TASK[task] if task else None

@@ -1,0 +1,147 @@
+"""Rank systems that were scored on the same cases, and say which differences are shown.
+
+`python -m lab rank A.json B.json [...]` reads what `lab evaluate`, a platform (CSV) or nnU-Net
+(summary.json) wrote. A rank is relative to the systems it is among and hides how far they are
+apart, so the absolute differences are tested and printed beside it.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+from lab.arguments import add_out, add_seed, positive_number
+from lab.evaluation.columns import Choice, ContestError
+from lab.evaluation.comparison import Contest, read_contest
+from lab.evaluation.rank_text import sentence, text
+from lab.evaluation.results import to_json
+from lab.evaluation.standings import Nan, Pair, Rule, Sampling, Standings, compare, stand
+from lab.statistics import Ties
+
+# The post-processing paper's ranker (BraTS-Unofficial-Ranker, 2025): every column with Dice or NSD
+# in its name, dense ranks, and the CSV's summary rows ranked as if they were cases.
+PUBLISHED_METRICS = ("dice", "nsd_0.5", "nsd_1.0")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add = parser.add_argument
+    add("results", nargs="+", type=Path, metavar="FILE", help="one result file a system")
+    add("--metrics", nargs="+", help="default: what the scorer's organisers rank by")
+    add("--regions", nargs="+", help="default: every region that every file has")
+    add("--ties", choices=get_args(Ties), help="ranks of equal systems (default: average)")
+    add(
+        "--nan",
+        choices=get_args(Nan),
+        default="by-cause",
+        help="rank of NaN; by-cause (default): best where neither map holds the region, else worst",
+    )
+    add("--summary-rows", action="store_true", help="rank a CSV's mean, std, ... like cases")
+    add(
+        "--published",
+        action="store_true",
+        help="as the published BraTS ranker: --ties dense --summary-rows, Dice and NSD only",
+    )
+    add("--strict", action="store_true", help="refuse files that do not hold the same cases")
+    add("--resamples", type=positive_number, default=10_000, metavar="N", help="bootstrap (10000)")
+    add("--flips", type=positive_number, default=10_000, metavar="N", help="sign flips (10000)")
+    add_seed(parser, "of both")
+    add_out(parser, "write the numbers as JSON too", "FILE.json", required=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print who stands where and how any two systems compare."""
+    sampling = Sampling(args.resamples, args.flips, args.seed)
+    check_options(args)
+    rule, choice = options(args)
+    contest = read_contest(args.results, choice)
+    for left_out in contest.left_out:
+        print(f"rank: {left_out}", file=sys.stderr)
+    standings = stand(contest, rule)
+    pairs = compare(contest, standings, rule, sampling)
+    print(text(contest, standings, pairs, rule, sampling))
+    if args.out:
+        content = as_json(contest, standings, pairs) | {
+            "rule": asdict(rule) | {"published": args.published},
+            "sampling": asdict(sampling),
+        }
+        args.out.write_text(to_json(content) + "\n", encoding="utf-8")
+    return 0
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that contradict each other, and an output that would be lost or do harm."""
+    if args.published and (args.ties or args.metrics or args.nan != "by-cause"):
+        raise ContestError("--published sets --ties, --metrics and --nan itself")
+    if args.out and not args.out.resolve().parent.is_dir():
+        raise ContestError(f"{args.out}: no folder {args.out.parent}")
+    if args.out and args.out.is_dir():
+        raise ContestError(f"{args.out}: is a folder")
+    if args.out and args.out.resolve() in [path.resolve() for path in args.results]:
+        raise ContestError(f"{args.out}: is one of the result files")
+
+
+def options(args: argparse.Namespace) -> tuple[Rule, Choice]:
+    """Return how to rank, and what."""
+    metrics = PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics)
+    rule = Rule("dense" if args.published else args.ties or "average", args.nan)
+    return rule, Choice(
+        metrics=metrics,
+        regions=args.regions and tuple(args.regions),
+        summary_rows=args.summary_rows or args.published,
+        strict=args.strict,
+    )
+
+
+def as_json(contest: Contest, standings: Standings, pairs: tuple[Pair, ...]) -> dict[str, Any]:
+    """Return what the tables show, and the mean rank of every case."""
+    named = _by(tuple(contest.systems))
+    cells, split = standings.nan_cells
+    return {
+        "scorer": contest.scorer,
+        "absent": contest.absent,
+        "ranked_by": list(dict.fromkeys(column.metric for column in contest.columns)),
+        "chosen": contest.chosen,
+        "not_ranked": contest.not_ranked,
+        "systems": {name: str(path) for name, path in contest.systems.items()},
+        "cases": len(contest.cases),
+        "summary_rows": len(contest.summary_values),
+        "left_out": contest.left_out,
+        "nan_cells": {"any": cells, "some_but_not_all": split},
+        "ranking": {
+            "place": named(standings.place),
+            "mean_rank": named(standings.mean_rank),
+            "mean_rank_of_region": {r: named(v) for r, v in standings.region_rank.items()},
+            "mean_rank_of_column": [
+                {"region": c.region, "metric": c.metric, "mean_rank": named(row)}
+                for c, row in zip(contest.columns, standings.ranks.mean(0), strict=True)
+            ],
+            "mean_rank_of_case": {
+                id: named(row) for id, row in zip(contest.cases, standings.case_ranks, strict=True)
+            },
+            "mean_score": None if standings.mean_score is None else named(standings.mean_score),
+        },
+        "position_of_means": {
+            "mean_position": named(standings.mean_position),
+            "columns": [
+                {
+                    "region": c.region,
+                    "metric": c.metric,
+                    "better": c.better,
+                    "mean": named(standings.means[i]),
+                    "position": named(standings.positions[i]),
+                }
+                for i, c in enumerate(standings.mean_columns)
+            ],
+        },
+        "pairs": [asdict(pair) | {"sentence": sentence(pair)} for pair in pairs],
+    }
+
+
+def _by(names: tuple[str, ...]) -> Any:
+    def named(values: Any) -> Mapping[str, Any]:
+        return dict(zip(names, values, strict=True))
+
+    return named

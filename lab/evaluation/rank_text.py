@@ -1,0 +1,230 @@
+"""The tables that `python -m lab rank` prints."""
+
+import math
+import textwrap
+
+import numpy as np
+
+from lab.evaluation.comparison import Contest
+from lab.evaluation.standings import (
+    ALPHA,
+    MEAN_RANK,
+    MEAN_SCORE,
+    RANK_AMONG_ALL,
+    Comparison,
+    Pair,
+    Rule,
+    Sampling,
+    Standings,
+)
+from lab.statistics import CONFIDENCE
+
+WIDTH = 100
+TIES = {
+    "average": "share the average of the places they take",
+    "dense": "share a rank, and the next rank follows directly",
+    "competition": "share the best of the places they take",
+}
+NAN = {
+    "by-cause": "ranks before every number where neither map holds the region, else behind",
+    "worst": "ranks behind every number",
+    "best": "ranks before every number",
+    "tie": "makes all systems equal in that case and column",
+}
+
+
+def text(
+    contest: Contest, standings: Standings, pairs: tuple[Pair, ...], rule: Rule, sampling: Sampling
+) -> str:
+    """Lay out all that was found; what is asked most, who beats whom, comes last."""
+    parts = (
+        _heading(contest, standings, rule),
+        _ranking(contest, standings),
+        _positions(contest, standings),
+        _pairs_heading(contest, pairs, sampling),
+        *(_pair(contest, pair, holm=len(pairs) > 1) for pair in pairs),
+        _in_words(pairs),
+    )
+    return "\n\n".join(parts)
+
+
+def sentence(pair: Pair) -> str:
+    """Say in words which system is better, by score and by rank; differences as the verb takes."""
+    by_name = {comparison.what: comparison for comparison in pair.comparisons}
+    judged = [by_name[what] for what in (MEAN_SCORE, MEAN_RANK) if what in by_name]
+    winners = {comparison.second_wins for comparison in judged if comparison.shown}
+    if len(winners) != 1:
+        verdict = "score and rank contradict each other" if winners else "no difference shown"
+        numbers = "; ".join(map(_numbers, judged))
+        return f"{pair.second} against {pair.first}: {verdict}; {numbers}."
+    winner, loser = pair.second, pair.first
+    if not winners.pop():
+        winner, loser = loser, winner
+        judged = [comparison.reverse() for comparison in judged]
+    parts = [("" if c.shown else "not shown by ") + _numbers(c) for c in judged]
+    return f"{winner} is better than {loser}: {'; '.join(parts)}."
+
+
+def letter(i: int) -> str:
+    """Return a short name for the i-th system: A to Z, then A2."""
+    return chr(ord("A") + i % 26) + (str(i // 26 + 1) if i >= 26 else "")
+
+
+def _heading(contest: Contest, standings: Standings, rule: Rule) -> str:
+    n, rows = len(contest.cases), len(contest.summary_values)
+    metrics = {c.metric: c.better for c in contest.columns}
+    regions = dict.fromkeys(c.region for c in contest.columns)
+    lines = [
+        f"{len(contest.systems)} systems, scorer {contest.scorer}, n = {n} cases"
+        + (f" and {rows} summary rows, which are ranked as if they were cases" if rows else ""),
+        f"Columns: {len(contest.columns)}, of {', '.join(regions)}. "
+        + " ".join(
+            f"{better.capitalize()} is better: {', '.join(found)}."
+            for better in ("higher", "lower")
+            if (found := [m for m, b in metrics.items() if b == better])
+        ),
+        f"Ranked by {contest.chosen}: {', '.join(metrics)}."
+        + (f" Reported, not ranked: {', '.join(rest)}." if (rest := contest.not_ranked) else ""),
+        f"Ranks: 1 is best. Ties: {rule.ties}, systems that are equal to the last digit "
+        f"{TIES[rule.ties]}.",
+        _nan(contest, standings, rule),
+    ]
+    return "\n".join(_wrapped(line) for line in lines)
+
+
+def _nan(contest: Contest, standings: Standings, rule: Rule) -> str:
+    cells, split = standings.nan_cells
+    total = contest.values.shape[0] * contest.values.shape[1]
+    found = f"{cells or 'none'} of {total} cells (case x column)"
+    if cells:
+        found += f", {split} of them for some systems only"
+    absent = f" The scorer: {contest.absent}." if contest.absent else ""
+    return f"NaN: {rule.nan}, it {NAN[rule.nan]}. Here: {found}.{absent}"
+
+
+def _ranking(contest: Contest, standings: Standings) -> str:
+    width = max(map(len, contest.systems)) + len(letter(len(contest.systems) - 1)) + 2
+    regions = standings.region_rank
+    rows = "cases and summary rows" if len(contest.summary_values) else "cases"
+    lines = [
+        _wrapped(
+            f"RANKING: mean rank over {rows}, then the columns of a region, then regions; lower is "
+            "better"
+        ),
+        f"place  {'system':<{width}}  mean rank"
+        + "".join(f"{r[:9]:>10}" for r in regions)
+        + ("" if standings.mean_score is None else "   mean score"),
+    ]
+    for i in np.argsort(standings.place, kind="stable"):
+        name = f"{letter(i)}  {tuple(contest.systems)[i]}"
+        line = f"{standings.place[i]:>5}  {name:<{width}}  {standings.mean_rank[i]:>9.4f}"
+        line += "".join(f"{values[i]:>10.4f}" for values in regions.values())
+        if standings.mean_score is not None:
+            line += f"{_value(standings.mean_score[i]):>13}"
+        lines.append(line)
+    if standings.mean_score is not None:
+        lines.append(
+            "Mean score: mean over cases of the columns where higher is better; higher is better"
+        )
+    return "\n".join(lines)
+
+
+def _positions(contest: Contest, standings: Standings) -> str:
+    heading = _wrapped(
+        "POSITION OF MEANS: each column's mean over cases, NaN left out (its position), then "
+        "the mean position over the columns of a region, then regions; lower is better"
+    )
+    rows = [("", "better", [letter(i) for i in range(len(contest.systems))])]
+    for column, means, positions in zip(
+        standings.mean_columns, standings.means, standings.positions, strict=True
+    ):
+        pairs = zip(means, positions, strict=True)
+        cells = [f"{_value(mean)} ({position:g})" for mean, position in pairs]
+        rows.append((str(column), column.better, cells))
+    rows.append(("mean position", "lower", [f"{v:.4f}" for v in standings.mean_position]))
+    width = max(len(name) for name, _, _ in rows)
+    cell = max(len(cell) for _, _, cells in rows for cell in cells) + 2
+    lines = (
+        f"{name:<{width}}  {better:<6}" + "".join(f"{text:>{cell}}" for text in cells)
+        for name, better, cells in rows
+    )
+    return "\n".join([heading, *lines])
+
+
+def _pairs_heading(contest: Contest, pairs: tuple[Pair, ...], sampling: Sampling) -> str:
+    sentences = [
+        f"PAIRS: mean difference over cases, with its {CONFIDENCE:.0%} bootstrap interval "
+        f"({sampling.resamples} resamples of cases).",
+        f"p: two-sided sign flips, {sampling.flips} random ones, or all where the cases that "
+        "differ allow no more.",
+    ]
+    if len(pairs) > 1:
+        sentences.append(f"Holm: p adjusted for the {len(pairs)} pairs, row by row.")
+        sentences.append(
+            f"Mean rank: between the two alone; {RANK_AMONG_ALL}: the ranking's, among all "
+            f"{len(contest.systems)}."
+        )
+    if len(contest.summary_values):
+        sentences.append("Summary rows are no cases and take no part.")
+    return _wrapped(" ".join([*sentences, f"Seed {sampling.seed}."]))
+
+
+def _pair(contest: Contest, pair: Pair, holm: bool) -> str:
+    names = list(contest.systems)
+    first, second = letter(names.index(pair.first)), letter(names.index(pair.second))
+    width = max(len(c.what) for c in pair.comparisons)
+    better, worse = f"{second} better", f"{second} worse"
+    lines = [
+        f"{second} - {first}: {pair.second} minus {pair.first}",
+        f"{'':<{width}}  better  difference {'interval':>22}  {'p':>7}"
+        + (f"  {'Holm':>7}" if holm else "")
+        + f"  {'n':>4}  {better:>8}  {worse:>8}",
+    ]
+    lines += [
+        f"{c.what:<{width}}  {c.better:<6}  {_signed(c.difference):>10} {_interval(c):>22}"
+        + f"  {_p(c.p):>7}"
+        + (f"  {_p(c.p_holm):>7}" if holm else "")
+        + f"  {c.n:>4}  {c.n_better:>8}  {c.n_worse:>8}"
+        for c in pair.comparisons
+    ]
+    return "\n".join(lines)
+
+
+def _in_words(pairs: tuple[Pair, ...]) -> str:
+    after = " after Holm" if len(pairs) > 1 else ""
+    heading = f"IN WORDS: a difference is shown where p{after} is below {ALPHA}"
+    return "\n".join([heading, *(_wrapped(sentence(pair)) for pair in pairs)])
+
+
+def _numbers(c: Comparison) -> str:
+    if math.isnan(c.p):  # no case has both numbers, or some differ by infinity
+        return f"{c.what} {_signed(c.difference)}, not tested"
+    adjusted = "" if c.p_holm == c.p else f" (Holm {_p(c.p_holm)})"
+    return f"{c.what} {_signed(c.difference)} {_interval(c)}, p = {_p(c.p)}{adjusted}"
+
+
+def _interval(c: Comparison) -> str:
+    return "-" if math.isnan(c.low) else f"[{_signed(c.low)}, {_signed(c.high)}]"
+
+
+def _signed(value: float) -> str:
+    """Return four decimals, or the order of magnitude where these would hide it."""
+    if math.isnan(value):
+        return "-"
+    if abs(value) < 1e-12:  # rounding
+        value = 0.0
+    return f"{value:+.1e}" if 0 < abs(value) < 5e-5 else f"{value:+.4f}"
+
+
+def _value(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _p(p: float) -> str:
+    if math.isnan(p):
+        return "-"
+    return f"{p:.1e}" if p < 5e-5 else f"{p:.4f}"
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent="  ")

@@ -1,0 +1,58 @@
+"""Scores of a cohort as a table in the terminal."""
+
+from collections import Counter
+
+import numpy as np
+
+from lab.evaluation.columns import ranked_by
+from lab.evaluation.results import Results, summarise
+
+# Metrics worth a column in the terminal, with their width's digits, in this order.
+SHOWN = {
+    "dice": 3, "nsd_0.5": 3, "nsd_1.0": 3, "nsd": 3, "iou": 3, "precision": 3, "recall": 3,
+    "surface_dice_5mm": 3, "global_dice": 3, "global_nsd_1.0": 3, "small_instance_f1": 3,
+    "hd95": 1, "masd": 2, "num_tp": 1, "num_fp": 1, "num_fn": 1,
+}  # fmt: skip
+MOST_CASES_SHOWN = 60
+
+
+def table(results: Results) -> str:
+    """Lay out each case's Dice by region, then every metric's mean with the number of cases."""
+    regions = results.scored_regions
+    columns = {region: results.column(region, "dice") for region in regions}
+    width = max(8, *map(len, list(results.cases)[:MOST_CASES_SHOWN]))
+    lines = [f"{results.scorer}, {results.scheme}: {results.absent}"]
+    if official := ranked_by(results.scorer):
+        lines.append(f"its organisers rank by {', '.join(official)}")
+    if results.cohorts:
+        counts = sorted(Counter(results.cohorts.values()).items())
+        lines.append("cases by cohort: " + ", ".join(f"{name} {n}" for name, n in counts))
+    lines.append("")
+    lines.append(f"{'dice':<{width}}" + "".join(f"{region:>9}" for region in regions))
+    for i, id in enumerate(results.cases):
+        if i == MOST_CASES_SHOWN:
+            lines.append(f"... {len(results.cases) - i} more cases")
+            break
+        row = "".join(f"{_cell(columns[region][i], 3):>9}" for region in regions)
+        lines.append(f"{id:<{width}}{row}")
+    lines += ["", *_means(results)]
+    return "\n".join(lines)
+
+
+def _means(results: Results) -> list[str]:
+    metrics = [metric for metric in SHOWN if metric in results.metrics]
+    names = {metric: metric.replace("surface_", "s") for metric in metrics}
+    widths = {metric: max(11, len(names[metric]) + 2) for metric in metrics}
+    lines = [f"{'mean':<8}{'n':>5}" + "".join(f"{names[m]:>{widths[m]}}" for m in metrics)]
+    for region in results.scored_regions:
+        found = {metric: summarise(results.column(region, metric)) for metric in metrics}
+        cells = "".join(f"{_cell(found[m]['mean'], SHOWN[m]):>{widths[m]}}" for m in metrics)
+        lines.append(f"{region:<8}{found['dice']['n']:>5}{cells}")
+    for region, numbers in results.extra.items():
+        for name, row in numbers.items():
+            lines.append(f"{region:<8}{row['n']:>5}  {name} {row['value']:.1f}")
+    return lines
+
+
+def _cell(value: float, digits: int) -> str:
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,75 @@
+"""`--labels` and `--channels`: what the user says where dataset.json does not tell, or tells wrong.
+
+Names are the challenge's own; a name that inference would not know is refused here.
+"""
+
+from collections.abc import Sequence
+
+from challenge.scheme import Scheme
+from ensemble.dataset import sequence_of
+from lab.packing.trained_folder import PackError
+
+
+def given_labels(text: str, values: Sequence[int], scheme: Scheme) -> dict[str, int]:
+    """Read NAME=VALUE,... for the label values that a source was trained with.
+
+    Raises:
+        PackError: not so written, a name that the scheme does not have, a value that the source
+            does not have, or one without a name.
+    """
+    example = ",".join(f"{name}={value}" for name, value in scheme.labels.items())
+    names: dict[str, int] = {}
+    for pair in _words("--labels", text, example):
+        name, _, number = pair.partition("=")
+        if not (number.isascii() and number.isdecimal()):
+            raise PackError(f"--labels {text}: {pair!r} is not NAME=VALUE; write {example}")
+        if name not in scheme.labels:
+            raise PackError(
+                f"--labels {text}: {name!r} is no label of {scheme.name}, which has "
+                f"{', '.join(scheme.labels)}"
+            )
+        if name in names or int(number) in names.values():
+            raise PackError(f"--labels {text}: {pair} names a label or a value twice")
+        names[name] = int(number)
+    if sorted(names.values()) != sorted(values):
+        raise PackError(
+            f"--labels {text}: values {sorted(names.values())}, dataset.json has {sorted(values)}"
+        )
+    return names
+
+
+def given_channels(text: str, scheme: Scheme) -> list[str]:
+    """Read the names of input channels, in order, as the scheme's sequences.
+
+    Raises:
+        PackError: a name that the scheme does not have, or one too many, too few or twice.
+    """
+    names = _words("--channels", text, ",".join(scheme.sequences))
+    known = [sequence_of(name, scheme) for name in names]
+    if sorted(map(str, known)) != sorted(scheme.sequences):
+        unknown = [name for name, own in zip(names, known, strict=True)
+                   if own not in scheme.sequences]  # fmt: skip
+        what = f"{unknown[0]!r} is none of them" if unknown else f"{len(names)} names"
+        raise PackError(
+            f"--channels {text}: {scheme.name} has {', '.join(scheme.sequences)}; {what}"
+        )
+    return [str(name) for name in known]
+
+
+def one_each(given: Sequence[str] | None, count: int, option: str) -> list[str]:
+    """Return what an option says for each source: one word for all, or one for each.
+
+    Raises:
+        PackError: another number of words.
+    """
+    words = list(given or [""])
+    if len(words) not in (1, count):
+        raise PackError(f"{option}: given {len(words)} times for {count} sources")
+    return words * count if len(words) == 1 else words
+
+
+def _words(option: str, text: str, example: str) -> list[str]:
+    words = text.split(",")
+    if any(not word or any(map(str.isspace, word)) for word in words):
+        raise PackError(f"{option} {text!r}: a blank or an empty name; write {example}")
+    return words

@@ -1,0 +1,189 @@
+"""A synthetic case through a model, step by step as the program takes it: would a real one trip?
+
+Hashes that are right and networks that load say nothing of normalising, resampling, tiles, rules
+and writing. A head with a bright lesion goes through all of it, written to files first, on a grid
+that the plan has not: thick slices, other spacings, a little more than one tile long.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK
+
+from challenge.case import CaseError, read_case
+from challenge.label_file import write_labels
+from challenge.platforms import SCHEME_OF_TASK, SOCKETS, find_cases
+from challenge.refusal import Refusal
+from challenge.scheme import Scheme, restrict, volumes_mm3
+from ensemble.budget import Budget
+from ensemble.device import choose_device
+from ensemble.engine import Engine
+from ensemble.manifest import Member, accepts_missing, read_manifest, scheme_of, verify_model
+from ensemble.match_models import match_models
+from ensemble.plans import Plan
+from ensemble.predict import predict
+from lab.packing.random_tile import MOST_VOXELS
+from postprocess import refine
+from postprocess.artefacts import load_artefacts
+
+# Times the plan's patch (z, y, x): two tiles along z, less than one along y and x; one tile where
+# that alone takes ResEnc-L 22 s on two cores.
+EXTENT, EXTENT_OF_LARGE = (1.25, 0.95, 0.95), (0.95, 0.95, 0.95)
+# Times the plan's spacing: so thick that a default plan resamples slices apart.
+COARSENESS = (3.2, 1.1, 0.9)
+LEAST_SIDE = 6  # voxels
+SEED = 0
+# Five folds of ResEnc-L at 192 cubed take two minutes on two cores, with mirroring eight times as
+# long; what is given up is in the line that is printed.
+TIME_LIMIT_S = 300.0
+# Grey levels that a lesion's core, rim and surroundings add to a sequence.
+LESION: Mapping[str, tuple[float, float, float]] = {
+    "t1n": (-200, -120, -60), "t1c": (-120, 420, -40), "t2w": (420, 260, 220),
+    "t2f": (120, 260, 360), "t1": (300, 300, 60), "t2": (300, 300, 60),
+}  # fmt: skip
+RADII = (0.2, 0.35, 0.55)  # of the shortest half of the grid
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the case lies."""
+
+    shape: tuple[int, ...]  # (z, y, x)
+    spacing_mm: tuple[float, ...]
+
+
+class TrialError(Refusal):
+    """A synthetic case does not come through a model; the message names the model and why."""
+
+
+def try_case(manifest: Path) -> str:
+    """Take a synthetic case through a packed model; return seconds and volumes in words.
+
+    A model for cases that lack sequences gets a second one, without its scheme's last sequence.
+
+    Raises:
+        TrialError: anything at all goes wrong on the way.
+    """
+    words, scheme = [], scheme_of(manifest)
+    gaps: list[tuple[str, ...]] = [
+        (),
+        *([scheme.sequences[-1:]] if accepts_missing(manifest) else []),
+    ]
+    for absent in gaps:
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                volumes, dropped = _volumes(manifest, Path(scratch), absent)
+            except Exception as error:  # whatever befalls this case would befall a real one
+                weights = f"{manifest.parent.parent}/"  # temporary too, while packing
+                reason = str(error).replace(f"{scratch}/", "").replace(weights, "")
+                kind = "" if isinstance(error, Refusal) else f"{type(error).__name__}: "
+                which = f" without {', '.join(absent)}" if absent else ""
+                told = f"{manifest.parent.name}: a synthetic case{which} fails ({kind}{reason})"
+                raise TrialError(told) from error
+        sizes = ", ".join(f"{name} {mm3 / 1000:.1f} mL" for name, mm3 in volumes.items())
+        given_up = f", given up for time: {'; '.join(dropped)}" if dropped else ""
+        which = f"without {', '.join(absent)} " if absent else ""
+        words.append(f"{which}{sizes} in {time.perf_counter() - began:.1f} s{given_up}")
+    return "; ".join(words)
+
+
+def grid_for(members: Iterable[Member]) -> Grid:
+    """Return the grid of the case: by the member whose patch takes the least room."""
+    plan = min((member.plan for member in members), key=lambda plan: math.prod(_patch_mm(plan)))
+    patch_mm, spacing_mm = _patch_mm(plan), _as_stored(plan, plan.spacing_mm)
+    extent = EXTENT if math.prod(plan.patch) <= MOST_VOXELS else EXTENT_OF_LARGE
+    extent_mm = [share * mm for share, mm in zip(extent, patch_mm, strict=True)]
+    wanted_mm = [times * mm for times, mm in zip(COARSENESS, spacing_mm, strict=True)]
+    sides = zip(extent_mm, wanted_mm, strict=True)
+    shape = tuple(max(LEAST_SIDE, round(extent / mm)) for extent, mm in sides)
+    return Grid(shape, tuple(mm / side for mm, side in zip(extent_mm, shape, strict=True)))
+
+
+def write_case(folder: Path, scheme: Scheme, grid: Grid, absent: Iterable[str] = ()) -> Path:
+    """Write the case as the challenge's platform hands it over; return its input folder."""
+    for socket in SOCKETS.values():
+        if socket.scheme == scheme.name:
+            path = folder / socket.folder / "synthetic.mha"
+            path.parent.mkdir(parents=True)
+            SimpleITK.WriteImage(_metaimage(scan(socket.sequence, grid), grid), str(path), True)
+            return folder
+    tasks = {name: task for task, name in SCHEME_OF_TASK.items()}
+    id = f"BraTS-{tasks[scheme.name]}-00000-000" if scheme.name in tasks else "synthetic-000"
+    (folder / id).mkdir(parents=True)
+    for sequence in scheme.sequences:
+        if sequence not in set(absent):
+            path = folder / id / f"{id}-{sequence}.nii.gz"
+            nibabel.save(_nifti(scan(sequence, grid), grid), path)
+    return folder
+
+
+def scan(sequence: str, grid: Grid) -> np.ndarray:
+    """Return a head with a lesion (z, y, x), int16, zeros around it, seeded."""
+    generator = np.random.default_rng(SEED)
+    sides = zip(grid.shape, grid.spacing_mm, strict=True)
+    centred = [(np.arange(side) - (side - 1) / 2) * mm for side, mm in sides]
+    place = np.meshgrid(*centred, indexing="ij")
+    reaches = [axis[-1] * 0.95 for axis in centred]
+    head = sum((axis / reach) ** 2 for axis, reach in zip(place, reaches, strict=True)) < 1
+    shortest = min(reaches)
+    away = [axis - 0.25 * shortest for axis in place]
+    distance = np.sqrt(sum(axis**2 for axis in away)) / shortest
+    image = 500 + 150 * place[1] / reaches[1] + generator.normal(0, 25, grid.shape)
+    inner = 0.0
+    for outer, gain in zip(RADII, LESION[sequence], strict=True):
+        image[(distance >= inner) & (distance < outer)] += gain
+        inner = outer
+    return np.where(head, image.clip(1), 0).astype(np.int16)
+
+
+def _volumes(
+    manifest: Path, scratch: Path, absent: tuple[str, ...]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Take the case from files to a label file; return the volumes in mm3, and what was dropped."""
+    name, model = read_manifest(manifest)["model"], verify_model(manifest)
+    source = write_case(scratch / "in", model.scheme, grid_for(model.members), absent)
+    chosen, faults = match_models(find_cases(source), {name: manifest}, name)
+    if faults:
+        raise CaseError(next(iter(faults.values())))
+    artefacts = load_artefacts(model.folder, model.scheme)
+    (choice,) = chosen.values()
+    case = read_case(choice.files, model.orientation)
+    engine = Engine(choose_device("auto"))
+    *_, final = predict(case, model, engine, Budget(TIME_LIMIT_S), artefacts.needs_votes)
+    refined = refine(case, final.probabilities, model.head, artefacts, final.votes)
+    target = model.answers_as(choice.files.scheme)
+    labels = restrict(refined.labels, model.scheme, target)
+    write_labels(labels, choice.files, scratch / "out", case.orientation)
+    volumes = volumes_mm3(labels, target, case.voxel_volume_mm3)
+    return {name: volumes[name] for name in target.written}, final.dropped
+
+
+def _as_stored(plan: Plan, values: Sequence[float]) -> tuple[float, ...]:
+    """Bring what is in the plan's axis order into (z, y, x)."""
+    return tuple(values[axis] for axis in plan.transpose_back)
+
+
+def _patch_mm(plan: Plan) -> tuple[float, ...]:
+    sides = zip(plan.patch, plan.spacing_mm, strict=True)
+    return _as_stored(plan, [side * mm for side, mm in sides])
+
+
+def _nifti(image: np.ndarray, grid: Grid) -> nibabel.Nifti1Image:
+    z, y, x = grid.spacing_mm
+    affine = np.diag([-x, -y, z, 1.0])  # LPS, as BraTS hands its cases over
+    nifti = nibabel.Nifti1Image(image.transpose(2, 1, 0), affine)
+    nifti.header.set_xyzt_units("mm")
+    return nifti
+
+
+def _metaimage(image: np.ndarray, grid: Grid) -> SimpleITK.Image:
+    metaimage = SimpleITK.GetImageFromArray(image)
+    metaimage.SetSpacing(grid.spacing_mm[::-1])
+    return metaimage

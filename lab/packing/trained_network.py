@@ -1,0 +1,194 @@
+"""One trained fold: its checkpoint, the plan that its network follows, and whether they agree."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ensemble.network import build_network, fill_network
+from ensemble.plans import OPERATION_KEYS, Plan, PlansError, read_plan
+from lab.packing.trained_folder import PackError, TrainedFolder
+from lab.packing.trainer_names import AS_PLANNED, BATCH_NORM, OURS, PRIMUS
+from lab.training.checkpoints import read_training_checkpoint
+
+# What nnUNetTrainerBN puts in place of the plans' norm.
+BATCH_NORM_ARGUMENTS = {
+    "norm_op": "torch.nn.modules.batchnorm.BatchNorm3d",
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+}
+UNETS = "dynamic_network_architectures.architectures.unet"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What the user accepts of a checkpoint that does not say it or says something foreign."""
+
+    configuration: str = ""  # of a checkpoint without one
+    foreign_trainer: bool = False
+
+
+NOTHING = Accepted()
+
+
+@dataclass(frozen=True)
+class TrainedFold:
+    """A checkpoint and the plan of the network that its trainer built."""
+
+    fold: str
+    path: Path
+    content: Mapping[str, Any]
+    plan: Plan
+    trainer: str | None
+    is_foreign: bool
+
+
+def open_fold(
+    folder: TrainedFolder,
+    fold: str,
+    checkpoint: str,
+    accepted: Accepted = NOTHING,
+) -> TrainedFold:
+    """Read a fold's checkpoint and the plan that its network was built by.
+
+    Raises:
+        Refusal: the checkpoint is none, does not say what nnU-Net's do, was made by a trainer whose
+            network is not known, or was trained with another network than that of plans.json.
+    """
+    path = folder.path / f"fold_{fold}" / f"{checkpoint}.pth"
+    content = read_training_checkpoint(path)
+    given = content.get("init_args")
+    arguments: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    configuration = arguments.get("configuration") or accepted.configuration
+    if not isinstance(configuration, str) or not configuration:
+        raise PackError(
+            f"{path}: does not say its configuration (init_args); say it with --configuration, one "
+            f"of {', '.join(folder.plans.get('configurations', ()))}"
+        )
+    plan = read_plan(folder.plans, configuration)
+    trainer = content.get("trainer_name") or None
+    is_foreign = _is_foreign(trainer, path)
+    if is_foreign and not accepted.foreign_trainer:
+        raise PackError(f"{path}: {_foreign(trainer)}")
+    if is_foreign:
+        print(f"{folder.name}: fold_{fold}: {_foreign(trainer)}: taken so")
+    _compare_training(folder, fold, arguments, plan)
+    if trainer == BATCH_NORM:
+        print(f"{folder.name}: fold_{fold}: {trainer} built batch norm in place of plans.json's")
+        plan = replace(plan, arguments={**plan.arguments, **BATCH_NORM_ARGUMENTS})
+    _check_mirroring(content.get("inference_allowed_mirroring_axes"), path)
+    content = {**content, "init_args": {**arguments, "configuration": configuration}}
+    return TrainedFold(fold, path, content, plan, trainer, is_foreign)
+
+
+def check_network(trained: TrainedFold, channels_in: int, channels_out: int) -> None:
+    """Build the plan's network, give it the fold's weights, and push a patch's size through.
+
+    Raises:
+        Refusal: the network is not the checkpoint's, a weight is not finite, or the network cannot
+            take a patch.
+    """
+    weights = trained.content["network_weights"]
+    for key, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise PackError(f"{trained.path}: weight {key} holds NaN or infinity")
+    network = build_network(trained.plan, channels_in, channels_out)
+    patch = (1, channels_in, *trained.plan.patch)
+    try:
+        # On the meta device sizes are followed and nothing is computed.
+        size = network(torch.empty(patch, device="meta")).shape
+    except (RuntimeError, ValueError) as error:
+        raise PlansError(
+            f"plans.json: the network cannot take a patch of {trained.plan.patch} ({error})"
+        ) from error
+    if tuple(size) != (1, channels_out, *trained.plan.patch):
+        raise PlansError(f"plans.json: a patch of {trained.plan.patch} becomes {tuple(size)}")
+    try:
+        fill_network(network, weights)
+    except ValueError as error:
+        raise PackError(f"{trained.path}: {error}") from error
+
+
+def plans_as_built(plans: dict[str, Any], trained: TrainedFold) -> dict[str, Any]:
+    """Return plans.json, naming the network that the trainer built where it built another."""
+    plan = trained.plan
+    if trained.trainer != BATCH_NORM:
+        return plans
+    settings = plans["configurations"][plan.configuration]
+    given = settings.get("architecture", {})
+    architecture = {
+        "network_class_name": given.get("network_class_name", f"{UNETS}.{plan.network}"),
+        "arch_kwargs": dict(plan.arguments),
+        "_kw_requires_import": given.get("_kw_requires_import", list(OPERATION_KEYS[:4])),
+    }
+    named = plans["configurations"] | {
+        plan.configuration: settings | {"architecture": architecture}
+    }
+    return plans | {"configurations": named}
+
+
+def _check_mirroring(axes: Any, path: Path) -> None:
+    if axes is not None and (not isinstance(axes, tuple | list) or not {*axes} <= {0, 1, 2}):
+        raise PackError(f"{path}: inference_allowed_mirroring_axes {axes!r} are no axes of 0 to 2")
+
+
+def _is_foreign(trainer: Any, path: Path) -> bool:
+    if not isinstance(trainer, str):
+        return True
+    if trainer in PRIMUS:
+        raise PackError(f"{path}: trainer {trainer} builds a transformer, not plans.json's network")
+    return trainer not in AS_PLANNED | OURS | {BATCH_NORM} and trainer != stage_of(path.parent)
+
+
+def stage_of(fold: Path) -> str | None:
+    """Return the stage of a recipe that a fold was trained in; its trainer is called so."""
+    try:
+        return str(json.loads((fold / "provenance.json").read_text(encoding="utf-8"))["stage"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _foreign(trainer: Any) -> str:
+    who = f"trainer {trainer!r} does not ship with nnU-Net 2.8.1" if trainer else "no trainer_name"
+    return (
+        f"{who}, and may have built another network whose weights have the same sizes; "
+        "--foreign-trainer takes it for the network of plans.json and records that"
+    )
+
+
+def _compare_training(
+    folder: TrainedFolder, fold: str, arguments: Mapping[str, Any], plan: Plan
+) -> None:
+    """Compare with the plans and dataset that the checkpoint itself was trained with.
+
+    nnU-Net predicts by plans.json and dataset.json: what they say otherwise is said, and refused
+    where it makes another network.
+
+    Raises:
+        PackError: the network was another.
+    """
+    said = f"{folder.name}: fold_{fold} was trained with another"
+    dataset = arguments.get("dataset_json")
+    for key in ("labels", "regions_class_order", "channel_names"):
+        now = folder.dataset.get(key)
+        if isinstance(dataset, dict) and now and dataset.get(key, now) != now:
+            print(f"{said} dataset.json: {key} {dataset[key]}; taken as dataset.json says")
+    if not isinstance(arguments.get("plans"), dict):
+        return
+    try:
+        trained = read_plan(arguments["plans"], plan.configuration)
+    except PlansError as error:
+        print(f"{folder.name}: fold_{fold}: the plans of training cannot be compared ({error})")
+        return
+    if (trained.network, trained.arguments) != (plan.network, plan.arguments):
+        keys = [key for key in {**trained.arguments, **plan.arguments}
+                if trained.arguments.get(key) != plan.arguments.get(key)]  # fmt: skip
+        key = keys[0] if keys else "network"
+        then, now = (each.arguments.get(key, each.network) for each in (trained, plan))
+        raise PackError(f"{said} network: {key} {then!r}, plans.json says {now!r}")
+    for field in fields(Plan):
+        then, now = getattr(trained, field.name), getattr(plan, field.name)
+        if then != now:
+            print(f"{said} plans.json: {field.name} {then}; taken as plans.json says, {now}")

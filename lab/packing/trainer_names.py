@@ -1,0 +1,43 @@
+"""Trainers that nnU-Net 2.8.1 ships, and ours: whose network is the plans', and whose is not.
+
+A trainer's class may build whatever network it likes, and weights of the same sizes do not tell:
+an activation has none. The names are written down here rather than looked up, since teams put
+their own trainers into the installed package.
+"""
+
+BATCH_NORM = "nnUNetTrainerBN"  # the plans' network with batch norm instead of the norm they name
+# Of nnunetv2 2.8.1's training/nnUNetTrainer: those that build the network of plans.json.
+AS_PLANNED = frozenset((
+    "nnUNetTrainer", "nnUNetTrainerAdam", "nnUNetTrainerAdam1en3", "nnUNetTrainerAdam3en4",
+    "nnUNetTrainerAdan", "nnUNetTrainerAdan1en1", "nnUNetTrainerAdan1en3",
+    "nnUNetTrainerAdan3en4", "nnUNetTrainerAdanCosAnneal", "nnUNetTrainerBenchmark_5epochs",
+    "nnUNetTrainerBenchmark_5epochs_noDataLoading", "nnUNetTrainerCELoss",
+    "nnUNetTrainerCELoss_5epochs", "nnUNetTrainerCosAnneal", "nnUNetTrainerDA5",
+    "nnUNetTrainerDA5Segord0", "nnUNetTrainerDA5_10epochs", "nnUNetTrainerDA5ord0",
+    "nnUNetTrainerDiceCELoss_noSmooth", "nnUNetTrainerDiceLoss", "nnUNetTrainerDiceTopK10Loss",
+    "nnUNetTrainerNoDA", "nnUNetTrainerNoDeepSupervision", "nnUNetTrainerNoMirroring",
+    "nnUNetTrainerTopk10Loss", "nnUNetTrainerTopk10LossLS01", "nnUNetTrainerVanillaAdam",
+    "nnUNetTrainerVanillaAdam1en3", "nnUNetTrainerVanillaAdam3en4", "nnUNetTrainer_100epochs",
+    "nnUNetTrainer_10epochs", "nnUNetTrainer_1epoch", "nnUNetTrainer_2000epochs",
+    "nnUNetTrainer_2000epochs_NoMirroring", "nnUNetTrainer_20epochs", "nnUNetTrainer_250epochs",
+    "nnUNetTrainer_250epochs_NoMirroring", "nnUNetTrainer_4000epochs",
+    "nnUNetTrainer_4000epochs_NoMirroring", "nnUNetTrainer_500epochs", "nnUNetTrainer_50epochs",
+    "nnUNetTrainer_5epochs", "nnUNetTrainer_750epochs", "nnUNetTrainer_8000epochs",
+    "nnUNetTrainer_8000epochs_NoMirroring", "nnUNetTrainer_DASegOrd0",
+    "nnUNetTrainer_DASegOrd0_NoMirroring", "nnUNetTrainer_noDummy2DDA",
+    "nnUNetTrainer_onlyMirror01", "nnUNetTrainer_onlyMirror01_1500ep",
+    "nnUNetTrainer_onlyMirror01_DA5", "nnUNetTrainer_onlyMirror01_DASegOrd0",
+    "nnUNetTrainer_probabilisticOversampling", "nnUNetTrainer_probabilisticOversampling_010",
+    "nnUNetTrainer_probabilisticOversampling_033", "nnUNetTrainer_warmup", "nnUNet_Trainer_BS8",
+))  # fmt: skip
+# Those that build a transformer, whatever plans.json says.
+PRIMUS = frozenset((
+    "AbstractPrimus", "_Primus_B_96_BS1", "_Primus_L_48_BS1", "_Primus_M_96_BS1",
+    "_Primus_S_96_BS1", "nnUNet_PrimusV2B_Trainer", "nnUNet_PrimusV2L_Trainer",
+    "nnUNet_PrimusV2M_Trainer", "nnUNet_PrimusV2S_Trainer", "nnUNet_PrimusV3B_Trainer",
+    "nnUNet_PrimusV3L_Trainer", "nnUNet_PrimusV3M_Trainer", "nnUNet_PrimusV3S_Trainer",
+    "nnUNet_Primus_B_Trainer", "nnUNet_Primus_L_Trainer", "nnUNet_Primus_M_Trainer",
+    "nnUNet_Primus_M_Trainer_BS8", "nnUNet_Primus_M_Trainer_BS8_2e4", "nnUNet_Primus_S_Trainer",
+))  # fmt: skip
+# Of lab/training/trainers.py.
+OURS = frozenset({"FinetuneDefault", "FinetuneDA5", "FinetuneDA5ord0"})

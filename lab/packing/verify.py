@@ -1,0 +1,64 @@
+"""Check the weights as they will be checked at run time, open every checkpoint, and try a case.
+
+`python -m lab verify [--weights DIR] [--quick]` prints one line a check; exit code 1 if any fails.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from challenge.refusal import Refusal
+from ensemble.manifest import find_manifests, scheme_of, verify_model
+from lab.packing.synthetic_case import try_case
+from postprocess.artefacts import load_artefacts
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("--weights", type=Path, default=Path("weights"), metavar="DIR")
+    parser.add_argument("--quick", action="store_true", help="without a synthetic case each model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run every check on every model, and say how each went."""
+    manifests = find_manifests(args.weights)
+    faults = 0
+    for model, manifest in sorted(manifests.items()):
+        for name, check in CHECKS.items():
+            if args.quick and check is try_case:
+                print(f"{model}: {name}: not run, --quick")
+                continue
+            try:
+                print(f"{model}: {name}: {check(manifest)}", flush=True)
+            except Refusal as error:
+                faults += 1
+                print(f"{model}: {name} FAILED: {error}")
+    return 1 if faults else 0
+
+
+def check_members(manifest: Path) -> str:
+    """Verify hashes and sizes, and open every checkpoint as plain tensors."""
+    from lab.packing.pack import check_members as open_members
+
+    model = verify_model(manifest)
+    open_members(manifest)
+    return f"{len(model.members)} members, hashes right, checkpoints open"
+
+
+def check_postprocess(manifest: Path) -> str:
+    """Load the frozen post-processing with all its checks."""
+    artefacts = load_artefacts(manifest.parent, scheme_of(manifest))
+    if artefacts.model is None:
+        return "none, labels stay as the ensemble gives them"
+    rules = sum(len(cluster.rules) for cluster in artefacts.clusters)
+    return (
+        f"{len(artefacts.clusters)} clusters, {rules} rules, fallback {artefacts.fallback.name}, "
+        f"known answers right, fitted {artefacts.fit['date']}"
+    )
+
+
+CHECKS: dict[str, Callable[[Path], str]] = {
+    "members": check_members,
+    "post-processing": check_postprocess,
+    "synthetic case": try_case,
+}

@@ -1,0 +1,53 @@
+"""Synthetic cohorts: `python -m lab phantom`. Nobody's scans, so they may be shipped and shown."""
+
+import argparse
+from pathlib import Path
+
+from lab.arguments import add_jobs, add_out, add_seed
+from lab.output_files import check_page
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    from lab.phantom.cohort import KINDS
+
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--cases", type=int, required=True)
+    add_seed(parser, "patients differ between seeds", None, required=True)
+    target = parser.add_mutually_exclusive_group(required=True)
+    add_out(target, "the cohort goes here", required=False)
+    target.add_argument("--gallery", type=Path, metavar="FILE", help="a page to look at instead")
+    parser.add_argument("--beside", type=Path, metavar="DIR", help="--gallery: real cases above")
+    parser.add_argument(
+        "--anywhere", action="store_true", help="abdomens of any scanner; default: like PANTHER's"
+    )
+    parser.add_argument("--spacing", type=_spacing, help="z,y,x in mm; default: the native grid")
+    parser.add_argument("--layout", choices=("nnunet", "challenge"), default="challenge")
+    parser.add_argument("--regions", action="store_true", help="nnunet: nested regions to train on")
+    add_jobs(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the cohort and say what it holds."""
+    from lab.phantom.cohort import Population, describe, write
+    from lab.phantom.gallery import write_gallery
+
+    population = Population(args.kind, args.seed, args.spacing, args.anywhere)
+    if args.gallery:
+        check_page(args.gallery)
+        write_gallery(args.gallery, population, args.cases, args.beside)
+        print(f"{args.gallery}: {args.cases} patients")
+        return 0
+    args.out.mkdir(parents=True, exist_ok=True)
+    for sentence in write(population, args.cases, (args.out, args.layout), args.jobs):
+        print(sentence)
+    if args.layout == "nnunet":
+        describe(args.out, args.kind, args.cases, args.regions)
+    return 0
+
+
+def _spacing(text: str) -> tuple[float, float, float]:
+    z, y, x = (float(part) for part in text.split(","))
+    if min(z, y, x) <= 0:
+        raise argparse.ArgumentTypeError(f"spacings must be positive, got {text}")
+    return z, y, x

@@ -1,1 +1,0 @@
-"""Recipes: how the shipped weights were trained, one shell file an experiment."""

@@ -1,0 +1,17 @@
+# The words of a recipe, sourced by it. They say what is to be done, one line each on stdout; `python -m lab train`
+# reads the lines, draws the graph and does the work.
+#
+#   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated), or synthetic:
+#                                      phantom=KIND:CASES:SEED:SPACING[:regions]; folds=5, stratify=FILE, orientation=RAS
+#   network NAME KEY=VALUE...          a configuration: network=, spacing=, patch=, batch=, normalisation=
+#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file, heads=keep,
+#                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of
+#                                      nnU-Net's trainer (lab/training/trainers.py, Settings)
+#   candidate NAME KEY=VALUE...        what `lab select` chooses among: stage=, checkpoint=final or best
+say() { local IFS=$'\t'; printf '%s\n' "$*"; }
+cohort() { say cohort "$@"; }
+network() { say network "$@"; }
+stage() { say stage "$@"; }
+candidate() { say candidate "$@"; }
+# needed NAME: a folder or file that the user has; a recipe is drawn without it and run only with it
+needed() { printf '%s' "${!1:-\$$1}"; }

@@ -1,0 +1,141 @@
+"""Figures of a search: cases in feature space, stability, loadings, threshold curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from lab.drawing.svg import ACCENT, INK, LABEL_COLOURS, QUIET, grid
+
+CLUSTER_COLOURS = (ACCENT, *LABEL_COLOURS, "#7a4fa3", "#8a8f98")
+UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share"}
+TOP = 15
+MOVES = 1e-4  # a curve that never leaves this band does nothing
+
+
+def cluster_colour(k: int) -> str:
+    """Return the colour of a cluster."""
+    return CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)]
+
+
+def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
+    """Draw the cases in the first two components, with the clusters' centres."""
+    points, assigned = np.array(search["points"]), np.array(search["assigned"])
+    second = points[:, 1] if points.shape[1] > 1 else np.zeros(len(points))
+
+    def draw(ax: Axes, _: None) -> None:
+        outside = assigned < 0
+        if outside.any():
+            ax.plot(points[outside, 0], second[outside], "x", color=QUIET, ms=5, label="no cluster")
+        for k, centre in enumerate(search["centres"]):
+            own, colour = assigned == k, cluster_colour(k)
+            ax.plot(points[own, 0], second[own], "o", color=colour, ms=4.5, alpha=0.7, mew=0,
+                    label=f"cluster {k}, n={own.sum()}")  # fmt: skip
+            y = centre[1] if len(centre) > 1 else 0.0
+            ax.plot(centre[0], y, "D", color=colour, mec=INK, ms=9, mew=1.2)
+        shares = [*variance_shares, 0.0, 0.0]
+        ax.set_xlabel(f"first component, {shares[0]:.0%} of the kept variance")
+        ax.set_ylabel(f"second, {shares[1]:.0%}")
+        ax.legend(frameon=False, fontsize=8, loc="best")
+
+    return grid([None], draw, "scatter", 1, 4.2)
+
+
+def stability_plot(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Draw how well each number of clusters is found again, and what it gains held out."""
+    k = [row["k"] for row in rows]
+
+    def draw(ax: Axes, what: str) -> None:
+        if what == "stability":
+            for key, colour, name in (
+                ("over_resamples", ACCENT, "resamples"),
+                ("over_seeds", QUIET, "seeds"),
+            ):
+                ax.plot(k, [row[key] for row in rows], "o-", color=colour, ms=4, lw=1.2, label=name)
+            ax.axhline(0.8, color=INK, lw=0.8, ls=":")
+            ax.set_ylim(-0.02, 1.05)
+            ax.set_ylabel("adjusted Rand index")
+            ax.legend(frameon=False, fontsize=8, loc="lower left")
+        else:
+            known = [row for row in rows if row["held_out_gain"] is not None]
+            for row in known:
+                colour = ACCENT if row["chosen"] else QUIET
+                ax.errorbar(row["k"], row["held_out_gain"], row["error"], fmt="o", color=colour,
+                            ms=6 if row["chosen"] else 4, capsize=3, lw=1.2)  # fmt: skip
+            ax.axhline(0, color=INK, lw=0.8)
+            ax.set_ylabel("held-out gain ± standard error")
+            ax.set_xlim(min(k) - 0.5, max(k) + 0.5)
+        ax.set_xticks(k)
+        ax.set_xlabel("number of clusters")
+
+    return grid(["stability", "gain"], draw, "stability", 2, 2.8)
+
+
+def loadings_plot(loadings: Mapping[str, float]) -> str:
+    """Draw the features that carry most of the kept variance."""
+    top = list(loadings.items())[:TOP][::-1]
+
+    def draw(ax: Axes, _: None) -> None:
+        ax.barh([name for name, _ in top], [share for _, share in top], color=ACCENT, height=0.65)
+        ax.grid(axis="y", visible=False)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+        ax.set_xlabel("share of the kept variance")
+        ax.tick_params(axis="y", labelsize=8)
+
+    return grid([None], draw, "loadings", 1, 0.8 + 0.26 * len(top))
+
+
+def matters(curve: Mapping[str, Any]) -> bool:
+    """Say whether a slot has a rule, or some threshold that gains."""
+    return bool(curve["step"]) or max(curve["mean"]) > MOVES
+
+
+def harms(curve: Mapping[str, Any]) -> bool:
+    """Say whether a slot without a rule could only have done harm."""
+    return not matters(curve) and min(curve["mean"]) < -MOVES
+
+
+def curve_plots(
+    curves: Sequence[Mapping[str, Any]], slots: Sequence[Mapping[str, Any]], name: str
+) -> str:
+    """Draw what each threshold gains over no rule, with its interval; the chosen one is marked."""
+
+    def draw(ax: Axes, curve: Mapping[str, Any]) -> None:
+        slot, step = slots[curve["slot"]], curve["step"]
+        x = np.arange(len(slot["grid"]))
+        low, high = (np.array(curve[end], float) for end in ("low", "high"))
+        ax.axhline(0, color=INK, lw=0.8)
+        ax.fill_between(x, low, high, color=ACCENT, alpha=0.18, lw=0)
+        ax.plot(x, curve["mean"], color=ACCENT, lw=1.5)
+        if step:
+            ax.plot(step, curve["mean"][step], "D", color=LABEL_COLOURS[4], ms=6)
+            ax.annotate(f"{slot['grid'][step]:g}", (step, curve["mean"][step]),
+                        textcoords="offset points", xytext=(5, 5), fontsize=8)  # fmt: skip
+        shown = x[:: max(1, len(x) // 6)]
+        ax.set_xticks(shown, [f"{slot['grid'][i]:g}" for i in shown])
+        what = slot["label"] or slot["region"]
+        arrow = f"{what} → {slot['becomes']}"
+        ax.set_title(f"{arrow}{'' if step else ' (no rule)'}")
+        ax.set_xlabel(f"{'below a' if slot['unit'] == 'share' else 'pieces below,'} "
+                      f"{UNITS[slot['unit']]}")  # fmt: skip
+
+    return grid(list(curves), draw, name, 3, 2.4)
+
+
+def forest(columns: Sequence[Mapping[str, Any]]) -> str:
+    """Draw the change of every region and metric with its interval."""
+    rows = list(columns)[::-1]
+
+    def draw(ax: Axes, _: None) -> None:
+        for i, row in enumerate(rows):
+            low, high = (np.nan if row[e] is None else row[e] for e in ("low", "high"))
+            clear = low > 0 or high < 0
+            ax.plot([low, high], [i, i], color=ACCENT if clear else QUIET, lw=1.6)
+            ax.plot(row["change"], i, "o", color=ACCENT if clear else QUIET, ms=4.5)
+        ax.axvline(0, color=INK, lw=0.8)
+        ax.set_yticks(range(len(rows)), [f"{r['region']} {r['metric']}" for r in rows])
+        ax.tick_params(axis="y", labelsize=8)
+        ax.set_xlabel("held-out change, 95 % interval")
+
+    return grid([None], draw, "forest", 1, 0.8 + 0.22 * len(rows))

@@ -1,0 +1,54 @@
+"""Pictures of the cases nearest to each cluster's centre: one axial slice with outlines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from challenge.case import CaseError, read_volume
+from lab.data.cohort import CohortCase, read_cohort
+from lab.report.pictures import Maps, panels
+from lab.report.scans import backdrop, radiological_flips
+from lab.rule_search.observation import predicted
+from lab.rule_search.workspace import Setup
+
+SHOWN = 4  # a cluster
+
+
+def cluster_thumbnails(setup: Setup, search: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return, for each cluster, pictures of its most typical cases, or why there is none."""
+    try:
+        cases = {case.files.id: case for case in read_cohort(Path(setup.cohort), setup.scheme)}
+    except (OSError, ValueError) as error:
+        return [[{"id": "", "missing": f"No pictures: {error}"}] for _ in search["clusters"]]
+    points, assigned = np.array(search["points"]), np.array(search["assigned"])
+    found = []
+    for k, centre in enumerate(search["centres"]):
+        own = np.flatnonzero(assigned == k)
+        order = own[np.argsort(np.linalg.norm(points[own] - centre, axis=1), kind="stable")]
+        found.append([_shot(search["cases"][i], cases, setup) for i in order[:SHOWN]])
+    return found
+
+
+def _shot(id: str, cases: Mapping[str, CohortCase], setup: Setup) -> dict[str, Any]:
+    if id not in cases:
+        return {"id": id, "missing": f"No picture: {setup.cohort} holds no such case"}
+    case = cases[id]
+    try:
+        volume = read_volume(predicted(setup.predictions, case), np.uint8)
+    except CaseError as error:
+        return {"id": id, "missing": f"No picture: {error}"}
+    labels, values = volume.array, list(setup.scheme.labels.values())
+    if not labels.any():
+        return {"id": id, "missing": "No picture: nothing was predicted"}
+    scan = list(case.files.images.values())[-1]
+    grey, _ = backdrop(scan, volume, labels, values)
+    flips = radiological_flips(volume)
+    maps = Maps(labels, np.zeros_like(labels), grey, volume.spacing_mm, flips)
+    tumour = setup.scheme.mask(labels, setup.scheme.tumour)
+    mask = tumour if tumour.any() else labels > 0
+    z = int(mask.sum((1, 2)).argmax())
+    middle = np.argwhere(mask[z]).mean(0).round().astype(int)
+    panel = panels(maps, (z, int(middle[0]), int(middle[1])), setup.scheme.labels)[0]
+    return {"id": id, "missing": None, "panel": panel, "sequence": list(case.files.images)[-1]}

@@ -1,0 +1,99 @@
+"""Fit clusters to features, and say how many there are that can be found again.
+
+`python -m lab fit WORK`, after `lab features`. The number of clusters is chosen later, by what
+rules gain with it; `--clusters K` settles it.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from challenge.refusal import Refusal
+from lab.arguments import add_seed
+from lab.rule_search.clustering import Stability, fit_space, loadings, stability
+from lab.rule_search.feature_table import informative, load_table
+from lab.rule_search.workspace import CLUSTERS, FEATURES, read_setup, write_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("work", type=Path, metavar="WORK")
+    parser.add_argument("--clusters", type=int, metavar="K", help="settle the number of clusters")
+    add_seed(parser, "of k-means and of resamples")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, write clusters.json, and print how stable each number of clusters is."""
+    content = fit_work(args.work, args.clusters, args.seed)
+    write_json(args.work / CLUSTERS, content)
+    print("\n".join(told(content)))
+    return 0
+
+
+def fit_work(work: Path, clusters: int | None, seed: int) -> dict[str, Any]:
+    """Describe the clusters of a work folder.
+
+    Raises:
+        Refusal: a file is missing, there are too few cases, all are alike, or there are fewer
+            different cases than clusters.
+    """
+    recipe = read_setup(work).recipe
+    table, dropped = informative(load_table(work / FEATURES), recipe.drops_constant)
+    rows = table.rows[table.described]
+    space = fit_space(rows, table.names, recipe)
+    projected = space.project(rows)
+    different = len(np.unique(projected, axis=0))
+    if clusters is not None and not 1 <= clusters <= different:
+        raise Refusal(f"--clusters {clusters}: {different} different cases have features")
+    found = [
+        stability(space, rows, k, seed)
+        for k in range(1, 1 + min(max(recipe.most_clusters, clusters or 1), different - 1))
+    ]
+    variances = projected.var(0)
+    shares = loadings(space, variances)
+    return {
+        "recipe": recipe.name,
+        "seed": seed,
+        "clusters": clusters,
+        "cases": len(table.ids),
+        "described": len(rows),
+        "features": len(table.names),
+        "dropped": dropped,
+        "variance_shares": (variances / variances.sum()).tolist(),
+        # How many equally loaded features would spread the variance as thinly.
+        "effective_features": float(1 / (shares**2).sum()),
+        "loadings": dict(sorted(zip(table.names, shares.tolist(), strict=True),
+                                key=lambda pair: -pair[1])),
+        "stability": [vars(row) | {"is_stable": row.is_stable} for row in found],
+    }  # fmt: skip
+
+
+def told(content: dict[str, Any]) -> list[str]:
+    """Say in a few lines what was found."""
+    top = list(content["loadings"].items())[:5]
+    lines = [
+        f"{content['described']} of {content['cases']} cases, {content['features']} features, "
+        f"{len(content['variance_shares'])} components",
+        f"they act as {content['effective_features']:.0f} features; the heaviest: "
+        + ", ".join(f"{name} {share:.1%}" for name, share in top),
+        *stability_table([Stability(**{k: v for k, v in row.items() if k != "is_stable"})
+                          for row in content["stability"]]),
+    ]  # fmt: skip
+    if content["clusters"]:
+        lines.append(f"{content['clusters']} clusters, as told")
+    return lines
+
+
+def stability_table(rows: Sequence[Stability]) -> list[str]:
+    """Lay out how well each number of clusters is found again."""
+    lines = [f"{'k':>3}{'resamples':>11}{'seeds':>8}{'silhouette':>12}{'smallest':>10}"]
+    for row in rows:
+        clear = "-" if np.isnan(row.silhouette) else f"{row.silhouette:.2f}"
+        lines.append(
+            f"{row.k:>3}{row.over_resamples:>11.2f}{row.over_seeds:>8.2f}{clear:>12}"
+            f"{row.smallest:>10}{'' if row.is_stable else '  not stable'}"
+        )
+    return lines

@@ -1,0 +1,155 @@
+"""MIST's post-processing strategies (mist-medical/MIST), as rules and back.
+
+A strategy is a list of steps {transform, apply_to_labels, per_label, kwargs}; older files call
+per_label apply_sequentially. Three transforms have a counterpart here. Two things differ in MIST
+itself: where a mask has a single 26-connected component, its small-object removal looks at the
+6-connected pieces of it, and of equally large components it keeps the last, not the first.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from challenge.refusal import Refusal
+from challenge.scheme import Scheme
+from lab.rule_search.hope_tables import label_name
+from postprocess.apply_rules import (
+    BACKGROUND,
+    KINDS,
+    KeepLargest,
+    RemoveSmall,
+    Rule,
+    row_from,
+    rule_from,
+)
+
+REMOVE, REPLACE = "remove_small_objects", "replace_small_objects_with_label"
+LARGEST, FILL = "get_top_k_connected_components", "fill_holes_with_label"
+# transform -> its kwargs and their defaults
+TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
+    REMOVE: {"small_object_threshold": 64},
+    REPLACE: {"small_object_threshold": 64, "replacement_label": 0},
+    LARGEST: {
+        "top_k_connected_components": 1,
+        "apply_morphological_cleaning": False,
+        "morphological_cleaning_iterations": 2,
+    },
+}
+ALL_LABELS = [-1]
+
+
+def rules_from_mist(steps: Any, scheme: Scheme) -> list[Rule]:
+    """Turn a strategy into rules.
+
+    Raises:
+        Refusal: a step is malformed, or there is no rule that does the same; the message names
+            the step and the value.
+    """
+    if not isinstance(steps, list):
+        raise Refusal("a strategy is a list of steps")
+    rules: list[Rule] = []
+    for i, step in enumerate(steps):
+        try:
+            rows = _rows(step, scheme)
+            rules += [rule_from(row, scheme) for row in rows if row.get("min_voxels") != 0]
+        except ValueError as error:
+            raise Refusal(f"step {i}: {error}") from error
+    ranks = [_rank(rule) for rule in rules]
+    if ranks != sorted(ranks):
+        order = ", ".join(KINDS)
+        raise Refusal(f"{LARGEST} before small objects go; rules apply in the order {order}")
+    return rules
+
+
+def mist_from_rules(rules: Sequence[Rule], scheme: Scheme) -> list[dict[str, Any]]:
+    """Turn rules into a strategy, in the order in which they apply.
+
+    Raises:
+        Refusal: a rule says something that a strategy cannot; the message names it.
+    """
+    steps = [_step(rule, scheme) for rule in sorted(rules, key=_rank)]
+    return [step for step in steps if step["kwargs"].get("small_object_threshold") != 0]
+
+
+def _rank(rule: Rule) -> int:
+    return [isinstance(rule, cls) for cls in KINDS.values()].index(True)
+
+
+def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:
+    transform, kwargs = _transform(step)
+    per_label = step.get("per_label", step.get("apply_sequentially"))
+    if not isinstance(per_label, bool):
+        raise Refusal(f"per_label: {per_label!r} is neither true nor false")
+    subjects = _subjects(step.get("apply_to_labels"), per_label, scheme)
+    if transform == LARGEST:
+        if kwargs["apply_morphological_cleaning"]:
+            raise Refusal("apply_morphological_cleaning: no rule erodes")
+        row = {"kind": "keep-largest", "k": kwargs["top_k_connected_components"]}
+        return [row | subject for subject in subjects]
+    becomes = BACKGROUND
+    if transform == REPLACE:
+        if not per_label:
+            raise Refusal(f"{REPLACE} needs per_label true")
+        value = kwargs["replacement_label"]
+        becomes = BACKGROUND if value == 0 else label_name(value, scheme)
+    row = {
+        "kind": "remove-small",
+        "min_voxels": kwargs["small_object_threshold"],
+        "becomes": becomes,
+    }
+    return [row | subject for subject in subjects if subject != {"label": becomes}]
+
+
+def _transform(step: Any) -> tuple[str, dict[str, Any]]:
+    """Return a step's transform and its kwargs with their defaults."""
+    if not isinstance(step, dict) or not isinstance(transform := step.get("transform"), str):
+        raise Refusal(f"{step!r} has no transform")
+    if transform not in TRANSFORMS:
+        why = "holes are filled by no rule" if transform == FILL else "unknown transform"
+        raise Refusal(f"{transform}: {why}")
+    kwargs = step.get("kwargs", {})
+    if not isinstance(kwargs, dict):
+        raise Refusal(f"kwargs: {kwargs!r} should be an object")
+    if unknown := sorted(set(kwargs) - set(TRANSFORMS[transform])):
+        raise Refusal(f"{transform}: unknown kwargs {unknown}")
+    return transform, {**TRANSFORMS[transform], **kwargs}
+
+
+def _subjects(values: Any, per_label: bool, scheme: Scheme) -> list[dict[str, str]]:
+    """Return what each rule of a step looks at: labels one by one, or together as a region."""
+    if not isinstance(values, list) or not values:
+        raise Refusal(f"apply_to_labels: {values!r} is not a list of labels")
+    if values == ALL_LABELS and per_label:
+        raise Refusal("apply_to_labels: of [-1] one by one, MIST finds no voxel")
+    every = list(scheme.labels)
+    names = every if values == ALL_LABELS else [label_name(v, scheme) for v in values]
+    if per_label or len(names) == 1:
+        return [{"label": name} for name in names]
+    for region, members in scheme.regions.items():
+        if set(members) == set(names):
+            return [{"region": region}]
+    raise Refusal(f"apply_to_labels: {values} together are no region of {scheme.name}")
+
+
+def _step(rule: Rule, scheme: Scheme) -> dict[str, Any]:
+    row = row_from(rule)
+    kwargs: dict[str, Any]
+    if isinstance(rule, RemoveSmall):
+        transform, own = REMOVE, "min_voxels"
+        kwargs = {"small_object_threshold": rule.min_voxels}
+    elif isinstance(rule, KeepLargest):
+        transform, own = LARGEST, "k"
+        kwargs = {"top_k_connected_components": rule.k}
+    else:
+        raise Refusal(f"a MIST strategy has no {row['kind']}")
+    if beyond := sorted(set(row) - {"kind", "label", "region", "becomes", own}):
+        raise Refusal(f"a MIST strategy has no {', '.join(beyond)}: {row}")
+    if rule.becomes != BACKGROUND:
+        if transform != REMOVE or not rule.label or rule.becomes not in scheme.labels:
+            raise Refusal(f"in a MIST strategy it cannot become {rule.becomes!r}: {row}")
+        transform, kwargs = REPLACE, {**kwargs, "replacement_label": scheme.labels[rule.becomes]}
+    return {
+        "transform": transform,
+        "apply_to_labels": [scheme.labels[name] for name in rule.names(scheme)],
+        "per_label": bool(rule.label),
+        "kwargs": kwargs,
+    }

@@ -1,1 +1,0 @@
-"""Which candidates make the ensemble, and with which weights: chosen and judged out of fold."""

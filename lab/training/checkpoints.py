@@ -1,0 +1,43 @@
+"""Checkpoints as training writes them, opened without running anything; what is kept of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ensemble.network import open_checkpoint, plain_key
+from lab.training.pickled_numbers import STANDINS
+
+
+def slim_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what inference reads, in half precision, with shared tensors stored once."""
+    halves: dict[tuple, torch.Tensor] = {}
+    weights = {}
+    for key, value in content["network_weights"].items():
+        # nnU-Net lists each encoder tensor four times over, sharing one storage.
+        place = (value.data_ptr(), value.shape, value.stride(), value.dtype)
+        weights[plain_key(key)] = halves.setdefault(place, _half(value))
+    axes = content.get("inference_allowed_mirroring_axes")
+    return {
+        "network_weights": weights,
+        # The stock trainer's name, so that stock nnU-Net opens it; the true one is in the manifest.
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {"configuration": content["init_args"]["configuration"]},
+        "inference_allowed_mirroring_axes": tuple(int(axis) for axis in axes) if axes else None,
+    }
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    half = value.half() if value.is_floating_point() else value
+    return half.clone() if torch.isfinite(half).all() else value.clone()
+
+
+def read_training_checkpoint(path: Path) -> dict[str, Any]:
+    """Open a checkpoint as training wrote it: tensors, plain values, numpy's numbers, no code.
+
+    Raises:
+        CheckpointError: it holds anything else, or no network's weights.
+    """
+    with torch.serialization.safe_globals(list(STANDINS)):
+        return open_checkpoint(path)

@@ -1,0 +1,142 @@
+"""Run a recipe's tasks here: trainings side by side on the devices, everything else in between."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.training.tasks import Place, Task
+
+POLL_S = 0.2
+# What makes trainings quick on a CPU: compiling costs minutes, one process augments, memory that
+# was touched is kept (nnunet: a third of the time goes into page faults).
+ON_CPU = {
+    "nnUNet_compile": "0", "nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1",
+    "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1099511627776",
+}  # fmt: skip
+
+
+@dataclass
+class Running:
+    """A task at work."""
+
+    task: Task
+    process: subprocess.Popen[bytes]
+    device: str
+    began: float
+
+
+@dataclass
+class Runner:
+    """Tasks, devices, and what became of them; each finished task leaves a file, a log each one."""
+
+    place: Place
+    tasks: Sequence[Task]
+    devices: Sequence[str]  # cuda:0, cuda:1, ..., or cpu as often as trainings may run at once
+    petaflop: Mapping[str, float] = field(default_factory=dict)  # of trainings, for the time left
+
+    def __post_init__(self) -> None:
+        """Nothing has failed yet."""
+        self.failed: set[str] = set()
+        self._spent: dict[str, float] = {}
+
+    def run(self) -> Iterator[str]:
+        """Do what can be done, and yield a line for each start and end.
+
+        A task that fails stops what waits for it, and nothing else.
+        """
+        for name in ("done", "logs", "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+            (self.place.work / name).mkdir(parents=True, exist_ok=True)
+        done = {task.name for task in self.tasks if self._mark(task).exists()}
+        if done:
+            yield f"{len(done)} of {len(self.tasks)} tasks are finished already"
+        running: list[Running] = []
+        while running or self._ready(done, running):
+            yield from self._start_all(done, running)
+            time.sleep(POLL_S)
+            for each in [each for each in running if each.process.poll() is not None]:
+                running.remove(each)
+                yield self._end(each, done)
+        left = [task.name for task in self.tasks if task.name not in done | self.failed]
+        if left:
+            yield f"not run, since something before them failed: {', '.join(left)}"
+
+    def _start_all(self, done: set[str], running: list[Running]) -> Iterator[str]:
+        for task in self._ready(done, running):
+            device = self._free(task, running)
+            if device is not None:
+                running.append(self._start(task, device))
+                yield f"start   {task.name}{f' on {device}' if task.trains else ''}"
+
+    def _ready(self, done: set[str], running: Sequence[Running]) -> list[Task]:
+        busy = {each.task.name for each in running} | done | self.failed
+        return [t for t in self.tasks if t.name not in busy and set(t.after) <= done]
+
+    def _free(self, task: Task, running: Sequence[Running]) -> str | None:
+        """Return a device that is free; what does not train runs one at a time on none."""
+        if not task.trains:
+            return None if any(not each.task.trains for each in running) else ""
+        taken = [each.device for each in running if each.task.trains]
+        for device in self.devices:
+            if device in taken:
+                taken.remove(device)
+            else:
+                return device
+        return None
+
+    def _start(self, task: Task, device: str) -> Running:
+        environment = {**os.environ, **self.place.environment}
+        if "cpu" in self.devices:  # the cores are shared among those that train at once
+            threads = max(1, (os.cpu_count() or 1) // len(self.devices))
+            environment |= {**ON_CPU, "OMP_NUM_THREADS": str(threads)}
+        words = list(task.words)
+        if task.trains:
+            kind, _, number = device.partition(":")
+            words += ["--device", kind]
+            if number:
+                environment["CUDA_VISIBLE_DEVICES"] = number
+        with self._log(task).open("ab") as log:
+            process = subprocess.Popen(
+                words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env=environment,
+            )  # fmt: skip
+        return Running(task, process, device, time.monotonic())
+
+    def _end(self, each: Running, done: set[str]) -> str:
+        task, seconds = each.task, time.monotonic() - each.began
+        if each.process.returncode:
+            self.failed.add(task.name)
+            lines = self._log(task).read_text(encoding="utf-8", errors="replace").splitlines()
+            last = next((line for line in reversed(lines) if line.strip()), "no word")
+            return f"FAILED  {task.name} after {_time(seconds)}: {last} ({self._log(task)})"
+        done.add(task.name)
+        self._spent[task.name] = seconds
+        content = {"task": task.name, "seconds": round(seconds, 1), "command": list(task.words)}
+        self._mark(task).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        left = self._left_s(done)
+        told = f", about {_time(left)} of training left" if left else ""
+        return f"done    {task.name} in {_time(seconds)}{told}"
+
+    def _left_s(self, done: set[str]) -> float | None:
+        """Return the seconds of training left, at the pace so far, over all devices."""
+        seen = [name for name in self._spent if self.petaflop.get(name)]
+        if not seen:
+            return None
+        pace = sum(self._spent[name] for name in seen) / sum(self.petaflop[name] for name in seen)
+        left = sum(work for name, work in self.petaflop.items() if name not in done)
+        return pace * left / len(self.devices)
+
+    def _mark(self, task: Task) -> Path:
+        return self.place.work / "done" / f"{task.name.replace(' ', '-')}.json"
+
+    def _log(self, task: Task) -> Path:
+        return self.place.work / "logs" / f"{task.name.replace(' ', '-')}.log"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,150 @@
+"""Read a label map of any model, and what lies beside it, into what is known of a case.
+
+Every file is checked before it is believed: labels against the scheme, images against the labels'
+grid, probabilities against both. Arrays are (z, y, x).
+"""
+
+import logging
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from challenge.case import Case, CaseError, Volume, check_same_grid, read_scan, read_volume
+from challenge.scheme import Head, Scheme, labels_from
+
+from .find_label_maps import LabelMap
+from .refine_input import Observed
+
+log = logging.getLogger(__name__)
+
+ARCHIVE_KEYS = ("probabilities", "softmax")  # nnU-Net's second version, and its first
+ARCHIVE_ERRORS = (
+    OSError, EOFError, ValueError, TypeError, RuntimeError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+# The orders in which nnU-Net is trained on BraTS regions.
+REGIONS: tuple[tuple[str, ...], ...] = (("WT", "TC", "ET"), ("WT", "TC", "ET", "RC"))
+# Half precision rounds 1 by less than this, in each of a few channels.
+ROUNDING = 0.02
+HALF = 0.5
+
+
+def observe(found: LabelMap, scheme: Scheme) -> Observed:
+    """Read one case.
+
+    Raises:
+        CaseError: a file is unreadable, or is not what its place says; the message names it.
+    """
+    volume = read_labels(found.path, scheme)
+    images, remarks = {}, list(volume.remarks)
+    for sequence, path in found.images.items():
+        scan = read_scan(path)
+        remarks += [*scan.remarks, *check_same_grid(scan, volume, path, found.path)]
+        images[sequence] = scan.array
+    case = Case(found.id, images, volume.spacing_mm, remarks=tuple(remarks), source=found.path)
+    if found.probabilities is None:
+        return Observed(case, volume.array, scheme)
+    probabilities, head = read_probabilities(found.probabilities, volume.array.shape, scheme)
+    observed = Observed(case, volume.array, scheme, probabilities, head)
+    _warn_of_strangers(observed, found.probabilities)
+    return observed
+
+
+def read_labels(path: Path, scheme: Scheme) -> Volume:
+    """Read a label map as uint8 in the scheme's values, and refuse any other value."""
+    volume = read_volume(path, None)
+    given = volume.array
+    if given.dtype.kind not in "iuf":
+        raise CaseError(f"{path}: {given.dtype} values are no labels")
+    with np.errstate(invalid="ignore"):  # NaN and what is too large turn into another value
+        labels = given.astype(np.uint8)
+    known = np.zeros(256, bool)
+    known[[0, *scheme.labels.values()]] = True
+    wrong = (labels != given) | ~known[labels]
+    if wrong.any():
+        listed = ", ".join(f"{value} {name}" for name, value in scheme.labels.items())
+        value = given[wrong][0].item()
+        raise CaseError(f"{path}: value {value} is no label of {scheme.name} (0, {listed})")
+    return replace(volume, array=labels)
+
+
+def read_probabilities(
+    path: Path, shape: tuple[int, ...], scheme: Scheme
+) -> tuple[np.ndarray, Head]:
+    """Read an npz of probabilities (channel, z, y, x) float32, and tell what its channels mean."""
+    key, given = _read_archive(path)
+    if given.ndim != 4 or given.shape[1:] != shape:
+        raise CaseError(f"{path}: {key} of shape {given.shape}, not (channel, z, y, x) of {shape}")
+    head = head_of(len(given), scheme)
+    if head is None:
+        expected = f"{1 + len(scheme.labels)} (background and labels)"
+        for names in REGIONS:
+            if set(names) <= set(scheme.regions):
+                expected += f" or {len(names)} ({', '.join(names)})"
+        raise CaseError(
+            f"{path}: {key} of shape {given.shape}: {len(given)} channels, where {scheme.name} "
+            f"has {expected}"
+        )
+    if given.dtype.kind != "f":
+        raise CaseError(f"{path}: {key} of type {given.dtype}, not floating point")
+    probabilities = given.astype(np.float32, copy=False)
+    low, high = float(probabilities.min()), float(probabilities.max())
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        raise CaseError(f"{path}: values from {low:.3g} to {high:.3g} are no probabilities")
+    if head.kind == "softmax" and (total := float(probabilities.sum(0).max())) > 1 + ROUNDING:
+        raise CaseError(f"{path}: channels add up to {total:.3g}, so they are no softmax")
+    return probabilities, head
+
+
+def _read_archive(path: Path) -> tuple[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            key = next((key for key in ARCHIVE_KEYS if key in archive.files), None)
+            if key is None:
+                held = ", ".join(archive.files) or "nothing"
+                raise CaseError(f"{path}: holds {held}, neither {' nor '.join(ARCHIVE_KEYS)}")
+            return key, archive[key]
+    except CaseError:
+        raise
+    except ARCHIVE_ERRORS as error:
+        told = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CaseError(f"{path}: cannot be read as npz ({told})") from error
+
+
+def head_of(channels: int, scheme: Scheme) -> Head | None:
+    """Return what so many channels mean: labels by value, or regions; None if neither.
+
+    Each region paints the first of its labels that the next one, if nested in it, lacks.
+    """
+    if channels == 1 + len(scheme.labels):
+        names = sorted(scheme.labels, key=lambda name: scheme.labels[name])
+        return Head("softmax", ((), *((name,) for name in names)), ("", *names))
+    known = next((n for n in REGIONS if len(n) == channels), None)
+    if known and set(known) <= set(scheme.regions):
+        regions = tuple(scheme.regions[name] for name in known)
+        inner = (*regions[1:], ())
+        paints = [
+            next(name for name in outer if name not in nested)
+            for outer, nested in zip(regions, inner, strict=True)
+        ]
+        return Head("regions", regions, tuple(paints))
+    return None
+
+
+def _warn_of_strangers(observed: Observed, path: Path) -> None:
+    """Say where labels and probabilities hardly agree: channels in another order do not fail."""
+    if observed.probabilities is None or observed.head is None:
+        return
+    told = labels_from(observed.probabilities, observed.head, observed.scheme)
+    labels = observed.labels
+    if observed.head.kind == "regions":  # three of them know nothing of a cavity
+        known = {name for channel in observed.head.channels for name in channel}
+        values = [observed.scheme.labels[name] for name in known]
+        labels = np.where(np.isin(labels, values), labels, 0)
+    labelled = np.count_nonzero((told > 0) | (labels > 0))
+    differ = np.count_nonzero(told != labels)
+    if differ > HALF * labelled:
+        share = f"{differ / labelled:.0%} of the labelled voxels have another label"
+        log.warning("%s: %s by %s; are channels in order?", observed.case.id, share, path)

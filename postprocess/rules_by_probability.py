@@ -1,0 +1,84 @@
+"""The two kinds of rules that move a probability threshold, voxel by voxel.
+
+Together they are a threshold for one label or region other than the head's own (arg-max, or 0.5):
+below it voxels leave, from it on they join. After the thresholds per region of MBZUAI BioMedIA's
+BraTS 2024 entry and Kirscher's sweep of 2026. A voxel has one label, so nested regions stay nested.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from challenge.scheme import Scheme
+
+from .components import Connectivity
+from .rule_base import Rule, RuleError, View, check_name, check_number
+
+
+@dataclass(frozen=True)
+class Threshold(Rule):
+    """What both kinds have: a probability of the rule's own label or region to compare with."""
+
+    NEEDS: ClassVar[tuple[str, ...]] = ("min_probability",)
+
+    min_probability: float = math.nan
+
+    @property
+    def needs_probability(self) -> bool:
+        """Always: labels alone say nothing of doubt."""
+        return True
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError unless the threshold is a probability."""
+        super().check(scheme)
+        check_number("min_probability", self.min_probability, 1.0)
+
+    def reached(self, view: View) -> np.ndarray:
+        """Return the bool mask (z, y, x) of the voxels that are at least as probable."""
+        if view.probability is None:
+            raise ValueError("no probabilities")
+        return view.probability(self.names(view.scheme)) >= self.min_probability
+
+
+@dataclass(frozen=True)
+class DropDoubtful(Threshold):
+    """Every voxel that is less probable than the minimum changes."""
+
+    def find(self, view: View) -> np.ndarray:
+        """Return the voxels of the label or region that do not reach the minimum."""
+        return view.mask(self.names(view.scheme)) & ~self.reached(view)
+
+
+@dataclass(frozen=True)
+class AddProbable(Threshold):
+    """Every voxel outside that is at least as probable as the minimum joins, whatever it was.
+
+    It takes the label `becomes`, one of the rule's own; a rule on one label needs not name it.
+    """
+
+    becomes: str = ""
+    connectivity: Connectivity = field(default=26, init=False)
+
+    def __post_init__(self) -> None:
+        """Let voxels that join a label take that label."""
+        if self.label and not self.becomes:
+            object.__setattr__(self, "becomes", self.label)
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError where every voxel would join."""
+        super().check(scheme)
+        if self.min_probability == 0:
+            raise RuleError(f"min_probability: {self.min_probability!r} would add every voxel")
+
+    def check_becomes(self, scheme: Scheme) -> None:
+        """Raise RuleError unless what joins a label or region is a part of it."""
+        names = self.names(scheme)
+        if not self.becomes:
+            raise RuleError(f"becomes is missing, one of {', '.join(names)}")
+        check_name("becomes", self.becomes, *names)
+
+    def find(self, view: View) -> np.ndarray:
+        """Return the voxels outside the label or region that reach the minimum."""
+        return ~view.mask(self.names(view.scheme)) & self.reached(view)

@@ -1,0 +1,161 @@
+"""Kinds of rules by size: what each looks at, and which voxels of a label map (z, y, x) it changes.
+
+Removing by size and relabelling by share, the strict `<` and the 26-connectivity are those of the
+adaptive post-processing of Parida et al. (BraTS 2024 and 2025: "pcc" and "lblredef"). Size and mean
+probability together, and sparing what holds a nested object, are after MBZUAI BioMedIA's BraTS
+2024 entry; rules on regions after Ferreira et al. (BraTS 2023). Volumes in mm3 and names are ours.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from challenge.scheme import Scheme
+
+from .components import find_components, largest_component
+from .rule_base import BEFORE, Rule, RuleError, View, check_name, check_number, check_whole
+
+# Headers hold spacing as float32, so a 1 mm voxel may measure 0.9999998 mm3.
+VOLUME_ROUNDING = 1e-6
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class RemoveSmall(Rule):
+    """Every component below a minimum size changes ("pcc").
+
+    With `min_mean_probability` it must also be less probable than that, as the mean over its
+    voxels. One that holds `holds_share` or more of a 26-connected component of `unless_holds`, a
+    label or region inside the rule's own, stays; below a connectivity of 26 such a component can
+    be spread over several of the rule's.
+    """
+
+    min_voxels: int | None = None
+    min_volume_mm3: float | None = None
+    min_mean_probability: float | None = None
+    unless_holds: str = ""
+    holds_share: float = HALF
+
+    @property
+    def needs_probability(self) -> bool:
+        """Whether the rule asks for a mean probability."""
+        return self.min_mean_probability is not None
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError unless exactly one unit is given and all else makes sense."""
+        super().check(scheme)
+        if (self.min_voxels is None) == (self.min_volume_mm3 is None):
+            raise RuleError("remove-small needs exactly one of min_voxels and min_volume_mm3")
+        if self.min_voxels is not None:
+            check_whole("min_voxels", self.min_voxels, 0)
+        else:
+            check_number("min_volume_mm3", self.min_volume_mm3, math.inf)
+        if self.min_mean_probability is not None:
+            check_number("min_mean_probability", self.min_mean_probability, 1.0)
+        self._check_nested(scheme)
+
+    def _check_nested(self, scheme: Scheme) -> None:
+        check_number("holds_share", self.holds_share, 1.0)
+        if self.holds_share == 0:
+            raise RuleError(f"holds_share: {self.holds_share!r} would spare everything")
+        if self.unless_holds != "":
+            self.nested(scheme)
+        elif self.holds_share != HALF:
+            raise RuleError(f"holds_share: {self.holds_share!r} without unless_holds")
+
+    def nested(self, scheme: Scheme) -> tuple[str, ...]:
+        """Return the labels of `unless_holds`, or raise RuleError where it is not inside."""
+        names, own = self.unless_holds, set(self.names(scheme))
+        if isinstance(names, str):
+            for inner in (scheme.regions.get(names, ()), (names,)):
+                if inner and set(inner) < own:
+                    return inner
+        raise RuleError(f"unless_holds: {names!r} is not inside {self.label or self.region}")
+
+    def too_small(self, voxels: np.ndarray, voxel_volume_mm3: float) -> np.ndarray:
+        """Return which components, given by their voxel counts, are below the minimum."""
+        if self.min_volume_mm3 is None:
+            return voxels < self.min_voxels
+        return voxels * voxel_volume_mm3 < self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
+
+    def find(self, view: View) -> np.ndarray:
+        """Return the voxels of all components that are too small and that nothing spares."""
+        components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
+        goes = self.too_small(components.voxels, view.voxel_volume_mm3)
+        if self.min_mean_probability is not None and view.probability is not None:
+            probability = view.probability(self.names(view.scheme))
+            goes &= components.mean(probability) < self.min_mean_probability
+        if self.unless_holds:
+            nested = find_components(view.mask(self.nested(view.scheme)))
+            goes &= ~components.holding(nested, self.holds_share)
+        return components.where(goes)
+
+
+@dataclass(frozen=True)
+class KeepLargest(Rule):
+    """All but the `k` components with the most voxels change; the first in scan order win ties."""
+
+    NEEDS: ClassVar[tuple[str, ...]] = ("k",)
+
+    k: int = 0
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError unless at least one component stays."""
+        super().check(scheme)
+        check_whole("k", self.k, 1)
+
+    def find(self, view: View) -> np.ndarray:
+        """Return the voxels of all components but the largest."""
+        components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
+        goes = np.ones(components.voxels.size, bool)
+        goes[1 + np.argsort(-components.voxels[1:], kind="stable")[: self.k]] = False
+        return components.where(goes)
+
+
+@dataclass(frozen=True)
+class RelabelMinor(Rule):
+    """All voxels change when their share of the foreground is too small ("lblredef").
+
+    The share is that of the whole case, or, with `per` "component", of each component of the
+    foreground by itself.
+    """
+
+    NEEDS: ClassVar[tuple[str, ...]] = ("becomes", "min_share")
+
+    min_share: float = math.nan
+    per: str = "case"
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError unless the share is one."""
+        super().check(scheme)
+        check_number("min_share", self.min_share, 1.0)
+        check_name("per", self.per, "case", "component")
+
+    def find(self, view: View) -> np.ndarray:
+        """Return all voxels of the label, those in some components, or none."""
+        mask = view.mask(self.names(view.scheme))
+        if self.per == "component":
+            components = find_components(view.foreground, self.connectivity)
+            return mask & components.where(components.mean(mask) < self.min_share)
+        foreground = np.count_nonzero(view.foreground)
+        minor = foreground > 0 and np.count_nonzero(mask) / foreground < self.min_share
+        return mask if minor else np.zeros_like(mask)
+
+
+@dataclass(frozen=True)
+class KeepOne(Rule):
+    """What the other rules left nothing of gets its largest component from before them back."""
+
+    becomes: str = field(default=BEFORE, init=False)
+
+    def check_becomes(self, scheme: Scheme) -> None:
+        """Do nothing: what voxels become is not for a row to say."""
+
+    def find(self, view: View) -> np.ndarray:
+        """Return the largest component before the rules if they left no voxel, else nothing."""
+        names = self.names(view.scheme)
+        if view.mask(names).any():
+            return np.zeros(view.labels.shape, bool)
+        return largest_component(view.mask_before(names), connectivity=self.connectivity)

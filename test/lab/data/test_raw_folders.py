@@ -1,0 +1,194 @@
+"""Whatever lies in a challenge's folder is a case or is named; hidden files are neither."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from challenge.scheme import MRI_SEQUENCES
+from lab.data.raw_folders import (
+    BRATS_NAME,
+    SEQUENCE_OF,
+    LayoutError,
+    Listing,
+    brats_cases,
+    mixed_cases,
+    paired_cases,
+)
+from lab.data.sources import LAYOUTS
+
+OLD = {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def names(id: str, between: str = "-", ending: str = ".nii.gz") -> list[str]:
+    return [f"{id}{between}{part}{ending}" for part in (*MRI_SEQUENCES, "seg")]
+
+
+def brats(folder: Path) -> Listing:
+    return brats_cases(folder, MRI_SEQUENCES)
+
+
+@pytest.mark.parametrize("place", ["", "{id}/", "TrainingData/{id}/"])
+@pytest.mark.parametrize("between", ["-", "_"])
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
+@pytest.mark.parametrize("spelling", [{}, OLD], ids=["t1n", "t1"])
+def test_cases_are_found_however_they_lie_and_are_spelt(
+    place: str, between: str, ending: str, spelling: dict[str, str], tmp_path: Path
+) -> None:
+    ids = ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
+    for id in ids:
+        for part in (*MRI_SEQUENCES, "seg"):
+            name = f"{id}{between}{spelling.get(part, part)}{ending}"
+            touch(tmp_path, place.format(id=id) + name)
+    found = brats(tmp_path)
+    assert found.faults == ()
+    assert [case.id for case in found.cases] == ids
+    for case in found.cases:
+        wanted = [spelling.get(part, part) for part in MRI_SEQUENCES]
+        assert [path.name for path in case.images] == [
+            f"{case.id}{between}{part}{ending}" for part in wanted
+        ]
+        assert case.labels.name == f"{case.id}{between}seg{ending}"
+
+
+@given(
+    id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
+    part=st.sampled_from([*SEQUENCE_OF, "seg", "gtv"]),
+    between=st.sampled_from("-_"),
+    ending=st.sampled_from([".nii", ".nii.gz"]),
+)
+def test_a_name_is_taken_apart_as_it_was_put_together(
+    id: str, part: str, between: str, ending: str
+) -> None:
+    match = BRATS_NAME.match(f"{id}{between}{part}{ending}")
+    assert match
+    assert (match["id"], match["part"]) == (id, part)
+
+
+def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
+    touch(tmp_path, "A-1/._A-1-seg.nii.gz", "._A-2-seg.nii.gz", ".DS_Store", ".trash/A-3-seg.nii")
+    touch(tmp_path, *(f"__MACOSX/A-1/{name}" for name in names("A-1")))
+    found = brats(tmp_path)
+    assert len(found.cases) == 1
+    assert found.faults == ()
+    pairs = touch(tmp_path / "pairs", "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz")
+    touch(pairs, "imagesTr/._a_0000.nii.gz", "labelsTr/._a.nii.gz", "labelsTr/.DS_Store")
+    found = paired_cases("imagesTr", "labelsTr")(pairs, ("t1",))
+    assert ([case.id for case in found.cases], found.faults) == (["a"], ())
+
+
+def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
+    there = touch(tmp_path / "disk" / "A-1", *names("A-1"))
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "A-1").symlink_to(there)
+    (there / "up").symlink_to(tmp_path / "source")
+    found = brats(tmp_path / "source")
+    assert ([case.id for case in found.cases], found.faults) == (["A-1"], ())
+
+
+@pytest.mark.parametrize(
+    ("files", "told", "stops"),
+    [
+        (names("B")[:4], "B has scans and no labels (found B-t1n.nii.gz, B-t1c.nii.gz, ", False),
+        ([*names("B")[:4], "W00_Segm.nii.gz"], ", W00_Segm.nii.gz)", False),
+        (names("B")[4:], "B lacks t1n, t1c, t2w, t2f (found B-seg.nii.gz)", True),
+        (names("B")[1:], "B lacks t1n (found ", True),
+        ([*names("B"), "B_seg.nii.gz"], "2 files are labels of B (B-seg.nii.gz, B_seg.nii.gz)",
+         True),
+        ([*names("B"), "B-t1.nii"], "2 files are t1n of B (B-t1.nii, B-t1n.nii.gz)", True),
+        ([*names("B"), "copy/B-t1c.nii.gz"], "copy/B-t1c.nii.gz)", True),
+        (names("B 1"), "case 'B 1': nnU-Net's names hold letters, digits, . - _ alone", True),
+        (["seg.nii.gz", "brain.mha"], "no image is named as one of a case (found brain.mha, seg",
+         False),
+    ],
+)  # fmt: skip
+def test_what_is_no_case_is_named(files: list[str], told: str, stops: bool, tmp_path: Path) -> None:
+    touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
+    touch(tmp_path, *(f"B/{name}" for name in files))
+    found = brats(tmp_path)
+    assert [case.id for case in found.cases] == ["A-1"]
+    (fault,) = found.faults
+    assert told in fault.reason
+    assert str(tmp_path / "B") in fault.reason
+    assert fault.stops == stops
+
+
+def test_in_a_flat_folder_a_file_of_no_case_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, *names("A-1"), "A-1-brainmask.nii.gz", "patient9.nii.gz", "readme.txt")
+    found = brats(tmp_path)
+    assert [fault.reason for fault in found.faults] == [
+        f"{tmp_path}/patient9.nii.gz: named as no scan and no labels of a case"
+    ]
+
+
+def test_a_link_to_nothing_and_a_closed_folder_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
+    (tmp_path / "A-2").symlink_to(tmp_path / "unplugged")
+    (fault,) = brats(tmp_path).faults
+    assert fault.reason == f"{tmp_path}/A-2: a link to nothing"
+    assert fault.stops
+    real = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("A-1"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(LayoutError, match=r"A-1: Permission denied"):
+        LAYOUTS["brats-gli"].find(tmp_path)
+
+
+def test_labels_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"scans/{name}" for name in names("A-1")[:4]), "seg/A-1-seg.nii.gz")
+    assert [case.id for case in brats(tmp_path).cases] == ["A-1"]
+
+
+def test_challenges_are_mixed_only_where_the_challenge_itself_mixes_them(tmp_path: Path) -> None:
+    for id in ("BraTS-GLI-00001-000", "BraTS-MET-00001-000"):
+        touch(tmp_path, *names(id))
+    with pytest.raises(LayoutError, match=r"cases of brats-gli, brats-met.* mixed"):
+        brats(tmp_path)
+    assert len(mixed_cases(tmp_path, MRI_SEQUENCES).cases) == 2
+
+
+def test_radiotherapy_has_one_scan_and_a_target(tmp_path: Path) -> None:
+    touch(tmp_path, "BraTS-MEN-RT-0001-1/BraTS-MEN-RT-0001-1_t1c.nii.gz")
+    touch(tmp_path, "BraTS-MEN-RT-0001-1/BraTS-MEN-RT-0001-1_gtv.nii.gz")
+    (case,) = brats_cases(tmp_path, ("t1c",)).cases
+    assert case.id == "BraTS-MEN-RT-0001-1"
+    assert [path.name[-11:] for path in (*case.images, case.labels)] == [
+        "_t1c.nii.gz", "_gtv.nii.gz",
+    ]  # fmt: skip
+
+
+def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "ImagesTr/a_0001_0000.mha", "labelsTr/a_0001.mha")
+    touch(tmp_path, "ImagesTr/b.nii", "labelsTr/b.nii.gz")
+    touch(tmp_path, "ImagesTr/c_0000.nii.gz", "labelsTr/d.nii.gz")
+    touch(tmp_path, "ImagesTr/e_0000.mha", "ImagesTr/e_0000.nii.gz", "labelsTr/e.mha")
+    touch(tmp_path, "ImagesTr/f.mha", "labelsTr/f.mha", "labelsTr/f.nii.gz")
+    found = paired_cases("imagesTr", "labelsTr")(tmp_path, ("t1",))
+    assert [(case.id, case.images[0].name) for case in found.cases] == [
+        ("a_0001", "a_0001_0000.mha"), ("b", "b.nii"),
+    ]  # fmt: skip
+    assert [(fault.id, fault.stops) for fault in found.faults] == [
+        ("d", True), ("e", True), ("f", True), ("c", False),
+    ]  # fmt: skip
+    told = [fault.reason for fault in found.faults]
+    assert told[0].endswith("labelsTr/d.nii.gz: labels without imagesTr/d_0000")
+    assert "2 files are t1 of e (e_0000.mha, e_0000.nii.gz)" in told[1]
+    assert "2 files are labels of f" in told[2]
+    assert told[3].endswith("ImagesTr/c_0000.nii.gz: a scan without labels")

@@ -1,0 +1,341 @@
+"""`python -m lab evaluate`, from two folders to files, faults and all."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import files
+import nibabel
+import numpy as np
+import pytest
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
+
+from lab.__main__ import main as lab
+from lab.evaluation import evaluate
+from lab.evaluation.formats import read_results
+from lab.evaluation.journal import CaseResult, Journal
+from lab.evaluation.matching import match_cases
+from lab.metrics.scorers import SCORERS
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    """Three cases: a hit, one moved by a voxel, and an empty prediction of a tumour."""
+    generator = np.random.default_rng(0)
+    for number in range(3):
+        reference = np.zeros((14, 13, 12), np.uint8)
+        reference[3:9, 3:9, 3:9] = 2
+        reference[4:8, 4:8, 4:8] = generator.integers(1, 4, (4, 4, 4))
+        prediction = (reference, np.roll(reference, 1, 0), reference * 0)[number]
+        name = f"BraTS-SSA-0000{number}-000.nii.gz"
+        files.write_nifti(tmp_path / "references" / name, reference)
+        files.write_nifti(tmp_path / "predictions" / name, prediction)
+    return tmp_path
+
+
+def run(cohort: Path, *flags: str, scorer: str = "2025-ssa") -> int:
+    folders = [f"--{name}={cohort / name}" for name in ("predictions", "references")]
+    return lab(["evaluate", "--scorer", scorer, *folders, f"--out={cohort / 'r.json'}", *flags])
+
+
+def written(cohort: Path) -> dict[str, Any]:
+    return dict(json.loads((cohort / "r.json").read_text()))
+
+
+def test_scores_are_written_in_three_layouts(
+    cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(cohort) == 0
+    content = written(cohort)
+    assert (content["scorer"], content["scheme"]) == ("2025-ssa", "brats-ssa")
+    assert content["labels"] == {"NETC": 1, "SNFH": 2, "ET": 3}
+    wt = {id[10:15]: regions["WT"]["dice"] for id, regions in content["cases"].items()}
+    assert wt == {"00000": 1, "00001": pytest.approx(5 / 6), "00002": 0}
+    assert content["summary"]["WT"]["dice"]["mean"] == pytest.approx((1 + 5 / 6) / 3)
+    assert content["problems"] == []
+    rows = list(csv.reader((cohort / "r.csv").open()))
+    assert rows[0][:2] == ["scan_id", "LesionWise_Dice_ET"]
+    assert [row[0] for row in rows[4:]] == ["mean", "std", "25quantile", "median", "75quantile"]
+    out = capsys.readouterr().out
+    assert "2025-ssa, brats-ssa: a region in neither map scores 1" in out
+    assert "0.833" in out
+    assert [p.name for p in cohort.iterdir() if p.name.startswith(".")] == []
+
+
+def test_nnunet_writes_the_same_summary(cohort: Path) -> None:
+    assert run(cohort, "--absent=excluded", scorer="voxel") == 0
+    ours = json.loads((cohort / "r-nnunet-summary.json").read_text())
+    compute_metrics_on_folder(
+        str(cohort / "references"), str(cohort / "predictions"), str(cohort / "peer.json"),
+        SimpleITKIO(), ".nii.gz", [1, 2, 3], None, num_processes=1,
+    )  # fmt: skip
+    peer = json.loads((cohort / "peer.json").read_text())
+    assert ours.keys() == peer.keys()
+    assert ours["mean"] == {k: pytest.approx(v) for k, v in peer["mean"].items()}
+    assert ours["foreground_mean"] == pytest.approx(peer["foreground_mean"])
+    assert ours["metric_per_case"] == peer["metric_per_case"]
+
+
+def test_facts_are_kept_for_the_report(cohort: Path) -> None:
+    run(cohort)
+    facts = written(cohort)["facts"]["BraTS-SSA-00002-000"]
+    table = np.array(facts["confusion"])
+    assert table.sum() == 14 * 13 * 12
+    assert table[1:].sum() == 6**3 and table[:, 1:].sum() == 0
+    assert facts["lesions"]["WT"] == [[216.0, False]]
+
+
+@pytest.mark.parametrize(
+    ("scorer", "dice", "hd95"),
+    [("2023-ssa", None, None), ("2024-ssa", None, None), ("2025-ssa", 0, 374),
+     ("2025-gli", 0, 337), ("2025-met", 0, 374), ("2026-goat", 0, 373), ("voxel", 0, None)],
+)  # fmt: skip
+def test_a_missing_prediction_counts_as_the_scorer_counts_it(
+    scorer: str, dice: float | None, hd95: float | None, cohort: Path
+) -> None:
+    (cohort / "predictions" / "BraTS-SSA-00001-000.nii.gz").unlink()
+    assert run(cohort, scorer=scorer) == 0
+    content = written(cohort)
+    (problem,) = content["problems"]
+    assert (problem["kind"], problem["case"]) == ("missing", "BraTS-SSA-00001-000")
+    row = content["cases"].get("BraTS-SSA-00001-000")
+    if dice is None:
+        assert row is None and len(content["cases"]) == 2
+    else:
+        assert row["WT"]["dice"] == dice
+        assert row["WT"].get("hd95") == hd95
+        assert not any(v for k, v in row["WT"].items() if k.startswith("num_"))
+
+
+def test_goat_says_what_ranks_there(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(cohort, scorer="2026-goat") == 0
+    out = capsys.readouterr().out
+    assert "its organisers rank by global_dice, global_nsd_1.0" in out
+    wt = {id[10:15]: regions["WT"] for id, regions in written(cohort)["cases"].items()}
+    assert {id: row["global_dice"] for id, row in wt.items()} == {
+        "00000": 1, "00001": pytest.approx(5 / 6), "00002": 0,
+    }  # fmt: skip
+    assert {id: row["global_nsd_1.0"] for id, row in wt.items()} == {
+        "00000": 1, "00001": 1, "00002": 0,
+    }  # fmt: skip
+    assert summary_line(out, "WT")[-3:-1] == ["0.611", "0.667"]  # global ones, before HD95
+    back = read_results(cohort / "r.csv").cases["BraTS-SSA-00001-000"]["WT"]
+    assert (back["global_bin_dsc"], back["global_nsd_1.0"]) == (pytest.approx(5 / 6), 1)
+    assert lab(["report", str(cohort / "r.json"), f"--html={cohort / 'page.html'}"]) == 0
+    assert "NSD 1.0 mm of whole masks" in (cohort / "page.html").read_text()
+    content = json.loads((cohort / "page.json").read_text())
+    assert content["extremes"]["metric"] == "global_dice"
+
+
+def summary_line(out: str, region: str) -> list[str]:
+    """Return the cells of a region's means in the terminal, up to HD95."""
+    header, line = (
+        next(line for line in out.splitlines() if line.startswith(start))
+        for start in ("mean", region)
+    )
+    return line.split()[: header.split().index("hd95") + 1]
+
+
+def test_bad_files_are_named_and_the_others_scored(
+    cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = cohort / "predictions"
+    good = (folder / "BraTS-SSA-00001-000.nii.gz").read_bytes()
+    (folder / "BraTS-SSA-00001-000.nii.gz").write_bytes(good[:50])
+    files.write_nifti(folder / "BraTS-SSA-00002-000.nii.gz", np.zeros((14, 13, 11), np.uint8))
+    (folder / "BraTS-SSA-09999-000.nii.gz").write_bytes(good)
+    assert run(cohort) == 1
+    content = written(cohort)
+    kinds = {problem["kind"]: problem for problem in content["problems"]}
+    assert set(kinds) == {"unreadable", "shape", "extra"}
+    assert all(problem["message"] in capsys.readouterr().err for problem in [kinds["shape"]])
+    assert content["cases"]["BraTS-SSA-00000-000"]["WT"]["dice"] == 1
+    for id in ("BraTS-SSA-00001-000", "BraTS-SSA-00002-000"):
+        assert set(content["cases"][id]["WT"].values()) == {None}
+    assert content["summary"]["WT"]["dice"]["n"] == 1
+
+
+def test_two_files_for_an_id(cohort: Path) -> None:
+    folder = cohort / "predictions"
+    (folder / "00001-000.nii.gz").write_bytes((folder / "BraTS-SSA-00001-000.nii.gz").read_bytes())
+    assert run(cohort) == 1
+    content = written(cohort)
+    assert content["problems"][0]["kind"] == "duplicate"
+    assert content["cases"]["BraTS-SSA-00001-000"]["WT"]["dice"] is None
+    assert content["cases"]["BraTS-SSA-00000-000"]["WT"]["dice"] == 1
+
+
+def test_strict_refuses_and_writes_nothing(cohort: Path) -> None:
+    (cohort / "predictions" / "BraTS-SSA-00001-000.nii.gz").unlink()
+    assert run(cohort, "--strict") == 1
+    assert sorted(path.name for path in cohort.iterdir()) == ["predictions", "references"]
+
+
+def test_wrong_usage_is_told(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (cohort / "empty").mkdir()
+    arguments = ["evaluate", "--scorer=2023-gli", f"--predictions={cohort / 'predictions'}"]
+    assert lab([*arguments, f"--references={cohort / 'empty'}"]) == 2
+    assert "no label map" in capsys.readouterr().err
+    assert run(cohort, f"--out={cohort / 'nowhere' / 'r.json'}") == 2
+    assert "nowhere: no such folder" in capsys.readouterr().err
+    assert run(cohort, "--scheme=brats-ped") == 2
+    assert "2025-ssa scores brats-ssa" in capsys.readouterr().err
+
+
+def test_a_label_map_that_had_to_be_guessed_is_told(cohort: Path) -> None:
+    assert run(cohort, scorer="voxel") == 0
+    assert (written(cohort)["scheme"], written(cohort)["problems"]) == ("brats-ssa", [])
+    for folder in ("predictions", "references"):
+        for path in (cohort / folder).iterdir():
+            path.rename(path.with_name(path.name.replace("BraTS-SSA", "patient")))
+    assert run(cohort, scorer="voxel") == 0
+    (problem,) = written(cohort)["problems"]
+    assert problem["kind"] == "scheme" and "brats-gli assumed" in problem["message"]
+
+
+def test_nothing_but_duplicates(cohort: Path) -> None:
+    """No pair is left, and no id to read the label map from."""
+    for path in list((cohort / "predictions").iterdir()):
+        copy = path.with_name(f"again_{path.name}")
+        copy.write_bytes(path.read_bytes())
+    assert run(cohort, scorer="voxel") == 1
+    assert {p["kind"] for p in written(cohort)["problems"]} == {"duplicate", "scheme"}
+
+
+def test_a_line_cut_short_loses_no_other_case(cohort: Path) -> None:
+    """A line that a kill left unfinished does not swallow the next one."""
+    pairs, _ = match_cases(cohort / "predictions", cohort / "references")
+    journal = Journal(cohort / "r.json", SCORERS["2025-ssa"])
+    for pair in pairs:
+        journal.append(CaseResult(pair, {"WT": {"dice": 0.5}}, None, ()))
+        with journal.path.open("a") as file:
+            file.write('\n{"key": "unfin')
+    assert set(journal.read(pairs)) == {pair.id for pair in pairs}
+
+
+def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(cohort)
+    expected = written(cohort)
+    (cohort / "r.json").unlink()
+    scored = []
+    real = evaluate.score_case
+
+    def stops_at_the_second(pair: Any, **more: Any) -> Any:
+        if len(scored) == 1:
+            raise KeyboardInterrupt
+        scored.append(pair.id)
+        return real(pair, **more)
+
+    monkeypatch.setattr(evaluate, "score_case", stops_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run(cohort)
+    assert not (cohort / "r.json").exists()
+
+    def counts(pair: Any, **more: Any) -> Any:
+        scored.append(pair.id)
+        return real(pair, **more)
+
+    monkeypatch.setattr(evaluate, "score_case", counts)
+    assert run(cohort) == 0
+    assert len(scored) == len(set(scored)) == 3
+    assert written(cohort) == expected
+    # A file that changed meanwhile is scored anew.
+    scored.clear()
+    assert run(cohort) == 0
+    assert len(scored) == 3
+
+
+def test_two_processes_give_the_same(cohort: Path) -> None:
+    run(cohort)
+    expected = written(cohort)
+    run(cohort, "--jobs=2")
+    assert written(cohort) == expected
+
+
+@pytest.mark.slow
+def test_dask_workers_may_die(tmp_path: Path, shared_data: Path) -> None:
+    """A real scheduler, two worker processes, one killed when cases are under way."""
+    source = shared_data / "brats-official-scores-synthetic"
+    for name in ("predictions", "references"):
+        (tmp_path / name).mkdir()
+    for copy in range(6):
+        for path in source.glob("*-100.nii.gz"):
+            for folder, file in (
+                ("predictions", path.name),
+                ("references", f"{path.name[:14]}-seg.nii.gz"),
+            ):
+                (tmp_path / folder / f"{copy}{path.name}").symlink_to(source / file)
+    assert run(tmp_path, scorer="2025-gli") == 0
+    expected = written(tmp_path)
+    (tmp_path / "r.json").unlink()
+
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    scheduler_file = tmp_path / "scheduler.json"
+
+    def dask(*arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", *arguments, f"--scheduler-file={scheduler_file}"]
+        log = (tmp_path / "dask.log").open("ab")
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    programs = [dask("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard")]
+    try:
+        worker = ("worker", "--nthreads=1", "--no-nanny", "--no-dashboard")
+        programs += [dask(*worker), dask(*worker)]
+        wait_for(scheduler_file.exists, 60)
+        address = json.loads(scheduler_file.read_text())["address"]
+        folders = [f"--{name}={tmp_path / name}" for name in ("predictions", "references")]
+        flags = ["--scorer=2025-gli", *folders, f"--dask={address}", f"--out={tmp_path / 'r.json'}"]
+        command = [sys.executable, "-m", "lab", "evaluate", *flags]
+        running = subprocess.Popen(command, cwd=ROOT)
+        journal = tmp_path / ".r.json.journal"
+        wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 4, 120)
+        programs[1].send_signal(signal.SIGKILL)
+        assert running.poll() is None, "all was over before the worker was killed"
+        assert running.wait(120) == 0
+        assert programs[1].wait(10) == -signal.SIGKILL
+    finally:
+        for program in programs:
+            program.kill()
+    assert written(tmp_path) == expected
+
+
+def wait_for(happened: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_five_algorithms_on_a_real_glioma_become_a_report(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    """Labels 4 become 3; the numbers on the page are the organisers' means."""
+    source, today = shared_data / "tcga-fg-6692", np.array([0, 1, 2, 3, 3], np.uint8)
+
+    def write(path: Path, folder: str, name: str) -> None:
+        labels = today[nibabel.load(path).get_fdata().astype(np.uint8)]
+        files.write_nifti(tmp_path / folder / f"TCGA-FG-6692-{name}.nii.gz", labels)
+
+    for path in (source / "segmentations").iterdir():
+        name = path.name.split("-")[0]
+        write(path, "predictions", name)
+        write(source / "fusion" / "simple.nii.gz", "references", name)
+    assert run(tmp_path, "--jobs=2", scorer="2025-gli") == 0
+    official = source / "metrics-from-official-code" / "brats2024__GLI.csv"
+    rows = [row for row in csv.DictReader(official.open()) if row["Labels"] == "WT"]
+    dice = np.mean([float(row["LesionWise_Score_Dice"]) for row in rows])
+    assert written(tmp_path)["summary"]["WT"]["dice"]["mean"] == pytest.approx(dice, abs=1e-9)
+    page = tmp_path / "report.html"
+    assert lab(["report", str(tmp_path / "r.json"), f"--html={page}"]) == 0
+    assert f"{dice:.3f}" in page.read_text()
+    assert all(f"TCGA-FG-6692-{name}" in page.read_text() for name in ("isen", "scan"))

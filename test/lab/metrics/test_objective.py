@@ -1,0 +1,53 @@
+"""Which columns of a scorer a search looks at."""
+
+import numpy as np
+import pytest
+
+from challenge.scheme import SCHEMES
+from lab.member_selection import merit
+from lab.metrics.objective import columns_of, goodness
+from lab.metrics.scorers import SCORERS, without_scores
+
+
+def metrics_of(name: str) -> set[str]:
+    scorer = SCORERS[name]
+    columns = columns_of(without_scores(scorer), SCHEMES[str(scorer.scheme)], scorer.ranked_by)
+    return {metric for _, metric in columns}
+
+
+@pytest.mark.parametrize(
+    ("scorer", "metrics"),
+    [
+        ("2023-gli", {"dice"}),
+        ("2025-gli", {"dice", "nsd_0.5", "nsd_1.0"}),
+        ("2026-mets", {"dice", "nsd"}),
+        ("2026-ped", {"dice", "nsd"}),
+        ("2026-goat", {"global_dice", "global_nsd_1.0"}),
+        ("panther", {"dice", "surface_dice_5mm"}),
+    ],
+)
+def test_a_search_looks_at_what_ranks(scorer: str, metrics: set[str]) -> None:
+    assert metrics_of(scorer) == metrics
+
+
+@pytest.mark.parametrize(
+    ("scorer", "metrics"),
+    [
+        ("2025-gli", ["dice", "nsd_0.5", "nsd_1.0", "hd95"]),
+        ("2026-mets", ["dice", "nsd", "small_instance_f1"]),
+        ("2026-goat", ["global_dice", "global_nsd_1.0"]),
+        ("panther", ["dice", "surface_dice_5mm", "hd95", "masd", "volume_error_mm3"]),
+    ],
+)
+def test_a_selection_ranks_what_the_challenge_ranks(scorer: str, metrics: list[str]) -> None:
+    found = SCORERS[scorer]
+    columns = merit.columns_of(without_scores(found), SCHEMES[str(found.scheme)], found.ranked_by)
+    first = columns[0][0]
+    assert [metric for region, metric in columns if region == first] == metrics
+
+
+def test_objectives_know_metrics_of_whole_masks() -> None:
+    columns = [("WT", "global_dice"), ("WT", "global_nsd_1.0")]
+    scores = np.array([[[0.8, 0.4]]])
+    for objective, expected in (("overlap", 0.6), ("dice", 0.8), ("nsd", 0.4)):
+        assert goodness(scores, columns, objective) == pytest.approx(expected)

@@ -1,0 +1,48 @@
+"""Any scorer on states equals that scorer on the changed images."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from painted_maps import random_case
+
+from challenge.scheme import SCHEMES
+from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.pair import Pair
+from lab.metrics.scorers import SCORERS, Scorer, voxel_scorer
+from lab.metrics.variant_scorers import Painted, Tabled, state_scorer
+
+VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
+
+
+@pytest.mark.parametrize(
+    ("scorer", "kind"),
+    [
+        (SCORERS["2023-gli"], Tabled),
+        (SCORERS["2024-ssa"], Tabled),
+        (SCORERS["2025-gli"], Tabled),
+        (SCORERS["2026-gli"], Painted),
+        (SCORERS["panther"], Painted),
+        (VOXELWISE, Painted),
+    ],
+    ids=lambda given: getattr(given, "name", getattr(given, "__name__", "")),
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) -> None:
+    case, rng = random_case(seed), np.random.default_rng(seed)
+    prediction, reference = (np.ascontiguousarray(m.T) for m in (case.prediction, case.reference))
+    if scorer.name == "panther":
+        prediction, reference = ((m == 1).astype(np.uint8) for m in (prediction, reference))
+    pair = Pair(prediction, reference, case.spacing_mm[::-1])
+    sent = pickle.dumps(state_scorer(scorer, pair))
+    states = pickle.loads(sent)  # noqa: S301 -- our own bytes, as joblib sends them
+    assert isinstance(states, kind)
+    atoms = cut_into_atoms(prediction, ())
+    for _ in range(3):
+        values = np.where(rng.random(atoms.values.size) < 0.3, 0, atoms.values).astype(np.uint8)
+        expected = scorer.score(replace(pair, prediction=values[atoms.ids]))
+        for region, row in states.score(values).items():
+            wanted = {metric: expected[region][metric] for metric in row}
+            assert row == pytest.approx(wanted, rel=0, abs=1e-9, nan_ok=True)
+            assert "dice" in row

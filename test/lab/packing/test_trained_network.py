@@ -1,0 +1,229 @@
+"""The network that a trainer really built is followed, or the fold is refused by name."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from challenge.refusal import Refusal
+from ensemble.network import build_network
+from ensemble.plans import read_plan
+from lab.packing.trained_folder import TrainedFolder, naming, trained_folder
+from lab.packing.trained_network import (
+    NOTHING,
+    Accepted,
+    TrainedFold,
+    check_network,
+    open_fold,
+    plans_as_built,
+)
+
+FINAL = "checkpoint_final"
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    return tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
+
+
+def change(folder: Path, drop: tuple[str, ...] = (), **changes: object) -> None:
+    path = folder / "fold_0" / f"{FINAL}.pth"
+    content = torch.load(path, weights_only=False) | changes
+    torch.save({key: value for key, value in content.items() if key not in drop}, path)
+
+
+def opened(path: Path, accepted: Accepted = NOTHING) -> tuple[TrainedFolder, TrainedFold]:
+    with trained_folder(path) as folder, naming(folder):
+        fold = open_fold(folder, "0", FINAL, accepted)
+        check_network(fold, 4, 5)
+        return folder, fold
+
+
+def refusal_of(path: Path, accepted: Accepted = NOTHING) -> str:
+    with pytest.raises(Refusal) as refused:
+        opened(path, accepted)
+    text = str(refused.value)
+    assert text.startswith(f"{path}") and "\n" not in text
+    return text
+
+
+def with_arguments(plans: dict, **changes: object) -> dict:
+    plans = copy.deepcopy(plans)
+    plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"] |= changes
+    return plans
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainerNoMirroring", "nnUNetTrainerDA5", "FinetuneDA5"])
+def test_trainers_that_build_the_plans_network(trained: Path, name: str) -> None:
+    change(trained, trainer_name=name, inference_allowed_mirroring_axes=None)
+    folder, fold = opened(trained)
+    assert (fold.trainer, fold.is_foreign) == (name, False)
+    assert fold.plan == read_plan(tiny.plans(), "3d_fullres")
+    assert plans_as_built(folder.plans, fold) == tiny.plans()
+
+
+def test_a_stage_of_our_recipes_is_known_by_what_it_left(trained: Path) -> None:
+    change(trained, trainer_name="full")
+    (trained / "fold_0" / "provenance.json").write_text(json.dumps({"stage": "full"}))
+    assert not opened(trained)[1].is_foreign
+    change(trained, trainer_name="other")
+    assert "trainer 'other' does not ship with nnU-Net 2.8.1" in refusal_of(trained)
+
+
+@pytest.mark.parametrize(("drop", "who"), [((), "trainer 'nnUNetTrainerReLU' does not ship"),
+                                           (("trainer_name",), "no trainer_name")])  # fmt: skip
+def test_a_foreign_trainer_is_taken_when_asked_for_alone(
+    trained: Path, drop: tuple, who: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(trained, drop, **({} if drop else {"trainer_name": "nnUNetTrainerReLU"}))
+    told = refusal_of(trained)
+    assert who in told and "--foreign-trainer" in told
+    capsys.readouterr()
+    assert opened(trained, Accepted(foreign_trainer=True))[1].is_foreign
+    assert who in capsys.readouterr().out
+
+
+def test_a_transformers_trainer_is_refused_by_name(trained: Path) -> None:
+    change(trained, trainer_name="nnUNet_Primus_M_Trainer")
+    for accepted in (Accepted(), Accepted(foreign_trainer=True)):
+        told = refusal_of(trained, accepted)
+        assert "trainer nnUNet_Primus_M_Trainer builds a transformer" in told
+
+
+@pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
+@pytest.mark.parametrize("spelt", [dict, tiny.before_2_4])
+def test_batch_norm_of_nnunets_own_trainer_is_followed(tmp_path: Path, spelt: type) -> None:
+    from nnunetv2.training.nnUNetTrainer.variants.network_architecture import nnUNetTrainerBN
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = with_arguments(tiny.plans(patch=(16, 16, 24)), features_per_stage=[5, 10, 10])
+    norm = {"norm_op": "torch.nn.BatchNorm3d", "norm_op_kwargs": {"eps": 1e-5, "affine": True}}
+    with_norm, plans = with_arguments(plans, **norm), spelt(plans)
+    path = tiny.train(tmp_path / "trained", with_norm, tiny.dataset())
+    (path / "plans.json").write_text(json.dumps(plans))  # names instance norm, as always
+    weights = torch.load(path / "fold_0" / f"{FINAL}.pth", weights_only=False)["network_weights"]
+    change(path, trainer_name="nnUNetTrainerBN")
+
+    folder, fold = opened(path)
+    assert fold.plan.arguments["norm_op"].endswith("BatchNorm3d")
+    manager = PlansManager(copy.deepcopy(plans))
+    stock = nnUNetTrainerBN.nnUNetTrainerBN.build_network_architecture(
+        manager, manager.get_configuration("3d_fullres"), 4, 5, enable_deep_supervision=False
+    )
+    stock.load_state_dict(weights)
+    built = plans_as_built(folder.plans, fold)
+    ours = build_network(read_plan(built, "3d_fullres"), 4, 5)
+    ours.load_state_dict(weights, assign=True)
+    tile = torch.rand((1, 4, 16, 16, 24), generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(tile), stock.eval()(tile))
+
+    change(path, trainer_name="nnUNetTrainer")
+    assert "it holds the running means of a batch norm, which plans.json does not" in refusal_of(
+        path
+    )
+
+
+def test_the_network_of_training_must_be_the_one_of_plans(trained: Path) -> None:
+    """An activation has no weights: nothing but the plans of training tells it."""
+    then = with_arguments(tiny.plans(), nonlin="torch.nn.ReLU")
+    change(trained, init_args={"configuration": "3d_fullres", "plans": then})
+    told = refusal_of(trained)
+    assert (
+        "fold_0 was trained with another network: nonlin 'torch.nn.ReLU', plans.json says" in told
+    )
+    then = with_arguments(tiny.plans(), norm_op_kwargs={"eps": 1e-3, "affine": True})
+    change(trained, init_args={"configuration": "3d_fullres", "plans": then})
+    assert "norm_op_kwargs {'eps': 0.001, 'affine': True}" in refusal_of(trained)
+
+
+def test_what_else_was_other_in_training_is_said(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = {
+        "configuration": "3d_fullres",
+        "plans": tiny.plans(patch=(8, 16, 16)),
+        "dataset_json": tiny.dataset({"background": 0, "ET": 1, "NETC": 2, "SNFH": 3, "RC": 4}),
+    }
+    change(trained, init_args=arguments)
+    opened(trained)
+    told = capsys.readouterr().out
+    assert "fold_0 was trained with another plans.json: patch (8, 16, 16)" in told
+    assert "fold_0 was trained with another dataset.json: labels {'background': 0, 'ET': 1" in told
+
+
+def test_another_spelling_of_the_same_is_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans = with_arguments(tiny.plans(), features_per_stage=[5, 10, 10])
+    trained = tiny.train(tmp_path / "trained", plans, tiny.dataset())
+    arguments = {"configuration": "3d_fullres", "plans": tiny.before_2_4(copy.deepcopy(plans)),
+                 "dataset_json": tiny.dataset()}  # fmt: skip
+    change(trained, init_args=arguments)
+    opened(trained)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("arguments", [{}, None, {"configuration": None}])
+def test_a_checkpoint_that_does_not_say_its_configuration(trained: Path, arguments: object) -> None:
+    change(trained, init_args=arguments)
+    told = refusal_of(trained)
+    assert "does not say its configuration (init_args)" in told and "one of 3d_fullres" in told
+    _, fold = opened(trained, Accepted(configuration="3d_fullres"))
+    assert fold.content["init_args"]["configuration"] == "3d_fullres"
+    assert "no configuration '2d'" in refusal_of(trained, Accepted(configuration="2d"))
+
+
+def test_axes_that_are_none_are_no_mirroring_and_strange_ones_refused(trained: Path) -> None:
+    change(trained, ("inference_allowed_mirroring_axes",))
+    opened(trained)
+    change(trained, inference_allowed_mirroring_axes=(np.int64(0), np.int64(2)))
+    opened(trained)
+    change(trained, inference_allowed_mirroring_axes=(0, 3))
+    assert "inference_allowed_mirroring_axes (0, 3) are no axes of 0 to 2" in refusal_of(trained)
+
+
+def test_weights_of_another_network_are_told_apart_by_name_and_size(trained: Path) -> None:
+    plans = tiny.plans()
+    for changes, told in (
+        ({"features_per_stage": [6, 8, 12]}, "tensors differ in size, encoder.stages.2"),
+        ({"conv_bias": False}, "tensors more, "),
+        ({"n_conv_per_stage": [1, 2, 1]}, "it lacks "),
+        ({"nonlin": "torch.nn.PReLU", "nonlin_kwargs": {}}, "it lacks "),
+    ):
+        (trained / "plans.json").write_text(json.dumps(with_arguments(plans, **changes)))
+        assert told in refusal_of(trained)
+        assert "not the network of plans.json" in refusal_of(trained)
+
+
+def test_weights_that_are_not_numbers(trained: Path) -> None:
+    weights = torch.load(trained / "fold_0" / f"{FINAL}.pth", weights_only=False)["network_weights"]
+    first = next(iter(weights))
+    weights[first].view(-1)[0] = float("nan")
+    change(trained, network_weights=weights)
+    assert f"weight {first} holds NaN or infinity" in refusal_of(trained)
+
+
+@pytest.mark.parametrize(
+    ("plans", "told"),
+    [
+        (tiny.plans(patch=(16, 18, 16)), "the network cannot take a patch of (16, 18, 16)"),
+        (with_arguments(tiny.plans(), strides=[[2, 2, 2]] * 3), "becomes (1, 5, 8, 8, 8)"),
+        (with_arguments(tiny.plans(), dropout_rate=1), "PlainConvUNet cannot be built"),
+        (with_arguments(tiny.plans(), n_conv_per_stage=[1, 1]), "PlainConvUNet cannot be built"),
+        (with_arguments(tiny.plans(), num_classes=7), ""),
+        (with_arguments(tiny.plans(), deep_supervision=True), ""),
+    ],
+)
+def test_a_network_that_could_not_run_is_refused_before_a_case_comes(
+    trained: Path, plans: dict, told: str
+) -> None:
+    (trained / "plans.json").write_text(json.dumps(plans))
+    if told:
+        assert told in refusal_of(trained)
+    else:
+        opened(trained)

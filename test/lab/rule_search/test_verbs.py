@@ -1,0 +1,200 @@
+"""From files to a frozen artefact: features, fit, search, freeze, each told what is wrong."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from challenge.scheme import SCHEMES
+from ensemble.manifest import MANIFEST
+from lab.__main__ import main
+from lab.rule_search.feature_table import FeatureTable, load_table, save_table
+from postprocess.artefacts import load_artefacts
+
+PANTHER = SCHEMES["panther-t1"]
+CASES = 12
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = SimpleITK.GetImageFromArray(array)
+    image.SetSpacing((1.0, 1.0, 3.0))
+    SimpleITK.WriteImage(image, str(path))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A dozen pancreases on disk, each predicted with a false speck, and a model folder."""
+    root, rng = tmp_path_factory.mktemp("cohort"), np.random.default_rng(3)
+    for i in range(CASES):
+        reference = np.zeros((10, 20, 20), np.uint8)
+        reference[2:8, 4:14, 4:16] = 2
+        reference[3:6, 6:10, 6 : 9 + i % 3] = 1
+        prediction = reference.copy()
+        prediction[8, 17, 16:18] = 1
+        image = rng.normal(300, 30, reference.shape) + 50 * (reference == 1)
+        write(root / "raw" / "imagesTr" / f"p{i:02d}_0000.mha", image.astype(np.float32))
+        write(root / "raw" / "labelsTr" / f"p{i:02d}.mha", reference)
+        write(root / "oof" / f"p{i:02d}.mha", prediction)
+        sure = np.float32(rng.uniform(0.7, 0.95))
+        probabilities = np.stack([prediction == c for c in range(3)]) * sure + (1 - sure) / 3
+        (root / "npz").mkdir(exist_ok=True)
+        np.savez_compressed(
+            root / "npz" / f"p{i:02d}.npz", probabilities=probabilities.astype(np.float32)
+        )
+    dataset = {
+        "channel_names": {"0": "t1"},
+        "labels": {"background": 0, "tumour": 1, "pancreas": 2},
+        "file_ending": ".mha",
+    }
+    (root / "raw" / "dataset.json").write_text(json.dumps(dataset))
+    model = root / "weights" / "panther-t1"
+    model.mkdir(parents=True)
+    manifest = {"schema": 1, "model": "panther-t1", "scheme": "panther-t1", "members": []}
+    (model / MANIFEST).write_text(json.dumps(manifest))
+    return root
+
+
+def features(root, work, *more):
+    given = ["--cohort", root / "raw", "--predictions", root / "oof", "--scheme", "panther-t1"]
+    return main(["features", *map(str, given), "--out", str(root / work), *map(str, more)])
+
+
+@pytest.fixture(scope="module")
+def searched(made):
+    """A work folder in which all steps but freezing were taken."""
+    assert features(made, "work", "--probabilities", made / "npz") == 0
+    assert main(["fit", str(made / "work")]) == 0
+    assert main(["search", str(made / "work")]) == 0
+    return made
+
+
+def test_the_false_speck_is_found_judged_out_of_fold_and_shipped(searched, capsys):
+    content = json.loads((searched / "work" / "search.json").read_text())
+    assert (content["scorer"], content["ships"]) == ("panther", "pooled")
+    arms = {row["arm"]: row for row in content["effects"]}
+    assert arms["adaptive"]["low"] > 0
+    assert arms["adaptive"]["better"] == CASES
+    assert {c["region"] for c in arms["adaptive"]["columns"]} == {"tumour"}
+    folder = searched / "weights" / "panther-t1"
+    assert main(["freeze", str(searched / "work"), "--model", str(folder)]) == 0
+    artefacts = load_artefacts(folder, PANTHER)
+    assert [rule.label for rule in artefacts.clusters[0].rules] == ["tumour"]
+    assert artefacts.fit["ships"] == "pooled"
+    assert artefacts.fit["score_with_rules"] > artefacts.fit["score_without_rules"]
+    assert any(name.startswith("probability_") for name in artefacts.feature_names)
+    assert "p00" not in (folder / "postprocess.json").read_text()
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    assert sorted(files) == ["clusters.npz", "postprocess.json"]
+    assert "tumour" in capsys.readouterr().out
+
+
+def test_the_same_work_gives_the_same_bytes(searched):
+    before = [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
+    assert main(["search", str(searched / "work")]) == 0
+    assert before == [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
+
+
+def test_the_published_recipe_runs_on_the_same_files(made):
+    assert features(made, "paper", "--recipe", "paper") == 0
+    table = load_table(made / "paper" / "features.npz")
+    assert len(table.names) == 107
+    assert main(["fit", str(made / "paper"), "--clusters", "2"]) == 0
+    assert main(["search", str(made / "paper")]) == 0
+    artefacts = load_artefacts(made / "paper" / "decided", PANTHER)
+    assert len(artefacts.clusters) == 2
+    assert all(cluster.max_distance == np.inf for cluster in artefacts.clusters)
+    assert artefacts.fit["recipe"] == "paper"
+
+
+def test_a_missing_step_is_named(made, tmp_path, capsys):
+    assert main(["fit", str(tmp_path)]) == 2
+    assert "setup.json: missing; `python -m lab features` makes it" in capsys.readouterr().err
+    assert features(made, "early") == 0
+    assert main(["search", str(made / "early")]) == 2
+    assert "`python -m lab fit` makes it" in capsys.readouterr().err
+    assert main(["freeze", str(made / "early"), "--out", str(tmp_path)]) == 2
+    assert "`python -m lab search` makes it" in capsys.readouterr().err
+
+
+def test_more_clusters_than_cases_are_refused(searched, capsys):
+    assert main(["fit", str(searched / "work"), "--clusters", "13"]) == 2
+    assert "--clusters 13: 12 different cases have features" in capsys.readouterr().err
+
+
+def test_cases_that_are_all_alike_are_refused(made, tmp_path, capsys):
+    assert features(made, "alike") == 0
+    table = load_table(made / "alike" / "features.npz")
+    rows = np.repeat(table.rows[:1], CASES, axis=0)
+    save_table(FeatureTable(table.ids, table.names, rows, table.reasons),
+               made / "alike" / "features.npz")  # fmt: skip
+    assert main(["fit", str(made / "alike")]) == 2
+    assert "are all cases alike?" in capsys.readouterr().err
+
+
+def test_a_cohort_without_any_predicted_tumour_is_told(made, tmp_path, capsys):
+    for path in (made / "oof").iterdir():
+        write(tmp_path / "none" / path.name, np.zeros((10, 20, 20), np.uint8))
+    assert features(made, "none", "--predictions", tmp_path / "none") == 0
+    assert "p00: the tumour is empty" in capsys.readouterr().err
+    assert main(["fit", str(made / "none")]) == 2
+    assert "none of 12 predictions has a tumour to describe" in capsys.readouterr().err
+
+
+def test_a_missing_prediction_and_a_lone_member_are_told(made, tmp_path, capsys):
+    assert features(made, "lost", "--predictions", tmp_path) == 2
+    assert "p00.mha: no prediction for" in capsys.readouterr().err
+    assert features(made, "lost", "--members", made / "oof") == 2
+    assert "at least two" in capsys.readouterr().err
+
+
+def test_a_scorer_of_other_labels_is_refused(searched, capsys):
+    assert main(["search", str(searched / "work"), "--scorer", "2025-gli"]) == 2
+    assert "scorer 2025-gli reads labels" in capsys.readouterr().err
+
+
+def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
+    html = searched / "page.html"
+    assert main(["explain", str(searched / "work"), "--html", str(html)]) == 0
+    text = html.read_text()
+    assert "What ships: pooled" in text
+    assert "All cases get the same rules" in text
+    assert "tumour pieces &lt; 10 mm3 → enclosing" in text
+    assert text.count("data:image/png") == 4
+    assert "http" not in text.replace("http-equiv", "")
+    assert "1 clusters of 12 cases" in capsys.readouterr().out
+
+
+def test_the_page_does_without_scans_and_names_what_is_missing(searched, tmp_path, capsys):
+    work = tmp_path / "work"
+    shutil.copytree(searched / "work", work)
+    setup = json.loads((work / "setup.json").read_text()) | {"cohort": "/gone <b>"}
+    (work / "setup.json").write_text(json.dumps(setup))
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.html")]) == 0
+    assert "No pictures: " in (text := (tmp_path / "page.html").read_text())
+    assert "<b>/dataset.json" not in text
+    (work / "search.json").unlink()
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.html")]) == 2
+    assert "`python -m lab search` makes it" in capsys.readouterr().err
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.txt")]) == 2
+    assert "ends in .html" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_table_and_the_same_rules(searched):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        to = ("--dask", cluster.scheduler_address)
+        assert features(searched, "dask", "--probabilities", searched / "npz", *to) == 0
+        assert main(["fit", str(searched / "dask")]) == 0
+        assert main(["search", str(searched / "dask"), *to]) == 0
+    tables = [load_table(searched / work / "features.npz") for work in ("work", "dask")]
+    np.testing.assert_array_equal(tables[0].rows, tables[1].rows)
+    one, other = (
+        json.loads((searched / work / "search.json").read_text()) for work in ("work", "dask")
+    )
+    assert one == other
