@@ -30,8 +30,9 @@ from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from postprocess import refine
-from postprocess.apply_rules import Rule, rule_from
 from postprocess.artefacts import Artefacts, load_artefacts, save_artefacts
+from postprocess.rule_base import Rule
+from postprocess.rule_kinds import rule_from
 
 WHOLE, LACKING, BROKEN = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100", "BraTS-GLI-99999-100"
 FEATURES = (
