@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from challenge.case import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
-from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop
 from lab.metrics.scorers import Scorer
-from lab.metrics.variant_scorers import StateScorer, state_scorer
+from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.rule_search.component_rules import find_parts
 from lab.rule_search.observation import predicted
@@ -26,7 +26,7 @@ from postprocess.empty_prediction import Evidence, restore_tumour
 class Written:
     """Scores a case as the container would write it: labels that are not written count as none."""
 
-    scorer: StateScorer
+    scorer: VariantScorer
     unwritten: tuple[int, ...]
 
     def score(self, values: np.ndarray) -> Mapping[str, Mapping[str, float]]:
@@ -56,7 +56,7 @@ def open_search_cases(
     """Cut every case into parts, in the processes of the surrounding joblib backend.
 
     Returns:
-        The search_cases, and the cohort's voxels by (reference, predicted) label, background first.
+        The cases, and the cohort's voxels by (reference, predicted) label, background first.
     """
     running = joblib.Parallel(n_jobs=None, return_as="generator")
     found = running(joblib.delayed(open_search_case)(case, task) for case in cases)
@@ -75,11 +75,11 @@ def make_search_case(id: str, pair: Pair, task: Task) -> tuple[SearchCase, np.nd
     """Cut a pair of label maps in the scheme's values into parts."""
     scheme, config = task.setup.scheme, task.setup.config
     voxel_mm3 = float(np.prod(pair.spacing_mm))
-    atoms = cut_into_atoms(crop(pair, 1).prediction, ())
+    atoms = find_label_components(crop(pair, 1).prediction, ())
     most = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
     parts = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, most)
     reference = without(pair.reference, task.unwritten)
-    scorer = state_scorer(task.scorer, replace(pair, reference=reference))
+    scorer = variant_scorer(task.scorer, replace(pair, reference=reference))
     search_case = SearchCase(id, parts, Written(scorer, task.unwritten))
     return search_case, confusion(pair, list(scheme.labels.values()))
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column
-from lab.metrics.variant_scorers import StateScorer
+from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.component_rules import (
-    ComponentTable,
+    CaseComponents,
     pieces,
     relabelled_minor,
     removed_small,
@@ -31,8 +31,8 @@ class SearchCase:
     """One case, ready to be scored in any state."""
 
     id: str
-    parts: ComponentTable
-    scorer: StateScorer
+    parts: CaseComponents
+    scorer: VariantScorer
 
 
 @dataclass
@@ -119,7 +119,7 @@ class ScoreCache:
 
 
 def score_states(
-    scorer: StateScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
+    scorer: VariantScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
 ) -> list[np.ndarray]:
     """Score states of one case; one (column,) each."""
     found = []
@@ -130,7 +130,7 @@ def score_states(
 
 
 def states_of(
-    parts: ComponentTable,
+    parts: CaseComponents,
     rules: Sequence[Rule | None],
     around: tuple[Sequence[Rule], Sequence[Rule]],
     scheme: Scheme,
@@ -149,7 +149,7 @@ def states_of(
 
 
 def _touched(
-    parts: ComponentTable, rules: Sequence[Rule | None], earlier: Sequence[Rule], scheme: Scheme
+    parts: CaseComponents, rules: Sequence[Rule | None], earlier: Sequence[Rule], scheme: Scheme
 ) -> list[int]:
     """Count the pieces that each of a parameter's rules changes, after the rules before it."""
     values = parts.values

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.rule_search.component_rules import ComponentTable
+from lab.rule_search.component_rules import CaseComponents
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.cross_validation import Cohort
 from lab.rule_search.feature_table import FeatureTable
@@ -46,7 +46,7 @@ def search_case(id: str, pieces: list[tuple[int, int, int]]) -> SearchCase:
     """Make a case of pieces that touch nothing: (predicted value, voxels, true value)."""
     values, voxels, truth = (np.array([0, *column]) for column in zip(*pieces, strict=True))
     nothing = np.empty((0, 2), int), np.empty((0, 3), int)
-    parts = ComponentTable(values.astype(np.uint8), voxels, *nothing, 1.0)
+    parts = CaseComponents(values.astype(np.uint8), voxels, *nothing, 1.0)
     return SearchCase(id, parts, Arithmetic(truth, voxels))
 
 
