@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from challenge.case import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
-from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop
 from lab.metrics.scorers import Scorer
-from lab.metrics.variant_scorers import StateScorer, state_scorer
+from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.rule_search.component_rules import find_parts
 from lab.rule_search.observation import predicted
@@ -26,7 +26,7 @@ from postprocess.empty_prediction import Evidence, restore_tumour
 class Written:
     """Scores a case as the container would write it: labels that are not written count as none."""
 
-    scorer: StateScorer
+    scorer: VariantScorer
     unwritten: tuple[int, ...]
 
     def score(self, values: np.ndarray) -> Mapping[str, Mapping[str, float]]:
@@ -71,11 +71,11 @@ def make_book(id: str, pair: Pair, task: Task) -> tuple[Book, np.ndarray]:
     """Cut a pair of label maps in the scheme's values into parts."""
     scheme, recipe = task.setup.scheme, task.setup.recipe
     voxel_mm3 = float(np.prod(pair.spacing_mm))
-    atoms = cut_into_atoms(crop(pair, 1).prediction, ())
+    atoms = find_label_components(crop(pair, 1).prediction, ())
     most = max(recipe.sizes) * (voxel_mm3 if recipe.unit == "voxels" else 1.0)
     parts = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, most)
     reference = without(pair.reference, task.unwritten)
-    scorer = state_scorer(task.scorer, replace(pair, reference=reference))
+    scorer = variant_scorer(task.scorer, replace(pair, reference=reference))
     book = Book(id, parts, Written(scorer, task.unwritten))
     return book, confusion(pair, list(scheme.labels.values()))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.label_components import linked
+from lab.metrics.label_components import connected_groups
 from postprocess.apply_rules import BACKGROUND, ENCLOSING, RelabelMinor, RemoveSmall, Rule
 
 
@@ -75,7 +75,7 @@ def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.nda
     """
     inside = wanted[values]
     inside[0] = False
-    least = linked(inside, parts.touching)
+    least = connected_groups(inside, parts.touching)
     first = inside & (least == np.arange(values.size))
     numbers = np.where(inside, np.cumsum(first)[least], 0)
     voxels = np.bincount(numbers, weights=parts.voxels, minlength=1).astype(np.int64)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.metrics.objective import goodness, judged_by
+from lab.metrics.objective import objective_values, reported_objective
 from lab.rule_search.clustering import (
     RESAMPLES,
     Stability,
@@ -45,7 +45,7 @@ class Cohort:
     @property
     def judge(self) -> str:
         """The objective that differences are judged by."""
-        return judged_by(self.objective)
+        return reported_objective(self.objective)
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def folds_of(cases: np.ndarray, seed: int) -> list[np.ndarray]:
 def judged(cohort: Cohort, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
     """Return the objective (case,) of each case with its setting."""
     scores = cohort.ledger.scores(settings, cases)
-    return goodness(scores[:, None], cohort.ledger.columns, cohort.judge)[:, 0]
+    return objective_values(scores[:, None], cohort.ledger.columns, cohort.judge)[:, 0]
 
 
 def _best_held_out(

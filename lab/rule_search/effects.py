@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics.objective import goodness
+from lab.metrics.objective import objective_values
 from lab.rule_search.cross_validation import Cohort
 from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval, ranks, sign_flip_p
@@ -33,7 +33,7 @@ def effect_table(
     everything = {"identity": [cohort.ledger.nothing] * len(cases), **arms}
     scores = {name: cohort.ledger.scores(found, cases) for name, found in everything.items()}
     stacked = np.stack(list(scores.values()), axis=1)
-    values = goodness(stacked, cohort.ledger.columns, cohort.judge)
+    values = objective_values(stacked, cohort.ledger.columns, cohort.judge)
     places = ranks(np.nan_to_num(np.moveaxis(stacked, 1, -1), nan=1.0)).mean(1)
     rng = np.random.default_rng(cohort.seed)
     return [

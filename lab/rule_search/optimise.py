@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.metrics.objective import goodness
+from lab.metrics.objective import objective_values
 from lab.rule_search.score_cache import Ledger
 from lab.rule_search.search_space import Setting
 
@@ -44,7 +44,7 @@ class Group:
     def gains(self, setting: Setting, slot: int) -> np.ndarray:
         """Return what each step of a slot gains over the setting; (case, step)."""
         scores = self.ledger.grid(setting, slot, self.cases)
-        good = goodness(scores, self.ledger.columns, self.objective)
+        good = objective_values(scores, self.ledger.columns, self.objective)
         return np.asarray(good - good[:, [setting[slot]]])
 
     def mean(self, gains: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column
-from lab.metrics.variant_scorers import StateScorer
+from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.component_rules import (
     Parts,
     pieces,
@@ -32,7 +32,7 @@ class Book:
 
     id: str
     parts: Parts
-    scorer: StateScorer
+    scorer: VariantScorer
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Ledger:
 
 
 def score_states(
-    scorer: StateScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
+    scorer: VariantScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
 ) -> list[np.ndarray]:
     """Score states of one case; one (column,) each."""
     found = []

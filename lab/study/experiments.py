@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from lab.metrics.objective import METRICS, goodness
+from lab.metrics.objective import METRICS, objective_values
 from lab.rule_search.clustering import assign, fit_space, with_clusters
 from lab.rule_search.cross_validation import Cohort, HeldOut, apply, cross_fit, judged
 from lab.rule_search.decision import Decision, decide
@@ -96,12 +96,16 @@ def compare_objectives(planted: Planted) -> dict[str, Any]:
         scores = cohort.ledger.scores(arms[row["arm"]], cases)[:, None]
         judges = {}
         for judge in ("dice", "nsd", "overlap"):
-            before, after = (goodness(s, cohort.ledger.columns, judge) for s in (nothing, scores))
+            before, after = (
+                objective_values(s, cohort.ledger.columns, judge) for s in (nothing, scores)
+            )
             judges[judge] = gain_of((after - before)[:, 0], rng)
         rows.append({"objective": row["arm"], "mean_rank": row["mean_rank"], "judges": judges})
     overlap = cohort.ledger.scores(arms["overlap"], cases)[:, None]
     dice, nsd = (
-        np.subtract(*(goodness(s, cohort.ledger.columns, judge)[:, 0] for s in (overlap, nothing)))
+        np.subtract(
+            *(objective_values(s, cohort.ledger.columns, judge)[:, 0] for s in (overlap, nothing))
+        )
         for judge in ("dice", "nsd")
     )
     opposite = (np.sign(dice) != np.sign(nsd)) & (np.minimum(abs(dice), abs(nsd)) > CHANGED)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from challenge.scheme import SCHEMES, Scheme
-from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.label_components import find_label_components
 from lab.rule_search.component_rules import Parts, find_parts, never_empty, values_after
 from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule, apply_rules
 
@@ -23,7 +23,7 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
 
 
 def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, Parts]:
-    atoms = cut_into_atoms(labels, ())
+    atoms = find_label_components(labels, ())
     found = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, REMOVABLE_MM3)
     return atoms.ids, found
 
