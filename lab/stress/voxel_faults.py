@@ -67,8 +67,7 @@ def _stored_as(kind: str) -> Callable[[Path], None]:
             image = nibabel.Nifti1Image.from_filename(path)
             header = nibabel.Nifti1Header(endianness=kind[0]) if kind[0] == ">" else None
             array = np.asarray(image.dataobj).astype(kind)
-            made = nibabel.Nifti1Image(array, image.affine, header, dtype=array.dtype)
-            nibabel.save(made, path)
+            nibabel.save(nibabel.Nifti1Image(array, image.affine, header, dtype=array.dtype), path)
 
     return spoil
 
