@@ -141,7 +141,7 @@ def test_zeros_in_place_of_a_scan_are_never_described(tumour, settings):
     others = [name for name in names if not name.startswith("t2w_")]
     before = radiomic_features(case, tumour, others, settings)
     case.images["t2w"][:] = 0
-    lacking = replace(case, absent=("t2w",))
+    lacking = replace(case, missing_sequences=("t2w",))
     with pytest.raises(FeatureError, match=r"^no image of sequence t2w$"):
         radiomic_features(lacking, tumour, names, settings)
     after = radiomic_features(lacking, tumour, others, settings)
