@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from challenge.case import CaseFiles
-from challenge.platforms import Found, gap_of, with_sequences
+from challenge.platforms import InputCases, describe_missing, with_sequences
 from challenge.refusal import Refusal
 from ensemble.manifest import (
     MANIFEST,
@@ -34,7 +34,7 @@ class ModelMatch:
 
 
 def match_models(
-    found: Found,
+    found: InputCases,
     manifests: Mapping[str, Path],
     wanted: str | None,
     allow_missing: bool | None = None,
@@ -51,7 +51,7 @@ def match_models(
         MatchError: there are sound cases, and no model fits any of them.
     """
     chosen: dict[str, ModelMatch] = {}
-    faults = dict(found.faults)
+    faults = dict(found.failed)
     unfit: list[str] = []
     for files in found.cases:
         try:
@@ -100,7 +100,7 @@ def match_model(
     (match,) = fitting
     if allow_missing is None:
         allow_missing = accepts_missing_sequences(match.manifest)
-    return replace(match, files=replace(match.files, takes_gaps=allow_missing))
+    return replace(match, files=replace(match.files, allow_missing=allow_missing))
 
 
 def files_for(manifest: Path, files: CaseFiles) -> CaseFiles | None:
@@ -124,12 +124,12 @@ def accepting_missing(
     accepting = [
         match
         for match in fitting
-        if not match.files.absent
+        if not match.files.missing_sequences
         or (allow_missing is not False and accepts_missing_sequences(match.manifest))
     ]
     if accepting or allow_missing:
         return accepting or list(fitting)
-    problem = gap_of(fitting[0].files)
+    problem = describe_missing(fitting[0].files)
     if allow_missing is False:
         raise MissingSequencesError(f"{problem}; --no-missing-sequences refuses that")
     names = ", ".join(sorted(read_manifest(match.manifest)["model"] for match in fitting))
@@ -145,7 +145,7 @@ def _answers_mainly(match: ModelMatch) -> bool:
 
 
 def _takes_exactly_these(match: ModelMatch) -> bool:
-    return not match.files.absent and not match.files.unused
+    return not match.files.missing_sequences and not match.files.unused
 
 
 def missing_accepted_by(absent: Sequence[str], model: Model) -> str | None:
