@@ -206,7 +206,7 @@ def test_what_a_verb_cannot_use_is_one_sentence(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("bench selection --ways best nonsense", "--ways best, nonsense: of "),
+        ("bench selection --strategies best nonsense", "--strategies best, nonsense: of "),
         ("evaluate --scorer 2025-gli --predictions {labels} --references {labels} --dask nowhere",
          "{labels}: no such folder"),
         ("features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
