@@ -14,13 +14,14 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .apply_rules import Rule, row_from, rule_from
 from .clusters import ClusterModel
 from .feature_names import GROUPS, group_names, needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
+from .rule_base import Rule
+from .rule_kinds import row_from, rule_from
 
 # Raise it when a program that knows the old number only would misread the new files.
-SCHEMA = 2
+SCHEMA = 3
 KEYS: Mapping[str, type] = {
     "schema": int, "scheme": str, "labels": dict, "feature_names": list, "extractor": dict,
     "clusters": list, "fallback": dict, "known_answers": list, "clusters_sha256": str, "fit": dict,
@@ -28,7 +29,7 @@ KEYS: Mapping[str, type] = {
 # More may be told about a fit; less may not.
 FIT_KEYS: Mapping[str, type] = {
     "date": str, "library_versions": dict, "training_cases": int, "case_list_sha256": str,
-    "recipe": str, "scorer": str, "objective": str, "ships": str,
+    "config": str, "scorer": str, "objective": str, "ships": str,
     "score_without_rules": float, "score_with_rules": float, "gain_interval": list,
 }  # fmt: skip
 

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         raise Refusal("--maps: of one member each, but --unseen predicts with all members")
     folds = [] if args.unseen else read_splits(args.splits, cohort)
     fold_by_member = {} if args.unseen else {m.name: fold_of(m, folds) for m in model.members}
-    engine = Engine(choose_device(args.device), args.backend, keeps=args.unseen)
+    engine = Engine(choose_device(args.device), args.backend, keeps_networks=args.unseen)
     prediction = Prediction(args.model, model, cohort, engine, args.out, args.maps)
     if args.unseen:
         predict_unseen(prediction)
