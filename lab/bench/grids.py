@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from lab.metrics.variant_scores import CaseTable, score_state
+from lab.metrics.variant_scores import ComponentTable, score_variant
 
 Objective = Callable[[Mapping[str, Mapping[str, float]]], float]
 OVERLAPS = ("dice", "nsd_0.5", "nsd_1.0")
@@ -22,7 +22,7 @@ def mean_overlap(scores: Mapping[str, Mapping[str, float]]) -> float:
 
 
 def remove_small_grid(
-    table: CaseTable, value: int, min_voxels: Sequence[float], objective: Objective
+    table: ComponentTable, value: int, min_voxels: Sequence[float], objective: Objective
 ) -> np.ndarray:
     """Score a case after removing components of one label below each size (strictly).
 
@@ -44,7 +44,10 @@ def remove_small_grid(
 
 
 def relabel_minor_grid(
-    table: CaseTable, change: tuple[int, int], min_shares: Sequence[float], objective: Objective
+    table: ComponentTable,
+    change: tuple[int, int],
+    min_shares: Sequence[float],
+    objective: Objective,
 ) -> np.ndarray:
     """Score a case after relabelling a label whose share of the foreground is below each cut-off.
 
@@ -62,12 +65,12 @@ def relabel_minor_grid(
 
 
 def _scores_of_states(
-    table: CaseTable, states: Sequence[np.ndarray], objective: Objective
+    table: ComponentTable, states: Sequence[np.ndarray], objective: Objective
 ) -> np.ndarray:
     known: dict[bytes, float] = {}
     for state in states:
         state = state.astype(np.uint8)
         key = state.tobytes()
         if key not in known:
-            known[key] = objective(score_state(table, state))
+            known[key] = objective(score_variant(table, state))
     return np.array([known[state.astype(np.uint8).tobytes()] for state in states])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.objective import goodness
+from lab.metrics.objective import objective_values
 from lab.metrics.scorers import CaseScores
 from lab.statistics import ranks
 
@@ -81,7 +81,7 @@ def cohort_numbers(table: np.ndarray, columns: Sequence[Column], drawn: np.ndarr
 
 def overlap(table: np.ndarray, columns: Sequence[Column], drawn: np.ndarray) -> np.ndarray:
     """Return each system's mean overlap (system,), region by region."""
-    good = goodness(np.moveaxis(table, 0, 1), columns, "overlap")
+    good = objective_values(np.moveaxis(table, 0, 1), columns, "overlap")
     return np.asarray(drawn @ good / drawn.sum())
 
 

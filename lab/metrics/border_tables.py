@@ -19,7 +19,7 @@ Pairs = tuple[np.ndarray, np.ndarray]  # candidate of the prediction, border vox
 
 
 @dataclass(frozen=True)
-class Candidates:
+class BorderCandidates:
     """Voxels of a prediction that are on the border in some state."""
 
     atoms: np.ndarray  # (n,) atom of each
@@ -28,14 +28,14 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Rims:
+class BorderTable:
     """Border voxels of one region's reference lesions, and the candidates near them."""
 
     borders: np.ndarray  # (lesion + 1,) border voxels of each
     near: tuple[tuple[Pairs, ...], ...]  # by lesion, then by tolerance
 
 
-def find_candidates(ids: np.ndarray) -> Candidates:
+def find_border_candidates(ids: np.ndarray) -> BorderCandidates:
     """List the candidates of a map of atoms (z, y, x); beyond the map's edge there is nothing."""
     padded = np.pad(ids, 1)
     flat, steps = padded.ravel(), _strides(padded)
@@ -44,12 +44,14 @@ def find_candidates(ids: np.ndarray) -> Candidates:
     rim = (beside != flat[at][:, None]).any(1)
     places = np.stack(np.unravel_index(at[rim], padded.shape), axis=1) - 1
     kind = np.uint16 if int(ids.max(initial=0)) < 2**16 else np.int32
-    return Candidates(flat[at[rim]].astype(kind), beside[rim].astype(kind), places.astype(np.int16))
+    return BorderCandidates(
+        flat[at[rim]].astype(kind), beside[rim].astype(kind), places.astype(np.int16)
+    )
 
 
-def find_rims(
-    lesions: np.ndarray, numbers: int, candidates: Candidates, spacing_xyz_mm: Sequence[float]
-) -> Rims:
+def build_border_table(
+    lesions: np.ndarray, numbers: int, candidates: BorderCandidates, spacing_xyz_mm: Sequence[float]
+) -> BorderTable:
     """Find a region's lesion borders, and the candidates within each of NSD_TOLERANCES_MM.
 
     Args:
@@ -76,10 +78,12 @@ def find_rims(
         meets = numbered[ours + int(np.dot(offset, steps))]
         near = np.flatnonzero(meets)
         found.append((near.astype(np.int32), meets[near] - 1, length_mm))
-    return Rims(np.bincount(own, minlength=numbers), _by_lesion(found, own, numbers))
+    return BorderTable(np.bincount(own, minlength=numbers), _by_lesion(found, own, numbers))
 
 
-def nsd(candidates: Candidates, rims: Rims, lesion: int, inside: np.ndarray) -> tuple[float, ...]:
+def nsd(
+    candidates: BorderCandidates, rims: BorderTable, lesion: int, inside: np.ndarray
+) -> tuple[float, ...]:
     """Return the NSD of a lesion against the union of the atoms `inside` (atom,), by tolerance."""
     on_border = inside[candidates.atoms] & ~inside[candidates.beside].all(1)
     count, border = np.count_nonzero(on_border), int(rims.borders[lesion])

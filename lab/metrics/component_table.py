@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects
 
-from lab.metrics.border_tables import Candidates, Rims, find_candidates, find_rims
-from lab.metrics.label_components import Atoms, cut_into_atoms
+from lab.metrics.border_tables import (
+    BorderCandidates,
+    BorderTable,
+    build_border_table,
+    find_border_candidates,
+)
+from lab.metrics.label_components import LabelComponents, find_label_components
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching
 from lab.metrics.lesionwise import Profile, ScoredRegion, volumes_mm3
 from lab.metrics.pair import Box, Pair, crop
@@ -33,46 +38,48 @@ class RegionTable:
 
 
 @dataclass(frozen=True)
-class CaseTable:
+class ComponentTable:
     """One prediction cut into atoms, and its reference."""
 
     pair: Pair
     profile: Profile
     penalty_mm: float
-    atoms: Atoms
+    atoms: LabelComponents
     regions: Mapping[str, RegionTable]
     # Where HD95 is left out: border voxels instead of all volumes, a few MB a case.
-    candidates: Candidates | None = None
-    rims: Mapping[str, Rims] = field(default_factory=dict)
+    candidates: BorderCandidates | None = None
+    rims: Mapping[str, BorderTable] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
 
 
-def build_table(pair: Pair, profile: Profile, hd95: bool = True) -> CaseTable:
+def build_component_table(pair: Pair, profile: Profile, hd95: bool = True) -> ComponentTable:
     """Cut a prediction into atoms and note what the scorer will ask; label maps must be uint8.
 
     Without `hd95` states have all other scores, many times faster, and no volume is kept.
     """
     penalty_mm = profile.penalty_mm if profile.penalty_mm is not None else pair.diagonal_voxels
     pair = crop(pair, max(row.dilation for row in profile.regions.values()))
-    atoms = cut_into_atoms(pair.prediction, {joined_by(row) for row in profile.regions.values()})
+    atoms = find_label_components(
+        pair.prediction, {join_dilation(row) for row in profile.regions.values()}
+    )
     regions = _region_tables(pair, profile, atoms)
-    table = CaseTable(pair, profile, penalty_mm, atoms, regions)
+    table = ComponentTable(pair, profile, penalty_mm, atoms, regions)
     return table if hd95 else _with_rims(table)
 
 
-def _with_rims(table: CaseTable) -> CaseTable:
+def _with_rims(table: ComponentTable) -> ComponentTable:
     """Return a table with border voxels in the place of everything of the image's size."""
-    candidates = find_candidates(table.atoms.ids)
+    candidates = find_border_candidates(table.atoms.ids)
     nothing = np.empty((0, 0, 0), np.uint8)
     rims, regions = {}, {}
     for name, region in table.regions.items():
         if region.row.reported and table.profile.nsd:
             n = region.lesions.voxels.size
             spacing = table.pair.spacing_mm[::-1]
-            rims[name] = find_rims(region.lesions.ids, n, candidates, spacing)
-        lesions = replace(region.lesions, ids=nothing, reach=nothing)
+            rims[name] = build_border_table(region.lesions.ids, n, candidates, spacing)
+        lesions = replace(region.lesions, ids=nothing, dilated_ids=nothing)
         regions[name] = replace(region, lesions=lesions, boxes=())
-    candidates = replace(candidates, places=np.empty((0, 3), np.int16))  # only `find_rims` asks
+    candidates = replace(candidates, places=np.empty((0, 3), np.int16))
     return replace(
         table,
         pair=replace(table.pair, prediction=nothing, reference=nothing),
@@ -83,26 +90,26 @@ def _with_rims(table: CaseTable) -> CaseTable:
     )
 
 
-def once(table: CaseTable, key: Hashable, make: Callable[..., Any], arguments: Any) -> Any:
+def cached(table: ComponentTable, key: Hashable, make: Callable[..., Any], arguments: Any) -> Any:
     """Return what `make` gives for a key, made at most once a table."""
     if key not in table.cache:
         table.cache[key] = make(table, *arguments)
     return table.cache[key]
 
 
-def joined_by(row: ScoredRegion) -> int:
+def join_dilation(row: ScoredRegion) -> int:
     """Return the dilation that joins predicted pieces; 0 where the scorer joins none."""
-    return 0 if row.floor is None else row.dilation
+    return 0 if row.min_predicted_size is None else row.dilation
 
 
-def _region_tables(pair: Pair, profile: Profile, atoms: Atoms) -> dict[str, RegionTable]:
+def _region_tables(pair: Pair, profile: Profile, atoms: LabelComponents) -> dict[str, RegionTable]:
     references = {
         name: find_lesions(row.region.mask(pair.reference), row.dilation)
         for name, row in profile.regions.items()
     }
-    tissues = sorted({n for name, others in profile.partners.items() for n in (name, *others)})
+    tissues = sorted({n for name, others in profile.merge_with.items() for n in (name, *others)})
     if tissues:
-        references |= merge_touching({n: references[n] for n in tissues}, profile.partners)
+        references |= merge_touching({n: references[n] for n in tissues}, profile.merge_with)
     places = np.flatnonzero(atoms.ids)
     at = (places, atoms.ids.ravel()[places].astype(np.int64))
     return {
@@ -111,7 +118,7 @@ def _region_tables(pair: Pair, profile: Profile, atoms: Atoms) -> dict[str, Regi
             lesions=lesions,
             boxes=tuple(find_objects(lesions.ids)),
             is_scored=volumes_mm3(lesions.voxels, pair) > profile.regions[name].larger_than_mm3,
-            met=_count_pairs(lesions.reach, at, (lesions.voxels.size, atoms.voxels.size)) > 0,
+            met=_count_pairs(lesions.dilated_ids, at, (lesions.voxels.size, atoms.voxels.size)) > 0,
             overlap=_count_pairs(lesions.ids, at, (lesions.voxels.size, atoms.voxels.size)),
         )
         for name, lesions in references.items()

@@ -14,7 +14,7 @@ Edges = np.ndarray  # (n, 2) pairs of atoms, each in both orders
 
 
 @dataclass(frozen=True)
-class Atoms:
+class LabelComponents:
     """The 26-connected components of every label of a map; arrays by number, [0] is background."""
 
     ids: np.ndarray  # (z, y, x) atom of each voxel
@@ -29,7 +29,7 @@ class Atoms:
     ]  # dilation -> (atom,) first voxel, in scan order, of the dilated
 
 
-def cut_into_atoms(labels: np.ndarray, dilations: Iterable[int]) -> Atoms:
+def find_label_components(labels: np.ndarray, dilations: Iterable[int]) -> LabelComponents:
     """Find the atoms of a uint8 label map (z, y, x) and their neighbourhoods at each dilation."""
     ids = cc3d.connected_components(np.ascontiguousarray(labels), connectivity=26)
     boxes = tuple(find_objects(ids))
@@ -40,7 +40,7 @@ def cut_into_atoms(labels: np.ndarray, dilations: Iterable[int]) -> Atoms:
         values[atom] = labels[box][ids[box] == atom][0]
     touching = _edges(adjacent_pairs(ids, reach=3))
     dilations = tuple(dilations)
-    return Atoms(
+    return LabelComponents(
         ids=ids,
         values=values,
         voxels=voxels,
@@ -52,11 +52,11 @@ def cut_into_atoms(labels: np.ndarray, dilations: Iterable[int]) -> Atoms:
     )
 
 
-def linked(inside: np.ndarray, edges: Edges) -> np.ndarray:
-    """Return the lowest atom that each atom of `inside` (atom,) hangs together with; 0 outside.
+def connected_groups(inside: np.ndarray, edges: Edges) -> np.ndarray:
+    """Return the lowest component of the group of each of `inside` (component,); 0 outside.
 
-    Atoms hang together along edges between two of `inside`. A case has tens of atoms, for which
-    this is ten times faster than a sparse graph.
+    Two hang together along an edge between them. A case has tens of components, for which this is
+    ten times faster than a sparse graph.
     """
     least = np.where(inside, np.arange(inside.size), 0)
     edges = edges[inside[edges].all(1)]

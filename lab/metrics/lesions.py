@@ -15,15 +15,15 @@ class Lesions:
     """
 
     ids: np.ndarray  # (z, y, x) lesion of each voxel of the mask, 0 elsewhere
-    reach: np.ndarray  # (z, y, x) lesion whose dilation covers the voxel, 0 where none does
+    dilated_ids: np.ndarray  # (z, y, x) lesion whose dilation covers the voxel, 0 where none does
     voxels: np.ndarray  # (lesion + 1,) size by number, 0 for a removed lesion; [0] is 0
 
 
 def find_lesions(mask: np.ndarray, dilation: int) -> Lesions:
     """Join the pieces of a bool mask whose dilations meet or touch (26-connected)."""
-    reach = cc3d.connected_components(dilate(mask, dilation), connectivity=26)
-    ids = np.where(mask, reach, 0) if dilation else reach
-    return Lesions(ids, reach, _sizes(ids, int(reach.max())))
+    dilated_ids = cc3d.connected_components(dilate(mask, dilation), connectivity=26)
+    ids = np.where(mask, dilated_ids, 0) if dilation else dilated_ids
+    return Lesions(ids, dilated_ids, _sizes(ids, int(dilated_ids.max())))
 
 
 def remove_small(lesions: Lesions, at_most_voxels: float) -> Lesions:
@@ -40,7 +40,7 @@ def renumber(lesions: Lesions, table: np.ndarray) -> Lesions:
     voxels = np.bincount(table, weights=lesions.voxels).astype(np.int64)
     voxels[0] = 0
     table = table.astype(lesions.ids.dtype)
-    return Lesions(table[lesions.ids], table[lesions.reach], voxels)
+    return Lesions(table[lesions.ids], table[lesions.dilated_ids], voxels)
 
 
 def dilate(mask: np.ndarray, iterations: int) -> np.ndarray:
@@ -66,15 +66,15 @@ def _spread(mask: np.ndarray, axis: int) -> np.ndarray:
 
 
 def merge_touching(
-    tissues: Mapping[str, Lesions], partners: Mapping[str, Sequence[str]]
+    tissues: Mapping[str, Lesions], merge_with: Mapping[str, Sequence[str]]
 ) -> dict[str, Lesions]:
     """Join the lesions of a tissue that touch one lesion of a partner tissue (BraTS 2024, 2025).
 
-    `partners` names, for each tissue to merge, its partners in order. All contacts are those of the
+    `merge_with` names the partners of each tissue to merge, in order. All contacts are those of the
     lesions as given: what one tissue's merging joins is not seen by another's.
     """
     tables = merged_numbers(
-        {name: lesions.voxels for name, lesions in tissues.items()}, _contacts(tissues), partners
+        {name: lesions.voxels for name, lesions in tissues.items()}, _contacts(tissues), merge_with
     )
     return {
         name: renumber(lesions, tables[name]) if name in tables else lesions
@@ -85,7 +85,7 @@ def merge_touching(
 def merged_numbers(
     voxels: Mapping[str, np.ndarray],
     contacts: Mapping[tuple[str, str], set[tuple[int, int]]],
-    partners: Mapping[str, Sequence[str]],
+    merge_with: Mapping[str, Sequence[str]],
 ) -> dict[str, np.ndarray]:
     """Return, for each tissue with partners, the number that each of its lesions takes.
 
@@ -93,7 +93,7 @@ def merged_numbers(
     `contacts` the pairs of numbers that touch, for each two tissues.
     """
     tables = {}
-    for name, others in partners.items():
+    for name, others in merge_with.items():
         table = np.where(voxels[name] > 0, np.arange(voxels[name].size), 0)
         for other in others:
             touching = {(int(table[a]), b) for a, b in contacts.get((name, other), ())}

@@ -27,7 +27,7 @@ class ScoredRegion:
     dilation: int  # iterations of the 18-neighbourhood that join pieces and find matches
     larger_than_mm3: float  # reference lesions up to this volume are not scored
     # Predicted lesions of up to so many voxels are deleted; None: neither joined nor deleted.
-    floor: float | None = None
+    min_predicted_size: float | None = None
     reported: bool = True  # False: computed only because other tissues merge by it
 
 
@@ -37,10 +37,10 @@ class Profile:
 
     regions: Mapping[str, ScoredRegion]
     penalty_mm: float | None  # HD95 of a missed or false lesion; None: the diagonal in voxels
-    partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    merge_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nsd: bool = True
     counts_false_lesions: bool = True
-    floor_is_mm3: bool = False  # the rows' floors, in all but MEN-RT voxels at any spacing
+    min_size_is_mm3: bool = False  # the rows' floors, in all but MEN-RT voxels at any spacing
 
 
 def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
@@ -51,10 +51,12 @@ def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
     for name, row in profile.regions.items():
         predictions[name] = _predicted(row, profile, pair)
         references[name] = find_lesions(row.region.mask(pair.reference), row.dilation)
-    tissues = {n for name, others in profile.partners.items() for n in (name, *others)}
+    tissues = {n for name, others in profile.merge_with.items() for n in (name, *others)}
     if tissues:
         for side in (predictions, references):
-            side |= merge_touching({name: side[name] for name in sorted(tissues)}, profile.partners)
+            side |= merge_touching(
+                {name: side[name] for name in sorted(tissues)}, profile.merge_with
+            )
     return {
         name: _score_region(predictions[name], references[name], row, pair, (profile, penalty_mm))
         for name, row in profile.regions.items()
@@ -64,10 +66,10 @@ def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
 
 def _predicted(row: ScoredRegion, profile: Profile, pair: Pair) -> Lesions:
     mask = row.region.mask(pair.prediction)
-    if row.floor is None:
+    if row.min_predicted_size is None:
         return find_lesions(mask, 0)
-    divisor = pair.voxel_volume_mm3 if profile.floor_is_mm3 else 1
-    return remove_small(find_lesions(mask, row.dilation), row.floor / divisor)
+    divisor = pair.voxel_volume_mm3 if profile.min_size_is_mm3 else 1
+    return remove_small(find_lesions(mask, row.dilation), row.min_predicted_size / divisor)
 
 
 def _score_region(
@@ -78,7 +80,7 @@ def _score_region(
     rules: tuple[Profile, float],
 ) -> dict[str, float]:
     matches = Matches(
-        matched=_pairs_of(reference.reach, prediction.ids) > 0,
+        matched=_pairs_of(reference.dilated_ids, prediction.ids) > 0,
         overlap=_pairs_of(reference.ids, prediction.ids),
         prediction_voxels=prediction.voxels,
         reference_voxels=reference.voxels,

@@ -43,7 +43,7 @@ def columns_of(
     return tuple(columns)
 
 
-def goodness(scores: np.ndarray, columns: Sequence[Column], objective: str) -> np.ndarray:
+def objective_values(scores: np.ndarray, columns: Sequence[Column], objective: str) -> np.ndarray:
     """Reduce scores (case, candidate, column) to (case, candidate), higher is better.
 
     `rank` is the challenge's ranking among the candidates themselves: a case's dense rank in every
@@ -66,6 +66,6 @@ def goodness(scores: np.ndarray, columns: Sequence[Column], objective: str) -> n
     return np.asarray(chosen @ (weights / weights.sum()))
 
 
-def judged_by(objective: str) -> str:
+def reported_objective(objective: str) -> str:
     """Return the objective that differences are reported in: ranks are never alone."""
     return "overlap" if objective == "rank" else objective

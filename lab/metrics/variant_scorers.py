@@ -6,15 +6,15 @@ from typing import Protocol
 
 import numpy as np
 
-from lab.metrics.component_table import CaseTable, build_table
-from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.component_table import ComponentTable, build_component_table
+from lab.metrics.label_components import find_label_components
 from lab.metrics.lesionwise import Profile
 from lab.metrics.pair import Box, Pair, bounding_box, joint_box
 from lab.metrics.scorers import Scorer
-from lab.metrics.variant_scores import score_state
+from lab.metrics.variant_scores import score_variant
 
 
-class StateScorer(Protocol):
+class VariantScorer(Protocol):
     """What scores a case whose atoms carry other labels."""
 
     def score(self, values: np.ndarray) -> Mapping[str, Mapping[str, float]]:
@@ -22,18 +22,18 @@ class StateScorer(Protocol):
 
 
 @dataclass(frozen=True)
-class Tabled:
+class TableScorer:
     """The lesion-wise scorers of 2023 to 2025, without HD95 and whole-mask scores."""
 
-    table: CaseTable
+    table: ComponentTable
 
     def score(self, values: np.ndarray) -> Mapping[str, Mapping[str, float]]:
         """Return region -> metric -> value when atom i carries the label values[i]."""
-        return score_state(self.table, values)
+        return score_variant(self.table, values)
 
 
 @dataclass(frozen=True)
-class Painted:
+class VolumeScorer:
     """Any scorer: the state is painted into the whole image, which some penalties depend on."""
 
     scorer: Scorer
@@ -50,17 +50,17 @@ class Painted:
         return self.scorer.score(Pair(prediction, reference, self.spacing_mm))
 
 
-def state_scorer(scorer: Scorer, pair: Pair) -> StateScorer:
+def variant_scorer(scorer: Scorer, pair: Pair) -> VariantScorer:
     """Return what scores the states of a pair of uint8 label maps.
 
-    Atoms are numbered as `cut_into_atoms` numbers them, in the prediction or any box around it.
+    Components are numbered as `find_label_components` does, in the prediction or any box around it.
     """
     if (profile := profile_of(scorer)) is not None:
-        return Tabled(build_table(pair, profile, hd95=False))
+        return TableScorer(build_component_table(pair, profile, hd95=False))
     box = joint_box(bounding_box(pair.prediction), bounding_box(pair.reference))
     box = box or (slice(0, 1),) * pair.prediction.ndim
-    ids = cut_into_atoms(pair.prediction[box], ()).ids
-    return Painted(
+    ids = find_label_components(pair.prediction[box], ()).ids
+    return VolumeScorer(
         scorer, ids, pair.reference[box].copy(), box, pair.prediction.shape, pair.spacing_mm
     )
 

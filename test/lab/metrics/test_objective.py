@@ -5,7 +5,7 @@ import pytest
 
 from challenge.scheme import SCHEMES
 from lab.member_selection import merit
-from lab.metrics.objective import columns_of, goodness
+from lab.metrics.objective import columns_of, objective_values
 from lab.metrics.scorers import SCORERS, without_scores
 
 
@@ -50,4 +50,4 @@ def test_objectives_know_metrics_of_whole_masks() -> None:
     columns = [("WT", "global_dice"), ("WT", "global_nsd_1.0")]
     scores = np.array([[[0.8, 0.4]]])
     for objective, expected in (("overlap", 0.6), ("dice", 0.8), ("nsd", 0.4)):
-        assert goodness(scores, columns, objective) == pytest.approx(expected)
+        assert objective_values(scores, columns, objective) == pytest.approx(expected)
