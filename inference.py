@@ -27,9 +27,9 @@ from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
 from challenge.summary import Outcome, summarise
-from ensemble.budget import Budget, Turns
+from ensemble.budget import Budget, DeviceQueue
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
-from ensemble.match_models import gap_accepted_by, match_models
+from ensemble.match_models import match_models, missing_accepted_by
 from ensemble.threads import cores
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
@@ -45,36 +45,38 @@ WRITING = threading.Lock()  # held while a label file comes to be
 
 
 @dataclass(frozen=True)
-class Ready:
+class LoadedModel:
     """A model whose files are verified, and its frozen post-processing."""
 
     model: Model
     artefacts: Artefacts
 
 
-def run_case(files: CaseFiles, ready: Ready, engine: "Engine", turns: Turns, to: Path) -> Outcome:
+def run_case(
+    files: CaseFiles, ready: LoadedModel, engine: "Engine", queue: DeviceQueue, to: Path
+) -> Outcome:
     """Take one case from its files to its checked label file; return what is worth recording."""
     from ensemble.predict import predict
 
     with engine.timed("read"):
         case = read_case(files, ready.model.orientation)
-    with turns.take() as budget:  # one case on the device; another one is read or written meanwhile
+    with queue.take() as budget:  # one case on the device; another one is read or written meanwhile
         began = budget.now()
         for told in predict(case, ready.model, engine, budget, ready.artefacts.needs_votes):
             if not told.is_final:  # better than nothing, should the platform stop us
                 early = budget.now()
                 finish_case(case, files, ready, told, to)
-                budget.keep(budget.now() - early)
+                budget.reserve(budget.now() - early)
                 del told  # the next network needs the room
         seconds = budget.now() - began
     with engine.timed("finish"):
         outcome = finish_case(case, files, ready, told, to)
     summarise(case.id, outcome, seconds)
-    return {**outcome, "predict_s": round(seconds, 3), "given_up": list(told.dropped)}
+    return {**outcome, "predict_s": round(seconds, 3), "skipped": list(told.skipped)}
 
 
 def finish_case(
-    case: Case, files: CaseFiles, ready: Ready, told: "Prediction", to: Path
+    case: Case, files: CaseFiles, ready: LoadedModel, told: "Prediction", to: Path
 ) -> Outcome:  # fmt: skip
     """Turn what the ensemble says into a checked label file."""
     model = ready.model
@@ -91,7 +93,7 @@ def finish_case(
         "output": str(files.output),
         "absent": list(case.missing_sequences),
         "unused": list(files.unused),
-        "absent_accepted_by": gap_accepted_by(case.missing_sequences, model),
+        "absent_accepted_by": missing_accepted_by(case.missing_sequences, model),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "remarks": list(case.remarks),
@@ -108,23 +110,23 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(sys.argv[1:] if argv is None else argv)
     args.weights = args.weights or default_weights()
     set_up_process()
-    desk = Desk(args)
+    session = Session(args)
     if not args.serves:
-        return _finish(*desk.run_folder(began))
+        return _finish(*session.run_folder(began))
     try:
-        serve(desk.open_for_calls, args.port)
+        serve(session.open_for_calls, args.port)
     except (OSError, Refusal) as error:
         return _finish(2, str(error))
     return 0
 
 
-class Desk:
+class Session:
     """Folder in, labels out; what was verified and loaded for one folder serves the next."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         """Nothing is loaded yet."""
         self.args = args
-        self.ready: dict[Path, Ready] = {}
+        self.ready: dict[Path, LoadedModel] = {}
         self.engine: Engine | None = None
 
     def run_folder(self, began: float) -> tuple[int, str]:
@@ -140,16 +142,16 @@ class Desk:
                 found, find_manifests(args.weights), args.model, args.missing_sequences
             )
             manifests = sorted({choice.manifest for choice in chosen.values()})
-            ready = {path: self.make_ready(path) for path in manifests}
+            ready = {path: self.load_model(path) for path in manifests}
             jobs = [(choice.files, ready[choice.manifest]) for choice in chosen.values()]
-            engine = self.engine = self.engine or make_engine(args, keeps=len(jobs) > 1)
+            engine = self.engine = self.engine or make_engine(args, keeps_networks=len(jobs) > 1)
         except Refusal as error:
             return 2, str(error)
         for id, fault in faults.items():
             log.error("case=%s failed: %s", id, fault)
         outcomes: dict[str, Outcome] = {id: {"error": fault} for id, fault in faults.items()}
         budget = Budget(limit_s - (time.monotonic() - began))
-        run_cases(jobs, outcomes, engine, Turns(budget, len(jobs)), args)
+        run_cases(jobs, outcomes, engine, DeviceQueue(budget, len(jobs)), args)
         try:
             if args.record:
                 write_record(args.record, found.platform, ready.values(), engine, outcomes)
@@ -157,21 +159,21 @@ class Desk:
             return 1, f"{args.record}: the record cannot be written ({error.strerror})"
         return conclude(outcomes, args.output)
 
-    def make_ready(self, manifest: Path) -> Ready:
+    def load_model(self, manifest: Path) -> LoadedModel:
         """Verify a model's files and load its frozen post-processing, once."""
         if manifest not in self.ready:
             model = verify_model(manifest)
             log.info("model=%s members=%d %s", model.name, len(model.members), model.note)
-            self.ready[manifest] = Ready(model, load_artefacts(model.folder, model.scheme))
+            self.ready[manifest] = LoadedModel(model, load_artefacts(model.folder, model.scheme))
         return self.ready[manifest]
 
     def open_for_calls(self) -> Work:
         """Load every network that a call may need; return what a call does."""
-        engine = self.engine = make_engine(self.args, keeps=True)
+        engine = self.engine = make_engine(self.args, keeps_networks=True)
         asked_for = {socket.scheme for socket in SOCKETS.values()}
         for manifest in find_manifests(self.args.weights).values():
             if scheme_of(manifest).name in asked_for:
-                for member in self.make_ready(manifest).model.members:
+                for member in self.load_model(manifest).model.members:
                     engine.load(member, passes=1)
         if not self.ready:
             raise UsageError(f"{self.args.weights}: no model for any socket of the platform")
@@ -209,18 +211,18 @@ def conclude(outcomes: Mapping[str, Outcome], output: Path) -> tuple[int, str]:
 
 
 def run_cases(
-    jobs: list[tuple[CaseFiles, Ready]], outcomes: dict[str, Outcome], engine: "Engine",
-    turns: Turns, args: argparse.Namespace,
+    jobs: list[tuple[CaseFiles, LoadedModel]], outcomes: dict[str, Outcome], engine: "Engine",
+    queue: DeviceQueue, args: argparse.Namespace,
 ) -> None:  # fmt: skip
     """Run case after case, adding to `outcomes`; a failed case does not stop the others."""
 
-    def attempt(files: CaseFiles, ready: Ready) -> None:
+    def attempt(files: CaseFiles, ready: LoadedModel) -> None:
         if args.strict and any("error" in outcome for outcome in outcomes.values()):
             outcomes[files.id] = {"error": "not run: --strict, and an earlier case failed"}
             return
         try:
             (args.output / files.output).unlink(missing_ok=True)  # no earlier run's answer survives
-            outcomes[files.id] = run_case(files, ready, engine, turns, args.output)
+            outcomes[files.id] = run_case(files, ready, engine, queue, args.output)
         except (CaseError, OSError, MemoryError) as error:
             log.error("case=%s failed: %s", files.id, error)
             outcomes[files.id] = {"error": str(error) or "out of memory"}
@@ -228,21 +230,21 @@ def run_cases(
             log.exception("case=%s failed", files.id)
             outcomes[files.id] = {"error": str(error) or type(error).__name__}
         finally:
-            turns.done()
+            queue.done()
 
     with ThreadPoolExecutor(1 if args.strict else 2) as pool:
         for running in [pool.submit(attempt, *job) for job in jobs]:
             running.result()
 
 
-def make_engine(args: argparse.Namespace, keeps: bool) -> "Engine":
+def make_engine(args: argparse.Namespace, keeps_networks: bool) -> "Engine":
     """Choose the device; networks stay loaded where another case may follow."""
     from ensemble.backends import BackendError
     from ensemble.device import choose_device
     from ensemble.engine import Engine
 
     try:
-        return Engine(choose_device(args.device), args.backend, keeps)
+        return Engine(choose_device(args.device), args.backend, keeps_networks)
     except BackendError as error:
         raise UsageError(f"--backend: {error}") from error
 
@@ -257,7 +259,7 @@ def default_weights() -> Path:
 
 
 def write_record(
-    path: Path, platform: str, models: Iterable[Ready], engine: "Engine",
+    path: Path, platform: str, models: Iterable[LoadedModel], engine: "Engine",
     outcomes: Mapping[str, Outcome],
 ) -> None:  # fmt: skip
     """Write what was run, with what, and how it went, as JSON."""

@@ -141,8 +141,8 @@ def answers_of(path: Path) -> tuple[Scheme, ...]:
     return tuple(SCHEMES[name] for name in names)
 
 
-def accepts_missing(path: Path) -> bool:
-    """Tell whether a model takes cases that lack sequences: `accepts_missing` of its settings.
+def accepts_missing_sequences(path: Path) -> bool:
+    """Return whether a model takes cases that lack sequences: `accepts_missing` of its settings.
 
     Older manifests call it `missing_sequences`. Without either it does not.
 

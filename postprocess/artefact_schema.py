@@ -14,10 +14,11 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .apply_rules import Rule, row_from, rule_from
 from .clusters import ClusterModel
 from .feature_names import GROUPS, group_names, needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
+from .rule_base import Rule
+from .rule_kinds import row_from, rule_from
 
 # Raise it when a program that knows the old number only would misread the new files.
 SCHEMA = 3

@@ -96,9 +96,9 @@ def test_a_limit_that_is_over_still_gives_valid_files_and_says_so(
     assert run("--time-limit", "1e-9", "--record", str(tmp_path / "record.json")) == 0
     assert written(tmp_path / "out") == [f"{id}.nii.gz" for id in GLI[:2]]
     assert not nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").get_fdata().any()
-    assert "time is short, given up: 3 of 3 members" in capfd.readouterr().out
+    assert "deadline: skipped 3 of 3 members" in capfd.readouterr().out
     record = json.loads((tmp_path / "record.json").read_text())
-    assert record["cases"][GLI[0]]["given_up"] == ["3 of 3 members"]
+    assert record["cases"][GLI[0]]["skipped"] == ["3 of 3 members"]
     assert run("--time-limit", "1e-9", source="abdomen") == 0  # and never empty for PANTHER
     place = tmp_path / "out" / "images" / "pancreatic-tumor-segmentation" / "0a1b-scan.mha"
     assert SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(place))).any()
@@ -111,7 +111,7 @@ def test_a_backend_by_name(tmp_path: Path, run: Callable[..., int], backend: str
     record = json.loads((tmp_path / "record.json").read_text())
     stages = {"read", "prepare", "load", "networks", "blend", "restore", "finish"}
     assert set(record["seconds"]) == stages
-    assert record["cases"][GLI[0]]["given_up"] == []
+    assert record["cases"][GLI[0]]["skipped"] == []
 
 
 @pytest.mark.parametrize("task", ["t1", "t2"])

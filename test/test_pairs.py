@@ -30,8 +30,9 @@ from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from postprocess import refine
-from postprocess.apply_rules import Rule, rule_from
 from postprocess.artefacts import Artefacts, load_artefacts, save_artefacts
+from postprocess.rule_base import Rule
+from postprocess.rule_kinds import rule_from
 
 WHOLE, LACKING, BROKEN = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100", "BraTS-GLI-99999-100"
 FEATURES = (
@@ -140,7 +141,7 @@ class Setting:
             return inference.main(self.words())
         inference.set_up_process()
         try:
-            inference.Desk(parse(self.words())).open_for_calls()()
+            inference.Session(parse(self.words())).open_for_calls()()
         except WorkError:
             return 1
         return 0
@@ -172,7 +173,7 @@ def test_two_features_bear_each_other(
         labels = np.asarray(nibabel.load(path).dataobj)
         if setting.has("time limit"):
             assert not labels.any()
-            assert f"case={id} time is short, given up: 2 of 2 members" in out
+            assert f"case={id} deadline: skipped 2 of 2 members" in out
         else:
             np.testing.assert_array_equal(labels, setting.labels_by_hand(id))
             assert labels.any()

@@ -110,7 +110,7 @@ def predict_unseen(args: argparse.Namespace, model: Model, cohort: Mapping[str, 
     """
     if args.maps:
         raise Refusal("--maps: of one member each, which --unseen does not ask for")
-    engine = Engine(choose_device(args.device), args.backend, keeps=True)
+    engine = Engine(choose_device(args.device), args.backend, keeps_networks=True)
     for each in cohort.values():
         if (args.out / each.files.output).exists():
             continue

@@ -24,7 +24,13 @@ from challenge.scheme import Scheme, restrict, volumes_mm3
 from ensemble.budget import Budget
 from ensemble.device import choose_device
 from ensemble.engine import Engine
-from ensemble.manifest import Member, accepts_missing, read_manifest, scheme_of, verify_model
+from ensemble.manifest import (
+    Member,
+    accepts_missing_sequences,
+    read_manifest,
+    scheme_of,
+    verify_model,
+)
 from ensemble.match_models import match_models
 from ensemble.plans import Plan
 from ensemble.predict import predict
@@ -73,7 +79,7 @@ def try_case(manifest: Path) -> str:
     words, scheme = [], scheme_of(manifest)
     gaps: list[tuple[str, ...]] = [
         (),
-        *([scheme.sequences[-1:]] if accepts_missing(manifest) else []),
+        *([scheme.sequences[-1:]] if accepts_missing_sequences(manifest) else []),
     ]
     for absent in gaps:
         began = time.perf_counter()
@@ -162,7 +168,7 @@ def _volumes(
     labels = restrict(refined.labels, model.scheme, target)
     write_labels(labels, choice.files, scratch / "out", case.orientation)
     volumes = volumes_mm3(labels, target, case.voxel_volume_mm3)
-    return {name: volumes[name] for name in target.written}, final.dropped
+    return {name: volumes[name] for name in target.written}, final.skipped
 
 
 def _as_stored(plan: Plan, values: Sequence[float]) -> tuple[float, ...]:

@@ -7,17 +7,10 @@ from cubes import GLI, PANTHER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postprocess.apply_rules import (
-    AddProbable,
-    DropDoubtful,
-    KeepLargest,
-    KeepOne,
-    RelabelMinor,
-    RemoveSmall,
-    RuleError,
-    row_from,
-    rule_from,
-)
+from postprocess.rule_base import RuleError
+from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rules_by_probability import AddProbable, DropDoubtful
+from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
 SHARES = st.floats(0, 1)
 OPTIONAL_SHARES = st.none() | SHARES

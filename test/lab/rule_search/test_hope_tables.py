@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from challenge.scheme import SCHEMES
 from lab.rule_search.hope_tables import hope_from_rules, merged, rules_from_hope
-from postprocess.apply_rules import KeepLargest, RelabelMinor, RemoveSmall
+from postprocess.rules_by_size import KeepLargest, RelabelMinor, RemoveSmall
 
 PED = SCHEMES["brats-ped"]
 SIZES = {"T": {"cluster_0": {"label_1": {"th": 0}, "label_4": {"th": 175}}}}
