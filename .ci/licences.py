@@ -13,8 +13,19 @@ from lock import wanted
 
 PAGE = Path("docs", "licences.md")
 PERMISSIVE = (
-    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD", "BSD-2-Clause", "BSD-3-Clause",
-    "BSL-1.0", "CC0-1.0", "MIT", "MIT-CMU", "PSF-2.0", "Unlicense", "Zlib",
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "MIT",
+    "MIT-CMU",
+    "PSF-2.0",
+    "Unlicense",
+    "Zlib",
 )
 # What is not simply permissive, and why the image may hold it.
 CONDITIONS = {
@@ -30,9 +41,15 @@ KNOWN = {
     "yacs": "Apache-2.0",
 }
 SPELLINGS = (
-    (r"Apache", "Apache-2.0"), (r"LGPL-3", "LGPL-3.0-or-later"), (r"MPL|Mozilla", "MPL-2.0"),
-    (r"BSD.?3", "BSD-3-Clause"), (r"BSD.?2", "BSD-2-Clause"), (r"BSD", "BSD"), (r"MIT", "MIT"),
-    (r"Python Software Foundation", "PSF-2.0"), (r"Unlicense", "Unlicense"),
+    (r"Apache", "Apache-2.0"),
+    (r"LGPL-3", "LGPL-3.0-or-later"),
+    (r"MPL|Mozilla", "MPL-2.0"),
+    (r"BSD.?3", "BSD-3-Clause"),
+    (r"BSD.?2", "BSD-2-Clause"),
+    (r"BSD", "BSD"),
+    (r"MIT", "MIT"),
+    (r"Python Software Foundation", "PSF-2.0"),
+    (r"Unlicense", "Unlicense"),
 )
 HEAD = """# Licences of what the image holds
 
@@ -54,18 +71,9 @@ def main() -> int:
         print(f"{name}=={version}: licence {licence!r} is not known to be fit", file=sys.stderr)
     rows = [f"| {name} | {version} | {licence} |" for (name, version), licence in licences.items()]
     conditions = [f"- {licence}: {why}." for licence, why in CONDITIONS.items()]
-    page = [
-        HEAD,
-        *(f"{line}
-" for line in conditions),
-        "
-| package | version | licence |
-| --- | --- | --- |
-",
-        *(f"{row}
-" for row in rows),
-    ]
-    (args.root / PAGE).write_text("".join(page), encoding="utf-8")
+    head = ["| package | version | licence |", "| --- | --- | --- |"]
+    page = HEAD + "\n".join([*conditions, "", *head, *rows, ""])
+    (args.root / PAGE).write_text(page, encoding="utf-8")
     print(f"{args.root / PAGE}: {len(rows)} packages, {len(doubtful)} doubtful")
     return 1 if doubtful else 0
 
