@@ -21,7 +21,7 @@ from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.cli import PLATFORM_WEIGHTS, UsageError, check_paths, parse
 from challenge.label_file import write_labels
 from challenge.limits import in_words, working_time_s
-from challenge.platforms import SOCKETS, find_cases
+from challenge.platforms import find_cases
 from challenge.refusal import Refusal
 from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
 from challenge.server import Work, WorkError, serve
@@ -133,7 +133,7 @@ class Desk:
         try:
             check_paths(args)
             found = find_cases(args.input)
-            limit_s = args.time_limit or working_time_s(found.platform)
+            limit_s = args.time_limit or working_time_s(found.time_limit_s)
             number, limit = len(found.cases) + len(found.failed), in_words(limit_s)
             log.info("platform=%s cases=%d limit=%s", found.platform, number, limit)
             chosen, faults = match_models(
@@ -168,9 +168,8 @@ class Desk:
     def open_for_calls(self) -> Work:
         """Load every network that a call may need; return what a call does."""
         engine = self.engine = make_engine(self.args, keeps=True)
-        asked_for = {socket.scheme for socket in SOCKETS.values()}
         for manifest in find_manifests(self.args.weights).values():
-            if scheme_of(manifest).name in asked_for:
+            if scheme_of(manifest).socket:
                 for member in self.make_ready(manifest).model.members:
                     engine.load(member, passes=1)
         if not self.ready:

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
     add_out(parser, "the selection and its numbers go here")
     add_scorer(parser)
-    add("--objective", choices=tuple(MERITS), help="default: rank for PANTHER, else overlap")
+    add("--objective", choices=tuple(MERITS), help="default: the challenge's")
     add("--ways", nargs="+", choices=tuple(WAYS), default=list(WAYS), metavar="WAY",
         help=f"of {', '.join(WAYS)}; default: all; without greedy there is no front")  # fmt: skip
     add("--most-members", type=int, metavar="N", help="networks that the ensemble may run")
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     scheme = read_candidate(args.candidates[0]).scheme
     scorer = scorer_named(args.scorer, scheme)
     cases = read_cohort(args.cohort, scheme)
-    objective = args.objective or ("rank" if scheme.name.startswith("panther") else "overlap")
+    objective = args.objective or scheme.selection_objective
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
         pool = read_pool(args.candidates, cases, scheme)
