@@ -89,9 +89,9 @@ def finish_case(
         "answers": target.name,
         "named": files.scheme,
         "output": str(files.output),
-        "absent": list(case.absent),
+        "absent": list(case.missing_sequences),
         "unused": list(files.unused),
-        "absent_accepted_by": gap_accepted_by(case.absent, model),
+        "absent_accepted_by": gap_accepted_by(case.missing_sequences, model),
         "axes": case.stored_orientation,
         "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
         "remarks": list(case.remarks),
@@ -134,7 +134,7 @@ class Desk:
             check_paths(args)
             found = find_cases(args.input)
             limit_s = args.time_limit or working_time_s(found.platform)
-            number, limit = len(found.cases) + len(found.faults), in_words(limit_s)
+            number, limit = len(found.cases) + len(found.failed), in_words(limit_s)
             log.info("platform=%s cases=%d limit=%s", found.platform, number, limit)
             chosen, faults = match_models(
                 found, find_manifests(args.weights), args.model, args.missing_sequences

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from challenge.case import CaseFiles
-from challenge.platforms import Found, gap_of, with_sequences
+from challenge.platforms import InputCases, describe_missing, with_sequences
 from challenge.refusal import Refusal
 from ensemble.manifest import (
     MANIFEST,
@@ -34,7 +34,7 @@ class Choice:
 
 
 def match_models(
-    found: Found, manifests: Mapping[str, Path], wanted: str | None, gaps: bool | None = None
+    found: InputCases, manifests: Mapping[str, Path], wanted: str | None, gaps: bool | None = None
 ) -> tuple[dict[str, Choice], dict[str, str]]:
     """Return each case's model, and the faults of the cases that cannot be run, by id.
 
@@ -44,7 +44,7 @@ def match_models(
         ChoiceError: there are sound cases, and no model fits any of them.
     """
     chosen: dict[str, Choice] = {}
-    faults = dict(found.faults)
+    faults = dict(found.failed)
     unfit: list[str] = []
     for files in found.cases:
         try:
@@ -80,8 +80,8 @@ def choose_model(
         problem = "several models fit" if fitting else "no model fits"
         which = ", ".join(sorted(names))
         raise ChoiceError(f"{problem} case {files.id} (of {which}); choose one with --model")
-    takes_gaps = accepts_missing(fitting[0].manifest) if gaps is None else gaps
-    return replace(fitting[0], files=replace(fitting[0].files, takes_gaps=takes_gaps))
+    allow_missing = accepts_missing(fitting[0].manifest) if gaps is None else gaps
+    return replace(fitting[0], files=replace(fitting[0].files, allow_missing=allow_missing))
 
 
 def seen_by(manifest: Path, files: CaseFiles) -> CaseFiles | None:
@@ -100,11 +100,11 @@ def taking_gaps(fitting: Sequence[Choice], gaps: bool | None) -> list[Choice]:
     Raises:
         GapError: none does; the message names the files that were found.
     """
-    taking = [c for c in fitting if not c.files.absent
+    taking = [c for c in fitting if not c.files.missing_sequences
               or (gaps is not False and accepts_missing(c.manifest))]  # fmt: skip
     if taking or gaps:
         return taking or list(fitting)
-    gap = gap_of(fitting[0].files)
+    gap = describe_missing(fitting[0].files)
     if gaps is False:
         raise GapError(f"{gap}; --no-missing-sequences refuses that")
     names = ", ".join(sorted(read_manifest(choice.manifest)["model"] for choice in fitting))
@@ -120,7 +120,7 @@ def _answers_mainly(choice: Choice) -> bool:
 
 
 def _takes_just_that(choice: Choice) -> bool:
-    return not choice.files.absent and not choice.files.unused
+    return not choice.files.missing_sequences and not choice.files.unused
 
 
 def gap_accepted_by(absent: Sequence[str], model: Model) -> str | None:

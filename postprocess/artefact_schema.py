@@ -20,7 +20,7 @@ from .feature_names import GROUPS, group_names, needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
 
 # Raise it when a program that knows the old number only would misread the new files.
-SCHEMA = 2
+SCHEMA = 3
 KEYS: Mapping[str, type] = {
     "schema": int, "scheme": str, "labels": dict, "feature_names": list, "extractor": dict,
     "clusters": list, "fallback": dict, "known_answers": list, "clusters_sha256": str, "fit": dict,
@@ -28,7 +28,7 @@ KEYS: Mapping[str, type] = {
 # More may be told about a fit; less may not.
 FIT_KEYS: Mapping[str, type] = {
     "date": str, "library_versions": dict, "training_cases": int, "case_list_sha256": str,
-    "recipe": str, "scorer": str, "objective": str, "ships": str,
+    "config": str, "scorer": str, "objective": str, "ships": str,
     "score_without_rules": float, "score_with_rules": float, "gain_interval": list,
 }  # fmt: skip
 

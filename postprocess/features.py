@@ -74,13 +74,13 @@ def radiomic_features(
 
     Raises:
         FeatureError: the mask is empty, one voxel or flat, an image that a feature needs is
-            missing, was not handed in (`case.absent`) or is constant, PyRadiomics cannot describe
-            it, or a feature is not finite.
+            missing, was not handed in (`case.missing_sequences`) or is constant, PyRadiomics cannot
+            describe it, or a feature is not finite.
     """
     component = largest_component(tumour)
     check_describable(component)
     described = {name.split("_")[0] for name in names}
-    at_hand = set(case.images) - set(case.absent)  # zeros in place of a scan are no scan
+    at_hand = set(case.images) - set(case.missing_sequences)  # zeros in place of a scan are no scan
     if missing := sorted(described - {"shape", *at_hand}):
         raise FeatureError(f"no image of sequence {', '.join(missing)}")
     needed = {s: image for s, image in case.images.items() if s in described}

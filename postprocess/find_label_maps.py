@@ -12,15 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
 from challenge.folders import entries
 from challenge.platforms import BRATS_FILE, InputError, files_at_most_one_folder_down
 
 log = logging.getLogger(__name__)
 
-ENDINGS = (".nii.gz", ".nii", ".mha")
 NNUNET_STEM = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})$")
-# What BraTS appends to a case's name where the file is a label map.
-OF_LABELS = re.compile(r"[-_](seg|gtv)$")
 Images = Mapping[str, Path]  # sequence name -> file
 
 
@@ -89,21 +87,16 @@ def _maps(folder: Path) -> dict[str, list[Path]]:
     """Return the label maps of a folder by id; two of one id are a fault for later."""
     maps = defaultdict(list)
     for path in entries(folder):
-        if (stem := _stem(path)) and path.is_file():
+        if (stem := image_stem(path.name)) and path.is_file():
             maps[stem].append(path)
     if not maps:
-        raise InputError(f"{folder}: no label map found ({', '.join(ENDINGS)})")
+        raise InputError(f"{folder}: no label map found ({', '.join(IMAGE_ENDINGS)})")
     return maps
 
 
 def _keys(id: str) -> tuple[str, str]:
     """Return the names under which other files of a case may be known, the likelier one first."""
-    return id, OF_LABELS.sub("", id)
-
-
-def _stem(path: Path) -> str | None:
-    """Return a file's name without the ending of a volume, or None where it is no volume."""
-    return next((path.name.removesuffix(e) for e in ENDINGS if path.name.endswith(e)), None)
+    return id, LABEL_SUFFIX.sub("", id)
 
 
 def _index(
@@ -112,7 +105,7 @@ def _index(
     """Return the image files of a folder by case and sequence."""
     index: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in files_at_most_one_folder_down(folder):
-        stem = _stem(path)
+        stem = image_stem(path.name)
         if stem is None:
             continue
         if len(channels) == 1 and stem in keys:

@@ -17,7 +17,7 @@ FIT = {
     "library_versions": {"scikit-learn": "1.9.1"},
     "training_cases": 20,
     "case_list_sha256": "0" * 64,
-    "recipe": "sound",
+    "config": "validated",
     "scorer": "2025-gli",
     "objective": "overlap",
     "ships": "adaptive",

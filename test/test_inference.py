@@ -213,7 +213,7 @@ def test_missing_sequences_are_the_manifests_decision(
     # By hand: the members on the two scans and two of nothing.
     case = read_case(find_cases(tmp_path / "in").cases[0])
     assert not case.images["t1n"].any()
-    assert case.absent == ("t1n", "t2w")
+    assert case.missing_sequences == ("t1n", "t2w")
     model = verify_model(bearing / "MANIFEST.json")
     *_, whole = predict(case, model, Engine(torch.device("cpu")))
     by_hand = labels_from(whole.probabilities, model.head, model.scheme)

@@ -23,7 +23,7 @@ from challenge.case import read_case
 from challenge.cli import parse
 from challenge.headers import declared_geometry
 from challenge.platforms import find_cases, with_sequences
-from challenge.scheme import SCHEMES, restrict
+from challenge.scheme import MRI_SEQUENCES, SCHEMES, restrict
 from challenge.server import WorkError
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
@@ -94,7 +94,7 @@ class Setting:
             save_artefacts(mine, artefacts)
         affine = PIR if self.has("another grid") else files.LAS
         for id in (WHOLE, LACKING):
-            for number, sequence in enumerate(files.SEQUENCES):
+            for number, sequence in enumerate(MRI_SEQUENCES):
                 if (id, sequence) != (LACKING, "t2w") or not self.has("missing sequences"):
                     path = self.folder / "in" / id / f"{id}-{sequence}.nii.gz"
                     files.write_nifti(path, files.head(number), affine)

@@ -17,7 +17,7 @@ from postprocess.apply_rules import BACKGROUND, ENCLOSING, RelabelMinor, RemoveS
 
 
 @dataclass(frozen=True)
-class Parts:
+class CaseComponents:
     """The atoms of one case; arrays by atom, where [0] is the background."""
 
     values: np.ndarray  # (atom,) uint8 label value
@@ -34,7 +34,7 @@ def find_parts(
     touching: np.ndarray,
     voxel_volume_mm3: float,
     removable_mm3: float,
-) -> Parts:
+) -> CaseComponents:
     """Note what the rules ask about atoms.
 
     Args:
@@ -48,10 +48,10 @@ def find_parts(
     voxels[0] = 0
     removable = voxels * voxel_volume_mm3 < removable_mm3
     removable[0] = False
-    return Parts(values, voxels, touching, _beside(ids, removable), voxel_volume_mm3)
+    return CaseComponents(values, voxels, touching, _beside(ids, removable), voxel_volume_mm3)
 
 
-def values_after(parts: Parts, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
+def values_after(parts: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
     """Return the label value (atom,) of each atom after rules on sizes and shares.
 
     Where the scheme forbids an empty answer the largest piece of tumour from before comes back.
@@ -67,7 +67,9 @@ def values_after(parts: Parts, rules: Sequence[Rule], scheme: Scheme) -> np.ndar
     return never_empty(parts, values, scheme)
 
 
-def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pieces(
+    parts: CaseComponents, values: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Group atoms into components of the label values `wanted` (256,) bool.
 
     Returns:
@@ -84,7 +86,7 @@ def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.nda
 
 
 def removed_small(
-    parts: Parts, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
+    parts: CaseComponents, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
 ) -> np.ndarray:
     """Return the values after one remove-small."""
     numbers, voxels = pieces(parts, values, wanted_by(rule, scheme))
@@ -98,7 +100,7 @@ def removed_small(
 
 
 def relabelled_minor(
-    parts: Parts, values: np.ndarray, foreground: int, rule: RelabelMinor, scheme: Scheme
+    parts: CaseComponents, values: np.ndarray, foreground: int, rule: RelabelMinor, scheme: Scheme
 ) -> np.ndarray:
     """Return the values after one relabel-minor of the whole case; `foreground` in voxels."""
     inside = wanted_by(rule, scheme)[values]
@@ -108,7 +110,7 @@ def relabelled_minor(
     return np.where(inside, np.uint8(scheme.labels[rule.becomes]), values).astype(np.uint8)
 
 
-def never_empty(parts: Parts, values: np.ndarray, scheme: Scheme) -> np.ndarray:
+def never_empty(parts: CaseComponents, values: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Bring the largest piece of tumour back, where nothing is left and the scheme forbids that."""
     wanted = np.zeros(256, bool)
     wanted[[scheme.labels[name] for name in scheme.regions[scheme.tumour]]] = True
@@ -126,7 +128,7 @@ def wanted_by(rule: Rule, scheme: Scheme) -> np.ndarray:
 
 
 def _becomes(
-    parts: Parts, values: np.ndarray, gone: np.ndarray, rule: RemoveSmall, scheme: Scheme
+    parts: CaseComponents, values: np.ndarray, gone: np.ndarray, rule: RemoveSmall, scheme: Scheme
 ) -> np.ndarray:
     """Return the value (component,) that each component in `gone` (atom,) takes."""
     n = int(gone.max()) + 1

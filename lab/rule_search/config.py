@@ -1,4 +1,4 @@
-"""What is measured, tried and believed, as data. A further recipe is a further row of RECIPES."""
+"""What a search measures, tries and accepts, as data; one row of SEARCH_CONFIGS each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SearchConfig:
     """How clusters are fitted and rules chosen."""
 
     name: str
@@ -31,12 +31,12 @@ class Recipe:
 
 VARIANCE = 0.99
 
-RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
+SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
+    config.name: config
+    for config in (
         # arXiv 2512.14937 and the artefacts of its predecessor (HOPE-Segmenter-Kids, BraTS-PEDs).
-        Recipe(
-            name="paper",
+        SearchConfig(
+            name="published",
             settings={"normalize": True},  # z-scores binned by 25: one or two grey levels
             groups=("radiomic",),
             drops_constant=False,
@@ -55,8 +55,8 @@ RECIPES: Mapping[str, Recipe] = {
             least_cases=1,
             gated=False,
         ),
-        Recipe(
-            name="sound",
+        SearchConfig(
+            name="validated",
             # Texture on 32 grey levels of each tumour's own range, whatever the scanner's scale.
             settings={"normalize": True, "removeOutliers": 10, "binCount": 32},
             groups=("radiomic", "mask", "probability", "votes"),

@@ -14,12 +14,12 @@ from postprocess.refine_input import Observed, observed_features
 
 
 def names_for(setup: Setup) -> tuple[str, ...]:
-    """Return the features of a recipe that can be made from what is at hand."""
+    """Return the features of a configuration that can be made from what is at hand."""
     absent = {
         "probability": setup.probabilities is None,
         "votes": not setup.members,
     }
-    groups = [group for group in setup.recipe.groups if not absent.get(group, False)]
+    groups = [group for group in setup.config.groups if not absent.get(group, False)]
     return tuple(name for group in groups for name in group_names(setup.scheme, group))
 
 
@@ -31,7 +31,7 @@ def describe_case(case: CohortCase, names: tuple[str, ...], setup: Setup) -> tup
     """
     observed = observe(case, setup)
     try:
-        return observed_features(observed, names, setup.recipe.settings), ""
+        return observed_features(observed, names, setup.config.settings), ""
     except FeatureError as error:
         return np.full(len(names), np.nan), str(error)
 

@@ -7,7 +7,8 @@ import files
 import pytest
 
 from challenge.case import CaseFiles
-from challenge.platforms import Found, find_cases
+from challenge.platforms import InputCases, find_cases
+from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import ManifestError, answers_of
 from ensemble.match_models import ChoiceError, GapError, choose_model, match_models
 
@@ -23,14 +24,14 @@ def model(folder: Path, name: str, scheme: str = "brats-gli", **settings: bool) 
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Found:
+def found(tmp_path: Path) -> InputCases:
     """A whole case, and one without t2w."""
     files.write_brats_case(tmp_path / "in" / WHOLE, WHOLE)
     files.write_brats_case(tmp_path / "in" / LACKING, LACKING, sequences=("t1n", "t1c", "t2f"))
     return find_cases(tmp_path / "in")
 
 
-def test_the_manifest_decides(tmp_path: Path, found: Found) -> None:
+def test_the_manifest_decides(tmp_path: Path, found: InputCases) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
     chosen, _ = match_models(found, {"bearing": bearing}, None)
     assert [(id, each.manifest) for id, each in chosen.items()] == [
@@ -42,7 +43,7 @@ def test_the_manifest_decides(tmp_path: Path, found: Found) -> None:
     assert faults[LACKING].endswith("; no model that fits accepts that (plain)")
 
 
-def test_the_user_overrides_both_ways(tmp_path: Path, found: Found) -> None:
+def test_the_user_overrides_both_ways(tmp_path: Path, found: InputCases) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
     assert match_models(found, {"plain": plain}, None, gaps=True)[0][LACKING].manifest == plain
     _, faults = match_models(found, {"bearing": bearing}, None, gaps=False)
@@ -51,17 +52,19 @@ def test_the_user_overrides_both_ways(tmp_path: Path, found: Found) -> None:
 
 @pytest.mark.parametrize("gaps", [None, True])
 def test_of_two_models_the_one_trained_for_gaps_answers(
-    tmp_path: Path, found: Found, gaps: bool | None
+    tmp_path: Path, found: InputCases, gaps: bool | None
 ) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    (lacking,) = (case for case in found.cases if case.absent)
+    (lacking,) = (case for case in found.cases if case.missing_sequences)
     both = {"plain": plain, "bearing": bearing}
     assert choose_model(lacking, both, None, gaps).manifest == bearing
 
 
-def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: Found) -> None:
+def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: InputCases) -> None:
     """Where no case can be run for its gap alone the folder ends with 1, not with 2."""
-    alone = Found(found.platform, tuple(case for case in found.cases if case.absent), {})
+    alone = InputCases(
+        found.platform, tuple(case for case in found.cases if case.missing_sequences), {}
+    )
     plain = {"plain": model(tmp_path, "plain")}
     chosen, faults = match_models(alone, plain, None)
     assert (chosen, list(faults)) == ({}, [LACKING])
@@ -70,9 +73,6 @@ def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: Foun
     with pytest.raises(ChoiceError, match="no model fits") as refused:
         match_models(alone, {"abdomen": model(tmp_path, "abdomen", "panther-t1")}, None)
     assert not isinstance(refused.value, GapError)
-
-
-MRI = ("t1n", "t1c", "t2w", "t2f")
 
 
 def manifest(folder: Path, name: str, scheme: str, *answers: str) -> Path:
@@ -85,7 +85,7 @@ def manifest(folder: Path, name: str, scheme: str, *answers: str) -> Path:
 
 
 def case(scheme: str | None, *sequences: str) -> CaseFiles:
-    images = {sequence: Path(f"x-{sequence}.nii.gz") for sequence in sequences or MRI}
+    images = {sequence: Path(f"x-{sequence}.nii.gz") for sequence in sequences or MRI_SEQUENCES}
     return CaseFiles("x", images, next(iter(images)), Path("x.nii.gz"), scheme)
 
 
@@ -152,7 +152,7 @@ def test_what_a_model_takes_decides_what_a_case_lacks(tmp_path: Path) -> None:
     """Radiotherapy's planning scan, with no name or another challenge's."""
     planning = manifest(tmp_path, "planning", "brats-men-rt")
     choice = choose_model(case(None, "t1c"), {"planning": planning}, None)
-    assert (choice.files.absent, choice.files.unused) == ((), ())
+    assert (choice.files.missing_sequences, choice.files.unused) == ((), ())
     choice = choose_model(case("brats-gli"), {"planning": planning}, None)
     assert choice.files.unused == ("t1n", "t2w", "t2f")
     assert list(choice.files.images) == [choice.files.geometry_from] == ["t1c"]

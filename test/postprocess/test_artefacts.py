@@ -98,7 +98,8 @@ def swap_names(document):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda d: d.update(schema=3), "schema 3 is newer"),
+        (lambda d: d.update(schema=4), "schema 4 is newer"),
+        (lambda d: d.update(schema=2), "schema 2 is not one of"),
         (lambda d: d.update(schema=1), "schema 1 is not one of"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),

@@ -12,7 +12,7 @@ import SimpleITK
 from cubes import GLI, PANTHER, box, make_case
 
 from challenge.case import Case
-from lab.rule_search.config import RECIPES
+from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.feature_names import INTENSITY, SHAPE, feature_names
 from postprocess.features import (
     DEFAULT_SETTINGS,
@@ -120,7 +120,7 @@ def test_a_mask_without_features_says_why(size, told):
         )
 
 
-SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in RECIPES.items()}}
+SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in SEARCH_CONFIGS.items()}}
 every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 
 
@@ -141,7 +141,7 @@ def test_zeros_in_place_of_a_scan_are_never_described(tumour, settings):
     others = [name for name in names if not name.startswith("t2w_")]
     before = radiomic_features(case, tumour, others, settings)
     case.images["t2w"][:] = 0
-    lacking = replace(case, absent=("t2w",))
+    lacking = replace(case, missing_sequences=("t2w",))
     with pytest.raises(FeatureError, match=r"^no image of sequence t2w$"):
         radiomic_features(lacking, tumour, names, settings)
     after = radiomic_features(lacking, tumour, others, settings)

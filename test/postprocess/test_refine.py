@@ -115,7 +115,7 @@ def test_a_case_without_an_image_falls_back_aloud(case, labels):
 
 def test_a_case_that_lacks_a_sequence_falls_back_aloud(case, labels, caplog):
     case.images["t2w"][:] = 0
-    refined = run(replace(case, absent=("t2w",)), labels, differing())
+    refined = run(replace(case, missing_sequences=("t2w",)), labels, differing())
     reason = "no image of sequence t2w"
     assert refined.record["fallback"] == {"name": "identity", "reason": reason}
     assert f"case-1: {reason}; post-processing falls back to identity" in caplog.messages
@@ -128,7 +128,7 @@ def test_rules_whose_features_need_present_sequences_alone_still_choose(case, la
     artefacts = replace(differing(), model=model, feature_names=names)
     whole = run(case, labels, artefacts).record
     case.images["t2w"][:] = 0
-    lacking = run(replace(case, absent=("t2w",)), labels, artefacts).record
+    lacking = run(replace(case, missing_sequences=("t2w",)), labels, artefacts).record
     assert whole["distance"] == lacking["distance"] is not None
     assert lacking["fallback"] is None
 

@@ -13,12 +13,12 @@ from cubes import make_artefacts
 
 import inference
 from lab.__main__ import main as lab
-from lab.rule_search.config import RECIPES
+from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.artefacts import save_artefacts
 from postprocess.features import DEFAULT_SETTINGS
 
 WHOLE, LACKING = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100"
-SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in RECIPES.items()}}
+SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in SEARCH_CONFIGS.items()}}
 
 
 @pytest.fixture(scope="module")

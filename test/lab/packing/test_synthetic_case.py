@@ -28,7 +28,7 @@ def packed(folder: Path, *flags: str, **plans: object) -> Path:
 def test_every_challenge_has_a_case_that_its_platform_would_hand_over(scheme, tmp_path):
     found = find_cases(write_case(tmp_path, scheme, GRID))
     (files,) = found.cases
-    assert not found.faults and set(files.images) == set(scheme.sequences)
+    assert not found.failed and set(files.images) == set(scheme.sequences)
     assert {path.suffix for path in files.images.values()} == (
         {".mha"} if scheme.name.startswith("panther") else {".gz"}
     )

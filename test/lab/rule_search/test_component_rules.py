@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
-from lab.rule_search.component_rules import Parts, find_parts, never_empty, values_after
+from lab.rule_search.component_rules import CaseComponents, find_parts, never_empty, values_after
 from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule, apply_rules
 
 GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
@@ -22,7 +22,7 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
     return (smooth.argmax(0) % (labels + 1)).astype(np.uint8)
 
 
-def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, Parts]:
+def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
     atoms = find_label_components(labels, ())
     found = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, REMOVABLE_MM3)
     return atoms.ids, found

@@ -208,7 +208,7 @@ def test_a_search_reads_what_was_written(tmp_path):
     cases = list(planted_cohort(2, light(CLUSTERS), seed=0))
     clusters = write_planted(cases, GLI, tmp_path / "raw", tmp_path / "predictions")
     assert clusters == {"planted-00000": 0, "planted-00001": 1}
-    setup = Setup(GLI.name, "sound", "", str(tmp_path / "predictions"), None, ())
+    setup = Setup(GLI.name, "validated", "", str(tmp_path / "predictions"), None, ())
     read = read_cohort(tmp_path / "raw", GLI)
     assert [found.files.id for found in read] == list(clusters)
     for found, made in zip(read, cases, strict=True):
