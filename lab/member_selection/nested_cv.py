@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lab.member_selection.combine import System
-from lab.member_selection.merit import Merit
 from lab.member_selection.score_cache import Scores
 from lab.member_selection.strategies import WAYS, Search, cost, greedy_path
+from lab.metrics.objective import Objective
 from lab.statistics import CONFIDENCE
 
 PARTS = 5
@@ -122,7 +122,7 @@ def front(search: Search) -> Iterator[Point]:
         yield Point(round(costs[:, 0].mean()), float(costs[:, 1].mean()), gain, (low, high))
 
 
-def open_search(scores: Scores, merit: Merit) -> Search:
+def open_search(scores: Scores, merit: Objective) -> Search:
     """Return a search on all cases without limits of cost."""
     return Search(scores, merit, np.ones(len(scores.pool.cases)))
 

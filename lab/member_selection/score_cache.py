@@ -12,7 +12,7 @@ import numpy as np
 from lab.data.cohort import CohortCase
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import System, labels_of, volume_mm3
-from lab.member_selection.merit import Column, columns_of, row_of
+from lab.metrics.objective import Column, selection_columns, selection_row
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import Scorer
 
@@ -30,9 +30,7 @@ class Scores:
 
     def __post_init__(self) -> None:
         """Read what an earlier run left."""
-        nothing = np.zeros((1, 1, 1), np.uint8)
-        told = self.scorer.score(Pair(nothing, nothing, (1.0, 1.0, 1.0)))
-        self.columns: tuple[Column, ...] = columns_of(told, self.pool.scheme, self.scorer.ranked_by)
+        self.columns = selection_columns(self.scorer, self.pool.scheme)
         self._about = _fingerprint(self.pool, self.scorer)
         self._known: dict[str, Rows] = {}
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
@@ -93,7 +91,7 @@ def score_case(
         within[np.isin(within, unwritten)] = 0
         labels = np.zeros(shape, np.uint8)
         labels[box] = within
-        rows.append(row_of(scorer.score(Pair(labels, truth, reference.spacing_mm)), columns))
+        rows.append(selection_row(scorer.score(Pair(labels, truth, reference.spacing_mm)), columns))
     return rows
 
 

@@ -14,13 +14,13 @@ from lab.arguments import add_dask, add_jobs, add_out, add_scorer
 from lab.data.cohort import read_cohort
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.figures import draw_alone, draw_front
-from lab.member_selection.merit import MERITS
 from lab.member_selection.nested_cv import decide, front, judge, open_search
 from lab.member_selection.per_candidate import alone
 from lab.member_selection.probability_maps import read_candidate
 from lab.member_selection.score_cache import Scores
 from lab.member_selection.strategies import WAYS
 from lab.member_selection.summary import alone_lines, chosen_lines, content_of, table_lines
+from lab.metrics.objective import OBJECTIVES
 from lab.metrics.scorer_choice import scorer_named
 from lab.parallel import workers
 
@@ -35,7 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
     add_out(parser, "the selection and its numbers go here")
     add_scorer(parser)
-    add("--objective", choices=tuple(MERITS), help="default: rank for PANTHER, else overlap")
+    add(
+        "--objective",
+        choices=tuple(OBJECTIVES),
+        help="default: rank for PANTHER, else overlap",
+    )
     add("--ways", nargs="+", choices=tuple(WAYS), default=list(WAYS), metavar="WAY",
         help=f"of {', '.join(WAYS)}; default: all; without greedy there is no front")  # fmt: skip
     add("--most-members", type=int, metavar="N", help="networks that the ensemble may run")
@@ -55,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         pool = read_pool(args.candidates, cases, scheme)
         scores = Scores(pool, scorer, args.out / SCORES)
         search = replace(
-            open_search(scores, MERITS[objective]),
+            open_search(scores, OBJECTIVES[objective]),
             most_members=args.most_members,
             most_s=args.most_seconds,
         )

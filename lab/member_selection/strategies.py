@@ -15,8 +15,8 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from lab.member_selection.combine import System, equal, weighted
-from lab.member_selection.merit import Merit
 from lab.member_selection.score_cache import Scores
+from lab.metrics.objective import Objective
 
 MOST_STEPS = 15
 MOST_ROUNDS = 15
@@ -30,7 +30,7 @@ class Search:
     """Where systems are looked for: their scores, what is wanted, what may be spent."""
 
     scores: Scores
-    merit: Merit
+    merit: Objective
     drawn: np.ndarray  # (case,) 1 for the cases that choose, 0 for those that judge
     most_members: int | None = None
     most_s: float | None = None  # seconds a case

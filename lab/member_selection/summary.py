@@ -5,11 +5,11 @@ from typing import Any
 
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import System
-from lab.member_selection.merit import VOLUME_ERROR
 from lab.member_selection.nested_cv import Judged, Point
 from lab.member_selection.per_candidate import Row
 from lab.member_selection.score_cache import Scores
 from lab.member_selection.strategies import WAYS, cost
+from lab.metrics.metric_info import VOLUME_ERROR
 
 SCHEMA = 1
 MEANING = {

@@ -13,7 +13,7 @@ from typing import Literal
 
 Kind = Literal["overlap", "score", "distance", "volume", "count"]
 Better = Literal["higher", "lower"]
-Objective = Literal["overlap", "dice", "nsd", "rank"]
+ObjectiveName = Literal["overlap", "dice", "nsd", "rank"]
 UNITS: Mapping[Kind, str] = {"distance": "mm", "volume": "mm3", "count": "count"}
 
 
@@ -31,7 +31,7 @@ class Metric:
     title: str = ""  # for readers; "": the name with spaces
     headline: bool = False  # ranked, and on a report's cover, where no organiser says what ranks
     # What it counts for in a search, unless the scorer's organisers rank by other metrics.
-    objectives: tuple[Objective, ...] = ()
+    objectives: tuple[ObjectiveName, ...] = ()
     decimals: int | None = None  # of its mean in the terminal and in reports; None: not shown there
     # Platform (`Layout.platform`) -> column, before the region; elsewhere the metric's name.
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -64,15 +64,17 @@ RMSE = "volume_rmse_mm3"
 VOLUME_ERROR = "volume_error_mm3"
 SYNAPSE, PARSED_2026 = "Synapse 2023-2025", "brats-parse-metrics 2026"
 
-_DICE: tuple[Objective, ...] = ("overlap", "dice", "rank")
-_NSD: tuple[Objective, ...] = ("overlap", "nsd", "rank")
+_DICE: tuple[ObjectiveName, ...] = ("overlap", "dice", "rank")
+_NSD: tuple[ObjectiveName, ...] = ("overlap", "nsd", "rank")
 
 
 def _columns(synapse: str = "", parsed: str = "") -> dict[str, str]:
     return {key: name for key, name in ((SYNAPSE, synapse), (PARSED_2026, parsed)) if name}
 
 
-def _headline(name: str, title: str, objectives: tuple[Objective, ...], *columns: str) -> Metric:
+def _headline(
+    name: str, title: str, objectives: tuple[ObjectiveName, ...], *columns: str
+) -> Metric:
     decimals = 3 if title else None
     return Metric(name, "overlap", "higher", title, True, objectives, decimals, _columns(*columns))
 

@@ -11,7 +11,6 @@ from lab.__main__ import main as lab
 from lab.data.cohort import read_cohort
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.combine import equal, weighted
-from lab.member_selection.merit import MERITS, cohort_numbers
 from lab.member_selection.nested_cv import decide, judge, open_search, parts_of
 from lab.member_selection.per_candidate import alone
 from lab.member_selection.probability_maps import (
@@ -22,6 +21,7 @@ from lab.member_selection.probability_maps import (
 )
 from lab.member_selection.score_cache import Scores
 from lab.member_selection.strategies import best_single, bias, by_volume, cost, greedy, simplex
+from lab.metrics.objective import OBJECTIVES, cohort_numbers
 from lab.metrics.scorers import SCORERS
 
 CASES = 12
@@ -57,7 +57,7 @@ def test_greedy_finds_the_pair_that_completes_each_other(
     tmp_path: Path, cohort: Path, objective: str
 ) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    search = open_search(scores, MERITS[objective])
+    search = open_search(scores, OBJECTIVES[objective])
     assert best_single(search).chosen in ((1,), (2,))
     assert greedy(search).chosen == (1, 2)
     assert simplex(search).chosen == (1, 2)
@@ -70,7 +70,9 @@ def test_the_pair_ships_and_its_gain_is_judged_on_cases_that_chose_nothing(
     tmp_path: Path, cohort: Path
 ) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    judged = judge(open_search(scores, MERITS["overlap"]), ["greedy", "best-single", "majority"])
+    judged = judge(
+        open_search(scores, OBJECTIVES["overlap"]), ["greedy", "best-single", "majority"]
+    )
     assert decide(judged) == "greedy"
     greedy_way = judged["greedy"]
     assert greedy_way.gain_seen == pytest.approx(greedy_way.gain[0])
@@ -82,7 +84,7 @@ def test_the_pair_ships_and_its_gain_is_judged_on_cases_that_chose_nothing(
 
 def test_equal_weights_ship_where_nothing_is_better(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "good", "good-too", "good-as-well")
-    judged = judge(open_search(scores, MERITS["overlap"]), ["greedy", "simplex", "best-single"])
+    judged = judge(open_search(scores, OBJECTIVES["overlap"]), ["greedy", "simplex", "best-single"])
     assert decide(judged) == "equal"
     # What was chosen looks at least as good on the cases that chose it as on others.
     assert judged["greedy"].gain_seen >= judged["greedy"].gain[0]
@@ -90,7 +92,7 @@ def test_equal_weights_ship_where_nothing_is_better(tmp_path: Path, cohort: Path
 
 def test_volumes_that_are_too_small_are_answered_by_a_bias(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "small")
-    found = bias(open_search(scores, MERITS["rank"]))
+    found = bias(open_search(scores, OBJECTIVES["rank"]))
     assert found.bias > 1
     before, after = scores.of([equal(1), found])
     error = [column for _, column in scores.columns].index("volume_error_mm3")
@@ -103,7 +105,7 @@ def test_small_and_large_tumours_may_have_their_own_members(tmp_path: Path, coho
     volumes = scores.volumes_mm3()
     voxels = [ball(int(case.files.id)).sum() for case in scores.pool.cases]
     np.testing.assert_allclose(volumes, np.multiply(voxels, 6.75))
-    found = by_volume(open_search(scores, MERITS["overlap"]))
+    found = by_volume(open_search(scores, OBJECTIVES["overlap"]))
     assert found.below is not None
     assert found.below[0] == pytest.approx(np.median(volumes))
     assert (found.below[1].chosen, found.chosen) == ((0,), (1,))
@@ -116,7 +118,7 @@ def test_cost_limits_are_kept(tmp_path: Path, cohort: Path) -> None:
     from dataclasses import replace
 
     scores = scores_of(tmp_path, cohort, "left", "right")
-    search = open_search(scores, MERITS["overlap"])
+    search = open_search(scores, OBJECTIVES["overlap"])
     assert cost(greedy(search), scores) == (4, 8.0)  # two folds each, 2 s a case each
     assert cost(greedy(replace(search, most_members=2)), scores) == (2, 4.0)
     assert cost(greedy(replace(search, most_s=5.0)), scores) == (2, 4.0)
@@ -142,8 +144,10 @@ def test_leaderboard_numbers_by_hand() -> None:
     numbers = cohort_numbers(table, columns, np.ones(2))
     np.testing.assert_allclose(numbers, [[0.75, -3.0, -(12.5**0.5)], [0.85, -5.0, -(0.5**0.5)]])
     # positions: (2, 1, 2) and (1, 2, 1)
-    np.testing.assert_allclose(MERITS["rank"](table, columns, np.ones(2)), [-5 / 3, -4 / 3])
-    np.testing.assert_allclose(MERITS["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9])
+    np.testing.assert_allclose(OBJECTIVES["rank"](table, columns, np.ones(2)), [-5 / 3, -4 / 3])
+    np.testing.assert_allclose(
+        OBJECTIVES["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9]
+    )
 
 
 def test_each_alone_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: Path) -> None:
