@@ -45,13 +45,17 @@ def common_head(members: Sequence[Headed]) -> Head:
     return wanted
 
 
-def to_head(probabilities: np.ndarray, own: Head, target: Head) -> np.ndarray:
-    """Bring probabilities (channel, z, y, x) from a member's head to the ensemble's."""
-    if own == target:
+def to_head(probabilities: np.ndarray, source: Head, target: Head) -> np.ndarray:
+    """Bring probabilities (channel, z, y, x) from a member's head to the ensemble's.
+
+    Raises:
+        ValueError: regions into labels, or one softmax into another.
+    """
+    if source == target:
         return np.ascontiguousarray(probabilities)
-    if own.kind != "softmax" or target.kind != "regions":
-        raise ValueError(f"{own} cannot be brought to {target}")
-    of = {names[0]: i for i, names in enumerate(own.channels) if names}
+    if source.kind != "softmax" or target.kind != "regions":
+        raise ValueError(f"{source} cannot be brought to {target}")
+    of = {names[0]: i for i, names in enumerate(source.channels) if names}
     return np.stack(
         [probabilities[[of[name] for name in region]].sum(0) for region in target.channels]
     )

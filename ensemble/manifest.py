@@ -79,7 +79,7 @@ class Model:
         codes = {member.orientation for member in self.members}
         return codes.pop() if len(codes) == 1 else None
 
-    def unfamiliar_axes(self, orientation: str | None) -> tuple[str, ...]:
+    def unseen_orientations(self, orientation: str | None) -> tuple[str, ...]:
         """Return the axis codes that some member was trained on, if none is the case's.
 
         Members that images are brought into order for are at home with any.
@@ -141,8 +141,8 @@ def answers_of(path: Path) -> tuple[Scheme, ...]:
     return tuple(SCHEMES[name] for name in names)
 
 
-def accepts_missing(path: Path) -> bool:
-    """Tell whether a model takes cases that lack sequences: `accepts_missing` of its settings.
+def accepts_missing_sequences(path: Path) -> bool:
+    """Return whether a model takes cases that lack sequences: `accepts_missing` of its settings.
 
     Older manifests call it `missing_sequences`. Without either it does not.
 

@@ -18,7 +18,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from challenge.shares import SeenShares, labels_of
 
-from . import refine_observed
+from . import refine_labels
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
 from .find_label_maps import FoundMaps, LabelMap, find_label_maps
 from .read_inputs import observe
@@ -83,7 +83,7 @@ def run_case(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenSh
     predicted = labels_of(observed.head) if observed.head else ()
     for id, sentence in shares.add(found.id, observed.labels, predicted):
         log.warning("%s: unusual: %s; is the label map swapped?", id, sentence)
-    refined = refine_observed(observed, artefacts)
+    refined = refine_labels(observed, artefacts)
     files = CaseFiles(found.id, {"labels": found.path}, "labels", found.output)
     path = write_labels(refined.labels, files, output)
     record = refined.record
@@ -96,7 +96,7 @@ def run_case(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenSh
         **{key: record[key] for key in ("cluster", "distance", "fallback")},
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],
-        **{key: record[key] for key in ("when_empty", "voxels_changed", "volumes_mm3")},
+        **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},
     }
     log.info("%s: %s -> %s", found.id, _summary(line), path)
     return line

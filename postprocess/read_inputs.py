@@ -16,7 +16,7 @@ from challenge.case import Case, CaseError, Volume, check_same_grid, read_scan, 
 from challenge.scheme import Head, Scheme, labels_from
 
 from .find_label_maps import LabelMap
-from .refine_input import Observed
+from .refine_input import RefineInput
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ ROUNDING = 0.02
 HALF = 0.5
 
 
-def observe(found: LabelMap, scheme: Scheme) -> Observed:
+def observe(found: LabelMap, scheme: Scheme) -> RefineInput:
     """Read one case.
 
     Raises:
@@ -45,9 +45,9 @@ def observe(found: LabelMap, scheme: Scheme) -> Observed:
         images[sequence] = scan.array
     case = Case(found.id, images, volume.spacing_mm, remarks=tuple(remarks), source=found.path)
     if found.probabilities is None:
-        return Observed(case, volume.array, scheme)
+        return RefineInput(case, volume.array, scheme)
     probabilities, head = read_probabilities(found.probabilities, volume.array.shape, scheme)
-    observed = Observed(case, volume.array, scheme, probabilities, head)
+    observed = RefineInput(case, volume.array, scheme, probabilities, head)
     _warn_of_strangers(observed, found.probabilities)
     return observed
 
@@ -133,7 +133,7 @@ def head_of(channels: int, scheme: Scheme) -> Head | None:
     return None
 
 
-def _warn_of_strangers(observed: Observed, path: Path) -> None:
+def _warn_of_strangers(observed: RefineInput, path: Path) -> None:
     """Say where labels and probabilities hardly agree: channels in another order do not fail."""
     if observed.probabilities is None or observed.head is None:
         return

@@ -21,7 +21,7 @@ from .features import FeatureError, radiomic_features
 
 
 @dataclass(frozen=True)
-class Observed:
+class RefineInput:
     """One case before any rule. Beside its labels everything may be missing."""
 
     case: Case  # `images` is empty where none are at hand
@@ -32,8 +32,8 @@ class Observed:
     votes: np.ndarray | None = None  # (z, y, x) share of members that see tumour in a voxel
 
 
-def observed_features(
-    observed: Observed, names: Sequence[str], settings: Mapping[str, Any]
+def case_features(
+    observed: RefineInput, names: Sequence[str], settings: Mapping[str, Any]
 ) -> np.ndarray:
     """Describe a case by named features, in the order of the names; float64, all finite.
 
@@ -57,7 +57,7 @@ def observed_features(
     return np.array([values[name] for name in names], np.float64)
 
 
-def _evidence(observed: Observed, groups: Set[str]) -> dict[str, float]:
+def _evidence(observed: RefineInput, groups: Set[str]) -> dict[str, float]:
     """Compute the features of these groups, except radiomic ones."""
     tumour = find_tumour(observed.labels, observed.scheme)
     if tumour is None:
@@ -75,7 +75,7 @@ def _evidence(observed: Observed, groups: Set[str]) -> dict[str, float]:
     return values
 
 
-def _probability_in(observed: Observed, tumour: Tumour) -> np.ndarray:
+def _probability_in(observed: RefineInput, tumour: Tumour) -> np.ndarray:
     """Return the probability of tumour on the grid of the tumour's box."""
     if observed.probabilities is None or observed.head is None:
         raise FeatureError("no probabilities to describe")

@@ -15,7 +15,7 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .components import find_components, largest_component
-from .rule_base import BEFORE, Rule, RuleError, View, check_name, check_number, check_whole
+from .rule_base import BEFORE, Rule, RuleError, RuleView, check_name, check_number, check_whole
 
 # Headers hold spacing as float32, so a 1 mm voxel may measure 0.9999998 mm3.
 VOLUME_ROUNDING = 1e-6
@@ -37,11 +37,6 @@ class RemoveSmall(Rule):
     min_mean_probability: float | None = None
     unless_holds: str = ""
     holds_share: float = HALF
-
-    @property
-    def needs_probability(self) -> bool:
-        """Whether the rule asks for a mean probability."""
-        return self.min_mean_probability is not None
 
     def check(self, scheme: Scheme) -> None:
         """Raise RuleError unless exactly one unit is given and all else makes sense."""
@@ -80,7 +75,7 @@ class RemoveSmall(Rule):
             return voxels < self.min_voxels
         return voxels * voxel_volume_mm3 < self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels of all components that are too small and that nothing spares."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
         goes = self.too_small(components.voxels, view.voxel_volume_mm3)
@@ -97,7 +92,7 @@ class RemoveSmall(Rule):
 class KeepLargest(Rule):
     """All but the `k` components with the most voxels change; the first in scan order win ties."""
 
-    NEEDS: ClassVar[tuple[str, ...]] = ("k",)
+    REQUIRED: ClassVar[tuple[str, ...]] = ("k",)
 
     k: int = 0
 
@@ -106,7 +101,7 @@ class KeepLargest(Rule):
         super().check(scheme)
         check_whole("k", self.k, 1)
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels of all components but the largest."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
         goes = np.ones(components.voxels.size, bool)
@@ -122,7 +117,7 @@ class RelabelMinor(Rule):
     foreground by itself.
     """
 
-    NEEDS: ClassVar[tuple[str, ...]] = ("becomes", "min_share")
+    REQUIRED: ClassVar[tuple[str, ...]] = ("becomes", "min_share")
 
     min_share: float = math.nan
     per: str = "case"
@@ -133,7 +128,7 @@ class RelabelMinor(Rule):
         check_number("min_share", self.min_share, 1.0)
         check_name("per", self.per, "case", "component")
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return all voxels of the label, those in some components, or none."""
         mask = view.mask(self.names(view.scheme))
         if self.per == "component":
@@ -153,7 +148,7 @@ class KeepOne(Rule):
     def check_becomes(self, scheme: Scheme) -> None:
         """Do nothing: what voxels become is not for a row to say."""
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the largest component before the rules if they left no voxel, else nothing."""
         names = self.names(view.scheme)
         if view.mask(names).any():

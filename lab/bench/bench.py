@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     selection = parser.add_argument_group("selection")
     selection.add_argument("--candidates", type=int, default=30, metavar="N")
-    selection.add_argument("--ways", nargs="+", default=["equal", "greedy"], metavar="WAY")
+    selection.add_argument("--strategies", nargs="+", default=["equal", "greedy"], metavar="NAME")
     add_jobs(selection, 2)
     engine = parser.add_argument_group("engine")
     engine.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

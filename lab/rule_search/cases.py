@@ -18,8 +18,9 @@ from lab.rule_search.component_rules import find_parts
 from lab.rule_search.observation import predicted
 from lab.rule_search.score_cache import SearchCase
 from lab.rule_search.workspace import Setup
-from postprocess.apply_rules import Rule, apply_rules
+from postprocess.apply_rules import apply_rules
 from postprocess.empty_prediction import Evidence, restore_tumour
+from postprocess.rule_base import Rule
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def score_on_images(
 ) -> Mapping[str, Mapping[str, float]]:
     """Apply rules to a case's own label map, and score it as any prediction is scored."""
     pair, scheme = read_pair(case, task.setup), task.setup.scheme
-    labels = apply_rules(pair.prediction, rules, scheme, float(np.prod(pair.spacing_mm))).labels
+    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm).labels
     evidence = Evidence(pair.prediction, None, pair.spacing_mm)
     labels, _ = restore_tumour(labels, evidence, scheme)
     return task.scorer.score(

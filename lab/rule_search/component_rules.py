@@ -13,7 +13,9 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.metrics.label_components import connected_groups
-from postprocess.apply_rules import BACKGROUND, ENCLOSING, RelabelMinor, RemoveSmall, Rule
+from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule
+from postprocess.rule_kinds import check_searchable
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ def values_after(parts: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -
     """Return the label value (atom,) of each atom after rules on sizes and shares.
 
     Where the scheme forbids an empty answer the largest piece of tumour from before comes back.
+
+    Raises:
+        RuleError: a rule is of a kind, or has a key, that the search does not know.
     """
+    for rule in rules:
+        check_searchable(rule)
     values = parts.values.copy()
     for rule in rules:
         if isinstance(rule, RemoveSmall):
@@ -132,7 +139,7 @@ def _becomes(
 ) -> np.ndarray:
     """Return the value (component,) that each component in `gone` (atom,) takes."""
     n = int(gone.max()) + 1
-    if rule.becomes != ENCLOSING:
+    if rule.becomes != SURROUNDING:
         value = {BACKGROUND: 0, **scheme.labels}[rule.becomes]
         return np.full(n, value, np.uint8)
     atom, voxel, other = parts.beside.T

@@ -23,7 +23,8 @@ from lab.rule_search.component_rules import (
     wanted_by,
 )
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule
+from postprocess.rule_base import Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 
 @dataclass(frozen=True)

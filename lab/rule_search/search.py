@@ -40,8 +40,8 @@ from lab.rule_search.workspace import (
     read_work,
     write_work,
 )
-from postprocess.apply_rules import row_from
 from postprocess.artefacts import save_artefacts
+from postprocess.rule_kinds import row_from
 
 SAME = 1e-9  # what a score from a table may differ from that of the images
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.rule_search.config import SearchConfig
-from postprocess.apply_rules import BACKGROUND, RelabelMinor, RemoveSmall, Rule
+from postprocess.rule_base import BACKGROUND, Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 Setting = tuple[int, ...]  # one step a parameter
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     chosen, faults = match_models(found, find_manifests(args.weights), args.model)
     for id, fault in faults.items():
         print(f"{id}  left out: {fault}", file=sys.stderr)
-    engine = Engine(choose_device(args.device), keeps=True)
+    engine = Engine(choose_device(args.device), keeps_networks=True)
     worst = 1.0
     for choice in chosen.values():
         model = verify_model(choice.manifest)

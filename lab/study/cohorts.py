@@ -20,7 +20,7 @@ from lab.rule_search.workspace import Setup
 from lab.study.planted import SHAPE, PlantedCase, PlantedCluster, planted_case
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
-from postprocess.refine_input import Observed, observed_features
+from postprocess.refine_input import RefineInput, case_features
 
 SCHEME = SCHEMES["brats-gli"]
 HEAD = Head("softmax", ((), *((name,) for name in SCHEME.labels)), ("", *SCHEME.labels))
@@ -118,11 +118,11 @@ def _open(
 
 def _features(made: PlantedCase, labels: np.ndarray, task: Task) -> np.ndarray:
     votes = np.mean([SCHEME.mask(fold, SCHEME.tumour) for fold in made.folds], axis=0)
-    observed = Observed(
+    observed = RefineInput(
         made.case, labels, SCHEME, made.probabilities, HEAD, votes.astype(np.float32)
     )
     names = names_of(task.setup.config_name)
     try:
-        return observed_features(observed, names, task.setup.config.settings)
+        return case_features(observed, names, task.setup.config.settings)
     except FeatureError:
         return np.full(len(names), np.nan)

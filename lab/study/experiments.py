@@ -15,10 +15,10 @@ from lab.rule_search.effects import CHANGED, effect_table, gain_of
 from lab.rule_search.search_space import Setting, rules_of
 from lab.rule_search.summary import rules_in_words
 from lab.study.cohorts import SCHEME, Planted, make_planted, with_groups, with_parameters
-from lab.study.planted import PlantedCluster
+from lab.study.planted import SPACING_MM, PlantedCluster
 from postprocess.apply_rules import apply_rules
 
-VOXEL_MM3 = 8.0
+VOXEL_MM3 = float(np.prod(SPACING_MM))
 GROUPS = (("radiomic",), ("radiomic", "mask"), ("radiomic", "mask", "probability"),
           ("radiomic", "mask", "probability", "votes"))  # fmt: skip
 MOST_ROUNDS = 4
@@ -236,7 +236,7 @@ def describe_decision(planted: Planted, decision: Decision) -> dict[str, Any]:
 
 def _refined(planted: Planted, case: int, setting: Setting) -> np.ndarray:
     rules = rules_of(planted.cohort.cache.parameters, setting)
-    return apply_rules(planted.pairs[case][0], rules, SCHEME, VOXEL_MM3).labels
+    return apply_rules(planted.pairs[case][0], rules, SCHEME, SPACING_MM).labels
 
 
 def _agreement(planted: Planted, found: np.ndarray) -> float:

@@ -5,7 +5,9 @@ from cubes import GLI, random_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postprocess.apply_rules import KINDS, AddProbable, apply_rules, rule_from
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_kinds import RULE_KINDS, rule_from
+from postprocess.rules_by_probability import AddProbable
 
 SUBJECTS = st.one_of(
     st.sampled_from(list(GLI.labels)).map(lambda name: {"label": name}),
@@ -28,9 +30,9 @@ OWN = {
 
 @st.composite
 def rules(draw):
-    kind, subject = draw(st.sampled_from(list(KINDS))), draw(SUBJECTS)
+    kind, subject = draw(st.sampled_from([kind.name for kind in RULE_KINDS])), draw(SUBJECTS)
     names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
-    others = ["background", "enclosing", *(name for name in GLI.labels if (name,) != names)]
+    others = ["background", "surrounding", *(name for name in GLI.labels if (name,) != names)]
     row = {"kind": kind, **subject, **{key: draw(values) for key, values in OWN[kind].items()}}
     if kind == "add-probable":
         row["becomes"] = draw(st.sampled_from(names))
@@ -52,11 +54,11 @@ def apply(seed, *rules):
         rng = np.random.default_rng([seed, *map(len, names)])
         return rng.integers(0, 33, labels.shape).astype(np.float32) / 32
 
-    return labels, apply_rules(labels, rules, GLI, 1.0, probability).labels
+    return labels, apply_rules(labels, rules, GLI, (1.0, 1.0, 1.0), probability).labels
 
 
 def test_every_kind_is_drawn():
-    assert set(OWN) == set(KINDS)
+    assert set(OWN) == {kind.name for kind in RULE_KINDS}
 
 
 @settings(max_examples=200)

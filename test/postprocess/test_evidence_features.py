@@ -14,7 +14,7 @@ from challenge.case import Case
 from challenge.scheme import SCHEMES, Head
 from postprocess.feature_names import GROUPS, feature_names, group_names, needs_votes
 from postprocess.features import DEFAULT_SETTINGS, FeatureError
-from postprocess.refine_input import Observed, observed_features
+from postprocess.refine_input import RefineInput, case_features
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 EVIDENCE = GROUPS[1:]
@@ -22,9 +22,9 @@ NAMES = tuple(name for group in EVIDENCE for name in group_names(GLI, group))
 REGIONS = Head("regions", (("NETC", "SNFH", "ET"), ("ET",)), ("SNFH", "ET"))
 
 
-def told(observed: Observed, *groups: str) -> dict[str, float]:
+def told(observed: RefineInput, *groups: str) -> dict[str, float]:
     names = [name for group in groups for name in group_names(observed.scheme, group)]
-    return dict(zip(names, observed_features(observed, names, {}).tolist(), strict=True))
+    return dict(zip(names, case_features(observed, names, {}).tolist(), strict=True))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_names_by_group():
 
 
 def test_labels_by_their_pieces(case, labels):
-    found = told(Observed(case, labels, GLI), "mask")
+    found = told(RefineInput(case, labels, GLI), "mask")
     assert found == pytest.approx({
         "mask_NETC_Share": 8 / 100, "mask_NETC_Components": 1,
         "mask_NETC_ShareOutsideLargest": 0, "mask_NETC_LargestVolume": 8 * 1.5,
@@ -73,14 +73,14 @@ def test_labels_by_their_pieces(case, labels):
         "mask_tumour_MeanDistance": (12.0 + 3.0) / 2, "mask_tumour_LargestDistance": 12.0,
         "mask_tumour_SmallComponents": 3,  # 64 voxels are 96 mm3
     })  # fmt: skip
-    large = told(Observed(Case("case-1", {}, (6.0, 1.0, 0.5)), labels, GLI), "mask")
+    large = told(RefineInput(Case("case-1", {}, (6.0, 1.0, 0.5)), labels, GLI), "mask")
     assert large["mask_tumour_SmallComponents"] == 2
 
 
 def test_a_label_that_is_not_there_and_a_tumour_in_one_piece(case):
     labels = np.zeros((5, 5, 5), np.uint8)
     labels[2, 2, 2] = ET  # a single voxel, which has no radiomic features
-    found = told(Observed(case, labels, GLI), "mask")
+    found = told(RefineInput(case, labels, GLI), "mask")
     assert (found["mask_ET_Share"], found["mask_tumour_Components"]) == (1, 1)
     rest = {n: v for n, v in found.items() if n.split("_")[1] in ("NETC", "SNFH", "RC")}
     assert set(rest.values()) == {0.0}
@@ -96,7 +96,7 @@ def test_probability_of_tumour_whatever_the_head(case, labels, kind):
         channels += [np.zeros_like(tumour)] * 2
     else:
         head, channels = REGIONS, [tumour, tumour / 2]
-    found = told(Observed(case, labels, GLI, np.stack(channels), head), "probability")
+    found = told(RefineInput(case, labels, GLI, np.stack(channels), head), "probability")
     entropy = 6 * -(0.875 * math.log2(0.875) + 0.125 * math.log2(0.125)) + 1
     assert found == pytest.approx({
         "probability_MeanInside": (64 + 6 * 0.875 + 1.5) / 72,
@@ -111,7 +111,7 @@ def test_without_others_the_main_piece_speaks_for_them(case):
     labels = np.zeros((5, 5, 5), np.uint8)
     box(labels, ET, (1, 1, 1), (2, 2, 2))
     probability = np.full((2, 5, 5, 5), 0.625, np.float32)
-    found = told(Observed(case, labels, GLI, probability, REGIONS), "probability")
+    found = told(RefineInput(case, labels, GLI, probability, REGIONS), "probability")
     assert found["probability_MeanOthers"] == found["probability_MeanInside"] == 0.625
 
 
@@ -120,23 +120,23 @@ def test_votes(case, labels):
     votes[8] *= 0.75  # 6 voxels
     votes[1, 1, 10:12] = (0.5, 0.25)
     votes[11, 0, 0] = 0.25  # where no tumour is predicted
-    found = told(Observed(case, labels, GLI, votes=votes), "votes")
+    found = told(RefineInput(case, labels, GLI, votes=votes), "votes")
     assert found == pytest.approx({
         "votes_MeanDisagreement": (6 * 0.75 + 1 + 2 * 0.75) / 73,
         "votes_DoubtedShare": 8 / 72,
         "votes_LeastComponentMean": 0.375,
     })  # fmt: skip
-    none = told(Observed(case, labels, GLI, votes=np.zeros_like(votes)), "votes")
+    none = told(RefineInput(case, labels, GLI, votes=np.zeros_like(votes)), "votes")
     assert list(none.values()) == [0, 1, 0]
 
 
 def test_shares_that_miss_one_by_rounding_are_no_doubt(case, labels):
     votes = GLI.mask(labels, "WT") * np.nextafter(np.float32(1), np.float32(0))
-    assert told(Observed(case, labels, GLI, votes=votes), "votes")["votes_DoubtedShare"] == 0
+    assert told(RefineInput(case, labels, GLI, votes=votes), "votes")["votes_DoubtedShare"] == 0
 
 
 def test_what_is_missing_is_said(case, labels):
-    bare = Observed(case, labels, GLI)
+    bare = RefineInput(case, labels, GLI)
     with pytest.raises(FeatureError, match=r"^no probabilities to describe$"):
         told(bare, "probability")
     with pytest.raises(FeatureError, match=r"^no votes of members to describe$"):
@@ -144,26 +144,26 @@ def test_what_is_missing_is_said(case, labels):
     labels[GLI.mask(labels, "WT")] = 0  # a cavity alone is no tumour
     for group in EVIDENCE:
         with pytest.raises(FeatureError, match="the tumour is empty"):
-            told(Observed(case, labels, GLI), group)
+            told(RefineInput(case, labels, GLI), group)
     with pytest.raises(FeatureError, match="no channel"):
         core = Head("regions", (("NETC", "ET"),), ("NETC",))
         labels[0, 0, 0] = ET
-        told(Observed(case, labels, GLI, np.zeros((1, *labels.shape)), core), "probability")
+        told(RefineInput(case, labels, GLI, np.zeros((1, *labels.shape)), core), "probability")
 
 
 def test_a_probability_that_is_not_finite_is_named(case, labels):
     probabilities = np.full((2, *labels.shape), np.nan, np.float32)
     with pytest.raises(FeatureError, match="4 features are not finite, the first is probability_M"):
-        told(Observed(case, labels, GLI, probabilities, REGIONS), "probability")
+        told(RefineInput(case, labels, GLI, probabilities, REGIONS), "probability")
 
 
 def test_groups_mix_in_the_order_of_the_names(labels):
     case = make_case(GLI)
     names = ("mask_tumour_Components", "t1c_firstorder_Mean", "shape_VoxelVolume", "mask_ET_Share")
-    found = observed_features(Observed(case, labels, GLI), names, DEFAULT_SETTINGS)
+    found = case_features(RefineInput(case, labels, GLI), names, DEFAULT_SETTINGS)
     assert found[[0, 2, 3]].tolist() == [3, 64, 0.08]
     everything = group_names(GLI, "radiomic")
-    whole = observed_features(Observed(case, labels, GLI), everything, DEFAULT_SETTINGS)
+    whole = case_features(RefineInput(case, labels, GLI), everything, DEFAULT_SETTINGS)
     assert found[1] == whole[everything.index("t1c_firstorder_Mean")]
 
 
@@ -174,7 +174,7 @@ def test_only_the_groups_that_are_named_are_computed(case, labels, monkeypatch):
     for name in ("radiomic_features", "probability_features", "votes_features"):
         monkeypatch.setattr(f"postprocess.refine_input.{name}", refuse)
     probabilities = certain(labels, GLI)
-    observed = Observed(case, labels, GLI, probabilities, softmax_head(GLI), probabilities[0])
+    observed = RefineInput(case, labels, GLI, probabilities, softmax_head(GLI), probabilities[0])
     assert told(observed, "mask")["mask_tumour_Components"] == 3
 
 
@@ -185,16 +185,16 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import SCHEMES
 from postprocess.feature_names import group_names
-from postprocess.refine_input import Observed, observed_features
+from postprocess.refine_input import RefineInput, case_features
 scheme, labels = SCHEMES["brats-gli"], np.ones((3, 3, 3), np.uint8)
-observed = Observed(Case("x", {}, (1.0, 1.0, 1.0)), labels, scheme)
-observed_features(observed, group_names(scheme, "mask"), {})
+observed = RefineInput(Case("x", {}, (1.0, 1.0, 1.0)), labels, scheme)
+case_features(observed, group_names(scheme, "mask"), {})
 assert "radiomics" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def any_observed(seed: int, offset=(0, 0, 0), room: int = 0) -> Observed:
+def any_observed(seed: int, offset=(0, 0, 0), room: int = 0) -> RefineInput:
     """Return a random case with all evidence, moved into a larger empty volume."""
     rng = np.random.default_rng(seed)
     labels = random_map(seed, (5, 6, 7)) * (rng.random((5, 6, 7)) < rng.random())
@@ -206,7 +206,7 @@ def any_observed(seed: int, offset=(0, 0, 0), room: int = 0) -> Observed:
     moved = [np.pad(a, [(0, 0)] * (a.ndim - 3) + pads) for a in arrays]
     spacing_mm = tuple(rng.uniform(0.3, 5, 3))
     moved_case = Case("x", {}, spacing_mm)
-    return Observed(
+    return RefineInput(
         moved_case, moved[0].astype(np.uint8), GLI, moved[1], softmax_head(GLI), moved[2]
     )
 

@@ -18,9 +18,10 @@ from challenge.headers import declared_geometry
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 from postprocess import refine
 from postprocess.__main__ import main
-from postprocess.apply_rules import DropDoubtful, RemoveSmall
 from postprocess.artefact_schema import Cluster, Fallback
 from postprocess.artefacts import load_artefacts, save_artefacts
+from postprocess.rules_by_probability import DropDoubtful
+from postprocess.rules_by_size import RemoveSmall
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 ID = "BraTS-GLI-00001-100"
@@ -412,7 +413,7 @@ def test_the_answer_is_that_of_the_container(place, run):
     np.testing.assert_array_equal(read(place / "out" / f"{ID}.nii.gz"), expected.labels)
     record = expected.record
     assert line["rules"] == record["rules"]
-    for key in ("cluster", "distance", "voxels_changed", "volumes_mm3", "when_empty"):
+    for key in ("cluster", "distance", "voxels_changed", "volumes_mm3", "recovered_by"):
         assert line[key] == record[key]
 
 
@@ -453,7 +454,7 @@ def test_an_anisotropic_metaimage(place, run, abdomen, name):
 
 def test_a_tumour_that_the_rules_removed_comes_back_from_labels_alone(place, run, abdomen):
     code, [line], _ = run(artefact="panther")
-    assert (code, line["when_empty"]) == (0, "before-rules")
+    assert (code, line["recovered_by"]) == (0, "before-rules")
     assert line["voxels_changed"] == {}
 
 
@@ -462,18 +463,18 @@ def test_an_empty_answer_stays_empty_without_probabilities(place, run, abdomen):
     image = SimpleITK.ReadImage(str(path))
     SimpleITK.WriteImage(image * 0, str(path))
     code, [line], told = run(artefact="panther")
-    assert (code, line["when_empty"], line["fallback"]["reason"]) == (
+    assert (code, line["recovered_by"], line["fallback"]["reason"]) == (
         0,
         None,
         "the tumour is empty",
     )
-    assert "no tumour left, and no probabilities to find one by" in told
+    assert "tumour empty after rules; not recovered: no probabilities" in told
     probabilities = np.zeros((3, 20, 22, 18), np.float32)
     probabilities[0] = 1
     probabilities[:2, 5:8, 5:8, 5:8] = np.array([0.7, 0.3]).reshape(2, 1, 1, 1)
     save_npz(place / "npz" / "0a1b-scan.npz", probabilities)
     _, [line], _ = run("--probabilities", "npz", artefact="panther")
-    assert line["when_empty"] == "half-of-maximum"
+    assert line["recovered_by"] == "half-of-maximum"
     assert line["voxels_changed"] == {"tumour": {"lost": 0, "gained": 27}}
 
 

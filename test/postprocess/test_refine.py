@@ -9,13 +9,13 @@ import pytest
 from cubes import GLI, PANTHER, box, certain, make_artefacts, make_case, softmax_head
 
 from challenge.scheme import Head
-from postprocess import refine, refine_observed
-from postprocess.apply_rules import RelabelMinor, RemoveSmall
+from postprocess import refine, refine_labels
 from postprocess.artefacts import Artefacts, Cluster, Fallback
 from postprocess.clusters import ClusterModel
 from postprocess.feature_names import group_names
 from postprocess.features import radiomic_features
-from postprocess.refine_input import Observed
+from postprocess.refine_input import RefineInput
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 IDENTITY = Fallback("identity")
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
@@ -137,7 +137,7 @@ def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels,
     def refuse(*_):
         raise AssertionError("not asked for")
 
-    monkeypatch.setattr("postprocess.observed_features", refuse)
+    monkeypatch.setattr("postprocess.case_features", refuse)
     rules = (RemoveSmall("NETC", min_voxels=5),)
     refined = run(case, labels, fixed(rules, Fallback("pooled", rules)))
     assert (refined.labels == NETC).sum() == 8
@@ -181,7 +181,7 @@ def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):
     rules = (RemoveSmall("NETC", min_voxels=5), RelabelMinor("ET", "NETC", 0.05))
     artefacts = fixed(rules)
     from_probabilities = run(case, labels, artefacts)
-    from_labels = refine_observed(Observed(case, labels, GLI), artefacts)
+    from_labels = refine_labels(RefineInput(case, labels, GLI), artefacts)
     np.testing.assert_array_equal(from_labels.labels, from_probabilities.labels)
     assert from_labels.record == from_probabilities.record
     assert from_labels.record["voxels_changed"] == {
@@ -193,9 +193,9 @@ def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):
 def test_without_probabilities_an_empty_answer_stays_aloud(caplog):
     case = make_case(PANTHER)
     labels = np.zeros((12, 14, 16), np.uint8)
-    refined = refine_observed(Observed(case, labels, PANTHER), Artefacts(PANTHER))
-    assert (refined.labels.any(), refined.record["when_empty"]) == (False, None)
-    assert "case-1: no tumour left, and no probabilities to find one by" in caplog.text
+    refined = refine_labels(RefineInput(case, labels, PANTHER), Artefacts(PANTHER))
+    assert (refined.labels.any(), refined.record["recovered_by"]) == (False, None)
+    assert "case-1: tumour empty after rules; not recovered: no probabilities" in caplog.text
 
 
 def test_panther_gets_its_tumour_back_when_rules_removed_it(caplog):
@@ -210,9 +210,9 @@ def test_panther_gets_its_tumour_back_when_rules_removed_it(caplog):
     with caplog.at_level(logging.WARNING):
         refined = refine(case, certain(labels, PANTHER), softmax_head(PANTHER), artefacts)
     np.testing.assert_array_equal(refined.labels, labels)
-    assert refined.record["when_empty"] == "before-rules"
+    assert refined.record["recovered_by"] == "before-rules"
     assert [rule["voxels"] for rule in refined.record["rules"]] == [8]
-    assert "case-1: no tumour left; took before-rules" in caplog.text
+    assert "case-1: tumour empty after rules; recovered by before-rules" in caplog.text
 
 
 def test_panther_answers_from_probability_when_nothing_passed_the_threshold():
@@ -221,7 +221,7 @@ def test_panther_answers_from_probability_when_nothing_passed_the_threshold():
     probabilities[0] = 1
     probabilities[:, 5:8, 5:8, 5:8] = np.array([0.6, 0.3, 0.1]).reshape(3, 1, 1, 1)
     refined = refine(case, probabilities, softmax_head(PANTHER), Artefacts(PANTHER))
-    assert refined.record["when_empty"] == "half-of-maximum"
+    assert refined.record["recovered_by"] == "half-of-maximum"
     assert (refined.labels == 1).sum() == 27
 
 

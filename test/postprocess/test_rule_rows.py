@@ -7,17 +7,10 @@ from cubes import GLI, PANTHER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postprocess.apply_rules import (
-    AddProbable,
-    DropDoubtful,
-    KeepLargest,
-    KeepOne,
-    RelabelMinor,
-    RemoveSmall,
-    RuleError,
-    row_from,
-    rule_from,
-)
+from postprocess.rule_base import RuleError
+from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rules_by_probability import AddProbable, DropDoubtful
+from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
 SHARES = st.floats(0, 1)
 OPTIONAL_SHARES = st.none() | SHARES
@@ -37,7 +30,7 @@ def rules(draw):
         st.sampled_from([{"label": name} for name in LABELS] + [{"region": "TC"}, {"region": "WT"}])
     )
     subject["connectivity"] = draw(st.sampled_from([6, 18, 26]))
-    changed = subject | {"becomes": draw(st.sampled_from(["background", "enclosing", "ET"]))}
+    changed = subject | {"becomes": draw(st.sampled_from(["background", "surrounding", "ET"]))}
     spared = {}
     if "region" in subject and draw(st.booleans()):
         spared = {

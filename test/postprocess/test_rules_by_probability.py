@@ -7,17 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from challenge.scheme import Head, labels_from, probability_of
-from postprocess.apply_rules import (
-    AddProbable,
-    DropDoubtful,
-    KeepOne,
-    RemoveSmall,
-    RuleError,
-    apply_rules,
-    row_from,
-    rule_from,
-)
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import RuleError
+from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rules_by_probability import AddProbable, DropDoubtful
+from postprocess.rules_by_size import KeepOne, RemoveSmall
 
+MM = (1.0, 1.0, 1.0)
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 REGIONS = Head("regions", (("NETC", "SNFH", "ET"), ("NETC", "ET"), ("ET",)), ("SNFH", "NETC", "ET"))
 
@@ -34,7 +30,7 @@ def row(labels):
 def apply(labels, *rules, probability):
     """Apply rules with one probability a voxel, whatever is asked for."""
     values = np.asarray(probability, np.float32).reshape(labels.shape)
-    return apply_rules(labels, rules, GLI, 1.0, lambda names: values).labels
+    return apply_rules(labels, rules, GLI, MM, lambda names: values).labels
 
 
 # Below the minimum
@@ -60,7 +56,7 @@ def test_doubt_inside_the_tumour_becomes_what_is_around_it():
     labels[0, 0, 0], labels[0, 0, 1] = 0, ET
     probability = np.full(labels.shape, 0.3)
     probability[2, 2, 3] = 0.9
-    rule = DropDoubtful("ET", "enclosing", min_probability=0.5)
+    rule = DropDoubtful("ET", "surrounding", min_probability=0.5)
     after = apply(labels, rule, probability=probability)
     assert row(after[2, 2, 1:4]) == [SNFH, SNFH, ET]
     assert after[0, 0, 1] == 0
@@ -114,9 +110,9 @@ def test_what_doubt_left_nothing_of_is_given_back_where_asked():
     "rule", [DropDoubtful("ET", min_probability=0.5), AddProbable("ET", min_probability=0.5)]
 )
 def test_without_probabilities_the_rule_is_skipped_aloud(rule):
-    applied = apply_rules(line(ET, 0), [rule], GLI, 1.0)
-    assert row(applied.labels) == [ET, 0]
-    assert applied.fired == [{**row_from(rule), "voxels": 0, "skipped": "no probabilities"}]
+    result = apply_rules(line(ET, 0), [rule], GLI, MM)
+    assert row(result.labels) == [ET, 0]
+    assert result.applied == [{**row_from(rule), "voxels": 0, "skipped": "no probabilities"}]
 
 
 def test_regions_tell_the_labels_between_them_and_no_others():
@@ -128,10 +124,10 @@ def test_regions_tell_the_labels_between_them_and_no_others():
         return probability_of(regions, REGIONS, names)
 
     rules = (AddProbable("NETC", min_probability=0.4), AddProbable("RC", min_probability=0.4))
-    applied = apply_rules(labels, rules, GLI, 1.0, probability)
-    assert row(applied.labels) == row(labels) == [ET, NETC]
-    assert [rule["label"] for rule in applied.fired] == ["RC"]
-    assert applied.fired[0]["skipped"].startswith("no probabilities: no channel")
+    result = apply_rules(labels, rules, GLI, MM, probability)
+    assert row(result.labels) == row(labels) == [ET, NETC]
+    assert [rule["label"] for rule in result.applied] == ["RC"]
+    assert result.applied[0]["skipped"].startswith("no probabilities: no channel")
 
 
 # Rows
@@ -172,7 +168,7 @@ def test_a_label_that_is_named_like_a_region_is_the_label():
         (ADD | {"becomes": None}, "becomes is missing, one of NETC, ET"),
         (ADD | {"becomes": "SNFH"}, "becomes: 'SNFH' is not one of NETC, ET"),
         (ADD | {"becomes": "background"}, "becomes: 'background' is not one of NETC, ET"),
-        (ADD | {"becomes": "enclosing"}, "becomes: 'enclosing'"),
+        (ADD | {"becomes": "surrounding"}, "becomes: 'surrounding'"),
         (ADD | {"region": None, "label": "ET"}, "becomes: 'NETC' is not one of ET"),
         (ADD | {"connectivity": 6}, "add-probable: 'connectivity' is not one of its keys"),
     ],
@@ -203,7 +199,7 @@ def adding(subject, at):
 
 
 @settings(max_examples=60)
-@given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "enclosing"]))
+@given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "surrounding"]))
 def test_nothing_goes_at_zero_and_all_but_the_certain_at_one(seed, subject, becomes):
     labels, probability = drawn(seed)
     at_zero = DropDoubtful(**subject, becomes=becomes, min_probability=0)

@@ -10,7 +10,9 @@ from lab.metrics import brats2025
 from lab.metrics.component_table import build_component_table
 from lab.metrics.lesionwise import score
 from lab.metrics.pair import Pair
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule, apply_rules
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 SCHEME = SCHEMES["brats-gli"]
 PROFILE = brats2025.PROFILES_2025["gli"]
@@ -18,7 +20,7 @@ PAIR = make_pair((40, 40, 40), seed=3)
 
 
 def by_images(rule: Rule) -> float:
-    labels = apply_rules(PAIR.prediction, [rule], SCHEME, 1.0).labels
+    labels = apply_rules(PAIR.prediction, [rule], SCHEME, PAIR.spacing_mm).labels
     return mean_overlap(score(Pair(labels, PAIR.reference, PAIR.spacing_mm), PROFILE))
 
 

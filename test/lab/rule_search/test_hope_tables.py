@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from challenge.scheme import SCHEMES
 from lab.rule_search.hope_tables import hope_from_rules, merged, rules_from_hope
-from postprocess.apply_rules import KeepLargest, RelabelMinor, RemoveSmall
+from postprocess.rules_by_size import KeepLargest, RelabelMinor, RemoveSmall
 
 PED = SCHEMES["brats-ped"]
 SIZES = {"T": {"cluster_0": {"label_1": {"th": 0}, "label_4": {"th": 175}}}}
@@ -75,7 +75,7 @@ def test_rules_become_tables_with_zero_for_labels_without_one():
         (RemoveSmall(region="TC", min_voxels=5), "no region"),
         (RemoveSmall("ET", min_voxels=5, connectivity=6), "no connectivity"),
         (RemoveSmall("ET", "NETC", min_voxels=5), "cannot become 'NETC'"),
-        (RemoveSmall("ET", "enclosing", min_voxels=5), "cannot become 'enclosing'"),
+        (RemoveSmall("ET", "surrounding", min_voxels=5), "cannot become 'surrounding'"),
         (RelabelMinor("ET", "background", 0.1), "cannot become 'background'"),
         (RelabelMinor("ET", "NETC", 0.1, per="component"), "no per"),
     ],

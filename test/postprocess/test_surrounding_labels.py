@@ -3,13 +3,13 @@
 import numpy as np
 from cubes import box
 
-from postprocess.enclosing import enclosing_labels
+from postprocess.components import surrounding_labels
 
 
 def fill(labels, value, connectivity=26):
     found = labels == value
     after = labels.copy()
-    after[found] = enclosing_labels(labels, found, connectivity)
+    after[found] = surrounding_labels(labels, found, connectivity)
     return after
 
 
