@@ -15,9 +15,10 @@ from typing import Any, get_args
 from lab.arguments import add_out, add_seed, positive_number
 from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import Comparison, read_comparison
+from lab.evaluation.paired import Pair, Sampling, compare
 from lab.evaluation.rank_text import sentence, text
 from lab.evaluation.results import to_json
-from lab.evaluation.standings import Nan, Pair, Rule, Sampling, Standings, compare, stand
+from lab.evaluation.standings import Nan, Rule, Standings, stand
 from lab.statistics import Ties
 
 # The post-processing paper's ranker (BraTS-Unofficial-Ranker, 2025): every column with Dice or NSD

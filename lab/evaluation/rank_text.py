@@ -6,17 +6,16 @@ import textwrap
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
-from lab.evaluation.standings import (
+from lab.evaluation.paired import (
     ALPHA,
     MEAN_RANK,
     MEAN_SCORE,
     RANK_AMONG_ALL,
     Pair,
     PairedDifference,
-    Rule,
     Sampling,
-    Standings,
 )
+from lab.evaluation.standings import Rule, Standings
 from lab.statistics import CONFIDENCE
 
 WIDTH = 100

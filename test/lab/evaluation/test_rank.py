@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lab.__main__ import main
+from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
 from lab.evaluation.rank_text import letter, sentence
 from lab.evaluation.results import Facts, Results, write_json
-from lab.evaluation.standings import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
 
 NAN, INF = math.nan, math.inf
 OVERLAP = ("--metrics", "dice", "nsd_0.5", "nsd_1.0")
