@@ -10,7 +10,7 @@ NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.
 HIDDEN = ".partial-"
 
 
-def place(content: bytes, target: Path) -> None:
+def write_atomically(content: bytes, target: Path) -> None:
     """Put a file at its place at once: it is written without a name, read back, then named.
 
     A killed program leaves nothing behind, but for the moment in which a file is replaced: no
@@ -20,7 +20,7 @@ def place(content: bytes, target: Path) -> None:
     Raises:
         OSError: it cannot be written, or does not read back.
     """
-    if not _place_unnamed(content, target):
+    if not _write_unnamed(content, target):
         beside = target.with_name(HIDDEN + target.name[-200:])  # what a killed run left is reused
         try:
             beside.write_bytes(content)
@@ -30,7 +30,7 @@ def place(content: bytes, target: Path) -> None:
             beside.unlink(missing_ok=True)
 
 
-def _place_unnamed(content: bytes, target: Path) -> bool:
+def _write_unnamed(content: bytes, target: Path) -> bool:
     """Write without a name, then name; return whether that could be done here."""
     try:
         number = os.open(target.parent, os.O_TMPFILE | os.O_RDWR, 0o666)

@@ -43,8 +43,8 @@ class CaseFiles:
     geometry_from: str  # the sequence whose geometry the output copies
     output: Path  # relative to the output folder
     scheme: str | None = None  # the challenge that the case's name or folder speaks of
-    absent: tuple[str, ...] = ()  # sequences that were not handed in; read as zeros
-    takes_gaps: bool = False  # whether the model answers cases that lack sequences
+    missing_sequences: tuple[str, ...] = ()  # sequences that were not handed in; read as zeros
+    allow_missing: bool = False  # whether the model answers cases that lack sequences
     unused: tuple[str, ...] = ()  # sequences that were handed in, and the model does not take
 
 
@@ -55,7 +55,7 @@ class Case:
     id: str
     images: Mapping[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
-    absent: tuple[str, ...] = ()  # sequences whose image is zeros in place of a scan
+    missing_sequences: tuple[str, ...] = ()  # sequences whose image is zeros in place of a scan
     orientation: str | None = None  # axis code of the arrays, where it is known
     stored_orientation: str | None = None  # axis code of the files
     remarks: tuple[str, ...] = ()  # what was let pass while it was read
@@ -119,23 +119,30 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
     blank = tuple(sequence for sequence, volume in volumes.items() if not volume.array.any())
     if len(blank) == len(volumes):
         raise CaseError(f"{files.images[files.geometry_from].parent}: every scan is blank")
-    anchor, anchor_path = volumes[files.geometry_from], files.images[files.geometry_from]
+    geometry_reference, reference_path = (
+        volumes[files.geometry_from],
+        files.images[files.geometry_from],
+    )
     remarks = [remark for volume in volumes.values() for remark in volume.remarks]
     for sequence, volume in volumes.items():
-        remarks += check_same_grid(volume, anchor, files.images[sequence], anchor_path)
+        remarks += check_same_grid(
+            volume, geometry_reference, files.images[sequence], reference_path
+        )
     remarks += [f"{files.images[sequence]}: blank, taken for missing" for sequence in blank]
     images = {sequence: volume.array for sequence, volume in volumes.items()}
-    images |= {sequence: np.zeros_like(anchor.array) for sequence in files.absent}
-    stored = anchor.orientation
+    images |= {
+        sequence: np.zeros_like(geometry_reference.array) for sequence in files.missing_sequences
+    }
+    stored = geometry_reference.orientation
     case = Case(
         id=files.id,
         images=images,
-        spacing_mm=anchor.spacing_mm,
-        absent=(*files.absent, *blank),
+        spacing_mm=geometry_reference.spacing_mm,
+        missing_sequences=(*files.missing_sequences, *blank),
         orientation=stored,
         stored_orientation=stored,
         remarks=tuple(remarks),
-        source=anchor_path,
+        source=reference_path,
     )
     return case.oriented(orientation)
 
@@ -143,7 +150,7 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
 def _read_one(files: CaseFiles, path: Path) -> Volume:
     """Read one scan of a case; zeros alone are none, and pass where a case may lack sequences."""
     volume = read_volume(path, np.float32)
-    if not files.takes_gaps or volume.array.any():
+    if not files.allow_missing or volume.array.any():
         _check_scan(volume.array, path)
     return volume
 
@@ -191,24 +198,26 @@ def read_volume(path: Path, dtype: type | None) -> Volume:
 
 
 def check_same_grid(
-    volume: Volume, anchor: Volume, path: Path, anchor_path: Path
+    volume: Volume, geometry_reference: Volume, path: Path, reference_path: Path
 ) -> tuple[str, ...]:
     """Raise CaseError unless two volumes have the same shape and lie in the same place.
 
     Grids less than a hundredth of a voxel apart are one; the difference is logged and returned.
     """
-    if volume.array.shape != anchor.array.shape:
+    if volume.array.shape != geometry_reference.array.shape:
         raise CaseError(
             f"{path}: size {volume.array.shape[::-1]} differs from "
-            f"{anchor.array.shape[::-1]} of {anchor_path.name}"
+            f"{geometry_reference.array.shape[::-1]} of {reference_path.name}"
         )
-    apart = displacement_voxels(volume.geometry, anchor.geometry, anchor.array.shape)
+    apart = displacement_voxels(
+        volume.geometry, geometry_reference.geometry, geometry_reference.array.shape
+    )
     if apart == 0:
         return ()
     where = f"{apart:.2g} of its voxels away"
     if not apart < SAME_GRID_VOXELS:
-        raise CaseError(f"{path}: not on the grid of {anchor_path.name} (up to {where})")
-    remark = f"{path}: taken for the grid of {anchor_path.name}, which is up to {where}"
+        raise CaseError(f"{path}: not on the grid of {reference_path.name} (up to {where})")
+    remark = f"{path}: taken for the grid of {reference_path.name}, which is up to {where}"
     log.warning(remark)
     return (remark,)
 

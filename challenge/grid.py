@@ -39,7 +39,7 @@ class Grid:
         return axis_code(self.direction)
 
 
-class PlaceError(ValueError):
+class GridError(ValueError):
     """SimpleITK does not say where a file's voxels lie; the message is its reason."""
 
 
@@ -50,7 +50,7 @@ def read_grid(path: Path, image_io: str) -> Grid:
     spacing turns its axis round, as ITK does where it reads the voxels.
 
     Raises:
-        PlaceError: SimpleITK refuses the file, or its name.
+        GridError: SimpleITK refuses the file, or its name.
     """
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(image_io)
@@ -59,31 +59,33 @@ def read_grid(path: Path, image_io: str) -> Grid:
             reader.SetFileName(_name(path, stream.fileno()))
             reader.ReadImageInformation()
     except RuntimeError as error:
-        raise PlaceError(str(error).strip().splitlines()[-1]) from error
+        raise GridError(str(error).strip().splitlines()[-1]) from error
     size, axes = reader.GetSize(), reader.GetDimension()
     direction = np.array(reader.GetDirection()).reshape(axes, axes)
     if direction[:3, 3:].any() or direction[3:, :3].any():
-        raise PlaceError(f"its axes are mixed with a further one, {direction.ravel().tolist()}")
+        raise GridError(f"its axes are mixed with a further one, {direction.ravel().tolist()}")
     spacing = np.array(reader.GetSpacing())[:3]
     direction = direction[:3, :3] * np.where(spacing < 0, -1.0, 1.0)[: min(axes, 3)]
     size = size[:3] if max(size[3:], default=1) == 1 else size
     return Grid(size, _triple(np.abs(spacing)), _triple(reader.GetOrigin()[:3]), direction)
 
 
-def displacement_voxels(affine: np.ndarray, anchor: np.ndarray, shape: tuple[int, ...]) -> float:
+def displacement_voxels(
+    affine: np.ndarray, geometry_reference: np.ndarray, shape: tuple[int, ...]
+) -> float:
     """Return how far a grid's voxels lie from those of another one, at most, in voxels of that.
 
     The distance is linear along each axis, so its largest value lies at one of eight corners.
 
     Args:
         affine: (4, 4), voxel (x, y, z) to mm.
-        anchor: the other one.
+        geometry_reference: the other one.
         shape: (z, y, x) of both.
     """
     far = np.array(shape[::-1], float) - 1
     corners = np.array(np.meshgrid(*zip(np.zeros(3), far, strict=True))).reshape(3, -1)
-    moved_mm = (affine - anchor)[:3] @ np.vstack([corners, np.ones(8)])
-    return float(np.linalg.norm(np.linalg.inv(anchor[:3, :3]) @ moved_mm, axis=0).max())
+    moved_mm = (affine - geometry_reference)[:3] @ np.vstack([corners, np.ones(8)])
+    return float(np.linalg.norm(np.linalg.inv(geometry_reference[:3, :3]) @ moved_mm, axis=0).max())
 
 
 def _triple(values: np.ndarray | tuple[float, ...]) -> Triple:
@@ -99,4 +101,4 @@ def _name(path: Path, number: int) -> str:
     except UnicodeEncodeError as error:
         if path.suffix == ".mha":  # its reader needs no ending
             return os.fspath(Path("/proc/self/fd", str(number)))
-        raise PlaceError("its name is not UTF-8") from error
+        raise GridError("its name is not UTF-8") from error

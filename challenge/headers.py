@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from challenge import metaimage, nifti
-from challenge.grid import Grid, PlaceError, read_grid
+from challenge.grid import Grid, GridError, read_grid
 from challenge.refusal import Refusal
 
 # Header fields that, with size and spacing, place a NIfTI volume in space.
-NIFTI_PLACE = (
+NIFTI_AFFINE_FIELDS = (
     "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
     "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
 )  # fmt: skip
@@ -108,7 +108,7 @@ def declared_geometry(path: Path) -> tuple[object, ...]:
         return (grid.size, grid.spacing_mm, grid.origin_mm, tuple(grid.direction.ravel().tolist()))
     header = nifti.read_header(path)
     sizes = (header["dim"][1:4].tobytes(), header["pixdim"][:4].tobytes())
-    return sizes + tuple(header[name].tobytes() for name in NIFTI_PLACE)
+    return sizes + tuple(header[name].tobytes() for name in NIFTI_AFFINE_FIELDS)
 
 
 def last_line(error: BaseException) -> str:
@@ -147,7 +147,7 @@ def _nifti_grid(path: Path, header: np.void, size: tuple[int, ...]) -> tuple[Gri
     """Return the grid, by the header alone where ITK refuses the file: NIfTI-2, sheared axes."""
     try:
         return read_grid(path, "NiftiImageIO"), ()
-    except PlaceError as error:
+    except GridError as error:
         return nifti.stated_grid(header, size), (f"its place is read as nibabel does ({error})",)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK
 
 from challenge import nifti
-from challenge.atomic_write import place
+from challenge.atomic_write import write_atomically
 from challenge.case import CaseFiles, read_volume
 from challenge.headers import CaseError, check_header, declared_geometry, is_nifti, last_line
 from challenge.orientation import turn_between
@@ -35,7 +35,7 @@ def write_labels(
             (_write_nifti if is_nifti(source) else _write_metaimage)(labels, source, staged)
             _check_written(staged, target, labels, source)
             content = staged.read_bytes()
-        place(content, target)
+        write_atomically(content, target)
     except (OSError, RuntimeError) as error:
         raise CaseError(f"{target}: cannot be written ({last_line(error)})") from error
     return target

@@ -26,12 +26,12 @@ class InputError(Refusal):
 
 
 @dataclass(frozen=True)
-class Found:
+class InputCases:
     """What an input folder holds."""
 
     platform: str
     cases: tuple[CaseFiles, ...]
-    faults: Mapping[str, str]  # case id -> what is wrong with it
+    failed: Mapping[str, str]  # case id -> what is wrong with it
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24
 
 
-def find_cases(folder: Path) -> Found:
+def find_cases(folder: Path) -> InputCases:
     """Recognise the platform of an input folder and list its cases.
 
     A BraTS case that lacks sequences is a case, and says which; a model decides whether to take it.
@@ -91,7 +91,7 @@ def find_cases(folder: Path) -> Found:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _find_cases(folder: Path) -> Found:
+def _find_cases(folder: Path) -> InputCases:
     if (folder / "inputs.json").is_file():
         return grand_challenge_case(folder, _socket_of(folder / "inputs.json"))
     if (folder / "images").is_dir():
@@ -99,7 +99,7 @@ def _find_cases(folder: Path) -> Found:
     return brats_cases(folder)
 
 
-def brats_cases(folder: Path) -> Found:
+def brats_cases(folder: Path) -> InputCases:
     """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name.
 
     A case of a folder of its own is called as the folder is, else as its files are.
@@ -123,7 +123,7 @@ def brats_cases(folder: Path) -> Found:
     cases = [
         _brats_case(id, dict(images[id]), named[id]) for id in sorted(images) if id not in faults
     ]
-    return Found("brats-folder", tuple(cases), faults)
+    return InputCases("brats-folder", tuple(cases), faults)
 
 
 def _folder_id(home: Path, prefixes: set[str]) -> str | None:
@@ -139,7 +139,7 @@ def _folder_id(home: Path, prefixes: set[str]) -> str | None:
     return home.name
 
 
-def grand_challenge_case(folder: Path, socket: Socket) -> Found:
+def grand_challenge_case(folder: Path, socket: Socket) -> InputCases:
     """Return the one case of a grand-challenge input folder."""
     images = entries(folder / socket.folder, "*.mha")
     if len(images) != 1:
@@ -148,14 +148,14 @@ def grand_challenge_case(folder: Path, socket: Socket) -> Found:
     path = images[0]
     output = socket.output / path.name
     case = CaseFiles(path.stem, {socket.sequence: path}, socket.sequence, output, socket.scheme)
-    return Found("grand-challenge", (case,), {})
+    return InputCases("grand-challenge", (case,), {})
 
 
-def gap_of(files: CaseFiles) -> str:
+def describe_missing(files: CaseFiles) -> str:
     """Say which sequences a case lacks, and which files were found of it."""
     present = ", ".join(sorted(path.name for path in files.images.values()))
     home = files.images[files.geometry_from].parent
-    return f"{home}: missing {', '.join(files.absent)} (found {present})"
+    return f"{home}: missing {', '.join(files.missing_sequences)} (found {present})"
 
 
 def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
@@ -197,12 +197,12 @@ def with_sequences(files: CaseFiles, sequences: tuple[str, ...]) -> CaseFiles:
     What it lacks of them is named as absent, what it has beside them as unused.
     """
     images = {sequence: path for sequence, path in files.images.items() if sequence in sequences}
-    anchor = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
+    geometry_reference = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
     return replace(
         files,
         images=images,
-        geometry_from=anchor,
-        absent=tuple(sequence for sequence in sequences if sequence not in images),
+        geometry_from=geometry_reference,
+        missing_sequences=tuple(sequence for sequence in sequences if sequence not in images),
         unused=tuple(sequence for sequence in files.images if sequence not in sequences),
     )
 

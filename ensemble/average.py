@@ -1,46 +1,52 @@
-"""What members say, brought together: the mean, the votes."""
+"""The predictions of several members, combined: mean of probabilities, count of votes."""
 
 import numpy as np
 
 from challenge.scheme import Head, Scheme
 
 
-class Mean:
-    """The weighted mean of probabilities (channel, z, y, x), kept in one array."""
+class ProbabilityMean:
+    """The weighted mean of probabilities (channel, z, y, x), accumulated in one array."""
 
     def __init__(self, head: Head) -> None:
+        """Start empty; `head` says what the channels mean."""
         self._head = head
-        self._sum: np.ndarray | None = None
+        self._mean: np.ndarray | None = None
         self._weight = 0.0
 
     @property
     def is_empty(self) -> bool:
         """Return whether nothing was added yet."""
-        return self._sum is None
+        return self._mean is None
 
     def add(self, probabilities: np.ndarray, weight: float) -> None:
-        """Add probabilities, which are taken over."""
-        if self._sum is None:
-            self._sum, self._weight = probabilities, weight
+        """Add probabilities (channel, z, y, x) float32 with a weight; the array is taken over."""
+        if self._mean is None:
+            self._mean, self._weight = probabilities, weight
             return
-        self._sum *= np.float32(self._weight / (self._weight + weight))
+        self._mean *= np.float32(self._weight / (self._weight + weight))
         probabilities *= np.float32(weight / (self._weight + weight))
-        self._sum += probabilities
+        self._mean += probabilities
         self._weight += weight
 
     def value(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the mean; background for certain where nothing was ever added."""
-        if self._sum is None:
-            self._sum = np.zeros((len(self._head.channels), *shape), np.float32)
+        """Return the mean (channel, z, y, x); background for certain where nothing was added.
+
+        Args:
+            shape: (z, y, x) of the case.
+        """
+        if self._mean is None:
+            self._mean = np.zeros((len(self._head.channels), *shape), np.float32)
             if self._head.kind == "softmax":
-                self._sum[0] = 1
-        return self._sum
+                self._mean[0] = 1
+        return self._mean
 
 
-class Ballot:
-    """Counts in which voxels members see tumour, whatever their weights, in place."""
+class VoteCount:
+    """Counts how many members predict tumour in each voxel, whatever their weights."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
+        """Start at zero, for a case of `shape` (z, y, x)."""
         self._votes = np.zeros(shape, np.float32)
         self._members = 0
 
@@ -50,5 +56,5 @@ class Ballot:
         self._members += 1
 
     def shares(self) -> np.ndarray:
-        """Return the share of members that see tumour (z, y, x), float32."""
+        """Return the share of members that predict tumour (z, y, x), float32."""
         return self._votes / np.float32(max(self._members, 1))

@@ -1,7 +1,7 @@
 """Deadline -> how much of the ensemble to run. Pure arithmetic; clocks are handed in.
 
-What is given up, in this order: mirroring axes, then the overlap of tiles, then members of least
-weight. The first member that is run through is never given up, unless time is already over.
+What is skipped, in this order: mirroring axes, then the overlap of tiles, then members of least
+weight. The first member that is run through is never skipped, unless time is already over.
 """
 
 import math
@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 Clock = Callable[[], float]
 
 STEPS = (0.5, 0.75, 1.0)  # of the patch between tiles; larger ones lose the overlap
-RESERVE_S = 10.0  # kept for refining and writing until a case has told what that takes
+RESERVE_S = 10.0  # for refining and writing, until a case has shown how long that takes
 RESERVE_SHARE = 0.1  # of a limit, where that is less
-CAUTION = 1.5  # times what was seen
+CAUTION = 1.5  # times what was measured
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Effort:
     """How much of an ensemble is run on a case."""
 
     members: int  # those of most weight
-    step: float
+    step: float  # between tiles, as a share of the patch
     mirror_axes: tuple[int, ...]
 
     @property
@@ -37,6 +37,7 @@ class Budget:
     """The seconds that are left for a case."""
 
     def __init__(self, seconds: float = math.inf, clock: Clock = time.monotonic) -> None:
+        """Start now; `clock` returns seconds."""
         self._clock = clock
         self._end = clock() + seconds
         self._reserve_s = min(RESERVE_S, RESERVE_SHARE * seconds) if seconds < math.inf else 0.0
@@ -47,19 +48,19 @@ class Budget:
         return self._end < math.inf
 
     def now(self) -> float:
-        """Return what the clock shows, in seconds."""
+        """Return the time of the clock, in seconds."""
         return self._clock()
 
     def left_s(self) -> float:
         """Return the seconds left for networks; negative where time is over."""
         return self._end - self._clock() - self._reserve_s
 
-    def keep(self, seconds: float) -> None:
-        """Keep time for work after the networks that took so long before."""
+    def reserve(self, seconds: float) -> None:
+        """Reserve time for work after the networks that took `seconds` before."""
         self._reserve_s = max(self._reserve_s, CAUTION * seconds)
 
     def share(self, cases: int) -> "Budget":
-        """Return an equal part of what is left, for one of so many cases."""
+        """Return an equal part of the time left, for one of `cases` cases."""
         part = Budget(clock=self._clock)
         if self.is_limited:
             left = self._end - self._clock()
@@ -68,10 +69,11 @@ class Budget:
         return part
 
 
-class Turns:
-    """Hands the device to one case at a time, with its share of the time that is left."""
+class DeviceQueue:
+    """Hands the device to one case at a time, with a share of the time that is left."""
 
     def __init__(self, budget: Budget, cases: int) -> None:
+        """Share a budget among `cases` cases."""
         self._budget, self._left = budget, cases
         self._device = threading.Lock()
 
@@ -82,12 +84,12 @@ class Turns:
             yield self._budget.share(max(self._left, 1))
 
     def done(self) -> None:
-        """Take note that a case needs no more time, whatever became of it."""
+        """Count a case as finished, whether it succeeded or failed."""
         self._left -= 1
 
 
-def sacrifices(full: Effort) -> Iterator[Effort]:
-    """Yield efforts from the full one down, in the declared order."""
+def degradation_steps(full: Effort) -> Iterator[Effort]:
+    """Yield efforts from the full one down to one member without mirroring or overlap."""
     axes = full.mirror_axes
     for n in range(len(axes), -1, -1):
         yield Effort(full.members, full.step, axes[:n])
@@ -116,23 +118,26 @@ def affordable(
     return chosen
 
 
-class Course:
+class DeadlinePlanner:
     """Decides, tile by tile, how much of the rest of a case is affordable.
 
-    Members are numbered by falling weight. Their order of running is the caller's, but for member
-    0, which runs first.
+    Members are numbered by falling weight. Member 0 runs first; the order of the others is the
+    caller's.
     """
 
     def __init__(
-        self, full: Effort, tiles: Sequence[Mapping[float, int]], voxels: Sequence[int],
+        self,
+        full: Effort,
+        tiles: Sequence[Mapping[float, int]],
+        voxels: Sequence[int],
         budget: Budget,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Start with nothing run.
 
         Args:
             full: all that would be run if time were no matter.
             tiles: for each member, how many tiles cover the volume at each step.
-            voxels: of each member's tile; what a pass costs is guessed from it until it was seen.
+            voxels: of each member's tile; the cost of a pass is estimated from it until measured.
             budget: of the case.
         """
         self.full, self.budget = full, budget
@@ -147,11 +152,11 @@ class Course:
         return len(self._finished)
 
     def effort(self, member: int, step: float, done: int) -> Effort | None:
-        """Return how to go on with a member's next tile; None: not at all.
+        """Return the effort for a member's next tile; None where there is no time for it.
 
         Args:
-            member: whose turn it is.
-            step: that its tiles lie apart.
+            member: that runs now.
+            step: between its tiles.
             done: tiles done at this step; after the first one the step may still grow.
         """
         if not self.budget.is_limited:
@@ -159,46 +164,46 @@ class Course:
         left_s = self.budget.left_s()
         if left_s <= 0:
             return None
-        if not self._pass_s:  # the first tile of all tells what a tile costs
+        if not self._pass_s:  # the first tile of all measures what a tile costs
             return self.full
 
         def cost_s(effort: Effort) -> float:
-            own = self._tiles[member][step] - done
+            remaining = self._tiles[member][step] - done
             if effort.step > step and done <= 1:
-                own = self._tiles[member][effort.step]
-            seconds = own * self._guess(member) if member < effort.members else 0.0
+                remaining = self._tiles[member][effort.step]
+            seconds = remaining * self._estimate_s(member) if member < effort.members else 0.0
             for other in range(effort.members):
                 if other != member and other not in self._finished:
-                    seconds += self._tiles[other][effort.step] * self._guess(other)
+                    seconds += self._tiles[other][effort.step] * self._estimate_s(other)
             return seconds * effort.passes_a_tile
 
-        effort = affordable(sacrifices(self.full), cost_s, left_s)
+        effort = affordable(degradation_steps(self.full), cost_s, left_s)
         return effort if member < effort.members else None
 
-    def ran(self, member: int, effort: Effort, seconds: float) -> None:
-        """Take note of a tile."""
+    def record_tile(self, member: int, effort: Effort, seconds: float) -> None:
+        """Record how long a tile of a member took at an effort."""
         self._pass_s[member] = seconds / effort.passes_a_tile
         if effort.passes_a_tile < self._least.passes_a_tile:
             self._least = replace(self._least, mirror_axes=effort.mirror_axes)
 
-    def finish(self, member: int, step: float) -> None:
-        """Take note that a member was run through, at a step."""
+    def finish_member(self, member: int, step: float) -> None:
+        """Record that a member was run through, at a step."""
         self._finished.add(member)
         if step > self._least.step:
             self._least = replace(self._least, step=step)
 
     def is_early(self) -> bool:
-        """Return whether there is a limit, one member was run, and others are to come."""
+        """Return whether there is a limit, one member was run, and others follow."""
         return self.budget.is_limited and len(self._finished) == 1 < self.full.members
 
     def rest_s(self) -> float:
         """Return the seconds that the members not yet run through would take in full."""
         rest = set(range(self.full.members)) - self._finished
-        tiles_s = sum(self._tiles[m][self.full.step] * self._guess(m) for m in rest)
+        tiles_s = sum(self._tiles[m][self.full.step] * self._estimate_s(m) for m in rest)
         return tiles_s * self.full.passes_a_tile
 
-    def dropped(self) -> list[str]:
-        """Say in words what was given up; nothing where all was run."""
+    def skipped(self) -> list[str]:
+        """Return what was skipped, in words; nothing where all was run."""
         words, full = [], self.full
         if axes := len(full.mirror_axes) - len(self._least.mirror_axes):
             words.append(f"mirroring along {axes} of {len(full.mirror_axes)} axes")
@@ -208,11 +213,11 @@ class Course:
             words.append(f"{missing} of {full.members} members")
         return words
 
-    def _guess(self, member: int) -> float:
-        """Return the seconds of one pass, from what was seen of this member or of another."""
+    def _estimate_s(self, member: int) -> float:
+        """Return the seconds of one pass, measured of this member or scaled from another."""
         if member in self._pass_s:
             return self._pass_s[member]
         if not self._pass_s:
             return 0.0
-        seen, seconds = next(reversed(self._pass_s.items()))
-        return seconds * self._voxels[member] / self._voxels[seen]
+        measured, seconds = next(reversed(self._pass_s.items()))
+        return seconds * self._voxels[member] / self._voxels[measured]

@@ -23,7 +23,7 @@ from ensemble.backends import (
 from ensemble.manifest import Member
 from ensemble.network import build_network, load_network
 from ensemble.plans import Plan
-from ensemble.sliding_window import Sums, mean_over_mirrorings
+from ensemble.sliding_window import LogitAccumulator, mean_over_mirrorings
 
 log = logging.getLogger("podium")
 
@@ -33,14 +33,14 @@ LONG_RUN_S = 60.0  # what takes less is not worth comparing backends for
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A network, ready to run."""
+class LoadedNetwork:
+    """A network on its backend, ready to run."""
 
     forward: Forward
     mirror_axes: tuple[int, ...]
 
 
-Kind = tuple[object, ...]  # what networks that run alike have in common
+Kind = tuple[object, ...]  # equal for networks that run alike
 
 
 @dataclass
@@ -48,15 +48,16 @@ class Engine:
     """One device and its networks.
 
     Networks start on the backend that is most likely fastest; where what is left would take long
-    at the pace seen, all exact ones are compared and the fastest goes on.
+    at the measured pace, all exact ones are compared and the fastest goes on.
 
-    When a GPU's memory runs out, it first runs fewer mirrored tiles together, then keeps the sums
-    on the host, then goes on on the CPU: slow beats dead, the platform gives no second chance.
+    When a GPU's memory runs out, it first runs fewer mirrored tiles together, then
+    accumulates logits on the host, then uses the CPU: slow beats dead, the platform gives
+    no second chance.
     """
 
     device: torch.device
     backend: str = AUTO
-    keeps: bool = False  # networks stay loaded from case to case
+    keeps_networks: bool = False  # loaded, from case to case
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage, wall
 
     def __post_init__(self) -> None:
@@ -67,27 +68,27 @@ class Engine:
         """
         if self.backend != AUTO:
             find_backend(self.backend, self.device)
-        self._own_device, self._own_backend = self.device, self.backend
+        self._first_device, self._first_backend = self.device, self.backend
         # On the CPU a batch costs memory and gains nothing.
         self._together = MOST_TOGETHER if self.device.type == "cuda" else 1
-        self._sums_on_host = False
+        self._accumulator_on_host = False
         self._chosen: dict[Kind, Backend] = {}
         self._pass_s: dict[Kind, float] = {}  # the fastest pass so far
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, LoadedNetwork] = {}
 
     @property
-    def sums_device(self) -> torch.device:
-        """Return where sums are kept."""
-        return torch.device("cpu") if self._sums_on_host else self.device
+    def accumulator_device(self) -> torch.device:
+        """Device of the sums of logits."""
+        return torch.device("cpu") if self._accumulator_on_host else self.device
 
     def recover(self) -> None:
-        """Try the own device again for a new case, whatever the last one took."""
-        if self.device != self._own_device:
-            self.device, self.backend = self._own_device, self._own_backend
+        """Return to the device of the start for a new case, whatever the last one took."""
+        if self.device != self._first_device:
+            self.device, self.backend = self._first_device, self._first_backend
             self._chosen.clear()
             self._loaded.clear()
 
-    def load(self, member: Member, passes: int) -> Loaded:
+    def load(self, member: Member, passes: int) -> LoadedNetwork:
         """Return a member's network, ready to run about so many passes."""
         with self.timed("load"):
             if self._is_worth_comparing(member, passes):
@@ -98,76 +99,86 @@ class Engine:
             return self._loaded[member.name]
 
     def release(self) -> None:
-        """Let go of a network that no other case needs, before memory is needed for labels."""
-        if not self.keeps:
+        """Free the networks that no other case needs, before memory is needed for labels."""
+        if not self.keeps_networks:
             self._loaded.clear()
 
     def run(
-        self, member: Member, tile: torch.Tensor, axes: Sequence[int], sums: Sums
+        self, member: Member, tile: torch.Tensor, axes: Sequence[int], accumulator: LogitAccumulator
     ) -> torch.Tensor:
-        """Return a member's mean logits (channel, z, y, x) of a tile over all mirrorings."""
+        """Return a member's mean logits (channel, z, y, x) of a tile over all mirrorings.
+
+        Args:
+            member: whose network runs.
+            tile: (channel, z, y, x) float32.
+            axes: to mirror along.
+            accumulator: moved to the host where memory runs out.
+
+        Raises:
+            torch.OutOfMemoryError: and nothing is left to reduce.
+        """
         with self.timed("networks"):
             while True:
-                loaded = self.load(member, 1)
+                network = self.load(member, 1)
                 try:
-                    began = time.perf_counter()
+                    started = time.perf_counter()
                     tile = tile.to(self.device)
-                    logits = mean_over_mirrorings(loaded.forward, tile, axes, self._together)
-                    self._note_pace(member, (time.perf_counter() - began) / 2 ** len(axes))
+                    logits = mean_over_mirrorings(network.forward, tile, axes, self._together)
+                    self._note_pace(member, (time.perf_counter() - started) / 2 ** len(axes))
                     return logits
                 except torch.OutOfMemoryError:
-                    if not self.relieve(sums):
+                    if not self.reduce_memory(accumulator):
                         raise
 
-    def relieve(self, sums: Sums | None) -> bool:
-        """Make do with less memory on the GPU; return whether there was anything to give up."""
+    def reduce_memory(self, accumulator: LogitAccumulator | None) -> bool:
+        """Use less memory on the GPU; return whether anything could be reduced."""
         if self._together > 1:
             self._together //= 2
             log.warning("out of GPU memory: %d mirrored tiles together", self._together)
         elif self.device.type == "cpu":
             return False
-        elif not self._sums_on_host:
-            self._sums_on_host = True
-            log.warning("out of GPU memory: sums move to the host")
+        elif not self._accumulator_on_host:
+            self._accumulator_on_host = True
+            log.warning("out of GPU memory: logits are accumulated on the host")
         else:
             self.device = torch.device("cpu")
             self.backend = AUTO
             self._chosen.clear()
             self._loaded.clear()
-            log.warning("out of GPU memory: going on on the CPU, much slower")
-        if sums is not None and sums.device != self.sums_device:
-            sums.move(self.sums_device)
+            log.warning("out of GPU memory: the CPU is used, much slower")
+        if accumulator is not None and accumulator.device != self.accumulator_device:
+            accumulator.move(self.accumulator_device)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return True
 
-    def new_sums(self, channels: int, shape: Sequence[int]) -> Sums:
-        """Return empty sums for a volume, on the host where the GPU has no room for them."""
+    def new_accumulator(self, channels: int, shape: Sequence[int]) -> LogitAccumulator:
+        """Return an empty accumulator for a volume (z, y, x), on the host if the GPU is full."""
         while True:
             try:
-                return Sums(channels, shape, self.sums_device)
+                return LogitAccumulator(channels, shape, self.accumulator_device)
             except torch.OutOfMemoryError:
-                if not self.relieve(None):
+                if not self.reduce_memory(None):
                     raise
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the wall seconds of what is inside to a stage."""
-        began = time.perf_counter()
+        """Add the wall seconds of the block to a stage."""
+        started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
-    def _load(self, member: Member) -> Loaded:
+    def _load(self, member: Member) -> LoadedNetwork:
         network, axes = _network(member)
         shape = (self._together, len(member.sequences), *member.plan.patch)
         backend = self._backend(member)
         try:
-            return Loaded(backend.make(network, shape, self.device), axes)
+            return LoadedNetwork(backend.make(network, shape, self.device), axes)
         except ValueError as error:
             log.warning("backend %s does not take %s (%s)", backend.name, member.name, error)
-            return Loaded(BACKENDS[REFERENCE].make(network, shape, self.device), axes)
+            return LoadedNetwork(BACKENDS[REFERENCE].make(network, shape, self.device), axes)
 
     def _backend(self, member: Member) -> Backend:
         if self.backend != AUTO:

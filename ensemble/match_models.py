@@ -5,28 +5,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from challenge.case import CaseFiles
-from challenge.platforms import Found, gap_of, with_sequences
+from challenge.platforms import InputCases, describe_missing, with_sequences
 from challenge.refusal import Refusal
 from ensemble.manifest import (
     MANIFEST,
     Model,
-    accepts_missing,
+    accepts_missing_sequences,
     answers_of,
     read_manifest,
     scheme_of,
 )
 
 
-class ChoiceError(Refusal):
+class MatchError(Refusal):
     """No model, or more than one, fits a case."""
 
 
-class GapError(ChoiceError):
+class MissingSequencesError(MatchError):
     """A case lacks sequences, and no model that fits it takes such a case."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelMatch:
     """A model for a case, and the case as that model's networks see it."""
 
     manifest: Path
@@ -34,57 +34,76 @@ class Choice:
 
 
 def match_models(
-    found: Found, manifests: Mapping[str, Path], wanted: str | None, gaps: bool | None = None
-) -> tuple[dict[str, Choice], dict[str, str]]:
+    found: InputCases,
+    manifests: Mapping[str, Path],
+    wanted: str | None,
+    allow_missing: bool | None = None,
+) -> tuple[dict[str, ModelMatch], dict[str, str]]:
     """Return each case's model, and the faults of the cases that cannot be run, by id.
 
-    `gaps`: whether cases that lack sequences are run; None leaves that to each model's manifest.
+    Args:
+        found: the cases of an input folder.
+        manifests: MANIFEST.json of each model, by model name.
+        wanted: the one model to use; None: whichever fits.
+        allow_missing: whether cases that lack sequences are run; None leaves that to each manifest.
 
     Raises:
-        ChoiceError: there are sound cases, and no model fits any of them.
+        MatchError: there are sound cases, and no model fits any of them.
     """
-    chosen: dict[str, Choice] = {}
-    faults = dict(found.faults)
+    chosen: dict[str, ModelMatch] = {}
+    faults = dict(found.failed)
     unfit: list[str] = []
     for files in found.cases:
         try:
-            chosen[files.id] = choose_model(files, manifests, wanted, gaps)
-        except ChoiceError as error:
+            chosen[files.id] = match_model(files, manifests, wanted, allow_missing)
+        except MatchError as error:
             faults[files.id] = str(error)
-            unfit += [] if isinstance(error, GapError) else [str(error)]  # a gap is the case's own
+            if not isinstance(error, MissingSequencesError):  # that is the case's fault alone
+                unfit.append(str(error))
     if unfit and not chosen:
-        raise ChoiceError(unfit[0])
+        raise MatchError(unfit[0])
     return chosen, faults
 
 
-def choose_model(
-    files: CaseFiles, manifests: Mapping[str, Path], wanted: str | None, gaps: bool | None = None
-) -> Choice:
-    """Return the model that answers a case.
+def match_model(
+    files: CaseFiles,
+    manifests: Mapping[str, Path],
+    wanted: str | None,
+    allow_missing: bool | None = None,
+) -> ModelMatch:
+    """Return the model that answers a case; arguments as of `match_models`.
 
     Of those that take any of its sequences, a model that answers the challenge of its name comes
     first, before all one that mainly does; then one whose input is just what there is.
+
+    Raises:
+        MatchError: no model fits, or several do.
     """
     if wanted is not None:
         if wanted not in manifests:
-            raise ChoiceError(f"no model {wanted!r}, only {', '.join(sorted(manifests))}")
+            raise MatchError(f"no model {wanted!r}, only {', '.join(sorted(manifests))}")
         manifests = {wanted: manifests[wanted]}
-    fitting = [Choice(path, seen) for path in manifests.values() if (seen := seen_by(path, files))]
+    fitting = [
+        ModelMatch(path, inputs)
+        for path in manifests.values()
+        if (inputs := files_for(path, files))
+    ]
     if fitting:
-        fitting = taking_gaps(fitting, gaps)
-    for is_better in (_answers_by_name, _answers_mainly, _takes_just_that):
-        fitting = [choice for choice in fitting if is_better(choice)] or fitting
+        fitting = accepting_missing(fitting, allow_missing)
+    for is_better in (_answers_by_name, _answers_mainly, _takes_exactly_these):
+        fitting = [match for match in fitting if is_better(match)] or fitting
     if len(fitting) != 1:
-        names = [name for name, path in manifests.items()
-                 if not fitting or path in {choice.manifest for choice in fitting}]  # fmt: skip
+        paths = {match.manifest for match in fitting} or set(manifests.values())
         problem = "several models fit" if fitting else "no model fits"
-        which = ", ".join(sorted(names))
-        raise ChoiceError(f"{problem} case {files.id} (of {which}); choose one with --model")
-    takes_gaps = accepts_missing(fitting[0].manifest) if gaps is None else gaps
-    return replace(fitting[0], files=replace(fitting[0].files, takes_gaps=takes_gaps))
+        which = ", ".join(sorted(name for name, path in manifests.items() if path in paths))
+        raise MatchError(f"{problem} case {files.id} (of {which}); choose one with --model")
+    (match,) = fitting
+    if allow_missing is None:
+        allow_missing = accepts_missing_sequences(match.manifest)
+    return replace(match, files=replace(match.files, allow_missing=allow_missing))
 
 
-def seen_by(manifest: Path, files: CaseFiles) -> CaseFiles | None:
+def files_for(manifest: Path, files: CaseFiles) -> CaseFiles | None:
     """Return a case as a model sees it; None where it has none of the model's sequences."""
     sequences = scheme_of(manifest).sequences
     if not set(sequences) & set(files.images):
@@ -92,41 +111,47 @@ def seen_by(manifest: Path, files: CaseFiles) -> CaseFiles | None:
     return with_sequences(files, sequences)
 
 
-def taking_gaps(fitting: Sequence[Choice], gaps: bool | None) -> list[Choice]:
+def accepting_missing(
+    fitting: Sequence[ModelMatch], allow_missing: bool | None
+) -> list[ModelMatch]:
     """Return the models that lack nothing of a case, or take it all the same.
 
-    With `gaps` True every one does, and those that were trained for it come first.
+    With `allow_missing` True every one does, and those that were trained for it come first.
 
     Raises:
-        GapError: none does; the message names the files that were found.
+        MissingSequencesError: none does; the message names the files that were found.
     """
-    taking = [c for c in fitting if not c.files.absent
-              or (gaps is not False and accepts_missing(c.manifest))]  # fmt: skip
-    if taking or gaps:
-        return taking or list(fitting)
-    gap = gap_of(fitting[0].files)
-    if gaps is False:
-        raise GapError(f"{gap}; --no-missing-sequences refuses that")
-    names = ", ".join(sorted(read_manifest(choice.manifest)["model"] for choice in fitting))
-    raise GapError(f"{gap}; no model that fits accepts that ({names})")
+    accepting = [
+        match
+        for match in fitting
+        if not match.files.missing_sequences
+        or (allow_missing is not False and accepts_missing_sequences(match.manifest))
+    ]
+    if accepting or allow_missing:
+        return accepting or list(fitting)
+    problem = describe_missing(fitting[0].files)
+    if allow_missing is False:
+        raise MissingSequencesError(f"{problem}; --no-missing-sequences refuses that")
+    names = ", ".join(sorted(read_manifest(match.manifest)["model"] for match in fitting))
+    raise MissingSequencesError(f"{problem}; no model that fits accepts that ({names})")
 
 
-def _answers_by_name(choice: Choice) -> bool:
-    return choice.files.scheme in [scheme.name for scheme in answers_of(choice.manifest)]
+def _answers_by_name(match: ModelMatch) -> bool:
+    return match.files.scheme in [scheme.name for scheme in answers_of(match.manifest)]
 
 
-def _answers_mainly(choice: Choice) -> bool:
-    return choice.files.scheme == answers_of(choice.manifest)[0].name
+def _answers_mainly(match: ModelMatch) -> bool:
+    return match.files.scheme == answers_of(match.manifest)[0].name
 
 
-def _takes_just_that(choice: Choice) -> bool:
-    return not choice.files.absent and not choice.files.unused
+def _takes_exactly_these(match: ModelMatch) -> bool:
+    return not match.files.missing_sequences and not match.files.unused
 
 
-def gap_accepted_by(absent: Sequence[str], model: Model) -> str | None:
-    """Say who let a case run that lacks sequences; None where it lacks none."""
+def missing_accepted_by(absent: Sequence[str], model: Model) -> str | None:
+    """Return what let a case run that lacks sequences; None where it lacks none."""
     if not absent:
         return None
-    if accepts_missing(model.folder / MANIFEST):
+    if accepts_missing_sequences(model.folder / MANIFEST):
         return f"the manifest of {model.name}"
     return f"--missing-sequences, though the manifest of {model.name} does not"

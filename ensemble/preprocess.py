@@ -1,4 +1,7 @@
-"""Crop, normalise, resample, and the way back. Arrays are (channel, ...) in the plan's axes."""
+"""Crop, normalise, resample, and the way back, as nnU-Net 2.8 does.
+
+A case's arrays are (z, y, x); a network's are (channel, ...) in the axes of its plan.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,41 +22,61 @@ MOST_GRID_BYTES = 32 * 2**30
 
 
 @dataclass(frozen=True)
-class Inside:
-    """Where a case is not zero, in its own axes (z, y, x); the same for every network."""
+class NonzeroRegion:
+    """Where a case is not zero, in its axes (z, y, x); the same for every network of that order."""
 
-    box: tuple[slice, slice, slice]
-    mask: np.ndarray  # bool, of the box: what normalisation over non-zero voxels sees
-    case_shape: tuple[int, ...]
+    box: tuple[slice, slice, slice]  # slices (z, y, x) of the case
+    mask: np.ndarray  # bool (z, y, x) of the box: the voxels of a masked normalisation
+    case_shape: tuple[int, ...]  # (z, y, x)
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What a network sees of a case, and how to find the way back."""
+class PreprocessedImages:
+    """A case on a network's grid, and what it takes to return to the case's grid."""
 
-    data: np.ndarray  # (channel, ...) float32, on the network's grid
-    inside: Inside
+    data: np.ndarray  # (channel, ...) float32, on the network's grid, in the plan's axes
+    nonzero: NonzeroRegion
     spacing_mm: tuple[float, ...]  # of the case, in the plan's axes
 
 
-def find_inside(case: Case, sequences: Sequence[str]) -> Inside:
-    """Find what nnU-Net calls non-zero: any sequence, holes filled; all where all is zero."""
+def find_nonzero_region(case: Case, sequences: Sequence[str]) -> NonzeroRegion:
+    """Return what nnU-Net calls non-zero: where any sequence is, with holes filled.
+
+    Args:
+        case: images (z, y, x).
+        sequences: those that are looked at.
+
+    Returns:
+        The box around it and its mask inside the box; the whole volume where all is zero.
+    """
     mask = case.images[sequences[0]] != 0
     for sequence in sequences[1:]:
         mask |= case.images[sequence] != 0
     box = _bounds(mask)
     # Holes touch no face of the box around the mask: outside of it there is nothing to fill.
-    return Inside(box, _fill_holes(mask[box]), mask.shape)
+    return NonzeroRegion(box, _fill_holes(mask[box]), mask.shape)
 
 
-def prepare(case: Case, sequences: tuple[str, ...], plan: Plan, inside: Inside) -> Prepared:
-    """Bring a case to a network's grid as nnU-Net 2.8's DefaultPreprocessor does."""
+def preprocess(
+    case: Case, sequences: tuple[str, ...], plan: Plan, nonzero: NonzeroRegion
+) -> PreprocessedImages:
+    """Bring a case to a network's grid as nnU-Net 2.8's DefaultPreprocessor does.
+
+    Args:
+        case: images (z, y, x) in the axis order that the network was trained in.
+        sequences: the network's input channels, in its order.
+        plan: of the network.
+        nonzero: of the case.
+
+    Raises:
+        CaseError: see `preprocessed_shape`.
+    """
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
-    mask = inside.mask.transpose(plan.transpose)
-    shape = prepared_shape(case, plan, inside)
+    mask = nonzero.mask.transpose(plan.transpose)
+    shape = preprocessed_shape(case, plan, nonzero)
     data = np.empty((len(sequences), *shape), np.float32)
     for i, sequence in enumerate(sequences):
-        image = case.images[sequence][inside.box].transpose(plan.transpose)
+        image = case.images[sequence][nonzero.box].transpose(plan.transpose)
         # Normalised before resampled: a resampled mask would no longer fit the image.
         image = np.array(image, np.float32, order="C")
         region = mask if plan.inside_mask[i] else None
@@ -61,11 +84,11 @@ def prepare(case: Case, sequences: tuple[str, ...], plan: Plan, inside: Inside) 
         data[i] = resample(image[None], shape, spacing_mm, plan.spacing_mm, plan.image_resampling)[
             0
         ]
-    return Prepared(data, inside, spacing_mm)
+    return PreprocessedImages(data, nonzero, spacing_mm)
 
 
-def prepared_shape(case: Case, plan: Plan, inside: Inside) -> tuple[int, ...]:
-    """Return the size of what `prepare` would make, in the plan's axes.
+def preprocessed_shape(case: Case, plan: Plan, nonzero: NonzeroRegion) -> tuple[int, ...]:
+    """Return the size of what `preprocess` would return, in the plan's axes.
 
     Raises:
         CaseError: at the network's spacing nothing is left of the case, or it takes more memory
@@ -73,12 +96,12 @@ def prepared_shape(case: Case, plan: Plan, inside: Inside) -> tuple[int, ...]:
     """
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
     shape = new_shape(
-        [inside.mask.shape[axis] for axis in plan.transpose], spacing_mm, plan.spacing_mm
+        [nonzero.mask.shape[axis] for axis in plan.transpose], spacing_mm, plan.spacing_mm
     )
     grid_bytes = math.prod(shape) * np.dtype(np.float32).itemsize * len(case.images)
     if min(shape) >= 1 and grid_bytes <= MOST_GRID_BYTES:
         return shape
-    sizes = [_listed(inside.mask.shape), _listed([shape[axis] for axis in plan.transpose_back])]
+    sizes = [_listed(nonzero.mask.shape), _listed([shape[axis] for axis in plan.transpose_back])]
     network_mm = [plan.spacing_mm[axis] for axis in plan.transpose_back]
     what = f"{sizes[0]} voxels of {_listed(case.spacing_mm)} mm come to {sizes[1]}"
     if min(shape) >= 1:
@@ -87,24 +110,30 @@ def prepared_shape(case: Case, plan: Plan, inside: Inside) -> tuple[int, ...]:
 
 
 def _listed(values: Sequence[float]) -> str:
-    """Return (z, y, x) as files list it: x, y, z."""
+    """Return (z, y, x) in the order of files: x, y, z."""
     return " x ".join(f"{value:g}" for value in reversed(values))
 
 
-def restore(logits: np.ndarray, prepared: Prepared, plan: Plan, head: Head) -> np.ndarray:
-    """Turn logits on the network's grid into probabilities (channel, z, y, x) on the case's own.
+def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: Head) -> np.ndarray:
+    """Turn logits on the network's grid into probabilities (channel, z, y, x) on the case's.
 
     Outside the box everything is background with certainty.
+
+    Args:
+        logits: (channel, ...) float32 on the grid of `images.data`.
+        images: what the network ran on.
+        plan: of the network.
+        head: what the channels mean.
     """
-    inside = prepared.inside
-    shape = tuple(inside.mask.shape[axis] for axis in plan.transpose)
-    probabilities = np.zeros((len(logits), *inside.case_shape), np.float32)
+    nonzero = images.nonzero
+    shape = tuple(nonzero.mask.shape[axis] for axis in plan.transpose)
+    probabilities = np.zeros((len(logits), *nonzero.case_shape), np.float32)
     if head.kind == "softmax":
         probabilities[0] = 1
-    within = probabilities[(slice(None), *inside.box)]
-    for channel, own in zip(within, logits, strict=True):
+    within = probabilities[(slice(None), *nonzero.box)]
+    for channel, channel_logits in zip(within, logits, strict=True):
         back = resample(
-            own[None], shape, plan.spacing_mm, prepared.spacing_mm, plan.logit_resampling
+            channel_logits[None], shape, plan.spacing_mm, images.spacing_mm, plan.logit_resampling
         )[0]
         # Stock nnU-Net resamples into the half precision that its logits come in.
         channel[:] = back.astype(np.float16).transpose(plan.transpose_back)
@@ -127,13 +156,13 @@ def _bounds(mask: np.ndarray) -> tuple[slice, slice, slice]:
 
 def _fill_holes(mask: np.ndarray) -> np.ndarray:
     """Fill what cannot be reached from a face through faces of voxels, as scipy does."""
-    pieces = cc3d.connected_components(~mask, connectivity=6)
-    outside = np.zeros(int(pieces.max()) + 1, bool)
+    components = cc3d.connected_components(~mask, connectivity=6)
+    outside = np.zeros(int(components.max()) + 1, bool)
     for axis in range(3):
         for end in (0, -1):
-            outside[np.unique(pieces.take(end, axis))] = True
+            outside[np.unique(components.take(end, axis))] = True
     outside[0] = False  # the mask itself
-    return ~outside[pieces]
+    return ~outside[components]
 
 
 def _softmax(logits: np.ndarray) -> None:

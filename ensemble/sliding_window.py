@@ -1,4 +1,4 @@
-"""Tiles, mirroring, accumulation: where a network looks, and how its answers are blended."""
+"""Tiles, mirroring, accumulation: where a network looks, and how its logits are blended."""
 
 import itertools
 import math
@@ -14,68 +14,72 @@ from ensemble.backends import Forward
 # As in nnU-Net 2.8: sigma is an eighth of the patch.
 GAUSSIAN_SIGMA = 1 / 8
 
-Place = tuple[slice, slice, slice]
+TileSlices = tuple[slice, slice, slice]
 
 
-class Sums:
-    """Blended logits over one volume: of the member at work, and the mean of those before it.
+class LogitAccumulator:
+    """Blended logits over one volume: of the running member, and the mean of finished ones.
 
-    Both are kept as sums with their weights, voxel by voxel, so that a member may stop anywhere.
-    They grow with the volume and its channels, not with the number of members.
+    Both are sums (channel, z, y, x) with weights (z, y, x), so that a member may stop anywhere.
+    Memory grows with the volume and its channels, not with the number of members.
     """
 
     def __init__(self, channels: int, shape: Sequence[int], device: torch.device) -> None:
-        # One member's sums are in half precision because stock nnU-Net keeps them so: at a volume's
-        # corners, where the Gaussian is nearly zero, the rounding is coarse enough to be seen.
-        self._own = torch.zeros((channels, *shape), dtype=torch.half, device=device)
-        self._own_weights = torch.zeros(tuple(shape), dtype=torch.half, device=device)
-        self._total = torch.zeros((channels, *shape), device=device)
+        """Start at zero, for a volume of `shape` (z, y, x) on a device."""
+        # One member's sums are in half precision as in stock nnU-Net: at a volume's corners, where
+        # the Gaussian is nearly zero, the rounding is coarse enough to show in the labels.
+        self._member_sum = torch.zeros((channels, *shape), dtype=torch.half, device=device)
+        self._member_weights = torch.zeros(tuple(shape), dtype=torch.half, device=device)
+        self._sum = torch.zeros((channels, *shape), device=device)
         self._weights = torch.zeros(tuple(shape), device=device)
 
     @property
     def device(self) -> torch.device:
-        """Return where the sums are."""
+        """Device of the sums."""
         return self._weights.device
 
     def move(self, device: torch.device) -> None:
-        """Take the sums to another device."""
-        self._own, self._own_weights = self._own.to(device), self._own_weights.to(device)
-        self._total, self._weights = self._total.to(device), self._weights.to(device)
+        """Move the sums to another device."""
+        self._member_sum, self._member_weights = (
+            self._member_sum.to(device),
+            self._member_weights.to(device),
+        )
+        self._sum, self._weights = self._sum.to(device), self._weights.to(device)
 
     @torch.inference_mode()
-    def add(self, logits: torch.Tensor, place: Place) -> None:
-        """Add a tile's logits (channel, z, y, x) of the member at work, blended by the Gaussian."""
+    def add(self, logits: torch.Tensor, position: TileSlices) -> None:
+        """Add a tile's logits (channel, z, y, x) of the running member, blended by the Gaussian."""
         gaussian = _importance_on(tuple(logits.shape[1:]), self.device)
-        for own, tile in zip(self._own, logits.to(self.device), strict=True):
-            own[place].add_(tile * gaussian)  # channel by channel: stays in the cache
-        self._own_weights[place].add_(gaussian)
+        for channel, tile in zip(self._member_sum, logits.to(self.device), strict=True):
+            channel[position].add_(tile * gaussian)  # channel by channel: stays in the cache
+        self._member_weights[position].add_(gaussian)
 
     @torch.inference_mode()
-    def finish(self, weight: float) -> None:
-        """Fold the member at work into the mean with a weight, and make room for the next one."""
-        seen = self._own_weights > 0
-        complete = bool(seen.all())
-        for total, own in zip(self._total, self._own, strict=True):
-            mean = own.div_(self._own_weights)
-            total.add_(mean if complete else torch.where(seen, mean, 0), alpha=weight)
-        self._weights.add_(seen, alpha=weight)
-        self._own.zero_()
-        self._own_weights.zero_()
+    def finish_member(self, weight: float) -> None:
+        """Add the running member to the mean with a weight, and reset for the next one."""
+        covered = self._member_weights > 0
+        is_complete = bool(covered.all())
+        for total, channel in zip(self._sum, self._member_sum, strict=True):
+            mean = channel.div_(self._member_weights)
+            total.add_(mean if is_complete else torch.where(covered, mean, 0), alpha=weight)
+        self._weights.add_(covered, alpha=weight)
+        self._member_sum.zero_()
+        self._member_weights.zero_()
 
-    def own_logits(self, inner: tuple[slice, ...]) -> np.ndarray:
-        """Return the logits (channel, ...) float32 of the member at work, 0 where it has none."""
-        weights = self._own_weights[inner]
-        mean = torch.where(weights > 0, self._own[(slice(None), *inner)] / weights, 0)
+    def member_logits(self, inner: tuple[slice, ...]) -> np.ndarray:
+        """Return the running member's logits (channel, ...) float32, 0 where it has none."""
+        weights = self._member_weights[inner]
+        mean = torch.where(weights > 0, self._member_sum[(slice(None), *inner)] / weights, 0)
         return np.asarray(mean.float().cpu().numpy())
 
     def logits(self, inner: tuple[slice, ...]) -> np.ndarray:
-        """Return the mean logits (channel, ...) float32 of finished members, 0 where none was."""
+        """Return the mean logits (channel, ...) float32 of finished members, 0 where none ran."""
         weights = self._weights[inner].clamp(min=torch.finfo().tiny)
-        return np.asarray((self._total[(slice(None), *inner)] / weights).cpu().numpy())
+        return np.asarray((self._sum[(slice(None), *inner)] / weights).cpu().numpy())
 
 
 def pad(data: np.ndarray, patch: Sequence[int]) -> tuple[np.ndarray, tuple[slice, ...]]:
-    """Pad (channel, ...) with zeros to at least one patch; return the way back too."""
+    """Pad (channel, ...) with zeros to at least one patch; return the slices of the data too."""
     short = [max(0, p - size) for p, size in zip(patch, data.shape[1:], strict=True)]
     inner = tuple(
         slice(s // 2, s // 2 + size) for s, size in zip(short, data.shape[1:], strict=True)
@@ -85,8 +89,8 @@ def pad(data: np.ndarray, patch: Sequence[int]) -> tuple[np.ndarray, tuple[slice
     return np.pad(data, [(0, 0), *((s // 2, s - s // 2) for s in short)]), inner
 
 
-def tiles(shape: Sequence[int], patch: Sequence[int], step: float) -> Iterator[Place]:
-    """Yield the places of the tiles: evenly spread, at most `step` of the patch apart."""
+def tiles(shape: Sequence[int], patch: Sequence[int], step: float) -> Iterator[TileSlices]:
+    """Yield the slices of each tile: evenly spread, at most `step` of the patch apart."""
     starts = [_starts(size, side, step) for size, side in zip(shape, patch, strict=True)]
     for start in itertools.product(*starts):
         a, b, c = (slice(s, s + side) for s, side in zip(start, patch, strict=True))
@@ -120,9 +124,9 @@ def mean_over_mirrorings(
     mean: torch.Tensor | None = None
     for start in range(0, len(flips), batch):
         together = flips[start : start + batch]
-        answers = forward(torch.stack([_flip(tile, flip) for flip in together]))
-        for answer, flip in zip(answers, together, strict=True):
-            back = _flip(answer, flip)
+        outputs = forward(torch.stack([_flip(tile, flip) for flip in together]))
+        for output, flip in zip(outputs, together, strict=True):
+            back = _flip(output, flip)
             if mean is None:
                 mean = back if len(flips) == 1 else back.clone()
             else:

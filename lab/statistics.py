@@ -14,7 +14,7 @@ BLOCK_CELLS = 2_000_000
 ROUNDING = 1e-12
 
 
-def ranks(goodness: np.ndarray, ties: Ties = "average") -> np.ndarray:
+def ranks(values: np.ndarray, ties: Ties = "average") -> np.ndarray:
     """Rank systems along the last axis; 1 is the highest value, and equal means bit for bit.
 
     Equal systems share a rank: the average of the places they take, the first of them
@@ -22,12 +22,12 @@ def ranks(goodness: np.ndarray, ties: Ties = "average") -> np.ndarray:
     NaN ranks behind every number, minus infinity included; NaN are equal among themselves.
 
     Args:
-        goodness: (..., system), higher is better.
+        values: (..., system), higher is better.
     """
     if ties == "dense":
-        return _dense_ranks(goodness)
-    absent = np.isnan(goodness)
-    own, other = goodness[..., :, None], goodness[..., None, :]
+        return _dense_ranks(values)
+    absent = np.isnan(values)
+    own, other = values[..., :, None], values[..., None, :]
     absent_own, absent_other = absent[..., :, None], absent[..., None, :]
     better = (other > own) | (absent_own & ~absent_other)
     equal = (other == own) | (absent_own & absent_other)
@@ -35,15 +35,15 @@ def ranks(goodness: np.ndarray, ties: Ties = "average") -> np.ndarray:
     return 1.0 + better.sum(-1) + shared
 
 
-def _dense_ranks(goodness: np.ndarray) -> np.ndarray:
+def _dense_ranks(values: np.ndarray) -> np.ndarray:
     """Rank by sorting: a search ranks the thresholds of every case and column again and again."""
-    order = np.argsort(-goodness, axis=-1, kind="stable")  # NaN come last
-    found = np.take_along_axis(goodness, order, -1)
+    order = np.argsort(-values, axis=-1, kind="stable")  # NaN come last
+    found = np.take_along_axis(values, order, -1)
     before, after = found[..., :-1], found[..., 1:]
     is_next = (before != after) & ~(np.isnan(before) & np.isnan(after))
-    places = np.zeros(goodness.shape)
+    places = np.zeros(values.shape)
     places[..., 1:] = np.cumsum(is_next, axis=-1)
-    ranked = np.empty(goodness.shape)
+    ranked = np.empty(values.shape)
     np.put_along_axis(ranked, order, 1.0 + places, -1)
     return ranked
 

@@ -5,8 +5,8 @@ probabilities (channel, z, y, x)
                                    (any model's label maps enter here)    __main__
     -> features (n,)               of the largest tumour component        features
     -> cluster, distance           the frozen chain, nearest centre       clusters
-    -> labels (z, y, x)            that cluster's rules, or the fallback  rules
-    -> labels (z, y, x)            never without tumour, where the        emptiness
+    -> labels (z, y, x)            that cluster's rules, or the fallback  apply_rules
+    -> labels (z, y, x)            never without tumour, where the        empty_prediction
                                    challenge punishes that
 """
 
@@ -21,18 +21,18 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import Head, labels_from, probability_of, volumes_mm3, voxels_changed
 
-from .apply_rules import Rule, apply_rules
+from .apply_rules import apply_rules
 from .artefacts import Artefacts
 from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
-from .refine_input import Observed, observed_features
-from .rule_base import Probability
+from .refine_input import RefineInput, case_features
+from .rule_base import Probability, Rule
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Refined:
+class Refinement:
     """Final labels (z, y, x), uint8, in the scheme's values, and a JSON-able record of why."""
 
     labels: np.ndarray
@@ -40,7 +40,7 @@ class Refined:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RuleChoice:
     """Which rules a case gets, and how they were chosen, for the record."""
 
     rules: Sequence[Rule]
@@ -53,7 +53,7 @@ def refine(
     head: Head,
     artefacts: Artefacts,
     votes: np.ndarray | None = None,
-) -> Refined:
+) -> Refinement:
     """Turn probabilities (channel, z, y, x) into final labels.
 
     Args:
@@ -64,80 +64,78 @@ def refine(
         votes: share of members that see tumour in a voxel (z, y, x), if they were counted.
     """
     labels = labels_from(probabilities, head, artefacts.scheme)
-    observed = Observed(case, labels, artefacts.scheme, probabilities, head, votes)
-    return refine_observed(observed, artefacts)
+    refine_input = RefineInput(case, labels, artefacts.scheme, probabilities, head, votes)
+    return refine_labels(refine_input, artefacts)
 
 
-def refine_observed(observed: Observed, artefacts: Artefacts) -> Refined:
+def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement:
     """Turn a label map into the final one, with whatever else is known of the case."""
-    case, scheme, before = observed.case, observed.scheme, observed.labels
-    choice = choose_rules(observed, artefacts)
-    probability = _probability(observed)
-    ruled = apply_rules(before, choice.rules, scheme, case.voxel_volume_mm3, probability)
-    for rule in ruled.fired:
-        if "skipped" in rule:
-            log.warning("%s: rule not applied: %s", case.id, rule)
-    after, step = _restored(observed, ruled.labels)
+    case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
+    choice = choose_rules(refine_input, artefacts)
+    probability = _probability(refine_input)
+    result = apply_rules(before, choice.rules, scheme, case.spacing_mm, probability)
+    for row in result.applied:
+        if "skipped" in row:
+            log.warning("%s: rule skipped: %s", case.id, row)
+    after, recovered_by = _recovered(refine_input, result.labels)
     record = {
         **choice.record,
-        "rules": ruled.fired,
-        "when_empty": step,
+        "rules": result.applied,
+        "recovered_by": recovered_by,
         "voxels_changed": voxels_changed(before, after, scheme),
         "volumes_mm3": {
             "before": volumes_mm3(before, scheme, case.voxel_volume_mm3),
             "after": volumes_mm3(after, scheme, case.voxel_volume_mm3),
         },
     }
-    return Refined(after, record)
+    return Refinement(after, record)
 
 
-def choose_rules(observed: Observed, artefacts: Artefacts) -> Choice:
+def choose_rules(refine_input: RefineInput, artefacts: Artefacts) -> RuleChoice:
     """Find the cluster of a case, or fall back as the artefact says."""
     record: dict[str, Any] = {"cluster": None, "distance": None, "fallback": None}
     if artefacts.model is None:
-        return Choice((), {**record, "artefact": "none: labels stay as the ensemble gave them"})
+        return RuleChoice((), {**record, "artefact": "none: labels are those of the ensemble"})
     record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
     if artefacts.has_one_rule_set:  # whatever the features: they would cost a second for nothing
-        return Choice(artefacts.fallback.rules, {**record, "one_rule_set": True})
+        return RuleChoice(artefacts.fallback.rules, {**record, "one_rule_set": True})
     try:
-        features = observed_features(observed, artefacts.feature_names, artefacts.settings)
+        features = case_features(refine_input, artefacts.feature_names, artefacts.settings)
     except FeatureError as error:
-        return _fallback(observed.case, artefacts, record, str(error))
+        return _fallback(refine_input.case, artefacts, record, str(error))
     index, distance = artefacts.model.assign(features)
     record |= {"cluster": index, "distance": distance}
     cluster = artefacts.clusters[index]
     if distance > cluster.max_distance:
         far = f"{distance:.3g} from the centre of cluster {index}, over {cluster.max_distance:.3g}"
-        return _fallback(observed.case, artefacts, record, far)
-    return Choice(cluster.rules, record)
+        return _fallback(refine_input.case, artefacts, record, far)
+    return RuleChoice(cluster.rules, record)
 
 
-def _fallback(case: Case, artefacts: Artefacts, record: dict[str, Any], reason: str) -> Choice:
+def _fallback(case: Case, artefacts: Artefacts, record: dict[str, Any], reason: str) -> RuleChoice:
     name = artefacts.fallback.name
     log.warning("%s: %s; post-processing falls back to %s", case.id, reason, name)
-    return Choice(
+    return RuleChoice(
         artefacts.fallback.rules, {**record, "fallback": {"name": name, "reason": reason}}
     )
 
 
-def _probability(observed: Observed) -> Probability | None:
-    """Return what tells the probability of labels, or None where only labels are known."""
-    if observed.probabilities is None or observed.head is None:
+def _probability(refine_input: RefineInput) -> Probability | None:
+    """Return a function that gives the probability of labels; None where only labels are known."""
+    if refine_input.probabilities is None or refine_input.head is None:
         return None
-    return partial(probability_of, observed.probabilities, observed.head)
+    return partial(probability_of, refine_input.probabilities, refine_input.head)
 
 
-def _restored(observed: Observed, after: np.ndarray) -> tuple[np.ndarray, str | None]:
-    """Apply the scheme's policy on empty answers, and say in the log where it acted."""
-    case, scheme = observed.case, observed.scheme
+def _recovered(refine_input: RefineInput, after: np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Apply the scheme's policy on empty predictions, and log where it changed one."""
+    case, scheme = refine_input.case, refine_input.scheme
     if not scheme.when_empty or scheme.mask(after, scheme.tumour).any():
         return after, None
-    told = _probability(observed)
-    probability = told(scheme.regions[scheme.tumour]) if told else None
-    evidence = Evidence(observed.labels, probability, case.spacing_mm)
+    of_labels = _probability(refine_input)
+    probability = of_labels(scheme.regions[scheme.tumour]) if of_labels else None
+    evidence = Evidence(refine_input.labels, probability, case.spacing_mm)
     labels, step = restore_tumour(after, evidence, scheme)
-    if step is None:
-        log.warning("%s: no %s left, and no probabilities to find one by", case.id, scheme.tumour)
-    else:
-        log.warning("%s: no %s left; took %s", case.id, scheme.tumour, step)
+    reason = f"recovered by {step}" if step else "not recovered: no probabilities"
+    log.warning("%s: %s empty after rules; %s", case.id, scheme.tumour, reason)
     return labels, step

@@ -1,6 +1,6 @@
 """Connected components: label once, count once, look up once.
 
-Unless a connectivity is given, a component is a 26-connected piece of a mask (z, y, x): voxels that
+Unless a connectivity is given, a component is a 26-connected part of a mask (z, y, x): voxels that
 share a face, an edge or a corner belong together. Every question below is answered from one
 labelling and one count, not from one pass over the volume a component.
 """
@@ -12,6 +12,7 @@ import cc3d
 import numpy as np
 
 Connectivity = Literal[6, 18, 26]  # neighbours by a face; also by an edge; also by a corner
+SpacingMm = tuple[float, float, float]  # (z, y, x)
 CONNECTIVITIES: tuple[int, ...] = get_args(Connectivity)
 
 
@@ -25,9 +26,9 @@ class Components:
     ids: np.ndarray
     voxels: np.ndarray  # voxels[0] counts the outside
 
-    def where(self, wanted: np.ndarray) -> np.ndarray:
-        """Return the bool mask (z, y, x) of the components whose entry in `wanted` is true."""
-        table = np.asarray(wanted, dtype=bool).copy()
+    def where(self, selected: np.ndarray) -> np.ndarray:
+        """Return the bool mask (z, y, x) of the components whose entry in `selected` is true."""
+        table = np.asarray(selected, dtype=bool).copy()
         table[0] = False
         return table[self.ids]
 
@@ -42,10 +43,10 @@ class Components:
         both = (self.ids > 0) & (others.ids > 0)
         pairs = self.ids[both].astype(np.int64) * n + others.ids[both]
         pairs, shared = np.unique(pairs, return_counts=True)
-        holder, held = pairs // n, pairs % n
-        holds = np.zeros(self.voxels.size, bool)
-        holds[holder[shared >= share * others.voxels[held]]] = True
-        return holds
+        outer, inner = pairs // n, pairs % n
+        holding = np.zeros(self.voxels.size, bool)
+        holding[outer[shared >= share * others.voxels[inner]]] = True
+        return holding
 
 
 def find_components(mask: np.ndarray, connectivity: Connectivity = 26) -> Components:
@@ -74,3 +75,46 @@ def box_of(mask: np.ndarray) -> tuple[slice, ...]:
     """Return the smallest box that holds a bool mask (z, y, x) that is not empty."""
     spans = (np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
     return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+
+
+def surrounding_labels(
+    labels: np.ndarray, selected: np.ndarray, connectivity: Connectivity
+) -> np.ndarray:
+    """Return the label around each removed component, one value for every selected voxel.
+
+    Background inside a tumour is a hole that no scan shows, so a component that touches no
+    background takes the label around it: a false speck of enhancement in the necrotic core becomes
+    core, one of core in the oedema becomes oedema (after KurtLab's BraTS 2023 entry).
+
+    A component of `selected` none of whose face neighbours is background takes the most frequent
+    label among these voxels, the lowest of several; any other becomes background. Beyond the edge
+    of the volume there are no voxels, so the edge counts neither way.
+
+    Args:
+        labels: label map (z, y, x) that still holds the selected voxels as they were.
+        selected: bool mask (z, y, x).
+        connectivity: 6, 18 or 26, of the components of `selected`.
+    """
+    components = find_components(selected, connectivity)
+    ids, around = _face_neighbours(components, selected)
+    counts = np.zeros((components.voxels.size, int(labels.max()) + 1), np.int64)
+    np.add.at(counts, (ids, labels.ravel()[around]), 1)
+    counts[counts[:, 0] > 0] = 0
+    return counts.argmax(1).astype(labels.dtype)[components.ids[selected]]
+
+
+def _face_neighbours(components: Components, selected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return component ids and flat voxel indices, one pair for every voxel next to each."""
+    at, ids = np.argwhere(selected), components.ids[selected].astype(np.int64)
+    shape = selected.shape
+    pairs = []
+    for axis in range(3):
+        for step in (-1, 1):
+            beside = at.copy()
+            beside[:, axis] += step
+            inside = (beside[:, axis] >= 0) & (beside[:, axis] < shape[axis])
+            flat = np.ravel_multi_index(tuple(beside[inside].T), shape)
+            outside = ~selected.ravel()[flat]
+            pairs.append((ids[inside] * selected.size + flat)[outside])
+    # A voxel in a corner of the component touches it with several faces and still counts once.
+    return np.divmod(np.unique(np.concatenate(pairs)), selected.size)

@@ -37,8 +37,13 @@ DEFAULT_SETTINGS: Mapping[str, Any] = {
 }
 # Settings that mean here what they mean in PyRadiomics; all others are refused.
 KNOWN_SETTINGS = frozenset(DEFAULT_SETTINGS) | {
-    "binCount", "distances", "gldm_a", "symmetricalGLCM", "voxelArrayShift", "weightingNorm",
-}  # fmt: skip
+    "binCount",
+    "distances",
+    "gldm_a",
+    "symmetricalGLCM",
+    "voxelArrayShift",
+    "weightingNorm",
+}
 
 
 class FeatureError(ValueError):
@@ -74,13 +79,13 @@ def radiomic_features(
 
     Raises:
         FeatureError: the mask is empty, one voxel or flat, an image that a feature needs is
-            missing, was not handed in (`case.absent`) or is constant, PyRadiomics cannot describe
-            it, or a feature is not finite.
+            missing, was not handed in (`case.missing_sequences`) or is constant, PyRadiomics cannot
+            describe it, or a feature is not finite.
     """
     component = largest_component(tumour)
     check_describable(component)
     described = {name.split("_")[0] for name in names}
-    at_hand = set(case.images) - set(case.absent)  # zeros in place of a scan are no scan
+    at_hand = set(case.images) - set(case.missing_sequences)  # zeros in place of a scan are no scan
     if missing := sorted(described - {"shape", *at_hand}):
         raise FeatureError(f"no image of sequence {', '.join(missing)}")
     needed = {s: image for s, image in case.images.items() if s in described}
@@ -108,7 +113,7 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
 
     Raises:
         FeatureError: an image is constant, or PyRadiomics fails; the message says at which one.
-        ValueError: an image has another shape than the mask, which is a fault of the program.
+        ValueError: an image has another shape than the mask, which is a bug of the program.
     """
     for sequence, array in case.images.items():
         if array.shape != mask.shape:
@@ -128,8 +133,7 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
             check_varies(array, box, sequence)
             crop = _image(_normalised(array, box, settings), case.spacing_mm)
             with _failures_of(f"sequence {sequence}"):
-                found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
-            values.update(found)
+                values |= extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
     return {name.removeprefix("original_"): float(value) for name, value in values.items()}
 
 

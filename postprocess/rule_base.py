@@ -10,9 +10,9 @@ import numpy as np
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
-from .components import CONNECTIVITIES, Connectivity
+from .components import CONNECTIVITIES, Connectivity, SpacingMm
 
-BACKGROUND, ENCLOSING, BEFORE = "background", "enclosing", "before"
+BACKGROUND, SURROUNDING, BEFORE = "background", "surrounding", "before"
 
 # Label names -> probability (z, y, x) that a voxel carries one of them.
 Probability = Callable[[tuple[str, ...]], np.ndarray]
@@ -23,15 +23,20 @@ class RuleError(Refusal):
 
 
 @dataclass(frozen=True)
-class View:
+class RuleView:
     """What a rule sees of a case; arrays are (z, y, x)."""
 
     labels: np.ndarray  # as they are now
     before: np.ndarray  # labels before any rule
-    foreground: np.ndarray  # bool, voxels of any label when this kind of rule began
+    foreground: np.ndarray  # bool, voxels of any label when this kind of rule started
     scheme: Scheme
-    voxel_volume_mm3: float
+    spacing_mm: SpacingMm
     probability: Probability | None = None
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel."""
+        return float(np.prod(self.spacing_mm))
 
     def mask(self, names: tuple[str, ...]) -> np.ndarray:
         """Return the bool mask of labels as they are now."""
@@ -46,17 +51,12 @@ class View:
 class Rule:
     """What every kind of rule has: exactly one of a label and a region to look at."""
 
-    NEEDS: ClassVar[tuple[str, ...]] = ()  # keys that a row cannot leave out
+    REQUIRED: ClassVar[tuple[str, ...]] = ()  # keys that a JSON object cannot leave out
 
     label: str = ""
-    becomes: str = BACKGROUND  # a label, "background", or "enclosing": see `enclosing_labels`
+    becomes: str = BACKGROUND  # a label, "background", or "surrounding": see `surrounding_labels`
     region: str = field(default="", kw_only=True)
     connectivity: Connectivity = field(default=26, kw_only=True)
-
-    @property
-    def needs_probability(self) -> bool:
-        """Whether the rule cannot be applied to labels alone."""
-        return False
 
     def names(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels that the rule is about.
@@ -79,11 +79,11 @@ class Rule:
 
     def check_becomes(self, scheme: Scheme) -> None:
         """Raise RuleError where voxels cannot become what `becomes` says."""
-        check_name("becomes", self.becomes, BACKGROUND, ENCLOSING, *scheme.labels)
+        check_name("becomes", self.becomes, BACKGROUND, SURROUNDING, *scheme.labels)
         if self.names(scheme) == (self.becomes,):
             raise RuleError(f"becomes: {self.becomes!r} cannot become itself")
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the bool mask (z, y, x) of the voxels that change."""
         raise NotImplementedError
 

@@ -14,28 +14,23 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .components import Connectivity
-from .rule_base import Rule, RuleError, View, check_name, check_number
+from .rule_base import Rule, RuleError, RuleView, check_name, check_number
 
 
 @dataclass(frozen=True)
 class Threshold(Rule):
     """What both kinds have: a probability of the rule's own label or region to compare with."""
 
-    NEEDS: ClassVar[tuple[str, ...]] = ("min_probability",)
+    REQUIRED: ClassVar[tuple[str, ...]] = ("min_probability",)
 
     min_probability: float = math.nan
-
-    @property
-    def needs_probability(self) -> bool:
-        """Always: labels alone say nothing of doubt."""
-        return True
 
     def check(self, scheme: Scheme) -> None:
         """Raise RuleError unless the threshold is a probability."""
         super().check(scheme)
         check_number("min_probability", self.min_probability, 1.0)
 
-    def reached(self, view: View) -> np.ndarray:
+    def reached(self, view: RuleView) -> np.ndarray:
         """Return the bool mask (z, y, x) of the voxels that are at least as probable."""
         if view.probability is None:
             raise ValueError("no probabilities")
@@ -46,7 +41,7 @@ class Threshold(Rule):
 class DropDoubtful(Threshold):
     """Every voxel that is less probable than the minimum changes."""
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels of the label or region that do not reach the minimum."""
         return view.mask(self.names(view.scheme)) & ~self.reached(view)
 
@@ -79,6 +74,6 @@ class AddProbable(Threshold):
             raise RuleError(f"becomes is missing, one of {', '.join(names)}")
         check_name("becomes", self.becomes, *names)
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels outside the label or region that reach the minimum."""
         return ~view.mask(self.names(view.scheme)) & self.reached(view)

@@ -15,7 +15,7 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .components import find_components, largest_component
-from .rule_base import BEFORE, Rule, RuleError, View, check_name, check_number, check_whole
+from .rule_base import BEFORE, Rule, RuleError, RuleView, check_name, check_number, check_whole
 
 # Headers hold spacing as float32, so a 1 mm voxel may measure 0.9999998 mm3.
 VOLUME_ROUNDING = 1e-6
@@ -28,7 +28,7 @@ class RemoveSmall(Rule):
 
     With `min_mean_probability` it must also be less probable than that, as the mean over its
     voxels. One that holds `holds_share` or more of a 26-connected component of `unless_holds`, a
-    label or region inside the rule's own, stays; below a connectivity of 26 such a component can
+    label or region inside that of the rule, stays; below a connectivity of 26 such a component can
     be spread over several of the rule's.
     """
 
@@ -37,11 +37,6 @@ class RemoveSmall(Rule):
     min_mean_probability: float | None = None
     unless_holds: str = ""
     holds_share: float = HALF
-
-    @property
-    def needs_probability(self) -> bool:
-        """Whether the rule asks for a mean probability."""
-        return self.min_mean_probability is not None
 
     def check(self, scheme: Scheme) -> None:
         """Raise RuleError unless exactly one unit is given and all else makes sense."""
@@ -67,10 +62,10 @@ class RemoveSmall(Rule):
 
     def nested(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels of `unless_holds`, or raise RuleError where it is not inside."""
-        names, own = self.unless_holds, set(self.names(scheme))
+        names, outer = self.unless_holds, set(self.names(scheme))
         if isinstance(names, str):
             for inner in (scheme.regions.get(names, ()), (names,)):
-                if inner and set(inner) < own:
+                if inner and set(inner) < outer:
                     return inner
         raise RuleError(f"unless_holds: {names!r} is not inside {self.label or self.region}")
 
@@ -80,24 +75,24 @@ class RemoveSmall(Rule):
             return voxels < self.min_voxels
         return voxels * voxel_volume_mm3 < self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
 
-    def find(self, view: View) -> np.ndarray:
-        """Return the voxels of all components that are too small and that nothing spares."""
+    def select(self, view: RuleView) -> np.ndarray:
+        """Return the voxels of all components that are too small and that nothing exempts."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
-        goes = self.too_small(components.voxels, view.voxel_volume_mm3)
+        changes = self.too_small(components.voxels, view.voxel_volume_mm3)
         if self.min_mean_probability is not None and view.probability is not None:
             probability = view.probability(self.names(view.scheme))
-            goes &= components.mean(probability) < self.min_mean_probability
+            changes &= components.mean(probability) < self.min_mean_probability
         if self.unless_holds:
             nested = find_components(view.mask(self.nested(view.scheme)))
-            goes &= ~components.holding(nested, self.holds_share)
-        return components.where(goes)
+            changes &= ~components.holding(nested, self.holds_share)
+        return components.where(changes)
 
 
 @dataclass(frozen=True)
 class KeepLargest(Rule):
     """All but the `k` components with the most voxels change; the first in scan order win ties."""
 
-    NEEDS: ClassVar[tuple[str, ...]] = ("k",)
+    REQUIRED: ClassVar[tuple[str, ...]] = ("k",)
 
     k: int = 0
 
@@ -106,12 +101,12 @@ class KeepLargest(Rule):
         super().check(scheme)
         check_whole("k", self.k, 1)
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels of all components but the largest."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
-        goes = np.ones(components.voxels.size, bool)
-        goes[1 + np.argsort(-components.voxels[1:], kind="stable")[: self.k]] = False
-        return components.where(goes)
+        changes = np.ones(components.voxels.size, bool)
+        changes[1 + np.argsort(-components.voxels[1:], kind="stable")[: self.k]] = False
+        return components.where(changes)
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ class RelabelMinor(Rule):
     foreground by itself.
     """
 
-    NEEDS: ClassVar[tuple[str, ...]] = ("becomes", "min_share")
+    REQUIRED: ClassVar[tuple[str, ...]] = ("becomes", "min_share")
 
     min_share: float = math.nan
     per: str = "case"
@@ -133,7 +128,7 @@ class RelabelMinor(Rule):
         check_number("min_share", self.min_share, 1.0)
         check_name("per", self.per, "case", "component")
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return all voxels of the label, those in some components, or none."""
         mask = view.mask(self.names(view.scheme))
         if self.per == "component":
@@ -153,7 +148,7 @@ class KeepOne(Rule):
     def check_becomes(self, scheme: Scheme) -> None:
         """Do nothing: what voxels become is not for a row to say."""
 
-    def find(self, view: View) -> np.ndarray:
+    def select(self, view: RuleView) -> np.ndarray:
         """Return the largest component before the rules if they left no voxel, else nothing."""
         names = self.names(view.scheme)
         if view.mask(names).any():

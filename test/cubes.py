@@ -5,11 +5,11 @@ from scipy import ndimage
 
 from challenge.case import Case
 from challenge.scheme import SCHEMES, Head, Scheme
-from postprocess.apply_rules import RelabelMinor, RemoveSmall
 from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer
 from postprocess.clusters import ClusterModel
 from postprocess.feature_names import feature_names
 from postprocess.features import DEFAULT_SETTINGS
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI, PED, PANTHER = SCHEMES["brats-gli"], SCHEMES["brats-ped"], SCHEMES["panther-t1"]
 FIT = {
@@ -17,7 +17,7 @@ FIT = {
     "library_versions": {"scikit-learn": "1.9.1"},
     "training_cases": 20,
     "case_list_sha256": "0" * 64,
-    "recipe": "sound",
+    "config": "validated",
     "scorer": "2025-gli",
     "objective": "overlap",
     "ships": "adaptive",

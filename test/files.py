@@ -9,7 +9,8 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
+from challenge.scheme import MRI_SEQUENCES
+
 # Voxel (x, y, z) to mm as in the BraTS post-treatment set: LAS, off centre.
 LAS = np.array([[-1, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]], float)
 
@@ -34,7 +35,7 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray = LAS) -> Path
 
 
 def write_brats_case(
-    folder: Path, id: str, separator: str = "-", sequences: Iterable[str] = SEQUENCES
+    folder: Path, id: str, separator: str = "-", sequences: Iterable[str] = MRI_SEQUENCES
 ) -> Path:
     """Write one case's images straight into `folder`; return it."""
     for number, sequence in enumerate(sequences):

@@ -14,6 +14,7 @@ import inference
 from challenge.case import read_case
 from challenge.orientation import AXIS_CODES
 from challenge.platforms import find_cases
+from challenge.scheme import MRI_SEQUENCES
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
 from ensemble.predict import predict, predict_member
@@ -43,7 +44,7 @@ def run(folder: Path, weights: Path, *flags: str) -> int:
 def write_lopsided_case(folder: Path, id: str, affine: np.ndarray = files.LAS) -> None:
     """Write a case in which no axis looks like another, nor like itself from behind."""
     rng = np.random.default_rng(3)
-    for sequence in files.SEQUENCES:
+    for sequence in MRI_SEQUENCES:
         image = files.head(5) + rng.integers(0, 300, (18, 22, 20), np.int16)
         image[:4, :6, 15:] = 0
         files.write_nifti(folder / f"{id}-{sequence}.nii.gz", image, affine)
@@ -55,7 +56,7 @@ def test_all_48_axis_orders_give_the_same_labels(tmp_path: Path) -> None:
     write_lopsided_case(tmp_path / "las", ID)
     for number, code in enumerate(AXIS_CODES):
         id = f"BraTS-GLI-{number:05d}-100"
-        for sequence in files.SEQUENCES:
+        for sequence in MRI_SEQUENCES:
             image = SimpleITK.ReadImage(str(tmp_path / "las" / f"{ID}-{sequence}.nii.gz"))
             path = tmp_path / "in" / id / f"{id}-{sequence}.nii.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +85,7 @@ def test_a_reader_that_reorients_is_followed(tmp_path: Path, reader: str) -> Non
     predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(trained), (0,), "checkpoint_final.pth")
     io = predictor.plans_manager.image_reader_writer_class()
-    scans = [str(tmp_path / "in" / f"{ID}-{sequence}.nii.gz") for sequence in files.SEQUENCES]
+    scans = [str(tmp_path / "in" / f"{ID}-{sequence}.nii.gz") for sequence in MRI_SEQUENCES]
     images, about = io.read_images(scans)
     labels = predictor.predict_single_npy_array(images, about, None, None, False)
     io.write_seg(labels, str(tmp_path / "stock.nii.gz"), about)
@@ -130,7 +131,7 @@ def test_axes_that_training_never_saw_are_warned_of(
     assert run(tmp_path, weights, "--record", str(tmp_path / "record.json")) == 0
     assert "has axes LAS, training images had LPS, RAS" in capfd.readouterr().out
     outcome = json.loads((tmp_path / "record.json").read_text())["cases"][ID]
-    assert (outcome["axes"], outcome["trained_axes"]) == ("LAS", ["LPS", "RAS"])
+    assert (outcome["orientation"], outcome["training_orientations"]) == ("LAS", ["LPS", "RAS"])
 
 
 def test_axes_of_a_training_cohort_are_counted(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_a_real_glioma_answers_alike_in_other_axis_orders(
             target = tmp_path / "in" / f"case-{code}" / f"case-{code}-{sequence}"
             target.parent.mkdir(parents=True, exist_ok=True)
             SimpleITK.WriteImage(turned, str(target))
-    assert run(tmp_path, inference.OWN_WEIGHTS) == 0
+    assert run(tmp_path, inference.SHIPPED_WEIGHTS) == 0
     answers = [
         SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "LPS")
         for path in sorted((tmp_path / "out").glob("*.nii.gz"))

@@ -23,15 +23,17 @@ from challenge.case import read_case
 from challenge.cli import parse
 from challenge.headers import declared_geometry
 from challenge.platforms import find_cases, with_sequences
-from challenge.scheme import SCHEMES, restrict
+from challenge.process import set_up_process
+from challenge.scheme import MRI_SEQUENCES, SCHEMES, restrict
 from challenge.server import WorkError
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from postprocess import refine
-from postprocess.apply_rules import Rule, rule_from
 from postprocess.artefacts import Artefacts, load_artefacts, save_artefacts
+from postprocess.rule_base import Rule
+from postprocess.rule_kinds import rule_from
 
 WHOLE, LACKING, BROKEN = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100", "BraTS-GLI-99999-100"
 FEATURES = (
@@ -94,7 +96,7 @@ class Setting:
             save_artefacts(mine, artefacts)
         affine = PIR if self.has("another grid") else files.LAS
         for id in (WHOLE, LACKING):
-            for number, sequence in enumerate(files.SEQUENCES):
+            for number, sequence in enumerate(MRI_SEQUENCES):
                 if (id, sequence) != (LACKING, "t2w") or not self.has("missing sequences"):
                     path = self.folder / "in" / id / f"{id}-{sequence}.nii.gz"
                     files.write_nifti(path, files.head(number), affine)
@@ -138,9 +140,9 @@ class Setting:
         """Run the program; as a server, load and do one call."""
         if not self.has("serve"):
             return inference.main(self.words())
-        inference.set_up_process()
+        set_up_process()
         try:
-            inference.Desk(parse(self.words())).open_for_calls()()
+            inference.Session(parse(self.words())).open_for_calls()()
         except WorkError:
             return 1
         return 0
@@ -172,7 +174,7 @@ def test_two_features_bear_each_other(
         labels = np.asarray(nibabel.load(path).dataobj)
         if setting.has("time limit"):
             assert not labels.any()
-            assert f"case={id} time is short, given up: 2 of 2 members" in out
+            assert f"case={id} deadline: skipped 2 of 2 members" in out
         else:
             np.testing.assert_array_equal(labels, setting.labels_by_hand(id))
             assert labels.any()
@@ -182,10 +184,12 @@ def test_two_features_bear_each_other(
         cases = json.loads((tmp_path / "record.json").read_text())["cases"]
         assert set(cases) == {WHOLE, LACKING} | ({BROKEN} if setting.has("strict") else set())
         assert cases[WHOLE]["model"] == setting.model
-        assert cases[LACKING]["absent"] == (["t2w"] if setting.has("missing sequences") else [])
-        fired = cases[WHOLE]["refine"]
-        assert (fired["cluster"] in (0, 1)) == setting.has("radiomic rules")
-        assert fired.get("one_rule_set", False) == (
+        assert cases[LACKING]["missing_sequences"] == (
+            ["t2w"] if setting.has("missing sequences") else []
+        )
+        postprocessing = cases[WHOLE]["postprocessing"]
+        assert (postprocessing["cluster"] in (0, 1)) == setting.has("radiomic rules")
+        assert postprocessing.get("one_rule_set", False) == (
             setting.has("one rule set") or setting.has("probability rules")
         )
 

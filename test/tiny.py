@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from challenge.scheme import MRI_SEQUENCES
 from ensemble.network import build_network
 from ensemble.plans import read_plan
 
@@ -98,7 +99,7 @@ def before_2_4(plans: dict[str, Any]) -> dict[str, Any]:
 
 def dataset(
     labels: Mapping[str, Any] = SOFTMAX,
-    channels: Sequence[str] = ("t1n", "t1c", "t2w", "t2f"),
+    channels: Sequence[str] = MRI_SEQUENCES,
     order: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Return dataset.json; `order` is regions_class_order."""

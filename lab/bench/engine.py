@@ -26,7 +26,7 @@ from openvino import opset13 as ops
 
 from challenge.scheme import SCHEMES, Scheme
 from ensemble.manifest import verify_model
-from ensemble.preprocess import find_inside, prepared_shape
+from ensemble.preprocess import find_nonzero_region, preprocessed_shape
 from ensemble.sliding_window import count_tiles
 from lab.bench.processes import ROOT, TUNED, Subject
 from lab.phantom.cohort import Population, write
@@ -156,8 +156,8 @@ def tiles_of(subject: Subject) -> int:
     model = verify_model(subject.weights / "MANIFEST.json")
     case = read_case_of(subject.work / "cases", subject.scheme)
     plan = model.members[0].plan
-    inside = find_inside(case, model.members[0].sequences)
-    return count_tiles(prepared_shape(case, plan, inside), plan.patch, model.step)
+    inside = find_nonzero_region(case, model.members[0].sequences)
+    return count_tiles(preprocessed_shape(case, plan, inside), plan.patch, model.step)
 
 
 def device_peak(device: str) -> float:

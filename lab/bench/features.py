@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from challenge.case import Case
 from challenge.scheme import SCHEMES
+from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.components import largest_component
 from postprocess.feature_names import feature_names
 from postprocess.features import radiomic_features
@@ -23,10 +24,7 @@ from postprocess.features import radiomic_features
 SHAPE = (155, 240, 240)  # (z, y, x), the grid of BraTS
 TUMOUR_MM3 = 100_000
 SEQUENCES = SCHEMES["brats-gli"].sequences
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "sound": {"normalize": True, "removeOutliers": 10, "binCount": 32},
-    "paper": {"normalize": True},
-}
+SETTINGS = {name: config.settings for name, config in SEARCH_CONFIGS.items()}
 Measured = tuple[dict[str, float], float, float]  # values by name, CPU seconds, peak MB
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from lab.metrics.variant_scores import CaseTable, score_state
+from lab.metrics.variant_scores import ComponentTable, score_variant
 
 Objective = Callable[[Mapping[str, Mapping[str, float]]], float]
 OVERLAPS = ("dice", "nsd_0.5", "nsd_1.0")
@@ -22,7 +22,7 @@ def mean_overlap(scores: Mapping[str, Mapping[str, float]]) -> float:
 
 
 def remove_small_grid(
-    table: CaseTable, value: int, min_voxels: Sequence[float], objective: Objective
+    table: ComponentTable, value: int, min_voxels: Sequence[float], objective: Objective
 ) -> np.ndarray:
     """Score a case after removing components of one label below each size (strictly).
 
@@ -35,39 +35,40 @@ def remove_small_grid(
     Returns:
         (threshold,) objective.
     """
-    atoms = table.atoms
-    own = atoms.values == value
+    own = table.values == value
     return _scores_of_states(
-        table, [np.where(own & (atoms.voxels < size), 0, atoms.values) for size in min_voxels],
+        table, [np.where(own & (table.voxels < size), 0, table.values) for size in min_voxels],
         objective,
     )  # fmt: skip
 
 
 def relabel_minor_grid(
-    table: CaseTable, change: tuple[int, int], min_shares: Sequence[float], objective: Objective
+    table: ComponentTable,
+    change: tuple[int, int],
+    min_shares: Sequence[float],
+    objective: Objective,
 ) -> np.ndarray:
     """Score a case after relabelling a label whose share of the foreground is below each cut-off.
 
     `change` is the label's value and the one that it takes; the share is of all labelled voxels.
     """
-    atoms = table.atoms
     value, becomes = change
-    own = atoms.values == value
-    foreground = atoms.voxels.sum()
-    share = atoms.voxels[own].sum() / foreground if foreground else 1.0
-    changed = np.where(own, becomes, atoms.values)
+    own = table.values == value
+    foreground = table.voxels.sum()
+    share = table.voxels[own].sum() / foreground if foreground else 1.0
+    changed = np.where(own, becomes, table.values)
     return _scores_of_states(
-        table, [changed if share < cut else atoms.values for cut in min_shares], objective
+        table, [changed if share < cut else table.values for cut in min_shares], objective
     )
 
 
 def _scores_of_states(
-    table: CaseTable, states: Sequence[np.ndarray], objective: Objective
+    table: ComponentTable, states: Sequence[np.ndarray], objective: Objective
 ) -> np.ndarray:
     known: dict[bytes, float] = {}
     for state in states:
         state = state.astype(np.uint8)
         key = state.tobytes()
         if key not in known:
-            known[key] = objective(score_state(table, state))
+            known[key] = objective(score_variant(table, state))
     return np.array([known[state.astype(np.uint8).tobytes()] for state in states])

@@ -11,20 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.file_names import LABEL_WORDS, image_stem
 from challenge.folders import entries, is_hidden
 from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.refusal import Refusal
 
-IMAGE = re.compile(r"(?P<stem>.+?)(\.nii\.gz|\.nii|\.mha)\Z")
 # Sequences as challenges name them since 2023, and before.
 SEQUENCE_OF = {
     "t1n": "t1n", "t1": "t1n", "t1c": "t1c", "t1ce": "t1c", "t2w": "t2w", "t2": "t2w",
     "t2f": "t2f", "flair": "t2f",
 }  # fmt: skip
 LABELS = "labels"
-LABELS_OF = {"seg": LABELS, "gtv": LABELS}  # gtv: meningioma for radiotherapy
 BRATS_NAME = re.compile(
-    rf"(?P<id>.+?)[-_](?P<part>{'|'.join((*SEQUENCE_OF, *LABELS_OF))})\.nii(\.gz)?\Z"
+    rf"(?P<id>.+?)[-_](?P<part>{'|'.join((*SEQUENCE_OF, *LABEL_WORDS))})\.nii(\.gz)?\Z"
 )
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 MOST_NAMES = 6  # files listed in a sentence
@@ -159,7 +158,7 @@ def visible_images(folder: Path) -> Iterator[Path]:
         seen.add(real)
         for name in sorted(names):
             path = Path(place, name)
-            if not is_hidden(path) and (IMAGE.match(name) or not path.exists()):
+            if not is_hidden(path) and (image_stem(name) or not path.exists()):
                 yield path
 
 
@@ -232,8 +231,8 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """Return the images of a folder by name without ending; {} where there is no folder."""
     stems: dict[str, list[Path]] = defaultdict(list)
     for path in entries(folder):
-        if match := IMAGE.match(path.name):
-            stems[match["stem"]].append(path)
+        if stem := image_stem(path.name):
+            stems[stem].append(path)
     return dict(stems)
 
 

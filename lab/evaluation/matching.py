@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
 from challenge.folders import is_hidden
 from challenge.refusal import Refusal
 from lab.evaluation.results import Problem
 
-ENDINGS = (".nii.gz", ".nii", ".mha")
-SEGMENTATION = re.compile(r"[-_](seg|gtv)$")
 # 2023 and 2024 wrote five and three digits, 2025 also four and one to three, GoAT five alone.
 NUMERIC_ID = re.compile(r"(?<!\d)(\d{4,}-\d{1,3}|\d{5,})$")
 
@@ -47,15 +46,15 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
         if not folder.is_dir():
             raise Refusal(f"{folder}: no such folder")
     reference_files, problems = label_files(references)
-    marked = [path for path in reference_files if SEGMENTATION.search(stem(path))]
+    marked = [path for path in reference_files if LABEL_SUFFIX.search(stem(path))]
     reference_files = marked or reference_files
     if not reference_files:
-        raise Refusal(f"{references}: no label map ({', '.join(ENDINGS)}) in it")
+        raise Refusal(f"{references}: no label map ({', '.join(IMAGE_ENDINGS)}) in it")
     taken = {_resolved(path) for path in reference_files}
     found, unlisted = label_files(predictions)
     prediction_files = [path for path in found if _resolved(path) not in taken]
     if not prediction_files:
-        raise Refusal(f"{predictions}: no prediction ({', '.join(ENDINGS)}) in it")
+        raise Refusal(f"{predictions}: no prediction ({', '.join(IMAGE_ENDINGS)}) in it")
 
     by_id = _by(reference_files, case_id)
     problems += [problem for problem in unlisted if problem not in problems]
@@ -96,7 +95,7 @@ def label_files(folder: Path) -> tuple[list[Path], list[Problem]]:
             text = f"{place}: this folder cannot be listed ({error.strerror})"
             problems.append(Problem(None, "unreadable", text, scored=False))
             continue
-        named += [path for path in entries if path.name.endswith(ENDINGS)]
+        named += [path for path in entries if path.name.endswith(IMAGE_ENDINGS)]
         inner = {_resolved(path): path for path in entries if _is_folder(path)}
         waiting += [path for real, path in inner.items() if real not in seen]
         seen |= set(inner)
@@ -121,12 +120,12 @@ def _resolved(path: Path) -> Path:
 
 def stem(path: Path) -> str:
     """Return a file's name without its ending."""
-    return next(path.name.removesuffix(e) for e in ENDINGS if path.name.endswith(e))
+    return image_stem(path.name) or path.name
 
 
 def case_id(path: Path) -> str:
     """Return the case's name: the file's, without its ending and without -seg."""
-    return SEGMENTATION.sub("", stem(path))
+    return LABEL_SUFFIX.sub("", stem(path))
 
 
 def numeric_id(name: str) -> str | None:

@@ -28,13 +28,13 @@ def _gli() -> Profile:
         "TC": ScoredRegion(TC, 3, 20, 20),
         "WT": ScoredRegion(WT, 3, 20, 20),
     }
-    partners = {
+    merge_with = {
         "NETC": ("ET", "RC"),
         "ET": ("NETC", "RC"),
         "RC": ("ET", "NETC"),
         "SNFH": ("ET", "RC", "NETC"),
     }
-    return Profile(regions, PENALTY_GLI_MM, partners)
+    return Profile(regions, PENALTY_GLI_MM, merge_with)
 
 
 def _with_et_by_netc(dilation: int, floor: float, rc: bool, penalty_mm: float | None) -> Profile:
@@ -66,7 +66,7 @@ def _men() -> Profile:
 def _men_rt() -> Profile:
     """Radiotherapy volumes in native space: false lesions are counted but cost nothing."""
     regions = {"GTV": ScoredRegion(Region((1,)), 1, 50, 50)}
-    return Profile(regions, None, counts_false_lesions=False, floor_is_mm3=True)
+    return Profile(regions, None, counts_false_lesions=False, min_size_is_mm3=True)
 
 
 PROFILES_2025: Mapping[str, Profile] = {

@@ -41,7 +41,7 @@ def find_case(path: Path, sequences: tuple[str, ...]) -> CaseFiles:
         raise InputError(f"{path}: {len(firsts)} cases, one expected; name its file ..._0000")
     found = find_cases(path)
     if len(found.cases) != 1:
-        faults = "".join(f"; {fault}" for fault in found.faults.values())
+        faults = "".join(f"; {fault}" for fault in found.failed.values())
         raise InputError(f"{path}: {len(found.cases)} cases, one expected{faults}")
     if missing := [s for s in sequences if s not in found.cases[0].images]:
         raise InputError(f"{path}: no {', '.join(missing)}, which the network reads")

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
+from challenge.file_names import IMAGE_ENDINGS
 from challenge.folders import files_below
 from challenge.headers import last_line
 
-ENDINGS = (".nii.gz", ".nii", ".mha")
 SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
 
 
 def index_images(folder: Path | None) -> dict[str, Path]:
     """Return every scan below a folder by its name without the ending."""
     found = {}
-    for ending in ENDINGS:
+    for ending in IMAGE_ENDINGS:
         for path in files_below(folder, (ending,)) if folder else ():
             found[path.name.removesuffix(ending)] = path
     return found

@@ -1,4 +1,4 @@
-"""A cohort's cases as books: cut into components once, ready to be scored in any state."""
+"""A cohort's cases as search_cases: cut into components once, ready to be scored in any state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,24 +9,25 @@ from tqdm import tqdm
 
 from challenge.case import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
-from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop
 from lab.metrics.scorers import Scorer
-from lab.metrics.variant_scorers import StateScorer, state_scorer
+from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.rule_search.component_rules import find_parts
 from lab.rule_search.observation import predicted
-from lab.rule_search.score_cache import Book
+from lab.rule_search.score_cache import SearchCase
 from lab.rule_search.workspace import Setup
-from postprocess.apply_rules import Rule, apply_rules
+from postprocess.apply_rules import apply_rules
 from postprocess.empty_prediction import Evidence, restore_tumour
+from postprocess.rule_base import Rule
 
 
 @dataclass(frozen=True)
 class Written:
     """Scores a case as the container would write it: labels that are not written count as none."""
 
-    scorer: StateScorer
+    scorer: VariantScorer
     unwritten: tuple[int, ...]
 
     def score(self, values: np.ndarray) -> Mapping[str, Mapping[str, float]]:
@@ -50,34 +51,38 @@ class Task:
         return tuple(v for name, v in scheme.labels.items() if name not in scheme.written)
 
 
-def open_books(cases: Sequence[CohortCase], task: Task) -> tuple[list[Book], np.ndarray]:
+def open_search_cases(
+    cases: Sequence[CohortCase], task: Task
+) -> tuple[list[SearchCase], np.ndarray]:
     """Cut every case into parts, in the processes of the surrounding joblib backend.
 
     Returns:
-        The books, and the cohort's voxels by (reference, predicted) label, background first.
+        The cases, and the cohort's voxels by (reference, predicted) label, background first.
     """
     running = joblib.Parallel(n_jobs=None, return_as="generator")
-    found = running(joblib.delayed(open_book)(case, task) for case in cases)
+    found = running(joblib.delayed(open_search_case)(case, task) for case in cases)
     pairs = list(tqdm(found, total=len(cases), unit="case", disable=None))
-    return [book for book, _ in pairs], np.sum([counts for _, counts in pairs], axis=0)
+    return [search_case for search_case, _ in pairs], np.sum(
+        [counts for _, counts in pairs], axis=0
+    )
 
 
-def open_book(case: CohortCase, task: Task) -> tuple[Book, np.ndarray]:
+def open_search_case(case: CohortCase, task: Task) -> tuple[SearchCase, np.ndarray]:
     """Cut one case into parts, and count its voxels by (reference, predicted) label."""
-    return make_book(case.files.id, read_pair(case, task.setup), task)
+    return make_search_case(case.files.id, read_pair(case, task.setup), task)
 
 
-def make_book(id: str, pair: Pair, task: Task) -> tuple[Book, np.ndarray]:
+def make_search_case(id: str, pair: Pair, task: Task) -> tuple[SearchCase, np.ndarray]:
     """Cut a pair of label maps in the scheme's values into parts."""
-    scheme, recipe = task.setup.scheme, task.setup.recipe
+    scheme, config = task.setup.scheme, task.setup.config
     voxel_mm3 = float(np.prod(pair.spacing_mm))
-    atoms = cut_into_atoms(crop(pair, 1).prediction, ())
-    most = max(recipe.sizes) * (voxel_mm3 if recipe.unit == "voxels" else 1.0)
+    atoms = find_label_components(crop(pair, 1).prediction)
+    most = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
     parts = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, most)
     reference = without(pair.reference, task.unwritten)
-    scorer = state_scorer(task.scorer, replace(pair, reference=reference))
-    book = Book(id, parts, Written(scorer, task.unwritten))
-    return book, confusion(pair, list(scheme.labels.values()))
+    scorer = variant_scorer(task.scorer, replace(pair, reference=reference))
+    search_case = SearchCase(id, parts, Written(scorer, task.unwritten))
+    return search_case, confusion(pair, list(scheme.labels.values()))
 
 
 def read_pair(case: CohortCase, setup: Setup) -> Pair:
@@ -102,7 +107,7 @@ def score_on_images(
 ) -> Mapping[str, Mapping[str, float]]:
     """Apply rules to a case's own label map, and score it as any prediction is scored."""
     pair, scheme = read_pair(case, task.setup), task.setup.scheme
-    labels = apply_rules(pair.prediction, rules, scheme, float(np.prod(pair.spacing_mm))).labels
+    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm).labels
     evidence = Evidence(pair.prediction, None, pair.spacing_mm)
     labels, _ = restore_tumour(labels, evidence, scheme)
     return task.scorer.score(

@@ -1,8 +1,9 @@
-"""From feature vectors to clusters: scikit-learn fits, plain arrays are kept.
+"""From feature vectors to clusters: scikit-learn fits, plain arrays are stored.
 
-A chain is a `ClusterModel`, which the container applies with numpy alone. `paper` divides each
-case's vector by its length, as the published artefact does; `sound` scales each feature by itself
-(median and quartiles, logarithm first where it spans decades), so that no feature wins by its unit.
+The result is a `ClusterModel`, which the container applies with numpy alone. The configuration
+`published` divides each case's vector by its length, as the published artefact does; `validated`
+scales each feature by itself (median and quartiles, logarithm first where it spans decades), so
+that no feature wins by its unit.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.rule_search.config import VARIANCE, Recipe
+from lab.rule_search.config import VARIANCE, SearchConfig
 from postprocess.clusters import ClusterModel
 
 NORMAL_QUARTILES = 1.349  # distance between the quartiles of a normal distribution, in deviations
@@ -39,7 +40,7 @@ class Stability:
         return min(self.over_resamples, self.over_seeds) >= STABLE
 
 
-def fit_space(rows: np.ndarray, names: Sequence[str], recipe: Recipe) -> ClusterModel:
+def fit_space(rows: np.ndarray, names: Sequence[str], config: SearchConfig) -> ClusterModel:
     """Fit scaling and PCA on feature vectors (case, feature); the model has one cluster, at 0.
 
     Raises:
@@ -52,7 +53,7 @@ def fit_space(rows: np.ndarray, names: Sequence[str], recipe: Recipe) -> Cluster
     if not np.isfinite(rows).all():
         raise Refusal(f"{names[int(np.argwhere(~np.isfinite(rows))[0, 1])]}: not finite")
     n = len(names)
-    by_rows = recipe.scaling == "rows"
+    by_rows = config.scaling == "rows"
     unscaled = ClusterModel(
         log=np.zeros(n, bool) if by_rows else _spans_a_decade(rows),
         feature_centre=np.zeros(n),
@@ -64,7 +65,7 @@ def fit_space(rows: np.ndarray, names: Sequence[str], recipe: Recipe) -> Cluster
         centres=np.zeros((1, n)),
     )
     model = unscaled if by_rows else _scaled_by_feature(unscaled, rows, names)
-    most = min(recipe.most_components, len(rows) - 1, n)
+    most = min(config.most_components, len(rows) - 1, n)
     scaled = model.project(rows)
     pca = PCA(most, svd_solver="full").fit(scaled)
     kept = 1 + int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), VARIANCE))

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.label_components import linked
-from postprocess.apply_rules import BACKGROUND, ENCLOSING, RelabelMinor, RemoveSmall, Rule
+from lab.metrics.label_components import connected_groups
+from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule
+from postprocess.rule_kinds import check_searchable
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 
 @dataclass(frozen=True)
-class Parts:
+class CaseComponents:
     """The atoms of one case; arrays by atom, where [0] is the background."""
 
     values: np.ndarray  # (atom,) uint8 label value
@@ -34,7 +36,7 @@ def find_parts(
     touching: np.ndarray,
     voxel_volume_mm3: float,
     removable_mm3: float,
-) -> Parts:
+) -> CaseComponents:
     """Note what the rules ask about atoms.
 
     Args:
@@ -48,14 +50,19 @@ def find_parts(
     voxels[0] = 0
     removable = voxels * voxel_volume_mm3 < removable_mm3
     removable[0] = False
-    return Parts(values, voxels, touching, _beside(ids, removable), voxel_volume_mm3)
+    return CaseComponents(values, voxels, touching, _beside(ids, removable), voxel_volume_mm3)
 
 
-def values_after(parts: Parts, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
+def values_after(parts: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
     """Return the label value (atom,) of each atom after rules on sizes and shares.
 
     Where the scheme forbids an empty answer the largest piece of tumour from before comes back.
+
+    Raises:
+        RuleError: a rule is of a kind, or has a key, that the search does not know.
     """
+    for rule in rules:
+        check_searchable(rule)
     values = parts.values.copy()
     for rule in rules:
         if isinstance(rule, RemoveSmall):
@@ -67,7 +74,9 @@ def values_after(parts: Parts, rules: Sequence[Rule], scheme: Scheme) -> np.ndar
     return never_empty(parts, values, scheme)
 
 
-def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pieces(
+    parts: CaseComponents, values: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Group atoms into components of the label values `wanted` (256,) bool.
 
     Returns:
@@ -75,7 +84,7 @@ def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.nda
     """
     inside = wanted[values]
     inside[0] = False
-    least = linked(inside, parts.touching)
+    least = connected_groups(inside, parts.touching)
     first = inside & (least == np.arange(values.size))
     numbers = np.where(inside, np.cumsum(first)[least], 0)
     voxels = np.bincount(numbers, weights=parts.voxels, minlength=1).astype(np.int64)
@@ -84,7 +93,7 @@ def pieces(parts: Parts, values: np.ndarray, wanted: np.ndarray) -> tuple[np.nda
 
 
 def removed_small(
-    parts: Parts, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
+    parts: CaseComponents, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
 ) -> np.ndarray:
     """Return the values after one remove-small."""
     numbers, voxels = pieces(parts, values, wanted_by(rule, scheme))
@@ -98,7 +107,7 @@ def removed_small(
 
 
 def relabelled_minor(
-    parts: Parts, values: np.ndarray, foreground: int, rule: RelabelMinor, scheme: Scheme
+    parts: CaseComponents, values: np.ndarray, foreground: int, rule: RelabelMinor, scheme: Scheme
 ) -> np.ndarray:
     """Return the values after one relabel-minor of the whole case; `foreground` in voxels."""
     inside = wanted_by(rule, scheme)[values]
@@ -108,7 +117,7 @@ def relabelled_minor(
     return np.where(inside, np.uint8(scheme.labels[rule.becomes]), values).astype(np.uint8)
 
 
-def never_empty(parts: Parts, values: np.ndarray, scheme: Scheme) -> np.ndarray:
+def never_empty(parts: CaseComponents, values: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Bring the largest piece of tumour back, where nothing is left and the scheme forbids that."""
     wanted = np.zeros(256, bool)
     wanted[[scheme.labels[name] for name in scheme.regions[scheme.tumour]]] = True
@@ -126,11 +135,11 @@ def wanted_by(rule: Rule, scheme: Scheme) -> np.ndarray:
 
 
 def _becomes(
-    parts: Parts, values: np.ndarray, gone: np.ndarray, rule: RemoveSmall, scheme: Scheme
+    parts: CaseComponents, values: np.ndarray, gone: np.ndarray, rule: RemoveSmall, scheme: Scheme
 ) -> np.ndarray:
     """Return the value (component,) that each component in `gone` (atom,) takes."""
     n = int(gone.max()) + 1
-    if rule.becomes != ENCLOSING:
+    if rule.becomes != SURROUNDING:
         value = {BACKGROUND: 0, **scheme.labels}[rule.becomes]
         return np.full(n, value, np.uint8)
     atom, voxel, other = parts.beside.T

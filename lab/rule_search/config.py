@@ -1,4 +1,4 @@
-"""What is measured, tried and believed, as data. A further recipe is a further row of RECIPES."""
+"""What a search measures, tries and accepts, as data; one row of SEARCH_CONFIGS each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SearchConfig:
     """How clusters are fitted and rules chosen."""
 
     name: str
@@ -31,12 +31,12 @@ class Recipe:
 
 VARIANCE = 0.99
 
-RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
+SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
+    config.name: config
+    for config in (
         # arXiv 2512.14937 and the artefacts of its predecessor (HOPE-Segmenter-Kids, BraTS-PEDs).
-        Recipe(
-            name="paper",
+        SearchConfig(
+            name="published",
             settings={"normalize": True},  # z-scores binned by 25: one or two grey levels
             groups=("radiomic",),
             drops_constant=False,
@@ -55,8 +55,8 @@ RECIPES: Mapping[str, Recipe] = {
             least_cases=1,
             gated=False,
         ),
-        Recipe(
-            name="sound",
+        SearchConfig(
+            name="validated",
             # Texture on 32 grey levels of each tumour's own range, whatever the scanner's scale.
             settings={"normalize": True, "removeOutliers": 10, "binCount": 32},
             groups=("radiomic", "mask", "probability", "votes"),
@@ -70,7 +70,7 @@ RECIPES: Mapping[str, Recipe] = {
                    400, 500),
             shares=(0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12,
                     0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7),
-            becomes="enclosing",  # background inside a tumour is a hole that no scan shows
+            becomes="surrounding",  # background inside a tumour is a hole that no scan shows
             regions=True,
             targets=2,
             search="stepwise",

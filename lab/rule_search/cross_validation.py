@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.metrics.objective import goodness, judged_by
+from lab.metrics.objective import objective_values, reported_objective
 from lab.rule_search.clustering import (
     RESAMPLES,
     Stability,
@@ -20,10 +20,10 @@ from lab.rule_search.clustering import (
     stability,
     with_clusters,
 )
-from lab.rule_search.config import Recipe
+from lab.rule_search.config import SearchConfig
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import choose_rules
-from lab.rule_search.score_cache import Ledger
+from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 from postprocess.clusters import ClusterModel
 
@@ -34,18 +34,18 @@ FOLDS = 5
 class Cohort:
     """Cases with their features and scores, and how to learn from them."""
 
-    table: FeatureTable  # row i and book i of the ledger are the same case
-    ledger: Ledger
-    recipe: Recipe
+    table: FeatureTable  # row i and search_case i of the cache are the same case
+    cache: ScoreCache
+    config: SearchConfig
     objective: str
-    slots: tuple[int, ...]  # which may be used
+    parameters: tuple[int, ...]  # which may be used
     most_clusters: int
     seed: int = 0
 
     @property
     def judge(self) -> str:
         """The objective that differences are judged by."""
-        return judged_by(self.objective)
+        return reported_objective(self.objective)
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def fit(cohort: Cohort, train: np.ndarray, k: int) -> Fitted:
         model, sizes = _one_cluster(cohort, described), np.array([len(described)])
         return Fitted(model, reach(model, cohort.table.rows[described]), sizes, (pooled,), pooled)
     rows = cohort.table.rows[described]
-    model = with_clusters(fit_space(rows, cohort.table.names, cohort.recipe), rows, k, cohort.seed)
+    model = with_clusters(fit_space(rows, cohort.table.names, cohort.config), rows, k, cohort.seed)
     members, _ = assign(model, rows)
     settings = []
     for cluster in range(k):
         own = described[members == cluster]
         # A small cluster leans on all cases, the more the smaller it is.
-        lean = min(1.0, len(own) / cohort.recipe.least_cases)
+        lean = min(1.0, len(own) / cohort.config.least_cases)
         weights = (1 - lean) * _uniform(cohort, train)
         if len(own):
             weights = weights + lean * _uniform(cohort, own)
@@ -94,7 +94,7 @@ def fit(cohort: Cohort, train: np.ndarray, k: int) -> Fitted:
 def apply(cohort: Cohort, fitted: Fitted, cases: np.ndarray) -> tuple[list[Setting], np.ndarray]:
     """Return the setting and the cluster of each case; -1 where the pooled rules apply."""
     found, far = assign(fitted.model, np.nan_to_num(cohort.table.rows[cases]))
-    limit = fitted.reach[found] if cohort.recipe.gated else np.full(len(found), np.inf)
+    limit = fitted.reach[found] if cohort.config.gated else np.full(len(found), np.inf)
     clusters = np.where(cohort.table.described[cases] & (far <= limit), found, -1)
     return [fitted.settings[c] if c >= 0 else fitted.pooled for c in clusters], clusters
 
@@ -115,20 +115,20 @@ def cross_fit(cohort: Cohort, train: np.ndarray, k: int | None) -> HeldOut:
 def choose_k(cohort: Cohort, train: np.ndarray) -> tuple[int, list[dict[str, float]]]:
     """Choose the number of clusters; return it, and a row of numbers for every candidate.
 
-    `paper` takes the clearest silhouette. `sound` takes, of the numbers whose clusters are found
-    again in resamples and from other seeds, the smallest within one standard error of the best
-    held-out gain.
+    `published` takes the clearest silhouette. `validated` takes, of the numbers whose clusters are
+    found again in resamples and from other seeds, the smallest within one standard error of the
+    best held-out gain.
     """
     described = train[cohort.table.described[train]]
     rows = cohort.table.rows[described]
     if len(described) < 2:
         return 1, []
-    space = fit_space(rows, cohort.table.names, cohort.recipe)
+    space = fit_space(rows, cohort.table.names, cohort.config)
     different = len(np.unique(space.project(rows), axis=0))
     most = min(cohort.most_clusters, different - 1)
     draws = RESAMPLES if len(train) == len(cohort.table.ids) else RESAMPLES // 2
     found = [stability(space, rows, k, cohort.seed, draws) for k in range(1, most + 1)]
-    if cohort.recipe.choice_of_k == "silhouette":
+    if cohort.config.choice_of_k == "silhouette":
         clearest = max(found[1:], key=lambda s: s.silhouette, default=found[0])
         return clearest.k, [_row(s, None, s.k == clearest.k) for s in found]
     return _best_held_out(cohort, train, found)
@@ -142,14 +142,14 @@ def folds_of(cases: np.ndarray, seed: int) -> list[np.ndarray]:
 
 def judged(cohort: Cohort, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
     """Return the objective (case,) of each case with its setting."""
-    scores = cohort.ledger.scores(settings, cases)
-    return goodness(scores[:, None], cohort.ledger.columns, cohort.judge)[:, 0]
+    scores = cohort.cache.scores(settings, cases)
+    return objective_values(scores[:, None], cohort.cache.columns, cohort.judge)[:, 0]
 
 
 def _best_held_out(
     cohort: Cohort, train: np.ndarray, found: Sequence[Stability]
 ) -> tuple[int, list[dict[str, float]]]:
-    without = judged(cohort, [cohort.ledger.nothing] * len(train), train)
+    without = judged(cohort, [cohort.cache.nothing] * len(train), train)
     gains = {
         s.k: judged(cohort, cross_fit(cohort, train, s.k).settings, train) - without
         for s in found
@@ -173,12 +173,12 @@ def _row(found: Stability, gain: np.ndarray | None, chosen: bool) -> dict[str, f
 def _one_cluster(cohort: Cohort, described: np.ndarray) -> ClusterModel:
     if len(described) < 2:
         raise Refusal(f"{len(described)} cases with features, at least 2 are needed")
-    return fit_space(cohort.table.rows[described], cohort.table.names, cohort.recipe)
+    return fit_space(cohort.table.rows[described], cohort.table.names, cohort.config)
 
 
 def _choose(cohort: Cohort, weights: np.ndarray) -> Setting:
     return choose_rules(
-        cohort.ledger, weights, cohort.slots, cohort.objective, cohort.recipe.search
+        cohort.cache, weights, cohort.parameters, cohort.objective, cohort.config.search
     )
 
 

@@ -36,11 +36,11 @@ class Decision:
 def decide(cohort: Cohort, k: int | None = None) -> Decision:
     """Choose clusters and rules on all cases, and judge that way of choosing out of fold.
 
-    A gated recipe ships rules only where their held-out gain `is_clear`.
+    A gated config ships rules only where their held-out gain `is_clear`.
 
     Args:
         cohort: all cases.
-        k: number of clusters; None lets the recipe choose.
+        k: number of clusters; None lets the configuration choose.
     """
     cases = np.arange(len(cohort.table.ids))
     chosen, rows = choose_k(cohort, cases)
@@ -48,15 +48,15 @@ def decide(cohort: Cohort, k: int | None = None) -> Decision:
     held = cross_fit(cohort, cases, k)
     pooled = cross_fit(cohort, cases, 1)
     effects = effect_table(cohort, {"pooled": pooled.settings, "adaptive": held.settings}, cases)
-    clear = {row["arm"]: is_clear(row) for row in effects}
-    if not cohort.recipe.gated:
+    clear = {row["method"]: is_clear(row) for row in effects}
+    if not cohort.config.gated:
         ships, pooled_ships = "adaptive", True
     else:
         pooled_ships = clear["pooled"]
         is_adaptive = clear["adaptive"] and len(fitted.settings) > 1
         ships = "adaptive" if is_adaptive else "pooled" if pooled_ships else "identity"
     settings, clusters = apply(cohort, fitted, cases)
-    without = judged(cohort, [cohort.ledger.nothing] * len(cases), cases)
+    without = judged(cohort, [cohort.cache.nothing] * len(cases), cases)
     gain = float((judged(cohort, settings, cases) - without).mean())
     return Decision(fitted, ships, pooled_ships, rows, effects, gain, clusters, held.k)
 
@@ -69,23 +69,23 @@ def is_clear(row: Mapping[str, Any]) -> bool:
 def curves(
     cohort: Cohort, setting: Setting, cases: np.ndarray, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Return, for every slot, what each step gains over no rule, the other slots as set.
+    """Return, for every parameter, what each step gains over no rule, the other parameters as set.
 
     Means over cases, with a 95 % bootstrap interval.
     """
     weights = np.zeros(len(cohort.table.ids))
     weights[cases] = 1 / max(len(cases), 1)
-    group = Group(cohort.ledger, weights, cohort.judge)
+    group = Group(cohort.cache, weights, cohort.judge)
     rng = np.random.default_rng(seed)
     found = []
-    for slot in cohort.slots:
-        others = (*setting[:slot], 0, *setting[slot + 1 :])
-        gains = group.gains(others, slot)
+    for parameter in cohort.parameters:
+        others = (*setting[:parameter], 0, *setting[parameter + 1 :])
+        gains = group.gains(others, parameter)
         low, high = bootstrap_interval(gains, CURVE_RESAMPLES, rng)
         found.append(
             {
-                "slot": slot,
-                "step": setting[slot],
+                "parameter": parameter,
+                "grid_index": setting[parameter],
                 "mean": gains.mean(0).tolist(),
                 "low": low.tolist(),
                 "high": high.tolist(),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics.objective import goodness
+from lab.metrics.objective import objective_values
 from lab.rule_search.cross_validation import Cohort
 from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval, ranks, sign_flip_p
@@ -17,28 +17,28 @@ CHANGED = 1e-9
 
 
 def effect_table(
-    cohort: Cohort, arms: Mapping[str, Sequence[Setting]], cases: np.ndarray
+    cohort: Cohort, methods: Mapping[str, Sequence[Setting]], cases: np.ndarray
 ) -> list[dict[str, Any]]:
     """Compare ways to post-process the same cases with doing nothing, the first row.
 
     Args:
-        cohort: whose ledger scores the states.
-        arms: name -> one setting a case.
+        cohort: whose cache scores the states.
+        methods: name -> one setting a case.
         cases: which cases.
 
     Returns:
-        One row an arm: mean objective, gain with interval and p over doing nothing, cases changed,
-        better and worse, mean rank among all arms, and every column's mean and change.
+        One row a method: mean objective, gain with interval and p over doing nothing, cases
+        changed, better and worse, mean rank among all methods, and every column's mean and change.
     """
-    everything = {"identity": [cohort.ledger.nothing] * len(cases), **arms}
-    scores = {name: cohort.ledger.scores(found, cases) for name, found in everything.items()}
+    everything = {"identity": [cohort.cache.nothing] * len(cases), **methods}
+    scores = {name: cohort.cache.scores(found, cases) for name, found in everything.items()}
     stacked = np.stack(list(scores.values()), axis=1)
-    values = goodness(stacked, cohort.ledger.columns, cohort.judge)
+    values = objective_values(stacked, cohort.cache.columns, cohort.judge)
     places = ranks(np.nan_to_num(np.moveaxis(stacked, 1, -1), nan=1.0)).mean(1)
     rng = np.random.default_rng(cohort.seed)
     return [
         {
-            "arm": name,
+            "method": name,
             "cases": len(cases),
             "mean": float(values[:, i].mean()),
             **gain_of(values[:, i] - values[:, 0], rng),
@@ -79,5 +79,5 @@ def _columns(
             "low": float(low[i]),
             "high": float(high[i]),
         }
-        for i, (region, metric) in enumerate(cohort.ledger.columns)
+        for i, (region, metric) in enumerate(cohort.cache.columns)
     ]

@@ -22,7 +22,7 @@ from challenge.scheme import SCHEMES
 from lab.arguments import add_dask, add_jobs, add_out, add_scheme
 from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers
-from lab.rule_search.config import RECIPES
+from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
 from lab.rule_search.observation import describe_case, names_for
 from lab.rule_search.workspace import FEATURES, Setup, write_setup
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     add_scheme(which, "whose label values the predictions hold")
     which.add_argument("--model", type=Path, metavar="DIR", help="weights/NAME, which tells it")
-    add("--recipe", choices=RECIPES, default="sound")
+    add("--config", choices=SEARCH_CONFIGS, default="validated")
     add("--probabilities", type=Path, metavar="DIR", help="<ID>.npz of the same predictions")
     add("--members", type=Path, nargs="+", default=[], metavar="DIR",
         help="label maps of each network, at least two")  # fmt: skip
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if len(folders) == 1:
         raise Refusal("--members: one folder, at least two are needed to disagree")
     setup = Setup(
-        scheme.name, args.recipe, str(args.cohort.resolve()), str(args.predictions.resolve()),
+        scheme.name, args.config, str(args.cohort.resolve()), str(args.predictions.resolve()),
         str(args.probabilities.resolve()) if args.probabilities else None, tuple(folders),
     )  # fmt: skip
     cases = read_cohort(args.cohort, scheme)

@@ -15,7 +15,7 @@ from challenge.refusal import Refusal
 from lab.arguments import add_seed
 from lab.rule_search.clustering import Stability, fit_space, loadings, stability
 from lab.rule_search.feature_table import informative, load_table
-from lab.rule_search.workspace import CLUSTERS, FEATURES, read_setup, write_json
+from lab.rule_search.workspace import CLUSTERS, FEATURES, read_setup, write_work
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, write clusters.json, and print how stable each number of clusters is."""
     content = fit_work(args.work, args.clusters, args.seed)
-    write_json(args.work / CLUSTERS, content)
+    write_work(args.work, CLUSTERS, content)
     print("\n".join(told(content)))
     return 0
 
@@ -40,22 +40,22 @@ def fit_work(work: Path, clusters: int | None, seed: int) -> dict[str, Any]:
         Refusal: a file is missing, there are too few cases, all are alike, or there are fewer
             different cases than clusters.
     """
-    recipe = read_setup(work).recipe
-    table, dropped = informative(load_table(work / FEATURES), recipe.drops_constant)
+    config = read_setup(work).config
+    table, dropped = informative(load_table(work / FEATURES), config.drops_constant)
     rows = table.rows[table.described]
-    space = fit_space(rows, table.names, recipe)
+    space = fit_space(rows, table.names, config)
     projected = space.project(rows)
     different = len(np.unique(projected, axis=0))
     if clusters is not None and not 1 <= clusters <= different:
         raise Refusal(f"--clusters {clusters}: {different} different cases have features")
     found = [
         stability(space, rows, k, seed)
-        for k in range(1, 1 + min(max(recipe.most_clusters, clusters or 1), different - 1))
+        for k in range(1, 1 + min(max(config.most_clusters, clusters or 1), different - 1))
     ]
     variances = projected.var(0)
     shares = loadings(space, variances)
     return {
-        "recipe": recipe.name,
+        "config": config.name,
         "seed": seed,
         "clusters": clusters,
         "cases": len(table.ids),

@@ -11,8 +11,8 @@ from pathlib import Path
 from challenge.refusal import Refusal
 from lab.arguments import add_out
 from lab.rule_search.workspace import DECIDED, FORCED, SEARCH, read_setup, read_work
-from postprocess.apply_rules import row_from
 from postprocess.artefacts import load_artefacts, save_artefacts
+from postprocess.rule_kinds import row_from
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

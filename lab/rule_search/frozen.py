@@ -18,7 +18,7 @@ from postprocess.clusters import ClusterModel
 
 LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 # What an artefact tells of each row of the effect table.
-TOLD = ("arm", "mean", "gain", "low", "high", "changed", "better", "worse")
+TOLD = ("method", "mean", "gain", "low", "high", "changed", "better", "worse")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def freeze(cohort: Cohort, decision: Decision, provenance: Provenance) -> Artefa
     """
     ships = "adaptive" if provenance.forced else decision.ships
     pooled_ships = decision.pooled_ships or provenance.forced
-    fitted, slots, scheme = decision.fitted, cohort.ledger.slots, cohort.ledger.scheme
+    fitted, parameters, scheme = decision.fitted, cohort.cache.parameters, cohort.cache.scheme
     rows = cohort.table.rows[cohort.table.described]
     if ships == "adaptive":
         model, limits, sizes = fitted.model, fitted.reach, fitted.sizes
@@ -46,19 +46,19 @@ def freeze(cohort: Cohort, decision: Decision, provenance: Provenance) -> Artefa
     else:
         model = one_cluster(fitted.model)
         limits, sizes = reach(model, rows), np.array([len(rows)])
-        settings = [fitted.pooled if ships == "pooled" else cohort.ledger.nothing]
-    if not cohort.recipe.gated:
+        settings = [fitted.pooled if ships == "pooled" else cohort.cache.nothing]
+    if not cohort.config.gated:
         limits = np.full(len(settings), np.inf)  # the published method knows no case too far
-    pooled = rules_of(slots, fitted.pooled) if pooled_ships else ()
+    pooled = rules_of(parameters, fitted.pooled) if pooled_ships else ()
     return Artefacts(
         scheme=scheme,
         model=model,
         clusters=tuple(
-            Cluster(int(n), float(far), rules_of(slots, setting))
+            Cluster(int(n), float(far), rules_of(parameters, setting))
             for n, far, setting in zip(sizes, limits, settings, strict=True)
         ),
         feature_names=cohort.table.names,
-        settings=cohort.recipe.settings,
+        settings=cohort.config.settings,
         fallback=Fallback("pooled", pooled) if pooled else Fallback("identity"),
         known_answers=known_answers(rows, model),
         fit=_told(cohort, decision, provenance, ships),
@@ -80,11 +80,11 @@ def _told(
     cohort: Cohort, decision: Decision, provenance: Provenance, ships: str
 ) -> Mapping[str, Any]:
     """Say where the numbers come from, without naming a case."""
-    shipped = next(row for row in decision.effects if row["arm"] == ships)
+    shipped = next(row for row in decision.effects if row["method"] == ships)
     interval = [shipped["low"], shipped["high"]]
     return {
         "date": provenance.date.isoformat(),
-        "recipe": cohort.recipe.name,
+        "config": cohort.config.name,
         "scorer": provenance.scorer,
         "objective": cohort.objective,
         "ships": f"{ships}, forced" if provenance.forced else ships,
@@ -95,7 +95,7 @@ def _told(
         "gain_interval": interval if np.isfinite(interval).all() else [],
         "gain_in_sample": decision.gain_in_sample,
         "held_out": [{key: row[key] for key in TOLD} for row in decision.effects],
-        "how": "clusters, their number and rules chosen without the cases they are judged on",
+        "validation": "clusters, their number and rules chosen without the cases that are scored",
         "library_versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule, row_from, rule_from
+from postprocess.rule_base import Rule
+from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 RulesByCluster = dict[str, list[Rule]]
 Table = dict[str, dict[str, dict[str, float]]]  # cluster -> label_<n> -> entry

@@ -24,7 +24,7 @@ from lab.rule_search.hope_tables import (
     rules_from_hope,
 )
 from lab.rule_search.mist_strategy import mist_from_rules, rules_from_mist
-from postprocess.apply_rules import row_from, rule_from
+from postprocess.rule_kinds import row_from, rule_from
 
 # File names as published.
 SIZES_NAME, SHARES_NAME = "cc_thresholds_cv.json", "lblredef_thresholds_cv.json"

@@ -12,15 +12,9 @@ from typing import Any
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.rule_search.hope_tables import label_name
-from postprocess.apply_rules import (
-    BACKGROUND,
-    KINDS,
-    KeepLargest,
-    RemoveSmall,
-    Rule,
-    row_from,
-    rule_from,
-)
+from postprocess.rule_base import BACKGROUND, Rule
+from postprocess.rule_kinds import RULE_KINDS, kind_of, row_from, rule_from
+from postprocess.rules_by_size import KeepLargest, RemoveSmall
 
 REMOVE, REPLACE = "remove_small_objects", "replace_small_objects_with_label"
 LARGEST, FILL = "get_top_k_connected_components", "fill_holes_with_label"
@@ -55,7 +49,7 @@ def rules_from_mist(steps: Any, scheme: Scheme) -> list[Rule]:
             raise Refusal(f"step {i}: {error}") from error
     ranks = [_rank(rule) for rule in rules]
     if ranks != sorted(ranks):
-        order = ", ".join(KINDS)
+        order = ", ".join(kind.name for kind in RULE_KINDS)
         raise Refusal(f"{LARGEST} before small objects go; rules apply in the order {order}")
     return rules
 
@@ -71,7 +65,7 @@ def mist_from_rules(rules: Sequence[Rule], scheme: Scheme) -> list[dict[str, Any
 
 
 def _rank(rule: Rule) -> int:
-    return [isinstance(rule, cls) for cls in KINDS.values()].index(True)
+    return RULE_KINDS.index(kind_of(rule))
 
 
 def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:

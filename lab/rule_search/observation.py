@@ -10,16 +10,16 @@ from lab.rule_search.workspace import Setup
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
 from postprocess.read_inputs import read_probabilities
-from postprocess.refine_input import Observed, observed_features
+from postprocess.refine_input import RefineInput, case_features
 
 
 def names_for(setup: Setup) -> tuple[str, ...]:
-    """Return the features of a recipe that can be made from what is at hand."""
+    """Return the features of a configuration that can be made from what is at hand."""
     absent = {
         "probability": setup.probabilities is None,
         "votes": not setup.members,
     }
-    groups = [group for group in setup.recipe.groups if not absent.get(group, False)]
+    groups = [group for group in setup.config.groups if not absent.get(group, False)]
     return tuple(name for group in groups for name in group_names(setup.scheme, group))
 
 
@@ -31,12 +31,12 @@ def describe_case(case: CohortCase, names: tuple[str, ...], setup: Setup) -> tup
     """
     observed = observe(case, setup)
     try:
-        return observed_features(observed, names, setup.recipe.settings), ""
+        return case_features(observed, names, setup.config.settings), ""
     except FeatureError as error:
         return np.full(len(names), np.nan), str(error)
 
 
-def observe(case: CohortCase, setup: Setup) -> Observed:
+def observe(case: CohortCase, setup: Setup) -> RefineInput:
     """Read what is known of a case before any rule."""
     scheme, scans = setup.scheme, read_case(case.files)
     path = predicted(setup.predictions, case)
@@ -51,7 +51,7 @@ def observe(case: CohortCase, setup: Setup) -> Observed:
     if setup.probabilities:
         npz = Path(setup.probabilities) / f"{case.files.id}.npz"
         probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
-    return Observed(scans, prediction.array, scheme, probabilities, head, votes)
+    return RefineInput(scans, prediction.array, scheme, probabilities, head, votes)
 
 
 def predicted(folder: str, case: CohortCase) -> Path:

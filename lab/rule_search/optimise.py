@@ -1,51 +1,51 @@
 """Which rules a group of cases gets.
 
-`stepwise` (the recipe `sound`) adds the rule that gains most, at the smallest threshold within one
-standard error of the best, until none gains more than its own standard error; then it drops every
-rule whose loss is not felt. `label by label` (the recipe `paper`) takes the best threshold of every
-label by itself, then the best share of every label with those sizes applied.
+`stepwise` (configuration `validated`) adds the rule that gains most, at the smallest threshold
+within one standard error of the best, until none gains more than its own standard error; then it
+drops every rule whose loss is not felt. `label-by-label` (configuration `published`) takes the best
+threshold of every label by itself, then the best share of every label with those sizes applied.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from lab.metrics.objective import goodness
-from lab.rule_search.score_cache import Ledger
+from lab.metrics.objective import objective_values
+from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 
 ROUNDING = 1e-12
 
 
 def choose_rules(
-    ledger: Ledger, weights: np.ndarray, slots: Sequence[int], objective: str, search: str
+    cache: ScoreCache, weights: np.ndarray, parameters: Sequence[int], objective: str, search: str
 ) -> Setting:
     """Choose a setting for a group of cases.
 
     Args:
-        ledger: scores of every case's states.
+        cache: scores of every case's states.
         weights: (case,) how much each counts, summing to 1; 0 leaves a case out.
-        slots: which slots may be used.
+        parameters: which parameters may be used.
         objective: see `lab.metrics.objective`.
         search: `stepwise` or `label-by-label`.
     """
-    group = Group(ledger, weights, objective)
-    return (_stepwise if search == "stepwise" else _label_by_label)(group, slots)
+    group = Group(cache, weights, objective)
+    return (_stepwise if search == "stepwise" else _label_by_label)(group, parameters)
 
 
 class Group:
-    """Weighted cases, and what each step of a slot gains them."""
+    """Weighted cases, and what each step of a parameter gains them."""
 
-    def __init__(self, ledger: Ledger, weights: np.ndarray, objective: str) -> None:
-        self.ledger, self.objective = ledger, objective
+    def __init__(self, cache: ScoreCache, weights: np.ndarray, objective: str) -> None:
+        self.cache, self.objective = cache, objective
         self.cases = np.flatnonzero(weights)
         self.weights = weights[self.cases]
 
-    def gains(self, setting: Setting, slot: int) -> np.ndarray:
-        """Return what each step of a slot gains over the setting; (case, step)."""
-        scores = self.ledger.grid(setting, slot, self.cases)
-        good = goodness(scores, self.ledger.columns, self.objective)
-        return np.asarray(good - good[:, [setting[slot]]])
+    def gains(self, setting: Setting, parameter: int) -> np.ndarray:
+        """Return what each step of a parameter gains over the setting; (case, step)."""
+        scores = self.cache.grid(setting, parameter, self.cases)
+        good = objective_values(scores, self.cache.columns, self.objective)
+        return np.asarray(good - good[:, [setting[parameter]]])
 
     def mean(self, gains: np.ndarray) -> np.ndarray:
         """Return the weighted mean of gains (case, ...)."""
@@ -71,41 +71,43 @@ def smallest_as_good(group: Group, gains: np.ndarray) -> int:
     return int(np.flatnonzero(group.mean(loss) <= group.error(loss) + ROUNDING)[0])
 
 
-def _stepwise(group: Group, slots: Sequence[int]) -> Setting:
+def _stepwise(group: Group, parameters: Sequence[int]) -> Setting:
     """Labels first: a rule on a whole region is the larger intervention, for what they leave."""
-    setting = list(group.ledger.nothing)
+    setting = list(group.cache.nothing)
     for stage in (
-        [slot for slot in slots if not group.ledger.slots[slot].region],
-        [slot for slot in slots if group.ledger.slots[slot].region],
+        [parameter for parameter in parameters if not group.cache.parameters[parameter].region],
+        [parameter for parameter in parameters if group.cache.parameters[parameter].region],
     ):
         _add_rules(group, setting, stage)
-    for slot in slots:
-        gains = group.gains(tuple(setting), slot)
+    for parameter in parameters:
+        gains = group.gains(tuple(setting), parameter)
         if group.mean(-gains)[0] <= group.error(gains)[0] + ROUNDING:
-            setting[slot] = 0
+            setting[parameter] = 0
     return tuple(setting)
 
 
-def _add_rules(group: Group, setting: list[int], slots: Sequence[int]) -> None:
-    """Add or move the best rule of these slots, again and again, in place."""
-    for _ in range(3 * len(slots)):
+def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> None:
+    """Add or move the best rule of these parameters, again and again, in place."""
+    for _ in range(3 * len(parameters)):
         steps = {}
-        for slot in slots:
-            gains = group.gains(tuple(setting), slot)
+        for parameter in parameters:
+            gains = group.gains(tuple(setting), parameter)
             step = smallest_as_good(group, gains)
-            if step != setting[slot] and group.mean(gains)[step] > ROUNDING:
-                steps[slot] = (float(group.mean(gains)[step]), step)
+            if step != setting[parameter] and group.mean(gains)[step] > ROUNDING:
+                steps[parameter] = (float(group.mean(gains)[step]), step)
         if not steps:
             break
-        slot = max(steps, key=lambda slot: steps[slot][0])
-        setting[slot] = steps[slot][1]
+        parameter = max(steps, key=lambda parameter: steps[parameter][0])
+        setting[parameter] = steps[parameter][1]
 
 
-def _label_by_label(group: Group, slots: Sequence[int]) -> Setting:
-    setting = list(group.ledger.nothing)
-    sizes = [slot for slot in slots if group.ledger.slots[slot].unit != "share"]
-    for stage in (sizes, [slot for slot in slots if slot not in sizes]):
+def _label_by_label(group: Group, parameters: Sequence[int]) -> Setting:
+    setting = list(group.cache.nothing)
+    sizes = [
+        parameter for parameter in parameters if group.cache.parameters[parameter].unit != "share"
+    ]
+    for stage in (sizes, [parameter for parameter in parameters if parameter not in sizes]):
         before = tuple(setting)
-        for slot in stage:
-            setting[slot] = first_best(group.mean(group.gains(before, slot)))
+        for parameter in stage:
+            setting[parameter] = first_best(group.mean(group.gains(before, parameter)))
     return tuple(setting)

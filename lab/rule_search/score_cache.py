@@ -13,65 +13,66 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column
-from lab.metrics.variant_scorers import StateScorer
+from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.component_rules import (
-    Parts,
+    CaseComponents,
     pieces,
     relabelled_minor,
     removed_small,
     values_after,
     wanted_by,
 )
-from lab.rule_search.search_space import Setting, Slot, rules_of
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule
+from lab.rule_search.search_space import SearchParameter, Setting, rules_of
+from postprocess.rule_base import Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 
 @dataclass(frozen=True)
-class Book:
+class SearchCase:
     """One case, ready to be scored in any state."""
 
     id: str
-    parts: Parts
-    scorer: StateScorer
+    parts: CaseComponents
+    scorer: VariantScorer
 
 
 @dataclass
-class Ledger:
+class ScoreCache:
     """The scores of a cohort's states, found as they are asked for and kept."""
 
-    books: Sequence[Book]
-    slots: Sequence[Slot]
+    search_cases: Sequence[SearchCase]
+    parameters: Sequence[SearchParameter]
     columns: Sequence[Column]
     scheme: Scheme
     jobs: int | None = 1  # processes; worth it where scoring a state takes longer than sending it
     states: int = 0  # scored so far
     _rows: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))  # (state, column), room
     _known: list[dict[bytes, int]] = field(default_factory=list)  # case: state -> row
-    # (slot, setting without it) -> (case, step) rows, -1 where not yet asked
+    # (parameter, setting without it) -> (case, step) rows, -1 where not yet asked
     _grids: dict[tuple[int, Setting], np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._known = [{} for _ in self.books]
+        self._known = [{} for _ in self.search_cases]
 
     @property
     def nothing(self) -> Setting:
         """The setting without rules."""
-        return (0,) * len(self.slots)
+        return (0,) * len(self.parameters)
 
-    def grid(self, setting: Setting, slot: int, cases: np.ndarray) -> np.ndarray:
-        """Score each case with one slot of a setting at each of its steps; (case, step, column)."""
-        others = (*setting[:slot], 0, *setting[slot + 1 :])
-        shape = len(self.books), len(self.slots[slot].grid)
-        rows = self._grids.setdefault((slot, others), np.full(shape, -1, np.int32))
+    def grid(self, setting: Setting, parameter: int, cases: np.ndarray) -> np.ndarray:
+        """Score each case at each grid point of one parameter; (case, grid point, column)."""
+        others = (*setting[:parameter], 0, *setting[parameter + 1 :])
+        shape = len(self.search_cases), len(self.parameters[parameter].grid)
+        rows = self._grids.setdefault((parameter, others), np.full(shape, -1, np.int32))
         missing = cases[rows[cases, 0] < 0].tolist()
         if missing:
             around = (
-                rules_of(self.slots[:slot], others[:slot]),
-                rules_of(self.slots[slot + 1 :], others[slot + 1 :]),
+                rules_of(self.parameters[:parameter], others[:parameter]),
+                rules_of(self.parameters[parameter + 1 :], others[parameter + 1 :]),
             )
-            rules = [self.slots[slot].rule(step) for step in range(shape[1])]
+            rules = [self.parameters[parameter].rule(step) for step in range(shape[1])]
             asked = [
-                list(states_of(self.books[case].parts, rules, around, self.scheme))
+                list(states_of(self.search_cases[case].parts, rules, around, self.scheme))
                 for case in missing
             ]
             self._score(missing, asked)
@@ -81,9 +82,9 @@ class Ledger:
 
     def scores(self, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
         """Score each case with its own setting; (case, column)."""
-        rules = {setting: rules_of(self.slots, setting) for setting in set(settings)}
+        rules = {setting: rules_of(self.parameters, setting) for setting in set(settings)}
         states = [
-            values_after(self.books[case].parts, rules[setting], self.scheme)
+            values_after(self.search_cases[case].parts, rules[setting], self.scheme)
             for case, setting in zip(cases, settings, strict=True)
         ]
         self._score(cases.tolist(), [[state] for state in states])
@@ -101,7 +102,7 @@ class Ledger:
         run = joblib.Parallel(n_jobs=self.jobs)
         found = run(
             joblib.delayed(score_states)(
-                self.books[case].scorer, list(fresh.values()), self.columns
+                self.search_cases[case].scorer, list(fresh.values()), self.columns
             )
             for case, fresh in jobs
         )
@@ -119,7 +120,7 @@ class Ledger:
 
 
 def score_states(
-    scorer: StateScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
+    scorer: VariantScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
 ) -> list[np.ndarray]:
     """Score states of one case; one (column,) each."""
     found = []
@@ -130,12 +131,12 @@ def score_states(
 
 
 def states_of(
-    parts: Parts,
+    parts: CaseComponents,
     rules: Sequence[Rule | None],
     around: tuple[Sequence[Rule], Sequence[Rule]],
     scheme: Scheme,
 ) -> Iterator[np.ndarray]:
-    """Yield the values (atom,) at each step of a slot, between the rules before and after it.
+    """Yield the values (atom,) at each step of a parameter, between the rules before and after it.
 
     Between a case's own sizes nothing changes, and nothing is computed.
     """
@@ -149,9 +150,9 @@ def states_of(
 
 
 def _touched(
-    parts: Parts, rules: Sequence[Rule | None], earlier: Sequence[Rule], scheme: Scheme
+    parts: CaseComponents, rules: Sequence[Rule | None], earlier: Sequence[Rule], scheme: Scheme
 ) -> list[int]:
-    """Count the pieces that each of a slot's rules changes, after the rules before it."""
+    """Count the pieces that each of a parameter's rules changes, after the rules before it."""
     values = parts.values
     for rule in earlier:
         if isinstance(rule, RemoveSmall):

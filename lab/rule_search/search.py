@@ -19,17 +19,16 @@ import numpy as np
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
-from lab.metrics.objective import METRICS, columns_of
+from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns
 from lab.metrics.scorer_choice import scorer_named
-from lab.metrics.variant_scorers import profile_of
 from lab.parallel import workers
-from lab.rule_search.cases import Task, open_books, score_on_images
+from lab.rule_search.cases import Task, open_search_cases, score_on_images
 from lab.rule_search.cross_validation import Cohort, apply
 from lab.rule_search.decision import Decision, curves, decide
 from lab.rule_search.feature_table import informative, load_table
 from lab.rule_search.frozen import Provenance, freeze
-from lab.rule_search.score_cache import Ledger
-from lab.rule_search.search_space import make_slots, rules_of
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_space import make_search_space, rules_of
 from lab.rule_search.summary import decision_lines
 from lab.rule_search.workspace import (
     CLUSTERS,
@@ -39,10 +38,10 @@ from lab.rule_search.workspace import (
     SEARCH,
     read_setup,
     read_work,
-    write_json,
+    write_work,
 )
-from postprocess.apply_rules import row_from
 from postprocess.artefacts import save_artefacts
+from postprocess.rule_kinds import row_from
 
 SAME = 1e-9  # what a score from a table may differ from that of the images
 
@@ -52,7 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("work", type=Path, metavar="WORK")
     add_scorer(parser)
-    add("--objective", choices=METRICS, help="default: the recipe's (overlap; paper: rank)")
+    add(
+        "--objective",
+        choices=SEARCH_OBJECTIVES,
+        help="default: the configuration's (overlap; published: rank)",
+    )
     add_jobs(parser)
     add_dask(parser)
 
@@ -74,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         save_artefacts(
             args.work / name, freeze(cohort, decision, replace(provenance, forced=forced))
         )
-    write_json(args.work / SEARCH, search_content(cohort, decision, task))
+    write_work(args.work, SEARCH, search_content(cohort, decision, task))
     print("\n".join(decision_lines(cohort, decision)))
     return 0
 
@@ -88,22 +91,21 @@ def open_cohort(
         Refusal: the features are not those of these cases.
     """
     setup = task.setup
-    table, _ = informative(load_table(work / FEATURES), setup.recipe.drops_constant)
+    table, _ = informative(load_table(work / FEATURES), setup.config.drops_constant)
     if table.ids != tuple(case.files.id for case in cases):
         raise Refusal(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
-    books, confusion = open_books(cases, task)
-    slots = make_slots(setup.scheme, setup.recipe, confusion)
-    scores = books[0].scorer.score(books[0].parts.values)
-    columns = columns_of(scores, setup.scheme, task.scorer.ranked_by)
+    search_cases, confusion = open_search_cases(cases, task)
+    parameters = make_search_space(setup.scheme, setup.config, confusion)
+    columns = search_columns(task.scorer, setup.scheme)
     # A table answers faster than it travels.
-    jobs = 1 if profile_of(task.scorer) else None
+    jobs = 1 if task.scorer.fast_scorer else None
     return Cohort(
         table=table,
-        ledger=Ledger(books, slots, columns, setup.scheme, jobs),
-        recipe=setup.recipe,
-        objective=objective or setup.recipe.objective,
-        slots=tuple(range(len(slots))),
-        most_clusters=setup.recipe.most_clusters,
+        cache=ScoreCache(search_cases, parameters, columns, setup.scheme, jobs),
+        config=setup.config,
+        objective=objective or setup.config.objective,
+        parameters=tuple(range(len(parameters))),
+        most_clusters=setup.config.most_clusters,
     )
 
 
@@ -117,15 +119,15 @@ def check_on_images(
     """
     everything = np.arange(len(cases))
     settings, _ = apply(cohort, decision.fitted, everything)
-    expected = cohort.ledger.scores(settings, everything)
-    rules = [rules_of(cohort.ledger.slots, setting) for setting in settings]
+    expected = cohort.cache.scores(settings, everything)
+    rules = [rules_of(cohort.cache.parameters, setting) for setting in settings]
     running = joblib.Parallel(n_jobs=None, return_as="generator")
     found = running(
         joblib.delayed(score_on_images)(case, own, task)
         for case, own in zip(cases, rules, strict=True)
     )
     for case, scores, row in zip(cases, found, expected, strict=True):
-        images = np.array([scores[region][metric] for region, metric in cohort.ledger.columns])
+        images = np.array([scores[region][metric] for region, metric in cohort.cache.columns])
         if not np.allclose(images, row, rtol=0, atol=SAME, equal_nan=True):
             raise AssertionError(f"{case.files.id}: {images} on the images, {row} in the search")
 
@@ -133,15 +135,15 @@ def check_on_images(
 def search_content(cohort: Cohort, decision: Decision, task: Task) -> dict[str, Any]:
     """Return all that later steps and people ask about a search."""
     everything = np.arange(len(cohort.table.ids))
-    fitted, slots = decision.fitted, cohort.ledger.slots
+    fitted, parameters = decision.fitted, cohort.cache.parameters
     groups = [np.flatnonzero(decision.clusters == k) for k in range(len(fitted.settings))]
     chain = fitted.model
     described = np.nan_to_num(cohort.table.rows)
     return {
         "scorer": task.scorer.name,
         "objective": cohort.objective,
-        "recipe": cohort.recipe.name,
-        "scheme": cohort.ledger.scheme.name,
+        "config": cohort.config.name,
+        "scheme": cohort.cache.scheme.name,
         "cases": list(cohort.table.ids),
         "ships": decision.ships,
         "pooled_ships": decision.pooled_ships,
@@ -150,23 +152,23 @@ def search_content(cohort: Cohort, decision: Decision, task: Task) -> dict[str, 
         "assigned": decision.clusters.tolist(),
         "points": chain.project(described)[:, :2].tolist(),
         "centres": chain.centres[:, :2].tolist(),
-        "slots": [{**asdict(slot), "title": slot.title} for slot in slots],
+        "parameters": [{**asdict(parameter), "title": parameter.title} for parameter in parameters],
         "clusters": [
             {
                 "cases": int(n),
                 "setting": list(setting),
-                "rules": [row_from(rule) for rule in rules_of(slots, setting)],
+                "rules": [row_from(rule) for rule in rules_of(parameters, setting)],
                 "curves": curves(cohort, setting, own),
             }
             for n, setting, own in zip(fitted.sizes, fitted.settings, groups, strict=True)
         ],
         "pooled": {
             "setting": list(fitted.pooled),
-            "rules": [row_from(rule) for rule in rules_of(slots, fitted.pooled)],
+            "rules": [row_from(rule) for rule in rules_of(parameters, fitted.pooled)],
             "curves": curves(cohort, fitted.pooled, everything),
         },
         "effects": decision.effects,
         "gain_in_sample": decision.gain_in_sample,
-        "states_scored": cohort.ledger.states,
-        "grid_points": len(everything) * sum(len(slot.grid) for slot in slots),
+        "variants_scored": cohort.cache.states,
+        "grid_points": len(everything) * sum(len(parameter.grid) for parameter in parameters),
     }

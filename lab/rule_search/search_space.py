@@ -1,4 +1,4 @@
-"""The rules that are tried: one slot a question, one step a threshold, step 0 for no rule."""
+"""The rules that are tried: one parameter a question, one step a threshold, step 0 for no rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.rule_search.config import Recipe
-from postprocess.apply_rules import BACKGROUND, RelabelMinor, RemoveSmall, Rule
+from lab.rule_search.config import SearchConfig
+from postprocess.rule_base import BACKGROUND, Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
-Setting = tuple[int, ...]  # one step a slot
+Setting = tuple[int, ...]  # one step a parameter
 
 
 @dataclass(frozen=True)
-class Slot:
+class SearchParameter:
     """One rule with a threshold left open."""
 
     label: str  # "" where `region` is given
@@ -24,7 +25,7 @@ class Slot:
 
     @property
     def title(self) -> str:
-        """Return the slot in words."""
+        """Return the parameter in words."""
         what = self.label or self.region
         if self.unit == "share":
             return f"{what} becomes {self.becomes} below a share"
@@ -41,49 +42,53 @@ class Slot:
         return RemoveSmall(self.label, self.becomes, region=self.region, **size)
 
 
-def make_slots(scheme: Scheme, recipe: Recipe, confusion: np.ndarray) -> tuple[Slot, ...]:
-    """List what a recipe tries, sizes first, as rules apply.
+def make_search_space(
+    scheme: Scheme, config: SearchConfig, confusion: np.ndarray
+) -> tuple[SearchParameter, ...]:
+    """List what a configuration tries, sizes first, as rules apply.
 
     A label may turn into those that the reference most often holds where it was predicted. Where a
     challenge forbids empty answers there is one label to win or lose, so no shares are tried.
 
     Args:
         scheme: the challenge.
-        recipe: what is tried.
+        config: what is tried.
         confusion: (1 + label, 1 + label) voxels by reference and prediction, background first, then
             the scheme's labels in their order.
     """
     names = list(scheme.labels)
 
-    def sizes(label: str, region: str = "") -> Slot:
-        becomes = BACKGROUND if region else recipe.becomes
-        return Slot(label, region, becomes, recipe.unit, recipe.sizes)
+    def sizes(label: str, region: str = "") -> SearchParameter:
+        becomes = BACKGROUND if region else config.becomes
+        return SearchParameter(label, region, becomes, config.unit, config.sizes)
 
-    slots = [sizes(label) for label in scheme.written]
-    if recipe.regions and len(scheme.regions[scheme.tumour]) > 1:
-        slots.append(sizes("", scheme.tumour))
+    parameters = [sizes(label) for label in scheme.written]
+    if config.regions and len(scheme.regions[scheme.tumour]) > 1:
+        parameters.append(sizes("", scheme.tumour))
     if scheme.when_empty:
-        return tuple(slots)
+        return tuple(parameters)
     for label in scheme.written:
         column = confusion[1:, 1 + names.index(label)].astype(float)
         column[names.index(label)] = 0
-        order = np.argsort(-column, kind="stable")[: recipe.targets]
+        order = np.argsort(-column, kind="stable")[: config.targets]
         targets = [names[i] for i in order if column[i] > 0 and names[i] in scheme.written]
-        slots += [Slot(label, "", target, "share", recipe.shares) for target in targets]
-    return tuple(slots)
+        parameters += [
+            SearchParameter(label, "", target, "share", config.shares) for target in targets
+        ]
+    return tuple(parameters)
 
 
-def rules_of(slots: Sequence[Slot], setting: Setting) -> tuple[Rule, ...]:
+def rules_of(parameters: Sequence[SearchParameter], setting: Setting) -> tuple[Rule, ...]:
     """Return the rules of a setting."""
-    rules = (slot.rule(step) for slot, step in zip(slots, setting, strict=True))
+    rules = (parameter.rule(step) for parameter, step in zip(parameters, setting, strict=True))
     return tuple(rule for rule in rules if rule is not None)
 
 
-def largest_size_mm3(slots: Sequence[Slot], voxel_volume_mm3: float) -> float:
-    """Return the largest minimum size that any slot tries."""
+def largest_size_mm3(parameters: Sequence[SearchParameter], voxel_volume_mm3: float) -> float:
+    """Return the largest minimum size that any parameter tries."""
     sizes = [
-        slot.grid[-1] * (voxel_volume_mm3 if slot.unit == "voxels" else 1.0)
-        for slot in slots
-        if slot.unit != "share"
+        parameter.grid[-1] * (voxel_volume_mm3 if parameter.unit == "voxels" else 1.0)
+        for parameter in parameters
+        if parameter.unit != "share"
     ]
     return max(sizes, default=0.0)

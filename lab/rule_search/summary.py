@@ -7,22 +7,22 @@ import numpy as np
 
 from lab.rule_search.cross_validation import Cohort
 from lab.rule_search.decision import Decision
-from lab.rule_search.search_space import Setting, Slot
+from lab.rule_search.search_space import SearchParameter, Setting
 
 
 def decision_lines(cohort: Cohort, decision: Decision) -> list[str]:
     """Say what each cluster gets, what that does out of fold, and what ships."""
-    fitted, slots = decision.fitted, cohort.ledger.slots
+    fitted, parameters = decision.fitted, cohort.cache.parameters
     lines = [*k_lines(decision.k), ""]
     for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True)):
-        lines.append(f"cluster {k}, {n} cases: {rules_in_words(slots, setting)}")
-    lines += [f"pooled: {rules_in_words(slots, fitted.pooled)}", ""]
+        lines.append(f"cluster {k}, {n} cases: {rules_in_words(parameters, setting)}")
+    lines += [f"pooled: {rules_in_words(parameters, fitted.pooled)}", ""]
     lines += effect_lines(decision.effects, cohort.judge)
     lines.append(
         f"in sample, where rules were chosen: {decision.gain_in_sample:+.4f}; "
-        f"{cohort.ledger.states} states scored"
+        f"{cohort.cache.states} states scored"
     )
-    lines.append(f"ships: {decision.ships}{'' if cohort.recipe.gated else ' (without a gate)'}")
+    lines.append(f"ships: {decision.ships}{'' if cohort.config.gated else ' (without a gate)'}")
     return lines
 
 
@@ -41,16 +41,16 @@ def k_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def rules_in_words(slots: Sequence[Slot], setting: Setting) -> str:
+def rules_in_words(parameters: Sequence[SearchParameter], setting: Setting) -> str:
     """Return the rules of a setting in words."""
     units = {"share": "", "mm3": " mm3", "voxels": " voxels"}
     told = []
-    for slot, step in zip(slots, setting, strict=True):
+    for parameter, step in zip(parameters, setting, strict=True):
         if step:
-            limit = f"{slot.grid[step]:g}{units[slot.unit]}"
-            what = slot.label or slot.region
-            kind = "share" if slot.unit == "share" else "pieces"
-            told.append(f"{what} {kind} < {limit} -> {slot.becomes}")
+            limit = f"{parameter.grid[step]:g}{units[parameter.unit]}"
+            what = parameter.label or parameter.region
+            kind = "share" if parameter.unit == "share" else "pieces"
+            told.append(f"{what} {kind} < {limit} -> {parameter.becomes}")
     return "; ".join(told) or "labels stay"
 
 
@@ -61,7 +61,7 @@ def effect_lines(rows: Iterable[Mapping[str, Any]], judge: str) -> list[str]:
     for row in rows:
         interval = "-" if np.isnan(row["low"]) else f"{row['low']:+.4f} to {row['high']:+.4f}"
         lines.append(
-            f"{row['arm']:<12}{row['mean']:>9.4f}{row['gain']:>+10.4f}{interval:>22}"
+            f"{row['method']:<12}{row['mean']:>9.4f}{row['gain']:>+10.4f}{interval:>22}"
             f"{row['p']:>8.3f}{row['changed']:>9}{row['better']:>8}{row['worse']:>7}"
             f"{row['mean_rank']:>7.2f}"
         )

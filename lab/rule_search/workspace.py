@@ -9,15 +9,17 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.evaluation.results import to_json
 from lab.json_files import read_json
-from lab.rule_search.config import RECIPES, Recipe
+from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 
+# Raised when a key of these files changes; a folder with another number is made again.
+SCHEMA = 2
 SETUP, FEATURES, CLUSTERS, SEARCH = "setup.json", "features.npz", "clusters.json", "search.json"
 DECIDED, FORCED = "decided", "forced"  # artefacts: as the gate decided, and whatever it says
 MADE_BY = {SETUP: "features", FEATURES: "features", CLUSTERS: "fit", SEARCH: "search"}
-HOLDS = {  # what later verbs look at
-    SETUP: ("scheme_name", "recipe_name", "members"),
-    CLUSTERS: ("recipe", "seed", "clusters", "stability", "loadings"),
-    SEARCH: ("ships", "cases", "clusters", "assigned", "points", "slots", "effects"),
+REQUIRED = {  # keys that later verbs read
+    SETUP: ("scheme_name", "config_name", "members"),
+    CLUSTERS: ("config", "seed", "clusters", "stability", "loadings"),
+    SEARCH: ("ships", "cases", "clusters", "assigned", "points", "parameters", "effects"),
 }
 
 
@@ -26,7 +28,7 @@ class Setup:
     """What the features of a work folder were made from."""
 
     scheme_name: str
-    recipe_name: str
+    config_name: str
     cohort: str
     predictions: str
     probabilities: str | None
@@ -38,14 +40,14 @@ class Setup:
         return SCHEMES[self.scheme_name]
 
     @property
-    def recipe(self) -> Recipe:
+    def config(self) -> SearchConfig:
         """What is measured, tried and believed."""
-        return RECIPES[self.recipe_name]
+        return SEARCH_CONFIGS[self.config_name]
 
 
 def write_setup(work: Path, setup: Setup) -> None:
     """Note what the features are made from."""
-    write_json(work / SETUP, asdict(setup))
+    write_work(work, SETUP, asdict(setup))
 
 
 def read_setup(work: Path) -> Setup:
@@ -59,10 +61,10 @@ def read_setup(work: Path) -> Setup:
         setup = Setup(**{**content, "members": tuple(content["members"])})
     except (KeyError, TypeError) as error:
         raise Refusal(f"{work / SETUP}: not as `lab features` writes it ({error})") from error
-    if setup.scheme_name not in SCHEMES or setup.recipe_name not in RECIPES:
+    if setup.scheme_name not in SCHEMES or setup.config_name not in SEARCH_CONFIGS:
         raise Refusal(
-            f"{work / SETUP}: unknown scheme or recipe, {setup.scheme_name!r}, "
-            f"{setup.recipe_name!r}"
+            f"{work / SETUP}: unknown scheme or configuration, {setup.scheme_name!r}, "
+            f"{setup.config_name!r}"
         )
     return setup
 
@@ -71,8 +73,8 @@ def read_work(work: Path, name: str) -> dict[str, Any]:
     """Read one of the folder's JSON files.
 
     Raises:
-        Refusal: the file is missing, in which case the message says which verb makes it, or lacks
-            what that verb writes.
+        Refusal: the file is missing, of another schema, or lacks a key; the message names the verb
+            that makes it.
     """
     path = work / name
     if not path.is_file():
@@ -80,9 +82,17 @@ def read_work(work: Path, name: str) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):
         raise Refusal(f"{path}: not as `lab {MADE_BY[name]}` writes it")
-    if lacking := [key for key in HOLDS[name] if key not in content]:
+    if (schema := content.pop("schema", None)) != SCHEMA:
+        verb = MADE_BY[name]
+        raise Refusal(f"{path}: schema {schema}, this program reads {SCHEMA}; run lab {verb} again")
+    if lacking := [key for key in REQUIRED[name] if key not in content]:
         raise Refusal(f"{path}: not as `lab {MADE_BY[name]}` writes it (no {', '.join(lacking)})")
     return content
+
+
+def write_work(work: Path, name: str, content: Mapping[str, Any]) -> None:
+    """Write one of the folder's JSON files, with the schema number that `read_work` checks."""
+    write_json(work / name, {"schema": SCHEMA, **content})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

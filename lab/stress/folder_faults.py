@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from challenge.scheme import MRI_SEQUENCES
 from lab.stress.malformed import (
     REFUSED,
-    SEQUENCES,
     SOCKET,
     SPOILT,
     STEM,
@@ -27,7 +27,7 @@ NAME = f"{SPOILT}-t2w.nii.gz"
 
 def malformed() -> Iterator[Malformed]:
     """Yield each of them."""
-    for sequence in SEQUENCES:
+    for sequence in MRI_SEQUENCES:
         missing = f"missing {sequence}"
         yield Malformed(missing, "brats", _without(sequence), TAKEN, same=False)
     for name, (spoil, code, told) in LAYOUTS.items():
@@ -50,7 +50,7 @@ def _renamed(id: str) -> Callable[[Path], None]:
 
     def spoil(folder: Path) -> None:
         (folder / id).mkdir()
-        for sequence in SEQUENCES:
+        for sequence in MRI_SEQUENCES:
             scan_of(folder, sequence).rename(folder / id / f"{id}-{sequence}.nii.gz")
         (folder / SPOILT).rmdir()
 
@@ -105,7 +105,7 @@ def _swapped(folder: Path) -> None:
 
 
 def _hidden_copies(folder: Path) -> None:
-    for sequence in SEQUENCES:
+    for sequence in MRI_SEQUENCES:
         (folder / SPOILT / f"._{SPOILT}-{sequence}.nii.gz").write_bytes(b"\0\5\x16\7")
 
 

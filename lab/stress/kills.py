@@ -19,11 +19,11 @@ IDS = tuple(f"BraTS-GLI-0000{number}-100" for number in (1, 2, 3))
 PLACER = """
 import sys
 from pathlib import Path
-from challenge.atomic_write import place
+from challenge.atomic_write import write_atomically
 a, b = (bytes([value]) * 300_000 for value in (1, 2))
 while True:
     for content in (a, b):
-        place(content, Path(sys.argv[1], "labels.nii.gz"))
+        write_atomically(content, Path(sys.argv[1], "labels.nii.gz"))
 """
 SLOWEST_START_S = 60.0
 

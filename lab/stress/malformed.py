@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SPOILT, SOUND = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100"
-SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
 STEM = "5d3e40cd-scan"
 SOCKET = Path("images", "abdominal-t1-mri")
 REFUSED, UNUSABLE, TAKEN = 1, 2, 0

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     chosen, faults = match_models(found, find_manifests(args.weights), args.model)
     for id, fault in faults.items():
         print(f"{id}  left out: {fault}", file=sys.stderr)
-    engine = Engine(choose_device(args.device), keeps=True)
+    engine = Engine(choose_device(args.device), keeps_networks=True)
     worst = 1.0
     for choice in chosen.values():
         model = verify_model(choice.manifest)
@@ -90,7 +90,7 @@ def spoilt_cases(case: Case) -> Iterator[tuple[str, Case]]:
 
     A sequence that was not handed in is nothing that could be spoilt.
     """
-    scans = {s: image for s, image in case.images.items() if s not in case.absent}
+    scans = {s: image for s, image in case.images.items() if s not in case.missing_sequences}
     each: Mapping[str, Spoil] = {
         "x 0.1": lambda image, _: image * np.float32(0.1),
         "x 10": lambda image, _: image * np.float32(10),

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from challenge.scheme import MRI_SEQUENCES
 from lab.stress.malformed import REFUSED, SPOILT, STEM, TAKEN, Malformed, scan_of, socket_scan
 from lab.stress.metaimage_faults import joined, split
 from lab.stress.nifti_faults import rewrite
@@ -61,13 +62,12 @@ def _stored_as(kind: str) -> Callable[[Path], None]:
     """Store the same values in another way; they are whole and small."""
 
     def spoil(folder: Path) -> None:
-        for sequence in ("t1n", "t1c", "t2w", "t2f"):
+        for sequence in MRI_SEQUENCES:
             path = scan_of(folder, sequence)
             image = nibabel.Nifti1Image.from_filename(path)
             header = nibabel.Nifti1Header(endianness=kind[0]) if kind[0] == ">" else None
             array = np.asarray(image.dataobj).astype(kind)
-            made = nibabel.Nifti1Image(array, image.affine, header, dtype=array.dtype)
-            nibabel.save(made, path)
+            nibabel.save(nibabel.Nifti1Image(array, image.affine, header, dtype=array.dtype), path)
 
     return spoil
 
@@ -138,7 +138,7 @@ def _bomb(sides: tuple[int, ...], mebibytes: int) -> Callable[[Path], None]:
 
 def _everywhere(folder: Path) -> None:
     """Four scans of 640 voxels a side: each would pass, all together do not."""
-    for sequence in ("t1n", "t1c", "t2w", "t2f"):
+    for sequence in MRI_SEQUENCES:
         path = scan_of(folder, sequence)
         rewrite(path, lambda c: c[:40] + np.array((3, 640, 640, 640), "<i2").tobytes() + c[48:])
 

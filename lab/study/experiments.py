@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from lab.metrics.objective import METRICS, goodness
+from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
 from lab.rule_search.clustering import assign, fit_space, with_clusters
 from lab.rule_search.cross_validation import Cohort, HeldOut, apply, cross_fit, judged
 from lab.rule_search.decision import Decision, decide
 from lab.rule_search.effects import CHANGED, effect_table, gain_of
 from lab.rule_search.search_space import Setting, rules_of
 from lab.rule_search.summary import rules_in_words
-from lab.study.cohorts import SCHEME, Planted, make_planted, with_groups, with_slots
-from lab.study.planted import PlantedCluster
+from lab.study.cohorts import SCHEME, Planted, make_planted, with_groups, with_parameters
+from lab.study.planted import SPACING_MM, PlantedCluster
 from postprocess.apply_rules import apply_rules
 
-VOXEL_MM3 = 8.0
+VOXEL_MM3 = float(np.prod(SPACING_MM))
 GROUPS = (("radiomic",), ("radiomic", "mask"), ("radiomic", "mask", "probability"),
           ("radiomic", "mask", "probability", "votes"))  # fmt: skip
 MOST_ROUNDS = 4
@@ -30,11 +30,11 @@ def everyone(cohort: Cohort) -> np.ndarray:
     return np.arange(len(cohort.table.ids))
 
 
-def compare_arms(planted: Planted) -> list[dict[str, Any]]:
+def compare_methods(planted: Planted) -> list[dict[str, Any]]:
     """Compare doing nothing, one rule set for all, and one a cluster, sizes and shares apart."""
     cohort, cases = planted.cohort, everyone(planted.cohort)
-    sizes, shares = with_slots(cohort, "size"), with_slots(cohort, "share")
-    arms = {
+    sizes, shares = with_parameters(cohort, "size"), with_parameters(cohort, "share")
+    methods = {
         "one global pcc": cross_fit(sizes, cases, 1),
         "adaptive pcc": cross_fit(sizes, cases, None),
         "global lblredef": cross_fit(shares, cases, 1),
@@ -42,36 +42,36 @@ def compare_arms(planted: Planted) -> list[dict[str, Any]]:
         "global, both": cross_fit(cohort, cases, 1),
         "adaptive, both": cross_fit(cohort, cases, None),
     }
-    rows = effect_table(cohort, {name: held.settings for name, held in arms.items()}, cases)
-    return [{**row, "k": _k(arms.get(row["arm"]))} for row in rows]
+    rows = effect_table(cohort, {name: held.settings for name, held in methods.items()}, cases)
+    return [{**row, "k": _k(methods.get(row["method"]))} for row in rows]
 
 
 def compare_pairs(planted: Planted) -> list[dict[str, Any]]:
     """Put intervals on the differences that matter: adaptive over global, global over nothing."""
     cohort, cases = planted.cohort, everyone(planted.cohort)
     values = {
-        "identity": judged(cohort, [cohort.ledger.nothing] * len(cases), cases),
+        "identity": judged(cohort, [cohort.cache.nothing] * len(cases), cases),
         "global": judged(cohort, cross_fit(cohort, cases, 1).settings, cases),
         "adaptive": judged(cohort, cross_fit(cohort, cases, None).settings, cases),
     }
     rng = np.random.default_rng(0)
     return [
-        {"arm": arm, "over": other, **gain_of(values[arm] - values[other], rng)}
-        for arm, other in (("global", "identity"), ("adaptive", "global"))
+        {"method": method, "over": other, **gain_of(values[method] - values[other], rng)}
+        for method, other in (("global", "identity"), ("adaptive", "global"))
     ]
 
 
-def compare_recipes(
-    clusters: Sequence[PlantedCluster], cases: int, seed: int, sound: tuple[Planted, Decision]
+def compare_configs(
+    clusters: Sequence[PlantedCluster], cases: int, seed: int, validated: tuple[Planted, Decision]
 ) -> list[dict[str, Any]]:
-    """Compare the published recipe with ours on the same cases: promised and kept."""
-    paper = make_planted(clusters, cases, seed, "paper")
+    """Compare the published configuration with ours on the same cases: promised and kept."""
+    published = make_planted(clusters, cases, seed, "published")
     rows = []
-    for planted, decision in (sound, (paper, decide(paper.cohort))):
-        held_out = next(row for row in decision.effects if row["arm"] == "adaptive")
+    for planted, decision in (validated, (published, decide(published.cohort))):
+        held_out = next(row for row in decision.effects if row["method"] == "adaptive")
         rows.append(
             {
-                "recipe": planted.cohort.recipe.name,
+                "config": planted.cohort.config.name,
                 "k": len(decision.fitted.settings),
                 "agreement": _agreement(planted, decision.clusters),
                 "in_sample": decision.gain_in_sample,
@@ -86,29 +86,35 @@ def compare_recipes(
 def compare_objectives(planted: Planted) -> dict[str, Any]:
     """Choose by ranking, Dice, NSD and both; judge each by all of them (the paper's question 1)."""
     cases, found = everyone(planted.cohort), {}
-    for objective in METRICS:
+    for objective in SEARCH_OBJECTIVES:
         found[objective] = cross_fit(replace(planted.cohort, objective=objective), cases, None)
-    arms = {name: held.settings for name, held in found.items()}
+    methods = {name: held.settings for name, held in found.items()}
     cohort, rng = planted.cohort, np.random.default_rng(0)
-    nothing = cohort.ledger.scores([cohort.ledger.nothing] * len(cases), cases)[:, None]
+    nothing = cohort.cache.scores([cohort.cache.nothing] * len(cases), cases)[:, None]
     rows = []
-    for row in effect_table(cohort, arms, cases)[1:]:
-        scores = cohort.ledger.scores(arms[row["arm"]], cases)[:, None]
+    for row in effect_table(cohort, methods, cases)[1:]:
+        scores = cohort.cache.scores(methods[row["method"]], cases)[:, None]
         judges = {}
         for judge in ("dice", "nsd", "overlap"):
-            before, after = (goodness(s, cohort.ledger.columns, judge) for s in (nothing, scores))
+            before, after = (
+                objective_values(s, cohort.cache.columns, judge) for s in (nothing, scores)
+            )
             judges[judge] = gain_of((after - before)[:, 0], rng)
-        rows.append({"objective": row["arm"], "mean_rank": row["mean_rank"], "judges": judges})
-    overlap = cohort.ledger.scores(arms["overlap"], cases)[:, None]
+        rows.append({"objective": row["method"], "mean_rank": row["mean_rank"], "judges": judges})
+    overlap = cohort.cache.scores(methods["overlap"], cases)[:, None]
     dice, nsd = (
-        np.subtract(*(goodness(s, cohort.ledger.columns, judge)[:, 0] for s in (overlap, nothing)))
+        np.subtract(
+            *(objective_values(s, cohort.cache.columns, judge)[:, 0] for s in (overlap, nothing))
+        )
         for judge in ("dice", "nsd")
     )
     opposite = (np.sign(dice) != np.sign(nsd)) & (np.minimum(abs(dice), abs(nsd)) > CHANGED)
     same = {
-        f"{a} and {b}": float(np.mean([x == y for x, y in zip(arms[a], arms[b], strict=True)]))
-        for a in arms
-        for b in arms
+        f"{a} and {b}": float(
+            np.mean([x == y for x, y in zip(methods[a], methods[b], strict=True)])
+        )
+        for a in methods
+        for b in methods
         if a < b
     }
     return {
@@ -127,7 +133,7 @@ def compare_features(planted: Planted) -> list[dict[str, Any]]:
     for groups in GROUPS:
         cohort = with_groups(planted, groups)
         decision = decide(cohort)
-        row = next(row for row in decision.effects if row["arm"] == "adaptive")
+        row = next(row for row in decision.effects if row["method"] == "adaptive")
         rows.append(
             {
                 "groups": list(groups),
@@ -145,7 +151,7 @@ def repeat_rounds(
 ) -> list[dict[str, Any]]:
     """Describe the refined masks again and choose again, until nothing changes (question 3)."""
     cases = everyone(planted.cohort)
-    first = judged(planted.cohort, [planted.cohort.ledger.nothing] * len(cases), cases)
+    first = judged(planted.cohort, [planted.cohort.cache.nothing] * len(cases), cases)
     rows, rng, now = [], np.random.default_rng(0), planted
     for number in range(1, MOST_ROUNDS + 1):
         held = cross_fit(now.cohort, cases, None)
@@ -158,7 +164,7 @@ def repeat_rounds(
         rows.append({"round": number, "changed_cases": moved, **gain_of(gain, rng)})
         if not moved:
             break
-        now = make_planted(clusters, len(cases), seed, "sound", changed)
+        now = make_planted(clusters, len(cases), seed, "validated", changed)
     return rows
 
 
@@ -168,7 +174,7 @@ def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> d
 
     cohort, table = planted.cohort, planted.cohort.table
     k = len(decision.fitted.settings)
-    space = fit_space(table.rows, table.names, cohort.recipe)
+    space = fit_space(table.rows, table.names, cohort.config)
     seeds = [
         adjusted_rand_score(
             decision.clusters, assign(with_clusters(space, table.rows, k, seed), table.rows)[0]
@@ -176,10 +182,10 @@ def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> d
         for seed in range(1, 1 + SEEDS)
     ]
     other = replace(shifted.cohort, table=shifted.features.named(table.names))
-    other = replace(other, ledger=replace_slots(other, cohort))
+    other = replace(other, cache=replace_parameters(other, cohort))
     cases = everyone(other)
     settings, found = apply(other, decision.fitted, cases)
-    nothing = judged(other, [other.ledger.nothing] * len(cases), cases)
+    nothing = judged(other, [other.cache.nothing] * len(cases), cases)
     pooled = judged(other, [decision.fitted.pooled] * len(cases), cases)
     rng = np.random.default_rng(0)
     return {
@@ -192,10 +198,10 @@ def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> d
     }
 
 
-def replace_slots(other: Cohort, cohort: Cohort) -> Any:
-    """Return the ledger of other cases with this cohort's slots, whose numbers settings hold."""
-    return type(other.ledger)(
-        other.ledger.books, cohort.ledger.slots, cohort.ledger.columns, cohort.ledger.scheme
+def replace_parameters(other: Cohort, cohort: Cohort) -> Any:
+    """Return the score cache of other cases with this cohort's parameters."""
+    return type(other.cache)(
+        other.cache.search_cases, cohort.cache.parameters, cohort.cache.columns, cohort.cache.scheme
     )
 
 
@@ -203,7 +209,7 @@ def check_null(clusters: Sequence[PlantedCluster], cases: int, seed: int) -> dic
     """Search where nothing is to be gained, and say what ships."""
     planted = make_planted(clusters, cases, seed)
     decision = decide(planted.cohort)
-    row = next(row for row in decision.effects if row["arm"] == "adaptive")
+    row = next(row for row in decision.effects if row["method"] == "adaptive")
     return {
         "seed": seed,
         "ships": decision.ships,
@@ -214,23 +220,23 @@ def check_null(clusters: Sequence[PlantedCluster], cases: int, seed: int) -> dic
 
 def describe_decision(planted: Planted, decision: Decision) -> dict[str, Any]:
     """Say which rules each cluster got, and what ships."""
-    slots = planted.cohort.ledger.slots
+    parameters = planted.cohort.cache.parameters
     return {
         "ships": decision.ships,
         "agreement": _agreement(planted, decision.clusters),
         "k": decision.k,
         "clusters": [
-            {"cases": int(n), "rules": rules_in_words(slots, setting)}
+            {"cases": int(n), "rules": rules_in_words(parameters, setting)}
             for n, setting in zip(decision.fitted.sizes, decision.fitted.settings, strict=True)
         ],
-        "pooled": rules_in_words(slots, decision.fitted.pooled),
-        "states_scored": planted.cohort.ledger.states,
+        "pooled": rules_in_words(parameters, decision.fitted.pooled),
+        "variants_scored": planted.cohort.cache.states,
     }
 
 
 def _refined(planted: Planted, case: int, setting: Setting) -> np.ndarray:
-    rules = rules_of(planted.cohort.ledger.slots, setting)
-    return apply_rules(planted.pairs[case][0], rules, SCHEME, VOXEL_MM3).labels
+    rules = rules_of(planted.cohort.cache.parameters, setting)
+    return apply_rules(planted.pairs[case][0], rules, SCHEME, SPACING_MM).labels
 
 
 def _agreement(planted: Planted, found: np.ndarray) -> float:

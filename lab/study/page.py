@@ -73,11 +73,11 @@ def words(rules: str) -> Markup:
 
 def _figures(content: Mapping[str, Any]) -> dict[str, str]:
     """Draw the figures, by the heading that each stands below."""
-    null, recipes = content["null"], content["recipes"]
+    null, configs = content["null"], content["configs"]
     return {
-        "Adaptive, global, identity": _intervals(content["arms"][1:], "arm", "arms"),
-        "The published recipe and ours": grid(
-            [None], lambda ax, _: _recipes(ax, recipes), "recipes", 1, 2.2
+        "Adaptive, global, identity": _intervals(content["methods"][1:], "method", "methods"),
+        "The published configuration and ours": grid(
+            [None], lambda ax, _: _configs(ax, configs), "configs", 1, 2.2
         ),
         "Where nothing is to be gained": grid(
             [None], lambda ax, _: _null(ax, null), "null", 1, 2.6
@@ -112,13 +112,13 @@ def _null(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     ax.set_ylabel("● held out, ▬ in sample")
 
 
-def _recipes(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
-    """Draw promised and kept gain of both recipes."""
+def _configs(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
+    """Draw promised and kept gain of both configs."""
     for i, row in enumerate(rows[::-1]):
         ax.plot([row["low"], row["high"]], [i, i], color=ACCENT, lw=2)
         ax.plot(row["gain"], i, "o", color=ACCENT, ms=6)
         ax.plot(row["in_sample"], i, "D", color=INK, ms=6, mfc="none")
     ax.axvline(0, color=INK, lw=0.8)
-    ax.set_yticks(range(len(rows)), [row["recipe"] for row in rows[::-1]])
+    ax.set_yticks(range(len(rows)), [row["config"] for row in rows[::-1]])
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlabel("● held-out gain, 95 % interval; ◇ on the cases that chose the rules")

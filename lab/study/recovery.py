@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.rule_search.cross_validation import apply
 from lab.rule_search.decision import Decision
-from lab.rule_search.search_space import Slot
+from lab.rule_search.search_space import SearchParameter
 from lab.study.cohorts import Planted
 from lab.study.planted import PlantedCluster
 
@@ -27,10 +27,10 @@ def recovered(
         own = [settings[i] for i in np.flatnonzero(planted.clusters == kind)]
         common = max(set(own), key=own.count)
         rules = [
-            _rule(cohort.ledger.slots, common, (label, ""), (low * voxel_mm3, high * voxel_mm3))
+            _rule(cohort.cache.parameters, common, (label, ""), (low * voxel_mm3, high * voxel_mm3))
             for label, (low, high) in plant.best_voxels.items()
         ] + [
-            _rule(cohort.ledger.slots, common, names, ends)
+            _rule(cohort.cache.parameters, common, names, ends)
             for names, ends in plant.best_share.items()
         ]
         rows.append(
@@ -45,7 +45,7 @@ def recovered(
 
 
 def _rule(
-    slots: Sequence[Slot],
+    parameters: Sequence[SearchParameter],
     setting: Sequence[int],
     names: tuple[str, str],
     ends: tuple[float, float],
@@ -55,13 +55,15 @@ def _rule(
     wanted = "share" if becomes else ("voxels", "mm3")
     found = [
         i
-        for i, slot in enumerate(slots)
-        if slot.label == label and slot.unit in wanted and (not becomes or slot.becomes == becomes)
+        for i, parameter in enumerate(parameters)
+        if parameter.label == label
+        and parameter.unit in wanted
+        and (not becomes or parameter.becomes == becomes)
     ]
     row = {"label": label, "becomes": becomes, "planted": list(ends)}
     if not found:
-        return {**row, "found": 0.0, "steps_off": len(slots[0].grid)}
-    grid, step = np.array(slots[found[0]].grid), setting[found[0]]
+        return {**row, "found": 0.0, "steps_off": len(parameters[0].grid)}
+    grid, step = np.array(parameters[found[0]].grid), setting[found[0]]
     good = np.flatnonzero((grid >= ends[0]) & (grid <= ends[1]))
     if good.size == 0:  # between two steps: either is one
         good = np.array([int(np.searchsorted(grid, ends[0]))])

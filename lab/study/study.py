@@ -2,8 +2,9 @@
 
 `python -m lab study --html study.html` plants cluster-dependent faults, searches for the rules that
 repair them, and compares: no rules, one set for all, one a cluster; sizes, shares, both; the
-published recipe and ours; ranking, Dice and NSD as objectives; further features; repeated rounds;
-seeds and a shifted cohort; and cohorts without systematic faults, where nothing should ship.
+published configuration and ours; ranking, Dice and NSD as objectives; further features; repeated
+rounds; seeds and a shifted cohort; and cohorts without systematic faults, where nothing should
+ship.
 """
 
 import argparse
@@ -59,11 +60,11 @@ def study(args: argparse.Namespace) -> dict[str, Any]:
             "recovered": recovered(planted, decision, CLUSTERS, e.VOXEL_MM3),
         }
         _say("decision", began)
-        content["arms"] = e.compare_arms(planted)
+        content["methods"] = e.compare_methods(planted)
         content["pairs"] = e.compare_pairs(planted)
-        _say("arms", began)
-        content["recipes"] = e.compare_recipes(CLUSTERS, args.cases, args.seed, (planted, decision))
-        _say("recipes", began)
+        _say("methods", began)
+        content["configs"] = e.compare_configs(CLUSTERS, args.cases, args.seed, (planted, decision))
+        _say("configs", began)
         content["objectives"] = e.compare_objectives(planted)
         _say("objectives", began)
         content["features"] = e.compare_features(planted)

@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseFiles
-from challenge.platforms import BRATS_ID, SCHEME_OF_TASK, Found, InputError, find_cases, gap_of
+from challenge.platforms import (
+    BRATS_ID,
+    SCHEME_OF_TASK,
+    InputCases,
+    InputError,
+    describe_missing,
+    find_cases,
+)
 from challenge.scheme import SCHEMES, Scheme
 from challenge.shares import SeenShares
 from lab.arguments import add_scheme
@@ -54,14 +61,16 @@ def run(args: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def check_outputs(found: Found, outputs: Outputs, scheme: Scheme | None) -> list[Finding]:
+def check_outputs(found: InputCases, outputs: Outputs, scheme: Scheme | None) -> list[Finding]:
     """Return all findings: faults of the input, of the names, then of each case's file.
 
     `scheme` overrides what the cases' names speak of.
     """
-    findings = [Finding(id, f"input: {fault}") for id, fault in found.faults.items()]
-    lacking = [files for files in found.cases if files.absent]
-    findings += [Finding(files.id, f"input: {gap_of(files)}", "WARN") for files in lacking]
+    findings = [Finding(id, f"input: {fault}") for id, fault in found.failed.items()]
+    lacking = [files for files in found.cases if files.missing_sequences]
+    findings += [
+        Finding(files.id, f"input: {describe_missing(files)}", "WARN") for files in lacking
+    ]
     findings += outputs.findings
     cases = {case.id: case for case in found.cases}
     shares: dict[str, SeenShares] = {}
@@ -159,7 +168,7 @@ def _uniform(id: str, found: set[np.generic], scheme: Scheme | None) -> list[Fin
     return [Finding(id, "every voxel is 0, of which the orchestrator warns too", "WARN")]
 
 
-def _expected_cases(folder: Path, platform: str) -> Found:
+def _expected_cases(folder: Path, platform: str) -> InputCases:
     """List the cases of the input, which must be laid out as `platform` does."""
     found = find_cases(folder)
     if found.platform != PLATFORMS[platform]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from challenge.platforms import Found
+from challenge.platforms import InputCases
 
 NIFTI, METAIMAGE = ".nii.gz", ".mha"
 # How each year's validator or scorer reads a case's number from the end of a file's name.
@@ -40,9 +40,9 @@ class Outputs:
     findings: tuple[Finding, ...]
 
 
-def brats_outputs(found: Found, output: Path) -> Outputs:
+def brats_outputs(found: InputCases, output: Path) -> Outputs:
     """Match the entries of a flat output folder with the cases, one `<ID>.nii.gz` each."""
-    ids = sorted([*(case.id for case in found.cases), *found.faults])
+    ids = sorted([*(case.id for case in found.cases), *found.failed])
     findings = [finding for id in ids for finding in _unreadable_number(id)]
     files: dict[str, Path] = {}
     for entry in _entries(output):
@@ -64,7 +64,7 @@ def brats_outputs(found: Found, output: Path) -> Outputs:
     return Outputs(tuple(sorted(files.items())), tuple(findings))
 
 
-def grand_challenge_outputs(found: Found, output: Path) -> Outputs:
+def grand_challenge_outputs(found: InputCases, output: Path) -> Outputs:
     """Find the one image of the socket's folder; its name is free."""
     (case,) = found.cases
     place = output / case.output.parent

@@ -13,8 +13,9 @@ import nibabel
 import numpy as np
 import SimpleITK
 
+from challenge.file_names import NIFTI_ENDINGS
 from challenge.headers import (
-    NIFTI_PLACE,
+    NIFTI_AFFINE_FIELDS,
     CaseError,
     declared_geometry,
 )
@@ -22,7 +23,6 @@ from lab.data.itk_images import itk_name
 
 OFFICIAL_TOLERANCE = 1e-5  # of `sum(prediction - reference)`
 FIELDS = ("size", "spacing", "origin", "direction")
-NIFTI_ENDINGS = (".nii", ".nii.gz")
 Place = dict[str, tuple[float, ...]]
 
 
@@ -104,7 +104,7 @@ def _header_differences(own: Any, wanted: Any) -> Iterator[str]:
     """Compare the placing fields of two NIfTI headers, to the bit but for the byte order."""
     if own.endianness != wanted.endianness:
         yield f"byte order {own.endianness}, the scan's {wanted.endianness}"
-    for name in ("dim", "pixdim", *NIFTI_PLACE):
+    for name in ("dim", "pixdim", *NIFTI_AFFINE_FIELDS):
         values = [np.atleast_1d(header[name])[:4] for header in (own, wanted)]
         bits = [value.astype(value.dtype.newbyteorder("<")).tobytes() for value in values]
         if bits[0] != bits[1]:

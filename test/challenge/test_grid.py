@@ -8,7 +8,7 @@ import stored
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenge.grid import PlaceError, displacement_voxels, read_grid
+from challenge.grid import GridError, displacement_voxels, read_grid
 
 ANCHOR = np.diag([2.0, 1, 4, 1])  # mm a voxel along x, y, z
 SHAPE = (11, 21, 31)  # z, y, x
@@ -52,5 +52,5 @@ def test_axes_that_a_further_one_is_mixed_with_have_no_place(tmp_path: Path) -> 
         "CenterOfRotation": None, "TransformMatrix": "0 0 0 1 0 1 0 0 0 0 1 0 1 0 0 0",
     }  # fmt: skip
     path = stored.placed(tmp_path / "a.mha", stored.metaimage(stored.voxels(), fields))
-    with pytest.raises(PlaceError, match="mixed with a further one"):
+    with pytest.raises(GridError, match="mixed with a further one"):
         read_grid(path, "MetaImageIO")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenge.platforms import BRATS_FILE, InputError, find_cases, gap_of
+from challenge.platforms import BRATS_FILE, InputError, describe_missing, find_cases
+from challenge.scheme import MRI_SEQUENCES
 
 ID = "BraTS-GLI-00005-100"
 
@@ -23,7 +24,7 @@ def test_brats_folder(tmp_path: Path, nested: bool, separator: str) -> None:
     assert [case.id for case in found.cases] == [ID, "BraTS-GLI-00006-000"]
     assert found.cases[0].output == Path(f"{ID}.nii.gz")
     assert found.cases[0].images["t2f"].name == f"{ID}{separator}t2f.nii.gz"
-    assert found.faults == {}
+    assert found.failed == {}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +82,8 @@ def test_segmentations_and_strangers_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("hello")
     (tmp_path / ID / f"._{ID}-t1n.nii.gz").write_text("left by a desktop")
     found = find_cases(tmp_path)
-    assert [set(case.images) for case in found.cases] == [set(files.SEQUENCES)]
-    assert found.faults == {}
+    assert [set(case.images) for case in found.cases] == [set(MRI_SEQUENCES)]
+    assert found.failed == {}
 
 
 def test_radiotherapy_cases_have_one_scan(tmp_path: Path) -> None:
@@ -93,8 +94,8 @@ def test_radiotherapy_cases_have_one_scan(tmp_path: Path) -> None:
         ("BraTS-MEN-00012-000", "brats-men"),
         ("BraTS-MEN-RT-0012-1", "brats-men-rt"),
     ]
-    assert [case.absent for case in found.cases] == [("t1n", "t2w", "t2f"), ()]
-    assert found.faults == {}
+    assert [case.missing_sequences for case in found.cases] == [("t1n", "t2w", "t2f"), ()]
+    assert found.failed == {}
 
 
 def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / "e", "BraTS-GLI-00004-000")
     found = find_cases(tmp_path)
     assert [case.id for case in found.cases] == ["BraTS-GLI-00001-000", "BraTS-GLI-00004-000"]
-    faults = [found.faults[f"BraTS-GLI-0000{i}-000"] for i in (2, 3)]
+    faults = [found.failed[f"BraTS-GLI-0000{i}-000"] for i in (2, 3)]
     assert "duplicate t1n" in faults[0] and "BraTS-GLI-00002-000_t1n.nii.gz" in faults[0]
     assert "two cases with one id" in faults[1] and str(tmp_path / "d") in faults[1]
 
@@ -161,7 +162,7 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
 @given(
     id=st.from_regex(r"BraTS-(GLI|SSA|MET|PED|MEN|GoAT)-[0-9]+(-[0-9]+)?", fullmatch=True),
     separator=st.sampled_from("-_"),
-    sequence=st.sampled_from(files.SEQUENCES),
+    sequence=st.sampled_from(MRI_SEQUENCES),
 )
 def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: str) -> None:
     match = BRATS_FILE.match(f"{id}{separator}{sequence}.nii.gz")
@@ -172,13 +173,13 @@ def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: s
 def test_a_case_that_lacks_sequences_is_one_and_tells_which(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / ID, ID, sequences=("t2f", "t2w"))
     found = find_cases(tmp_path)
-    assert not found.faults
+    assert not found.failed
     (case,) = found.cases
     assert set(case.images) == {"t2f", "t2w"}
-    assert case.absent == ("t1n", "t1c")
+    assert case.missing_sequences == ("t1n", "t1c")
     assert case.geometry_from == "t2f"
     names = f"{ID}-t2f.nii.gz, {ID}-t2w.nii.gz"
-    assert gap_of(case) == f"{tmp_path / ID}: missing t1n, t1c (found {names})"
+    assert describe_missing(case) == f"{tmp_path / ID}: missing t1n, t1c (found {names})"
 
 
 @pytest.mark.parametrize("nested", [True, False], ids=["nested", "flat"])
@@ -199,7 +200,7 @@ def test_a_scan_that_is_there_and_no_file_is_not_missing(
         path.symlink_to(target[kind])
     found = find_cases(tmp_path)
     if kind == "folder" and not nested:  # a folder of its own, which holds no scan
-        assert [case.absent for case in found.cases] == [("t2w",)]
+        assert [case.missing_sequences for case in found.cases] == [("t2w",)]
         return
     assert found.cases == ()
-    assert f"{path}: no file" in found.faults[ID]
+    assert f"{path}: no file" in found.failed[ID]

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble.budget import Budget, Course, Effort, Turns, affordable, sacrifices
+from ensemble.budget import (
+    Budget,
+    DeadlinePlanner,
+    DeviceQueue,
+    Effort,
+    affordable,
+    degradation_steps,
+)
 
 FULL = Effort(members=3, step=0.5, mirror_axes=(0, 1, 2))
 
@@ -20,21 +27,21 @@ class Clock:
 
 
 def test_the_order_of_sacrifice() -> None:
-    assert [(e.members, e.step, e.passes_a_tile) for e in sacrifices(FULL)] == [
+    assert [(e.members, e.step, e.passes_a_tile) for e in degradation_steps(FULL)] == [
         (3, 0.5, 8), (3, 0.5, 4), (3, 0.5, 2), (3, 0.5, 1),
         (3, 0.75, 1), (3, 1.0, 1), (2, 1.0, 1), (1, 1.0, 1),
     ]  # fmt: skip
-    assert list(sacrifices(Effort(1, 1.0, ()))) == [Effort(1, 1.0, ())]
+    assert list(degradation_steps(Effort(1, 1.0, ()))) == [Effort(1, 1.0, ())]
 
 
 def test_the_first_that_fits_is_taken_else_the_last() -> None:
     def cost_s(effort: Effort) -> float:
         return 10.0 * effort.passes_a_tile * effort.members
 
-    assert affordable(sacrifices(FULL), cost_s, 240) == FULL
-    assert affordable(sacrifices(FULL), cost_s, 239).passes_a_tile == 4
-    assert affordable(sacrifices(FULL), cost_s, 25) == Effort(2, 1.0, ())
-    assert affordable(sacrifices(FULL), cost_s, 0) == Effort(1, 1.0, ())
+    assert affordable(degradation_steps(FULL), cost_s, 240) == FULL
+    assert affordable(degradation_steps(FULL), cost_s, 239).passes_a_tile == 4
+    assert affordable(degradation_steps(FULL), cost_s, 25) == Effort(2, 1.0, ())
+    assert affordable(degradation_steps(FULL), cost_s, 0) == Effort(1, 1.0, ())
     with pytest.raises(ValueError, match="no efforts"):
         affordable([], cost_s, 1)
 
@@ -44,7 +51,7 @@ def test_some_time_is_kept_for_what_comes_after_the_networks() -> None:
     budget = Budget(1000, clock)
     assert budget.left_s() == 990
     clock.now = 100
-    budget.keep(40)  # seen to take 40 s: half as long again is kept
+    budget.reserve(40)  # seen to take 40 s: half as long again is kept
     assert budget.left_s() == 840
     assert Budget(20, clock).left_s() == 18
     assert Budget(clock=clock).left_s() == math.inf
@@ -52,31 +59,31 @@ def test_some_time_is_kept_for_what_comes_after_the_networks() -> None:
 
 def test_every_case_of_a_folder_gets_its_share() -> None:
     clock = Clock()
-    turns = Turns(Budget(400, clock), 4)
+    queue = DeviceQueue(Budget(400, clock), 4)
     shares = []
     for seconds in (10, 200, 20, 0):
-        with turns.take() as budget:
+        with queue.take() as budget:
             shares.append(budget.left_s())
             clock.now += seconds
-        turns.done()
+        queue.done()
     # A tenth of each share is kept, ten seconds at most; what one case leaves, others inherit.
     assert shares == [90, 120, 85.5, 160]
 
 
 def test_a_folder_without_a_limit_hands_out_no_limit() -> None:
-    with Turns(Budget(), 3).take() as budget:
+    with DeviceQueue(Budget(), 3).take() as budget:
         assert not budget.is_limited
 
 
-def course(limit_s: float, clock: Clock) -> Course:
+def planner(limit_s: float, clock: Clock) -> DeadlinePlanner:
     tiles = [{0.5: 8, 0.75: 8, 1.0: 4}] * 2 + [{0.5: 20, 0.75: 12, 1.0: 8}]
-    return Course(FULL, tiles, [100, 100, 50], Budget(limit_s, clock))
+    return DeadlinePlanner(FULL, tiles, [100, 100, 50], Budget(limit_s, clock))
 
 
 def test_what_a_pass_costs_is_guessed_from_other_members_tiles() -> None:
-    found = course(1e6, Clock())
-    found.ran(0, FULL, 16.0)  # two seconds a pass
-    found.finish(0, 0.5)
+    found = planner(1e6, Clock())
+    found.record_tile(0, FULL, 16.0)  # two seconds a pass
+    found.finish_member(0, 0.5)
     # 8 tiles of the same size and 20 of half of it, eight passes each
     assert found.rest_s() == 8 * (8 * 2 + 20 * 1)
     assert found.is_early()
@@ -84,14 +91,14 @@ def test_what_a_pass_costs_is_guessed_from_other_members_tiles() -> None:
 
 def test_a_member_that_became_too_much_is_left_midway() -> None:
     clock = Clock()
-    found = course(100, clock)
-    found.ran(0, Effort(3, 0.5, ()), 1.0)
-    found.finish(0, 0.5)
+    found = planner(100, clock)
+    found.record_tile(0, Effort(3, 0.5, ()), 1.0)
+    found.finish_member(0, 0.5)
     # 5 tiles of a second and 20 of half a second are left: 15 s unmirrored, 60 s along two axes.
     assert found.effort(1, 0.5, 3).mirror_axes == (0, 1)
     clock.now = 89
     assert found.effort(1, 0.5, 3) is None  # 5 tiles, one second
-    assert found.dropped() == ["mirroring along 3 of 3 axes", "2 of 3 members"]
+    assert found.skipped() == ["mirroring along 3 of 3 axes", "2 of 3 members"]
 
 
 @given(
@@ -101,7 +108,7 @@ def test_a_member_that_became_too_much_is_left_midway() -> None:
 def test_no_tile_is_begun_when_time_is_over(limit_s: float, costs: list[float]) -> None:
     """Whatever the device does, only the tile at work can outlast the limit."""
     clock = Clock()
-    found = course(limit_s, clock)
+    found = planner(limit_s, clock)
     seconds = iter(costs * 100)
     for member in range(3):
         done = 0
@@ -109,9 +116,9 @@ def test_no_tile_is_begun_when_time_is_over(limit_s: float, costs: list[float]) 
             assert clock.now < limit_s
             began = clock.now
             clock.now += next(seconds) * effort.passes_a_tile
-            found.ran(member, effort, clock.now - began)
+            found.record_tile(member, effort, clock.now - began)
             done += 1
         if done == 8:
-            found.finish(member, 0.5)
+            found.finish_member(member, 0.5)
     full = found.members_run == 3
-    assert full or found.dropped()
+    assert full or found.skipped()

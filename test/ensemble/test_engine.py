@@ -28,11 +28,11 @@ class Pretended(Engine):
         self._together = 8
         self.failures = failures
 
-    def relieve(self, sums: object) -> bool:
+    def reduce_memory(self, sums: object) -> bool:
         # The ladder asks what the device is: until the last rung it is told "cuda".
         real, self.device = self.device, torch.device("cuda") if self.pretends else self.device
         try:
-            found = super().relieve(None)
+            found = super().reduce_memory(None)
         finally:
             self.pretends = self.pretends and self.device.type == "cuda"
             self.device = real
@@ -67,8 +67,8 @@ def test_the_ladder_is_climbed_down_and_the_answer_stays(
         "out of GPU memory: 4 mirrored tiles together",
         "out of GPU memory: 2 mirrored tiles together",
         "out of GPU memory: 1 mirrored tiles together",
-        "out of GPU memory: sums move to the host",
-        "out of GPU memory: going on on the CPU, much slower",
+        "out of GPU memory: logits are accumulated on the host",
+        "out of GPU memory: the CPU is used, much slower",
     ]
     assert engine.backend == "auto"
 
@@ -86,7 +86,7 @@ def test_when_nothing_is_left_to_give_up_the_error_is_told(
 def test_networks_stay_loaded_only_where_they_are_needed_again(tmp_path: Path) -> None:
     model = folds(tmp_path, 2)
     for keeps, expected in ((False, 1), (True, 2)):
-        engine = Engine(CPU, "torch", keeps=keeps)
+        engine = Engine(CPU, "torch", keeps_networks=keeps)
         first = engine.load(model.members[0], 1)
         engine.load(model.members[1], 1)
         assert len(engine._loaded) == expected

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tiny
 
-from ensemble.manifest import ManifestError, accepts_missing, find_manifests, verify_model
+from ensemble.manifest import ManifestError, accepts_missing_sequences, find_manifests, verify_model
 from lab.__main__ import main as lab
 
 
@@ -84,16 +84,16 @@ def test_whether_a_model_accepts_cases_that_lack_sequences(
     manifest: Path, settings: dict[str, Any], accepts: bool
 ) -> None:
     change(manifest, lambda m: m["settings"].update(settings))
-    assert accepts_missing(manifest) is accepts
+    assert accepts_missing_sequences(manifest) is accepts
 
 
 def test_an_answer_that_is_neither_yes_nor_no_is_refused(manifest: Path) -> None:
     change(manifest, lambda m: m["settings"].update(accepts_missing="no"))
     with pytest.raises(ManifestError, match="accepts_missing is 'no', neither true nor false"):
-        accepts_missing(manifest)
+        accepts_missing_sequences(manifest)
 
 
 def test_the_weights_that_ship_accept_missing_sequences() -> None:
     shipped = find_manifests(Path(__file__).resolve().parents[2] / "weights")
-    told = {name: accepts_missing(path) for name, path in shipped.items()}
+    told = {name: accepts_missing_sequences(path) for name, path in shipped.items()}
     assert told == {"brats-gli": True, "panther-t1": False, "panther-t2": False}

@@ -7,9 +7,10 @@ import files
 import pytest
 
 from challenge.case import CaseFiles
-from challenge.platforms import Found, find_cases
+from challenge.platforms import InputCases, find_cases
+from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import ManifestError, answers_of
-from ensemble.match_models import ChoiceError, GapError, choose_model, match_models
+from ensemble.match_models import MatchError, MissingSequencesError, match_model, match_models
 
 WHOLE, LACKING = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100"
 
@@ -23,14 +24,14 @@ def model(folder: Path, name: str, scheme: str = "brats-gli", **settings: bool) 
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Found:
+def found(tmp_path: Path) -> InputCases:
     """A whole case, and one without t2w."""
     files.write_brats_case(tmp_path / "in" / WHOLE, WHOLE)
     files.write_brats_case(tmp_path / "in" / LACKING, LACKING, sequences=("t1n", "t1c", "t2f"))
     return find_cases(tmp_path / "in")
 
 
-def test_the_manifest_decides(tmp_path: Path, found: Found) -> None:
+def test_the_manifest_decides(tmp_path: Path, found: InputCases) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
     chosen, _ = match_models(found, {"bearing": bearing}, None)
     assert [(id, each.manifest) for id, each in chosen.items()] == [
@@ -42,37 +43,37 @@ def test_the_manifest_decides(tmp_path: Path, found: Found) -> None:
     assert faults[LACKING].endswith("; no model that fits accepts that (plain)")
 
 
-def test_the_user_overrides_both_ways(tmp_path: Path, found: Found) -> None:
+def test_the_user_overrides_both_ways(tmp_path: Path, found: InputCases) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    assert match_models(found, {"plain": plain}, None, gaps=True)[0][LACKING].manifest == plain
-    _, faults = match_models(found, {"bearing": bearing}, None, gaps=False)
+    chosen, _ = match_models(found, {"plain": plain}, None, allow_missing=True)
+    assert chosen[LACKING].manifest == plain
+    _, faults = match_models(found, {"bearing": bearing}, None, allow_missing=False)
     assert faults[LACKING].endswith("; --no-missing-sequences refuses that")
 
 
-@pytest.mark.parametrize("gaps", [None, True])
+@pytest.mark.parametrize("allow_missing", [None, True])
 def test_of_two_models_the_one_trained_for_gaps_answers(
-    tmp_path: Path, found: Found, gaps: bool | None
+    tmp_path: Path, found: InputCases, allow_missing: bool | None
 ) -> None:
     plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    (lacking,) = (case for case in found.cases if case.absent)
+    (lacking,) = (case for case in found.cases if case.missing_sequences)
     both = {"plain": plain, "bearing": bearing}
-    assert choose_model(lacking, both, None, gaps).manifest == bearing
+    assert match_model(lacking, both, None, allow_missing).manifest == bearing
 
 
-def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: Found) -> None:
+def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: InputCases) -> None:
     """Where no case can be run for its gap alone the folder ends with 1, not with 2."""
-    alone = Found(found.platform, tuple(case for case in found.cases if case.absent), {})
+    alone = InputCases(
+        found.platform, tuple(case for case in found.cases if case.missing_sequences), {}
+    )
     plain = {"plain": model(tmp_path, "plain")}
     chosen, faults = match_models(alone, plain, None)
     assert (chosen, list(faults)) == ({}, [LACKING])
-    with pytest.raises(ChoiceError, match="no model 'other', only plain"):
+    with pytest.raises(MatchError, match="no model 'other', only plain"):
         match_models(alone, plain, "other")
-    with pytest.raises(ChoiceError, match="no model fits") as refused:
+    with pytest.raises(MatchError, match="no model fits") as refused:
         match_models(alone, {"abdomen": model(tmp_path, "abdomen", "panther-t1")}, None)
-    assert not isinstance(refused.value, GapError)
-
-
-MRI = ("t1n", "t1c", "t2w", "t2f")
+    assert not isinstance(refused.value, MissingSequencesError)
 
 
 def manifest(folder: Path, name: str, scheme: str, *answers: str) -> Path:
@@ -85,13 +86,13 @@ def manifest(folder: Path, name: str, scheme: str, *answers: str) -> Path:
 
 
 def case(scheme: str | None, *sequences: str) -> CaseFiles:
-    images = {sequence: Path(f"x-{sequence}.nii.gz") for sequence in sequences or MRI}
+    images = {sequence: Path(f"x-{sequence}.nii.gz") for sequence in sequences or MRI_SEQUENCES}
     return CaseFiles("x", images, next(iter(images)), Path("x.nii.gz"), scheme)
 
 
 def chosen(folder: Path, files: CaseFiles, wanted: str | None = None) -> str:
     manifests = {path.parent.name: path for path in sorted(folder.glob("*/MANIFEST.json"))}
-    return choose_model(files, manifests, wanted).manifest.parent.name
+    return match_model(files, manifests, wanted).manifest.parent.name
 
 
 @pytest.mark.parametrize("scheme", ["brats-gli", "brats-ped", "brats-ssa", None])
@@ -119,9 +120,9 @@ def test_of_several_the_one_that_answers_the_named_challenge_wins(tmp_path: Path
 def test_several_that_fit_alike_are_named(tmp_path: Path) -> None:
     manifest(tmp_path, "gli", "brats-gli")
     manifest(tmp_path, "ped", "brats-ped")
-    with pytest.raises(ChoiceError, match=r"several models fit case x \(of gli, ped\)"):
+    with pytest.raises(MatchError, match=r"several models fit case x \(of gli, ped\)"):
         chosen(tmp_path, case(None))
-    with pytest.raises(ChoiceError, match=r"several models fit case x"):
+    with pytest.raises(MatchError, match=r"several models fit case x"):
         chosen(tmp_path, case("brats-met-2025"))
 
 
@@ -151,9 +152,9 @@ def test_a_cavity_may_be_missing_on_either_side(tmp_path: Path) -> None:
 def test_what_a_model_takes_decides_what_a_case_lacks(tmp_path: Path) -> None:
     """Radiotherapy's planning scan, with no name or another challenge's."""
     planning = manifest(tmp_path, "planning", "brats-men-rt")
-    choice = choose_model(case(None, "t1c"), {"planning": planning}, None)
-    assert (choice.files.absent, choice.files.unused) == ((), ())
-    choice = choose_model(case("brats-gli"), {"planning": planning}, None)
+    choice = match_model(case(None, "t1c"), {"planning": planning}, None)
+    assert (choice.files.missing_sequences, choice.files.unused) == ((), ())
+    choice = match_model(case("brats-gli"), {"planning": planning}, None)
     assert choice.files.unused == ("t1n", "t2w", "t2f")
     assert list(choice.files.images) == [choice.files.geometry_from] == ["t1c"]
     manifest(tmp_path, "gli", "brats-gli")

@@ -17,11 +17,10 @@ from challenge.case import Case
 from challenge.scheme import Head, labels_from, probability_of
 from ensemble import predict as module
 from ensemble.budget import Budget
-from ensemble.engine import Engine, Loaded
-from ensemble.groups import in_groups
+from ensemble.engine import Engine, LoadedNetwork
 from ensemble.heads import to_head
 from ensemble.manifest import Member, Model, verify_model
-from ensemble.predict import predict, predict_member
+from ensemble.predict import in_groups, predict, predict_member
 from lab.__main__ import main as lab
 
 CASE = scan((20, 18, 22), (1, 1, 1), 2)
@@ -57,12 +56,12 @@ class Scripted(Engine):
         names = [member.name for member in model.members]
         self.answers, self.asked = dict(zip(names, answers, strict=True)), []
 
-    def load(self, member: Member, passes: int) -> Loaded:
+    def load(self, member: Member, passes: int) -> LoadedNetwork:
         def forward(tiles: torch.Tensor) -> torch.Tensor:
             self.asked.append(member.name)
             return self.answers[member.name](tiles)
 
-        return Loaded(forward, (0, 1, 2))
+        return LoadedNetwork(forward, (0, 1, 2))
 
 
 def says(channel: int, sure: float = 20.0) -> Answer:
@@ -196,22 +195,22 @@ def test_with_time_enough_all_is_run_and_nothing_given_up(tmp_path: Path) -> Non
     model = folds(tmp_path, 3, "--mirroring")
     (told,), scripted, _ = run_against_time(model, 1e6, lambda: 0.01)
     assert len(scripted.asked) == 3 * 3 * 8  # members, tiles, mirrorings
-    assert (told.members_run, told.dropped, told.is_final) == (3, (), True)
+    assert (told.members_run, told.skipped, told.is_final) == (3, (), True)
 
 
 def test_a_slow_device_loses_mirroring_first_then_overlap_then_members(tmp_path: Path) -> None:
     """In full 72 passes of a second. A tenth of the limit is kept, and the first tile takes 8."""
     model = folds(tmp_path, 3, "--mirroring")
-    given_up = {}
+    skipped = {}
     for limit_s in (45.0, 20.0, 16.0, 14.5, 12.0):
         told, _, clock = run_against_time(model, limit_s, lambda: 1.0)
         assert clock.now - 1000 <= limit_s
         assert told[-1].is_final
         assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
-        given_up[limit_s] = told[-1].dropped
+        skipped[limit_s] = told[-1].skipped
     all_mirroring = "mirroring along 3 of 3 axes"
     overlap = "overlap of tiles (step 1 instead of 0.5)"
-    assert given_up == {
+    assert skipped == {
         45.0: ("mirroring along 1 of 3 axes",),  # 32 passes in the 32.5 s after the first tile
         20.0: (all_mirroring,),  # 8 in 10 s
         16.0: (all_mirroring, overlap),  # 6 in 6.4 s
@@ -233,7 +232,7 @@ def test_a_device_that_slows_midway_still_ends_in_time(tmp_path: Path) -> None:
     told, _, clock = run_against_time(model, 15.0, lambda: 1.0 if next(passes) < 4 else 9.0)
     assert clock.now - 1000 <= 15 + 9  # a tile that has begun is finished
     assert (told[-1].members_run, told[-1].is_final) == (1, True)
-    assert "2 of 3 members" in told[-1].dropped
+    assert "2 of 3 members" in told[-1].skipped
     assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
 
 
@@ -247,7 +246,7 @@ def test_another_network_that_saw_only_a_part_does_not_speak_for_the_rest(tmp_pa
     assert scripted.asked.count(model.members[1].name) == 1  # one tile, and time was over
     (alone,) = predict(LONG, replace(model, members=model.members[:1]), scripted)
     np.testing.assert_array_equal(told.probabilities, alone.probabilities)
-    assert told.dropped == ("1 of 2 members",)
+    assert told.skipped == ("1 of 2 members",)
 
 
 def test_a_limit_that_is_over_gives_background_and_runs_nothing(
@@ -261,7 +260,7 @@ def test_a_limit_that_is_over_gives_background_and_runs_nothing(
     (told,) = predict(CASE, model, scripted, budget)
     assert (scripted.asked, told.members_run) == ([], 0)
     assert (told.probabilities[0] == 1).all()
-    assert "time is short, given up: 2 of 2 members" in caplog.text
+    assert "deadline: skipped 2 of 2 members" in caplog.text
 
 
 def test_regions_cannot_become_labels_again() -> None:

@@ -8,9 +8,9 @@ import pytest
 import tiny
 
 from challenge.case import Case, CaseError
-from ensemble import preprocess
+from ensemble import preprocess as module
 from ensemble.plans import Plan, read_plan
-from ensemble.preprocess import find_inside, prepare, prepared_shape
+from ensemble.preprocess import find_nonzero_region, preprocess, preprocessed_shape
 
 
 def cube(spacing_mm: tuple[float, float, float]) -> Case:
@@ -30,15 +30,15 @@ def plan() -> Plan:
 
 def test_the_size_is_told_before_it_is_made(plan: Plan) -> None:
     case = cube((3.0, 1.0, 1.0))
-    inside = find_inside(case, ("t1c",))
-    shape = prepared_shape(case, plan, inside)
-    assert shape == prepare(case, ("t1c",), plan, inside).data.shape[1:]
+    nonzero = find_nonzero_region(case, ("t1c",))
+    shape = preprocessed_shape(case, plan, nonzero)
+    assert shape == preprocess(case, ("t1c",), plan, nonzero).data.shape[1:]
 
 
 def test_a_grid_of_nothing_is_one_sentence(plan: Plan) -> None:
     case = cube((0.3, 0.1, 0.1))
     with pytest.raises(CaseError) as caught:
-        prepare(case, ("t1c",), plan, find_inside(case, ("t1c",)))
+        preprocess(case, ("t1c",), plan, find_nonzero_region(case, ("t1c",)))
     assert str(caught.value) == (
         "case-t1c.nii.gz: 10 x 6 x 3 voxels of 0.1 x 0.1 x 0.3 mm come to 2 x 0 x 1 at the "
         "network's 0.5 x 2 x 1 mm"
@@ -48,17 +48,17 @@ def test_a_grid_of_nothing_is_one_sentence(plan: Plan) -> None:
 def test_terabytes_are_one_sentence_before_memory_is_asked_for(plan: Plan) -> None:
     case = cube((900.0, 900.0, 900.0))
     with pytest.raises(CaseError, match=r"come to 18000 x 2700 x 2700, 489 GiB, at the network's"):
-        prepared_shape(case, plan, find_inside(case, ("t1c",)))
+        preprocessed_shape(case, plan, find_nonzero_region(case, ("t1c",)))
 
 
 def test_the_limit_is_of_all_sequences_together(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = cube((2.0, 2.0, 2.0))
-    inside = find_inside(case, ("t1c",))
-    needed = int(np.prod(prepared_shape(case, plan, inside))) * 4
-    monkeypatch.setattr(preprocess, "MOST_GRID_BYTES", needed)
-    assert prepared_shape(case, plan, inside)
+    nonzero = find_nonzero_region(case, ("t1c",))
+    needed = int(np.prod(preprocessed_shape(case, plan, nonzero))) * 4
+    monkeypatch.setattr(module, "MOST_GRID_BYTES", needed)
+    assert preprocessed_shape(case, plan, nonzero)
     two = replace(case, images={**case.images, "t2f": case.images["t1c"]})
     with pytest.raises(CaseError, match="GiB"):
-        prepared_shape(two, plan, inside)
+        preprocessed_shape(two, plan, nonzero)

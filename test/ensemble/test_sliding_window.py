@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ensemble.backends import Forward
 from ensemble.sliding_window import (
-    Sums,
+    LogitAccumulator,
     count_tiles,
     importance,
     mean_over_mirrorings,
@@ -25,14 +25,14 @@ def ramp(x: torch.Tensor) -> torch.Tensor:
 
 def blended(forward: Forward, data: np.ndarray, patch: tuple, axes: tuple = ()) -> np.ndarray:
     padded, inner = pad(data, patch)
-    sums = Sums(len(data), padded.shape[1:], torch.device("cpu"))
-    for place in tiles(padded.shape[1:], patch, 0.5):
-        tile = torch.from_numpy(padded[(slice(None), *place)])
-        sums.add(mean_over_mirrorings(forward, tile, axes, 1), place)
-    own = sums.own_logits(inner)
-    sums.finish(1.0)
-    np.testing.assert_array_equal(sums.logits(inner), own)
-    return own
+    accumulator = LogitAccumulator(len(data), padded.shape[1:], torch.device("cpu"))
+    for position in tiles(padded.shape[1:], patch, 0.5):
+        tile = torch.from_numpy(padded[(slice(None), *position)])
+        accumulator.add(mean_over_mirrorings(forward, tile, axes, 1), position)
+    logits = accumulator.member_logits(inner)
+    accumulator.finish_member(1.0)
+    np.testing.assert_array_equal(accumulator.logits(inner), logits)
+    return logits
 
 
 @given(
@@ -46,7 +46,7 @@ def test_tiles_are_stock_tiles(shape: tuple, patch: tuple, step: float) -> None:
     starts = compute_steps_for_sliding_window(shape, patch, step)
     ours = list(tiles(shape, patch, step))
     for axis in range(3):
-        assert sorted({place[axis].start for place in ours}) == sorted(set(starts[axis]))
+        assert sorted({position[axis].start for position in ours}) == sorted(set(starts[axis]))
         assert ours[-1][axis].stop == shape[axis]
     assert len(ours) == np.prod([len(axis) for axis in starts])
 
@@ -106,21 +106,25 @@ def test_mirrored_tiles_may_run_together(together: int) -> None:
 
 def test_members_are_averaged_voxel_by_voxel_with_their_weights() -> None:
     """One member sees everything and says 2; another, of a third of its weight, stops midway."""
-    sums = Sums(1, (4, 4, 8), torch.device("cpu"))
-    everything = (slice(None),) * 3
+    accumulator = LogitAccumulator(1, (4, 4, 8), torch.device("cpu"))
+    everywhere = (slice(None),) * 3
     for x in (0, 4):
-        sums.add(torch.full((1, 4, 4, 4), 2.0), (slice(0, 4), slice(0, 4), slice(x, x + 4)))
-    sums.finish(3.0)
-    sums.add(torch.full((1, 4, 4, 4), 6.0), (slice(0, 4), slice(0, 4), slice(0, 4)))
-    np.testing.assert_allclose(sums.own_logits(everything)[0, 2, 2], [6] * 4 + [0] * 4, rtol=2e-3)
-    np.testing.assert_allclose(sums.logits(everything)[0, 2, 2], [2] * 8, rtol=2e-3)
-    sums.finish(1.0)
-    np.testing.assert_allclose(sums.logits(everything)[0, 2, 2], [3] * 4 + [2] * 4, rtol=2e-3)
+        accumulator.add(torch.full((1, 4, 4, 4), 2.0), (slice(0, 4), slice(0, 4), slice(x, x + 4)))
+    accumulator.finish_member(3.0)
+    accumulator.add(torch.full((1, 4, 4, 4), 6.0), (slice(0, 4), slice(0, 4), slice(0, 4)))
+    np.testing.assert_allclose(
+        accumulator.member_logits(everywhere)[0, 2, 2], [6] * 4 + [0] * 4, rtol=2e-3
+    )
+    np.testing.assert_allclose(accumulator.logits(everywhere)[0, 2, 2], [2] * 8, rtol=2e-3)
+    accumulator.finish_member(1.0)
+    np.testing.assert_allclose(
+        accumulator.logits(everywhere)[0, 2, 2], [3] * 4 + [2] * 4, rtol=2e-3
+    )
 
 
 def test_where_nobody_looked_nothing_is_said() -> None:
-    sums = Sums(2, (4, 4, 4), torch.device("cpu"))
-    assert not sums.logits((slice(None),) * 3).any()
+    accumulator = LogitAccumulator(2, (4, 4, 4), torch.device("cpu"))
+    assert not accumulator.logits((slice(None),) * 3).any()
 
 
 def test_the_answer_of_a_backend_may_be_overwritten() -> None:

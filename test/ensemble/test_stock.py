@@ -9,13 +9,11 @@ import tiny
 import torch
 
 from challenge.case import Case
-from challenge.scheme import SCHEMES, labels_from
+from challenge.scheme import MRI_SEQUENCES, SCHEMES, labels_from
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
-
-SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
 
 
 def scan(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], margin: int) -> Case:
@@ -23,7 +21,7 @@ def scan(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], ma
     rng = np.random.default_rng(0)
     inner = tuple(side - 2 * margin for side in shape)
     images = {}
-    for sequence in SEQUENCES:
+    for sequence in MRI_SEQUENCES:
         coarse = torch.from_numpy(rng.normal(300, 90, (1, 1, 7, 7, 7))).float()
         image = np.zeros(shape, np.float32)
         place = tuple(slice(margin, side - margin) for side in shape)
@@ -43,7 +41,7 @@ def stock_answer(
         device=torch.device("cpu"), allow_tqdm=False,
     )  # fmt: skip
     predictor.initialize_from_trained_model_folder(str(folder), folds, "checkpoint_final.pth")
-    images = np.stack([case.images[sequence] for sequence in SEQUENCES])
+    images = np.stack([case.images[sequence] for sequence in MRI_SEQUENCES])
     return predictor.predict_single_npy_array(
         images, {"spacing": list(case.spacing_mm)}, None, None, True
     )
@@ -138,7 +136,7 @@ OLDER = {
         CASES["plain"][0],
         tiny.plans(),
         {"labels": {name: str(value) for name, value in tiny.SOFTMAX.items()},
-         "modality": {str(i): s for i, s in enumerate(SEQUENCES)}},
+         "modality": {str(i): s for i, s in enumerate(MRI_SEQUENCES)}},
     ),
     "no keywords": (THICK, with_keywords(), {}),
     "threshold": (

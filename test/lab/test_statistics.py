@@ -38,9 +38,9 @@ def test_equal_systems_share_a_rank_by_the_rule(ties, expected):
 
 
 @given(FEW_VALUES, st.sampled_from(sorted(SCIPY)))
-def test_ranks_are_those_of_scipy(goodness, ties):
-    expected = scipy.stats.rankdata(-goodness, SCIPY[ties], axis=-1)
-    assert np.array_equal(ranks(goodness, ties), expected)
+def test_ranks_are_those_of_scipy(values, ties):
+    expected = scipy.stats.rankdata(-values, SCIPY[ties], axis=-1)
+    assert np.array_equal(ranks(values, ties), expected)
 
 
 def test_nan_is_behind_even_the_worst_number():

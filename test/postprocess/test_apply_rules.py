@@ -10,20 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from postprocess.apply_rules import (
-    RelabelMinor,
-    RemoveSmall,
-    RuleError,
-    apply_rules,
-    row_from,
-    rule_from,
-)
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import RuleError
+from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
+MM = (1.0, 1.0, 1.0)
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 
 
 def apply(labels, *rules, scheme=GLI, volume=1.0):
-    return apply_rules(labels, rules, scheme, volume).labels
+    return apply_rules(labels, rules, scheme, (1.0, 1.0, volume)).labels
 
 
 def count(labels, value):
@@ -108,19 +105,19 @@ def test_nothing_happens_on_an_empty_map_and_the_input_stays():
     assert (labels == ET).all()
 
 
-def test_only_rules_that_changed_something_are_told(labels):
+def test_only_rules_that_changed_something_are_reported(labels):
     rules = (RemoveSmall("ET", min_voxels=8), RemoveSmall("RC", min_voxels=99))
-    fired = apply_rules(labels, rules, GLI, 1.0).fired
+    applied = apply_rules(labels, rules, GLI, MM).applied
     row = {"kind": "remove-small", "label": "ET", "becomes": "background", "min_voxels": 8}
-    assert fired == [{**row, "voxels": 7}]
-    json.dumps(fired)
+    assert applied == [{**row, "voxels": 7}]
+    json.dumps(applied)
 
 
 GOOD = {"kind": "remove-small", "label": "ET", "min_voxels": 5, "becomes": "background"}
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"kind": "remove-all"}, "remove-all"),
         ({"kind": None}, "known kind"),
@@ -140,8 +137,8 @@ GOOD = {"kind": "remove-small", "label": "ET", "min_voxels": 5, "becomes": "back
         ({"kind": "relabel-minor"}, "min_voxels"),
     ],
 )
-def test_a_wrong_rule_is_refused_by_name(change, told):
-    with pytest.raises(RuleError, match=told):
+def test_a_wrong_rule_is_refused_by_name(change, message):
+    with pytest.raises(RuleError, match=message):
         rule_from({**GOOD, **change}, GLI)
 
 
@@ -163,8 +160,8 @@ def by_definition(labels, sizes, shares):
     """Apply the published definition component by component and label by label."""
     labels = labels.copy()
     for value, minimum in sizes.items():
-        ids, found = ndimage.label(labels == value, structure=np.ones((3, 3, 3)))
-        for i in range(1, found + 1):
+        ids, number = ndimage.label(labels == value, structure=np.ones((3, 3, 3)))
+        for i in range(1, number + 1):
             if (ids == i).sum() < minimum:
                 labels[ids == i] = 0
     volume = (labels > 0).sum()
@@ -231,5 +228,5 @@ def test_published_tables_can_be_expressed(shared_data: Path):
         labels = random_map(i, shape=(16, 16, 16))
         rows = [row_from(rule) for rule in table_rules(size, share, PED)]
         rules = [rule_from(row, PED) for row in json.loads(json.dumps(rows))]
-        after = apply_rules(labels, rules, PED, 1.0).labels
+        after = apply_rules(labels, rules, PED, MM).labels
         np.testing.assert_array_equal(after, by_definition(labels, size, share))

@@ -9,13 +9,13 @@ import pytest
 from cubes import GLI, PANTHER, box, certain, make_artefacts, make_case, softmax_head
 
 from challenge.scheme import Head
-from postprocess import refine, refine_observed
-from postprocess.apply_rules import RelabelMinor, RemoveSmall
+from postprocess import refine, refine_labels
 from postprocess.artefacts import Artefacts, Cluster, Fallback
 from postprocess.clusters import ClusterModel
 from postprocess.feature_names import group_names
 from postprocess.features import radiomic_features
-from postprocess.refine_input import Observed
+from postprocess.refine_input import RefineInput
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 IDENTITY = Fallback("identity")
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
@@ -85,7 +85,7 @@ def test_the_rules_of_the_cluster_apply(case, labels):
     assert json.loads(json.dumps(record)) == record
 
 
-def test_a_case_far_from_every_centre_falls_back_aloud(case, labels, caplog):
+def test_a_case_far_from_every_centre_falls_back_with_a_warning(case, labels, caplog):
     rules = (RemoveSmall("NETC", min_voxels=9),)
     fallback = Fallback("pooled", (RemoveSmall("NETC", min_voxels=5),))
     with caplog.at_level(logging.WARNING):
@@ -98,7 +98,7 @@ def test_a_case_far_from_every_centre_falls_back_aloud(case, labels, caplog):
     ]
 
 
-def test_a_case_without_features_falls_back_aloud(case, caplog):
+def test_a_case_without_features_falls_back_with_a_warning(case, caplog):
     with caplog.at_level(logging.WARNING):
         refined = run(case, np.zeros((12, 14, 16), np.uint8), differing())
     assert not refined.labels.any()
@@ -107,15 +107,15 @@ def test_a_case_without_features_falls_back_aloud(case, caplog):
     assert "case-1: the tumour is empty" in caplog.text
 
 
-def test_a_case_without_an_image_falls_back_aloud(case, labels):
+def test_a_case_without_an_image_falls_back_with_a_warning(case, labels):
     del case.images["t1c"], case.images["t2f"]
     refined = run(case, labels, differing())
     assert refined.record["fallback"]["reason"] == "no image of sequence t1c, t2f"
 
 
-def test_a_case_that_lacks_a_sequence_falls_back_aloud(case, labels, caplog):
+def test_a_case_that_lacks_a_sequence_falls_back_with_a_warning(case, labels, caplog):
     case.images["t2w"][:] = 0
-    refined = run(replace(case, absent=("t2w",)), labels, differing())
+    refined = run(replace(case, missing_sequences=("t2w",)), labels, differing())
     reason = "no image of sequence t2w"
     assert refined.record["fallback"] == {"name": "identity", "reason": reason}
     assert f"case-1: {reason}; post-processing falls back to identity" in caplog.messages
@@ -128,16 +128,16 @@ def test_rules_whose_features_need_present_sequences_alone_still_choose(case, la
     artefacts = replace(differing(), model=model, feature_names=names)
     whole = run(case, labels, artefacts).record
     case.images["t2w"][:] = 0
-    lacking = run(replace(case, absent=("t2w",)), labels, artefacts).record
+    lacking = run(replace(case, missing_sequences=("t2w",)), labels, artefacts).record
     assert whole["distance"] == lacking["distance"] is not None
     assert lacking["fallback"] is None
 
 
 def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels, monkeypatch):
     def refuse(*_):
-        raise AssertionError("not asked for")
+        raise AssertionError("not requested")
 
-    monkeypatch.setattr("postprocess.observed_features", refuse)
+    monkeypatch.setattr("postprocess.case_features", refuse)
     rules = (RemoveSmall("NETC", min_voxels=5),)
     refined = run(case, labels, fixed(rules, Fallback("pooled", rules)))
     assert (refined.labels == NETC).sum() == 8
@@ -146,7 +146,7 @@ def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels,
     keys = ("cluster", "distance", "fallback")
     assert [refined.record[key] for key in keys] == [None, None, None]
     assert run(case, labels, fixed(())).record["one_rule_set"] is True
-    with pytest.raises(AssertionError, match="not asked for"):
+    with pytest.raises(AssertionError, match="not requested"):
         run(case, labels, fixed(rules))
 
 
@@ -167,8 +167,8 @@ def test_votes_and_probabilities_reach_the_cluster(case, labels):
     arguments = (case, certain(labels, GLI), softmax_head(GLI), artefacts)
     assert refine(*arguments, votes).record["distance"] == 1.0  # (1, 1) to either centre
     assert refine(*arguments, votes + 1).record["distance"] == 0.0  # (0, 1)
-    told = refine(*arguments).record["fallback"]
-    assert told["reason"] == "no votes of members to describe"
+    fallback = refine(*arguments).record["fallback"]
+    assert fallback["reason"] == "no votes of members to describe"
 
 
 def test_other_errors_are_not_caught(case, labels):
@@ -181,7 +181,7 @@ def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):
     rules = (RemoveSmall("NETC", min_voxels=5), RelabelMinor("ET", "NETC", 0.05))
     artefacts = fixed(rules)
     from_probabilities = run(case, labels, artefacts)
-    from_labels = refine_observed(Observed(case, labels, GLI), artefacts)
+    from_labels = refine_labels(RefineInput(case, labels, GLI), artefacts)
     np.testing.assert_array_equal(from_labels.labels, from_probabilities.labels)
     assert from_labels.record == from_probabilities.record
     assert from_labels.record["voxels_changed"] == {
@@ -190,12 +190,12 @@ def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):
     }
 
 
-def test_without_probabilities_an_empty_answer_stays_aloud(caplog):
+def test_without_probabilities_an_empty_answer_stays_with_a_warning(caplog):
     case = make_case(PANTHER)
     labels = np.zeros((12, 14, 16), np.uint8)
-    refined = refine_observed(Observed(case, labels, PANTHER), Artefacts(PANTHER))
-    assert (refined.labels.any(), refined.record["when_empty"]) == (False, None)
-    assert "case-1: no tumour left, and no probabilities to find one by" in caplog.text
+    refined = refine_labels(RefineInput(case, labels, PANTHER), Artefacts(PANTHER))
+    assert (refined.labels.any(), refined.record["recovered_by"]) == (False, None)
+    assert "case-1: tumour empty after rules; not recovered: no probabilities" in caplog.text
 
 
 def test_panther_gets_its_tumour_back_when_rules_removed_it(caplog):
@@ -210,9 +210,9 @@ def test_panther_gets_its_tumour_back_when_rules_removed_it(caplog):
     with caplog.at_level(logging.WARNING):
         refined = refine(case, certain(labels, PANTHER), softmax_head(PANTHER), artefacts)
     np.testing.assert_array_equal(refined.labels, labels)
-    assert refined.record["when_empty"] == "before-rules"
+    assert refined.record["recovered_by"] == "before-rules"
     assert [rule["voxels"] for rule in refined.record["rules"]] == [8]
-    assert "case-1: no tumour left; took before-rules" in caplog.text
+    assert "case-1: tumour empty after rules; recovered by before-rules" in caplog.text
 
 
 def test_panther_answers_from_probability_when_nothing_passed_the_threshold():
@@ -221,7 +221,7 @@ def test_panther_answers_from_probability_when_nothing_passed_the_threshold():
     probabilities[0] = 1
     probabilities[:, 5:8, 5:8, 5:8] = np.array([0.6, 0.3, 0.1]).reshape(3, 1, 1, 1)
     refined = refine(case, probabilities, softmax_head(PANTHER), Artefacts(PANTHER))
-    assert refined.record["when_empty"] == "half-of-maximum"
+    assert refined.record["recovered_by"] == "half-of-maximum"
     assert (refined.labels == 1).sum() == 27
 
 

@@ -8,8 +8,8 @@ from cubes import GLI, box, certain, make_artefacts, make_case, softmax_head
 
 from challenge.scheme import Head
 from postprocess import refine
-from postprocess.apply_rules import RemoveSmall
 from postprocess.artefacts import Cluster, Fallback
+from postprocess.rules_by_size import RemoveSmall
 
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
 DOUBTFUL = RemoveSmall("ET", min_voxels=5, min_mean_probability=0.7)
@@ -37,12 +37,12 @@ def test_only_the_doubtful_speck_goes():
     assert [rule["voxels"] for rule in refined.record["rules"]] == [1]
 
 
-def test_a_head_that_cannot_tell_the_label_leaves_the_rule_out_aloud(caplog):
+def test_a_head_that_cannot_tell_the_label_leaves_the_rule_out_with_a_warning(caplog):
     labels = labels_with_two_specks()
     head = Head("regions", (("SNFH",), ("NETC",)), ("SNFH", "NETC"))
     probabilities = np.stack([labels > 0, labels == NETC]).astype(np.float32)
     with caplog.at_level(logging.WARNING):
         refined = refine(make_case(GLI), probabilities, head, artefacts_with(DOUBTFUL))
     assert refined.record["rules"][0]["skipped"].startswith("no probabilities: no channel")
-    assert "case-1: rule not applied" in caplog.text
+    assert "case-1: rule skipped" in caplog.text
     assert (refined.labels > 0).sum() == 336

@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from postprocess.apply_rules import KeepLargest, KeepOne, RelabelMinor, RemoveSmall, apply_rules
+from postprocess.apply_rules import apply_rules
+from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
+MM = (1.0, 1.0, 1.0)
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 
 
 def apply(labels, *rules, scheme=GLI, probability=None):
-    return apply_rules(labels, rules, scheme, 1.0, probability).labels
+    return apply_rules(labels, rules, scheme, MM, probability).labels
 
 
 def line(*values):
@@ -31,14 +33,21 @@ def row(labels):
 def test_a_region_is_taken_as_one_piece_and_goes_with_all_its_labels():
     labels = line(NETC, ET, 0, NETC, ET, ET, 0, SNFH)
     assert row(apply(labels, RemoveSmall(region="TC", min_voxels=3))) == [
-        0, 0, 0, NETC, ET, ET, 0, SNFH,
-    ]  # fmt: skip
+        0,
+        0,
+        0,
+        NETC,
+        ET,
+        ET,
+        0,
+        SNFH,
+    ]
 
 
 def test_a_core_that_goes_from_oedema_leaves_no_hole():
     labels = np.full((5, 5, 5), SNFH, np.uint8)
     labels[2, 2, 1:4] = NETC, ET, NETC
-    after = apply(labels, RemoveSmall(region="TC", becomes="enclosing", min_voxels=4))
+    after = apply(labels, RemoveSmall(region="TC", becomes="surrounding", min_voxels=4))
     assert (after == SNFH).all()
 
 
@@ -48,7 +57,7 @@ def test_removal_from_the_inside_out_repairs_every_hole():
     box(labels, SNFH, (0, 0, 0), (9, 9, 9))
     box(labels, NETC, (2, 2, 2), (5, 5, 5))
     labels[4, 4, 4] = labels[1, 1, 1] = labels[4, 4, 14] = ET
-    rules = [RemoveSmall(region=r, becomes="enclosing", min_voxels=9) for r in ("ET", "TC", "WT")]
+    rules = [RemoveSmall(region=r, becomes="surrounding", min_voxels=9) for r in ("ET", "TC", "WT")]
     after = apply(labels, *rules)
     assert (after[4, 4, 4], after[1, 1, 1], after[4, 4, 14]) == (NETC, SNFH, 0)
 
@@ -64,8 +73,8 @@ def test_a_label_of_the_same_name_as_a_region_is_the_label():
 
 def test_only_voxels_that_change_are_counted():
     labels = line(NETC, ET, ET, NETC)
-    fired = apply_rules(labels, [RemoveSmall(region="TC", becomes="NETC", min_voxels=9)], GLI, 1.0)
-    assert (row(fired.labels), fired.fired[0]["voxels"]) == ([NETC] * 4, 2)
+    result = apply_rules(labels, [RemoveSmall(region="TC", becomes="NETC", min_voxels=9)], GLI, MM)
+    assert (row(result.labels), result.applied[0]["voxels"]) == ([NETC] * 4, 2)
 
 
 # Connectivity
@@ -84,7 +93,7 @@ def test_connectivity_decides_what_is_enclosed_and_what_piece_is_kept():
     labels[1, 1, 1] = labels[2, 2, 2] = ET
     labels[1, 1, 0] = 0
     for connectivity, left in ((26, 0), (6, SNFH)):
-        rule = RemoveSmall("ET", "enclosing", min_voxels=9, connectivity=connectivity)
+        rule = RemoveSmall("ET", "surrounding", min_voxels=9, connectivity=connectivity)
         assert apply(labels, rule)[2, 2, 2] == left
     for connectivity, left in ((26, 2), (6, 1)):
         rules = RemoveSmall("ET", min_voxels=9), KeepOne("ET", connectivity=connectivity)
@@ -116,12 +125,12 @@ def test_a_mean_at_the_minimum_stays():
     assert row(apply(line(ET, ET), rule, probability=probability)) == [ET, ET]
 
 
-def test_without_probabilities_the_rule_is_skipped_aloud():
+def test_without_probabilities_the_rule_is_skipped_with_a_warning():
     rule = RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5)
-    applied = apply_rules(line(ET, ET), [rule], GLI, 1.0)
-    assert row(applied.labels) == [ET, ET]
-    assert applied.fired[0]["skipped"] == "no probabilities"
-    assert (applied.fired[0]["label"], applied.fired[0]["voxels"]) == ("ET", 0)
+    result = apply_rules(line(ET, ET), [rule], GLI, MM)
+    assert row(result.labels) == [ET, ET]
+    assert result.applied[0]["skipped"] == "no probabilities"
+    assert (result.applied[0]["label"], result.applied[0]["voxels"]) == ("ET", 0)
 
 
 def test_probabilities_that_cannot_be_told_are_as_good_as_none():
@@ -129,9 +138,9 @@ def test_probabilities_that_cannot_be_told_are_as_good_as_none():
         raise ValueError(f"no channel holds all of {names}")
 
     rule = RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5)
-    applied = apply_rules(line(ET), [rule], GLI, 1.0, probability)
-    assert row(applied.labels) == [ET]
-    assert applied.fired[0]["skipped"].startswith("no probabilities: no channel holds")
+    result = apply_rules(line(ET), [rule], GLI, MM, probability)
+    assert row(result.labels) == [ET]
+    assert result.applied[0]["skipped"].startswith("no probabilities: no channel holds")
 
 
 # Nested objects
@@ -146,7 +155,7 @@ def test_a_core_that_holds_enhancement_stays():
 @pytest.mark.parametrize(("share", "left"), [(0.5, 1), (0.6, 0)])
 def test_an_object_spread_over_two_pieces_is_held_by_its_share(share, left):
     labels = np.zeros((2, 2, 2), np.uint8)
-    labels[0, 0, 0] = labels[1, 1, 0] = ET  # two pieces at 6, one object at 26
+    labels[0, 0, 0] = labels[1, 1, 0] = ET  # two components at 6, one at 26
     labels[1, 1, 1] = NETC
     rule = RemoveSmall(
         region="TC", min_voxels=2, connectivity=6, unless_holds="ET", holds_share=share
@@ -204,9 +213,9 @@ def test_pieces_of_the_tumour_are_those_of_the_connectivity():
 def test_what_would_be_gone_keeps_its_largest_piece_with_its_labels():
     labels = line(NETC, ET, SNFH, 0, ET, ET, 0, RC)
     removal = RemoveSmall(region="WT", min_voxels=9)
-    applied = apply_rules(labels, [KeepOne(region="WT"), removal], GLI, 1.0)
-    assert row(applied.labels) == [NETC, ET, SNFH, 0, 0, 0, 0, RC]
-    assert [(r["kind"], r["voxels"]) for r in applied.fired] == [
+    result = apply_rules(labels, [KeepOne(region="WT"), removal], GLI, MM)
+    assert row(result.labels) == [NETC, ET, SNFH, 0, 0, 0, 0, RC]
+    assert [(r["kind"], r["voxels"]) for r in result.applied] == [
         ("remove-small", 5),
         ("keep-one", 3),
     ]
@@ -242,7 +251,7 @@ def changes(draw):
     """Draw any rule that can be applied without probabilities."""
     common = {
         **draw(NAMES),
-        "becomes": draw(st.sampled_from(["background", "enclosing", *GLI.labels])),
+        "becomes": draw(st.sampled_from(["background", "surrounding", *GLI.labels])),
         "connectivity": draw(CONNECTIVITY),
     }
     return draw(
@@ -260,8 +269,8 @@ def changes(draw):
 def test_no_rule_touches_a_voxel_of_another_label_or_adds_foreground(seed, rule):
     labels = random_map(seed)
     after = apply(labels, rule)
-    own = [GLI.labels[name] for name in rule.names(GLI)]
-    assert np.isin(labels[after != labels], own).all()
+    values = [GLI.labels[name] for name in rule.names(GLI)]
+    assert np.isin(labels[after != labels], values).all()
     assert after.dtype == labels.dtype
 
 
@@ -332,10 +341,10 @@ def test_the_order_of_the_axes_does_not_matter(seed, rule, axes):
 @given(
     seed=SEEDS,
     rules=st.lists(changes(), max_size=4),
-    kept=st.sets(st.sampled_from(list(GLI.regions))),
+    restored=st.sets(st.sampled_from(list(GLI.regions))),
 )
-def test_what_keep_one_names_is_there_after_any_rules(seed, rules, kept):
+def test_what_keep_one_names_is_there_after_any_rules(seed, rules, restored):
     labels = random_map(seed, shape=(5, 5, 5))
-    after = apply(labels, *rules, *(KeepOne(region=region) for region in kept))
-    for region in kept:
+    after = apply(labels, *rules, *(KeepOne(region=region) for region in restored))
+    for region in restored:
         assert GLI.mask(after, region).any() or not GLI.mask(labels, region).any()

@@ -13,12 +13,12 @@ from cubes import make_artefacts
 
 import inference
 from lab.__main__ import main as lab
-from lab.rule_search.config import RECIPES
+from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.artefacts import save_artefacts
 from postprocess.features import DEFAULT_SETTINGS
 
 WHOLE, LACKING = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100"
-SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in RECIPES.items()}}
+SETTINGS = {"default": DEFAULT_SETTINGS, **{name: r.settings for name, r in SEARCH_CONFIGS.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def test_the_whole_case_gets_its_cluster_and_the_one_with_a_gap_the_fallback(
     assert inference.main([*map(str, paths), "--record", str(tmp_path / "r.json")]) == 0
     assert len([*(tmp_path / "out").iterdir()]) == 2
     cases = json.loads((tmp_path / "r.json").read_text())["cases"]
-    whole, lacking = (cases[id]["refine"] for id in (WHOLE, LACKING))
+    whole, lacking = (cases[id]["postprocessing"] for id in (WHOLE, LACKING))
     assert (whole["fallback"], whole["cluster"] in (0, 1)) == (None, True)
     reason = "no image of sequence t2w"
     assert lacking["fallback"] == {"name": "pooled", "reason": reason}
     out = capfd.readouterr().out
     assert f"WARNING {LACKING}: {reason}; post-processing falls back to pooled" in out
-    assert "GLCM" not in out  # what PyRadiomics says of its own, also where cases run side by side
+    assert "GLCM" not in out  # what PyRadiomics logs, also where cases run side by side

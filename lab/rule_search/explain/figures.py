@@ -87,38 +87,38 @@ def loadings_plot(loadings: Mapping[str, float]) -> str:
 
 
 def matters(curve: Mapping[str, Any]) -> bool:
-    """Say whether a slot has a rule, or some threshold that gains."""
-    return bool(curve["step"]) or max(curve["mean"]) > MOVES
+    """Say whether a parameter has a rule, or some threshold that gains."""
+    return bool(curve["grid_index"]) or max(curve["mean"]) > MOVES
 
 
 def harms(curve: Mapping[str, Any]) -> bool:
-    """Say whether a slot without a rule could only have done harm."""
+    """Say whether a parameter without a rule could only have done harm."""
     return not matters(curve) and min(curve["mean"]) < -MOVES
 
 
 def curve_plots(
-    curves: Sequence[Mapping[str, Any]], slots: Sequence[Mapping[str, Any]], name: str
+    curves: Sequence[Mapping[str, Any]], parameters: Sequence[Mapping[str, Any]], name: str
 ) -> str:
     """Draw what each threshold gains over no rule, with its interval; the chosen one is marked."""
 
     def draw(ax: Axes, curve: Mapping[str, Any]) -> None:
-        slot, step = slots[curve["slot"]], curve["step"]
-        x = np.arange(len(slot["grid"]))
+        parameter, step = parameters[curve["parameter"]], curve["grid_index"]
+        x = np.arange(len(parameter["grid"]))
         low, high = (np.array(curve[end], float) for end in ("low", "high"))
         ax.axhline(0, color=INK, lw=0.8)
         ax.fill_between(x, low, high, color=ACCENT, alpha=0.18, lw=0)
         ax.plot(x, curve["mean"], color=ACCENT, lw=1.5)
         if step:
             ax.plot(step, curve["mean"][step], "D", color=LABEL_COLOURS[4], ms=6)
-            ax.annotate(f"{slot['grid'][step]:g}", (step, curve["mean"][step]),
+            ax.annotate(f"{parameter['grid'][step]:g}", (step, curve["mean"][step]),
                         textcoords="offset points", xytext=(5, 5), fontsize=8)  # fmt: skip
         shown = x[:: max(1, len(x) // 6)]
-        ax.set_xticks(shown, [f"{slot['grid'][i]:g}" for i in shown])
-        what = slot["label"] or slot["region"]
-        arrow = f"{what} → {slot['becomes']}"
+        ax.set_xticks(shown, [f"{parameter['grid'][i]:g}" for i in shown])
+        what = parameter["label"] or parameter["region"]
+        arrow = f"{what} → {parameter['becomes']}"
         ax.set_title(f"{arrow}{'' if step else ' (no rule)'}")
-        ax.set_xlabel(f"{'below a' if slot['unit'] == 'share' else 'pieces below,'} "
-                      f"{UNITS[slot['unit']]}")  # fmt: skip
+        ax.set_xlabel(f"{'below a' if parameter['unit'] == 'share' else 'pieces below,'} "
+                      f"{UNITS[parameter['unit']]}")  # fmt: skip
 
     return grid(list(curves), draw, name, 3, 2.4)
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from lab.drawing.page import environment, stylesheet
 from lab.drawing.svg import label_colours
 from lab.rule_search.explain import figures
-from lab.rule_search.search_space import Slot
+from lab.rule_search.search_space import SearchParameter
 from lab.rule_search.summary import rules_in_words
 from lab.rule_search.workspace import Setup
 
@@ -27,23 +27,25 @@ def render(
     shots: Sequence[Sequence[Mapping[str, Any]]],
 ) -> str:
     """Return one self-contained HTML page."""
-    slots = [
-        Slot(row["label"], row["region"], row["becomes"], row["unit"], tuple(row["grid"]))
-        for row in search["slots"]
+    parameters = [
+        SearchParameter(
+            row["label"], row["region"], row["becomes"], row["unit"], tuple(row["grid"])
+        )
+        for row in search["parameters"]
     ]
-    arms = {row["arm"]: row for row in search["effects"]}
+    methods = {row["method"]: row for row in search["effects"]}
     groups = [
-        _group(f"Cluster {k}", row, (slots, search), k) | {"shots": shots[k]}
+        _group(f"Cluster {k}", row, (parameters, search), k) | {"shots": shots[k]}
         for k, row in enumerate(search["clusters"])
     ]
     pooled = {**search["pooled"], "cases": len(search["cases"])}
     if len(groups) > 1:
-        groups.append(_group("All cases together", pooled, (slots, search), None))
+        groups.append(_group("All cases together", pooled, (parameters, search), None))
     svgs = {
         "scatter": figures.scatter(search, clusters["variance_shares"]),
         "stability": figures.stability_plot(search["k"]) if search["k"] else "",
         "loadings": figures.loadings_plot(clusters["loadings"]),
-        "forest": figures.forest(arms["adaptive"]["columns"]),
+        "forest": figures.forest(methods["adaptive"]["columns"]),
     }
     return (
         environment(Path(__file__).parent)
@@ -53,7 +55,7 @@ def render(
             clusters=clusters,
             search=search,
             ships=SHIPS[search["ships"]],
-            arms=arms,
+            methods=methods,
             groups=groups,
             figures={name: Markup(text) for name, text in svgs.items()},
             colours=label_colours(setup.scheme.labels),
@@ -65,23 +67,23 @@ def render(
 def _group(
     name: str,
     row: Mapping[str, Any],
-    where: tuple[Sequence[Slot], Mapping[str, Any]],
+    where: tuple[Sequence[SearchParameter], Mapping[str, Any]],
     number: int | None,
 ) -> dict[str, Any]:
-    slots, search = where
+    parameters, search = where
     shown = [curve for curve in row["curves"] if figures.matters(curve)]
-    harmful = [slots[c["slot"]].title for c in row["curves"] if figures.harms(c)]
+    harmful = [parameters[c["parameter"]].title for c in row["curves"] if figures.harms(c)]
     still = [
-        slots[c["slot"]].title
+        parameters[c["parameter"]].title
         for c in row["curves"]
         if not figures.matters(c) and not figures.harms(c)
     ]
-    svg = figures.curve_plots(shown, search["slots"], f"curves{number}") if shown else ""
+    svg = figures.curve_plots(shown, search["parameters"], f"curves{number}") if shown else ""
     return {
         "name": name,
         "cases": row["cases"],
         "colour": None if number is None else figures.cluster_colour(number),
-        "rules": rules_in_words(slots, tuple(row["setting"])).replace("->", "→"),
+        "rules": rules_in_words(parameters, tuple(row["setting"])).replace("->", "→"),
         "curves": Markup(svg),
         "still": still,
         "harmful": harmful,

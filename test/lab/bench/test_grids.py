@@ -7,10 +7,12 @@ from challenge.scheme import SCHEMES
 from lab.bench.bench import make_pair
 from lab.bench.grids import mean_overlap, relabel_minor_grid, remove_small_grid
 from lab.metrics import brats2025
-from lab.metrics.component_table import build_table
+from lab.metrics.component_table import build_component_table
 from lab.metrics.lesionwise import score
 from lab.metrics.pair import Pair
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule, apply_rules
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 SCHEME = SCHEMES["brats-gli"]
 PROFILE = brats2025.PROFILES_2025["gli"]
@@ -18,13 +20,13 @@ PAIR = make_pair((40, 40, 40), seed=3)
 
 
 def by_images(rule: Rule) -> float:
-    labels = apply_rules(PAIR.prediction, [rule], SCHEME, 1.0).labels
+    labels = apply_rules(PAIR.prediction, [rule], SCHEME, PAIR.spacing_mm).labels
     return mean_overlap(score(Pair(labels, PAIR.reference, PAIR.spacing_mm), PROFILE))
 
 
 @pytest.mark.parametrize("label", SCHEME.labels)
 def test_sizes(label: str) -> None:
-    table = build_table(PAIR, PROFILE)
+    table = build_component_table(PAIR, PROFILE)
     sizes = [0, 65, 10**6]
     found = remove_small_grid(table, SCHEME.labels[label], sizes, mean_overlap)
     expected = [by_images(RemoveSmall(label, min_voxels=size)) for size in sizes]
@@ -33,7 +35,7 @@ def test_sizes(label: str) -> None:
 
 
 def test_shares() -> None:
-    table = build_table(PAIR, PROFILE)
+    table = build_component_table(PAIR, PROFILE)
     cuts = [0.0, 0.05, 0.5, 1.0]
     change = SCHEME.labels["NETC"], SCHEME.labels["ET"]
     found = relabel_minor_grid(table, change, cuts, mean_overlap)

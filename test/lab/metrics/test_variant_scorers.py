@@ -8,10 +8,11 @@ import pytest
 from painted_maps import random_case
 
 from challenge.scheme import SCHEMES
-from lab.metrics.label_components import cut_into_atoms
+from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS, Scorer, voxel_scorer
-from lab.metrics.variant_scorers import Painted, Tabled, state_scorer
+from lab.metrics.variant_scorers import VolumeScorer, variant_scorer
+from lab.metrics.variant_scores import TableScorer
 
 VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
 
@@ -19,12 +20,12 @@ VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
 @pytest.mark.parametrize(
     ("scorer", "kind"),
     [
-        (SCORERS["2023-gli"], Tabled),
-        (SCORERS["2024-ssa"], Tabled),
-        (SCORERS["2025-gli"], Tabled),
-        (SCORERS["2026-gli"], Painted),
-        (SCORERS["panther"], Painted),
-        (VOXELWISE, Painted),
+        (SCORERS["2023-gli"], TableScorer),
+        (SCORERS["2024-ssa"], TableScorer),
+        (SCORERS["2025-gli"], TableScorer),
+        (SCORERS["2026-gli"], VolumeScorer),
+        (SCORERS["panther"], VolumeScorer),
+        (VOXELWISE, VolumeScorer),
     ],
     ids=lambda given: getattr(given, "name", getattr(given, "__name__", "")),
 )
@@ -35,13 +36,15 @@ def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) 
     if scorer.name == "panther":
         prediction, reference = ((m == 1).astype(np.uint8) for m in (prediction, reference))
     pair = Pair(prediction, reference, case.spacing_mm[::-1])
-    sent = pickle.dumps(state_scorer(scorer, pair))
+    sent = pickle.dumps(variant_scorer(scorer, pair))
     states = pickle.loads(sent)  # noqa: S301 -- our own bytes, as joblib sends them
     assert isinstance(states, kind)
-    atoms = cut_into_atoms(prediction, ())
+    components = find_label_components(prediction)
     for _ in range(3):
-        values = np.where(rng.random(atoms.values.size) < 0.3, 0, atoms.values).astype(np.uint8)
-        expected = scorer.score(replace(pair, prediction=values[atoms.ids]))
+        values = np.where(rng.random(components.values.size) < 0.3, 0, components.values).astype(
+            np.uint8
+        )
+        expected = scorer.score(replace(pair, prediction=values[components.ids]))
         for region, row in states.score(values).items():
             wanted = {metric: expected[region][metric] for metric in row}
             assert row == pytest.approx(wanted, rel=0, abs=1e-9, nan_ok=True)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from ensemble.manifest import accepts_missing, verify_model
+from ensemble.manifest import accepts_missing_sequences, verify_model
 from lab.__main__ import main as lab
 from lab.packing.release import ReleaseError, check_fresh
 from lab.packing.reload_check import answer
@@ -74,8 +74,8 @@ def test_missing_sequences_are_accepted_where_the_packer_says_so(tmp_path: Path)
     for flag in ("--missing-sequences", "--accepts-missing"):
         manifest = pack(source, tmp_path / flag, flag) / "MANIFEST.json"
         assert json.loads(manifest.read_text())["settings"]["accepts_missing"] is True
-        assert accepts_missing(manifest)
-    assert not accepts_missing(pack(source, tmp_path / "weights") / "MANIFEST.json")
+        assert accepts_missing_sequences(manifest)
+    assert not accepts_missing_sequences(pack(source, tmp_path / "weights") / "MANIFEST.json")
 
 
 def test_slim_means_half_precision_each_tensor_once_and_stock_opens_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import tiny
 import torch
 
 from challenge.case import Case
+from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab
 from lab.packing import proof_case
@@ -245,7 +246,7 @@ def test_a_real_case_goes_both_ways(tmp_path: Path, capsys: Say, layout: str) ->
     if layout == "input folder":
         case = case.parent
     if layout == "nnU-Net":
-        for number, sequence in enumerate(files.SEQUENCES):
+        for number, sequence in enumerate(MRI_SEQUENCES):
             name = f"{case.name}-{sequence}.nii.gz"
             (case / name).rename(case / f"x_{number:04d}.nii.gz")
         case = case / "x_0000.nii.gz"

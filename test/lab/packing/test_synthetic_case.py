@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
+from challenge import run_record
 from challenge.case import read_case
 from challenge.platforms import find_cases
 from challenge.scheme import SCHEMES
@@ -28,7 +29,7 @@ def packed(folder: Path, *flags: str, **plans: object) -> Path:
 def test_every_challenge_has_a_case_that_its_platform_would_hand_over(scheme, tmp_path):
     found = find_cases(write_case(tmp_path, scheme, GRID))
     (files,) = found.cases
-    assert not found.faults and set(files.images) == set(scheme.sequences)
+    assert not found.failed and set(files.images) == set(scheme.sequences)
     assert {path.suffix for path in files.images.values()} == (
         {".mha"} if scheme.name.startswith("panther") else {".gz"}
     )
@@ -71,7 +72,7 @@ def test_a_model_for_cases_with_gaps_gets_one(tmp_path):
 def test_time_that_bites_is_told(tmp_path, monkeypatch):
     manifest = packed(tmp_path, "--mirroring")
     monkeypatch.setattr(synthetic_case, "TIME_LIMIT_S", 1e-9)
-    assert "given up for time: 1 of 1 members" in try_case(manifest)
+    assert "deadline: skipped 1 of 1 members" in try_case(manifest)
 
 
 def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
@@ -80,7 +81,7 @@ def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
     def fail(*args: object) -> None:
         raise OSError(f"{args[2]}/x.nii.gz: the disk is full")
 
-    monkeypatch.setattr(synthetic_case, "write_labels", fail)
+    monkeypatch.setattr(run_record, "write_labels", fail)
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())
     out = ["--out", str(tmp_path / "w")]
     assert lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", *out]) == 2

@@ -10,10 +10,10 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
 from lab.rule_search.clustering import assign, fit_space, loadings, reach, stability, with_clusters
-from lab.rule_search.config import RECIPES
+from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, informative, load_table, save_table
 
-SOUND, PAPER = RECIPES["sound"], RECIPES["paper"]
+VALIDATED, PUBLISHED = SEARCH_CONFIGS["validated"], SEARCH_CONFIGS["published"]
 
 
 def clouds(sizes, centres, seed=0, features=12):
@@ -34,7 +34,7 @@ def table(rows):
 
 def test_the_published_chain_is_scikit_learns():
     rows = np.abs(clouds((15, 25), (3.0, 9.0), features=20)) ** 3
-    space = fit_space(rows, names(20), PAPER)
+    space = fit_space(rows, names(20), PUBLISHED)
     unit = normalize(rows)
     pca = PCA(0.99, svd_solver="full").fit(unit)
     np.testing.assert_allclose(space.project(rows), pca.transform(unit), atol=1e-9)
@@ -48,14 +48,14 @@ def test_the_published_chain_is_scikit_learns():
 def test_no_feature_wins_by_its_unit():
     rows = clouds((20, 20), (-3.0, 3.0))
     scaled = rows * np.logspace(-4, 6, rows.shape[1])
-    one, two = (fit_space(r, names(12), SOUND) for r in (rows, scaled))
+    one, two = (fit_space(r, names(12), VALIDATED) for r in (rows, scaled))
     np.testing.assert_allclose(np.abs(one.project(rows)), np.abs(two.project(scaled)), atol=1e-6)
 
 
 def test_every_group_weighs_the_same():
     rows = np.random.default_rng(0).normal(size=(400, 30))
     mixed = (*(f"t1c_{i}" for i in range(28)), "mask_a", "mask_b")
-    space = fit_space(rows, mixed, replace(SOUND, most_components=30))
+    space = fit_space(rows, mixed, replace(VALIDATED, most_components=30))
     share = loadings(space, space.project(rows).var(0))
     assert share[28:].sum() == pytest.approx(0.5, abs=0.05)
 
@@ -64,7 +64,7 @@ def test_one_wild_value_moves_nothing_far():
     rows = clouds((40,), (0.0,))
     wild = rows.copy()
     wild[0, 3] = 1e9
-    space = fit_space(wild, names(12), SOUND)
+    space = fit_space(wild, names(12), VALIDATED)
     assert np.abs(space.project(wild)).max() < 10
 
 
@@ -72,13 +72,13 @@ def test_a_feature_that_most_cases_share_still_counts():
     rows = clouds((40,), (0.0,))
     rows[:, 5] = 0.0
     rows[:9, 5] = 3.0
-    assert np.isfinite(fit_space(rows, names(12), SOUND).project(rows)).all()
+    assert np.isfinite(fit_space(rows, names(12), VALIDATED).project(rows)).all()
 
 
 @pytest.mark.parametrize("sizes", [(9, 20, 14), (20, 14, 9), (14, 9, 20)])
 def test_the_largest_cluster_comes_first_and_reaches_beyond_its_cases(sizes):
     rows = clouds(sizes, (-15.0, 0.0, 15.0))
-    model = with_clusters(fit_space(rows, names(12), SOUND), rows, 3)
+    model = with_clusters(fit_space(rows, names(12), VALIDATED), rows, 3)
     members, distances = assign(model, rows)
     assert np.bincount(members).tolist() == sorted(sizes, reverse=True)
     assert (distances < reach(model, rows)[members]).all()
@@ -86,11 +86,11 @@ def test_the_largest_cluster_comes_first_and_reaches_beyond_its_cases(sizes):
 
 def test_real_clusters_are_found_again_and_those_of_noise_are_not():
     rows = clouds((20, 20, 20), (-9.0, 0.0, 9.0))
-    space = fit_space(rows, names(12), SOUND)
+    space = fit_space(rows, names(12), VALIDATED)
     assert stability(space, rows, 3).is_stable
     assert stability(space, rows, 1).is_stable
     noise = clouds((60,), (0.0,))
-    found = stability(fit_space(noise, names(12), SOUND), noise, 4)
+    found = stability(fit_space(noise, names(12), VALIDATED), noise, 4)
     assert not found.is_stable
     assert found.smallest < 30
 
@@ -98,7 +98,7 @@ def test_real_clusters_are_found_again_and_those_of_noise_are_not():
 def test_stability_is_the_same_to_the_last_bit_on_any_number_of_workers():
     for seed in range(4):
         rows = np.random.default_rng(seed).normal(size=(12, 6))
-        space = fit_space(rows, names(6), SOUND)
+        space = fit_space(rows, names(6), VALIDATED)
         alone = [stability(space, rows, k, draws=1) for k in range(2, 7)]
         with joblib.parallel_config(backend="loky", n_jobs=2):
             assert [stability(space, rows, k, draws=1) for k in range(2, 7)] == alone
@@ -113,12 +113,12 @@ def test_stability_is_the_same_to_the_last_bit_on_any_number_of_workers():
 )
 def test_what_cannot_be_fitted_is_told(rows, told):
     with pytest.raises(ValueError, match=told):
-        fit_space(rows, names(3), SOUND)
+        fit_space(rows, names(3), VALIDATED)
 
 
 def test_more_clusters_than_different_cases_are_told():
     rows = np.repeat(clouds((3,), (0.0,)), 2, axis=0)
-    space = fit_space(rows, names(12), SOUND)
+    space = fit_space(rows, names(12), VALIDATED)
     with pytest.raises(ValueError, match="4 clusters of 3 different cases"):
         with_clusters(space, rows, 4)
 

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from challenge.scheme import SCHEMES, Scheme
-from lab.metrics.label_components import cut_into_atoms
-from lab.rule_search.component_rules import Parts, find_parts, never_empty, values_after
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, Rule, apply_rules
+from lab.metrics.label_components import find_label_components
+from lab.rule_search.component_rules import CaseComponents, find_parts, never_empty, values_after
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import Rule
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
 REMOVABLE_MM3 = 200.0
@@ -22,8 +24,8 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
     return (smooth.argmax(0) % (labels + 1)).astype(np.uint8)
 
 
-def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, Parts]:
-    atoms = cut_into_atoms(labels, ())
+def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
+    atoms = find_label_components(labels)
     found = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, REMOVABLE_MM3)
     return atoms.ids, found
 
@@ -40,7 +42,7 @@ def rule_lists(draw: st.DrawFn) -> list[Rule]:
     names = list(GLI.labels)
     for _ in range(draw(st.integers(0, 3))):
         size = draw(st.floats(0, REMOVABLE_MM3 - 1))
-        becomes = draw(st.sampled_from(["background", "enclosing"]))
+        becomes = draw(st.sampled_from(["background", "surrounding"]))
         if draw(st.booleans()):
             rules.append(RemoveSmall(draw(st.sampled_from(names)), becomes, min_volume_mm3=size))
         else:
@@ -56,7 +58,7 @@ def rule_lists(draw: st.DrawFn) -> list[Rule]:
 @given(seed=st.integers(0, 10**6), rules=rule_lists(), voxel_mm3=st.sampled_from([0.5, 1.0, 8.0]))
 def test_atoms_and_images_agree(seed, rules, voxel_mm3):
     labels = random_map(seed, 4)
-    expected = apply_rules(labels, rules, GLI, voxel_mm3).labels
+    expected = apply_rules(labels, rules, GLI, (1.0, 1.0, voxel_mm3)).labels
     np.testing.assert_array_equal(by_atoms(labels, rules, GLI, voxel_mm3), expected)
 
 
@@ -65,7 +67,7 @@ def test_a_speck_inside_becomes_what_encloses_it_and_one_outside_vanishes():
     labels[1:6, 1:6, 1:6] = GLI.labels["NETC"]
     labels[3, 3, 3] = GLI.labels["ET"]
     labels[3, 3, 9] = GLI.labels["ET"]
-    after = by_atoms(labels, [RemoveSmall("ET", "enclosing", min_volume_mm3=2.0)], GLI, 1.0)
+    after = by_atoms(labels, [RemoveSmall("ET", "surrounding", min_volume_mm3=2.0)], GLI, 1.0)
     assert after[3, 3, 3] == GLI.labels["NETC"]
     assert after[3, 3, 9] == 0
     assert np.count_nonzero(after) == 125

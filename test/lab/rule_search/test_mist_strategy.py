@@ -10,14 +10,10 @@ from scipy import ndimage
 
 from challenge.scheme import SCHEMES
 from lab.rule_search.mist_strategy import mist_from_rules, rules_from_mist
-from postprocess.apply_rules import (
-    KeepLargest,
-    KeepOne,
-    RelabelMinor,
-    RemoveSmall,
-    apply_rules,
-)
+from postprocess.apply_rules import apply_rules
+from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
+MM = (1.0, 1.0, 1.0)
 GLI, SSA = SCHEMES["brats-gli"], SCHEMES["brats-ssa"]
 
 
@@ -62,7 +58,7 @@ def test_a_label_that_would_replace_itself_has_no_rule():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (step(FILL, [1]), "fill_holes_with_label: holes are filled by no rule"),
         (step("smooth", [1]), "smooth: unknown transform"),
@@ -82,8 +78,8 @@ def test_a_label_that_would_replace_itself_has_no_rule():
         ([], "no transform"),
     ],
 )
-def test_a_step_without_counterpart_is_refused_by_name(wrong, told):
-    with pytest.raises(ValueError, match=f"step 1: .*{told}"):
+def test_a_step_without_counterpart_is_refused_by_name(wrong, message):
+    with pytest.raises(ValueError, match=f"step 1: .*{message}"):
         rules_from_mist([step(REMOVE, [1]), wrong], GLI)
 
 
@@ -107,20 +103,20 @@ def test_rules_become_steps_in_the_order_in_which_they_apply():
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         (RelabelMinor("ET", "NETC", 0.1), "relabel-minor"),
         (KeepOne("ET"), "keep-one"),
         (RemoveSmall("ET", min_volume_mm3=5.0), "no min_volume_mm3"),
         (RemoveSmall("ET", min_voxels=5, min_mean_probability=0.5), "no min_mean_probability"),
-        (RemoveSmall("ET", "enclosing", min_voxels=5), "'enclosing'"),
+        (RemoveSmall("ET", "surrounding", min_voxels=5), "'surrounding'"),
         (RemoveSmall(region="ET", becomes="NETC", min_voxels=5), "'NETC'"),
         (KeepLargest("ET", "NETC", k=1), "'NETC'"),
         (KeepLargest("ET", k=1, connectivity=18), "no connectivity"),
     ],
 )
-def test_what_a_strategy_cannot_say_is_refused_by_name(rule, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_a_strategy_cannot_say_is_refused_by_name(rule, message):
+    with pytest.raises(ValueError, match=message):
         mist_from_rules([rule], GLI)
 
 
@@ -179,5 +175,5 @@ def test_rules_do_what_the_steps_say(seed, steps):
     rng = np.random.default_rng(seed)
     smooth = ndimage.gaussian_filter(rng.normal(size=(5, 7, 8, 9)), (0, 0.8, 0.8, 0.8))
     labels = smooth.argmax(0).astype(np.uint8)
-    after = apply_rules(labels, rules_from_mist(steps, GLI), GLI, 1.0).labels
+    after = apply_rules(labels, rules_from_mist(steps, GLI), GLI, MM).labels
     np.testing.assert_array_equal(after, plainly(labels, steps))

@@ -9,7 +9,7 @@ import pytest
 from challenge.case import CaseFiles
 from challenge.scheme import SCHEMES
 from lab.data.cohort import CohortCase
-from lab.rule_search.config import RECIPES
+from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.observation import describe_case, names_for
 from lab.rule_search.workspace import Setup
 
@@ -32,10 +32,10 @@ def case(tmp_path: Path) -> CohortCase:
     return CohortCase(found, tmp_path / "labels" / f"{ID}.nii.gz", table)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_missing_sequence_is_a_reason(case: CohortCase, recipe: str) -> None:
+@pytest.mark.parametrize("config", SEARCH_CONFIGS)
+def test_a_missing_sequence_is_a_reason(case: CohortCase, config: str) -> None:
     folder = case.reference.parents[1]
-    setup = Setup("brats-gli", recipe, str(folder), str(folder / "predictions"), None, ())
+    setup = Setup("brats-gli", config, str(folder), str(folder / "predictions"), None, ())
     names = names_for(setup)
     values, reason = describe_case(case, names, setup)
     assert reason == "no image of sequence t2w"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toy import ET, NETC, book, cohort, specks
+from toy import ET, NETC, cohort, search_case, specks
 
 from lab.rule_search.optimise import Group, choose_rules, smallest_as_good
 
@@ -14,41 +14,41 @@ def uniform(n: int) -> np.ndarray:
 
 
 def made(cases: list[list[tuple[int, int, int]]], **changes):
-    books = [book(f"case-{i}", pieces) for i, pieces in enumerate(cases)]
-    return cohort(books, np.zeros((len(books), 2)), **changes)
+    search_cases = [search_case(f"case-{i}", pieces) for i, pieces in enumerate(cases)]
+    return cohort(search_cases, np.zeros((len(search_cases), 2)), **changes)
 
 
 @pytest.mark.parametrize("search", ["stepwise", "label-by-label"])
 def test_false_specks_are_removed_at_the_smallest_size_that_does(search):
     rng = np.random.default_rng(0)
-    ledger = made([specks(rng, 12, are_true=False) for _ in range(20)]).ledger
-    assert choose_rules(ledger, uniform(20), ALL, "overlap", search) == (3, 0, 0)
+    cache = made([specks(rng, 12, are_true=False) for _ in range(20)]).cache
+    assert choose_rules(cache, uniform(20), ALL, "overlap", search) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("search", ["stepwise", "label-by-label"])
 def test_true_specks_stay(search):
     rng = np.random.default_rng(0)
-    ledger = made([specks(rng, 12, are_true=True) for _ in range(20)]).ledger
-    assert choose_rules(ledger, uniform(20), ALL, "overlap", search) == (0, 0, 0)
+    cache = made([specks(rng, 12, are_true=True) for _ in range(20)]).cache
+    assert choose_rules(cache, uniform(20), ALL, "overlap", search) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("search", ["stepwise", "label-by-label"])
 def test_an_invented_label_is_given_back(search):
     cases = [[(ET, 900, ET), (NETC, 60 + i, ET)] for i in range(10)]
-    ledger = made(cases).ledger
-    assert choose_rules(ledger, uniform(10), ALL, "overlap", search) == (0, 0, 2)
+    cache = made(cases).cache
+    assert choose_rules(cache, uniform(10), ALL, "overlap", search) == (0, 0, 2)
 
 
 def test_a_slot_that_may_not_be_used_is_not():
     rng = np.random.default_rng(0)
-    ledger = made([specks(rng, 12, are_true=False) for _ in range(20)]).ledger
-    assert choose_rules(ledger, uniform(20), (1, 2), "overlap", "stepwise") == (0, 0, 0)
+    cache = made([specks(rng, 12, are_true=False) for _ in range(20)]).cache
+    assert choose_rules(cache, uniform(20), (1, 2), "overlap", "stepwise") == (0, 0, 0)
 
 
 def test_chance_is_not_a_rule_stepwise_though_the_best_of_a_grid_is_one_label_by_label():
     rng = np.random.default_rng(1)
-    ledger = made([specks(rng, 4, are_true=bool(i % 20 >= 11)) for i in range(20)]).ledger
-    found = {s: choose_rules(ledger, uniform(20), ALL, "overlap", s)
+    cache = made([specks(rng, 4, are_true=bool(i % 20 >= 11)) for i in range(20)]).cache
+    found = {s: choose_rules(cache, uniform(20), ALL, "overlap", s)
              for s in ("stepwise", "label-by-label")}  # fmt: skip
     assert found == {"stepwise": (0, 0, 0), "label-by-label": (1, 0, 0)}
 
@@ -56,36 +56,36 @@ def test_chance_is_not_a_rule_stepwise_though_the_best_of_a_grid_is_one_label_by
 def test_only_cases_with_weight_count():
     rng = np.random.default_rng(0)
     kinds = [False] * 10 + [True] * 10
-    ledger = made([specks(rng, 12, are_true) for are_true in kinds]).ledger
+    cache = made([specks(rng, 12, are_true) for are_true in kinds]).cache
     first = np.where(np.arange(20) < 10, 0.1, 0.0)
-    assert choose_rules(ledger, first, ALL, "overlap", "stepwise") == (3, 0, 0)
-    assert choose_rules(ledger, 0.1 - first, ALL, "overlap", "stepwise") == (0, 0, 0)
+    assert choose_rules(cache, first, ALL, "overlap", "stepwise") == (3, 0, 0)
+    assert choose_rules(cache, 0.1 - first, ALL, "overlap", "stepwise") == (0, 0, 0)
 
 
 def test_ranks_lead_to_the_same_specks():
     rng = np.random.default_rng(0)
-    ledger = made([specks(rng, 12, are_true=False) for _ in range(20)]).ledger
-    assert choose_rules(ledger, uniform(20), ALL, "rank", "label-by-label") == (3, 0, 0)
+    cache = made([specks(rng, 12, are_true=False) for _ in range(20)]).cache
+    assert choose_rules(cache, uniform(20), ALL, "rank", "label-by-label") == (3, 0, 0)
 
 
 def test_the_standard_error_is_the_usual_one_where_all_weigh_the_same():
     gains = np.random.default_rng(0).normal(size=(12, 3))
-    group = Group(made([[(ET, 9, ET)]] * 12).ledger, uniform(12), "overlap")
+    group = Group(made([[(ET, 9, ET)]] * 12).cache, uniform(12), "overlap")
     np.testing.assert_allclose(group.error(gains), gains.std(0, ddof=1) / np.sqrt(12))
     np.testing.assert_allclose(group.mean(gains), gains.mean(0))
 
 
 def test_a_single_case_has_no_error_and_takes_the_best():
-    group = Group(made([[(ET, 9, ET)]]).ledger, uniform(1), "overlap")
+    group = Group(made([[(ET, 9, ET)]]).cache, uniform(1), "overlap")
     assert smallest_as_good(group, np.array([[0.0, 0.1, 0.3, 0.3]])) == 2
 
 
 def test_states_are_scored_once():
     rng = np.random.default_rng(0)
-    ledger = made([specks(rng, 12, are_true=False) for _ in range(20)]).ledger
-    choose_rules(ledger, uniform(20), ALL, "overlap", "stepwise")
+    cache = made([specks(rng, 12, are_true=False) for _ in range(20)]).cache
+    choose_rules(cache, uniform(20), ALL, "overlap", "stepwise")
     # As predicted, without specks, and NETC gone: no threshold of 20 makes a fourth.
-    assert ledger.states <= 3 * 20
-    before = ledger.states
-    choose_rules(ledger, uniform(20), ALL, "overlap", "label-by-label")
-    assert ledger.states == before
+    assert cache.states <= 3 * 20
+    before = cache.states
+    choose_rules(cache, uniform(20), ALL, "overlap", "label-by-label")
+    assert cache.states == before

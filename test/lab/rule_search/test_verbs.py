@@ -74,10 +74,10 @@ def searched(made):
 def test_the_false_speck_is_found_judged_out_of_fold_and_shipped(searched, capsys):
     content = json.loads((searched / "work" / "search.json").read_text())
     assert (content["scorer"], content["ships"]) == ("panther", "pooled")
-    arms = {row["arm"]: row for row in content["effects"]}
-    assert arms["adaptive"]["low"] > 0
-    assert arms["adaptive"]["better"] == CASES
-    assert {c["region"] for c in arms["adaptive"]["columns"]} == {"tumour"}
+    methods = {row["method"]: row for row in content["effects"]}
+    assert methods["adaptive"]["low"] > 0
+    assert methods["adaptive"]["better"] == CASES
+    assert {c["region"] for c in methods["adaptive"]["columns"]} == {"tumour"}
     folder = searched / "weights" / "panther-t1"
     assert main(["freeze", str(searched / "work"), "--model", str(folder)]) == 0
     artefacts = load_artefacts(folder, PANTHER)
@@ -98,15 +98,15 @@ def test_the_same_work_gives_the_same_bytes(searched):
 
 
 def test_the_published_recipe_runs_on_the_same_files(made):
-    assert features(made, "paper", "--recipe", "paper") == 0
-    table = load_table(made / "paper" / "features.npz")
+    assert features(made, "published", "--config", "published") == 0
+    table = load_table(made / "published" / "features.npz")
     assert len(table.names) == 107
-    assert main(["fit", str(made / "paper"), "--clusters", "2"]) == 0
-    assert main(["search", str(made / "paper")]) == 0
-    artefacts = load_artefacts(made / "paper" / "decided", PANTHER)
+    assert main(["fit", str(made / "published"), "--clusters", "2"]) == 0
+    assert main(["search", str(made / "published")]) == 0
+    artefacts = load_artefacts(made / "published" / "decided", PANTHER)
     assert len(artefacts.clusters) == 2
     assert all(cluster.max_distance == np.inf for cluster in artefacts.clusters)
-    assert artefacts.fit["recipe"] == "paper"
+    assert artefacts.fit["config"] == "published"
 
 
 def test_a_missing_step_is_named(made, tmp_path, capsys):
@@ -117,6 +117,16 @@ def test_a_missing_step_is_named(made, tmp_path, capsys):
     assert "`python -m lab fit` makes it" in capsys.readouterr().err
     assert main(["freeze", str(made / "early"), "--out", str(tmp_path)]) == 2
     assert "`python -m lab search` makes it" in capsys.readouterr().err
+
+
+def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys):
+    shutil.copytree(searched / "work", tmp_path / "work")
+    setup = json.loads((tmp_path / "work" / "setup.json").read_text())
+    assert setup["schema"] == 2
+    (tmp_path / "work" / "setup.json").write_text(json.dumps({**setup, "schema": 1}))
+    assert main(["fit", str(tmp_path / "work")]) == 2
+    said = "setup.json: schema 1, this program reads 2; run lab features again"
+    assert said in capsys.readouterr().err
 
 
 def test_more_clusters_than_cases_are_refused(searched, capsys):
@@ -161,7 +171,7 @@ def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
     text = html.read_text()
     assert "What ships: pooled" in text
     assert "All cases get the same rules" in text
-    assert "tumour pieces &lt; 10 mm3 → enclosing" in text
+    assert "tumour pieces &lt; 10 mm3 → surrounding" in text
     assert text.count("data:image/png") == 4
     assert "http" not in text.replace("http-equiv", "")
     assert "1 clusters of 12 cases" in capsys.readouterr().out

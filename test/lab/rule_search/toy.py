@@ -5,23 +5,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.rule_search.component_rules import Parts
-from lab.rule_search.config import RECIPES, Recipe
+from lab.rule_search.component_rules import CaseComponents
+from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.cross_validation import Cohort
 from lab.rule_search.feature_table import FeatureTable
-from lab.rule_search.score_cache import Book, Ledger
-from lab.rule_search.search_space import Slot
+from lab.rule_search.score_cache import ScoreCache, SearchCase
+from lab.rule_search.search_space import SearchParameter
 
 GLI = SCHEMES["brats-gli"]
 ET, NETC = GLI.labels["ET"], GLI.labels["NETC"]
 SIZES = (0, 5, 10, 20, 50)
 SHARES = (0.0, 0.05, 0.1, 0.2)
-SLOTS = (
-    Slot("ET", "", "background", "voxels", SIZES),
-    Slot("NETC", "", "background", "voxels", SIZES),
-    Slot("NETC", "", "ET", "share", SHARES),
+PARAMETERS = (
+    SearchParameter("ET", "", "background", "voxels", SIZES),
+    SearchParameter("NETC", "", "background", "voxels", SIZES),
+    SearchParameter("NETC", "", "ET", "share", SHARES),
 )
-SOUND = replace(RECIPES["sound"], least_cases=8, most_clusters=3)
+VALIDATED = replace(SEARCH_CONFIGS["validated"], least_cases=8, most_clusters=3)
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,26 @@ class Arithmetic:
         return scores
 
 
-def book(id: str, pieces: list[tuple[int, int, int]]) -> Book:
+def search_case(id: str, pieces: list[tuple[int, int, int]]) -> SearchCase:
     """Make a case of pieces that touch nothing: (predicted value, voxels, true value)."""
     values, voxels, truth = (np.array([0, *column]) for column in zip(*pieces, strict=True))
     nothing = np.empty((0, 2), int), np.empty((0, 3), int)
-    parts = Parts(values.astype(np.uint8), voxels, *nothing, 1.0)
-    return Book(id, parts, Arithmetic(truth, voxels))
+    parts = CaseComponents(values.astype(np.uint8), voxels, *nothing, 1.0)
+    return SearchCase(id, parts, Arithmetic(truth, voxels))
 
 
-def cohort(books: list[Book], rows: np.ndarray, recipe: Recipe = SOUND, **changes) -> Cohort:
-    """Make a cohort of books with feature vectors (case, feature); NaN rows have no features."""
+def cohort(
+    search_cases: list[SearchCase], rows: np.ndarray, config: SearchConfig = VALIDATED, **changes
+) -> Cohort:
+    """Make a cohort of cases with feature vectors (case, feature); NaN rows have no features."""
     names = tuple(f"shape_{i}" for i in range(rows.shape[1]))
     reasons = tuple("" if np.isfinite(row).all() else "the tumour is empty" for row in rows)
-    table = FeatureTable(tuple(b.id for b in books), names, rows, reasons)
+    table = FeatureTable(tuple(b.id for b in search_cases), names, rows, reasons)
     columns = (("ET", "dice"), ("NETC", "dice"))
-    ledger = Ledger(books, SLOTS, columns, GLI)
-    slots = tuple(range(len(SLOTS)))
-    return Cohort(table, ledger, recipe, changes.pop("objective", "overlap"), slots,
-                  changes.pop("most_clusters", recipe.most_clusters))  # fmt: skip
+    cache = ScoreCache(search_cases, PARAMETERS, columns, GLI)
+    parameters = tuple(range(len(PARAMETERS)))
+    return Cohort(table, cache, config, changes.pop("objective", "overlap"), parameters,
+                  changes.pop("most_clusters", config.most_clusters))  # fmt: skip
 
 
 def specks(rng: np.random.Generator, voxels: int, are_true: bool) -> list[tuple[int, int, int]]:
@@ -71,9 +73,9 @@ def specks(rng: np.random.Generator, voxels: int, are_true: bool) -> list[tuple[
 def two_kinds(seed: int, cases: int, are_true: tuple[bool, bool] = (False, True)) -> Cohort:
     """Make two kinds of case, apart in their features, whose specks are wrong and right."""
     rng = np.random.default_rng(seed)
-    books, rows = [], []
+    search_cases, rows = [], []
     for i in range(cases):
         kind = i % 2
-        books.append(book(f"case-{i:03d}", specks(rng, 12, are_true[kind])))
+        search_cases.append(search_case(f"case-{i:03d}", specks(rng, 12, are_true[kind])))
         rows.append(rng.normal((-4.0, 4.0)[kind], 1.0, 6))
-    return cohort(books, np.array(rows))
+    return cohort(search_cases, np.array(rows))

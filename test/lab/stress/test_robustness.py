@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from challenge.case import Case
+from challenge.scheme import MRI_SEQUENCES
 from lab.stress.robustness import biased, noisy, rows_of, spoilt_cases, thick
-
-SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
 
 
 @pytest.fixture
 def case() -> Case:
     rng = np.random.default_rng(0)
-    images = {s: np.zeros((24, 26, 28), np.float32) for s in SEQUENCES}
+    images = {s: np.zeros((24, 26, 28), np.float32) for s in MRI_SEQUENCES}
     for image in images.values():
         image[3:21, 4:22, 5:23] = rng.normal(100, 3, (18, 18, 18))
         image[8:14, 8:14, 8:14] = 200
@@ -40,15 +39,17 @@ def test_rows_by_hand(case: Case) -> None:
 def test_one_sequence_is_spoilt_at_a_time_and_the_case_stays_as_it_was(case: Case) -> None:
     before = {s: image.copy() for s, image in case.images.items()}
     for name, spoilt in spoilt_cases(case):
-        changed = [s for s in SEQUENCES if not np.array_equal(spoilt.images[s], before[s])]
-        assert changed == (list(SEQUENCES) if name.startswith("all") else [name.split()[0]]), name
+        changed = [s for s in MRI_SEQUENCES if not np.array_equal(spoilt.images[s], before[s])]
+        assert changed == (list(MRI_SEQUENCES) if name.startswith("all") else [name.split()[0]]), (
+            name
+        )
     for sequence, image in case.images.items():
         np.testing.assert_array_equal(image, before[sequence])
 
 
 def test_a_sequence_that_was_not_handed_in_is_left_alone(case: Case) -> None:
     case.images["t1n"][:] = 0
-    lacking = replace(case, absent=("t1n",))
+    lacking = replace(case, missing_sequences=("t1n",))
     rows = dict(spoilt_cases(lacking))
     assert len(rows) == 3 * 4 + 3
     assert not any(name.startswith("t1n") for name in rows)

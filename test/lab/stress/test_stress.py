@@ -46,9 +46,9 @@ def test_what_is_malformed_is_refused_by_name(case: Malformed, sound: Path, tmp_
     told = ""
     try:
         found = find_cases(folder)
-        told = " ".join(found.faults.values())
+        told = " ".join(found.failed.values())
         for files in found.cases:
-            read_case(replace(files, takes_gaps=True))  # as the weights that ship do
+            read_case(replace(files, allow_missing=True))  # as the weights that ship do
     except (CaseError, InputError) as error:
         told = str(error)
     assert bool(told) == bool(case.exit_code), told

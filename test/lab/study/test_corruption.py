@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from challenge.scheme import SCHEMES
 from lab.study.components import Islands, distance_from, grown, without_specks
 from lab.study.corruption import Faults, Shift, Swap, corrupt, share_of, with_border_moved
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, apply_rules
+from postprocess.apply_rules import apply_rules
 from postprocess.components import find_components
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI = SCHEMES["brats-gli"]
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
@@ -81,7 +82,7 @@ def test_nothing_leaves_the_room_and_islands_without_room_are_left_out():
 def test_a_minimum_between_islands_and_tumour_removes_the_islands_only():
     prediction = spoilt(Faults((Islands("NETC", 6.0, (4, 16), (6.0, np.inf)),), **STILL))
     assert (prediction != cube()).any()
-    after = apply_rules(prediction, [RemoveSmall("NETC", min_voxels=17)], GLI, 8.0).labels
+    after = apply_rules(prediction, [RemoveSmall("NETC", min_voxels=17)], GLI, MM).labels
     np.testing.assert_array_equal(after, cube())
 
 
@@ -92,7 +93,7 @@ def test_a_swap_takes_its_share_and_the_share_rule_gives_it_back():
     assert find_components(prediction == ET).voxels.size == 2
     assert (cube()[prediction == ET] == NETC).all()
     rules = {s: RelabelMinor("ET", "NETC", s) for s in (0.03, 0.04)}
-    restored, same = (apply_rules(prediction, [rules[s]], GLI, 8.0).labels for s in (0.04, 0.03))
+    restored, same = (apply_rules(prediction, [rules[s]], GLI, MM).labels for s in (0.04, 0.03))
     np.testing.assert_array_equal(restored, cube())
     np.testing.assert_array_equal(same, prediction)
 

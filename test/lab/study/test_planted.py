@@ -11,15 +11,15 @@ from challenge.scheme import SCHEMES
 from lab.data.cohort import read_cohort
 from lab.rule_search.cases import read_pair
 from lab.rule_search.workspace import Setup
-from lab.study.planted import planted_cohort
+from lab.study.planted import SPACING_MM, planted_cohort
 from lab.study.planted_clusters import CLUSTERS, null_of, shifted
 from lab.study.planted_files import write_planted
-from postprocess.apply_rules import RelabelMinor, RemoveSmall, apply_rules
+from postprocess.apply_rules import apply_rules
 from postprocess.components import find_components
 from postprocess.features import DEFAULT_SETTINGS, describe
+from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI = SCHEMES["brats-gli"]
-VOXEL_MM3 = 8.0
 
 
 def light(clusters):
@@ -39,7 +39,7 @@ def null():
 
 def mean_dice(made, rules):
     """Return the mean voxel-wise Dice over regions after rules; 1 where both maps have none."""
-    after, scores = apply_rules(made.prediction, rules, GLI, VOXEL_MM3).labels, []
+    after, scores = apply_rules(made.prediction, rules, GLI, SPACING_MM).labels, []
     for region in GLI.regions:
         ours, theirs = GLI.mask(after, region), GLI.mask(made.reference, region)
         size = ours.sum() + theirs.sum()
@@ -78,7 +78,7 @@ def test_best_sizes_remove_every_island_and_nothing_true(clusters):
             assert (voxels[false] < first).all()
             assert (voxels[~false] >= last).all()
             rules = [[RemoveSmall(label, min_voxels=m)] for m in (first, last)]
-            low, high = (apply_rules(made.prediction, r, GLI, VOXEL_MM3).labels for r in rules)
+            low, high = (apply_rules(made.prediction, r, GLI, SPACING_MM).labels for r in rules)
             np.testing.assert_array_equal(low, high)
             removed[plant.name] += int(false.sum())
     assert all(count >= 8 for count in removed.values())
@@ -99,7 +99,7 @@ def test_best_shares_repair_every_swap_and_nothing_else(cohort):
             value, present = GLI.labels[label], (made.reference == GLI.labels[label]).any()
             for cut in cuts:
                 rule = RelabelMinor(label, becomes, cut)
-                after = apply_rules(made.prediction, [rule], GLI, VOXEL_MM3).labels
+                after = apply_rules(made.prediction, [rule], GLI, SPACING_MM).labels
                 assert (after == value).any() == present
                 repaired += not present and (made.prediction == value).any()
                 gain = mean_dice(made, [rule]) - mean_dice(made, [])
@@ -208,7 +208,7 @@ def test_a_search_reads_what_was_written(tmp_path):
     cases = list(planted_cohort(2, light(CLUSTERS), seed=0))
     clusters = write_planted(cases, GLI, tmp_path / "raw", tmp_path / "predictions")
     assert clusters == {"planted-00000": 0, "planted-00001": 1}
-    setup = Setup(GLI.name, "sound", "", str(tmp_path / "predictions"), None, ())
+    setup = Setup(GLI.name, "validated", "", str(tmp_path / "predictions"), None, ())
     read = read_cohort(tmp_path / "raw", GLI)
     assert [found.files.id for found in read] == list(clusters)
     for found, made in zip(read, cases, strict=True):

@@ -2,28 +2,28 @@
 
 import pytest
 
-from lab.rule_search.search_space import Slot
+from lab.rule_search.search_space import SearchParameter
 from lab.study.recovery import _rule
 
 GRID = (0, 10, 20, 40, 80, 160)
-SLOTS = (
-    Slot("ET", "", "enclosing", "mm3", GRID),
-    Slot("ET", "", "NETC", "share", (0, 0.02, 0.04, 0.06, 0.1)),
+PARAMETERS = (
+    SearchParameter("ET", "", "surrounding", "mm3", GRID),
+    SearchParameter("ET", "", "NETC", "share", (0, 0.02, 0.04, 0.06, 0.1)),
 )
 
 
 @pytest.mark.parametrize(("step", "off"), [(2, 1), (3, 0), (4, 0), (5, 1), (1, 2), (0, len(GRID))])
 def test_sizes_are_counted_in_steps_from_the_equally_good_ones(step, off):
-    found = _rule(SLOTS, (step, 0), ("ET", ""), (40.0, 96.0))
+    found = _rule(PARAMETERS, (step, 0), ("ET", ""), (40.0, 96.0))
     assert (found["steps_off"], found["found"]) == (off, GRID[step])
 
 
 def test_a_share_counts_for_its_own_target_alone():
-    assert _rule(SLOTS, (0, 3), ("ET", "NETC"), (0.05, 0.08))["steps_off"] == 0
-    assert _rule(SLOTS, (0, 2), ("ET", "NETC"), (0.05, 0.08))["steps_off"] == 1
-    assert _rule(SLOTS, (0, 3), ("ET", "SNFH"), (0.05, 0.08))["steps_off"] > 1
+    assert _rule(PARAMETERS, (0, 3), ("ET", "NETC"), (0.05, 0.08))["steps_off"] == 0
+    assert _rule(PARAMETERS, (0, 2), ("ET", "NETC"), (0.05, 0.08))["steps_off"] == 1
+    assert _rule(PARAMETERS, (0, 3), ("ET", "SNFH"), (0.05, 0.08))["steps_off"] > 1
 
 
 def test_thresholds_that_no_step_meets_count_from_the_next_one():
-    assert _rule(SLOTS, (4, 0), ("ET", ""), (50.0, 60.0))["steps_off"] == 0
-    assert _rule(SLOTS, (3, 0), ("ET", ""), (50.0, 60.0))["steps_off"] == 1
+    assert _rule(PARAMETERS, (4, 0), ("ET", ""), (50.0, 60.0))["steps_off"] == 0
+    assert _rule(PARAMETERS, (3, 0), ("ET", ""), (50.0, 60.0))["steps_off"] == 1

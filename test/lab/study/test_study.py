@@ -14,13 +14,13 @@ def test_a_miniature_study_finds_the_direction_and_ships_nothing_where_nothing_i
     words = [word for key, value in sizes.items() for word in (f"--{key}", str(value))]
     assert main(["study", "--html", str(html), *words]) == 0
     content = json.loads(html.with_suffix(".json").read_text())
-    gains = {row["arm"]: row["gain"] for row in content["arms"]}
+    gains = {row["method"]: row["gain"] for row in content["methods"]}
     assert gains["adaptive, both"] > gains["global, both"] > gains["identity"] == 0
-    pairs = {row["arm"]: row for row in content["pairs"]}
+    pairs = {row["method"]: row for row in content["pairs"]}
     assert pairs["adaptive"]["low"] > 0
     assert [row["ships"] for row in content["null"]] == ["identity"]
-    recipes = {row["recipe"]: row for row in content["recipes"]}
-    assert recipes["sound"]["agreement"] > recipes["paper"]["agreement"]
+    configs = {row["config"]: row for row in content["configs"]}
+    assert configs["validated"]["agreement"] > configs["published"]["agreement"]
     assert content["rounds"][-1]["changed_cases"] == 0 or len(content["rounds"]) == 4
     assert len(content["features"]) == 4
     page, text = html.read_text(), html.with_suffix(".md").read_text()

@@ -1,0 +1,110 @@
+"""A case as each network sees it, and the way from logits back to the case's grid."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from challenge.case import Case
+from challenge.orientation import Turn
+from challenge.scheme import Head
+from ensemble.engine import Engine
+from ensemble.heads import to_head
+from ensemble.manifest import Member
+from ensemble.preprocess import (
+    NonzeroRegion,
+    PreprocessedImages,
+    find_nonzero_region,
+    preprocess,
+    restore,
+)
+from ensemble.sliding_window import pad
+
+# Members that agree in these see the same volume of a case.
+PREPROCESSING = (
+    "spacing_mm",
+    "transpose",
+    "normalisation",
+    "inside_mask",
+    "intensities",
+    "image_resampling",
+)
+
+
+@dataclass(frozen=True)
+class OrientedCase:
+    """A case in the axis order of some members, and the way back to the case's order."""
+
+    case: Case
+    nonzero: NonzeroRegion
+    turn: Turn | None  # from the case's axis order into this one; None: the same
+
+
+Orientations = Mapping[str | None, OrientedCase]  # by axis code; None: as the case is stored
+
+
+class PreparedCase:
+    """A case as one network sees it, padded to at least one tile.
+
+    `volume` is (channel, ...) float32 in the plan's axes, `shape` its three sides, and `inner` the
+    slices of it that are not padding.
+    """
+
+    def __init__(
+        self, images: PreprocessedImages, turn: Turn | None, member: Member, head: Head
+    ) -> None:
+        """Pad what was preprocessed for a member; `head` is the ensemble's."""
+        self._images, self._turn, self._member, self._head = images, turn, member, head
+        padded, self.inner = pad(images.data, member.plan.patch)
+        self.volume = torch.from_numpy(padded)
+        self.shape = tuple(self.volume.shape[1:])
+
+    def restored(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities (channel, z, y, x) on the case's grid, in the ensemble's head.
+
+        Args:
+            logits: (channel, ...) float32 over `inner`, in the member's head.
+        """
+        member = self._member
+        probabilities = restore(logits, self._images, member.plan, member.head)
+        if self._turn is not None:
+            probabilities = self._turn.back(probabilities)
+        return to_head(probabilities, member.head, self._head)
+
+
+def orient(case: Case, members: Sequence[Member]) -> Orientations:
+    """Return the case in each axis order that some member was trained in."""
+    oriented: dict[str | None, OrientedCase] = {}
+    for member in members:
+        code = member.orientation
+        if code not in oriented:
+            turned = case.oriented(code)
+            nonzero = find_nonzero_region(turned, member.sequences)
+            oriented[code] = OrientedCase(turned, nonzero, case.turn_to(code))
+    return oriented
+
+
+def prepare_groups(
+    orientations: Orientations, groups: Sequence[list[Member]], engine: Engine, head: Head
+) -> Iterator[tuple[list[Member], PreparedCase]]:
+    """Yield every group of members with the case as it sees it.
+
+    What consecutive groups see alike is preprocessed once.
+    """
+    images, previous = None, groups[0][0]
+    for group in groups:
+        first = group[0]
+        oriented = orientations[first.orientation]
+        if images is None or not _is_preprocessed_alike(first, previous):
+            with engine.timed("prepare"):
+                images = preprocess(oriented.case, first.sequences, first.plan, oriented.nonzero)
+        previous = first
+        yield group, PreparedCase(images, oriented.turn, first, head)
+
+
+def _is_preprocessed_alike(one: Member, other: Member) -> bool:
+    same_input = (one.sequences, one.orientation) == (other.sequences, other.orientation)
+    return same_input and all(
+        getattr(one.plan, key) == getattr(other.plan, key) for key in PREPROCESSING
+    )
