@@ -79,7 +79,7 @@ class Model:
         codes = {member.orientation for member in self.members}
         return codes.pop() if len(codes) == 1 else None
 
-    def unfamiliar_axes(self, orientation: str | None) -> tuple[str, ...]:
+    def unseen_orientations(self, orientation: str | None) -> tuple[str, ...]:
         """Return the axis codes that some member was trained on, if none is the case's.
 
         Members that images are brought into order for are at home with any.

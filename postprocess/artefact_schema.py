@@ -17,6 +17,7 @@ from challenge.scheme import Scheme
 from .clusters import ClusterModel
 from .feature_names import GROUPS, group_names, needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
+from .former_schema import FORMER_SCHEMA, upgrade
 from .rule_base import Rule
 from .rule_kinds import row_from, rule_from
 
@@ -93,7 +94,7 @@ def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:
     Raises:
         ValueError: a key is missing, unknown or mistyped, or a value is not what it must be.
     """
-    document = _checked_keys(json.loads(content))
+    document = _checked_keys(upgrade(json.loads(content)))
     if document["scheme"] != scheme.name:
         raise ValueError(f"scheme {document['scheme']!r}, not {scheme.name!r}")
     if document["labels"] != dict(scheme.labels):
@@ -153,8 +154,10 @@ def _checked_keys(document: Any) -> dict[str, Any]:
     """Check the schema first, since another one may have other keys."""
     schema = _value(document, "schema", int)
     if schema != SCHEMA:
-        newer = "newer than" if schema > SCHEMA else "not one of"
-        raise ValueError(f"schema {schema} is {newer} what this program reads ({SCHEMA})")
+        known = f"{FORMER_SCHEMA} and {SCHEMA}"
+        if schema > SCHEMA:
+            raise ValueError(f"schema {schema} is newer than this program, which reads {known}")
+        raise ValueError(f"schema {schema} is not one of {known}; fit the rules again")
     for key, kind in KEYS.items():
         _value(document, key, kind)
     if unknown := sorted(set(document) - set(KEYS)):

@@ -12,7 +12,7 @@ from challenge.scheme import Scheme
 
 from .components import CONNECTIVITIES, Connectivity
 
-BACKGROUND, SURROUNDING, BEFORE = "background", "enclosing", "before"
+BACKGROUND, SURROUNDING, BEFORE = "background", "surrounding", "before"
 
 SpacingMm = tuple[float, float, float]  # (z, y, x)
 
@@ -56,7 +56,7 @@ class Rule:
     REQUIRED: ClassVar[tuple[str, ...]] = ()  # keys that a JSON object cannot leave out
 
     label: str = ""
-    becomes: str = BACKGROUND  # a label, "background", or "enclosing": see `surrounding_labels`
+    becomes: str = BACKGROUND  # a label, "background", or "surrounding": see `surrounding_labels`
     region: str = field(default="", kw_only=True)
     connectivity: Connectivity = field(default=26, kw_only=True)
 

@@ -59,6 +59,22 @@ def test_files_come_back_as_they_were_and_to_the_same_bytes(folder, tmp_path_fac
     assert sorted(path.name for path in again.iterdir()) == ["clusters.npz", "postprocess.json"]
 
 
+def test_an_artefact_of_the_former_schema_is_read_in_the_words_of_today(folder):
+    def change(document):
+        rows = [{"arm": "pooled", "gain": 0.1}]
+        fit = document["fit"] | {"recipe": "sound", "how": "nested", "held_out": rows}
+        del fit["config"]
+        document.update(schema=2, fit=fit)
+        document["fallback"]["rules"][0]["becomes"] = "enclosing"
+
+    rewrite(folder, change)
+    loaded = load_artefacts(folder, GLI)
+    assert loaded.fallback.rules[0].becomes == "surrounding"
+    assert (loaded.fit["config"], loaded.fit["validation"]) == ("validated", "nested")
+    assert loaded.fit["held_out"] == [{"method": "pooled", "gain": 0.1}]
+    assert loaded.clusters == make_artefacts().clusters
+
+
 def test_features_of_every_group_are_accepted(tmp_path):
     names = [group_names(GLI, group)[0] for group in GROUPS]
     artefacts = make_artefacts()
@@ -98,9 +114,8 @@ def swap_names(document):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda d: d.update(schema=4), "schema 4 is newer"),
-        (lambda d: d.update(schema=2), "schema 2 is not one of"),
-        (lambda d: d.update(schema=1), "schema 1 is not one of"),
+        (lambda d: d.update(schema=4), "schema 4 is newer than this program, which reads 2 and 3"),
+        (lambda d: d.update(schema=1), "schema 1 is not one of 2 and 3; fit the rules again"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),
         (lambda d: d.update(thresholds={}), "thresholds"),

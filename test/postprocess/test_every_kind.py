@@ -32,7 +32,7 @@ OWN = {
 def rules(draw):
     kind, subject = draw(st.sampled_from([kind.name for kind in RULE_KINDS])), draw(SUBJECTS)
     names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
-    others = ["background", "enclosing", *(name for name in GLI.labels if (name,) != names)]
+    others = ["background", "surrounding", *(name for name in GLI.labels if (name,) != names)]
     row = {"kind": kind, **subject, **{key: draw(values) for key, values in OWN[kind].items()}}
     if kind == "add-probable":
         row["becomes"] = draw(st.sampled_from(names))

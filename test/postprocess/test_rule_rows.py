@@ -30,7 +30,7 @@ def rules(draw):
         st.sampled_from([{"label": name} for name in LABELS] + [{"region": "TC"}, {"region": "WT"}])
     )
     subject["connectivity"] = draw(st.sampled_from([6, 18, 26]))
-    changed = subject | {"becomes": draw(st.sampled_from(["background", "enclosing", "ET"]))}
+    changed = subject | {"becomes": draw(st.sampled_from(["background", "surrounding", "ET"]))}
     spared = {}
     if "region" in subject and draw(st.booleans()):
         spared = {

@@ -56,7 +56,7 @@ def test_doubt_inside_the_tumour_becomes_what_is_around_it():
     labels[0, 0, 0], labels[0, 0, 1] = 0, ET
     probability = np.full(labels.shape, 0.3)
     probability[2, 2, 3] = 0.9
-    rule = DropDoubtful("ET", "enclosing", min_probability=0.5)
+    rule = DropDoubtful("ET", "surrounding", min_probability=0.5)
     after = apply(labels, rule, probability=probability)
     assert row(after[2, 2, 1:4]) == [SNFH, SNFH, ET]
     assert after[0, 0, 1] == 0
@@ -168,7 +168,7 @@ def test_a_label_that_is_named_like_a_region_is_the_label():
         (ADD | {"becomes": None}, "becomes is missing, one of NETC, ET"),
         (ADD | {"becomes": "SNFH"}, "becomes: 'SNFH' is not one of NETC, ET"),
         (ADD | {"becomes": "background"}, "becomes: 'background' is not one of NETC, ET"),
-        (ADD | {"becomes": "enclosing"}, "becomes: 'enclosing'"),
+        (ADD | {"becomes": "surrounding"}, "becomes: 'surrounding'"),
         (ADD | {"region": None, "label": "ET"}, "becomes: 'NETC' is not one of ET"),
         (ADD | {"connectivity": 6}, "add-probable: 'connectivity' is not one of its keys"),
     ],
@@ -199,7 +199,7 @@ def adding(subject, at):
 
 
 @settings(max_examples=60)
-@given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "enclosing"]))
+@given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "surrounding"]))
 def test_nothing_goes_at_zero_and_all_but_the_certain_at_one(seed, subject, becomes):
     labels, probability = drawn(seed)
     at_zero = DropDoubtful(**subject, becomes=becomes, min_probability=0)

@@ -40,7 +40,7 @@ def test_a_region_is_taken_as_one_piece_and_goes_with_all_its_labels():
 def test_a_core_that_goes_from_oedema_leaves_no_hole():
     labels = np.full((5, 5, 5), SNFH, np.uint8)
     labels[2, 2, 1:4] = NETC, ET, NETC
-    after = apply(labels, RemoveSmall(region="TC", becomes="enclosing", min_voxels=4))
+    after = apply(labels, RemoveSmall(region="TC", becomes="surrounding", min_voxels=4))
     assert (after == SNFH).all()
 
 
@@ -50,7 +50,7 @@ def test_removal_from_the_inside_out_repairs_every_hole():
     box(labels, SNFH, (0, 0, 0), (9, 9, 9))
     box(labels, NETC, (2, 2, 2), (5, 5, 5))
     labels[4, 4, 4] = labels[1, 1, 1] = labels[4, 4, 14] = ET
-    rules = [RemoveSmall(region=r, becomes="enclosing", min_voxels=9) for r in ("ET", "TC", "WT")]
+    rules = [RemoveSmall(region=r, becomes="surrounding", min_voxels=9) for r in ("ET", "TC", "WT")]
     after = apply(labels, *rules)
     assert (after[4, 4, 4], after[1, 1, 1], after[4, 4, 14]) == (NETC, SNFH, 0)
 
@@ -86,7 +86,7 @@ def test_connectivity_decides_what_is_enclosed_and_what_piece_is_kept():
     labels[1, 1, 1] = labels[2, 2, 2] = ET
     labels[1, 1, 0] = 0
     for connectivity, left in ((26, 0), (6, SNFH)):
-        rule = RemoveSmall("ET", "enclosing", min_voxels=9, connectivity=connectivity)
+        rule = RemoveSmall("ET", "surrounding", min_voxels=9, connectivity=connectivity)
         assert apply(labels, rule)[2, 2, 2] == left
     for connectivity, left in ((26, 2), (6, 1)):
         rules = RemoveSmall("ET", min_voxels=9), KeepOne("ET", connectivity=connectivity)
@@ -244,7 +244,7 @@ def changes(draw):
     """Draw any rule that can be applied without probabilities."""
     common = {
         **draw(NAMES),
-        "becomes": draw(st.sampled_from(["background", "enclosing", *GLI.labels])),
+        "becomes": draw(st.sampled_from(["background", "surrounding", *GLI.labels])),
         "connectivity": draw(CONNECTIVITY),
     }
     return draw(

@@ -75,7 +75,7 @@ def test_rules_become_tables_with_zero_for_labels_without_one():
         (RemoveSmall(region="TC", min_voxels=5), "no region"),
         (RemoveSmall("ET", min_voxels=5, connectivity=6), "no connectivity"),
         (RemoveSmall("ET", "NETC", min_voxels=5), "cannot become 'NETC'"),
-        (RemoveSmall("ET", "enclosing", min_voxels=5), "cannot become 'enclosing'"),
+        (RemoveSmall("ET", "surrounding", min_voxels=5), "cannot become 'surrounding'"),
         (RelabelMinor("ET", "background", 0.1), "cannot become 'background'"),
         (RelabelMinor("ET", "NETC", 0.1, per="component"), "no per"),
     ],

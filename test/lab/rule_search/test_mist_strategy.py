@@ -109,7 +109,7 @@ def test_rules_become_steps_in_the_order_in_which_they_apply():
         (KeepOne("ET"), "keep-one"),
         (RemoveSmall("ET", min_volume_mm3=5.0), "no min_volume_mm3"),
         (RemoveSmall("ET", min_voxels=5, min_mean_probability=0.5), "no min_mean_probability"),
-        (RemoveSmall("ET", "enclosing", min_voxels=5), "'enclosing'"),
+        (RemoveSmall("ET", "surrounding", min_voxels=5), "'surrounding'"),
         (RemoveSmall(region="ET", becomes="NETC", min_voxels=5), "'NETC'"),
         (KeepLargest("ET", "NETC", k=1), "'NETC'"),
         (KeepLargest("ET", k=1, connectivity=18), "no connectivity"),
