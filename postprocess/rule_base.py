@@ -10,11 +10,9 @@ import numpy as np
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
-from .components import CONNECTIVITIES, Connectivity
+from .components import CONNECTIVITIES, Connectivity, SpacingMm
 
 BACKGROUND, SURROUNDING, BEFORE = "background", "surrounding", "before"
-
-SpacingMm = tuple[float, float, float]  # (z, y, x)
 
 # Label names -> probability (z, y, x) that a voxel carries one of them.
 Probability = Callable[[tuple[str, ...]], np.ndarray]

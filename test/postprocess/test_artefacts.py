@@ -97,9 +97,19 @@ def test_half_of_the_files_is_refused(folder, missing):
 
 @pytest.mark.parametrize(
     "key",
-    ["schema", "scheme", "labels", "feature_names", "extractor", "clusters", "fallback",
-     "known_answers", "clusters_sha256", "fit"],
-)  # fmt: skip
+    [
+        "schema",
+        "scheme",
+        "labels",
+        "feature_names",
+        "extractor",
+        "clusters",
+        "fallback",
+        "known_answers",
+        "clusters_sha256",
+        "fit",
+    ],
+)
 def test_every_key_is_needed(folder, key):
     rewrite(folder, lambda document: document.pop(key))
     with pytest.raises(ArtefactError, match=rf"postprocess.json: '{key}' is missing"):
@@ -112,7 +122,7 @@ def swap_names(document):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda d: d.update(schema=4), "schema 4 is newer than this program, which reads 2 and 3"),
         (lambda d: d.update(schema=1), "schema 1 is not one of 2 and 3; fit the rules again"),
@@ -147,10 +157,10 @@ def swap_names(document):
         (lambda d: d["fit"].pop("gain_interval"), "gain_interval"),
         (lambda d: d["fit"].update(gain_interval=[0.1]), "gain_interval"),
     ],
-)  # fmt: skip
-def test_a_wrong_document_is_refused_by_name(folder, change, told):
+)
+def test_a_wrong_document_is_refused_by_name(folder, change, message):
     rewrite(folder, change)
-    with pytest.raises(ArtefactError, match=told):
+    with pytest.raises(ArtefactError, match=message):
         load_artefacts(folder, GLI)
 
 
@@ -171,7 +181,7 @@ def artefacts_module_hash(settings):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"centres": None}, "centres"),
         ({"labels_": np.zeros(3)}, "labels_"),
@@ -182,9 +192,9 @@ def artefacts_module_hash(settings):
         ({"feature_scale": np.zeros(386)}, "feature_scale"),
     ],
 )
-def test_wrong_arrays_are_refused_though_their_hash_is_right(folder, changes, told):
+def test_wrong_arrays_are_refused_though_their_hash_is_right(folder, changes, message):
     rewrite_arrays(folder, **changes)
-    with pytest.raises(ArtefactError, match=rf"clusters.npz: .*{told}"):
+    with pytest.raises(ArtefactError, match=rf"clusters.npz: .*{message}"):
         load_artefacts(folder, GLI)
 
 
@@ -216,19 +226,19 @@ def test_another_scheme_is_refused(folder):
         load_artefacts(folder, PED)
 
 
-def places(value, path=()):
+def paths(value, path=()):
     """Yield the path of every value in a JSON document, long lists by their first entry."""
     yield path
     items = value.items() if isinstance(value, dict) else ()
     items = enumerate(value[:1]) if isinstance(value, list) else items
     for key, inner in items:
-        yield from places(inner, (*path, key))
+        yield from paths(inner, (*path, key))
 
 
 def test_whatever_is_put_anywhere_is_read_or_refused_but_never_crashes(folder):
     original = (folder / "postprocess.json").read_text()
     refused = 0
-    for path in list(places(json.loads(original)))[1:]:
+    for path in list(paths(json.loads(original)))[1:]:
         for wrong in (None, [[]], {}, "x", float("nan")):
             document = json.loads(original)
             inner = document

@@ -51,4 +51,4 @@ def test_the_whole_case_gets_its_cluster_and_the_one_with_a_gap_the_fallback(
     assert lacking["fallback"] == {"name": "pooled", "reason": reason}
     out = capfd.readouterr().out
     assert f"WARNING {LACKING}: {reason}; post-processing falls back to pooled" in out
-    assert "GLCM" not in out  # what PyRadiomics says of its own, also where cases run side by side
+    assert "GLCM" not in out  # what PyRadiomics logs, also where cases run side by side
