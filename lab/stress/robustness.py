@@ -21,7 +21,7 @@ from ensemble.manifest import Model, find_manifests, verify_model
 from ensemble.match_models import match_models
 from ensemble.predict import predict
 from lab.phantom.fields import Grid
-from lab.phantom.scanner import bias, sliced
+from lab.phantom.scanner import bias, slice_thickly
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
 
@@ -128,7 +128,7 @@ def noisy(image: np.ndarray, case: Case) -> np.ndarray:
 
 def thick(image: np.ndarray, case: Case) -> np.ndarray:
     """Show the head as axial slices of 3 mm would."""
-    found = sliced(image, _grid(image, case), 0, SLICE_MM, 0.5)
+    found = slice_thickly(image, _grid(image, case), 0, SLICE_MM, 0.5)
     return np.where(image != 0, found, np.float32(0))
 
 
