@@ -25,7 +25,7 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
 
 
 def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
-    atoms = find_label_components(labels, ())
+    atoms = find_label_components(labels)
     found = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, REMOVABLE_MM3)
     return atoms.ids, found
 
