@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.cli import PLATFORM_WEIGHTS, Options, UsageError, check_paths, parse
 from challenge.limits import in_words, working_time_s
-from challenge.platforms import SOCKETS, find_cases
+from challenge.platforms import find_cases
 from challenge.process import report, set_up_process
 from challenge.refusal import Refusal
 from challenge.run_record import Outcome, write_case_labels, write_record
@@ -79,7 +79,7 @@ class Session:
         try:
             check_paths(options)
             inputs = find_cases(options.input)
-            limit_s = options.time_limit or working_time_s(inputs.platform)
+            limit_s = options.time_limit or working_time_s(inputs.time_limit_s)
             number, limit = len(inputs.cases) + len(inputs.failed), in_words(limit_s)
             log.info("platform=%s cases=%d limit=%s", inputs.platform, number, limit)
             matches, failed = match_models(
@@ -115,9 +115,8 @@ class Session:
     def open_for_calls(self) -> Work:
         """Load every network that a call may need; return what a call does."""
         engine = self.engine = make_engine(self.options, keeps_networks=True)
-        schemes = {socket.scheme for socket in SOCKETS.values()}
         for manifest in find_manifests(self.weights).values():
-            if scheme_of(manifest).name in schemes:
+            if scheme_of(manifest).socket:
                 for member in self.load_model(manifest).model.members:
                     engine.load(member, passes=1)
         if not self.models:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
 from challenge.folders import entries
-from challenge.platforms import BRATS_FILE, InputError, files_at_most_one_folder_down
+from challenge.platforms import InputError, files_at_most_one_folder_down, match_scan_name
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _index(
             continue
         if len(channels) == 1 and stem in keys:
             index[stem][channels[0]].append(path)
-        elif match := BRATS_FILE.match(path.name):
+        elif match := match_scan_name(path.name):
             if match["sequence"] in channels:
                 index[match["id"]][match["sequence"]].append(path)
         elif match := NNUNET_STEM.match(stem):

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
     add_out(parser, "the selection, its scores and figures go here")
     add_scorer(parser)
-    add("--objective", choices=tuple(OBJECTIVES), help="default: rank for PANTHER, else overlap")
+    add("--objective", choices=tuple(OBJECTIVES), help="default: the challenge's")
     add(
         "--strategies",
         nargs="+",
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     scheme = read_candidate(args.candidates[0]).scheme
     scorer = scorer_named(args.scorer, scheme)
     cases = read_cohort(args.cohort, scheme)
-    objective = args.objective or ("rank" if scheme.name.startswith("panther") else "overlap")
+    objective = args.objective or scheme.selection_objective
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
         pool = read_pool(args.candidates, cases, scheme)

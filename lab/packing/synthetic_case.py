@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK
 
 from challenge.case import CaseError, read_case
-from challenge.platforms import SCHEME_OF_TASK, SOCKETS, find_cases
+from challenge.platforms import find_cases
 from challenge.refusal import Refusal
 from challenge.run_record import write_case_labels
 from challenge.scheme import Scheme
@@ -49,9 +49,10 @@ SEED = 0
 # long; what is skipped is in the line that is printed.
 TIME_LIMIT_S = 300.0
 # Grey levels that a lesion's core, rim and surroundings add to a sequence.
+OF_OTHERS = (300.0, 300.0, 60.0)  # where LESION does not name the sequence
 LESION: Mapping[str, tuple[float, float, float]] = {
     "t1n": (-200, -120, -60), "t1c": (-120, 420, -40), "t2w": (420, 260, 220),
-    "t2f": (120, 260, 360), "t1": (300, 300, 60), "t2": (300, 300, 60),
+    "t2f": (120, 260, 360),
 }  # fmt: skip
 RADII = (0.2, 0.35, 0.55)  # of the shortest half of the grid
 
@@ -114,14 +115,13 @@ def grid_for(members: Iterable[Member]) -> Grid:
 
 def write_case(folder: Path, scheme: Scheme, grid: Grid, absent: Iterable[str] = ()) -> Path:
     """Write the case as the challenge's platform hands it over; return its input folder."""
-    for socket in SOCKETS.values():
-        if socket.scheme == scheme.name:
-            path = folder / socket.folder / "synthetic.mha"
-            path.parent.mkdir(parents=True)
-            SimpleITK.WriteImage(_metaimage(scan(socket.sequence, grid), grid), str(path), True)
-            return folder
-    tasks = {name: task for task, name in SCHEME_OF_TASK.items()}
-    id = f"BraTS-{tasks[scheme.name]}-00000-000" if scheme.name in tasks else "synthetic-000"
+    if scheme.socket:
+        path = folder / scheme.socket.folder / "synthetic.mha"
+        path.parent.mkdir(parents=True)
+        image = _metaimage(scan(scheme.sequences[0], grid), grid)
+        SimpleITK.WriteImage(image, str(path), True)
+        return folder
+    id = f"{scheme.case_prefix}-00000-000" if scheme.case_prefix else "synthetic-000"
     (folder / id).mkdir(parents=True)
     for sequence in scheme.sequences:
         if sequence not in set(absent):
@@ -143,7 +143,7 @@ def scan(sequence: str, grid: Grid) -> np.ndarray:
     distance = np.sqrt(sum(axis**2 for axis in away)) / shortest
     image = 500 + 150 * place[1] / reaches[1] + generator.normal(0, 25, grid.shape)
     inner = 0.0
-    for outer, gain in zip(RADII, LESION[sequence], strict=True):
+    for outer, gain in zip(RADII, LESION.get(sequence, OF_OTHERS), strict=True):
         image[(distance >= inner) & (distance < outer)] += gain
         inner = outer
     return np.where(head, image.clip(1), 0).astype(np.int16)
