@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     selection = parser.add_argument_group("selection")
     selection.add_argument("--candidates", type=int, default=30, metavar="N")
-    selection.add_argument("--ways", nargs="+", default=["equal", "greedy"], metavar="WAY")
+    selection.add_argument("--strategies", nargs="+", default=["equal", "greedy"], metavar="NAME")
     add_jobs(selection, 2)
     engine = parser.add_argument_group("engine")
     engine.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -106,7 +106,7 @@ def bench_search(args: argparse.Namespace) -> int:
     for seed in range(args.cases):
         pair = make_pair(SEARCH_SHAPE, seed)
         start = time.process_time()
-        table = build_component_table(pair, profile, hd95=False)
+        table = build_component_table(pair, profile)
         grid = np.array([remove_small_grid(table, v, MIN_VOXELS, mean_overlap) for v in values])
         fast_s += time.process_time() - start
         if seed < args.anew:

@@ -19,7 +19,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head
 from lab.bench.processes import measured
 from lab.member_selection.probability_maps import Candidate, write_candidate, write_map
-from lab.member_selection.strategies import WAYS
+from lab.member_selection.strategies import STRATEGIES
 
 SHAPE, SPACING_MM = (72, 258, 318), (3.0, 1.1875, 1.1875)  # the median of 92 cases
 HEAD = Head("softmax", ((), ("tumour",), ("pancreas",)), ("", "tumour", "pancreas"))
@@ -31,10 +31,10 @@ def bench_selection(args: argparse.Namespace) -> int:
     """Print wall and CPU seconds and the peak of memory of a whole selection.
 
     Raises:
-        Refusal: a way that `lab select` does not know.
+        Refusal: a strategy that `lab select` does not know.
     """
-    if unknown := sorted(set(args.ways) - set(WAYS)):
-        raise Refusal(f"--ways {', '.join(unknown)}: of {', '.join(WAYS)}")
+    if unknown := sorted(set(args.strategies) - set(STRATEGIES)):
+        raise Refusal(f"--strategies {', '.join(unknown)}: of {', '.join(STRATEGIES)}")
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         names = [f"candidate-{number:02d}" for number in range(args.candidates)]
@@ -54,12 +54,12 @@ def bench_selection(args: argparse.Namespace) -> int:
         size = sum(path.stat().st_size for path in (work / "maps").rglob("*.npz"))
         command = [sys.executable, "-m", "lab", "select", *(str(work / "maps" / n) for n in names),
                    "--cohort", str(work / "raw"), "--out", str(work / "out"), "--jobs",
-                   str(args.jobs), "--ways", *args.ways]  # fmt: skip
+                   str(args.jobs), "--strategies", *args.strategies]  # fmt: skip
         run = measured(command, {"OMP_NUM_THREADS": "1"})
-        systems = len((work / "out" / "scores.jsonl").read_text(encoding="utf-8").splitlines())
+        ensembles = len((work / "out" / "scores.jsonl").read_text(encoding="utf-8").splitlines())
     print(f"{args.candidates} candidates x {args.cases} cases of "
           f"{'x'.join(map(str, SHAPE))}, {size / 1e9:.1f} GB of maps, {args.jobs} processes: "
-          f"{systems} systems scored in {run.wall_s:.0f} s ({run.cpu_s:.0f} CPU s), largest "
+          f"{ensembles} ensembles scored in {run.wall_s:.0f} s ({run.cpu_s:.0f} CPU s), largest "
           f"process {run.peak_mib / 1024:.2f} GiB")  # fmt: skip
     return 0
 

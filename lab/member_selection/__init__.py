@@ -1,4 +1,4 @@
-"""Which candidates make the ensemble, and with which weights: chosen and judged out of fold."""
+"""Which candidates make the ensemble, and with which weights, chosen on out-of-fold maps."""
 
 # verb -> (module of this room, what it does, example)
 VERBS = {
@@ -9,7 +9,7 @@ VERBS = {
     ),
     "select": (
         "select",
-        "choose members and weights, judged out of fold",
+        "choose members and weights on out-of-fold maps",
         "select maps/a maps/b --cohort COHORT --out selection",
     ),
 }

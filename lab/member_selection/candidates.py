@@ -10,17 +10,23 @@ import numpy as np
 from challenge.scheme import Head, Scheme
 from ensemble.heads import HeadError, common_head, to_head
 from lab.data.cohort import CohortCase
-from lab.member_selection.probability_maps import Box, Candidate, Map, MapError, read_candidate
+from lab.member_selection.probability_maps import (
+    Box,
+    Candidate,
+    MapError,
+    ProbabilityMap,
+    read_candidate,
+)
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Candidates that can be brought together, and the cases that judge them."""
+    """Candidates that can be averaged, and the cases that they are scored on."""
 
     candidates: tuple[Candidate, ...]
     cases: tuple[CohortCase, ...]
     scheme: Scheme
-    head: Head  # that all can be brought to
+    head: Head  # that all can be converted to
 
     def maps_of(self, case: CohortCase) -> tuple[np.ndarray, Box, tuple[int, int, int]]:
         """Read every candidate's map of a case.
@@ -29,18 +35,18 @@ class Pool:
             (candidate, channel, z, y, x) float16 in the common head, the box of it, and the size
             of the case.
         """
-        own = [candidate.read(case.files.id) for candidate in self.candidates]
-        box = joint_box(own)
+        maps = [candidate.read(case.files.id) for candidate in self.candidates]
+        box = joint_box(maps)
         stacked = np.empty(
-            (len(own), len(self.head.channels), *(side.stop - side.start for side in box)),
+            (len(maps), len(self.head.channels), *(side.stop - side.start for side in box)),
             np.float16,
         )
-        for i, (candidate, each) in enumerate(zip(self.candidates, own, strict=True)):
+        for i, (candidate, each) in enumerate(zip(self.candidates, maps, strict=True)):
             stacked[i] = to_head(each.within(box, candidate.head), candidate.head, self.head)
-        return stacked, box, own[0].shape
+        return stacked, box, maps[0].shape
 
 
-def joint_box(maps: Sequence[Map]) -> Box:
+def joint_box(maps: Sequence[ProbabilityMap]) -> Box:
     """Return the box around all maps' boxes."""
     z, y, x = (
         slice(min(m.box[axis].start for m in maps), max(m.box[axis].stop for m in maps))
@@ -60,13 +66,11 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
     candidates = tuple(read_candidate(folder) for folder in folders)
     names = [candidate.name for candidate in candidates]
     if not candidates or len(set(names)) < len(names):
-        raise MapError(
-            f"candidates need names of their own: {', '.join(names) or 'there are none'}"
-        )
+        raise MapError(f"candidates need distinct names: {', '.join(names) or 'there are none'}")
     for candidate in candidates:
         if candidate.scheme != scheme:
-            told = f"{candidate.scheme.name}, the cohort is {scheme.name}"
-            raise MapError(f"{candidate.folder}: of scheme {told}")
+            schemes = f"{candidate.scheme.name}, the cohort is {scheme.name}"
+            raise MapError(f"{candidate.folder}: of scheme {schemes}")
         ids = {case.files.id for case in cases}
         if missing := sorted(ids - set(candidate.member_of)):
             raise MapError(f"{candidate.folder}: {len(missing)} cases unpredicted: {_few(missing)}")
@@ -75,25 +79,26 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
     except HeadError as error:
         raise MapError(f"these candidates have no common labels: {error}") from error
     pool = Pool(candidates, tuple(cases), scheme, head)
-    found = joblib.Parallel(n_jobs=None)(joblib.delayed(_check)(pool, case) for case in cases)
-    blind = ~np.array(found, bool).any(0)
-    if blind.any():
-        told = ", ".join(str(candidates[i].folder) for i in np.flatnonzero(blind))
-        raise MapError(f"{told}: nothing but background in every case")
+    parallel = joblib.Parallel(n_jobs=None)
+    foreground = parallel(joblib.delayed(_has_foreground)(pool, case) for case in cases)
+    empty = ~np.array(foreground, bool).any(0)
+    if empty.any():
+        listed = ", ".join(str(candidates[i].folder) for i in np.flatnonzero(empty))
+        raise MapError(f"{listed}: nothing but background in every case")
     return pool
 
 
-def _check(pool: Pool, case: CohortCase) -> list[bool]:
-    """Check a case's maps; return which candidates see anything in it."""
-    shape, sees = case.read_reference().array.shape, []
+def _has_foreground(pool: Pool, case: CohortCase) -> list[bool]:
+    """Check a case's maps; return which candidates see any foreground in it."""
+    shape, has_foreground = case.read_reference().array.shape, []
     for candidate in pool.candidates:
-        own = candidate.read(case.files.id)
-        if own.shape != shape:
+        read = candidate.read(case.files.id)
+        if read.shape != shape:
             path = candidate.folder / f"{case.files.id}.npz"
-            raise MapError(f"{path}: of size {own.shape}, the reference is {shape}")
-        seen = own.probabilities[1:] if candidate.head.kind == "softmax" else own.probabilities
-        sees.append(bool((seen > 0.5).any()))
-    return sees
+            raise MapError(f"{path}: of size {read.shape}, the reference is {shape}")
+        foreground = read.probabilities[int(candidate.head.kind == "softmax") :]
+        has_foreground.append(bool((foreground > 0.5).any()))
+    return has_foreground
 
 
 def _few(names: Sequence[str]) -> str:

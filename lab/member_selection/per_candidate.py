@@ -1,4 +1,4 @@
-"""What each candidate is worth alone, metric by metric: where overlap and boundary part ways."""
+"""What each candidate scores by itself, metric by metric: where overlap and boundary part ways."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.member_selection.combine import weighted
-from lab.member_selection.merit import DISTANCES, VOLUME_ERROR, cohort_numbers
-from lab.member_selection.score_cache import Scores
+from lab.member_selection.score_cache import EnsembleScores
+from lab.metrics.metric_info import metric_info
+from lab.metrics.objective import cohort_numbers
 from lab.statistics import CONFIDENCE
 
 RESAMPLES = 2000
-LOWER_IS_BETTER = (*DISTANCES, VOLUME_ERROR)
 
 
 @dataclass(frozen=True)
-class Row:
-    """A candidate's number as a leaderboard shows it, and its distance to the first candidate's."""
+class CandidateScore:
+    """A candidate's number as a leaderboard shows it, and its difference to the first candidate."""
 
     candidate: str
     region: str
@@ -27,17 +27,17 @@ class Row:
     over_first_interval: tuple[float, float]
 
 
-def alone(scores: Scores) -> Iterator[Row]:
+def candidate_scores(scores: EnsembleScores) -> Iterator[CandidateScore]:
     """Score every candidate on the cases that its members did not see; bootstrap over cases."""
     names = [candidate.name for candidate in scores.pool.candidates]
     table = scores.of([weighted(row) for row in np.eye(len(names))])
-    signs = np.array([-1.0 if m.startswith(LOWER_IS_BETTER) else 1.0 for _, m in scores.columns])
+    signs = np.array([float(metric_info(metric).sign) for _, metric in scores.columns])
     cases = table.shape[1]
     rng = np.random.default_rng(0)
 
-    def numbers(drawn: np.ndarray) -> np.ndarray:  # (candidate, column)
-        found: np.ndarray = cohort_numbers(table, scores.columns, drawn) * signs
-        return found
+    def numbers(case_weights: np.ndarray) -> np.ndarray:  # (candidate, column)
+        signed: np.ndarray = cohort_numbers(table, scores.columns, case_weights) * signs
+        return signed
 
     whole = numbers(np.ones(cases))
     draws = (np.bincount(rng.integers(0, cases, cases), minlength=cases) for _ in range(RESAMPLES))
@@ -45,11 +45,11 @@ def alone(scores: Scores) -> Iterator[Row]:
     ends = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     with np.errstate(invalid="ignore"):
         gaps, whole_gap = resampled - resampled[:, :1], whole - whole[:1]
-    own, over = np.nanquantile(resampled, ends, axis=0), np.nanquantile(gaps, ends, axis=0)
+    value_ends, gap_ends = (np.nanquantile(each, ends, axis=0) for each in (resampled, gaps))
     for i, name in enumerate(names):
         for j, (region, metric) in enumerate(scores.columns):
-            reach, gap_reach = (
-                (float(both[0, i, j]), float(both[1, i, j])) for both in (own, over)
+            interval, gap_interval = (
+                (float(both[0, i, j]), float(both[1, i, j])) for both in (value_ends, gap_ends)
             )
             value, gap = float(whole[i, j]), float(whole_gap[i, j])
-            yield Row(name, region, metric, value, reach, gap, gap_reach)
+            yield CandidateScore(name, region, metric, value, interval, gap, gap_interval)

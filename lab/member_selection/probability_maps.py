@@ -1,7 +1,7 @@
 """Out-of-fold probabilities on disk: half precision, cut to where something may be, by candidate.
 
     <candidate>/candidate.json     whose they are, what the channels mean, what a case costs
-    <candidate>/<case>.npz         one map, on the case's own grid
+    <candidate>/<case>.npz         one map, on the case's grid
 
 A map is cut to the box outside of which no network saw anything but background.
 """
@@ -19,8 +19,8 @@ from challenge.scheme import SCHEMES, Head, Scheme
 
 SCHEMA = 1
 NAME = "candidate.json"
-# Probabilities below are nothing: an average of many members cannot make a label of them.
-NOTHING = 1 / 512
+# No average of several members makes a label of a smaller probability.
+NEGLIGIBLE = 1 / 512
 Box = tuple[slice, slice, slice]
 
 
@@ -29,7 +29,7 @@ class MapError(Refusal):
 
 
 @dataclass(frozen=True)
-class Map:
+class ProbabilityMap:
     """A candidate's probabilities of one case, within a box of the case's grid."""
 
     probabilities: np.ndarray  # (channel, z, y, x) float16, of the box
@@ -37,27 +37,30 @@ class Map:
     shape: tuple[int, int, int]  # of the case
 
     def within(self, box: Box, head: Head) -> np.ndarray:
-        """Return float32 probabilities of another box; what lies outside the own is background."""
-        sides = [side.stop - side.start for side in box]
-        found = np.zeros((len(head.channels), *sides), np.float32)
+        """Return float32 probabilities of another box; outside of this map's box is background."""
+        shape = [side.stop - side.start for side in box]
+        probabilities = np.zeros((len(head.channels), *shape), np.float32)
         if head.kind == "softmax":
-            found[0] = 1
-        both = [
-            (max(own.start, other.start), min(own.stop, other.stop))
-            for own, other in zip(self.box, box, strict=True)
+            probabilities[0] = 1
+        overlap = [
+            (max(first.start, second.start), min(first.stop, second.stop))
+            for first, second in zip(self.box, box, strict=True)
         ]
-        if all(start < stop for start, stop in both):
-            there, here = (
-                tuple(slice(a - o.start, b - o.start) for (a, b), o in zip(both, at, strict=True))
-                for at in (box, self.box)
+        if all(start < stop for start, stop in overlap):
+            target, source = (
+                tuple(
+                    slice(a - side.start, b - side.start)
+                    for (a, b), side in zip(overlap, sides, strict=True)
+                )
+                for sides in (box, self.box)
             )
-            found[(slice(None), *there)] = self.probabilities[(slice(None), *here)]
-        return found
+            probabilities[(slice(None), *target)] = self.probabilities[(slice(None), *source)]
+        return probabilities
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One recipe's folds, judged by the cases that each did not see."""
+    """The folds of one training, with out-of-fold maps of every case."""
 
     name: str
     folder: Path
@@ -72,7 +75,7 @@ class Candidate:
         """Return how many networks an ensemble with this candidate runs."""
         return len(set(self.member_of.values()))
 
-    def read(self, case: str) -> Map:
+    def read(self, case: str) -> ProbabilityMap:
         """Read one case's map.
 
         Raises:
@@ -87,39 +90,44 @@ class Candidate:
             raise MapError(f"{path}: cannot be read as a map ({error})") from error
         if len(probabilities) != len(self.head.channels):
             channels = len(self.head.channels)
-            raise MapError(f"{path}: {len(probabilities)} channels, {NAME} tells {channels}")
+            raise MapError(f"{path}: {len(probabilities)} channels, {NAME} says {channels}")
         if not np.isfinite(probabilities).all():
             raise MapError(f"{path}: NaN or infinite probabilities")
         z, y, x = (slice(start, stop) for start, stop in box)
-        return Map(probabilities, (z, y, x), shape)
+        return ProbabilityMap(probabilities, (z, y, x), shape)
 
 
 def write_map(path: Path, probabilities: np.ndarray, head: Head) -> None:
     """Write probabilities (channel, z, y, x) cut to what is not background for certain."""
-    seen = probabilities[1:] if head.kind == "softmax" else probabilities
-    mask = seen.max(0) > NOTHING
+    foreground = probabilities[1:] if head.kind == "softmax" else probabilities
+    mask = foreground.max(0) > NEGLIGIBLE
     box = []
     for axis in range(3):
         filled = np.flatnonzero(mask.any(tuple(other for other in range(3) if other != axis)))
         box.append((int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 1))
-    within = (slice(None), *(slice(start, stop) for start, stop in box))
+    in_box = (slice(None), *(slice(start, stop) for start, stop in box))
     partial = path.with_name(f".partial-{path.name}")
     with partial.open("wb") as stream:
         np.savez_compressed(
-            stream, probabilities=probabilities[within].astype(np.float16), box=np.array(box),
+            stream,
+            probabilities=probabilities[in_box].astype(np.float16),
+            box=np.array(box),
             shape=np.array(probabilities.shape[1:]),
-        )  # fmt: skip
+        )
     partial.replace(path)
 
 
 def write_candidate(candidate: Candidate) -> None:
     """Write candidate.json."""
     content = {
-        "schema": SCHEMA, "name": candidate.name, "scheme": candidate.scheme.name,
-        "head": asdict(candidate.head), "member_of": dict(candidate.member_of),
+        "schema": SCHEMA,
+        "name": candidate.name,
+        "scheme": candidate.scheme.name,
+        "head": asdict(candidate.head),
+        "member_of": dict(candidate.member_of),
         "case_s": round(candidate.case_s, 3),
         "model": str(candidate.model.resolve()) if candidate.model else None,
-    }  # fmt: skip
+    }
     text = json.dumps(content, indent=1) + "\n"
     (candidate.folder / NAME).write_text(text, encoding="utf-8")
 
@@ -137,11 +145,14 @@ def read_candidate(folder: Path) -> Candidate:
             raise MapError(f"{path}: schema {content['schema']}, this program reads {SCHEMA}")
         head = content["head"]
         return Candidate(
-            content["name"], folder, SCHEMES[content["scheme"]],
-            Head(head["kind"], tuple(map(tuple, head["channels"])), tuple(head["paints"])),
-            dict(content["member_of"]), float(content["case_s"]),
-            Path(content["model"]) if content["model"] else None,
-        )  # fmt: skip
+            name=content["name"],
+            folder=folder,
+            scheme=SCHEMES[content["scheme"]],
+            head=Head(head["kind"], tuple(map(tuple, head["channels"])), tuple(head["paints"])),
+            member_of=dict(content["member_of"]),
+            case_s=float(content["case_s"]),
+            model=Path(content["model"]) if content["model"] else None,
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, MapError):
             raise

@@ -1,192 +1,136 @@
-"""Ways to choose a system on some cases: one row a way.
+"""Strategies that choose an ensemble on some cases, one row each.
 
-greedy     forward selection with replacement (Caruana et al. 2004)
-simplex    weights moved in tenths between members, from the greedy choice on
-channels   a greedy choice for each channel, by the columns that judge it: overlap specialists
-           where overlap counts, boundary specialists where distances do
-by-volume  two greedy choices, for cases of which little or much tumour is seen
-bias       all alike, the odds of the foreground multiplied: against volumes that are too small
+equal         equal weights
+best-single   the best candidate by itself
+greedy        forward selection with replacement (Caruana et al. 2004)
+simplex       tenths of weight moved between candidates, from the greedy choice on
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.member_selection.combine import System, equal, weighted
-from lab.member_selection.merit import Merit
-from lab.member_selection.score_cache import Scores
+from lab.member_selection.combine import Ensemble, equal, weighted
+from lab.member_selection.score_cache import EnsembleScores
+from lab.metrics.objective import Objective
 
-MOST_STEPS = 15
-MOST_ROUNDS = 15
-TENTH = 0.1
-BIASES = (0.4, 0.55, 0.75, 1.0, 1.35, 1.8, 2.5)
-BETTER = 1e-9  # less is rounding
+MAX_STEPS = 15
+MAX_ROUNDS = 15
+WEIGHT_STEP = 0.1
+TOLERANCE = 1e-9  # a gain that is smaller is rounding
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where systems are looked for: their scores, what is wanted, what may be spent."""
+    """Where ensembles are searched: their scores, the objective, the cases, the limits of cost."""
 
-    scores: Scores
-    merit: Merit
-    drawn: np.ndarray  # (case,) 1 for the cases that choose, 0 for those that judge
-    most_members: int | None = None
-    most_s: float | None = None  # seconds a case
-    columns: tuple[int, ...] | None = None  # None: all
+    scores: EnsembleScores
+    objective: Objective
+    case_weights: np.ndarray  # (case,) 1 for the cases to choose on, 0 for the held-out ones
+    max_members: int | None = None
+    max_seconds: float | None = None  # a case
 
     @property
     def candidates(self) -> int:
         """Return how many there are."""
         return len(self.scores.pool.candidates)
 
-    def best(self, systems: Sequence[System]) -> tuple[int, np.ndarray]:
-        """Return which system is best on the cases that choose, the first of equals, and merits."""
-        table, columns = self.scores.of(systems), self.scores.columns
-        if self.columns is not None:
-            table, columns = table[..., self.columns], tuple(columns[i] for i in self.columns)
-        merits = self.merit(table, columns, self.drawn)
-        return int(np.flatnonzero(merits >= merits.max() - BETTER)[0]), merits
+    def best(self, ensembles: Sequence[Ensemble]) -> tuple[int, np.ndarray]:
+        """Return the index of the best ensemble, the first of equals, and all objective values."""
+        table = self.scores.of(ensembles)
+        values = self.objective(table, self.scores.columns, self.case_weights)
+        return int(np.flatnonzero(values >= values.max() - TOLERANCE)[0]), values
 
-    def affords(self, system: System) -> bool:
-        """Return whether a system costs no more than may be spent."""
-        members, case_s = cost(system, self.scores)
-        too_many = self.most_members is not None and members > self.most_members
-        return not too_many and (self.most_s is None or case_s <= self.most_s)
+    def affords(self, ensemble: Ensemble) -> bool:
+        """Return whether an ensemble is within the limits of cost."""
+        members, seconds = cost(ensemble, self.scores)
+        too_many = self.max_members is not None and members > self.max_members
+        return not too_many and (self.max_seconds is None or seconds <= self.max_seconds)
 
 
-def cost(system: System, scores: Scores) -> tuple[int, float]:
-    """Return how many networks a system runs, and for how many seconds a case."""
-    chosen = [scores.pool.candidates[i] for i in system.chosen]
-    return sum(c.members for c in chosen), sum(c.members * c.case_s for c in chosen)
+def cost(ensemble: Ensemble, scores: EnsembleScores) -> tuple[int, float]:
+    """Return how many networks an ensemble runs, and for how many seconds a case."""
+    members = [scores.pool.candidates[i] for i in ensemble.members]
+    return sum(c.members for c in members), sum(c.members * c.case_s for c in members)
 
 
-def equal_of(search: Search, how: str = "probability") -> System:
-    """All candidates alike, whatever they cost: what nothing chosen would be."""
-    return equal(search.candidates, how)
+def equal_weights(search: Search) -> Ensemble:
+    """Return equal weights, whatever they cost: the baseline of every strategy."""
+    return equal(search.candidates)
 
 
-def best_single(search: Search) -> System:
-    """The best candidate alone."""
-    singles = [system for system in _singles(search) if search.affords(system)]
+def best_single(search: Search) -> Ensemble:
+    """Return the best candidate by itself."""
+    singles = [ensemble for ensemble in _singles(search) if search.affords(ensemble)]
     return singles[search.best(singles)[0]]
 
 
-def greedy(search: Search, how: str = "probability") -> System:
-    """Return the last system of the greedy path."""
-    return list(greedy_path(search, how))[-1]
+def greedy(search: Search) -> Ensemble:
+    """Return the last ensemble of the greedy path."""
+    return list(greedy_path(search))[-1]
 
 
-def greedy_path(search: Search, how: str = "probability") -> Iterator[System]:
-    """Yield ever better systems, each with one more vote for some candidate.
+def greedy_path(search: Search) -> Iterator[Ensemble]:
+    """Yield ever better ensembles, each with one more vote for some candidate.
 
     Raises:
-        Refusal: not even a single candidate costs little enough.
+        Refusal: not even a single candidate is within the limits of cost.
     """
     counts = np.zeros(search.candidates)
-    for step in range(MOST_STEPS):
-        options = [weighted(counts, how)] if step else []
+    for step in range(MAX_STEPS):
+        options = [weighted(counts)] if step else []
         for i in range(search.candidates):
-            option = weighted(counts + (np.arange(search.candidates) == i), how)
+            option = weighted(counts + (np.arange(search.candidates) == i))
             if search.affords(option):
                 options.append(option)
         if not options:
-            raise Refusal("no candidate costs as little as may be spent")
-        at, merits = search.best(options)
-        if step and (at == 0 or merits[at] <= merits[0] + BETTER):
+            raise Refusal("every candidate exceeds --most-members or --most-seconds")
+        at, values = search.best(options)
+        if step and (at == 0 or values[at] <= values[0] + TOLERANCE):
             return
-        counts = np.array(options[at].weights)[:, 0]
+        counts = np.array(options[at].weights)
         yield options[at]
 
 
-def simplex(search: Search) -> System:
-    """Move tenths of weight between members while that helps."""
-    found = greedy(search)
-    singles = _singles(search)
-    _, alone = search.best(singles)
-    hopeful = set(np.argsort(-alone, kind="stable")[:3].tolist())
-    weights = np.array(found.weights)[:, 0]
+def simplex(search: Search) -> Ensemble:
+    """Move tenths of weight between candidates while that helps."""
+    _, values = search.best(_singles(search))
+    targets = set(np.argsort(-values, kind="stable")[:3].tolist())
+    weights = np.array(greedy(search).weights)
     weights = weights / weights.sum()
-    for _ in range(MOST_ROUNDS):
-        options = [weighted(np.round(weights, 9))]
-        givers = np.flatnonzero(weights > 0).tolist()
-        for giver in givers:
-            for taker in sorted(hopeful | set(givers)):
-                if taker != giver:
-                    moved = weights.copy()
-                    amount = min(TENTH, moved[giver])
-                    moved[giver] -= amount
-                    moved[taker] += amount
-                    options.append(weighted(np.round(moved, 9)))
-        options = [options[0], *(option for option in options[1:] if search.affords(option))]
-        at, merits = search.best(options)
-        if at == 0 or merits[at] <= merits[0] + BETTER:
+    for _ in range(MAX_ROUNDS):
+        moved = [option for option in _moves(weights, targets) if search.affords(option)]
+        options = [weighted(np.round(weights, 9)), *moved]
+        at, values = search.best(options)
+        if at == 0 or values[at] <= values[0] + TOLERANCE:
             break
-        weights = np.array(options[at].weights)[:, 0]
+        weights = np.array(options[at].weights)
     return weighted(weights)
 
 
-def channels(search: Search) -> System:
-    """Choose for each channel by its own columns."""
-    pool = search.scores.pool
-    judged = search.scores.columns
-    own = []
-    for channel in pool.head.channels:
-        names = {name for name, labels in pool.scheme.regions.items() if labels == channel}
-        names |= set(channel) if len(channel) == 1 else set()
-        at = tuple(i for i, (region, _) in enumerate(judged) if region in names)
-        if channel:
-            found = greedy(replace(search, columns=at or None))
-            own.append(np.array(found.weights)[:, 0] / np.sum(found.weights))
-        else:
-            own.append(np.zeros(search.candidates))
-    if () in pool.head.channels:  # the background is what all of them leave
-        own[pool.head.channels.index(())] = np.sum(own, 0) / (len(own) - 1)
-    return System("probability", tuple(map(tuple, np.array(own).T.tolist())))
+def _moves(weights: np.ndarray, targets: set[int]) -> Iterator[Ensemble]:
+    """Yield ensembles with a step of weight moved, from a member to another one or to a target."""
+    sources = np.flatnonzero(weights > 0).tolist()
+    for source in sources:
+        for target in sorted(targets | set(sources)):
+            if target != source:
+                moved = weights.copy()
+                amount = min(WEIGHT_STEP, moved[source])
+                moved[source] -= amount
+                moved[target] += amount
+                yield weighted(np.round(moved, 9))
 
 
-def by_volume(search: Search) -> System:
-    """Choose for the cases below and above the median volume that all candidates alike see."""
-    volumes = search.scores.volumes_mm3()
-    limit_mm3 = float(np.median(volumes[search.drawn > 0]))
-    small, large = (
-        greedy(replace(search, drawn=np.where(side, search.drawn, 0.0)))
-        for side in (volumes < limit_mm3, volumes >= limit_mm3)
-    )
-    return replace(large, below=(limit_mm3, small))
-
-
-def bias(search: Search) -> System:
-    """All alike, with the best bias of the foreground."""
-    options = [replace(equal(search.candidates), bias=each) for each in BIASES]
-    at, _ = search.best([equal(search.candidates), *options])
-    return equal(search.candidates) if at == 0 else options[at - 1]
-
-
-def _singles(search: Search) -> list[System]:
+def _singles(search: Search) -> list[Ensemble]:
     return [weighted(row) for row in np.eye(search.candidates)]
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to choose, and whether a manifest can hold what it chooses."""
-
-    choose: Callable[[Search], System]
-    ships: bool
-    told: str
-
-
-WAYS: Mapping[str, Way] = {
-    "equal": Way(equal_of, True, "all candidates alike"),
-    "best-single": Way(best_single, True, "the best candidate alone"),
-    "greedy": Way(greedy, True, "forward selection with replacement"),
-    "simplex": Way(simplex, True, "weights moved in tenths, from greedy on"),
-    "channels": Way(channels, False, "a greedy choice for each channel"),
-    "by-volume": Way(by_volume, False, "a greedy choice for small and one for large tumours"),
-    "bias": Way(bias, False, "all alike, odds of the foreground multiplied"),
-    "equal-logit": Way(lambda s: equal_of(s, "logit"), False, "all alike, logits averaged"),
-    "greedy-logit": Way(lambda s: greedy(s, "logit"), False, "forward selection, logits averaged"),
-    "majority": Way(lambda s: equal_of(s, "majority"), False, "majority vote"),
-    "staple": Way(lambda s: equal_of(s, "staple"), False, "STAPLE"),
+Strategy = Callable[[Search], Ensemble]
+STRATEGIES: Mapping[str, Strategy] = {
+    "equal": equal_weights,
+    "best-single": best_single,
+    "greedy": greedy,
+    "simplex": simplex,
 }

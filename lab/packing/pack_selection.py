@@ -8,9 +8,8 @@ from typing import Any
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, read_manifest, verify_model
 from lab.member_selection.probability_maps import read_candidate
+from lab.member_selection.summary import SCHEMA
 from lab.packing.trained_folder import PackError, read_object
-
-SCHEMA = 1
 
 
 def pack_selection(
@@ -33,9 +32,9 @@ def pack_selection(
         if selection["scheme"] != scheme.name:
             raise PackError(f"{path}: of {selection['scheme']}, not {scheme.name}")
         members, proof, settings = _members(selection, building)
-        way = selection["ways"][selection["ships"]]
+        strategy = selection["strategies"][selection["ships"]]
         judged = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
-        judged |= {"gain": way["gain"], "interval": way["interval"]}
+        judged |= {"gain": strategy["gain"], "interval": strategy["interval"]}
     except (KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{path}: not a selection ({error!r})") from error
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:

@@ -6,12 +6,12 @@ from typing import Any
 from challenge.refusal import Refusal
 from lab.drawing.svg import svg
 from lab.json_files import read_json
-from lab.member_selection.figures import draw_alone, draw_front
+from lab.member_selection.figures import draw_cost_curve, draw_per_candidate
 from lab.member_selection.summary import MEANING, SCHEMA
 
-WAY = ("held_out", "gain", "interval", "gain_seen", "members", "case_s")
-FRONT = ("members", "case_s", "merit", "interval")
-ALONE = ("value", "interval", "over_first", "over_first_interval")
+STRATEGY = ("held_out", "gain", "interval", "in_sample_gain", "members", "case_s")
+COST_POINT = ("members", "case_s", "gain", "interval")
+CANDIDATE = ("value", "interval", "over_first", "over_first_interval")
 NAMES = ("candidate", "region", "metric")
 
 
@@ -19,7 +19,8 @@ def read_selection(path: Path) -> dict[str, Any]:
     """Read what the report shows of selection.json.
 
     Returns:
-        scorer, objective and its meaning, cases, ships, weights, ways, front, alone.
+        scorer, objective and its meaning, cases, ships, weights, strategies, cost_curve,
+        per_candidate.
 
     Raises:
         Refusal: the file is no selection, or of another version.
@@ -29,26 +30,34 @@ def read_selection(path: Path) -> dict[str, Any]:
         if content["schema"] != SCHEMA:
             raise Refusal(f"schema {content['schema']}, this program reads {SCHEMA}")
         told = {k: content[k] for k in ("scorer", "objective", "cases", "ships")}
-        front = [_numbers(point, FRONT) for point in content["front"]]
-        rows = [_numbers(row, ALONE) | {k: str(row[k]) for k in NAMES} for row in content["alone"]]
-        ways = {
-            str(name): _numbers(way, WAY) | {"ships": bool(way["ships"])}
-            for name, way in content["ways"].items()
+        points = [_numbers(point, COST_POINT) for point in content["cost_curve"]]
+        rows = [
+            _numbers(row, CANDIDATE) | {key: str(row[key]) for key in NAMES}
+            for row in content["per_candidate"]
+        ]
+        strategies = {
+            str(name): _numbers(row, STRATEGY) for name, row in content["strategies"].items()
         }
         order = list(dict.fromkeys((row["region"], row["metric"]) for row in rows))
         rows.sort(key=lambda row: order.index((row["region"], row["metric"])))
         weights = {str(name): float(value) for name, value in content["weights"].items()}
         return told | {
-            "ways": ways, "weights": weights, "front": front, "alone": rows,
+            "strategies": strategies,
+            "weights": weights,
+            "cost_curve": points,
+            "per_candidate": rows,
             "meaning": MEANING[told["objective"]],
-        }  # fmt: skip
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(f"{path}: not a selection ({error})") from error
 
 
 def selection_figures(selection: dict[str, Any]) -> dict[str, str]:
     """Return the figures as SVG by name."""
-    drawn = {"front": draw_front(selection), "alone": draw_alone(selection)}
+    drawn = {
+        "cost_curve": draw_cost_curve(selection),
+        "per_candidate": draw_per_candidate(selection),
+    }
     return {name: svg(figure, name) for name, figure in drawn.items() if figure is not None}
 
 

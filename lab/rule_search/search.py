@@ -19,10 +19,9 @@ import numpy as np
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
-from lab.metrics.objective import METRICS, columns_of
+from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns
 from lab.metrics.scorer_choice import scorer_named
 from lab.metrics.scorers import Scorer
-from lab.metrics.variant_scorers import profile_of
 from lab.parallel import workers
 from lab.rule_search.cases import open_search_cases, score_on_images
 from lab.rule_search.config import SearchConfig
@@ -62,7 +61,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("work", type=Path, metavar="WORK")
     add_scorer(parser)
-    add("--objective", choices=METRICS, help="default: overlap; rank for --config published")
+    add(
+        "--objective",
+        choices=SEARCH_OBJECTIVES,
+        help="default: overlap; rank for --config published",
+    )
     add_jobs(parser)
     add_dask(parser)
 
@@ -105,15 +108,13 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
 def make_score_cache(cases: Sequence[CohortCase], setup: Setup, scorer: Scorer) -> ScoreCache:
     """Read every case and divide it into label components, ready to be scored."""
     search_cases, confusion = open_search_cases(cases, setup, scorer)
-    first = search_cases[0]
-    scores = first.scorer.score(first.components.values)
     return ScoreCache(
         search_cases,
         make_search_space(setup.scheme, setup.config, confusion),
-        columns_of(scores, setup.scheme, scorer.ranked_by),
+        search_columns(scorer, setup.scheme),
         setup.scheme,
         # A table answers faster than it travels.
-        jobs=1 if profile_of(scorer) else None,
+        jobs=1 if scorer.fast_scorer else None,
     )
 
 

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 
 from challenge.scheme import SCHEMES, Head
-from lab.metrics.objective import columns_of
+from lab.metrics.objective import search_columns
 from lab.metrics.pair import Pair
 from lab.metrics.scorer_choice import scorer_named
 from lab.rule_search.cases import make_search_case
@@ -65,8 +65,7 @@ def make_planted(
     reasons = tuple("" if np.isfinite(row).all() else "no features" for row in vectors)
     ids = tuple(case.id for case in search_cases)
     table = FeatureTable(ids, names_of(config.groups), np.stack(vectors), reasons)
-    first = search_cases[0]
-    columns = columns_of(first.scorer.score(first.components.values), SCHEME)
+    columns = search_columns(scorer_named(SCORER, SCHEME), SCHEME)
     parameters = make_search_space(SCHEME, config, np.sum(confusions, axis=0))
     return Planted(
         features=informative(table, config.drops_constant)[0],

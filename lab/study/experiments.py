@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from lab.metrics.objective import METRICS, objective_values
+from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
 from lab.rule_search.cluster_rules import apply
 from lab.rule_search.clustering import assign, fit_space, with_clusters
 from lab.rule_search.config import SearchConfig
@@ -93,7 +93,7 @@ def compare_objectives(planted: Planted) -> dict[str, Any]:
     cache, cases = planted.cache, planted.cases
     settings = {
         objective: validate(planted, replace(planted.config, objective=objective)).settings
-        for objective in METRICS
+        for objective in SEARCH_OBJECTIVES
     }
     rng = np.random.default_rng(0)
     without = cache.scores([cache.no_rules] * len(cases), cases)

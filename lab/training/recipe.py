@@ -9,7 +9,7 @@ from pathlib import Path
 from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
-from lab.data.sources import LAYOUTS
+from lab.data.sources import all_layouts
 from lab.phantom.cohort import KINDS
 from lab.training.networks import NETWORKS, strides_of
 from lab.training.trainers import Settings
@@ -59,7 +59,7 @@ class Cohort:
         """Return the challenge whose labels the dataset has."""
         if self.phantom:
             return self.phantom.kind
-        return LAYOUTS[self.sources[0].partition("=")[0]].scheme
+        return all_layouts()[self.sources[0].partition("=")[0]].scheme.name
 
     @property
     def told(self) -> str:
@@ -170,8 +170,8 @@ def _cohort(name: str, words: Sequence[str]) -> Cohort:
     sources = tuple(word.removeprefix("source=") for word in rest if word.startswith("source="))
     others = _pairs([word for word in rest if not word.startswith("source=")])
     for source in sources:
-        if source.partition("=")[0] not in LAYOUTS:
-            raise ValueError(f"source {source}: one of {', '.join(LAYOUTS)}")
+        if source.partition("=")[0] not in all_layouts():
+            raise ValueError(f"source {source}: one of {', '.join(all_layouts())}")
     phantom = Phantom.of(others.pop("phantom")) if "phantom" in others else None
     if not sources and not phantom:
         raise ValueError("no source")

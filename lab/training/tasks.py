@@ -169,11 +169,11 @@ def _selection_tasks(cohort: Cohort, recipe: Recipe, place: Place) -> Iterator[T
     if not own:
         return
     chosen, work = place.work / "selection" / cohort.name, place.work
-    ways = ("--ways", "equal", "greedy") if place.is_miniature else ()
+    strategies = ("--strategies", "equal", "greedy") if place.is_miniature else ()
     yield Task(
         f"select {cohort.name}",
         _python("lab", "select", *(work / "maps" / name for name in own), "--cohort",
-                work / "nnUNet_raw" / cohort.dataset, "--out", chosen, *ways),
+                work / "nnUNet_raw" / cohort.dataset, "--out", chosen, *strategies),
         tuple(f"predict {name}" for name in own),
     )  # fmt: skip
     yield Task(

@@ -65,8 +65,6 @@ ROWS = [
     ("prepare", "--source brats-gli={bad} --dataset Dataset901_A --out {new}", FOLDER),
     ("prepare", "--source panther-t1={bad} --dataset Dataset901_A --out {new}", FOLDER),
     ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {bad}", (file,)),
-    ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {new} --published {bad}",
-     (missing, empty, malformed)),
     ("train", "{bad} --work {new} --dry-run", (missing, empty, file)),
     ("train", "{recipe} --work {new} --slurm {bad}", (empty,)),
     ("train", "{recipe} --work {new} --slurm {bad}/submit.sh", (missing, file)),
@@ -206,13 +204,11 @@ def test_what_a_verb_cannot_use_is_one_sentence(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("bench selection --ways best nonsense", "--ways best, nonsense: of "),
+        ("bench selection --strategies best nonsense", "--strategies best, nonsense: of "),
         ("evaluate --scorer 2025-gli --predictions {labels} --references {labels} --dask nowhere",
          "{labels}: no such folder"),
         ("features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
          "{new} --dask nowhere", "--dask nowhere: no scheduler answers there (missing port number"),
-        ("prepare --source msd-pancreas={cohort} --dataset Dataset901_A --out {new} --jobs 0",
-         "--jobs 0: at least one process is needed"),
         ("prepare --source brats-gli={brats} --dataset X --out {new}",
          "--dataset X: nnU-Net's names are DatasetNNN_NAME"),
         ("prepare --source brats-xyz={brats} --dataset Dataset901_A --out {new}",
@@ -237,6 +233,12 @@ def test_names_that_nobody_knows_are_one_sentence(
     assert lab([word.format(**paths) for word in words.split()]) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert told.format(**paths) in line
+
+
+def test_a_number_that_an_option_cannot_take_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        lab(["prepare", "--source", "x=y", "--dataset", "d", "--out", "o", "--jobs", "0"])
+    assert capsys.readouterr().err.splitlines()[-1].endswith("argument --jobs: 0 is not positive")
 
 
 def test_every_verb_is_asked() -> None:

@@ -1,4 +1,4 @@
-"""Abdomens of 24 voxels a side with one ball of a tumour, and candidates whose faults are known.
+"""Abdomens of 24 voxels a side with one ball of a tumour, and candidates whose errors are known.
 
 left and right each miss the other half of every tumour, unsure of it, so that both together find
 all of it; blind is sure of a tumour where there is none, and so is its twin.
@@ -52,27 +52,21 @@ def probability(name: str, number: int) -> np.ndarray:
     truth = ball(number)
     middle = int(np.nonzero(truth)[2].mean())
     half = np.broadcast_to(np.arange(SIDE) < middle, truth.shape)
-    found = np.full(truth.shape, 0.02)
+    probabilities = np.full(truth.shape, 0.02)
     if name == "left":
-        found[truth & half], found[truth & ~half] = 0.95, 0.2
+        probabilities[truth & half], probabilities[truth & ~half] = 0.95, 0.2
     elif name == "right":
-        found[truth & ~half], found[truth & half] = 0.95, 0.2
+        probabilities[truth & ~half], probabilities[truth & half] = 0.95, 0.2
     elif name.startswith("blind"):
-        found[truth] = 0.1
-        found[2:7, 2:7, 2:7] = 0.97
+        probabilities[truth] = 0.1
+        probabilities[2:7, 2:7, 2:7] = 0.97
     elif name.startswith("good"):
         noise = np.random.default_rng([number, len(name)]).normal(0, 2, truth.shape)
-        found = 1 / (1 + np.exp(-(np.where(truth, 4, -4) + noise)))
-    elif name.startswith("only"):  # sure of its own kind, and of too little of the other
-        is_small = truth.sum() < np.median([ball(i).sum() for i in range(12)])
-        inner = truth & np.roll(truth, 2, 0) & np.roll(truth, -2, 0)
-        own = is_small == (name == "only-small")
-        found[truth] = 0.98 if own else 0.1
-        found[inner] = 0.98
+        probabilities = 1 / (1 + np.exp(-(np.where(truth, 4, -4) + noise)))
     elif name == "small":
         inner = truth & np.roll(truth, 1, 0) & np.roll(truth, -1, 0) & np.roll(truth, 1, 2)
-        found[truth], found[inner] = 0.45, 0.9
-    return found
+        probabilities[truth], probabilities[inner] = 0.45, 0.9
+    return probabilities
 
 
 def write_candidate_of(folder: Path, name: str, cases: int, model: Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Planted candidates: the pair that complements each other is found, judged, shipped and packed."""
+"""Planted candidates: the complementary pair is chosen, scored held out, and written to ship."""
 
 import json
 from pathlib import Path
@@ -11,17 +11,22 @@ from lab.__main__ import main as lab
 from lab.data.cohort import read_cohort
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.combine import equal, weighted
-from lab.member_selection.merit import MERITS, cohort_numbers
-from lab.member_selection.nested_cv import decide, judge, open_search, parts_of
-from lab.member_selection.per_candidate import alone
+from lab.member_selection.nested_cv import (
+    cross_validate,
+    open_search,
+    parts_of,
+    strategy_to_ship,
+)
+from lab.member_selection.per_candidate import candidate_scores
 from lab.member_selection.probability_maps import (
     MapError,
     read_candidate,
     write_candidate,
     write_map,
 )
-from lab.member_selection.score_cache import Scores
-from lab.member_selection.strategies import best_single, bias, by_volume, cost, greedy, simplex
+from lab.member_selection.score_cache import EnsembleScores
+from lab.member_selection.strategies import best_single, cost, greedy, simplex
+from lab.metrics.objective import OBJECTIVES, cohort_numbers
 from lab.metrics.scorers import SCORERS
 
 CASES = 12
@@ -32,107 +37,82 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cohort(tmp_path_factory.mktemp("selection") / "raw", CASES)
 
 
-def scores_of(work: Path, cohort: Path, *names: str) -> Scores:
+def scores_of(work: Path, cohort: Path, *names: str) -> EnsembleScores:
     folders = [write_candidate_of(work, name, CASES) for name in names]
     pool = read_pool(folders, read_cohort(cohort, SCHEME), SCHEME)
-    return Scores(pool, SCORERS["panther"], work / "scores.jsonl")
+    return EnsembleScores(pool, SCORERS["panther"], work / "scores.jsonl")
 
 
-def test_what_a_map_drops_is_background(tmp_path: Path) -> None:
+def test_a_map_is_background_outside_of_its_box(tmp_path: Path) -> None:
     full = np.zeros((3, 6, 7, 8), np.float32)
     full[0], full[1, 2, 3, 4], full[0, 2, 3, 4] = 1, 0.75, 0.25
     write_map(tmp_path / "a.npz", full, HEAD)
     write_candidate_of(tmp_path, "good", 1)
-    own = read_candidate(tmp_path / "good").read("0")
-    assert own.shape == (24, 24, 24)
+    stored = read_candidate(tmp_path / "good").read("0")
+    assert stored.shape == (24, 24, 24)
     (tmp_path / "a.npz").rename(tmp_path / "good" / "0.npz")
-    own = read_candidate(tmp_path / "good").read("0")
-    assert own.box == (slice(2, 3), slice(3, 4), slice(4, 5))
+    stored = read_candidate(tmp_path / "good").read("0")
+    assert stored.box == (slice(2, 3), slice(3, 4), slice(4, 5))
     everything = (slice(0, 6), slice(0, 7), slice(0, 8))
-    np.testing.assert_array_equal(own.within(everything, HEAD), full)
+    np.testing.assert_array_equal(stored.within(everything, HEAD), full)
 
 
 @pytest.mark.parametrize("objective", ["overlap", "rank"])
-def test_greedy_finds_the_pair_that_completes_each_other(
+def test_greedy_and_simplex_choose_the_complementary_pair(
     tmp_path: Path, cohort: Path, objective: str
 ) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    search = open_search(scores, MERITS[objective])
-    assert best_single(search).chosen in ((1,), (2,))
-    assert greedy(search).chosen == (1, 2)
-    assert simplex(search).chosen == (1, 2)
-    pair, alike = scores.of([weighted((0, 1, 1, 0)), equal(4)])
+    search = open_search(scores, OBJECTIVES[objective])
+    assert best_single(search).members in ((1,), (2,))
+    assert greedy(search).members == (1, 2)
+    assert simplex(search).members == (1, 2)
+    pair, all_four = scores.of([weighted((0, 1, 1, 0)), equal(4)])
     assert pair[:, 0].min() == 1.0  # Dice of every case
-    assert alike[:, 0].mean() < 0.7
+    assert all_four[:, 0].mean() < 0.7
 
 
-def test_the_pair_ships_and_its_gain_is_judged_on_cases_that_chose_nothing(
-    tmp_path: Path, cohort: Path
-) -> None:
+def test_the_pair_ships_and_its_gain_is_of_held_out_cases(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    judged = judge(open_search(scores, MERITS["overlap"]), ["greedy", "best-single", "majority"])
-    assert decide(judged) == "greedy"
-    greedy_way = judged["greedy"]
-    assert greedy_way.gain_seen == pytest.approx(greedy_way.gain[0])
-    assert all(system.chosen == (1, 2) for system in greedy_way.fold_systems)
-    assert greedy_way.gain[1] > 0.05
-    assert greedy_way.merit == pytest.approx(1.0)
-    assert judged["equal"].gain == (0.0, 0.0, 0.0)
+    results = cross_validate(open_search(scores, OBJECTIVES["overlap"]), ["greedy", "best-single"])
+    assert strategy_to_ship(results) == "greedy"
+    result = results["greedy"]
+    assert result.in_sample_gain == pytest.approx(result.gain[0])
+    assert all(ensemble.members == (1, 2) for ensemble in result.fold_ensembles)
+    assert result.gain[1] > 0.05
+    assert result.objective_value == pytest.approx(1.0)
+    assert results["equal"].gain == (0.0, 0.0, 0.0)
 
 
 def test_equal_weights_ship_where_nothing_is_better(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "good", "good-too", "good-as-well")
-    judged = judge(open_search(scores, MERITS["overlap"]), ["greedy", "simplex", "best-single"])
-    assert decide(judged) == "equal"
-    # What was chosen looks at least as good on the cases that chose it as on others.
-    assert judged["greedy"].gain_seen >= judged["greedy"].gain[0]
+    search = open_search(scores, OBJECTIVES["overlap"])
+    results = cross_validate(search, ["greedy", "simplex", "best-single"])
+    assert strategy_to_ship(results) == "equal"
+    # A choice scores at least as well on the cases it was made on as on others.
+    assert results["greedy"].in_sample_gain >= results["greedy"].gain[0]
 
 
-def test_volumes_that_are_too_small_are_answered_by_a_bias(tmp_path: Path, cohort: Path) -> None:
-    scores = scores_of(tmp_path, cohort, "small")
-    found = bias(open_search(scores, MERITS["rank"]))
-    assert found.bias > 1
-    before, after = scores.of([equal(1), found])
-    error = [column for _, column in scores.columns].index("volume_error_mm3")
-    assert np.abs(after[:, error]).mean() < np.abs(before[:, error]).mean() / 2
-
-
-def test_small_and_large_tumours_may_have_their_own_members(tmp_path: Path, cohort: Path) -> None:
-    """Of two specialists each sees only one half of the tumours."""
-    scores = scores_of(tmp_path, cohort, "only-small", "only-large")
-    volumes = scores.volumes_mm3()
-    voxels = [ball(int(case.files.id)).sum() for case in scores.pool.cases]
-    np.testing.assert_allclose(volumes, np.multiply(voxels, 6.75))
-    found = by_volume(open_search(scores, MERITS["overlap"]))
-    assert found.below is not None
-    assert found.below[0] == pytest.approx(np.median(volumes))
-    assert (found.below[1].chosen, found.chosen) == ((0,), (1,))
-    dice = [column for _, column in scores.columns].index("dice")
-    assert scores.of([found])[0, :, dice].min() == 1.0
-    assert scores.of([weighted((1, 0))])[0, :, dice].min() < 0.9
-
-
-def test_cost_limits_are_kept(tmp_path: Path, cohort: Path) -> None:
+def test_limits_of_cost_hold(tmp_path: Path, cohort: Path) -> None:
     from dataclasses import replace
 
     scores = scores_of(tmp_path, cohort, "left", "right")
-    search = open_search(scores, MERITS["overlap"])
+    search = open_search(scores, OBJECTIVES["overlap"])
     assert cost(greedy(search), scores) == (4, 8.0)  # two folds each, 2 s a case each
-    assert cost(greedy(replace(search, most_members=2)), scores) == (2, 4.0)
-    assert cost(greedy(replace(search, most_s=5.0)), scores) == (2, 4.0)
-    with pytest.raises(ValueError, match="as little as may be spent"):
-        greedy(replace(search, most_members=1))
+    assert cost(greedy(replace(search, max_members=2)), scores) == (2, 4.0)
+    assert cost(greedy(replace(search, max_seconds=5.0)), scores) == (2, 4.0)
+    with pytest.raises(ValueError, match="exceeds --most-members"):
+        greedy(replace(search, max_members=1))
 
 
-def test_scores_are_kept_and_read_again(tmp_path: Path, cohort: Path) -> None:
+def test_scores_are_stored_and_read_again(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "left", "right")
     first = scores.of([equal(2), weighted((2, 2)), weighted((1, 0))])
-    np.testing.assert_array_equal(first[0], first[1])  # the same shares are the same system
+    np.testing.assert_array_equal(first[0], first[1])  # the same shares are the same ensemble
     lines = scores.path.read_text().splitlines()
     assert len(lines) == 2
-    scores.path.write_text("\n".join(lines) + '\n{"about": "cut sho')
-    again = Scores(scores.pool, scores.scorer, scores.path)
-    again.pool = None  # nothing can be computed any more
+    scores.path.write_text("\n".join(lines) + '\n{"fingerprint": "cut sho')
+    again = EnsembleScores(scores.pool, scores.scorer, scores.path)
+    again.pool = None  # nothing can be computed without it
     np.testing.assert_array_equal(again.of([weighted((1, 0))]), first[2:])
 
 
@@ -142,14 +122,16 @@ def test_leaderboard_numbers_by_hand() -> None:
     numbers = cohort_numbers(table, columns, np.ones(2))
     np.testing.assert_allclose(numbers, [[0.75, -3.0, -(12.5**0.5)], [0.85, -5.0, -(0.5**0.5)]])
     # positions: (2, 1, 2) and (1, 2, 1)
-    np.testing.assert_allclose(MERITS["rank"](table, columns, np.ones(2)), [-5 / 3, -4 / 3])
-    np.testing.assert_allclose(MERITS["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9])
+    np.testing.assert_allclose(OBJECTIVES["rank"](table, columns, np.ones(2)), [-5 / 3, -4 / 3])
+    np.testing.assert_allclose(
+        OBJECTIVES["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9]
+    )
 
 
-def test_each_alone_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: Path) -> None:
+def test_a_candidates_row_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: Path) -> None:
     """By hand: the candidate's mask, case by case, scored without any of the selection's code."""
     scores = scores_of(tmp_path, cohort, "left", "small")
-    rows = {(row.candidate, row.metric): row for row in alone(scores)}
+    rows = {(row.candidate, row.metric): row for row in candidate_scores(scores)}
     for name in ("left", "small"):
         dice, errors = [], []
         for number in range(CASES):
@@ -166,20 +148,22 @@ def test_each_alone_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: Path) 
     assert low < rows["small", "hd95"].over_first < high < 0  # nearer to the boundary: fewer mm
 
 
-def test_every_case_judges_once() -> None:
+def test_every_case_is_held_out_once() -> None:
     parts = parts_of(13)
     np.testing.assert_array_equal(np.sum(parts, 0), np.ones(13))
 
 
-def test_bad_candidates_are_named_before_hours_are_spent(tmp_path: Path, cohort: Path) -> None:
+def test_bad_candidates_are_refused_by_name_before_any_scoring(
+    tmp_path: Path, cohort: Path
+) -> None:
     cases = read_cohort(cohort, SCHEME)
     good = write_candidate_of(tmp_path, "good", CASES)
 
-    def refused(told: str, *folders: Path) -> None:
-        with pytest.raises(MapError, match=told):
+    def refused(message: str, *folders: Path) -> None:
+        with pytest.raises(MapError, match=message):
             read_pool(folders or (bad,), cases, SCHEME)
 
-    refused("names of their own: good, good", good, good)
+    refused("distinct names: good, good", good, good)
     bad = write_candidate_of(tmp_path / "a", "few", CASES - 2)
     refused("few: 2 cases unpredicted: 10, 11")
     bad = write_candidate_of(tmp_path / "a", "damaged", CASES)
@@ -192,10 +176,10 @@ def test_bad_candidates_are_named_before_hours_are_spent(tmp_path: Path, cohort:
     refused("damaged/3.npz: NaN or infinite")
     write_map(bad / "3.npz", np.full((3, 9, 24, 24), 0.3, np.float32), HEAD)
     refused(r"damaged/3.npz: of size \(9, 24, 24\), the reference is \(24, 24, 24\)")
-    bad = write_candidate_of(tmp_path / "a", "sightless", CASES)
+    bad = write_candidate_of(tmp_path / "a", "no-foreground", CASES)
     for number in range(CASES):
         write_map(bad / f"{number}.npz", np.zeros((3, 24, 24, 24), np.float32), HEAD)
-    refused("sightless: nothing but background in every case")
+    refused("no-foreground: nothing but background in every case")
     bad = write_candidate_of(tmp_path / "a", "regions", CASES)
     from dataclasses import replace
 
@@ -214,23 +198,23 @@ def test_from_maps_to_a_table_a_figure_and_a_selection(
     names = ("blind", "left", "right", "blind-too")
     folders = [str(write_candidate_of(tmp_path, name, CASES)) for name in names]
     flags = ["--cohort", str(cohort), "--out", str(tmp_path / "work"), "--objective", "overlap"]
-    assert lab(["select", *folders, *flags, "--ways", "greedy", "equal", "staple"]) == 0
-    told = capsys.readouterr().out
-    assert "ships" in told
-    assert "0.500 left (chosen in 5 of 5 parts)" in told
+    assert lab(["select", *folders, *flags, "--strategies", "greedy", "equal", "simplex"]) == 0
+    printed = capsys.readouterr().out
+    assert "ships" in printed
+    assert "0.500 left (chosen in 5 of 5 parts)" in printed
     selection = json.loads((tmp_path / "work" / "selection.json").read_text())
     assert selection["weights"] == {"left": 0.5, "right": 0.5}
-    assert selection["ways"]["staple"]["ships"] is False
-    assert [point["members"] for point in selection["front"]] == [2, 4]
-    for name in ("front.png", "candidates.png"):
+    assert list(selection["strategies"]) == ["equal", "greedy", "simplex"]
+    assert [point["members"] for point in selection["cost_curve"]] == [2, 4]
+    for name in ("cost_curve.png", "candidates.png"):
         assert (tmp_path / "work" / name).stat().st_size > 10_000
-    assert "tumour volume_error_mm3, root mean square" in told
-    quick = [*flags[:2], "--out", str(tmp_path / "quick"), "--ways", "best-single"]
+    assert "tumour volume_error_mm3, root mean square" in printed
+    quick = [*flags[:2], "--out", str(tmp_path / "quick"), "--strategies", "best-single"]
     assert lab(["select", *folders, *quick]) == 0
-    assert json.loads((tmp_path / "quick" / "selection.json").read_text())["front"] == []
-    assert not (tmp_path / "quick" / "front.png").exists()
-    kept = (tmp_path / "quick" / "scores.jsonl").read_text().splitlines()
-    assert len(kept) == len(folders) + 1  # each alone, and all alike
+    assert json.loads((tmp_path / "quick" / "selection.json").read_text())["cost_curve"] == []
+    assert not (tmp_path / "quick" / "cost_curve.png").exists()
+    lines = (tmp_path / "quick" / "scores.jsonl").read_text().splitlines()
+    assert len(lines) == len(folders) + 1  # each by itself, and equal weights
     capsys.readouterr()
     assert lab(["select", folders[0], folders[0], *flags]) == 2
-    assert "names of their own" in capsys.readouterr().err
+    assert "distinct names" in capsys.readouterr().err

@@ -41,10 +41,10 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
         write_candidate(Candidate(name, home, GLI, head, {}, 1.0, packed))
         candidates[name] = str(home)
     selection = {
-        "schema": 1, "scheme": "brats-gli", "scorer": "2025-gli", "objective": "overlap",
+        "schema": 2, "scheme": "brats-gli", "scorer": "2025-gli", "objective": "overlap",
         "cases": 9, "ships": "greedy", "weights": {"default": 0.75, "strong": 0.25},
         "candidates": candidates,
-        "ways": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
+        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
     }  # fmt: skip
     path = tmp_path / "selection.json"
     path.write_text(json.dumps(selection))
@@ -69,18 +69,18 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     manifest = json.loads((tmp_path / "weights" / "third" / "MANIFEST.json").read_text())
     assert manifest["answers"] == ["brats-gli"]
 
-    path.write_text(json.dumps(selection | {"schema": 2}))
+    path.write_text(json.dumps(selection | {"schema": 1}))
     flags[-1] = "other"
     capsys.readouterr()
     for words, told in (
-        (["--selection", str(path)], f"{path}: schema 2, this program reads 1"),
+        (["--selection", str(path)], f"{path}: schema 1, this program reads 2"),
         ([], "either sources or --selection"),
         (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
         (["--selection", str(tmp_path / "none.json")], "none.json: missing"),
     ):
         assert lab(["pack", *words, *flags]) == 2
         assert told in capsys.readouterr().err
-    del selection["ways"]
+    del selection["strategies"]
     path.write_text(json.dumps(selection))
     assert lab(["pack", "--selection", str(path), *flags]) == 2
-    assert f"{path}: not a selection (KeyError('ways'))" in capsys.readouterr().err
+    assert f"{path}: not a selection (KeyError('strategies'))" in capsys.readouterr().err

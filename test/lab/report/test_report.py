@@ -315,15 +315,15 @@ def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
 
 
 SELECTION = {
-    "schema": 1, "scorer": "panther", "objective": "overlap", "cases": 12, "ships": "greedy",
+    "schema": 2, "scorer": "panther", "objective": "overlap", "cases": 12, "ships": "greedy",
     "weights": {"left": 0.5, NASTY: 0.5},
-    "ways": {
-        name: {"held_out": 0.6125, "gain": 0.125, "gain_seen": 0.25, "members": 4, "case_s": 2.5,
-               "interval": [0.0625, 0.1875], "ships": name != "staple"}
-        for name in ("equal", "greedy", "staple")
+    "strategies": {
+        name: {"held_out": 0.6125, "gain": 0.125, "in_sample_gain": 0.25, "members": 4,
+               "case_s": 2.5, "interval": [0.0625, 0.1875]}
+        for name in ("equal", "greedy", "simplex")
     },
-    "front": [{"members": 4, "case_s": 2.5, "merit": 0.1, "interval": [0.05, 0.15]}],
-    "alone": [
+    "cost_curve": [{"members": 4, "case_s": 2.5, "gain": 0.1, "interval": [0.05, 0.15]}],
+    "per_candidate": [
         {"candidate": name, "region": "tumour", "metric": metric, "value": value,
          "interval": [value - 0.1, value + 0.1], "over_first": value / 8,
          "over_first_interval": [0.015625, 0.03125]}
@@ -345,14 +345,15 @@ def test_a_selection_is_shown_beside_the_results(tmp_path):
     assert len(page.ids) == len(set(page.ids))
     assert json.loads(found["json"])["selection"]["weights"]["left"] == 0.5
     assert "ever more networks" in found["html"]
-    (tmp_path / "selection.json").write_text(json.dumps(SELECTION | {"front": []}))
+    (tmp_path / "selection.json").write_text(json.dumps(SELECTION | {"cost_curve": []}))
     found = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
     assert "ever more networks" not in found["html"]
     assert "None" not in found["html"].split("Why these members")[1].split("</section>")[0]
 
 
 @pytest.mark.parametrize(
-    "change", [{"schema": 9}, {"ways": {"equal": {}}}, {"objective": "luck"}, {"front": None}]
+    "change",
+    [{"schema": 9}, {"strategies": {"equal": {}}}, {"objective": "luck"}, {"cost_curve": None}],
 )
 def test_what_is_no_selection_is_named(tmp_path, capsys, change):
     write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")

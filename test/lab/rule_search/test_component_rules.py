@@ -30,7 +30,7 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
 
 
 def components_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
-    labelled = find_label_components(labels, ())
+    labelled = find_label_components(labels)
     table = tabulate_components(
         labelled.ids, labelled.values, labelled.touching, voxel_mm3, REMOVABLE_MM3
     )
@@ -51,7 +51,7 @@ def rule_lists(draw: st.DrawFn) -> list[Rule]:
     names = list(GLI.labels)
     for _ in range(draw(st.integers(0, 3))):
         size = draw(st.floats(0, REMOVABLE_MM3 - 1))
-        becomes = draw(st.sampled_from(["background", "enclosing"]))
+        becomes = draw(st.sampled_from(["background", "surrounding"]))
         if draw(st.booleans()):
             rules.append(RemoveSmall(draw(st.sampled_from(names)), becomes, min_volume_mm3=size))
         else:
@@ -76,7 +76,7 @@ def test_a_component_inside_becomes_what_surrounds_it_and_one_outside_vanishes()
     labels[1:6, 1:6, 1:6] = GLI.labels["NETC"]
     labels[3, 3, 3] = GLI.labels["ET"]
     labels[3, 3, 9] = GLI.labels["ET"]
-    after = by_components(labels, [RemoveSmall("ET", "enclosing", min_volume_mm3=2.0)], GLI, 1.0)
+    after = by_components(labels, [RemoveSmall("ET", "surrounding", min_volume_mm3=2.0)], GLI, 1.0)
     assert after[3, 3, 3] == GLI.labels["NETC"]
     assert after[3, 3, 9] == 0
     assert np.count_nonzero(after) == 125
