@@ -12,7 +12,7 @@ from challenge.scheme import Scheme
 from lab.data.cohort import CohortCase
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.rule_search.component_rules import tabulate_components
