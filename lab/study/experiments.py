@@ -8,8 +8,6 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
-from lab.rule_search.cluster_rules import apply
-from lab.rule_search.clustering import assign, fit_space, with_clusters
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import HeldOut, case_objectives, cross_validate
 from lab.rule_search.decision import Decision, decide
@@ -28,7 +26,6 @@ GROUPS = (
     ("radiomic", "mask", "probability", "votes"),
 )
 MOST_ROUNDS = 4
-SEEDS = 10
 
 
 def validate(planted: Planted, config: SearchConfig, k: int | None = None) -> HeldOut:
@@ -61,7 +58,7 @@ def compare_pairs(planted: Planted) -> list[dict[str, Any]]:
         "global": validate(planted, planted.config, 1).settings,
         "adaptive": validate(planted, planted.config).settings,
     }
-    values = {name: _objectives(planted, of_method) for name, of_method in settings.items()}
+    values = {name: objectives(planted, of_method) for name, of_method in settings.items()}
     rng = np.random.default_rng(0)
     return [
         {"method": one, "over": other, **gain_statistics(values[one] - values[other], rng)}
@@ -73,12 +70,12 @@ def compare_configs(results: Sequence[tuple[Planted, Decision]]) -> list[dict[st
     """Compare configurations on the same cases: gain in sample, and held out."""
     rows = []
     for planted, decision in results:
-        held_out = _adaptive_row(decision)
+        held_out = adaptive_row(decision)
         rows.append(
             {
                 "config": planted.config.name,
                 "k": len(decision.fitted.settings),
-                "agreement": _agreement(planted, decision.assigned.clusters),
+                "agreement": agreement(planted, decision.assigned.clusters),
                 "in_sample": decision.gain_in_sample,
                 **{key: held_out[key] for key in ("gain", "low", "high", "better", "worse")},
                 "mean_rank": held_out["mean_rank"],
@@ -124,13 +121,13 @@ def compare_features(planted: Planted) -> list[dict[str, Any]]:
     for groups in GROUPS:
         features = features_of_groups(planted.features, groups)
         decision = decide(features, planted.cache, planted.config)
-        held_out = _adaptive_row(decision)
+        held_out = adaptive_row(decision)
         rows.append(
             {
                 "groups": list(groups),
                 "features": len(features.names),
                 "k": len(decision.fitted.settings),
-                "agreement": _agreement(planted, decision.assigned.clusters),
+                "agreement": agreement(planted, decision.assigned.clusters),
                 **{key: held_out[key] for key in ("gain", "low", "high")},
             }
         )
@@ -139,7 +136,7 @@ def compare_features(planted: Planted) -> list[dict[str, Any]]:
 
 def repeat_rounds(cohort: PlantedCohort, planted: Planted) -> list[dict[str, Any]]:
     """Describe the refined masks again and choose again, until nothing changes (question 3)."""
-    first = _objectives(planted, [planted.cache.no_rules] * len(planted.cases))
+    first = objectives(planted, [planted.cache.no_rules] * len(planted.cases))
     rows, rng, current = [], np.random.default_rng(0), planted
     for number in range(1, MOST_ROUNDS + 1):
         settings = validate(current, current.config).settings
@@ -148,7 +145,7 @@ def repeat_rounds(cohort: PlantedCohort, planted: Planted) -> list[dict[str, Any
             not np.array_equal(after, before.prediction)
             for after, before in zip(refined, current.pairs, strict=True)
         )
-        gain = _objectives(current, settings) - first
+        gain = objectives(current, settings) - first
         rows.append({"round": number, "changed_cases": changed, **gain_statistics(gain, rng)})
         if not changed:
             break
@@ -156,55 +153,12 @@ def repeat_rounds(cohort: PlantedCohort, planted: Planted) -> list[dict[str, Any
     return rows
 
 
-def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> dict[str, Any]:
-    """Cluster from other seeds, and take the fitted clusters and rules to another hospital."""
-    from sklearn.metrics import adjusted_rand_score
-
-    rows, names = planted.features.rows, planted.features.names
-    k = len(decision.fitted.settings)
-    space = fit_space(rows, names, planted.config)
-    seeds = [
-        adjusted_rand_score(
-            decision.assigned.clusters, assign(with_clusters(space, rows, k, seed), rows)[0]
-        )
-        for seed in range(1, 1 + SEEDS)
-    ]
-    # Settings hold the numbers of this cohort's parameters.
-    cache = replace(shifted.cache, parameters=planted.cache.parameters)
-    shifted = replace(shifted, cache=cache, features=shifted.all_features.named(names))
-    assigned = apply(shifted.features, decision.fitted, shifted.cases)
-    without = _objectives(shifted, [cache.no_rules] * len(shifted.cases))
-    pooled = _objectives(shifted, [decision.fitted.pooled] * len(shifted.cases))
-    rng = np.random.default_rng(0)
-    return {
-        "seeds": seeds,
-        "shifted_agreement": _agreement(shifted, assigned.clusters),
-        "shifted_fallbacks": int((assigned.clusters < 0).sum()),
-        "shifted_cases": len(shifted.cases),
-        "shifted_gain": gain_statistics(_objectives(shifted, assigned.settings) - without, rng),
-        "shifted_gain_pooled": gain_statistics(pooled - without, rng),
-    }
-
-
-def check_null(cohort: PlantedCohort, cases: int) -> dict[str, Any]:
-    """Search where nothing is to be gained, and say what ships."""
-    planted = make_planted(cohort, cases)
-    decision = decide(planted.features, planted.cache, planted.config)
-    row = _adaptive_row(decision)
-    return {
-        "seed": cohort.seed,
-        "ships": decision.ships,
-        "in_sample": decision.gain_in_sample,
-        **{key: row[key] for key in ("gain", "low", "high")},
-    }
-
-
 def describe_decision(planted: Planted, decision: Decision) -> dict[str, Any]:
     """Say which rules each cluster got, and what ships."""
     fitted, parameters = decision.fitted, planted.cache.parameters
     return {
         "ships": decision.ships,
-        "agreement": _agreement(planted, decision.assigned.clusters),
+        "agreement": agreement(planted, decision.assigned.clusters),
         "k": decision.k,
         "clusters": [
             {"cases": int(n), "rules": rules_in_words(parameters, setting)}
@@ -215,7 +169,7 @@ def describe_decision(planted: Planted, decision: Decision) -> dict[str, Any]:
     }
 
 
-def _objectives(planted: Planted, settings: Sequence[Setting]) -> np.ndarray:
+def objectives(planted: Planted, settings: Sequence[Setting]) -> np.ndarray:
     """Return the objective (case,) of each case with its setting."""
     return case_objectives(planted.cache, planted.config, settings, planted.cases)
 
@@ -246,14 +200,15 @@ def _refined(planted: Planted, case: int, setting: Setting) -> np.ndarray:
     return apply_rules(pair.prediction, rules, SCHEME, pair.spacing_mm).labels
 
 
-def _agreement(planted: Planted, clusters: np.ndarray) -> float:
+def agreement(planted: Planted, clusters: np.ndarray) -> float:
     """Return the adjusted Rand index between planted and fitted clusters."""
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(planted.clusters, clusters))
 
 
-def _adaptive_row(decision: Decision) -> dict[str, Any]:
+def adaptive_row(decision: Decision) -> dict[str, Any]:
+    """Return the effects of one rule set a cluster, held out."""
     return next(row for row in decision.effects if row["method"] == "adaptive")
 
 

@@ -51,6 +51,7 @@ def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any
     from lab.rule_search.config import SEARCH_CONFIGS
     from lab.rule_search.decision import decide
     from lab.study import experiments as e
+    from lab.study.checks import check_stability
     from lab.study.cohorts import SCORER, make_planted
     from lab.study.planted import PlantedCohort
     from lab.study.planted_clusters import CLUSTERS, shifted
@@ -82,14 +83,14 @@ def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any
     content["rounds"] = e.repeat_rounds(cohort, planted)
     report("rounds")
     other = make_planted(PlantedCohort(shifted(CLUSTERS), seed + 1000), cases)
-    content["stability"] = e.check_stability(planted, decision, other)
+    content["stability"] = check_stability(planted, decision, other)
     report("stability")
     return content
 
 
 def null_study(cohorts: int, cases: int, seed: int) -> list[dict[str, Any]]:
     """Search cohorts without systematic errors, seeds `seed` and on."""
-    from lab.study.experiments import check_null
+    from lab.study.checks import check_null
     from lab.study.planted import PlantedCohort
     from lab.study.planted_clusters import CLUSTERS, null_of
 
