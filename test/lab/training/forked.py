@@ -1,7 +1,7 @@
-"""`python forked.py RECIPE.sh WORK`: a recipe in miniature, each of its tasks in a fork of this process.
+"""`python forked.py RECIPE.sh WORK`: a recipe in miniature, each task in a fork of this process.
 
 As `python -m lab train RECIPE.sh --work WORK --miniature --devices cpu,cpu`, but that torch and
-nnU-Net are imported once and not by each of the tasks and of the processes that they start.
+nnU-Net are imported once, and not by each of the tasks and of the processes that they start.
 """
 
 import importlib
@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import runpy
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,62 +19,57 @@ from lab.training import runner
 from lab.training.tasks import Place
 
 IMPORTED = (
-    "lab.training.fold", "lab.training.preprocess", "lab.packing.pack", "lab.data.prepare",
-    "lab.phantom.cohort", "lab.member_selection.select", "inference", "ensemble.predict",
+    "inference",
+    "ensemble.predict",
+    "lab.data.prepare",
+    "lab.member_selection.select",
+    "lab.packing.pack",
+    "lab.phantom.cohort",
+    "lab.training.fold",
+    "lab.training.preprocess",
     "nnunetv2.training.nnUNetTrainer.nnUNetTrainer",
-)  # fmt: skip
+)
+FORK = multiprocessing.get_context("fork")
 
 
 class Fork:
-    """What `subprocess.Popen` is to the runner: `python -m MODULE ...`, without starting Python."""
-
-    returncode: int | None = None
+    """What `subprocess.Popen` is to the runner, for `python -m MODULE ...`."""
 
     def __init__(
         self, words: Sequence[str], stdout: IO[bytes], env: Mapping[str, str], **_: object
     ) -> None:
-        assert words[:2] == (sys.executable, "-m") or list(words[:2]) == [sys.executable, "-m"]
-        self.pid = os.fork()
-        if self.pid:
-            return
-        os.dup2(stdout.fileno(), 1)
-        os.dup2(stdout.fileno(), 2)
-        os._exit(self._run(words[2:], env))
-
-    @staticmethod
-    def _run(words: Sequence[str], env: Mapping[str, str]) -> int:
-        os.environ.update(env)
-        sys.argv = list(words)
-        code: object = 0
-        try:
-            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            code = end.code
-        except BaseException:
-            traceback.print_exc()
-            code = 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return code if isinstance(code, int) else int(code is not None)
+        assert tuple(words[:2]) == (sys.executable, "-m")
+        self.process = FORK.Process(target=run_module, args=(words[2:], dict(env), stdout.fileno()))
+        self.process.start()
 
     def poll(self) -> int | None:
         """Return the exit status once there is one."""
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
+        return self.process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status once there is one."""
+        return self.process.exitcode
+
+
+def run_module(words: Sequence[str], env: Mapping[str, str], log: int) -> None:
+    """Be `python -m MODULE ...`."""
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(env)
+    sys.argv = list(words)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
 def sample_few_voxels() -> None:
-    """Let nnU-Net's fingerprint sample as many voxels as tiny scans have, not a hundred million."""
+    """Let nnU-Net's fingerprint sample about as many voxels as tiny scans have, not 10^8."""
     from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
 
     extractor = fingerprint_extractor.DatasetFingerprintExtractor
     whole = extractor.__init__
 
-    def few(self: Any, *words: Any, **more: Any) -> None:
-        whole(self, *words, **more)
+    def few(self: Any, *words: Any, **options: Any) -> None:
+        whole(self, *words, **options)
         self.num_foreground_voxels_for_intensitystats = 1e5
 
     extractor.__init__ = few  # type: ignore[method-assign]
@@ -87,8 +81,7 @@ def main(recipe: str, work: str) -> int:
     for name in IMPORTED:  # nnU-Net reads its folders when it is imported
         importlib.import_module(name)
     sample_few_voxels()
-    context = multiprocessing.get_context("fork")
-    multiprocessing.get_context = lambda method=None: context  # type: ignore[assignment]
+    multiprocessing.get_context = lambda method=None: FORK  # type: ignore[assignment]
     runner.subprocess = SimpleNamespace(**vars(runner.subprocess) | {"Popen": Fork})  # type: ignore[assignment]
     return lab(["train", recipe, "--work", work, "--miniature", "--devices", "cpu,cpu"])
 

@@ -1,6 +1,7 @@
 """Recipes are read, drawn, costed, followed and written for a cluster."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from lab.training.cost import petaflop_of
 from lab.training.miniature import miniature
 from lab.training.plans import splits, stratified_splits
 from lab.training.recipe import RecipeError, read_recipe
-from lab.training.runner import Runner
+from lab.training.runner import ON_CPU, Runner
 from lab.training.slurm import script
 from lab.training.tasks import Place, Task, tasks_of
 
@@ -267,9 +268,30 @@ def test_the_clipped_normalisation_is_the_same_in_nnunet_and_at_inference() -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_runs_whole_in_miniature(name: str, tmp_path: Path) -> None:
-    small = miniature(read_recipe(RECIPES / f"{name}.sh"))
+    words = [sys.executable, Path(__file__).with_name("forked.py"), RECIPES / f"{name}.sh"]
+    done = subprocess.run(
+        [*words, tmp_path],
+        env=os.environ | ON_CPU | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(RECIPES.parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_finished(name, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_whole_in_miniature_in_processes_of_its_own(
+    name: str, tmp_path: Path
+) -> None:
     assert lab(["train", str(RECIPES / f"{name}.sh"), "--work", str(tmp_path), "--miniature",
                 "--devices", "cpu,cpu"]) == 0  # fmt: skip
+    check_finished(name, tmp_path)
+
+
+def check_finished(name: str, tmp_path: Path) -> None:
+    """Every cohort has its model, and every fold says where it came from."""
+    small = miniature(read_recipe(RECIPES / f"{name}.sh"))
     shipped = sorted(path.parent.name for path in (tmp_path / "weights").glob("*/MANIFEST.json"))
     wanted = {small.stages[stage].cohort for stage, _ in small.candidates.values()}
     assert shipped == sorted(wanted)
