@@ -1,36 +1,30 @@
-"""Podium: a challenge's input folder in, checked labels out."""
+"""Podium: a challenge's input folder in, checked labels out.
 
-import argparse
-import io
-import json
+find cases -> match each with a model -> read -> predict -> refine -> check and write -> record
+"""
+
 import logging
-import os
-import resource
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
-from challenge.cli import PLATFORM_WEIGHTS, UsageError, check_paths, parse
-from challenge.label_file import write_labels
+from challenge.cli import PLATFORM_WEIGHTS, Options, UsageError, check_paths, parse
 from challenge.limits import in_words, working_time_s
-from challenge.platforms import SOCKETS, find_cases
+from challenge.platforms import find_cases
+from challenge.process import report, set_up_process
 from challenge.refusal import Refusal
-from challenge.scheme import restrict, unwritten_mm3, volumes_mm3
+from challenge.run_record import Outcome, write_case_labels, write_record
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
-from challenge.summary import Outcome, summarise
+from challenge.summary import summarise
 from ensemble.budget import Budget, DeviceQueue
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.match_models import match_models, missing_accepted_by
-from ensemble.threads import cores
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
 
@@ -40,8 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("podium")
 
-OWN_WEIGHTS = Path(__file__).resolve().parent / "weights"
-WRITING = threading.Lock()  # held while a label file comes to be
+SHIPPED_WEIGHTS = Path(__file__).resolve().parent / "weights"
 
 
 @dataclass(frozen=True)
@@ -52,199 +45,172 @@ class LoadedModel:
     artefacts: Artefacts
 
 
-def run_case(
-    files: CaseFiles, ready: LoadedModel, engine: "Engine", queue: DeviceQueue, to: Path
-) -> Outcome:
-    """Take one case from its files to its checked label file; return what is worth recording."""
-    from ensemble.predict import predict
-
-    with engine.timed("read"):
-        case = read_case(files, ready.model.orientation)
-    with queue.take() as budget:  # one case on the device; another one is read or written meanwhile
-        began = budget.now()
-        for told in predict(case, ready.model, engine, budget, ready.artefacts.needs_votes):
-            if not told.is_final:  # better than nothing, should the platform stop us
-                early = budget.now()
-                finish_case(case, files, ready, told, to)
-                budget.reserve(budget.now() - early)
-                del told  # the next network needs the room
-        seconds = budget.now() - began
-    with engine.timed("finish"):
-        outcome = finish_case(case, files, ready, told, to)
-    summarise(case.id, outcome, seconds)
-    return {**outcome, "predict_s": round(seconds, 3), "skipped": list(told.skipped)}
-
-
-def finish_case(
-    case: Case, files: CaseFiles, ready: LoadedModel, told: "Prediction", to: Path
-) -> Outcome:  # fmt: skip
-    """Turn what the ensemble says into a checked label file."""
-    model = ready.model
-    refined = refine(case, told.probabilities, model.head, ready.artefacts, told.votes)
-    target = model.answers_as(files.scheme)
-    labels = restrict(refined.labels, model.scheme, target)
-    with WRITING:
-        write_labels(labels, files, to, case.orientation)
-    volumes = volumes_mm3(labels, target, case.voxel_volume_mm3)
-    return {
-        "model": model.name,
-        "answers": target.name,
-        "named": files.scheme,
-        "output": str(files.output),
-        "absent": list(case.missing_sequences),
-        "unused": list(files.unused),
-        "absent_accepted_by": missing_accepted_by(case.missing_sequences, model),
-        "axes": case.stored_orientation,
-        "trained_axes": list(model.unfamiliar_axes(case.stored_orientation)),
-        "remarks": list(case.remarks),
-        "volumes_mm3": {name: volumes[name] for name in target.written},
-        "unwritten_mm3": unwritten_mm3(refined.labels, model.scheme, target, case.voxel_volume_mm3),
-        "unusual": unusual_shares(refined.labels, model.scheme, labels_of(model.head)),
-        "refine": refined.record,
-    }
+Job = tuple[CaseFiles, LoadedModel]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Do one folder, or serve folder after folder; return the exit code."""
-    began = time.monotonic()
-    args = parse(sys.argv[1:] if argv is None else argv)
-    args.weights = args.weights or default_weights()
+    """Run one folder, or serve folder after folder; return the exit code."""
+    started = time.monotonic()
+    options = parse(sys.argv[1:] if argv is None else argv)
     set_up_process()
-    session = Session(args)
-    if not args.serves:
-        return _finish(*session.run_folder(began))
+    session = Session(options)
+    if not options.serves:
+        return report(*session.run_folder(started))
     try:
-        serve(session.open_for_calls, args.port)
+        serve(session.open_for_calls, options.port)
     except (OSError, Refusal) as error:
-        return _finish(2, str(error))
+        return report(2, str(error))
     return 0
 
 
 class Session:
-    """Folder in, labels out; what was verified and loaded for one folder serves the next."""
+    """Input folder in, labels out; what was verified and loaded for one folder serves the next."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, options: Options) -> None:
         """Nothing is loaded yet."""
-        self.args = args
-        self.ready: dict[Path, LoadedModel] = {}
+        self.options = options
+        self.weights = options.weights or default_weights()
+        self.models: dict[Path, LoadedModel] = {}
         self.engine: Engine | None = None
 
-    def run_folder(self, began: float) -> tuple[int, str]:
-        """Find cases, make the models ready, run every case; return exit code and last word."""
-        args = self.args
+    def run_folder(self, started: float) -> tuple[int, str]:
+        """Find cases, load their models, run every case; return exit code and last line."""
+        options = self.options
         try:
-            check_paths(args)
-            found = find_cases(args.input)
-            limit_s = args.time_limit or working_time_s(found.platform)
-            number, limit = len(found.cases) + len(found.failed), in_words(limit_s)
-            log.info("platform=%s cases=%d limit=%s", found.platform, number, limit)
-            chosen, faults = match_models(
-                found, find_manifests(args.weights), args.model, args.missing_sequences
+            check_paths(options)
+            inputs = find_cases(options.input)
+            limit_s = options.time_limit or working_time_s(inputs.time_limit_s)
+            number, limit = len(inputs.cases) + len(inputs.failed), in_words(limit_s)
+            log.info("platform=%s cases=%d limit=%s", inputs.platform, number, limit)
+            matches, failed = match_models(
+                inputs, find_manifests(self.weights), options.model, options.missing_sequences
             )
-            manifests = sorted({choice.manifest for choice in chosen.values()})
-            ready = {path: self.load_model(path) for path in manifests}
-            jobs = [(choice.files, ready[choice.manifest]) for choice in chosen.values()]
-            engine = self.engine = self.engine or make_engine(args, keeps_networks=len(jobs) > 1)
+            paths = sorted({match.manifest for match in matches.values()})
+            models = {path: self.load_model(path) for path in paths}
+            jobs = [(match.files, models[match.manifest]) for match in matches.values()]
+            engine = self.engine = self.engine or make_engine(options, len(jobs) > 1)
         except Refusal as error:
             return 2, str(error)
-        for id, fault in faults.items():
-            log.error("case=%s failed: %s", id, fault)
-        outcomes: dict[str, Outcome] = {id: {"error": fault} for id, fault in faults.items()}
-        budget = Budget(limit_s - (time.monotonic() - began))
-        run_cases(jobs, outcomes, engine, DeviceQueue(budget, len(jobs)), args)
+        for id, reason in failed.items():
+            log.error("case=%s failed: %s", id, reason)
+        outcomes: dict[str, Outcome] = {id: {"error": reason} for id, reason in failed.items()}
+        budget = Budget(limit_s - (time.monotonic() - started))
+        run_cases(jobs, outcomes, engine, DeviceQueue(budget, len(jobs)), options)
         try:
-            if args.record:
-                write_record(args.record, found.platform, ready.values(), engine, outcomes)
+            if options.record:
+                members = {m.model.name: [k.name for k in m.model.members] for m in models.values()}
+                write_record(options.record, inputs.platform, members, engine.seconds, outcomes)
         except OSError as error:  # the labels are there all the same
-            return 1, f"{args.record}: the record cannot be written ({error.strerror})"
-        return conclude(outcomes, args.output)
+            return 1, f"{options.record}: the record cannot be written ({error.strerror})"
+        return conclude(outcomes, options.output)
 
     def load_model(self, manifest: Path) -> LoadedModel:
         """Verify a model's files and load its frozen post-processing, once."""
-        if manifest not in self.ready:
+        if manifest not in self.models:
             model = verify_model(manifest)
             log.info("model=%s members=%d %s", model.name, len(model.members), model.note)
-            self.ready[manifest] = LoadedModel(model, load_artefacts(model.folder, model.scheme))
-        return self.ready[manifest]
+            self.models[manifest] = LoadedModel(model, load_artefacts(model.folder, model.scheme))
+        return self.models[manifest]
 
     def open_for_calls(self) -> Work:
         """Load every network that a call may need; return what a call does."""
-        engine = self.engine = make_engine(self.args, keeps_networks=True)
-        asked_for = {socket.scheme for socket in SOCKETS.values()}
-        for manifest in find_manifests(self.args.weights).values():
-            if scheme_of(manifest).name in asked_for:
+        engine = self.engine = make_engine(self.options, keeps_networks=True)
+        for manifest in find_manifests(self.weights).values():
+            if scheme_of(manifest).socket:
                 for member in self.load_model(manifest).model.members:
                     engine.load(member, passes=1)
-        if not self.ready:
-            raise UsageError(f"{self.args.weights}: no model for any socket of the platform")
-        return self.do_call
+        if not self.models:
+            raise UsageError(f"{self.weights}: no model for any socket of the platform")
+        return self.run_call
 
-    def do_call(self) -> None:
-        """Do what lies in the input folder now."""
-        code, last_word = self.run_folder(time.monotonic())
+    def run_call(self) -> None:
+        """Run what lies in the input folder now."""
+        code, last_line = self.run_folder(time.monotonic())
         if code:
-            raise WorkError(last_word)
-
-
-def set_up_process() -> None:
-    """Set what must be set before torch is loaded or anything is said."""
-    # Waiting threads sleep instead of spinning, 20 times faster on cores that other programs
-    # share; and there are no more of them than the container has cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
-    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(
-        stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s", force=True
-    )
-    signal.signal(signal.SIGTERM, _leave)
-
-
-def conclude(outcomes: Mapping[str, Outcome], output: Path) -> tuple[int, str]:
-    """Return the exit code of a finished folder, and its last word."""
-    failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
-    if failed:
-        id, reason = next(iter(failed.items()))
-        return 1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}"
-    return 0, f"{len(outcomes)} of {len(outcomes)} cases written to {output}"
+            raise WorkError(last_line)
 
 
 def run_cases(
-    jobs: list[tuple[CaseFiles, LoadedModel]], outcomes: dict[str, Outcome], engine: "Engine",
-    queue: DeviceQueue, args: argparse.Namespace,
-) -> None:  # fmt: skip
+    jobs: list[Job],
+    outcomes: dict[str, Outcome],
+    engine: "Engine",
+    queue: DeviceQueue,
+    options: Options,
+) -> None:
     """Run case after case, adding to `outcomes`; a failed case does not stop the others."""
 
-    def attempt(files: CaseFiles, ready: LoadedModel) -> None:
-        if args.strict and any("error" in outcome for outcome in outcomes.values()):
+    def attempt(files: CaseFiles, loaded: LoadedModel) -> None:
+        if options.strict and any("error" in outcome for outcome in outcomes.values()):
             outcomes[files.id] = {"error": "not run: --strict, and an earlier case failed"}
             return
         try:
-            (args.output / files.output).unlink(missing_ok=True)  # no earlier run's answer survives
-            outcomes[files.id] = run_case(files, ready, engine, queue, args.output)
+            # A file of an earlier run must not pass for this run's labels.
+            (options.output / files.output).unlink(missing_ok=True)
+            outcomes[files.id] = run_case(files, loaded, engine, queue, options.output)
         except (CaseError, OSError, MemoryError) as error:
             log.error("case=%s failed: %s", files.id, error)
             outcomes[files.id] = {"error": str(error) or "out of memory"}
-        except Exception as error:  # whatever befalls one case must not cost the others
+        except Exception as error:  # no failure of one case may cost the others
             log.exception("case=%s failed", files.id)
             outcomes[files.id] = {"error": str(error) or type(error).__name__}
         finally:
             queue.done()
 
-    with ThreadPoolExecutor(1 if args.strict else 2) as pool:
+    with ThreadPoolExecutor(1 if options.strict else 2) as pool:
         for running in [pool.submit(attempt, *job) for job in jobs]:
             running.result()
 
 
-def make_engine(args: argparse.Namespace, keeps_networks: bool) -> "Engine":
+def run_case(
+    files: CaseFiles, loaded: LoadedModel, engine: "Engine", queue: DeviceQueue, folder: Path
+) -> Outcome:
+    """Take one case from its files to its checked label file; return its part of the record."""
+    from ensemble.predict import predict
+
+    model, needs_votes = loaded.model, loaded.artefacts.needs_votes
+    with engine.timed("read"):
+        case = read_case(files, model.orientation)
+    with queue.take() as budget:  # one case on the device; another one is read or written meanwhile
+        started = budget.now()
+        for prediction in predict(case, model, engine, budget, needs_votes):
+            if not prediction.is_final:  # better than nothing, should the platform stop the program
+                finishing = budget.now()
+                finish_case(case, files, loaded, prediction, folder)
+                budget.reserve(budget.now() - finishing)
+                del prediction  # the next network needs the memory
+        seconds = budget.now() - started
+    with engine.timed("finish"):
+        outcome = finish_case(case, files, loaded, prediction, folder)
+    summarise(case.id, outcome, seconds)
+    return {**outcome, "predict_s": round(seconds, 3), "skipped": list(prediction.skipped)}
+
+
+def finish_case(
+    case: Case, files: CaseFiles, loaded: LoadedModel, prediction: "Prediction", folder: Path
+) -> Outcome:
+    """Refine a prediction and write it as a checked label file; return its part of the record."""
+    model = loaded.model
+    refined = refine(case, prediction.probabilities, model.head, loaded.artefacts, prediction.votes)
+    target = model.answers_as(files.scheme)
+    outcome = write_case_labels(refined.labels, case, files, model.scheme, target, folder)
+    return {
+        "model": model.name,
+        **outcome,
+        "missing_accepted_by": missing_accepted_by(case.missing_sequences, model),
+        "training_orientations": list(model.unseen_orientations(case.stored_orientation)),
+        "unusual_shares": unusual_shares(refined.labels, model.scheme, labels_of(model.head)),
+        "postprocessing": refined.record,
+    }
+
+
+def make_engine(options: Options, keeps_networks: bool) -> "Engine":
     """Choose the device; networks stay loaded where another case may follow."""
     from ensemble.backends import BackendError
     from ensemble.device import choose_device
     from ensemble.engine import Engine
 
     try:
-        return Engine(choose_device(args.device), args.backend, keeps_networks)
+        return Engine(choose_device(options.device), options.backend, keeps_networks)
     except BackendError as error:
         raise UsageError(f"--backend: {error}") from error
 
@@ -254,38 +220,17 @@ def default_weights() -> Path:
     try:
         find_manifests(PLATFORM_WEIGHTS)
     except ManifestError:
-        return OWN_WEIGHTS
+        return SHIPPED_WEIGHTS
     return PLATFORM_WEIGHTS
 
 
-def write_record(
-    path: Path, platform: str, models: Iterable[LoadedModel], engine: "Engine",
-    outcomes: Mapping[str, Outcome],
-) -> None:  # fmt: skip
-    """Write what was run, with what, and how it went, as JSON."""
-    record = {
-        "version": os.environ.get("PODIUM_VERSION", "source"),
-        "platform": platform,
-        "models": {r.model.name: [m.name for m in r.model.members] for r in models},
-        "seconds": {stage: round(s, 3) for stage, s in engine.seconds.items()},
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "cases": {id: outcomes[id] for id in sorted(outcomes)},
-    }
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _finish(code: int, last_word: str) -> int:
-    if code == 0:
-        log.info(last_word)
-    sys.stdout.flush()
-    if code:
-        print(" ".join(last_word.split()), file=sys.stderr)
-    return code
-
-
-def _leave(signum: int, frame: FrameType | None) -> None:
-    with WRITING:  # a file that is being written is finished first
-        os._exit(128 + signum)
+def conclude(outcomes: Mapping[str, Outcome], output: Path) -> tuple[int, str]:
+    """Return the exit code of a finished folder, and its last line."""
+    failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
+    if failed:
+        id, reason = next(iter(failed.items()))
+        return 1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}"
+    return 0, f"{len(outcomes)} of {len(outcomes)} cases written to {output}"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,20 @@ from lock import wanted
 
 PAGE = Path("docs", "licences.md")
 PERMISSIVE = (
-    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD", "BSD-2-Clause", "BSD-3-Clause",
-    "BSL-1.0", "CC0-1.0", "MIT", "MIT-CMU", "PSF-2.0", "Unlicense", "Zlib",
-)  # fmt: skip
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "MIT",
+    "MIT-CMU",
+    "PSF-2.0",
+    "Unlicense",
+    "Zlib",
+)
 # What is not simply permissive, and why the image may hold it.
 CONDITIONS = {
     "LGPL-3.0-or-later": "used as a separate, unchanged package that anybody may replace",
@@ -30,10 +41,16 @@ KNOWN = {
     "yacs": "Apache-2.0",
 }
 SPELLINGS = (
-    (r"Apache", "Apache-2.0"), (r"LGPL-3", "LGPL-3.0-or-later"), (r"MPL|Mozilla", "MPL-2.0"),
-    (r"BSD.?3", "BSD-3-Clause"), (r"BSD.?2", "BSD-2-Clause"), (r"BSD", "BSD"), (r"MIT", "MIT"),
-    (r"Python Software Foundation", "PSF-2.0"), (r"Unlicense", "Unlicense"),
-)  # fmt: skip
+    (r"Apache", "Apache-2.0"),
+    (r"LGPL-3", "LGPL-3.0-or-later"),
+    (r"MPL|Mozilla", "MPL-2.0"),
+    (r"BSD.?3", "BSD-3-Clause"),
+    (r"BSD.?2", "BSD-2-Clause"),
+    (r"BSD", "BSD"),
+    (r"MIT", "MIT"),
+    (r"Python Software Foundation", "PSF-2.0"),
+    (r"Unlicense", "Unlicense"),
+)
 HEAD = """# Licences of what the image holds
 
 Made by `python .ci/licences.py` from the packages' own metadata; Podium itself is Apache-2.0. The
@@ -48,15 +65,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=Path(), metavar="DIR")
     args = parser.parse_args()
-    found = {pin: licence_of(pin[0]) for pin in sorted(wanted(args.root), key=_by_name)}
-    doubtful = {pin: licence for pin, licence in found.items() if not is_allowed(licence)}
+    licences = {pin: licence_of(pin[0]) for pin in sorted(wanted(args.root), key=_by_name)}
+    doubtful = {pin: licence for pin, licence in licences.items() if not is_allowed(licence)}
     for (name, version), licence in doubtful.items():
         print(f"{name}=={version}: licence {licence!r} is not known to be fit", file=sys.stderr)
-    rows = [f"| {name} | {version} | {licence} |" for (name, version), licence in found.items()]
+    rows = [f"| {name} | {version} | {licence} |" for (name, version), licence in licences.items()]
     conditions = [f"- {licence}: {why}." for licence, why in CONDITIONS.items()]
-    page = [HEAD, *(f"{line}\n" for line in conditions), "\n| package | version | licence |\n",
-            "| --- | --- | --- |\n", *(f"{row}\n" for row in rows)]  # fmt: skip
-    (args.root / PAGE).write_text("".join(page), encoding="utf-8")
+    head = ["| package | version | licence |", "| --- | --- | --- |"]
+    page = HEAD + "\n".join([*conditions, "", *head, *rows, ""])
+    (args.root / PAGE).write_text(page, encoding="utf-8")
     print(f"{args.root / PAGE}: {len(rows)} packages, {len(doubtful)} doubtful")
     return 1 if doubtful else 0
 
@@ -68,13 +85,13 @@ def licence_of(name: str) -> str:
     if name.startswith(("nvidia-", "cuda-")):
         return "NVIDIA"
     try:
-        own = metadata.metadata(name)
+        package = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return "not installed"
-    if expression := own.get_all("License-Expression"):
+    if expression := package.get_all("License-Expression"):
         return str(expression[0])
-    classifiers = [c for c in own.get_all("Classifier") or [] if c.startswith("License ::")]
-    text = (own.get_all("License") or [""])[0]
+    classifiers = [c for c in package.get_all("Classifier") or [] if c.startswith("License ::")]
+    text = (package.get_all("License") or [""])[0]
     return spelt(text.split("\n")[0], classifiers)
 
 
@@ -82,8 +99,8 @@ def spelt(text: str, classifiers: list[str]) -> str:
     """Return the SPDX name that a free text means, or else the classifiers."""
     if " AND " in text:
         return text
-    told = [text, *(classifier.rsplit(" :: ", 1)[-1] for classifier in classifiers)]
-    for each in told:
+    candidates = [text, *(classifier.rsplit(" :: ", 1)[-1] for classifier in classifiers)]
+    for each in candidates:
         for pattern, name in SPELLINGS:
             if re.search(pattern, each):
                 return name

@@ -6,6 +6,7 @@ lacks, is hashed from a wheel on disk.
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import re
@@ -40,13 +41,13 @@ def main() -> int:
     lines = []
     for name, version in sorted(wanted(args.root)):
         if version.endswith("+cpu"):
-            found = hashes_on_disk(args.wheels, name, version) if args.wheels else []
+            hashes = hashes_on_disk(args.wheels, name, version) if args.wheels else []
         else:
-            found = hashes_of(name, version, fetch(f"{args.index_url}/{name}/"))
-        if not found:
+            hashes = hashes_of(name, version, fetch(f"{args.index_url}/{name}/"))
+        if not hashes:
             print(f"{name}=={version}: no file for this image's Python", file=sys.stderr)
             return 1
-        lines.append(line_of(name, version, found))
+        lines.append(line_of(name, version, hashes))
     (args.root / LOCK).write_text(HEAD + "".join(lines), encoding="utf-8")
     print(f"{args.root / LOCK}: {len(lines)} pins")
     return 0
@@ -59,13 +60,13 @@ def pins(text: str) -> set[tuple[str, str]]:
 
 def wanted(root: Path) -> set[tuple[str, str]]:
     """Return every pin of every variant of the image."""
-    found = set[tuple[str, str]]()
+    all_pins = set[tuple[str, str]]()
     for source in SOURCES:
-        found |= pins((root / source).read_text(encoding="utf-8"))
-    own = dict(pins((root / SOURCES[0]).read_text(encoding="utf-8"))).get("torch")
-    if own is None:
+        all_pins |= pins((root / source).read_text(encoding="utf-8"))
+    torch = dict(pins((root / SOURCES[0]).read_text(encoding="utf-8"))).get("torch")
+    if torch is None:
         raise SystemExit(f"{root / SOURCES[0]}: does not pin torch")
-    return found | {("torch", f"{own}+cpu")}
+    return all_pins | {("torch", f"{torch}+cpu")}
 
 
 def line_of(name: str, version: str, hashes: Iterable[str]) -> str:
@@ -85,14 +86,10 @@ def fetch(url: str) -> Mapping[str, Any]:
 
 def hashes_of(name: str, version: str, project: Mapping[str, Any]) -> list[str]:
     """Return the sha256 of a version's wheels that fit, or else of its source."""
-    tags, wheels, sources = image_tags(), [], []
+    wheels, sources = [], []
     for file in project["files"]:
         if file["filename"].endswith(".whl"):
-            try:
-                own, of, _, fits = parse_wheel_filename(file["filename"])
-            except ValueError:  # names from before the rules
-                continue
-            if own == canonicalize_name(name) and str(of) == version and fits & tags:
+            if fits(file["filename"], name, version):
                 wheels.append(file["hashes"]["sha256"])
         elif re.sub(r"\.(tar\.gz|zip|tar\.bz2)$", "", file["filename"]).endswith(f"-{version}"):
             sources.append(file["hashes"]["sha256"])
@@ -101,22 +98,32 @@ def hashes_of(name: str, version: str, project: Mapping[str, Any]) -> list[str]:
 
 def hashes_on_disk(folder: Path, name: str, version: str) -> list[str]:
     """Return the sha256 of the wheels in a folder that are of this version and fit."""
-    found = []
+    hashes = []
     for path in folder.glob("*.whl"):
-        own, of, _, fits = parse_wheel_filename(path.name)
-        if own == canonicalize_name(name) and str(of) == version and fits & image_tags():
+        if fits(path.name, name, version):
             with path.open("rb") as stream:
-                found.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return found
+                hashes.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return hashes
 
 
+def fits(wheel: str, name: str, version: str) -> bool:
+    """Return whether a wheel, by its file name, is this version for the image's Python."""
+    try:
+        project, wheel_version, _, tags = parse_wheel_filename(wheel)
+    except ValueError:  # names from before the rules
+        return False
+    is_version = project == canonicalize_name(name) and str(wheel_version) == version
+    return is_version and bool(tags & image_tags())
+
+
+@functools.cache
 def image_tags() -> frozenset[Tag]:
     """Return what wheels for the image may be tagged."""
     manylinux = [f"manylinux_2_{minor}_x86_64" for minor in range(5, GLIBC[1] + 1)]
-    platforms = [*manylinux, "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64",
-                 "linux_x86_64"]  # fmt: skip
-    own = cpython_tags(PYTHON, platforms=platforms)
-    return frozenset([*own, *compatible_tags(PYTHON, "cp311", platforms)])
+    older = [f"manylinux{year}_x86_64" for year in (2014, 2010, 1)]
+    platforms = [*manylinux, *older, "linux_x86_64"]
+    cpython = cpython_tags(PYTHON, platforms=platforms)
+    return frozenset([*cpython, *compatible_tags(PYTHON, "cp311", platforms)])
 
 
 if __name__ == "__main__":

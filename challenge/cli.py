@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.limits import DEFAULT_TIME
@@ -20,8 +21,26 @@ class UsageError(Refusal):
     """The program was called in a way that cannot work."""
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Read the command line; `serves` tells whether to wait for calls."""
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    input: Path
+    output: Path
+    weights: Path | None  # None: the platform's, or those that ship
+    model: str | None  # None: whichever fits
+    device: str
+    backend: str
+    time_limit: float | None  # seconds for the whole folder; None: the platform's
+    missing_sequences: bool | None  # None: as each model's manifest says
+    record: Path | None
+    strict: bool
+    serves: bool  # wait for calls on `port`
+    port: int = PORT
+
+
+def parse(argv: list[str]) -> Options:
+    """Read the command line."""
     older, serves = argv[:1] == ["infer"], argv[:1] == ["serve"]
     parser = argparse.ArgumentParser(prog="inference.py [serve]", description=TOLD)
     add = parser.add_argument
@@ -47,7 +66,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     going = "a failed case does not stop the others (default)"
     stop.add_argument("--keep-going", dest="strict", action="store_false", help=going)
     stop.add_argument("--strict", action="store_true", help="stop at the first failed case")
-    return parser.parse_args(argv[1:] if older or serves else argv)
+    values = vars(parser.parse_args(argv[1:] if older or serves else argv))
+    values.pop("parameters_file", None)
+    return Options(**values)
 
 
 def seconds(text: str) -> float:
@@ -58,21 +79,22 @@ def seconds(text: str) -> float:
     return value
 
 
-def check_paths(args: argparse.Namespace) -> None:
+def check_paths(options: Options) -> None:
     """Refuse an output that cannot be written and a record that would lie among the labels.
 
     Raises:
         UsageError: saying which.
     """
-    if not args.output.is_dir():
-        mount = f"for a container also mount it, `-v DIR:{args.output}`"
-        raise UsageError(f"{args.output}: no such output folder; make it first, {mount}")
-    if not os.access(args.output, os.W_OK | os.X_OK):
-        raise UsageError(f"{args.output}: the output folder is not writable{_remedy(args.output)}")
-    if args.record and args.record.resolve().is_relative_to(args.output.resolve()):
-        raise UsageError(f"{args.record}: the record must lie outside the output folder")
-    if args.record and not args.record.resolve().parent.is_dir():
-        raise UsageError(f"{args.record}: no such folder for the record")
+    output, record = options.output, options.record
+    if not output.is_dir():
+        mount = f"for a container also mount it, `-v DIR:{output}`"
+        raise UsageError(f"{output}: no such output folder; make it first, {mount}")
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise UsageError(f"{output}: the output folder is not writable{_remedy(output)}")
+    if record and record.resolve().is_relative_to(output.resolve()):
+        raise UsageError(f"{record}: the record must lie outside the output folder")
+    if record and not record.resolve().parent.is_dir():
+        raise UsageError(f"{record}: no such folder for the record")
 
 
 def _remedy(output: Path) -> str:

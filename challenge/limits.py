@@ -22,7 +22,8 @@ def in_words(seconds: float) -> str:
 
 
 LIMITS: Mapping[str, str] = read_limits(LIMITS_FILE.read_text(encoding="utf-8"))
-# Seconds that a platform allows for a folder: for grand-challenge's one case, for all of BraTS's.
+# Seconds that a platform allows for a folder: for grand-challenge's one case, for all of BraTS's. A
+# challenge may have its own (`Scheme.time_limit_s`).
 TIME_LIMIT_S: Mapping[str, float] = {
     "grand-challenge": float(LIMITS["GRAND_CHALLENGE_TIME_S"]),
     "brats-folder": float(LIMITS["BRATS_TIME_S"]),
@@ -37,7 +38,6 @@ DEFAULT_TIME = (
 )
 
 
-def working_time_s(platform: str) -> float:
-    """Return the seconds to plan with on a platform: its limit, less a margin."""
-    limit_s = TIME_LIMIT_S[platform]
+def working_time_s(limit_s: float) -> float:
+    """Return the seconds to plan with under a platform's limit: the limit, less a margin."""
     return limit_s - min(MARGIN_SHARE * limit_s, MOST_MARGIN_S)

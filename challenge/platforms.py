@@ -1,7 +1,7 @@
 """Where cases come from and labels go: the BraTS folder and grand-challenge's sockets.
 
-A platform is recognised from the input itself. Faults of single cases are collected beside the
-cases, so that one bad case never hides the others; a folder that fits no platform is an error.
+A platform is recognised from the input itself. What is wrong with a single case is collected beside
+the cases, so that one bad case never hides the others; a folder that fits no platform is an error.
 """
 
 import json
@@ -11,12 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from challenge.case import CaseFiles
+from challenge.challenges import SCHEMES, folder_sequences, scheme_of_id
+from challenge.description import MRI_SEQUENCES, Scheme
 from challenge.folders import entries
+from challenge.limits import TIME_LIMIT_S
 from challenge.refusal import Refusal
-from challenge.scheme import MRI_SEQUENCES, SCHEMES
 
 log = logging.getLogger("podium")
 
@@ -33,46 +34,22 @@ class InputCases:
     cases: tuple[CaseFiles, ...]
     failed: Mapping[str, str]  # case id -> what is wrong with it
 
-
-@dataclass(frozen=True)
-class Socket:
-    """One image socket of grand-challenge."""
-
-    slug: str
-    sequence: str
-    scheme: str
-    folder: Path  # relative to the input folder
-    output: Path  # folder relative to the output folder
+    @property
+    def time_limit_s(self) -> float:
+        """Seconds for the folder: the least of the challenges that its cases speak of."""
+        limits_s = [SCHEMES[case.scheme].time_limit_s for case in self.cases if case.scheme]
+        return min(limits_s, default=TIME_LIMIT_S[self.platform])
 
 
-def _panther_socket(slug: str, sequence: str) -> Socket:
-    output = Path("images", "pancreatic-tumor-segmentation")
-    return Socket(slug, sequence, f"panther-{sequence}", Path("images", slug), output)
-
-
-SOCKETS = {
-    socket.slug: socket
-    for socket in (
-        _panther_socket("abdominal-t1-mri", "t1"),  # PANTHER Task 1
-        _panther_socket("abdominal-t2-mri", "t2"),  # PANTHER Task 2
-    )
-}
-
-# The challenge that a BraTS case name speaks of.
-SCHEME_OF_TASK = {
-    "GLI": "brats-gli",
-    "SSA": "brats-ssa",
-    "MET": "brats-met-2025",
-    "PED": "brats-ped",
-    "MEN": "brats-men",
-    "MEN-RT": "brats-men-rt",
-    "GoAT": "brats-goat",
-}
-BRATS_ID = re.compile(r"BraTS-(?P<task>GLI|SSA|MET|PED|MEN|MEN-RT|GoAT)-\d+(-\d+)?\Z")
-BRATS_FILE = re.compile(r"(?P<id>[^./][^/]*?)[-_](?P<sequence>t1n|t1c|t2w|t2f)\.nii(\.gz)?\Z")
 NUMBERED = re.compile(r"\d\Z")  # as folders of one case are, and "input" or "images" are not
 BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24
+
+
+def match_scan_name(name: str) -> re.Match[str] | None:
+    """Take a scan's file name apart into `id` and `sequence`, or None: <id>-<sequence>.nii.gz."""
+    sequences = "|".join(map(re.escape, folder_sequences()))
+    return re.match(rf"(?P<id>[^./][^/]*?)[-_](?P<sequence>{sequences})\.nii(\.gz)?\Z", name)
 
 
 def find_cases(folder: Path) -> InputCases:
@@ -93,9 +70,9 @@ def find_cases(folder: Path) -> InputCases:
 
 def _find_cases(folder: Path) -> InputCases:
     if (folder / "inputs.json").is_file():
-        return grand_challenge_case(folder, _socket_of(folder / "inputs.json"))
+        return grand_challenge_case(folder, _scheme_of_inputs(folder / "inputs.json"))
     if (folder / "images").is_dir():
-        return grand_challenge_case(folder, _socket_folder(folder / "images"))
+        return grand_challenge_case(folder, _scheme_of_folders(folder / "images"))
     return brats_cases(folder)
 
 
@@ -107,23 +84,24 @@ def brats_cases(folder: Path) -> InputCases:
     prefixes: dict[Path, set[str]] = defaultdict(set)
     scans: list[tuple[str, str, Path]] = []
     for path in files_at_most_one_folder_down(folder):
-        if match := BRATS_FILE.match(path.name):
+        if match := match_scan_name(path.name):
             prefixes[path.parent].add(match["id"])
             scans.append((match["id"], match["sequence"], path))
     ids = {home: _folder_id(home, names) for home, names in prefixes.items() if home != folder}
     images: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    named: dict[str, str | None] = {}
+    schemes: dict[str, Scheme | None] = {}
     for prefix, sequence, path in scans:
         id = ids.get(path.parent) or prefix
         images[id].append((sequence, path))
-        named[id] = _scheme_of(id) or _scheme_of(prefix)
+        schemes[id] = scheme_of_id(id) or scheme_of_id(prefix)
     if not images:
-        raise InputError(f"{folder}: no case found (no <ID>-t1n/-t1c/-t2w/-t2f.nii.gz)")
-    faults = {id: fault for id, found in sorted(images.items()) if (fault := _fault(found))}
+        expected = "/".join(f"-{sequence}" for sequence in folder_sequences())
+        raise InputError(f"{folder}: no case found (no <ID>{expected}.nii.gz)")
+    failed = {id: fault for id, scans in sorted(images.items()) if (fault := _fault(scans))}
     cases = [
-        _brats_case(id, dict(images[id]), named[id]) for id in sorted(images) if id not in faults
+        _brats_case(id, dict(images[id]), schemes[id]) for id in sorted(images) if id not in failed
     ]
-    return InputCases("brats-folder", tuple(cases), faults)
+    return InputCases("brats-folder", tuple(cases), failed)
 
 
 def _folder_id(home: Path, prefixes: set[str]) -> str | None:
@@ -139,15 +117,18 @@ def _folder_id(home: Path, prefixes: set[str]) -> str | None:
     return home.name
 
 
-def grand_challenge_case(folder: Path, socket: Socket) -> InputCases:
-    """Return the one case of a grand-challenge input folder."""
+def grand_challenge_case(folder: Path, scheme: Scheme) -> InputCases:
+    """Return the one case of a grand-challenge input folder, of a challenge that has a socket."""
+    socket, sequence = scheme.socket, scheme.sequences[0]
+    if socket is None:
+        raise InputError(f"{folder}: {scheme.name} has no socket on grand-challenge")
     images = entries(folder / socket.folder, "*.mha")
     if len(images) != 1:
         names = ", ".join(path.name for path in images) or "none"
         raise InputError(f"{folder / socket.folder}: exactly one .mha expected, found {names}")
     path = images[0]
     output = socket.output / path.name
-    case = CaseFiles(path.stem, {socket.sequence: path}, socket.sequence, output, socket.scheme)
+    case = CaseFiles(path.stem, {sequence: path}, sequence, output, scheme.name)
     return InputCases("grand-challenge", (case,), {})
 
 
@@ -170,51 +151,46 @@ def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _fault(found: list[tuple[str, Path]]) -> str | None:
-    """Say why the images found under one case id do not make one case, or None."""
-    folders = sorted({str(path.parent) for _, path in found})
+def _fault(scans: list[tuple[str, Path]]) -> str | None:
+    """Say why the scans of one case id (sequence, file) do not make one case, or None."""
+    folders = sorted({str(path.parent) for _, path in scans})
     if len(folders) > 1:
         return f"two cases with one id, in {' and '.join(folders)}"
-    for sequence, count in Counter(sequence for sequence, _ in found).items():
+    for sequence, count in Counter(sequence for sequence, _ in scans).items():
         if count > 1:
-            names = ", ".join(path.name for s, path in found if s == sequence)
+            names = ", ".join(path.name for s, path in scans if s == sequence)
             return f"{folders[0]}: duplicate {sequence} ({names})"
-    for _, path in found:  # there, so not missing: no model may answer as if it were
+    for _, path in scans:  # there, so not missing: no model may answer as if it were
         if not path.is_file():
             return f"{path}: no file, but a folder, a device, a pipe or a link to nothing"
     return None
 
 
-def _brats_case(id: str, images: dict[str, Path], named: str | None) -> CaseFiles:
-    usual = SCHEMES[named].sequences if named else MRI_SEQUENCES
-    case = CaseFiles(id, images, min(images), Path(f"{id}.nii.gz"), named)
+def _brats_case(id: str, images: dict[str, Path], scheme: Scheme | None) -> CaseFiles:
+    usual = scheme.sequences if scheme else MRI_SEQUENCES
+    name = scheme.name if scheme else None
+    case = CaseFiles(id, images, min(images), Path(f"{id}.nii.gz"), name)
     return with_sequences(case, tuple(dict.fromkeys((*usual, *images))))
 
 
 def with_sequences(files: CaseFiles, sequences: tuple[str, ...]) -> CaseFiles:
     """Return a case as a network of these input sequences sees it.
 
-    What it lacks of them is named as absent, what it has beside them as unused.
+    What it lacks of them is named as missing, what it has beside them as unused.
     """
     images = {sequence: path for sequence, path in files.images.items() if sequence in sequences}
-    geometry_reference = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
+    geometry_from = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
     return replace(
         files,
         images=images,
-        geometry_from=geometry_reference,
+        geometry_from=geometry_from,
         missing_sequences=tuple(sequence for sequence in sequences if sequence not in images),
         unused=tuple(sequence for sequence in files.images if sequence not in sequences),
     )
 
 
-def _scheme_of(id: str) -> str | None:
-    """Return the challenge that a BraTS case name speaks of."""
-    match = BRATS_ID.match(id)
-    return SCHEME_OF_TASK[match["task"]] if match else None
-
-
-def _socket_of(inputs_json: Path) -> Socket:
-    """Return the one socket that inputs.json names, under its new key or its old one."""
+def _scheme_of_inputs(inputs_json: Path) -> Scheme:
+    """Return the challenge of the one socket that inputs.json names, under either key of it."""
     if inputs_json.stat().st_size > LONGEST_JSON:
         raise InputError(f"{inputs_json}: more than {LONGEST_JSON} bytes")
     try:
@@ -222,16 +198,16 @@ def _socket_of(inputs_json: Path) -> Socket:
         slugs = [str((entry.get("socket") or entry["interface"])["slug"]) for entry in entries]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{inputs_json}: not a list of sockets ({error!r})") from error
-    return _known(slugs, inputs_json)
+    return _scheme_of_socket(slugs, inputs_json)
 
 
-def _socket_folder(images: Path) -> Socket:
-    return _known([path.name for path in entries(images) if path.is_dir()], images)
+def _scheme_of_folders(images: Path) -> Scheme:
+    return _scheme_of_socket([path.name for path in entries(images) if path.is_dir()], images)
 
 
-def _known(slugs: list[Any], where: Path) -> Socket:
-    unknown = [slug for slug in slugs if slug not in SOCKETS]
-    if unknown or len(slugs) != 1:
-        found = ", ".join(map(str, slugs)) or "none"
-        raise InputError(f"{where}: one socket of {', '.join(SOCKETS)} expected, found {found}")
-    return SOCKETS[slugs[0]]
+def _scheme_of_socket(slugs: list[str], source: Path) -> Scheme:
+    known = {scheme.socket.slug: scheme for scheme in SCHEMES.values() if scheme.socket}
+    if len(slugs) != 1 or slugs[0] not in known:
+        listed = ", ".join(slugs) or "none"
+        raise InputError(f"{source}: one socket of {', '.join(known)} expected, found {listed}")
+    return known[slugs[0]]

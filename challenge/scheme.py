@@ -1,37 +1,31 @@
-"""Labels, regions and sequences of each challenge, by name.
+"""Label maps by name: from probabilities, and from one challenge's values to another's.
 
-A label map is a list of integers that every challenge numbers its own way; here each integer has
-its name once, and everything else in the program speaks names. Shapes are (z, y, x).
+A label map is a list of integers that every challenge numbers its own way; in `SCHEMES` each
+integer has its name once, and everything else in the program speaks names. Shapes are (z, y, x).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-MRI_SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
+from challenge.challenges import SCHEMES
+from challenge.description import MRI_SEQUENCES, Scheme
 
-
-@dataclass(frozen=True)
-class Scheme:
-    """One challenge's channels, labels and regions."""
-
-    name: str
-    labels: Mapping[str, int]
-    regions: Mapping[str, tuple[str, ...]]
-    sequences: tuple[str, ...]
-    tumour: str  # the region that rules call "the tumour" and that features describe
-    whole: str  # the region that `usual_share` is a share of
-    written: tuple[str, ...]  # labels that go into the output file; others become background
-    # What to try, in order, when no tumour is left; () where an empty answer may be right.
-    when_empty: tuple[str, ...] = ()
-    usual_share: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-    def mask(self, labels: np.ndarray, region: str) -> np.ndarray:
-        """Return the bool mask of a region or of a single label, by name."""
-        names = self.regions.get(region, (region,))
-        return np.isin(labels, [self.labels[name] for name in names])
+__all__ = [
+    "MRI_SEQUENCES",
+    "SCHEMES",
+    "Head",
+    "Scheme",
+    "answer_fault",
+    "labels_from",
+    "probability_of",
+    "restrict",
+    "tumour_differences",
+    "unwritten_mm3",
+    "volumes_mm3",
+    "voxels_changed",
+]
 
 
 @dataclass(frozen=True)
@@ -70,16 +64,16 @@ def labels_from(probabilities: np.ndarray, head: Head, scheme: Scheme) -> np.nda
 def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]) -> np.ndarray:
     """Return the probability (z, y, x) that a voxel carries one of the label `names`.
 
-    A region head tells the sets that it predicts, and what of one lies outside another (NETC is
-    TC without ET).
+    A region head predicts sets, and with them what of one lies outside another (NETC is TC without
+    ET).
 
     Raises:
-        ValueError: the head's regions do not tell these labels from others.
+        ValueError: the head's regions do not separate these labels from others.
     """
     if head.kind == "softmax":
         return probabilities[[i for i, c in enumerate(head.channels) if c and c[0] in names]].sum(0)
     sets = [frozenset(channel) for channel in head.channels]
-    holding = [i for i, own in enumerate(sets) if own.issuperset(names)]
+    holding = [i for i, channel in enumerate(sets) if channel.issuperset(names)]
     if not holding:
         raise ValueError(f"no channel of {head.channels} holds all of {names}")
     smallest = min(holding, key=lambda i: len(sets[i]))
@@ -87,7 +81,7 @@ def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]
     if not others:
         return probabilities[smallest]
     if others not in sets:
-        raise ValueError(f"no channel of {head.channels} tells {names} from {sorted(others)}")
+        raise ValueError(f"no channel of {head.channels} separates {names} from {sorted(others)}")
     return (probabilities[smallest] - probabilities[sets.index(others)]).clip(0)
 
 
@@ -148,80 +142,6 @@ def voxels_changed(
         for name, value in scheme.labels.items()
         if lost[value] or gained[value]
     }
-
-
-Regions = Mapping[str, tuple[str, ...]]
-Shares = Mapping[str, tuple[float, float]]
-
-
-def _brats(name: str, labels: tuple[str, ...], regions: Regions, usual_share: Shares) -> Scheme:
-    return Scheme(
-        name=name,
-        labels={label: value for value, label in enumerate(labels, 1)},
-        regions=regions,
-        sequences=MRI_SEQUENCES,
-        tumour="WT",
-        whole="WT",
-        written=labels,
-        usual_share=usual_share,
-    )
-
-
-_GLIOMA = {"WT": ("NETC", "SNFH", "ET"), "TC": ("NETC", "ET"), "ET": ("ET",)}
-# Resection cavity is not tumour: WT leaves it out (BraTS 2024 GLI scorer).
-_POST = _GLIOMA | {"NETC": ("NETC",), "SNFH": ("SNFH",), "RC": ("RC",)}
-_PEDIATRIC = {
-    "WT": ("ET", "NETC", "CC", "ED"), "TC": ("ET", "NETC", "CC"), "ET": ("ET",),
-    "NETC": ("NETC",), "CC": ("CC",), "ED": ("ED",),
-}  # fmt: skip
-# Oedema is the bulk of nearly every glioma and the necrotic core seldom is.
-_GLIOMA_SHARE = {"NETC": (0.0, 0.6), "SNFH": (0.15, 1.0), "ET": (0.0, 0.75)}
-# Metastases are small and the generalisability cohort mixes them in: only a core without oedema
-# of this size is out of the ordinary. Meningiomas enhance, and have little necrosis.
-_MIXED_SHARE = {"NETC": (0.0, 0.7), "SNFH": (0.02, 1.0)}
-_MENINGIOMA_SHARE = {"NETC": (0.0, 0.6), "ET": (0.02, 1.0)}
-_PEDIATRIC_SHARE = {"ET": (0.0, 0.9), "CC": (0.0, 0.6), "ED": (0.0, 0.7)}
-
-
-def _panther(name: str, sequence: str) -> Scheme:
-    return Scheme(
-        name=name,
-        labels={"tumour": 1, "pancreas": 2},  # MSD Task07 numbers them the other way round
-        regions={"tumour": ("tumour",), "pancreas": ("tumour", "pancreas")},
-        sequences=(sequence,),
-        tumour="tumour",
-        whole="pancreas",
-        written=("tumour",),
-        usual_share={"tumour": (0.0, 0.85)},
-        # PANTHER's evaluator gives an empty mask the worst value of every metric.
-        when_empty=("before-rules", "half-of-maximum", "ball-at-maximum"),
-    )
-
-
-SCHEMES: Mapping[str, Scheme] = {
-    scheme.name: scheme
-    for scheme in (
-        _brats("brats-gli", ("NETC", "SNFH", "ET", "RC"), _POST, _GLIOMA_SHARE),  # 2024 and on
-        _brats("brats-gli-2023", ("NETC", "SNFH", "ET"), _GLIOMA, _GLIOMA_SHARE),
-        _brats("brats-ssa", ("NETC", "SNFH", "ET"), _GLIOMA, _GLIOMA_SHARE),
-        _brats("brats-met", ("NETC", "SNFH", "ET"), _GLIOMA, _MIXED_SHARE),
-        _brats("brats-met-2025", ("NETC", "SNFH", "ET", "RC"), _POST, _MIXED_SHARE),
-        _brats("brats-men", ("NETC", "SNFH", "ET"), _GLIOMA, _MENINGIOMA_SHARE),
-        _brats("brats-goat", ("NETC", "SNFH", "ET"), _GLIOMA, _MIXED_SHARE),
-        Scheme(  # radiotherapy: one planning scan, one target volume
-            name="brats-men-rt",
-            labels={"GTV": 1},
-            regions={"GTV": ("GTV",)},
-            sequences=("t1c",),
-            tumour="GTV",
-            whole="GTV",
-            written=("GTV",),
-        ),
-        _brats("brats-ped", ("ET", "NETC", "CC", "ED"), _PEDIATRIC, _PEDIATRIC_SHARE),
-        _panther("panther-t1", "t1"),
-        _panther("panther-t2", "t2"),
-    )
-}
 
 
 def answer_fault(scheme: Scheme, name: str) -> str | None:

@@ -12,10 +12,10 @@ from torch import nn
 
 
 class Gate(nn.Module):
-    """One weight in [0, 1] a voxel, from the skip and from what the stage below has seen there."""
+    """An attention gate: one weight in [0, 1] a voxel, from the skip and the stage below."""
 
     def __init__(self, conv: type[nn.Module], features: int) -> None:
-        """Weigh a skip of so many features."""
+        """Gate a skip connection of `features` channels by a convolution class `conv`."""
         super().__init__()
         inner = max(1, features // 2)
         self.of_skip = conv(features, inner, 1, bias=False)
@@ -25,9 +25,9 @@ class Gate(nn.Module):
         self.squash = nn.Sigmoid()
 
     def forward(self, skip: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
-        """Return the skip, weighed; both (n, feature, z, y, x)."""
-        seen = self.nonlin(self.of_skip(skip) + self.of_below(below))
-        return skip * self.squash(self.weight(seen))
+        """Return the weighted skip; both (n, feature, z, y, x)."""
+        activation = self.nonlin(self.of_skip(skip) + self.of_below(below))
+        return skip * self.squash(self.weight(activation))
 
 
 class GatedDecoder(UNetDecoder):
@@ -67,9 +67,10 @@ class AttentionUNet(PlainConvUNet):
     ) -> None:
         """Take what the base takes, by name."""
         decoder = {
-            "num_classes": num_classes, "deep_supervision": deep_supervision,
+            "num_classes": num_classes,
+            "deep_supervision": deep_supervision,
             "nonlin_first": nonlin_first,
-        }  # fmt: skip
+        }
         super().__init__(n_conv_per_stage_decoder=n_conv_per_stage_decoder, **decoder, **arguments)
         self.decoder = GatedDecoder(
             self.encoder, n_conv_per_stage=n_conv_per_stage_decoder, **decoder

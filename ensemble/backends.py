@@ -16,21 +16,22 @@ from challenge.refusal import Refusal
 log = logging.getLogger("podium")
 
 # Tiles (n, channel, z, y, x) float32 on the backend's device -> logits (n, channel, z, y, x) there.
-# The answer may be overwritten by the next call.
+# The output may be overwritten by the next call.
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
 SHORT_S = 0.1
 
 
 class BackendError(Refusal):
-    """The wanted backend cannot run here, or not this network."""
+    """A backend cannot run here, or not this network."""
 
 
 @dataclass(frozen=True)
 class Backend:
     """One way to run networks.
 
-    `exact` backends give stock nnU-Net's labels and may be chosen unasked; others are asked for.
+    `exact` backends give stock nnU-Net's labels and may be chosen automatically; others run only
+    when they are named.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Backend:
     make: Callable[[nn.Module, tuple[int, ...], torch.device], Forward]
     why_not: Callable[[], str | None]  # the reason why it cannot run here, if any
     exact: bool
-    told: str
+    description: str
 
 
 def usable(device: torch.device) -> list[Backend]:
@@ -62,9 +63,7 @@ def find_backend(name: str, device: torch.device) -> Backend:
     return backend
 
 
-def choose_backend(
-    network: nn.Module, small: tuple[int, ...], device: torch.device
-) -> Backend:  # fmt: skip
+def choose_backend(network: nn.Module, small: tuple[int, ...], device: torch.device) -> Backend:
     """Choose the fastest exact backend for a network by timing each on a small tile.
 
     Args:
@@ -85,19 +84,19 @@ def choose_backend(
     if not timed:
         return BACKENDS[REFERENCE]
     best = min(timed, key=lambda pair: pair[0])[1]
-    told = ", ".join(f"{backend.name} {seconds:.3f} s" for seconds, backend in timed)
-    log.info("backend %s (a tile of %s: %s)", best.name, "x".join(map(str, small[2:])), told)
+    timings = ", ".join(f"{backend.name} {seconds:.3f} s" for seconds, backend in timed)
+    log.info("backend %s (a tile of %s: %s)", best.name, "x".join(map(str, small[2:])), timings)
     return best
 
 
 def _time(forward: Forward, shape: tuple[int, ...], device: torch.device) -> float:
-    """Return the wall seconds of the faster of two runs; one that takes no time is not repeated."""
+    """Return the wall seconds of the faster of two runs; a short first one is not repeated."""
     tile = torch.zeros(shape, device=device)
     seconds = math.inf
     for _ in range(2):
-        began = time.perf_counter()
+        started = time.perf_counter()
         forward(tile).float().sum().item()  # waits for the device
-        seconds = min(seconds, time.perf_counter() - began)
+        seconds = min(seconds, time.perf_counter() - started)
         if seconds < SHORT_S:
             break
     return seconds
@@ -109,8 +108,8 @@ def _torch(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> 
 
     def forward(tiles: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, enabled=device.type == "cuda"):
-            answer: torch.Tensor = network(tiles)
-        return answer
+            logits: torch.Tensor = network(tiles)
+        return logits
 
     return forward
 
@@ -159,23 +158,46 @@ def _no_openvino() -> str | None:
 
 
 def _no_compiler() -> str | None:
-    wanted = os.environ.get("CXX", "g++")
-    return None if shutil.which(wanted) else f"torch.compile needs a C++ compiler, {wanted}"
+    compiler = os.environ.get("CXX", "g++")
+    return None if shutil.which(compiler) else f"torch.compile needs a C++ compiler, {compiler}"
 
 
 REFERENCE = "torch"
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend
     for backend in (
-        Backend("openvino", ("cpu",), _openvino("f32"), _no_openvino, True,
-                "OpenVINO in float32"),
-        Backend("channels-last", ("cuda",), _channels_last, lambda: None, True,
-                "stock precision, channels last, cuDNN's autotuner"),
-        Backend(REFERENCE, ("cpu", "cuda"), _torch, lambda: None, True,
-                "torch as stock nnU-Net runs it, the reference"),
-        Backend("compile", ("cpu", "cuda"), _compile, _no_compiler, False,
-                "torch.compile; minutes to start"),
-        Backend("openvino-bf16", ("cpu",), _openvino("bf16"), _no_openvino, False,
-                "OpenVINO in bfloat16, for processors that have it"),
+        Backend("openvino", ("cpu",), _openvino("f32"), _no_openvino, True, "OpenVINO in float32"),
+        Backend(
+            "channels-last",
+            ("cuda",),
+            _channels_last,
+            lambda: None,
+            True,
+            "stock precision, channels last, cuDNN's autotuner",
+        ),
+        Backend(
+            REFERENCE,
+            ("cpu", "cuda"),
+            _torch,
+            lambda: None,
+            True,
+            "torch as stock nnU-Net runs it, the reference",
+        ),
+        Backend(
+            "compile",
+            ("cpu", "cuda"),
+            _compile,
+            _no_compiler,
+            False,
+            "torch.compile; minutes to start",
+        ),
+        Backend(
+            "openvino-bf16",
+            ("cpu",),
+            _openvino("bf16"),
+            _no_openvino,
+            False,
+            "OpenVINO in bfloat16, for processors that have it",
+        ),
     )
-}  # fmt: skip
+}

@@ -11,12 +11,13 @@ from challenge.scheme import Head, Scheme
 from ensemble.plans import PlansError
 
 # What teams call the BraTS sequences in dataset.json, lower case, letters and digits alone.
-SEQUENCE_OF = {
-    "t1n": "t1n", "t1": "t1n", "t1w": "t1n", "t1native": "t1n", "t1pre": "t1n",
-    "t1c": "t1c", "t1ce": "t1c", "t1gd": "t1c", "t1wce": "t1c", "t1post": "t1c", "t1km": "t1c",
-    "t2w": "t2w", "t2": "t2w",
-    "t2f": "t2f", "flair": "t2f", "t2flair": "t2f", "t2wflair": "t2f",
-}  # fmt: skip
+SYNONYMS = {
+    "t1n": ("t1n", "t1", "t1w", "t1native", "t1pre"),
+    "t1c": ("t1c", "t1ce", "t1gd", "t1wce", "t1post", "t1km"),
+    "t2w": ("t2w", "t2"),
+    "t2f": ("t2f", "flair", "t2flair", "t2wflair"),
+}
+SEQUENCE_OF = {name: sequence for sequence, names in SYNONYMS.items() for name in names}
 
 
 def read_head(dataset: Mapping[str, Any], names: Mapping[int, str]) -> Head:
@@ -28,7 +29,7 @@ def read_head(dataset: Mapping[str, Any], names: Mapping[int, str]) -> Head:
     Raises:
         PlansError: labels that nnU-Net refuses too, are not consecutive, or have no name.
     """
-    labels = _declared(dataset)
+    labels = _declared_labels(dataset)
     if not any(_is_region(value) and len(value) > 1 for value in labels.values()):
         values = label_values(dataset)
         if values != list(range(1, len(values) + 1)):
@@ -50,7 +51,7 @@ def label_values(dataset: Mapping[str, Any]) -> list[int]:
     Raises:
         PlansError: labels that nnU-Net 2.8.1 refuses too.
     """
-    declared = _declared(dataset)
+    declared = _declared_labels(dataset)
     values = sorted({value for entry in declared.values() for value in values_of(entry)} - {0})
     ignored = dataset["labels"].get("ignore")
     if ignored is not None and ignored != max(values, default=0) + 1:
@@ -64,11 +65,11 @@ def channel_names(dataset: Mapping[str, Any]) -> list[str]:
     Raises:
         PlansError: neither `channel_names` nor `modality`, or both and of different number.
     """
-    spelt = [dataset[key] for key in ("channel_names", "modality") if key in dataset]
-    if not spelt or len({len(each) for each in spelt}) > 1:
-        counts = " and ".join(str(len(each)) for each in spelt) or "no"
+    lists = [dataset[key] for key in ("channel_names", "modality") if key in dataset]
+    if not lists or len({len(each) for each in lists}) > 1:
+        counts = " and ".join(str(len(each)) for each in lists) or "no"
         raise PlansError(f"dataset.json: {counts} channel_names; name them with --channels")
-    channels = spelt[0]  # the names that nnU-Net's planner reads where it finds both
+    channels = lists[0]  # the names that nnU-Net's planner reads where it finds both
     if isinstance(channels, list):
         return [str(name) for name in channels]
     try:
@@ -78,10 +79,10 @@ def channel_names(dataset: Mapping[str, Any]) -> list[str]:
 
 
 def channel_order(dataset: Mapping[str, Any], scheme: Scheme) -> tuple[str, ...]:
-    """Return the sequences that a member's input channels are, in its own order.
+    """Return the sequences that a member's input channels are, in its order.
 
     Raises:
-        PlansError: the channels are not the scheme's sequences, or cannot be told.
+        PlansError: the channels are not the scheme's sequences, or have no names.
     """
     names = channel_names(dataset)
     order = tuple(sequence_of(name, scheme) or name for name in names)
@@ -96,7 +97,7 @@ def channel_order(dataset: Mapping[str, Any], scheme: Scheme) -> tuple[str, ...]
 
 
 def sequence_of(name: str, scheme: Scheme) -> str | None:
-    """Return the scheme's sequence that a team's name stands for, or another known one, or None."""
+    """Return the sequence that a team's name means, of the scheme first; None if unknown."""
     plain = "".join(letter for letter in name.lower() if letter.isalnum())
     return plain if plain in scheme.sequences else SEQUENCE_OF.get(plain)
 
@@ -109,15 +110,15 @@ def values_of(label: Any) -> list[int]:
         raise PlansError(f"dataset.json: label value {label!r} is not a whole number") from error
 
 
-def _declared(dataset: Mapping[str, Any]) -> dict[str, Any]:
+def _declared_labels(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Return name -> value or values of all labels but `ignore`, background included."""
     labels = dataset.get("labels")
     if not isinstance(labels, Mapping) or not labels:
         raise PlansError(f"dataset.json: labels {labels!r} are not an object of names")
     if "background" not in labels:
-        spelt = {str(value): int(key) for key, value in labels.items() if str(key).isdigit()}
-        written = f"; write them as nnU-Net 2 does, {spelt}" if len(spelt) == len(labels) else ""
-        raise PlansError(f"dataset.json: labels {dict(labels)} name no background{written}")
+        swapped = {str(value): int(key) for key, value in labels.items() if str(key).isdigit()}
+        advice = f"; write them as nnU-Net 2 does, {swapped}" if len(swapped) == len(labels) else ""
+        raise PlansError(f"dataset.json: labels {dict(labels)} name no background{advice}")
     background = labels["background"]
     if _is_region(background) or values_of(background) != [0]:
         raise PlansError(f"dataset.json: background {background!r} is not 0")

@@ -11,14 +11,14 @@ log = logging.getLogger("podium")
 
 
 def choose_device(wanted: str) -> torch.device:
-    """Return the device for `auto`, `cuda` or `cpu`, and log what was met.
+    """Return the device for `auto`, `cuda` or `cpu`, and log torch, CUDA and driver.
 
     A GPU that cannot be used (no driver, a driver older than the CUDA that torch was built for, a
-    chip this torch has no code for) is a warning and the CPU takes over: a slow answer counts, a
-    dead container does not.
+    chip this torch has no code for) is a warning, and the CPU is used: slow labels count, a dead
+    container's do not.
     """
-    built_for, driver = torch.version.cuda or "none", driver_version() or "none"
-    log.info("torch %s, built for CUDA %s, driver %s", torch.__version__, built_for, driver)
+    cuda, driver = torch.version.cuda or "none", driver_version() or "none"
+    log.info("torch %s, built for CUDA %s, driver %s", torch.__version__, cuda, driver)
     if wanted == "cpu":
         return torch.device("cpu")
     reason = _why_no_gpu()
@@ -26,7 +26,7 @@ def choose_device(wanted: str) -> torch.device:
         log.info("running on %s", torch.cuda.get_device_name(0))
         return torch.device("cuda")
     if wanted == "cuda" or driver_version():
-        log.warning("GPU cannot be used (%s); going on on the CPU, much slower", reason)
+        log.warning("GPU cannot be used (%s); the CPU is used, much slower", reason)
     return torch.device("cpu")
 
 

@@ -51,7 +51,7 @@ class Engine:
     at the measured pace, all exact ones are compared and the fastest goes on.
 
     When a GPU's memory runs out, it first runs fewer mirrored tiles together, then
-    accumulates logits on the host, then goes on on the CPU: slow beats dead, the platform gives
+    accumulates logits on the host, then uses the CPU: slow beats dead, the platform gives
     no second chance.
     """
 
@@ -139,13 +139,13 @@ class Engine:
             return False
         elif not self._accumulator_on_host:
             self._accumulator_on_host = True
-            log.warning("out of GPU memory: sums move to the host")
+            log.warning("out of GPU memory: logits are accumulated on the host")
         else:
             self.device = torch.device("cpu")
             self.backend = AUTO
             self._chosen.clear()
             self._loaded.clear()
-            log.warning("out of GPU memory: going on on the CPU, much slower")
+            log.warning("out of GPU memory: the CPU is used, much slower")
         if accumulator is not None and accumulator.device != self.accumulator_device:
             accumulator.move(self.accumulator_device)
         if torch.cuda.is_available():

@@ -34,15 +34,15 @@ def common_head(members: Sequence[Headed]) -> Head:
     """
     if not members:
         raise HeadError("a manifest without members")
-    wanted = next((m.head for m in members if m.head.kind == "regions"), members[0].head)
+    common = next((m.head for m in members if m.head.kind == "regions"), members[0].head)
     for member in members:
-        if member.head == wanted:
+        if member.head == common:
             continue
-        known = {name for channel in member.head.channels for name in channel}
-        needed = {name for channel in wanted.channels for name in channel}
-        if member.head.kind == wanted.kind or not needed <= known:
+        available = {name for channel in member.head.channels for name in channel}
+        needed = {name for channel in common.channels for name in channel}
+        if member.head.kind == common.kind or not needed <= available:
             raise HeadError(f"member {member.name}: its labels cannot be averaged with others'")
-    return wanted
+    return common
 
 
 def to_head(probabilities: np.ndarray, source: Head, target: Head) -> np.ndarray:

@@ -29,11 +29,14 @@ from ensemble.plans import Plan, PlansError, read_plan
 SCHEMA = 3
 READABLE = (1, 2, SCHEMA)
 MANIFEST = "MANIFEST.json"
-ACCEPTS_MISSING = ("accepts_missing", "missing_sequences")  # the key of settings, and its old name
+ACCEPTS_MISSING = (
+    "accepts_missing",
+    "missing_sequences",
+)  # the key of settings, and its former name
 
 
 class ManifestError(Refusal):
-    """The weights are not what their manifest says; nothing may be loaded."""
+    """The weights are not what their manifest says; nothing is loaded."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Member:
     checkpoint: Path
     weight: float
     plan: Plan
-    sequences: tuple[str, ...]  # input channels, in the member's own order
+    sequences: tuple[str, ...]  # input channels, in the member's order
     head: Head
     group: str = ""  # whose logits are averaged together, if the network is the same
     orientation: str | None = None  # axis code that images are brought into; None: as stored
@@ -65,13 +68,14 @@ class Model:
     note: str
     answers: tuple[Scheme, ...]  # challenges in whose labels it may answer, the usual one first
 
-    def answers_as(self, named: str | None) -> Scheme:
+    def answers_as(self, named_scheme: str | None) -> Scheme:
         """Return the challenge in whose labels a case is answered.
 
         That is the one that the case's name or folder speaks of, where the model answers it; a
         name never makes a model answer what it is not for.
         """
-        return next((scheme for scheme in self.answers if scheme.name == named), self.answers[0])
+        by_name = {scheme.name: scheme for scheme in self.answers}
+        return by_name.get(str(named_scheme), self.answers[0])
 
     @property
     def orientation(self) -> str | None:
@@ -79,26 +83,26 @@ class Model:
         codes = {member.orientation for member in self.members}
         return codes.pop() if len(codes) == 1 else None
 
-    def unfamiliar_axes(self, orientation: str | None) -> tuple[str, ...]:
+    def unseen_orientations(self, orientation: str | None) -> tuple[str, ...]:
         """Return the axis codes that some member was trained on, if none is the case's.
 
-        Members that images are brought into order for are at home with any.
+        Members with an `orientation` get every case in that order, so any is familiar to them.
         """
         for member in self.members:
-            known = member.training_axes if member.orientation is None else ()
-            if orientation and known and orientation not in known:
-                return known
+            trained = member.training_axes if member.orientation is None else ()
+            if orientation and trained and orientation not in trained:
+                return trained
         return ()
 
 
 def find_manifests(weights: Path) -> dict[str, Path]:
-    """Return the manifest of each model under a weights folder, by folder name.
+    """Return the manifest of each model under a weights folder, by model name.
 
     Raises:
         ManifestError: the folder is missing or holds no manifest.
     """
-    own = [weights / MANIFEST] if (weights / MANIFEST).is_file() else []
-    paths = own or [f / MANIFEST for f in entries(weights) if (f / MANIFEST).is_file()]
+    folders = [weights] if (weights / MANIFEST).is_file() else entries(weights)
+    paths = [folder / MANIFEST for folder in folders if (folder / MANIFEST).is_file()]
     if not paths:
         raise ManifestError(f"{weights}: no {MANIFEST} here or one folder down")
     return {str(read_manifest(path)["model"]): path for path in paths}
@@ -125,7 +129,7 @@ def scheme_of(path: Path) -> Scheme:
 
 
 def answers_of(path: Path) -> tuple[Scheme, ...]:
-    """Return the challenges that a model answers; without a word of it, that of its labels.
+    """Return the challenges that a model answers; by default that of its labels.
 
     Raises:
         ManifestError: one is unknown, or its tumour has other labels than the model's.
@@ -144,7 +148,7 @@ def answers_of(path: Path) -> tuple[Scheme, ...]:
 def accepts_missing_sequences(path: Path) -> bool:
     """Return whether a model takes cases that lack sequences: `accepts_missing` of its settings.
 
-    Older manifests call it `missing_sequences`. Without either it does not.
+    Older manifests call it `missing_sequences`; without either it is false.
 
     Raises:
         ManifestError: it is neither true nor false.

@@ -26,16 +26,16 @@ class CheckpointError(Refusal):
 OPERATIONS: Mapping[str, type[nn.Module]] = {
     operation.__name__: operation
     for operation in (
-        nn.Conv2d, nn.Conv3d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.BatchNorm2d,
-        nn.BatchNorm3d, nn.Dropout2d, nn.Dropout3d, nn.LeakyReLU, nn.ReLU, nn.GELU, nn.ELU,
-        nn.SELU, nn.SiLU, nn.Mish, nn.PReLU,
+        *(nn.Conv2d, nn.Conv3d, nn.Dropout2d, nn.Dropout3d),
+        *(nn.InstanceNorm2d, nn.InstanceNorm3d, nn.BatchNorm2d, nn.BatchNorm3d),
+        *(nn.LeakyReLU, nn.ReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Mish, nn.PReLU),
     )
-}  # fmt: skip
+}
 # What torch raises at a file that is no checkpoint, or half of one.
 UNREADABLE = (
-    pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError,
-    IndexError, AttributeError, AssertionError, struct.error,
-)  # fmt: skip
+    *(pickle.UnpicklingError, struct.error, EOFError, OSError, RuntimeError, AssertionError),
+    *(ValueError, KeyError, TypeError, IndexError, AttributeError),
+)
 
 
 def build_network(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
@@ -58,11 +58,11 @@ def build_network(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
     if plan.network not in classes:
         raise PlansError(f"plans.json: network {plan.network!r} is not one of {sorted(classes)}")
     arguments = {key: _resolved(key, value) for key, value in plan.arguments.items()}
-    given = {"input_channels": channels_in, "num_classes": channels_out, "deep_supervision": False}
+    sizes = {"input_channels": channels_in, "num_classes": channels_out, "deep_supervision": False}
     try:
         # On the meta device nothing is initialised: the checkpoint brings every value.
         with torch.device("meta"):
-            network = classes[plan.network](**{**arguments, **given})
+            network = classes[plan.network](**{**arguments, **sizes})
     except (TypeError, ValueError, AssertionError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PlansError(f"plans.json: {plan.network} cannot be built ({reason})") from error
@@ -90,11 +90,11 @@ def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
     Raises:
         CheckpointError: other tensors than the network's; the message says which.
     """
-    plain = {plain_key(key): single(value) for key, value in weights.items()}
+    tensors = {plain_key(key): single(value) for key, value in weights.items()}
     try:
-        network.load_state_dict(plain, strict=True, assign=True)
+        network.load_state_dict(tensors, strict=True, assign=True)
     except RuntimeError as error:
-        reason = _mismatch(network, plain)
+        reason = _mismatch(network, tensors)
         raise CheckpointError(f"not the network of plans.json ({reason})") from error
 
 
@@ -130,23 +130,25 @@ def single(value: torch.Tensor) -> torch.Tensor:
 
 
 def _mismatch(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
-    """Say how weights differ from a network's, by name and size."""
+    """Return how weights differ from a network's, by name and size."""
     planned = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in weights.items()}
-    lacking, more = sorted(planned.keys() - given.keys()), sorted(given.keys() - planned.keys())
-    sizes = [key for key in planned if key in given and planned[key] != given[key]]
-    told = []
+    loaded = {key: tuple(value.shape) for key, value in weights.items()}
+    lacking, more = sorted(planned.keys() - loaded.keys()), sorted(loaded.keys() - planned.keys())
+    sizes = [key for key in planned if key in loaded and planned[key] != loaded[key]]
+    reasons = []
     if any(key.endswith("running_mean") for key in more):
-        told.append("it holds the running means of a batch norm, which plans.json does not name")
+        reasons.append("it holds the running means of a batch norm, which plans.json does not name")
     if lacking:
-        told.append(f"it lacks {len(lacking)} tensors, {lacking[0]} first")
+        reasons.append(f"it lacks {len(lacking)} tensors, {lacking[0]} first")
     if more:
-        told.append(f"it has {len(more)} tensors more, {more[0]} first")
+        reasons.append(f"it has {len(more)} tensors more, {more[0]} first")
     if sizes:
         key = sizes[0]
-        told.append(f"{len(sizes)} tensors differ in size, {key} first: {given[key]} where "
-                    f"plans.json says {planned[key]}")  # fmt: skip
-    return "; ".join(told) or "its tensors cannot be taken"
+        reasons.append(
+            f"{len(sizes)} tensors differ in size, {key} first: {loaded[key]} where "
+            f"plans.json says {planned[key]}"
+        )
+    return "; ".join(reasons) or "its tensors cannot be taken"
 
 
 def _reason(error: Exception) -> str:
@@ -160,7 +162,7 @@ def _reason(error: Exception) -> str:
 
 
 def _resolved(key: str, value: Any) -> Any:
-    """Turn a dotted operation name into its class, others as they are."""
+    """Turn a dotted operation name into its class; other values stay as they are."""
     if key not in OPERATION_KEYS or value is None:
         return value
     home, _, name = str(value).rpartition(".")

@@ -15,7 +15,7 @@ from challenge.refusal import Refusal
 SMALLEST_STD = 1e-8  # nnU-Net divides by no less, in float32
 RGB_HIGHEST = 255
 CT_NEEDS = ("mean", "std", "percentile_00_5", "percentile_99_5")
-# What plans.json tells of a channel in the image's own unit.
+# What plans.json says of a channel, in the unit of the image.
 IN_IMAGE_UNIT = ("min", "percentile_00_5", "mean", "median", "percentile_99_5", "max")
 
 
@@ -35,7 +35,7 @@ def normalise(
 
 
 def why_not(name: str, intensities: Mapping[str, float]) -> str:
-    """Say why a channel of plans.json cannot be normalised by a scheme; "" where it can."""
+    """Return why a channel of plans.json cannot be normalised by a scheme; "" where it can."""
     if name not in NORMALISATIONS:
         return f"normalisation {name!r} is not one of {sorted(NORMALISATIONS)}"
     if name == "CTNormalization" and (lacking := [k for k in CT_NEEDS if k not in intensities]):
@@ -76,7 +76,7 @@ def _ct(
     image: np.ndarray, inside: np.ndarray | None, intensities: Mapping[str, float]
 ) -> np.ndarray:
     low, high = intensities["percentile_00_5"], intensities["percentile_99_5"]
-    # Into the image's own type: plans.json may hold numbers that Python reads as other ones.
+    # In the type of the image: plans.json may hold numbers that Python reads as other ones.
     np.clip(image, low, high, out=image)
     image -= intensities["mean"]
     image /= max(intensities["std"], SMALLEST_STD)

@@ -1,6 +1,6 @@
 """A torch network as an OpenVINO model, operation by operation.
 
-torch.fx lists what a network calls, and each call becomes one OpenVINO operation. OpenVINO's own
+torch.fx lists what a network calls, and each call becomes one OpenVINO operation. OpenVINO's
 importer runs the network to see that, which takes seconds a member; this takes a tenth of one.
 """
 
@@ -14,7 +14,7 @@ import torch
 from openvino import opset13 as ops
 from torch import fx, nn
 
-Node = Any  # an OpenVINO node; the package's own types are partial
+Node = Any  # an OpenVINO node; the package's types are partial
 
 
 class NotConvertible(ValueError):

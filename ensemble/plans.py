@@ -1,7 +1,7 @@
 """nnU-Net's plans.json as plain facts, in every spelling that nnU-Net 2.8.1 reads.
 
 Knows the files, not the framework: nothing of nnU-Net or torch is imported. Axes are (z, y, x)
-before `transpose` and the plan's own after it, as in nnU-Net 2.8. What plans.json names and this
+before `transpose` and those of the plan after it, as in nnU-Net 2.8. What plans.json names and this
 program does not do is refused by name; the spellings are those of nnunetv2 2.8.1's
 `utilities/plans_handling/plans_handler.py`.
 """
@@ -15,7 +15,7 @@ from ensemble.normalisation import why_not
 from ensemble.old_plans import arguments_before_2_4
 
 # nnU-Net's readers, and the axis code that each brings images into before anything else; None:
-# arrays are the file's own. Both only reverse axes to (z, y, x).
+# as the file has them. Both only reverse axes to (z, y, x).
 READER_ORIENTATION: Mapping[str, str | None] = {
     "SimpleITKIO": None,
     "NibabelIO": None,
@@ -27,11 +27,14 @@ LABEL_MANAGER = "LabelManager"
 RESAMPLING = "resample_data_or_seg_to_shape"
 # Its keywords and their defaults; nnU-Net itself writes all but the last.
 KEYWORDS: Mapping[str, Any] = {
-    "is_seg": False, "order": 3, "order_z": 0, "force_separate_z": False,
+    "is_seg": False,
+    "order": 3,
+    "order_z": 0,
+    "force_separate_z": False,
     "separate_z_anisotropy_threshold": 3,
-}  # fmt: skip
+}
 HIGHEST_ORDER = 5  # of scipy's splines
-# Where nnU-Net's own networks come from, and ours; a class of another place is another network.
+# Packages of nnU-Net's networks, and ours; a class of another package is another network.
 NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.")
 # Arguments of a network that plans.json writes as dotted names.
 OPERATION_KEYS = ("conv_op", "norm_op", "dropout_op", "nonlin", "block")
@@ -189,18 +192,20 @@ def _intensities(
 
 
 def _resampling(settings: Mapping[str, Any], key: str) -> Resampling:
-    given = settings[f"{key}_kwargs"]
-    if unknown := sorted(set(given) - set(KEYWORDS)):
+    arguments = settings[f"{key}_kwargs"]
+    if unknown := sorted(set(arguments) - set(KEYWORDS)):
         raise PlansError(f"plans.json: {key}_kwargs {unknown}: {RESAMPLING} knows no such keyword")
-    keywords = {**KEYWORDS, **given}
+    keywords = {**KEYWORDS, **arguments}
     if keywords["is_seg"]:
         raise PlansError(f"plans.json: {key}_kwargs is_seg true resamples labels, not {key[14:]}")
     if wrong := list(_wrong(keywords)):
         raise PlansError(f"plans.json: {key}_kwargs {', '.join(wrong)} cannot be followed")
     return Resampling(
-        keywords["order"], keywords["order_z"], keywords["force_separate_z"],
+        keywords["order"],
+        keywords["order_z"],
+        keywords["force_separate_z"],
         keywords["separate_z_anisotropy_threshold"],
-    )  # fmt: skip
+    )
 
 
 def _wrong(keywords: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """nnU-Net's resampling as one small matrix an axis.
 
 Spline interpolation on a grid is separable, so a volume is resampled by a matrix product along
-each axis; the matrices come from scipy's own 1-D zoom. Same values as nnU-Net 2.8's
+each axis; the matrices come from scipy's 1-D interpolation. Same values as nnU-Net 2.8's
 `resample_data_or_seg_to_shape` (skimage's resize, order 3 or 1, edges repeated) to float32
 rounding, at a fraction of its cost. Arrays are (channel, axis 0, axis 1, axis 2).
 """
@@ -22,10 +22,10 @@ def resample(
     target_spacing_mm: Sequence[float],
     how: Resampling,
 ) -> np.ndarray:
-    """Resample (channel, ...) volumes to `shape`, float32.
+    """Resample (channel, ...) volumes to `shape`, float32; spacings in the order of the axes.
 
     The result of each channel stays within that channel's range (within the slice's, where a
-    coarse axis is resampled on its own), since a cubic spline would overshoot at edges.
+    coarse axis is resampled apart), since a cubic spline would overshoot at edges.
     """
     if tuple(shape) == volumes.shape[1:]:
         return volumes.astype(np.float32, copy=False)
@@ -57,10 +57,10 @@ def coarse_axis(
 def _resample_one(
     volume: np.ndarray, shape: Sequence[int], coarse: int | None, how: Resampling
 ) -> np.ndarray:
-    kept = tuple(axis for axis in range(3) if axis != coarse)
-    low, high = volume.min(kept, keepdims=True), volume.max(kept, keepdims=True)
+    fine = tuple(axis for axis in range(3) if axis != coarse)
+    low, high = volume.min(fine, keepdims=True), volume.max(fine, keepdims=True)
     out = volume.astype(np.float32, copy=False)
-    for axis in sorted(kept, key=lambda axis: shape[axis] / volume.shape[axis]):
+    for axis in sorted(fine, key=lambda axis: shape[axis] / volume.shape[axis]):
         out = _along(_spline_matrix(volume.shape[axis], shape[axis], how.order), out, axis)
     if how.order > 0:
         out = np.clip(out, low, high)
@@ -79,9 +79,9 @@ def _along(matrix: np.ndarray, volume: np.ndarray, axis: int) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _spline_matrix(size: int, new_size: int, order: int) -> np.ndarray:
     """Return the (new_size, size) matrix of 1-D spline interpolation with repeated edges."""
-    places = (np.arange(new_size) + 0.5) * (size / new_size) - 0.5
+    positions = (np.arange(new_size) + 0.5) * (size / new_size) - 0.5
     columns = [
-        ndimage.map_coordinates(unit, [places], order=order, mode="nearest")
+        ndimage.map_coordinates(unit, [positions], order=order, mode="nearest")
         for unit in np.eye(size)
     ]
     matrix = np.stack(columns, axis=1).astype(np.float32)

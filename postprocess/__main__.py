@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from challenge.shares import SeenShares, labels_of
 
 from . import refine_labels
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
-from .find_label_maps import FoundMaps, LabelMap, find_label_maps
-from .read_inputs import observe
+from .find_label_maps import LabelMap, LabelMaps, find_label_maps
+from .read_inputs import read_case
 
 log = logging.getLogger("podium")
 
@@ -42,17 +43,18 @@ def main(argv: list[str] | None = None) -> int:
         scheme = named_scheme(args.artefact)
         artefacts = load_artefacts(args.artefact, scheme)
         channels = known_channels(args.channels, scheme)
-        found = find_label_maps(args.labels, args.images, args.probabilities, channels)
-        make_output(args, found)
+        label_maps = find_label_maps(args.labels, args.images, args.probabilities, channels)
+        folders = {key: getattr(args, key) for key in ("labels", "images", "probabilities")}
+        make_output(args.output, folders, label_maps)
     except (UsageError, InputError, ArtefactError) as error:
         return _finish(2, str(error))
-    lines = [{"id": id, "error": fault} for id, fault in found.faults.items()]
+    lines = [{"id": id, "error": reason} for id, reason in label_maps.failed.items()]
     for line in lines:
         log.error("case=%s failed: %s", line["id"], line["error"])
         print(json.dumps(line), flush=True)
     shares = SeenShares(scheme)
-    for case in found.cases:
-        lines.append(attempt(case, artefacts, args.output, shares))
+    for label_map in label_maps.cases:
+        lines.append(attempt(label_map, artefacts, args.output, shares))
         print(json.dumps(lines[-1]), flush=True)
     if unjudged := shares.left_out():
         log.info(unjudged)
@@ -64,41 +66,41 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def attempt(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
-    """Refine one label map, or say why not; no earlier run's answer survives."""
+def attempt(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
+    """Refine one label map, or say why not; labels of an earlier run are removed first."""
     try:
-        (output / found.output).unlink(missing_ok=True)
-        return run_case(found, artefacts, output, shares)
+        (output / label_map.output).unlink(missing_ok=True)
+        return run_case(label_map, artefacts, output, shares)
     except CaseError as error:
-        log.error("case=%s failed: %s", found.id, error)
-        return {"id": found.id, "error": str(error)}
-    except Exception as error:  # whatever befalls one case must not cost the others
-        log.exception("case=%s failed", found.id)
-        return {"id": found.id, "error": str(error) or type(error).__name__}
+        log.error("case=%s failed: %s", label_map.id, error)
+        return {"id": label_map.id, "error": str(error)}
+    except Exception as error:  # one case must not cost the others
+        log.exception("case=%s failed", label_map.id)
+        return {"id": label_map.id, "error": str(error) or type(error).__name__}
 
 
-def run_case(found: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
-    """Take one label map from its file to the refined one; return what is worth recording."""
-    observed = observe(found, artefacts.scheme)
-    predicted = labels_of(observed.head) if observed.head else ()
-    for id, sentence in shares.add(found.id, observed.labels, predicted):
+def run_case(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
+    """Take one label map from its file to the refined one; return its line of JSON."""
+    refine_input = read_case(label_map, artefacts.scheme)
+    predicted = labels_of(refine_input.head) if refine_input.head else ()
+    for id, sentence in shares.add(label_map.id, refine_input.labels, predicted):
         log.warning("%s: unusual: %s; is the label map swapped?", id, sentence)
-    refined = refine_labels(observed, artefacts)
-    files = CaseFiles(found.id, {"labels": found.path}, "labels", found.output)
+    refined = refine_labels(refine_input, artefacts)
+    files = CaseFiles(label_map.id, {"labels": label_map.path}, "labels", label_map.output)
     path = write_labels(refined.labels, files, output)
     record = refined.record
     line: Line = {
-        "id": found.id,
+        "id": label_map.id,
         "output": str(path),
-        "images": list(found.images),
-        "probabilities": str(found.probabilities) if found.probabilities else None,
-        "remarks": list(observed.case.remarks),
+        "images": list(label_map.images),
+        "probabilities": str(label_map.probabilities) if label_map.probabilities else None,
+        "remarks": list(refine_input.case.remarks),
         **{key: record[key] for key in ("cluster", "distance", "fallback")},
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],
         **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},
     }
-    log.info("%s: %s -> %s", found.id, _summary(line), path)
+    log.info("%s: %s -> %s", label_map.id, _summary(line), path)
     return line
 
 
@@ -120,25 +122,29 @@ def named_scheme(folder: Path) -> Scheme:
     return SCHEMES[name]
 
 
-def known_channels(given: str | None, scheme: Scheme) -> tuple[str, ...]:
+def known_channels(names: str | None, scheme: Scheme) -> tuple[str, ...]:
     """Return the sequence of each numbered channel, by default in the scheme's order."""
-    if given is None:
+    if names is None:
         return scheme.sequences
-    names = tuple(given.split(","))
-    if len(set(names)) < len(names) or not set(names) <= set(scheme.sequences):
+    channels = tuple(names.split(","))
+    if len(set(channels)) < len(channels) or not set(channels) <= set(scheme.sequences):
         known = ",".join(scheme.sequences)
-        raise UsageError(f"--channels {given}: not different sequences of {scheme.name}, {known}")
-    return names
+        raise UsageError(f"--channels {names}: not different sequences of {scheme.name}, {known}")
+    return channels
 
 
-def make_output(args: argparse.Namespace, found: FoundMaps) -> None:
-    """Make the output folder, unless something that is read might be written over."""
-    output: Path = args.output
-    for name in ("labels", "images", "probabilities"):
-        if (folder := getattr(args, name)) and folder.resolve() == output.resolve():
-            raise UsageError(f"{output}: --output is the folder of --{name}")
-    read = {path.resolve() for case in found.cases for path in case.files}
-    for case in found.cases:
+def make_output(output: Path, folders: Mapping[str, Path | None], label_maps: LabelMaps) -> None:
+    """Make the output folder.
+
+    Raises:
+        UsageError: it cannot be made, is one of the input folders (by option), or what is written
+            there would replace what is read.
+    """
+    for option, folder in folders.items():
+        if folder and folder.resolve() == output.resolve():
+            raise UsageError(f"{output}: --output is the folder of --{option}")
+    read = {path.resolve() for case in label_maps.cases for path in case.files}
+    for case in label_maps.cases:
         if (output / case.output).resolve() in read:
             raise UsageError(f"{output / case.output}: would be written over, and is read")
     try:
@@ -153,9 +159,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     maps = "label maps in the values of the artefact's challenge, flat"
     add("--labels", type=Path, required=True, metavar="DIR", help=maps)
-    archives = "<ID>.npz as nnU-Net saves them; without, rules that need them are skipped"
+    archives = "<ID>.npz as nnU-Net saves them; without, rules that require them are skipped"
     add("--probabilities", type=Path, metavar="DIR", help=archives)
-    scans = "named as BraTS or nnU-Net does; without, the artefact's fallback is taken"
+    scans = "named as BraTS or nnU-Net does; without, the artefact's fallback rules apply"
     add("--images", type=Path, metavar="DIR", help=scans)
     order = "sequences of nnU-Net's _0000, _0001 ...; default: the challenge's order"
     add("--channels", metavar="NAMES", help=order)

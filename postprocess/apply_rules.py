@@ -1,6 +1,6 @@
 """Apply rules to a label map (z, y, x)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .components import surrounding_labels
+from .components import SpacingMm, surrounding_labels
 from .rule_base import (
     BACKGROUND,
     BEFORE,
@@ -16,9 +16,8 @@ from .rule_base import (
     Probability,
     Rule,
     RuleView,
-    SpacingMm,
 )
-from .rule_kinds import RULE_KINDS, required_inputs, row_from
+from .rule_kinds import by_kind, required_inputs, row_from
 from .rules_by_size import KeepOne
 
 
@@ -48,16 +47,16 @@ def apply_rules(
 
     Args:
         labels: the label map.
-        rules: in table order; see RULE_KINDS for the order of their kinds.
+        rules: in table order; see `rule_kinds` for the order of their kinds.
         scheme: what the values of `labels` mean.
         spacing_mm: of the voxels (z, y, x).
         probability: label names -> (z, y, x); a rule that requires it is skipped without it.
     """
     before, labels = labels, labels.copy()
     applied = []
-    for kind in RULE_KINDS:
+    for same_kind in by_kind(rules):
         view = RuleView(labels, before, labels > 0, scheme, spacing_mm, probability)
-        for rule in _of_kind(rules, kind.rule):
+        for rule in _repeated(same_kind):
             if reason := _why_skipped(rule, view):
                 applied.append({**row_from(rule), "voxels": 0, "skipped": reason})
             elif changed := _change(rule, view):
@@ -65,15 +64,13 @@ def apply_rules(
     return RulesResult(labels, applied)
 
 
-def _of_kind(rules: Sequence[Rule], kind: type[Rule]) -> Iterator[Rule]:
-    """Yield the rules of a kind in table order.
+def _repeated(rules: Sequence[Rule]) -> Sequence[Rule]:
+    """Return rules of one kind as often as they apply: once, but for keep-one.
 
     Voxels that keep-one gives back may be the last of what they had become, so each of these
     rules gets its turn again; what is given back stays, so this many turns are enough.
     """
-    chosen = [rule for rule in rules if isinstance(rule, kind)]
-    for _ in range(len(chosen) if kind is KeepOne else 1):
-        yield from chosen
+    return list(rules) * (len(rules) if isinstance(rules[0], KeepOne) else 1)
 
 
 def _why_skipped(rule: Rule, view: RuleView) -> str | None:

@@ -1,7 +1,4 @@
-"""What `postprocess.json` says, as records; every key and value is checked on the way in.
-
-Errors are plain ValueErrors that name the key and the value; `artefacts` adds the file.
-"""
+"""What `postprocess.json` holds: its keys, its records, and how they are written."""
 
 import importlib.metadata
 import json
@@ -15,23 +12,39 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
-from .feature_names import GROUPS, group_names, needs_votes
-from .features import DEFAULT_SETTINGS, EXTRACTOR, KNOWN_SETTINGS, settings_hash
+from .feature_names import needs_votes
+from .features import DEFAULT_SETTINGS, EXTRACTOR, settings_hash
 from .rule_base import Rule
-from .rule_kinds import row_from, rule_from
+from .rule_kinds import row_from
 
 # Raise it when a program that knows the old number only would misread the new files.
 SCHEMA = 3
 KEYS: Mapping[str, type] = {
-    "schema": int, "scheme": str, "labels": dict, "feature_names": list, "extractor": dict,
-    "clusters": list, "fallback": dict, "known_answers": list, "clusters_sha256": str, "fit": dict,
-}  # fmt: skip
-# More may be told about a fit; less may not.
+    "schema": int,
+    "scheme": str,
+    "labels": dict,
+    "feature_names": list,
+    "extractor": dict,
+    "clusters": list,
+    "fallback": dict,
+    "known_answers": list,
+    "clusters_sha256": str,
+    "fit": dict,
+}
+# `fit` may hold more keys, not less.
 FIT_KEYS: Mapping[str, type] = {
-    "date": str, "library_versions": dict, "training_cases": int, "case_list_sha256": str,
-    "config": str, "scorer": str, "objective": str, "ships": str,
-    "score_without_rules": float, "score_with_rules": float, "gain_interval": list,
-}  # fmt: skip
+    "date": str,
+    "library_versions": dict,
+    "training_cases": int,
+    "case_list_sha256": str,
+    "config": str,
+    "scorer": str,
+    "objective": str,
+    "ships": str,
+    "score_without_rules": float,
+    "score_with_rules": float,
+    "gain_interval": list,
+}
 
 
 @dataclass(frozen=True)
@@ -84,32 +97,6 @@ class Artefacts:
         return not self.has_one_rule_set and needs_votes(self.feature_names)
 
 
-def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:
-    """Turn the bytes of `postprocess.json` into artefacts that still lack their arrays.
-
-    Returns:
-        The artefacts without `model`, and the sha256 that the arrays must have.
-
-    Raises:
-        ValueError: a key is missing, unknown or mistyped, or a value is not what it must be.
-    """
-    document = _checked_keys(json.loads(content))
-    if document["scheme"] != scheme.name:
-        raise ValueError(f"scheme {document['scheme']!r}, not {scheme.name!r}")
-    if document["labels"] != dict(scheme.labels):
-        raise ValueError(f"labels {document['labels']}, not {dict(scheme.labels)}")
-    artefacts = Artefacts(
-        scheme=scheme,
-        clusters=tuple(_cluster(row, scheme) for row in document["clusters"]),
-        feature_names=_names(document["feature_names"], scheme),
-        settings=_settings(document["extractor"]),
-        fallback=_fallback(document["fallback"], scheme),
-        known_answers=tuple(_known_answer(row) for row in document["known_answers"]),
-        fit=document["fit"],
-    )
-    return artefacts, document["clusters_sha256"]
-
-
 def write_document(artefacts: Artefacts, clusters_sha256: str) -> bytes:
     """Turn artefacts into the bytes that `read_document` reads; the same ones every time."""
     document = {
@@ -147,89 +134,3 @@ def write_document(artefacts: Artefacts, clusters_sha256: str) -> bytes:
         ],
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
-
-
-def _checked_keys(document: Any) -> dict[str, Any]:
-    """Check the schema first, since another one may have other keys."""
-    schema = _value(document, "schema", int)
-    if schema != SCHEMA:
-        newer = "newer than" if schema > SCHEMA else "not one of"
-        raise ValueError(f"schema {schema} is {newer} what this program reads ({SCHEMA})")
-    for key, kind in KEYS.items():
-        _value(document, key, kind)
-    if unknown := sorted(set(document) - set(KEYS)):
-        raise ValueError(f"unknown keys {unknown}")
-    for key, kind in FIT_KEYS.items():
-        _value(document["fit"], key, kind)
-    interval = document["fit"]["gain_interval"]
-    if len(interval) not in (0, 2) or not all(isinstance(end, int | float) for end in interval):
-        raise ValueError(f"gain_interval: {interval} is neither empty nor two numbers")
-    return document
-
-
-def _names(names: list[Any], scheme: Scheme) -> tuple[str, ...]:
-    known = {name for group in GROUPS for name in group_names(scheme, group)}
-    if unknown := [name for name in names if not isinstance(name, str) or name not in known]:
-        raise ValueError(f"unknown feature {unknown[0]!r}")
-    if len(set(names)) != len(names):
-        raise ValueError("a feature is named twice")
-    return tuple(names)
-
-
-def _settings(row: dict[str, Any]) -> dict[str, Any]:
-    """Check that the extractor that is installed is the one that the files were fitted with."""
-    settings = _value(row, "settings", dict)
-    if _value(row, "settings_sha256", str) != settings_hash(settings):
-        raise ValueError(f"extractor settings {settings} do not have the hash given with them")
-    if unknown := sorted(set(settings) - KNOWN_SETTINGS):
-        raise ValueError(f"unknown extractor settings {unknown}")
-    name, version = _value(row, "name", str), _value(row, "version", str)
-    installed = importlib.metadata.version(EXTRACTOR)
-    if (name, version) != (EXTRACTOR, installed):
-        raise ValueError(f"extractor {name} {version}, but {EXTRACTOR} {installed} is installed")
-    return settings
-
-
-def _cluster(row: dict[str, Any], scheme: Scheme) -> Cluster:
-    cases = _value(row, "training_cases", int)
-    unlimited = "max_distance" in row and row["max_distance"] is None
-    distance = math.inf if unlimited else _value(row, "max_distance", float)
-    if cases < 1 or distance < 0:
-        raise ValueError(f"a cluster of {cases} training cases within {distance}")
-    return Cluster(cases, distance, _rules(row, scheme))
-
-
-def _rules(row: dict[str, Any], scheme: Scheme) -> tuple[Rule, ...]:
-    return tuple(rule_from(rule, scheme) for rule in _value(row, "rules", list))
-
-
-def _fallback(row: dict[str, Any], scheme: Scheme) -> Fallback:
-    fallback = Fallback(_value(row, "name", str), _rules(row, scheme))
-    if fallback.name not in ("identity", "pooled"):
-        raise ValueError(f"fallback {fallback.name!r} is neither 'identity' nor 'pooled'")
-    if fallback.name == "identity" and fallback.rules:
-        raise ValueError("fallback 'identity' cannot have rules")
-    return fallback
-
-
-def _known_answer(row: dict[str, Any]) -> KnownAnswer:
-    features = _value(row, "features", list)
-    if wrong := [x for x in features if not isinstance(x, int | float) or not math.isfinite(x)]:
-        raise ValueError(f"known answer: {wrong[0]!r} is not a finite number")
-    vector = np.array(features, np.float64)
-    return KnownAnswer(vector, _value(row, "cluster", int), _value(row, "distance", float))
-
-
-def _value(row: Any, key: str, kind: type) -> Any:
-    """Return `row[key]`, or raise ValueError where it is missing or not of its kind."""
-    if not isinstance(row, dict):
-        raise ValueError(f"{row!r} should be an object with {key!r}")
-    if key not in row:
-        raise ValueError(f"{key!r} is missing")
-    value: Any = row[key]
-    accepted = (int, float) if kind is float else kind
-    if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"{key}: {value!r} is not of type {kind.__name__}")
-    if kind is float and not math.isfinite(row[key]):
-        raise ValueError(f"{key}: {value} is not finite")
-    return value

@@ -21,10 +21,10 @@ from .artefact_schema import (
     Cluster,
     Fallback,
     KnownAnswer,
-    read_document,
     write_document,
 )
 from .clusters import ClusterModel
+from .read_artefact import read_document
 
 __all__ = [
     "ArtefactError",
@@ -120,8 +120,8 @@ def check_known_answers(artefacts: Artefacts) -> None:
 
 def _read_model(content: bytes, sha256: str, artefacts: Artefacts) -> ClusterModel:
     """Read the arrays, and check that they belong to the JSON file."""
-    if (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise ValueError(f"sha256 {found}, not {sha256} as {JSON_NAME} says")
+    if (actual := hashlib.sha256(content).hexdigest()) != sha256:
+        raise ValueError(f"sha256 {actual}, not {sha256} as {JSON_NAME} says")
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     names = arrays.pop("feature_names", np.array([], "S")).astype(str).tolist()

@@ -1,6 +1,6 @@
 """Connected components: label once, count once, look up once.
 
-Unless a connectivity is given, a component is a 26-connected piece of a mask (z, y, x): voxels that
+Unless a connectivity is given, a component is a 26-connected part of a mask (z, y, x): voxels that
 share a face, an edge or a corner belong together. Every question below is answered from one
 labelling and one count, not from one pass over the volume a component.
 """
@@ -12,6 +12,7 @@ import cc3d
 import numpy as np
 
 Connectivity = Literal[6, 18, 26]  # neighbours by a face; also by an edge; also by a corner
+SpacingMm = tuple[float, float, float]  # (z, y, x)
 CONNECTIVITIES: tuple[int, ...] = get_args(Connectivity)
 
 
@@ -25,9 +26,9 @@ class Components:
     ids: np.ndarray
     voxels: np.ndarray  # voxels[0] counts the outside
 
-    def where(self, wanted: np.ndarray) -> np.ndarray:
-        """Return the bool mask (z, y, x) of the components whose entry in `wanted` is true."""
-        table = np.asarray(wanted, dtype=bool).copy()
+    def where(self, selected: np.ndarray) -> np.ndarray:
+        """Return the bool mask (z, y, x) of the components whose entry in `selected` is true."""
+        table = np.asarray(selected, dtype=bool).copy()
         table[0] = False
         return table[self.ids]
 
@@ -42,10 +43,10 @@ class Components:
         both = (self.ids > 0) & (others.ids > 0)
         pairs = self.ids[both].astype(np.int64) * n + others.ids[both]
         pairs, shared = np.unique(pairs, return_counts=True)
-        holder, held = pairs // n, pairs % n
-        holds = np.zeros(self.voxels.size, bool)
-        holds[holder[shared >= share * others.voxels[held]]] = True
-        return holds
+        outer, inner = pairs // n, pairs % n
+        holding = np.zeros(self.voxels.size, bool)
+        holding[outer[shared >= share * others.voxels[inner]]] = True
+        return holding
 
 
 def find_components(mask: np.ndarray, connectivity: Connectivity = 26) -> Components:

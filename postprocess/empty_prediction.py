@@ -1,6 +1,6 @@
-"""What to answer when no tumour is left, where a challenge punishes an empty answer.
+"""What to predict when no tumour is left, where a challenge punishes an empty prediction.
 
-`Scheme.when_empty` names the steps to try, in order; the first that finds a voxel decides. A map
+`Scheme.when_empty` names the steps to try, in order; the first that gives a voxel decides. A map
 that holds a tumour is never touched.
 """
 
@@ -35,7 +35,7 @@ def restore_tumour(
     first label of the scheme's tumour region.
 
     Returns:
-        The labels, and the name of the step that found a tumour; None where nothing was done, or
+        The labels, and the name of the step that gave a tumour; None where nothing was done, or
         where nothing could be: only the labels before the rules are evidence without probability.
 
     Raises:
@@ -48,16 +48,16 @@ def restore_tumour(
         return labels, None
     tumour_before = scheme.mask(evidence.labels, scheme.tumour)
     for name in scheme.when_empty:
-        found = _find(name, tumour_before, evidence)
-        if found.any():
+        tumour = _tumour_by(name, tumour_before, evidence)
+        if tumour.any():
             first = scheme.labels[scheme.regions[scheme.tumour][0]]
-            restored = np.where(found & tumour_before, evidence.labels, np.uint8(first))
-            return np.where(found, restored, labels).astype(np.uint8), name
+            restored = np.where(tumour & tumour_before, evidence.labels, np.uint8(first))
+            return np.where(tumour, restored, labels).astype(np.uint8), name
     return labels, None
 
 
-def _find(name: str, tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
-    """Return the mask (z, y, x) of what one step finds; nothing where its evidence is missing."""
+def _tumour_by(name: str, tumour_before: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Return the tumour (z, y, x) that one step gives; empty where its evidence is missing."""
     if name == BEFORE_RULES:  # the component of the most probability, or of the most voxels
         return largest_component(tumour_before, evidence.probability)
     if evidence.probability is None:
@@ -68,7 +68,7 @@ def _find(name: str, tumour_before: np.ndarray, evidence: Evidence) -> np.ndarra
 def _half_of_maximum(probability: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     """Return the component above half of the highest probability that holds the most of it.
 
-    Nothing where the probability tells nothing: zero, or nowhere below that half.
+    Empty where the probability has no maximum: zero, or nowhere below that half.
     """
     maximum = probability.max()
     above = probability >= maximum / 2
@@ -78,11 +78,11 @@ def _half_of_maximum(probability: np.ndarray, spacing_mm: Sequence[float]) -> np
 
 
 def _ball_at_maximum(probability: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
-    """Return a small ball at the most probable voxel; of several, the one amid the others."""
+    """Return a small ball at the most probable voxel, of several the one nearest their centre."""
     peaks = probability == probability.max()
-    amid = tuple(float(np.nonzero(peaks)[axis].mean()) for axis in range(3))
-    from_amid = np.where(peaks, _squared_mm(peaks.shape, amid, spacing_mm), np.inf)
-    centre = np.unravel_index(int(from_amid.argmin()), peaks.shape)
+    middle = tuple(float(np.nonzero(peaks)[axis].mean()) for axis in range(3))
+    from_middle = np.where(peaks, _squared_mm(peaks.shape, middle, spacing_mm), np.inf)
+    centre = np.unravel_index(int(from_middle.argmin()), peaks.shape)
     return _squared_mm(peaks.shape, centre, spacing_mm) <= BALL_RADIUS_MM**2
 
 

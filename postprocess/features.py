@@ -37,8 +37,13 @@ DEFAULT_SETTINGS: Mapping[str, Any] = {
 }
 # Settings that mean here what they mean in PyRadiomics; all others are refused.
 KNOWN_SETTINGS = frozenset(DEFAULT_SETTINGS) | {
-    "binCount", "distances", "gldm_a", "symmetricalGLCM", "voxelArrayShift", "weightingNorm",
-}  # fmt: skip
+    "binCount",
+    "distances",
+    "gldm_a",
+    "symmetricalGLCM",
+    "voxelArrayShift",
+    "weightingNorm",
+}
 
 
 class FeatureError(ValueError):
@@ -108,7 +113,7 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
 
     Raises:
         FeatureError: an image is constant, or PyRadiomics fails; the message says at which one.
-        ValueError: an image has another shape than the mask, which is a fault of the program.
+        ValueError: an image has another shape than the mask, which is a bug of the program.
     """
     for sequence, array in case.images.items():
         if array.shape != mask.shape:
@@ -128,8 +133,7 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
             check_varies(array, box, sequence)
             crop = _image(_normalised(array, box, settings), case.spacing_mm)
             with _failures_of(f"sequence {sequence}"):
-                found = extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
-            values.update(found)
+                values |= extractor.computeFeatures(crop, mask_crop, sequence, **extractor.settings)
     return {name.removeprefix("original_"): float(value) for name, value in values.items()}
 
 

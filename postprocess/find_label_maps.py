@@ -1,8 +1,8 @@
 """Which files make a case, where any model's label maps are refined: by name, of three folders.
 
 Label maps lie flat, one a case. Images are named as BraTS does, as nnU-Net does, or, where a
-challenge has one sequence, like the label map. Faults of single cases are collected beside the
-cases, so that one bad case never hides the others.
+challenge has one sequence, like the label map. What is wrong with single cases is collected beside
+the others, so that one bad case never hides them.
 """
 
 import logging
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
 from challenge.folders import entries
-from challenge.platforms import BRATS_FILE, InputError, files_at_most_one_folder_down
+from challenge.platforms import InputError, files_at_most_one_folder_down, match_scan_name
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ Images = Mapping[str, Path]  # sequence name -> file
 
 @dataclass(frozen=True)
 class LabelMap:
-    """One label map and what was found to belong to it."""
+    """One label map and the files that belong to it."""
 
     id: str  # the file's name without its ending
     path: Path
@@ -44,16 +44,16 @@ class LabelMap:
 
 
 @dataclass(frozen=True)
-class FoundMaps:
+class LabelMaps:
     """The cases that can be read, and what is wrong with the others, by id."""
 
     cases: tuple[LabelMap, ...]
-    faults: Mapping[str, str]
+    failed: Mapping[str, str]
 
 
 def find_label_maps(
     labels: Path, images: Path | None, probabilities: Path | None, channels: Sequence[str]
-) -> FoundMaps:
+) -> LabelMaps:
     """Find every label map of a folder, and its images and probabilities in two others.
 
     Args:
@@ -70,21 +70,21 @@ def find_label_maps(
             raise InputError(f"{folder}: no such folder")
     maps = _maps(labels)
     index = _index(images, channels, {key for id in maps for key in _keys(id)}) if images else {}
-    cases, faults = [], {}
+    cases, failed = [], {}
     for id, paths in maps.items():
-        belonging = next((index[key] for key in _keys(id) if key in index), {})
-        if fault := _fault(paths, belonging):
-            faults[id] = fault
+        scans = next((index[key] for key in _keys(id) if key in index), {})
+        if reason := _why_not_one_case(paths, scans):
+            failed[id] = reason
             continue
-        if images and not belonging:
-            log.warning("%s: no image of it in %s", id, images)
-        only = {sequence: found[0] for sequence, found in belonging.items()}
-        cases.append(LabelMap(id, paths[0], only, _archive(id, probabilities)))
-    return FoundMaps(tuple(cases), faults)
+        if images and not scans:
+            log.warning("%s: no image of the case in %s", id, images)
+        first = {sequence: files[0] for sequence, files in scans.items()}
+        cases.append(LabelMap(id, paths[0], first, _archive(id, probabilities)))
+    return LabelMaps(tuple(cases), failed)
 
 
 def _maps(folder: Path) -> dict[str, list[Path]]:
-    """Return the label maps of a folder by id; two of one id are a fault for later."""
+    """Return the label maps of a folder by id; several of one id fail later."""
     maps = defaultdict(list)
     for path in entries(folder):
         if (stem := image_stem(path.name)) and path.is_file():
@@ -110,7 +110,7 @@ def _index(
             continue
         if len(channels) == 1 and stem in keys:
             index[stem][channels[0]].append(path)
-        elif match := BRATS_FILE.match(path.name):
+        elif match := match_scan_name(path.name):
             if match["sequence"] in channels:
                 index[match["id"]][match["sequence"]].append(path)
         elif match := NNUNET_STEM.match(stem):
@@ -120,15 +120,15 @@ def _index(
     return index
 
 
-def _fault(maps: list[Path], images: Mapping[str, list[Path]]) -> str | None:
-    """Say why the files found under one id do not make one case, or None."""
+def _why_not_one_case(maps: list[Path], images: Mapping[str, list[Path]]) -> str | None:
+    """Return why the files of one id do not make one case, or None."""
     if len(maps) > 1:
         return f"{maps[0].parent}: two label maps of one case, {_names(maps)}"
     for sequence, paths in images.items():
         if len(paths) > 1:
             return f"{paths[0].parent}: duplicate {sequence} ({_names(paths)})"
         if sequence.startswith("channel "):
-            return f"{paths[0]}: no sequence is known for {sequence}"
+            return f"{paths[0]}: no sequence is known for {sequence}; name it in --channels"
     return None
 
 
@@ -137,11 +137,11 @@ def _names(paths: list[Path]) -> str:
 
 
 def _archive(id: str, folder: Path | None) -> Path | None:
-    """Return the file of a case's probabilities, or None; a missing one is told."""
+    """Return the file of a case's probabilities, or None; a missing one is logged."""
     if folder is None:
         return None
     for key in _keys(id):
         if (path := folder / f"{key}.npz").is_file():
             return path
-    log.warning("%s: no %s.npz in %s; rules that need it are skipped", id, id, folder)
+    log.warning("%s: no %s.npz in %s; rules that require it are skipped", id, id, folder)
     return None

@@ -1,7 +1,7 @@
-"""Read a label map of any model, and what lies beside it, into what is known of a case.
+"""Read a label map of any model, with its images and probabilities, into the input of `refine`.
 
-Every file is checked before it is believed: labels against the scheme, images against the labels'
-grid, probabilities against both. Arrays are (z, y, x).
+Every file is checked: labels against the scheme, images against the labels' grid, probabilities
+against both. Arrays are (z, y, x).
 """
 
 import logging
@@ -22,8 +22,14 @@ log = logging.getLogger(__name__)
 
 ARCHIVE_KEYS = ("probabilities", "softmax")  # nnU-Net's second version, and its first
 ARCHIVE_ERRORS = (
-    OSError, EOFError, ValueError, TypeError, RuntimeError, zlib.error, zipfile.BadZipFile,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 # The orders in which nnU-Net is trained on BraTS regions.
 REGIONS: tuple[tuple[str, ...], ...] = (("WT", "TC", "ET"), ("WT", "TC", "ET", "RC"))
 # Half precision rounds 1 by less than this, in each of a few channels.
@@ -31,41 +37,43 @@ ROUNDING = 0.02
 HALF = 0.5
 
 
-def observe(found: LabelMap, scheme: Scheme) -> RefineInput:
+def read_case(label_map: LabelMap, scheme: Scheme) -> RefineInput:
     """Read one case.
 
     Raises:
-        CaseError: a file is unreadable, or is not what its place says; the message names it.
+        CaseError: a file is unreadable, or is not what its name says; the message names it.
     """
-    volume = read_labels(found.path, scheme)
+    volume = read_labels(label_map.path, scheme)
     images, remarks = {}, list(volume.remarks)
-    for sequence, path in found.images.items():
+    for sequence, path in label_map.images.items():
         scan = read_scan(path)
-        remarks += [*scan.remarks, *check_same_grid(scan, volume, path, found.path)]
+        remarks += [*scan.remarks, *check_same_grid(scan, volume, path, label_map.path)]
         images[sequence] = scan.array
-    case = Case(found.id, images, volume.spacing_mm, remarks=tuple(remarks), source=found.path)
-    if found.probabilities is None:
+    case = Case(
+        label_map.id, images, volume.spacing_mm, remarks=tuple(remarks), source=label_map.path
+    )
+    if label_map.probabilities is None:
         return RefineInput(case, volume.array, scheme)
-    probabilities, head = read_probabilities(found.probabilities, volume.array.shape, scheme)
-    observed = RefineInput(case, volume.array, scheme, probabilities, head)
-    _warn_of_strangers(observed, found.probabilities)
-    return observed
+    probabilities, head = read_probabilities(label_map.probabilities, volume.array.shape, scheme)
+    refine_input = RefineInput(case, volume.array, scheme, probabilities, head)
+    _warn_of_disagreement(refine_input, label_map.probabilities)
+    return refine_input
 
 
 def read_labels(path: Path, scheme: Scheme) -> Volume:
     """Read a label map as uint8 in the scheme's values, and refuse any other value."""
     volume = read_volume(path, None)
-    given = volume.array
-    if given.dtype.kind not in "iuf":
-        raise CaseError(f"{path}: {given.dtype} values are no labels")
+    stored = volume.array
+    if stored.dtype.kind not in "iuf":
+        raise CaseError(f"{path}: {stored.dtype} values are no labels")
     with np.errstate(invalid="ignore"):  # NaN and what is too large turn into another value
-        labels = given.astype(np.uint8)
+        labels = stored.astype(np.uint8)
     known = np.zeros(256, bool)
     known[[0, *scheme.labels.values()]] = True
-    wrong = (labels != given) | ~known[labels]
+    wrong = (labels != stored) | ~known[labels]
     if wrong.any():
         listed = ", ".join(f"{value} {name}" for name, value in scheme.labels.items())
-        value = given[wrong][0].item()
+        value = stored[wrong][0].item()
         raise CaseError(f"{path}: value {value} is no label of {scheme.name} (0, {listed})")
     return replace(volume, array=labels)
 
@@ -73,23 +81,23 @@ def read_labels(path: Path, scheme: Scheme) -> Volume:
 def read_probabilities(
     path: Path, shape: tuple[int, ...], scheme: Scheme
 ) -> tuple[np.ndarray, Head]:
-    """Read an npz of probabilities (channel, z, y, x) float32, and tell what its channels mean."""
-    key, given = _read_archive(path)
-    if given.ndim != 4 or given.shape[1:] != shape:
-        raise CaseError(f"{path}: {key} of shape {given.shape}, not (channel, z, y, x) of {shape}")
-    head = head_of(len(given), scheme)
+    """Read an npz of probabilities (channel, z, y, x) float32, and what its channels mean."""
+    key, array = _read_archive(path)
+    if array.ndim != 4 or array.shape[1:] != shape:
+        raise CaseError(f"{path}: {key} of shape {array.shape}, not (channel, z, y, x) of {shape}")
+    head = head_of(len(array), scheme)
     if head is None:
         expected = f"{1 + len(scheme.labels)} (background and labels)"
         for names in REGIONS:
             if set(names) <= set(scheme.regions):
                 expected += f" or {len(names)} ({', '.join(names)})"
         raise CaseError(
-            f"{path}: {key} of shape {given.shape}: {len(given)} channels, where {scheme.name} "
+            f"{path}: {key} of shape {array.shape}: {len(array)} channels, where {scheme.name} "
             f"has {expected}"
         )
-    if given.dtype.kind != "f":
-        raise CaseError(f"{path}: {key} of type {given.dtype}, not floating point")
-    probabilities = given.astype(np.float32, copy=False)
+    if array.dtype.kind != "f":
+        raise CaseError(f"{path}: {key} of type {array.dtype}, not floating point")
+    probabilities = array.astype(np.float32, copy=False)
     low, high = float(probabilities.min()), float(probabilities.max())
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         raise CaseError(f"{path}: values from {low:.3g} to {high:.3g} are no probabilities")
@@ -103,14 +111,14 @@ def _read_archive(path: Path) -> tuple[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             key = next((key for key in ARCHIVE_KEYS if key in archive.files), None)
             if key is None:
-                held = ", ".join(archive.files) or "nothing"
-                raise CaseError(f"{path}: holds {held}, neither {' nor '.join(ARCHIVE_KEYS)}")
+                names = ", ".join(archive.files) or "nothing"
+                raise CaseError(f"{path}: holds {names}, neither {' nor '.join(ARCHIVE_KEYS)}")
             return key, archive[key]
     except CaseError:
         raise
     except ARCHIVE_ERRORS as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise CaseError(f"{path}: cannot be read as npz ({told})") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CaseError(f"{path}: cannot be read as npz ({reason})") from error
 
 
 def head_of(channels: int, scheme: Scheme) -> Head | None:
@@ -133,18 +141,18 @@ def head_of(channels: int, scheme: Scheme) -> Head | None:
     return None
 
 
-def _warn_of_strangers(observed: RefineInput, path: Path) -> None:
-    """Say where labels and probabilities hardly agree: channels in another order do not fail."""
-    if observed.probabilities is None or observed.head is None:
+def _warn_of_disagreement(refine_input: RefineInput, path: Path) -> None:
+    """Warn where labels and probabilities hardly agree: channels in another order do not fail."""
+    if refine_input.probabilities is None or refine_input.head is None:
         return
-    told = labels_from(observed.probabilities, observed.head, observed.scheme)
-    labels = observed.labels
-    if observed.head.kind == "regions":  # three of them know nothing of a cavity
-        known = {name for channel in observed.head.channels for name in channel}
-        values = [observed.scheme.labels[name] for name in known]
+    by_head = labels_from(refine_input.probabilities, refine_input.head, refine_input.scheme)
+    labels = refine_input.labels
+    if refine_input.head.kind == "regions":  # three of them have no cavity
+        known = {name for channel in refine_input.head.channels for name in channel}
+        values = [refine_input.scheme.labels[name] for name in known]
         labels = np.where(np.isin(labels, values), labels, 0)
-    labelled = np.count_nonzero((told > 0) | (labels > 0))
-    differ = np.count_nonzero(told != labels)
+    labelled = np.count_nonzero((by_head > 0) | (labels > 0))
+    differ = np.count_nonzero(by_head != labels)
     if differ > HALF * labelled:
         share = f"{differ / labelled:.0%} of the labelled voxels have another label"
-        log.warning("%s: %s by %s; are channels in order?", observed.case.id, share, path)
+        log.warning("%s: %s by %s; are channels in order?", refine_input.case.id, share, path)

@@ -33,7 +33,7 @@ class RefineInput:
 
 
 def case_features(
-    observed: RefineInput, names: Sequence[str], settings: Mapping[str, Any]
+    refine_input: RefineInput, names: Sequence[str], settings: Mapping[str, Any]
 ) -> np.ndarray:
     """Describe a case by named features, in the order of the names; float64, all finite.
 
@@ -45,42 +45,42 @@ def case_features(
     groups = {group_of(name) for name in names}
     values: dict[str, float] = {}
     if groups - {"radiomic"}:
-        values |= _evidence(observed, groups)
+        values |= _evidence(refine_input, groups)
         bad = [name for name in names if not np.isfinite(values.get(name, 0))]
         if bad:
             raise FeatureError(f"{len(bad)} features are not finite, the first is {bad[0]}")
     if "radiomic" in groups:
         radiomic = [name for name in names if group_of(name) == "radiomic"]
-        tumour = observed.scheme.mask(observed.labels, observed.scheme.tumour)
-        found = radiomic_features(observed.case, tumour, radiomic, settings)
-        values |= dict(zip(radiomic, found.tolist(), strict=True))
+        tumour = refine_input.scheme.mask(refine_input.labels, refine_input.scheme.tumour)
+        vector = radiomic_features(refine_input.case, tumour, radiomic, settings)
+        values |= dict(zip(radiomic, vector.tolist(), strict=True))
     return np.array([values[name] for name in names], np.float64)
 
 
-def _evidence(observed: RefineInput, groups: Set[str]) -> dict[str, float]:
+def _evidence(refine_input: RefineInput, groups: Set[str]) -> dict[str, float]:
     """Compute the features of these groups, except radiomic ones."""
-    tumour = find_tumour(observed.labels, observed.scheme)
+    tumour = find_tumour(refine_input.labels, refine_input.scheme)
     if tumour is None:
         raise FeatureError("the tumour is empty")
     values: dict[str, float] = {}
     if "mask" in groups:
-        spacing_mm = observed.case.spacing_mm
-        values |= mask_features(observed.labels, tumour, observed.scheme, spacing_mm)
+        spacing_mm = refine_input.case.spacing_mm
+        values |= mask_features(refine_input.labels, tumour, refine_input.scheme, spacing_mm)
     if "probability" in groups:
-        values |= probability_features(_probability_in(observed, tumour), tumour)
+        values |= probability_features(_probability_in(refine_input, tumour), tumour)
     if "votes" in groups:
-        if observed.votes is None:
+        if refine_input.votes is None:
             raise FeatureError("no votes of members to describe")
-        values |= votes_features(observed.votes, tumour)
+        values |= votes_features(refine_input.votes, tumour)
     return values
 
 
-def _probability_in(observed: RefineInput, tumour: Tumour) -> np.ndarray:
+def _probability_in(refine_input: RefineInput, tumour: Tumour) -> np.ndarray:
     """Return the probability of tumour on the grid of the tumour's box."""
-    if observed.probabilities is None or observed.head is None:
+    if refine_input.probabilities is None or refine_input.head is None:
         raise FeatureError("no probabilities to describe")
-    names = observed.scheme.regions[observed.scheme.tumour]
+    names = refine_input.scheme.regions[refine_input.scheme.tumour]
     try:
-        return probability_of(observed.probabilities[:, *tumour.box], observed.head, names)
+        return probability_of(refine_input.probabilities[:, *tumour.box], refine_input.head, names)
     except ValueError as error:
         raise FeatureError(str(error)) from error

@@ -10,11 +10,9 @@ import numpy as np
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
-from .components import CONNECTIVITIES, Connectivity
+from .components import CONNECTIVITIES, Connectivity, SpacingMm
 
-BACKGROUND, SURROUNDING, BEFORE = "background", "enclosing", "before"
-
-SpacingMm = tuple[float, float, float]  # (z, y, x)
+BACKGROUND, SURROUNDING, BEFORE = "background", "surrounding", "before"
 
 # Label names -> probability (z, y, x) that a voxel carries one of them.
 Probability = Callable[[tuple[str, ...]], np.ndarray]
@@ -56,7 +54,7 @@ class Rule:
     REQUIRED: ClassVar[tuple[str, ...]] = ()  # keys that a JSON object cannot leave out
 
     label: str = ""
-    becomes: str = BACKGROUND  # a label, "background", or "enclosing": see `surrounding_labels`
+    becomes: str = BACKGROUND  # a label, "background", or "surrounding": see `surrounding_labels`
     region: str = field(default="", kw_only=True)
     connectivity: Connectivity = field(default=26, kw_only=True)
 

@@ -7,16 +7,19 @@ How to add a rule:
    default; `check` raises RuleError for a value that makes no sense; `select` returns the bool mask
    (z, y, x) of the voxels that change. `RuleView` says what it may look at: labels, spacing in mm,
    probabilities.
-2. Add one row to `RULE_KINDS`, at the place where rules of this kind apply. `requires` names the
+2. Add one row to `RULE_KINDS`; its position is when rules of this kind apply. `requires` names the
    inputs without which such a rule is skipped, `searchable` the keys that `python -m lab search`
-   understands (none: the search refuses the kind by name).
-3. Draw it in `test_every_kind.py` (a test fails until you do), and test it on cubes whose voxels
-   can be counted by hand, also with anisotropic spacing. `test_new_rule.py` does these steps for a
-   made-up distance rule.
-4. If old programs would misread a file that holds it, raise SCHEMA in `artefact_schema.py`.
+   can try (none: the search refuses the kind by name). That is all: artefacts, `python -m
+   postprocess` and the container know the rule now.
+3. List its keys in `test/postprocess/test_every_kind.py` (a test fails until you do), and test it
+   on cubes whose voxels can be counted by hand, also with anisotropic spacing.
+4. To let the search try it, apply it to components in `lab/rule_search/component_rules.py`, and add
+   its threshold to `lab/rule_search/search_space.py`.
+
+`test/postprocess/test_new_rule.py` takes these steps with a made-up distance rule.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Literal
@@ -59,6 +62,13 @@ RULE_KINDS: Sequence[RuleKind] = (
     ),
     RuleKind("keep-one", KeepOne),
 )
+
+
+def by_kind(rules: Sequence[Rule]) -> Iterator[tuple[Rule, ...]]:
+    """Yield the rules of each kind that has any, in the order in which kinds apply."""
+    for kind in RULE_KINDS:
+        if same := tuple(rule for rule in rules if isinstance(rule, kind.rule)):
+            yield same
 
 
 def kind_of(rule: Rule) -> RuleKind:

@@ -28,7 +28,7 @@ class RemoveSmall(Rule):
 
     With `min_mean_probability` it must also be less probable than that, as the mean over its
     voxels. One that holds `holds_share` or more of a 26-connected component of `unless_holds`, a
-    label or region inside the rule's own, stays; below a connectivity of 26 such a component can
+    label or region inside that of the rule, stays; below a connectivity of 26 such a component can
     be spread over several of the rule's.
     """
 
@@ -62,10 +62,10 @@ class RemoveSmall(Rule):
 
     def nested(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels of `unless_holds`, or raise RuleError where it is not inside."""
-        names, own = self.unless_holds, set(self.names(scheme))
+        names, outer = self.unless_holds, set(self.names(scheme))
         if isinstance(names, str):
             for inner in (scheme.regions.get(names, ()), (names,)):
-                if inner and set(inner) < own:
+                if inner and set(inner) < outer:
                     return inner
         raise RuleError(f"unless_holds: {names!r} is not inside {self.label or self.region}")
 
@@ -76,16 +76,16 @@ class RemoveSmall(Rule):
         return voxels * voxel_volume_mm3 < self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
 
     def select(self, view: RuleView) -> np.ndarray:
-        """Return the voxels of all components that are too small and that nothing spares."""
+        """Return the voxels of all components that are too small and that nothing exempts."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
-        goes = self.too_small(components.voxels, view.voxel_volume_mm3)
+        changes = self.too_small(components.voxels, view.voxel_volume_mm3)
         if self.min_mean_probability is not None and view.probability is not None:
             probability = view.probability(self.names(view.scheme))
-            goes &= components.mean(probability) < self.min_mean_probability
+            changes &= components.mean(probability) < self.min_mean_probability
         if self.unless_holds:
             nested = find_components(view.mask(self.nested(view.scheme)))
-            goes &= ~components.holding(nested, self.holds_share)
-        return components.where(goes)
+            changes &= ~components.holding(nested, self.holds_share)
+        return components.where(changes)
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class KeepLargest(Rule):
     def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels of all components but the largest."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
-        goes = np.ones(components.voxels.size, bool)
-        goes[1 + np.argsort(-components.voxels[1:], kind="stable")[: self.k]] = False
-        return components.where(goes)
+        changes = np.ones(components.voxels.size, bool)
+        changes[1 + np.argsort(-components.voxels[1:], kind="stable")[: self.k]] = False
+        return components.where(changes)
 
 
 @dataclass(frozen=True)

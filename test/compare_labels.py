@@ -73,16 +73,16 @@ def compare_file(expected_path: Path, output_path: Path, tolerance: float) -> bo
 
 def compare_folders(expected: Path, output: Path, tolerance: float) -> bool:
     wanted = {path.relative_to(expected) for path in expected.rglob("*")}
-    found = {path.relative_to(output) for path in output.rglob("*")}
-    for name in sorted(wanted - found):
+    written = {path.relative_to(output) for path in output.rglob("*")}
+    for name in sorted(wanted - written):
         print(f"MISSING: {output / name}")
-    for name in sorted(found - wanted):
+    for name in sorted(written - wanted):
         print(f"UNEXPECTED: {output / name}")
-    files = [name for name in sorted(wanted & found) if (expected / name).is_file()]
+    files = [name for name in sorted(wanted & written) if (expected / name).is_file()]
     if not files:
         print(f"NOTHING to compare in {expected}")
     same = [compare_file(expected / name, output / name, tolerance) for name in files]
-    return bool(files) and wanted == found and all(same)
+    return bool(files) and wanted == written and all(same)
 
 
 def main() -> int:
@@ -90,8 +90,8 @@ def main() -> int:
     parser.add_argument("expected", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--tolerance", type=float, default=0.001, help="share of the foreground")
-    given = parser.parse_args()
-    return 0 if compare_folders(given.expected, given.output, given.tolerance) else 1
+    args = parser.parse_args()
+    return 0 if compare_folders(args.expected, args.output, args.tolerance) else 1
 
 
 if __name__ == "__main__":

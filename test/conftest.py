@@ -1,7 +1,10 @@
-"""Shared by all tests: where the optional real data lie."""
+"""Shared by all tests: one thread each, in which order they run, where the real data lie."""
 
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; programs that tests start, too
 
 import pytest
 import torch
@@ -14,6 +17,18 @@ settings.register_profile("podium", deadline=None)  # on shared cores a first im
 settings.load_profile("podium")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests go first, each to whoever is free; of the others a file stays together.
+
+    A file's module-scoped fixtures are so made once, and no process is left with a slow test alone.
+    """
+    for item in items:
+        if not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_axes_that_training_never_saw_are_warned_of(
     assert run(tmp_path, weights, "--record", str(tmp_path / "record.json")) == 0
     assert "has axes LAS, training images had LPS, RAS" in capfd.readouterr().out
     outcome = json.loads((tmp_path / "record.json").read_text())["cases"][ID]
-    assert (outcome["axes"], outcome["trained_axes"]) == ("LAS", ["LPS", "RAS"])
+    assert (outcome["orientation"], outcome["training_orientations"]) == ("LAS", ["LPS", "RAS"])
 
 
 def test_axes_of_a_training_cohort_are_counted(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_real_glioma_answers_alike_in_other_axis_orders(
             target = tmp_path / "in" / f"case-{code}" / f"case-{code}-{sequence}"
             target.parent.mkdir(parents=True, exist_ok=True)
             SimpleITK.WriteImage(turned, str(target))
-    assert run(tmp_path, inference.OWN_WEIGHTS) == 0
+    assert run(tmp_path, inference.SHIPPED_WEIGHTS) == 0
     answers = [
         SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "LPS")
         for path in sorted((tmp_path / "out").glob("*.nii.gz"))

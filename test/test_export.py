@@ -1,4 +1,4 @@
-"""The checklist of a submission: what this image may be submitted to, and what must be seen to."""
+"""The text of a submission: what this image may be submitted to, and what must be seen to."""
 
 import os
 import subprocess
@@ -44,22 +44,22 @@ def export(folder: Path, method: str, cuda: str) -> str:
 def test_an_exec_image_is_for_every_platform_and_its_checklist_says_what_each_asks(
     tmp_path: Path,
 ) -> None:
-    told = export(tmp_path, "exec", "12.6")
-    assert "[ ] the phase takes images labelled exec (else ./build.sh --invoke makes" in told
-    assert "a phase may refuse exec images, and the platform's templates since July 2026" in told
-    assert "12 h for the whole folder, --memory 48g, --shm-size 16g, CUDA at most 13.0" in told
-    assert "(2026; an older copy of the rules said 8 h and 32g)" in told
-    assert "[x] this image is called so" in told
-    assert "[x] CUDA of this image: 12.6, at most 13.0" in told
-    assert "[ ] /output is writable by uid 1000: make the folder yourself and chmod a+rwx" in told
-    assert "one that Docker makes itself belongs to root" in told
+    text = export(tmp_path, "exec", "12.6")
+    assert "[ ] the phase takes images labelled exec (else ./build.sh --invoke makes" in text
+    assert "a phase may refuse exec images, and the platform's templates since July 2026" in text
+    assert "12 h for the whole folder, --memory 48g, --shm-size 16g, CUDA at most 13.0" in text
+    assert "(2026; an older copy of the rules said 8 h and 32g)" in text
+    assert "[x] this image is called so" in text
+    assert "[x] CUDA of this image: 12.6, at most 13.0" in text
+    assert "[ ] /output is writable by uid 1000: make the folder yourself and chmod a+rwx" in text
+    assert "one that Docker makes itself belongs to root" in text
 
 
 def test_an_invoke_image_is_not_for_synapse(tmp_path: Path) -> None:
-    told = export(tmp_path, "invoke", "13.0")
-    assert "[ ] the phase takes images labelled invoke (else ./build.sh makes the other" in told
-    assert "healthy within 300 s" in told and "a phase may refuse invoke images" in told
-    assert "[ ] NOT this image, which would wait for calls" in told
+    text = export(tmp_path, "invoke", "13.0")
+    assert "[ ] the phase takes images labelled invoke (else ./build.sh makes the other" in text
+    assert "healthy within 300 s" in text and "a phase may refuse invoke images" in text
+    assert "[ ] NOT this image, which would wait for calls" in text
 
 
 @pytest.mark.parametrize(

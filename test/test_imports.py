@@ -134,7 +134,7 @@ def test_modules_and_functions_stay_readable(path):
 
 
 @pytest.mark.parametrize(
-    ("part", "line", "told"),
+    ("part", "line", "edge"),
     [
         ("postprocess", "import sklearn.cluster", "sklearn"),
         ("postprocess", "def f():\n    from torch import nn", "torch"),
@@ -144,9 +144,9 @@ def test_modules_and_functions_stay_readable(path):
         ("challenge", "from ..postprocess import refine", "leaves"),
     ],
 )
-def test_a_wrong_edge_is_seen(part, line, told, tmp_path, monkeypatch):
+def test_a_wrong_edge_is_seen(part, line, edge, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     path = tmp_path / part / "wrong.py"
     path.parent.mkdir()
     path.write_text(line)
-    assert told in " ".join(edges_wrong_in(path))
+    assert edge in " ".join(edges_wrong_in(path))

@@ -79,6 +79,7 @@ def test_a_brats_folder(tmp_path: Path, run: Callable[..., int], capfd: pytest.C
     np.testing.assert_array_equal(labels.affine, scan.affine)
     assert set(np.unique(labels.dataobj)) <= {0, 1, 2, 3, 4}
     record = json.loads((tmp_path / "record.json").read_text())
+    assert record["schema"] == 2
     assert record["platform"] == "brats-folder"
     assert list(record["cases"]) == GLI
     assert len(record["models"]["gli"]) == 3
@@ -139,7 +140,7 @@ def test_a_model_without_a_pancreas_is_not_taken_for_a_swapped_one(
     record = tmp_path / "record.json"
     assert run("--weights", str(tmp_path / "alone"), "--record", str(record)) == 0
     (case,) = json.loads(record.read_text())["cases"].values()
-    assert case["unusual"] == [] and case["volumes_mm3"]["tumour"] > 0
+    assert case["unusual_shares"] == [] and case["volumes_mm3"]["tumour"] > 0
     assert "swapped" not in capfd.readouterr().out
 
 
@@ -203,8 +204,8 @@ def test_missing_sequences_are_the_manifests_decision(
     flags = ["--weights", str(bearing), "--record", str(tmp_path / "r.json")]
     assert run(*flags) == 0
     told = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
-    assert told["absent"] == ["t1n", "t2w"]
-    assert told["absent_accepted_by"] == "the manifest of gli"
+    assert told["missing_sequences"] == ["t1n", "t2w"]
+    assert told["missing_accepted_by"] == "the manifest of gli"
     warned = (
         f"WARNING case={GLI[0]} without t1n, t2w, less certain; accepted by the manifest of gli"
     )
@@ -231,7 +232,10 @@ def test_a_blank_scan_is_a_missing_one_where_cases_may_lack_sequences(
     assert run("--weights", str(bearing), "--record", str(tmp_path / "r.json")) == 0
     assert "without t2w, less certain" in capfd.readouterr().out
     case = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
-    assert (case["absent"], case["remarks"]) == (["t2w"], [f"{blank}: blank, taken for missing"])
+    assert (case["missing_sequences"], case["remarks"]) == (
+        ["t2w"],
+        [f"{blank}: blank, taken for missing"],
+    )
     answer = np.asarray(nibabel.load(tmp_path / "out" / f"{GLI[0]}.nii.gz").dataobj)
     blank.unlink()
     assert run("--weights", str(bearing)) == 0
@@ -257,7 +261,7 @@ def test_the_switch_overrides_the_manifest_both_ways(
     by = "--missing-sequences, though the manifest of gli does not"
     assert f"less certain; accepted by {by}" in capfd.readouterr().out
     told = json.loads((tmp_path / "r.json").read_text())["cases"][GLI[0]]
-    assert told["absent_accepted_by"] == by
+    assert told["missing_accepted_by"] == by
     assert written(tmp_path / "out") == [f"{GLI[0]}.nii.gz"]
 
 
@@ -285,7 +289,7 @@ def test_a_name_does_not_override_what_the_model_is_for(
     assert "case=BraTS-PED-00001-000 is named as of brats-ped; the model answers brats-gli" in out
     assert f"case={GLI[0]} is named" not in out
     case = json.loads((tmp_path / "record.json").read_text())["cases"]["BraTS-SSA-00001-000"]
-    assert (case["named"], case["answers"]) == ("brats-ssa", "brats-gli")
+    assert (case["named_scheme"], case["scheme"]) == ("brats-ssa", "brats-gli")
 
 
 def test_a_label_that_the_challenge_lacks_is_never_dropped_in_silence(

@@ -23,6 +23,7 @@ from challenge.case import read_case
 from challenge.cli import parse
 from challenge.headers import declared_geometry
 from challenge.platforms import find_cases, with_sequences
+from challenge.process import set_up_process
 from challenge.scheme import MRI_SEQUENCES, SCHEMES, restrict
 from challenge.server import WorkError
 from ensemble.engine import Engine
@@ -139,7 +140,7 @@ class Setting:
         """Run the program; as a server, load and do one call."""
         if not self.has("serve"):
             return inference.main(self.words())
-        inference.set_up_process()
+        set_up_process()
         try:
             inference.Session(parse(self.words())).open_for_calls()()
         except WorkError:
@@ -183,10 +184,12 @@ def test_two_features_bear_each_other(
         cases = json.loads((tmp_path / "record.json").read_text())["cases"]
         assert set(cases) == {WHOLE, LACKING} | ({BROKEN} if setting.has("strict") else set())
         assert cases[WHOLE]["model"] == setting.model
-        assert cases[LACKING]["absent"] == (["t2w"] if setting.has("missing sequences") else [])
-        fired = cases[WHOLE]["refine"]
-        assert (fired["cluster"] in (0, 1)) == setting.has("radiomic rules")
-        assert fired.get("one_rule_set", False) == (
+        assert cases[LACKING]["missing_sequences"] == (
+            ["t2w"] if setting.has("missing sequences") else []
+        )
+        postprocessing = cases[WHOLE]["postprocessing"]
+        assert (postprocessing["cluster"] in (0, 1)) == setting.has("radiomic rules")
+        assert postprocessing.get("one_rule_set", False) == (
             setting.has("one rule set") or setting.has("probability rules")
         )
 

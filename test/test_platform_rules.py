@@ -79,10 +79,10 @@ BRATS_SPOILS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("told", BRATS_SPOILS)
-def test_what_synapse_refuses(brats: Path, told: str) -> None:
-    BRATS_SPOILS[told](brats / "out")
-    assert told in "\n".join(faults("synapse", brats))
+@pytest.mark.parametrize("finding", BRATS_SPOILS)
+def test_what_synapse_refuses(brats: Path, finding: str) -> None:
+    BRATS_SPOILS[finding](brats / "out")
+    assert finding in "\n".join(faults("synapse", brats))
 
 
 def test_what_the_orchestrators_client_fails_on(brats: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_real_glioma_without_t1n_and_t2w(
         nibabel.save(nibabel.Nifti1Image(image, scan.affine), path)
     places = (tmp_path / "in", tmp_path / "out", tmp_path / "record.json")
     record, seconds = run_program(*places)
-    assert record["cases"]["BraTS-GLI-00001-000"]["absent"] == ["t1n", "t2w"]
+    assert record["cases"]["BraTS-GLI-00001-000"]["missing_sequences"] == ["t1n", "t2w"]
     labels = np.asarray(nibabel.load(tmp_path / "out" / "BraTS-GLI-00001-000.nii.gz").dataobj)
     reference = np.asarray(nibabel.load(folder / "seg.nii.gz").dataobj) > 0.5
     score = dice(np.isin(labels, [1, 2, 3]), reference)

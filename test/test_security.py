@@ -22,31 +22,31 @@ ANSWERS = {ROOT / "challenge" / "server.py"}
 
 
 def faults_in(path: Path) -> list[str]:
-    found = []
+    faults = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             name, keywords = ast.unparse(node.func), {k.arg: k.value for k in node.keywords}
             if name in FORBIDDEN:
-                found.append(f"line {node.lineno}: {name}")
+                faults.append(f"line {node.lineno}: {name}")
             if name in NEEDED:
                 keyword, wanted = NEEDED[name]
                 value = keywords.get(keyword)
                 if not (isinstance(value, ast.Constant) and value.value is wanted):
-                    found.append(f"line {node.lineno}: {name} without {keyword}={wanted}")
+                    faults.append(f"line {node.lineno}: {name} without {keyword}={wanted}")
             shell = keywords.get("shell")
             if shell is not None and not (isinstance(shell, ast.Constant) and not shell.value):
-                found.append(f"line {node.lineno}: {name} with a shell")
-    return found
+                faults.append(f"line {node.lineno}: {name} with a shell")
+    return faults
 
 
 def imports_of(path: Path) -> set[str]:
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            modules |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return found
+            modules.add(node.module.split(".")[0])
+    return modules
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))
@@ -66,7 +66,7 @@ def test_the_files_that_ship_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("torch.load(path)", "torch.load without weights_only=True"),
         ("torch.load(path, weights_only=False)", "torch.load without weights_only=True"),
@@ -76,7 +76,7 @@ def test_the_files_that_ship_are_found() -> None:
         ("eval(text)", "eval"),
     ],
 )
-def test_what_is_forbidden_is_seen(tmp_path: Path, line: str, told: str) -> None:
+def test_what_is_forbidden_is_seen(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "wrong.py"
     path.write_text(line)
-    assert told in " ".join(faults_in(path))
+    assert message in " ".join(faults_in(path))

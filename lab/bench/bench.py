@@ -106,7 +106,7 @@ def bench_search(args: argparse.Namespace) -> int:
     for seed in range(args.cases):
         pair = make_pair(SEARCH_SHAPE, seed)
         start = time.process_time()
-        table = build_component_table(pair, profile, hd95=False)
+        table = build_component_table(pair, profile)
         grid = np.array([remove_small_grid(table, v, MIN_VOXELS, mean_overlap) for v in values])
         fast_s += time.process_time() - start
         if seed < args.anew:

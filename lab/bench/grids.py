@@ -35,10 +35,9 @@ def remove_small_grid(
     Returns:
         (threshold,) objective.
     """
-    atoms = table.atoms
-    own = atoms.values == value
+    own = table.values == value
     return _scores_of_states(
-        table, [np.where(own & (atoms.voxels < size), 0, atoms.values) for size in min_voxels],
+        table, [np.where(own & (table.voxels < size), 0, table.values) for size in min_voxels],
         objective,
     )  # fmt: skip
 
@@ -53,14 +52,13 @@ def relabel_minor_grid(
 
     `change` is the label's value and the one that it takes; the share is of all labelled voxels.
     """
-    atoms = table.atoms
     value, becomes = change
-    own = atoms.values == value
-    foreground = atoms.voxels.sum()
-    share = atoms.voxels[own].sum() / foreground if foreground else 1.0
-    changed = np.where(own, becomes, atoms.values)
+    own = table.values == value
+    foreground = table.voxels.sum()
+    share = table.voxels[own].sum() / foreground if foreground else 1.0
+    changed = np.where(own, becomes, table.values)
     return _scores_of_states(
-        table, [changed if share < cut else atoms.values for cut in min_shares], objective
+        table, [changed if share < cut else table.values for cut in min_shares], objective
     )
 
 

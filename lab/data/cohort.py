@@ -11,7 +11,7 @@ from challenge.folders import entries
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.dataset import channel_order
-from lab.data.label_aliases import label_names
+from lab.data.label_aliases import training_values_by_name
 from lab.json_files import read_json
 
 
@@ -40,7 +40,7 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
     table = np.zeros(256, np.uint8)
     try:
         ending, sequences = str(dataset["file_ending"]), channel_order(dataset, scheme)
-        values = label_names(dataset, scheme)
+        values = training_values_by_name(dataset, scheme)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise Refusal(f"{path}: not nnU-Net's dataset.json ({error!r})") from error
     if any(scheme.labels[name] != value for name, value in values.items()):

@@ -1,6 +1,6 @@
 """Images as SimpleITK reads them, and so as nnU-Net will: axes by letters, turned without loss.
 
-A code such as RAS tells to where each axis of the file increases: right, anterior, superior
+A code such as RAS names the side to which each axis of the file runs: right, anterior, superior
 (SimpleITK's DICOMOrient). A file of identity direction is LPS.
 """
 
@@ -71,7 +71,7 @@ def on_grid_of(array: np.ndarray, image: "SimpleITK.Image") -> "SimpleITK.Image"
 
 
 @dataclass(frozen=True)
-class Place:
+class ItkGrid:
     """Where a file's voxels lie, as SimpleITK reads its header; (x, y, z), mm, LPS."""
 
     size: tuple[int, ...]
@@ -79,7 +79,7 @@ class Place:
     origin_mm: tuple[float, ...]
     direction: tuple[float, ...]
 
-    def is_alike(self, other: "Place") -> bool:
+    def is_alike(self, other: "ItkGrid") -> bool:
         """Return whether nnU-Net's reader takes both for one grid, without a warning."""
         return self.size == other.size and all(
             np.allclose(ours, theirs)  # as nnunetv2.imageio.base_reader_writer compares them
@@ -91,7 +91,7 @@ class Place:
         )
 
 
-def place_of(path: Path) -> Place:
+def read_itk_grid(path: Path) -> ItkGrid:
     """Read where a file's voxels lie.
 
     Raises:
@@ -105,4 +105,5 @@ def place_of(path: Path) -> Place:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise CaseError(f"{path}: SimpleITK does not read it ({last_line(error)})") from error
-    return Place(reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
+    size, spacing_mm = reader.GetSize(), reader.GetSpacing()
+    return ItkGrid(size, spacing_mm, reader.GetOrigin(), reader.GetDirection())

@@ -22,18 +22,21 @@ ALIASES = {
 }
 
 
+PREPARED = "prepared_from"  # the key of dataset.json by which one that `prepare` wrote is known
+
+
 class LabelsError(Refusal):
-    """The names in dataset.json do not tell which value is which label."""
+    """The names in dataset.json do not say which value is which label."""
 
 
-def label_names(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
-    """Find out which value carries which of the scheme's labels, from the names in dataset.json.
+def training_values_by_name(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
+    """Find the training value of each of the scheme's labels, from the names in dataset.json.
 
     A label is recognised by the set of named labels and regions that it belongs to, so region
-    training (WT, TC, ET) tells 1 = NETC without naming it.
+    training (WT, TC, ET) implies 1 = NETC without naming it.
 
     Raises:
-        LabelsError: some value cannot be told; the user must say with --labels.
+        LabelsError: some value is not recognised; the user must say with --labels.
         PlansError: labels that nnU-Net refuses too.
     """
     values = label_values(dataset)
@@ -44,42 +47,50 @@ def label_names(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
             is_label = len(entry) == 1 and match in scheme.labels
             known.append((entry, (match,) if is_label else scheme.regions.get(match, (match,))))
     signature = {value: tuple(value in entry for entry, _ in known) for value in values}
-    meant = {label: tuple(label in names for _, names in known) for label in scheme.labels}
-    named = {
+    expected = {label: tuple(label in names for _, names in known) for label in scheme.labels}
+    value_of = {
         label: matching[0]
-        for label, wanted in meant.items()
+        for label, wanted in expected.items()
         if any(wanted)
         and len(matching := [value for value in values if signature[value] == wanted]) == 1
     }
-    if sorted(named.values()) != values:
+    if sorted(value_of.values()) != values:
         raise LabelsError(
-            f"dataset.json labels {dict(dataset['labels'])} do not tell which value is which of "
+            f"dataset.json labels {dict(dataset['labels'])} do not say which value is which of "
             f"{', '.join(scheme.labels)}; say so with --labels NAME=VALUE,..."
         )
-    return named
+    return value_of
 
 
 def agreed_labels(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
-    """Return `label_names` where they agree with the challenge's own numbering.
+    """Return the training value of each label, where the names can be trusted.
 
-    Names that stand at other values may be a team's own order, or the wrong names of the
-    challenge's: a published report lists ET first of labels whose first is NETC. Nothing in the
-    folder tells one from the other.
+    They can where `prepare` wrote them, where they agree with the challenge's own values, and where
+    they number its labels 1, 2, 3, ... in the order of values that have gaps, as nnU-Net demands.
+    Other names may be a team's own order, or the wrong names of the challenge's: a published report
+    lists ET first of labels whose first is NETC. Nothing in the folder tells one from the other.
 
     Raises:
-        LabelsError: they do not agree; the user must say with --labels.
+        LabelsError: they cannot; the user must say with --labels.
     """
-    named = label_names(dataset, scheme)
-    if all(scheme.labels[name] == value for name, value in named.items()):
-        return named
-    at = {value: name for name, value in scheme.labels.items()}
-    ways = [_written(named)]
-    if all(value in at for value in named.values()):
-        ways.append(_written({at[value]: value for value in named.values()}))
+    value_of = training_values_by_name(dataset, scheme)
+    own = {label: scheme.labels[label] for label in value_of}
+    if PREPARED in dataset or value_of in (own, _without_gaps(scheme)):
+        return value_of
+    label_of = {value: label for label, value in scheme.labels.items()}
+    readings = [_written(value_of)]
+    if all(value in label_of for value in value_of.values()):
+        readings.append(_written({label_of[value]: value for value in value_of.values()}))
     raise LabelsError(
-        f"dataset.json names {ways[0]}, where {scheme.name} has {_written(scheme.labels)}; say "
-        f"which of them the training labels hold: --labels {' or --labels '.join(ways)}"
+        f"dataset.json names {readings[0]}, where {scheme.name} has {_written(scheme.labels)}; say "
+        f"which of them the training labels hold: --labels {' or --labels '.join(readings)}"
     )
+
+
+def _without_gaps(scheme: Scheme) -> dict[str, int]:
+    """Return the challenge's labels numbered 1, 2, 3, ... in the order of their values."""
+    ordered = sorted(scheme.labels, key=lambda label: scheme.labels[label])
+    return {label: number for number, label in enumerate(ordered, 1)}
 
 
 def _written(names: Mapping[str, int]) -> str:
@@ -88,6 +99,9 @@ def _written(names: Mapping[str, int]) -> str:
 
 
 def _recognised(name: str, scheme: Scheme) -> str | None:
-    plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    names = [*scheme.labels, *scheme.regions]
-    return next((n for n in names if plain == n.lower() or plain in ALIASES.get(n, ())), None)
+    plain, names = _plain(name), [*scheme.labels, *scheme.regions]
+    return next((n for n in names if plain == _plain(n) or plain in ALIASES.get(n, ())), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -5,6 +5,11 @@ import zlib
 import nibabel
 
 NIFTI_ERRORS = (
-    OSError, EOFError, ValueError, OverflowError, zlib.error,
-    nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    zlib.error,
+    nibabel.filebasedimages.ImageFileError,
+    nibabel.spatialimages.HeaderDataError,
+)

@@ -7,27 +7,31 @@ interrupted run goes on where it stopped. Cases that cannot be trained on are na
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import joblib
-import numpy as np
 
 from challenge.headers import is_nifti
 from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES, Scheme
 from lab.arguments import add_jobs, add_out, add_scheme
-from lab.data.fingerprint import INTENSITY, compare_fingerprints, fingerprint_of
-from lab.data.prepare_summary import absent_lines, axes_line, swapped, table_lines
+from lab.data.prepare_summary import axes_line, missing_label_lines, swapped, table_lines
 from lab.data.prepared_case import Prepared, Target, prepare_case
-from lab.data.raw_dataset import NAME, SKIPPED, describe, finish, start, training_values
-from lab.data.raw_folders import Fault, LayoutError, RawCase
-from lab.data.sources import LAYOUTS, Layout
+from lab.data.raw_dataset import (
+    NAME,
+    SKIPPED,
+    FailedCase,
+    describe,
+    finish,
+    start,
+    training_values,
+)
+from lab.data.raw_folders import Failure, LayoutError, RawCase
+from lab.data.sources import Layout, all_layouts
 from lab.parallel import workers
 
 MOST_LINES = 20  # of one kind on stderr; skipped_cases.json has them all
@@ -43,8 +47,8 @@ class Source:
 
     @property
     def prefix(self) -> str:
-        """Return what tells its cases from another source's."""
-        return f"{self.text.partition('=')[0]}_"
+        """Return what distinguishes its cases from another source's."""
+        return f"{self.layout.name}_"
 
 
 @dataclass(frozen=True)
@@ -56,25 +60,23 @@ class Entry:
     id: str
 
 
-Faults = list[tuple[str, Fault]]  # (source, fault)
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add = parser.add_argument
-    add("--source", action="append", required=True, metavar="LAYOUT=DIR",
-        help=f"may be given several times; layouts: {', '.join(LAYOUTS)}")  # fmt: skip
+    listed = f"may be given several times; layouts: {', '.join(all_layouts())}"
+    add("--source", action="append", required=True, metavar="LAYOUT=DIR", help=listed)
     add("--dataset", required=True, metavar="DatasetNNN_NAME")
     add_out(parser, "nnUNet_raw")
     add_scheme(parser, "whose labels are written (default: the first layout's)")
     add("--regions", action="store_true", help="train on nested regions instead of labels")
-    add("--orientation", metavar="CODE",
-        help="write axes in this order, e.g. RAS: to the right, anterior, superior; "
-        "default: as each image has them")  # fmt: skip
-    add("--skip-bad", action="store_true",
-        help="go on without cases that cannot be prepared, and list them")  # fmt: skip
+    axes = (
+        "write axes in this order, e.g. RAS: to the right, anterior, superior; "
+        "default: as each image has them"
+    )
+    add("--orientation", metavar="CODE", help=axes)
+    skip = "go on without cases that cannot be prepared, and list them"
+    add("--skip-bad", action="store_true", help=skip)
     add("--accept-skipped", action="store_true", help="exit 0 although cases are left out")
-    add("--published", type=Path, metavar="FILE", help="a dataset_fingerprint.json to compare with")
     add_jobs(parser)
 
 
@@ -84,56 +86,104 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         LayoutError: nothing can be prepared, or a case cannot and `--skip-bad` was not given.
     """
-    theirs = _published(args.published) if args.published else None
-    sources = [_source(text) for text in args.source]
-    scheme = SCHEMES[args.scheme or sources[0].layout.scheme]
-    entries, faults = listed(sources)
-    _refuse(faults, len(entries), args.skip_bad)
-    target = _target(args, sources, entries, scheme)
+    sources = [read_source(text) for text in args.source]
+    scheme = SCHEMES[args.scheme] if args.scheme else sources[0].layout.scheme
+    entries, failed = list_entries(sources)
+    _refuse(failed, len(entries), args.skip_bad)
+    check_dataset_name(args.dataset)
+    used = [source.layout for source in sources]
+    target = make_target(args.out / args.dataset, used, entries, scheme, args.orientation)
     description = describe(scheme, target, args.source, args.regions)
     start(target, description, [entry.id for entry in entries])
-    done, new = _prepared(entries, target, args.jobs)
-    faults += new
-    _refuse(faults, len(done), args.skip_bad)
-    finish(target, description, [case for _, case in done], faults)
+    done, new = _prepare_all(entries, target, args.jobs)
+    failed += new
+    _refuse(failed, len(done), args.skip_bad)
+    finish(target, description, [case for _, case in done], failed)
     doubts = list(swapped(done, scheme))
-    _say_all(done, target, scheme)
-    _say_faults(faults, len(done), target)
-    if theirs:
-        _compare(theirs, [case for _, case in done], args.published)
+    _report_labels(done, target, scheme)
+    _report_failed(failed, len(done), target)
     for doubt in doubts:
         print(doubt, file=sys.stderr)
-    return 1 if doubts or (faults and not args.accept_skipped) else 0
+    return 1 if doubts or (failed and not args.accept_skipped) else 0
 
 
-def listed(sources: Sequence[Source]) -> tuple[list[Entry], Faults]:
+def read_source(text: str) -> Source:
+    """Read LAYOUT=DIR.
+
+    Raises:
+        LayoutError: no such layout or folder.
+    """
+    name, equals, folder = text.partition("=")
+    known = all_layouts()
+    if not equals or name not in known:
+        raise LayoutError(f"--source {text}: LAYOUT=DIR with one of {', '.join(known)}")
+    if not Path(folder).is_dir():
+        raise LayoutError(f"{folder}: no such folder")
+    return Source(text, known[name], Path(folder))
+
+
+def list_entries(sources: Sequence[Source]) -> tuple[list[Entry], list[FailedCase]]:
     """Return the cases of all sources, and what in their folders cannot be one.
 
     Raises:
         LayoutError: there is no case, or a source has cases of several challenges.
     """
-    entries, faults = [], []
+    entries, failed = [], []
     for source in sources:
-        listing = source.layout.find(source.folder)
-        faults += [(source.text, fault) for fault in listing.faults]
+        raw = source.layout.find(source.folder)
+        failed += [FailedCase(source.text, failure) for failure in raw.failed]
         prefix = source.prefix if len(sources) > 1 else ""
-        entries += [Entry(source, case, prefix + case.id) for case in listing.cases]
+        entries += [Entry(source, case, prefix + case.id) for case in raw.cases]
     twice = {id for id, times in Counter(entry.id for entry in entries).items() if times > 1}
     for entry in entries:
         if entry.id in twice:
             reason = f"{entry.case.labels}: {entry.id} is the id of several cases"
-            faults.append((entry.source.text, Fault(entry.id, reason)))
+            failed.append(FailedCase(entry.source.text, Failure(entry.id, reason)))
     if not entries:
         text = ", ".join(source.text for source in sources)
-        first = f"; {faults[0][1].reason}" if faults else ""
+        first = f"; {failed[0].reason}" if failed else ""
         raise LayoutError(f"{text}: no case{first}")
-    return [entry for entry in entries if entry.id not in twice], faults
+    return [entry for entry in entries if entry.id not in twice], failed
 
 
-def _prepared(
+def check_dataset_name(name: str) -> None:
+    """Refuse a name that nnU-Net does not take for a dataset's.
+
+    Raises:
+        LayoutError: it is none.
+    """
+    if not NAME.match(name):
+        raise LayoutError(f"--dataset {name}: nnU-Net's names are DatasetNNN_NAME")
+
+
+def make_target(
+    folder: Path,
+    layouts: Sequence[Layout],
+    entries: Sequence[Entry],
+    scheme: Scheme,
+    orientation: str | None,
+) -> Target:
+    """Return the dataset that the entries are written into.
+
+    Raises:
+        LayoutError: a layout's sequences or labels are not the scheme's.
+        OrientationError: no axis code.
+    """
+    for layout in layouts:
+        number, wanted = len(layout.scheme.sequences), scheme.sequences
+        if number != len(wanted):
+            sequences = f"{number} sequences a case, {scheme.name} has {', '.join(wanted)}"
+            raise LayoutError(f"{layout.title}: {sequences}")
+    values = training_values(layouts, scheme)
+    ending = ".nii.gz" if not entries or is_nifti(entries[0].case.images[0]) else ".mha"
+    code = None if orientation is None else check_axis_code(orientation)
+    return Target(folder, ending, values, code)
+
+
+def _prepare_all(
     entries: Sequence[Entry], target: Target, jobs: int
-) -> tuple[list[tuple[Layout, Prepared]], Faults]:
-    """Bring every case to its place; return those that are there, and the faults of the others."""
+) -> tuple[list[tuple[Layout, Prepared]], list[FailedCase]]:
+    """Prepare every case; return those that are there, and the failures of the others."""
     with workers(jobs, None):
         running = joblib.Parallel(n_jobs=None)
         results = running(
@@ -141,63 +191,46 @@ def _prepared(
             for entry in entries
         )
     done: list[tuple[Layout, Prepared]] = []
-    faults: Faults = []
+    failed: list[FailedCase] = []
     for entry, result in zip(entries, results, strict=True):
-        if isinstance(result, Fault):
-            faults.append((entry.source.text, result))
+        if isinstance(result, Failure):
+            failed.append(FailedCase(entry.source.text, result))
         else:
             done.append((entry.source.layout, result))
-    return done, faults
+    return done, failed
 
 
-def _target(
-    args: argparse.Namespace, sources: Sequence[Source], entries: Sequence[Entry], scheme: Scheme
-) -> Target:
-    if not NAME.match(args.dataset):
-        raise LayoutError(f"--dataset {args.dataset}: nnU-Net's names are DatasetNNN_NAME")
-    layouts = [source.layout for source in sources]
-    for layout in layouts:
-        number, wanted = len(SCHEMES[layout.scheme].sequences), scheme.sequences
-        if number != len(wanted):
-            sequences = f"{number} sequences a case, {scheme.name} has {', '.join(wanted)}"
-            raise LayoutError(f"{layout.told}: {sequences}")
-    values = training_values(layouts, scheme)
-    ending = ".nii.gz" if not entries or is_nifti(entries[0].case.images[0]) else ".mha"
-    orientation = None if args.orientation is None else check_axis_code(args.orientation)
-    return Target(args.out / args.dataset, ending, values, orientation)
-
-
-def _refuse(faults: Faults, usable: int, goes_on: bool) -> None:
+def _refuse(failed: Sequence[FailedCase], usable: int, goes_on: bool) -> None:
     """Refuse cases that cannot be prepared, unless it goes on without them."""
-    bad = [fault for _, fault in faults if fault.stops]
-    if not usable and faults:
-        raise LayoutError(f"{faults[0][1].reason}; no case of {len(faults)} can be prepared")
+    bad = [each for each in failed if each.failure.stops]
+    if not usable and failed:
+        raise LayoutError(f"{failed[0].reason}; no case of {len(failed)} can be prepared")
     if not bad or goes_on:
         return
-    others = ", ".join(fault.id for fault in bad[1:MOST_LINES])
+    others = ", ".join(each.failure.id for each in bad[1:MOST_LINES])
     more = f", as {len(bad) - 1} more cannot ({others})" if others else ""
     without = "them" if others else "this case"
     raise LayoutError(f"{bad[0].reason}{more}; --skip-bad goes on without {without}")
 
 
-def _say_all(done: Sequence[tuple[Layout, Prepared]], target: Target, scheme: Scheme) -> None:
+def _report_labels(done: Sequence[tuple[Layout, Prepared]], target: Target, scheme: Scheme) -> None:
     for line in table_lines(done, target.values):
         print(line)
     notes = [note for _, case in done for note in case.notes]
-    for line in _shortened([*absent_lines(done, target.values, scheme), *notes]):
+    for line in _shortened([*missing_label_lines(done, target.values, scheme), *notes]):
         print(line, file=sys.stderr)
     if differing := axes_line([case for _, case in done]):
         print(differing, file=sys.stderr)
 
 
-def _say_faults(faults: Faults, prepared: int, target: Target) -> None:
-    total = prepared + len(faults)
-    if not faults:
+def _report_failed(failed: Sequence[FailedCase], prepared: int, target: Target) -> None:
+    total = prepared + len(failed)
+    if not failed:
         print(f"{target.folder}: {prepared} cases")
         return
-    for line in _shortened([fault.reason for _, fault in faults]):
+    for line in _shortened([each.reason for each in failed]):
         print(line, file=sys.stderr)
-    counts = f"{target.folder}: {prepared} of {total} cases, {len(faults)} left out"
+    counts = f"{target.folder}: {prepared} of {total} cases, {len(failed)} left out"
     print(f"{counts}, listed in {SKIPPED}", file=sys.stderr)
 
 
@@ -205,40 +238,3 @@ def _shortened(lines: Sequence[str]) -> Iterator[str]:
     yield from lines[:MOST_LINES]
     if len(lines) > MOST_LINES:
         yield f"and {len(lines) - MOST_LINES} more of this kind"
-
-
-def _published(path: Path) -> dict[str, Any]:
-    """Read a dataset_fingerprint.json.
-
-    Raises:
-        LayoutError: it is none.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        properties = content["foreground_intensity_properties_per_channel"]["0"]
-        needed = [properties[key] for key in INTENSITY]
-        needed += [content["spacings"], content["shapes_after_crop"]]
-        needed += [float(content["median_relative_size_after_cropping"])]
-    except OSError as error:
-        raise LayoutError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LayoutError(f"{path}: not a dataset_fingerprint.json ({error!r})") from error
-    return dict(content)
-
-
-def _compare(theirs: dict[str, Any], done: Sequence[Prepared], path: Path) -> None:
-    foreground = np.concatenate([case.foreground for case in done])
-    if not foreground.size:
-        raise LayoutError(f"{path}: nothing to compare, since no voxel is labelled")
-    ours = fingerprint_of([p.shape for p in done], [p.spacing_mm for p in done], foreground)
-    for line in compare_fingerprints(ours, theirs):
-        print(line)
-
-
-def _source(text: str) -> Source:
-    name, equals, folder = text.partition("=")
-    if not equals or name not in LAYOUTS:
-        raise LayoutError(f"--source {text}: LAYOUT=DIR with one of {', '.join(LAYOUTS)}")
-    if not Path(folder).is_dir():
-        raise LayoutError(f"{folder}: no such folder")
-    return Source(text, LAYOUTS[name], Path(folder))

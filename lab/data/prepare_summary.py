@@ -7,7 +7,7 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.data.prepared_case import Prepared
-from lab.data.sources import LAYOUTS, MEDIAN_SHARE, Layout
+from lab.data.sources import Layout
 
 Done = Sequence[tuple[Layout, Prepared]]
 
@@ -17,16 +17,16 @@ def table_lines(done: Done, values: Mapping[str, int]) -> Iterator[str]:
     yield f"{'source':<16}{'value':>6}  {'label':<10}{'value':>6}{'cases':>8}{'share':>9}"
     for layout, cases in by_layout(done):
         total = sum(n for case in cases for value, n in case.voxels.items() if value)
-        for value, name in sorted(layout.names.items()):
+        for value, name in sorted(layout.labels.items()):
             voxels = sum(case.voxels.get(value, 0) for case in cases)
             number = sum(value in case.voxels for case in cases)
             yield (
-                f"{name_of(layout):<16}{value:>6}  {name or '-':<10}"
+                f"{layout.name:<16}{value:>6}  {name or '-':<10}"
                 f"{values[name] if name else 0:>6}{number:>8}{voxels / max(total, 1):>9.1%}"
             )
 
 
-def absent_lines(done: Done, values: Mapping[str, int], scheme: Scheme) -> Iterator[str]:
+def missing_label_lines(done: Done, values: Mapping[str, int], scheme: Scheme) -> Iterator[str]:
     """Yield a sentence for each label of the scheme that no source, one source or no case has."""
     for name in scheme.labels:
         if name not in values:
@@ -34,11 +34,11 @@ def absent_lines(done: Done, values: Mapping[str, int], scheme: Scheme) -> Itera
             continue
         within = 0
         for layout, cases in by_layout(done):
-            in_files = [value for value, label in layout.names.items() if label == name]
+            in_files = [value for value, label in layout.labels.items() if label == name]
             within += sum(bool({*in_files} & {*case.voxels}) for case in cases)
             if not in_files:
                 yield (
-                    f"{name}: {name_of(layout)} has no such label; what {len(cases)} cases "
+                    f"{name}: {layout.name} has no such label; what {len(cases)} cases "
                     "show of it is background, or another label, to the network"
                 )
         if not within:
@@ -59,31 +59,28 @@ def swapped(done: Done, scheme: Scheme) -> Iterator[str]:
 
     Where a source never holds a label of the whole, its shares tell nothing and are not judged.
     """
-    for label, (low, high) in MEDIAN_SHARE.get(scheme.name, {}).items():
+    for label, (low, high) in scheme.median_share.items():
         for layout, cases in by_layout(done):
-            held = {layout.names.get(value) for case in cases for value in case.voxels}
+            present = {layout.labels.get(value) for case in cases for value in case.voxels}
             share = float(np.median([_share(case, layout, label, scheme) for case in cases]))
-            if set(scheme.regions[scheme.whole]) <= held and not low <= share <= high:
+            if set(scheme.regions[scheme.whole]) <= present and not low <= share <= high:
                 yield (
-                    f"{layout.told}: {label} is {share:.0%} of the {scheme.whole} in the median "
+                    f"{layout.title}: {label} is {share:.0%} of the {scheme.whole} in the median "
                     f"case, {low:.0%} to {high:.0%} is usual; are values swapped?"
                 )
 
 
 def by_layout(done: Done) -> list[tuple[Layout, list[Prepared]]]:
     """Return the cases of each layout, in the order in which layouts first appear."""
-    layouts = {id(layout): layout for layout, _ in done}.values()
-    return [(layout, [case for of, case in done if of is layout]) for layout in layouts]
-
-
-def name_of(layout: Layout) -> str:
-    """Return the name by which a layout is asked for."""
-    return next(name for name, each in LAYOUTS.items() if each is layout)
+    layouts = {layout.name: layout for layout, _ in done}
+    return [
+        (layout, [case for of, case in done if of.name == name]) for name, layout in layouts.items()
+    ]
 
 
 def _share(case: Prepared, layout: Layout, label: str, scheme: Scheme) -> float:
     of = dict.fromkeys(scheme.regions[scheme.whole], 0)
-    for value, name in layout.names.items():
+    for value, name in layout.labels.items():
         if name in of:
             of[name] += case.voxels.get(value, 0)
     return of[label] / max(sum(of.values()), 1)

@@ -1,4 +1,4 @@
-"""One training case checked and brought to its place in nnU-Net's raw layout.
+"""One training case, checked and written into nnU-Net's raw layout.
 
 Everything is read and checked before anything is written, so a case that cannot be trained on
 leaves nothing behind: nnU-Net takes whatever lies in imagesTr for a case.
@@ -16,14 +16,13 @@ import numpy as np
 from challenge.case import CaseFiles, Volume, check_same_grid, read_volume
 from challenge.headers import CaseError, is_nifti, last_line
 from challenge.label_file import write_labels
-from lab.data.itk_images import Place, axes_of, on_grid_of, place_of, read_image, turned
-from lab.data.raw_folders import Fault, LayoutError, RawCase
+from lab.data.itk_images import ItkGrid, axes_of, on_grid_of, read_image, read_itk_grid, turned
+from lab.data.raw_folders import Failure, LayoutError, RawCase
 from lab.data.sources import Layout
 
 if TYPE_CHECKING:
     import SimpleITK
 
-SAMPLE = 2000  # labelled voxels of a case whose intensities are kept
 # Label files that went through floats hold 0.9999999; what is further off is no label.
 ROUNDING = 1e-3
 MOST_VALUES = 6  # listed in a sentence
@@ -40,51 +39,62 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Output:
+    """Where one case of the dataset is written."""
+
+    id: str
+    target: Target
+
+    @property
+    def labels(self) -> Path:
+        """Return the file of the labels."""
+        return self.target.folder / "labelsTr" / f"{self.id}{self.target.ending}"
+
+    def image(self, channel: int) -> Path:
+        """Return the file of one scan."""
+        return self.target.folder / "imagesTr" / f"{self.id}_{channel:04d}{self.target.ending}"
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """One case in its new place, and what was counted on the way."""
+    """One case as it was written, and what was counted on the way."""
 
     id: str
     voxels: Mapping[int, int]  # value in the source -> voxels
-    shape: tuple[int, ...]  # (z, y, x), as written
-    spacing_mm: tuple[float, ...]  # (z, y, x), as written
-    foreground: np.ndarray  # sampled intensities of labelled voxels, first channel
     axes: str  # as written
     notes: tuple[str, ...] = ()  # what was changed or looks odd
 
 
-def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prepared | Fault:
-    """Check one case and bring it to its place under `id`, or say why it cannot be.
+def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prepared | Failure:
+    """Check one case and write it under `id`, or say why it cannot be.
 
-    A case whose labels are there is finished and only counted. What is at fault is taken out of
+    A case whose labels are there is finished and only counted. A case that fails is taken out of
     the dataset, where a run that was killed may have left it.
 
     Raises:
         LayoutError: the dataset cannot be written.
     """
     try:
-        scan, labels, notes = read_checked(case, layout)
-        places = [place_of(path) for path in case.images]
+        labels, notes = read_checked(case, layout)
+        grids = [read_itk_grid(path) for path in case.images]
         first = read_image(case.images[0])
         on_grid_of(labels, first)
     except (CaseError, RuntimeError, OSError) as error:
         withdraw(id, target)
-        return Fault(id, _reason(case, error))
+        return Failure(id, _reason(case, error))
+    output = Output(id, target)
     try:
-        notes += tuple(_write_images(case, places, first, (id, target)))
-        _write_labels(labels, layout, first, (id, target))
+        notes += tuple(_write_images(case, grids, first, output))
+        _write_labels(labels, layout, first, output)
     except (CaseError, RuntimeError, OSError) as error:
         raise LayoutError(f"{target.folder}: cannot be written ({last_line(error)})") from error
     values, counts = np.unique(labels, return_counts=True)
     voxels = {int(v): int(n) for v, n in zip(values, counts, strict=True)}
-    foreground = scan.array[np.isin(labels, [v for v, name in layout.names.items() if name])]
-    sample = np.random.default_rng(0).permutation(foreground)[:SAMPLE].astype(np.float32)
-    written = turned(first, target.orientation)
-    shape, spacing_mm = written.GetSize()[::-1], written.GetSpacing()[::-1]
-    return Prepared(id, voxels, shape, spacing_mm, sample, axes_of(written), notes)
+    return Prepared(id, voxels, axes_of(turned(first, target.orientation)), notes)
 
 
-def read_checked(case: RawCase, layout: Layout) -> tuple[Volume, np.ndarray, tuple[str, ...]]:
-    """Return a case's first scan, its labels (z, y, x) in the source's values, and what is odd.
+def read_checked(case: RawCase, layout: Layout) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Check all files of a case; return its labels (z, y, x) in the source's values, and notes.
 
     Raises:
         CaseError: a file is missing or unreadable, not on the first scan's grid, not finite, or
@@ -98,7 +108,7 @@ def read_checked(case: RawCase, layout: Layout) -> tuple[Volume, np.ndarray, tup
         scan, odd = _read_scan(path)
         check_same_grid(scan, first, path, case.images[0])
         notes += odd
-    return first, labels, notes + rounded
+    return labels, notes + rounded
 
 
 def label_values(
@@ -111,12 +121,12 @@ def label_values(
     """
     values = np.unique(array)
     whole = np.rint(values)
-    known = [0, *layout.names]
+    known = [0, *layout.labels]
     near = np.isin(whole, known) & np.isclose(values, whole, rtol=0, atol=ROUNDING)
     if not near.all():
         odd = ", ".join(f"{value:g}" for value in values[~near][:MOST_VALUES])
         more = ", ..." if (~near).sum() > MOST_VALUES else ""
-        raise CaseError(f"{path}: values {odd}{more} are not named by {layout.values}")
+        raise CaseError(f"{path}: values {odd}{more} are not named by {layout.describe_values()}")
     rounded = values[values != whole]
     notes = (f"{path}: {rounded[0]!s} taken for {np.rint(rounded[0]):g}",) if rounded.size else ()
     return np.rint(array).astype(np.uint8), notes
@@ -129,7 +139,7 @@ def withdraw(id: str, target: Target) -> None:
 
 
 def _files_of(id: str, target: Target) -> Iterator[Path]:
-    labels = target.folder / "labelsTr" / f"{id}{target.ending}"
+    labels = Output(id, target).labels
     images = (target.folder / "imagesTr").glob(f"{id}_[0-9][0-9][0-9][0-9]{target.ending}")
     yield from (path for path in (labels, *images) if path.is_file())
 
@@ -146,19 +156,19 @@ def _read_scan(path: Path) -> tuple[Volume, tuple[str, ...]]:
 
 
 def _write_images(
-    case: RawCase, places: Sequence[Place], first: "SimpleITK.Image", to: tuple[str, Target]
+    case: RawCase, grids: Sequence[ItkGrid], first: "SimpleITK.Image", output: Output
 ) -> Iterator[str]:
     """Write the scans that are not there yet; yield what had to be changed in one."""
-    id, target = to
-    for channel, (source, place) in enumerate(zip(case.images, places, strict=True)):
-        moved = not place.is_alike(places[0])
+    target = output.target
+    for channel, (source, grid) in enumerate(zip(case.images, grids, strict=True)):
+        moved = not grid.is_alike(grids[0])
         if moved:
             yield f"{source}: written on the grid of {case.images[0].name}, nearly its own"
-        path = target.folder / "imagesTr" / f"{id}_{channel:04d}{target.ending}"
+        path = output.image(channel)
         if path.exists():
             continue
-        partial = target.folder / f".partial-{path.name}"  # nnU-Net takes no look at it here
-        changes = moved or target.orientation or len(place.size) != 3
+        partial = target.folder / f".partial-{path.name}"  # nnU-Net does not look here
+        changes = moved or target.orientation or len(grid.size) != 3
         if changes or is_nifti(source) != is_nifti(path):
             image = read_image(source)
             image.CopyInformation(first)
@@ -177,26 +187,24 @@ def _save(image: "SimpleITK.Image", path: Path) -> None:
 
 
 def _write_labels(
-    labels: np.ndarray, layout: Layout, first: "SimpleITK.Image", place: tuple[str, Target]
+    labels: np.ndarray, layout: Layout, first: "SimpleITK.Image", output: Output
 ) -> None:
     """Write labels in the values that are trained on, with the geometry of the written scan."""
     import SimpleITK
 
-    id, target = place
-    name = f"{id}{target.ending}"
-    if (target.folder / "labelsTr" / name).exists():
+    target = output.target
+    if output.labels.exists():
         return
     table = np.zeros(256, np.uint8)
-    for value, label in layout.names.items():
+    for value, label in layout.labels.items():
         table[value] = target.values[label] if label else 0
     image = turned(on_grid_of(table[labels], first), target.orientation)
-    scan = target.folder / "imagesTr" / f"{id}_0000{target.ending}"
-    files = CaseFiles(id, {"image": scan}, "image", Path(name))
-    write_labels(SimpleITK.GetArrayFromImage(image), files, target.folder / "labelsTr")
+    files = CaseFiles(output.id, {"image": output.image(0)}, "image", Path(output.labels.name))
+    write_labels(SimpleITK.GetArrayFromImage(image), files, output.labels.parent)
 
 
 def _reason(case: RawCase, error: Exception) -> str:
     """Return what an error says, with a file's name in front."""
     reason = last_line(error)
-    named = any(str(path.parent) in reason for path in (*case.images, case.labels))
-    return reason if named else f"{case.images[0].parent}: {reason}"
+    is_named = any(str(path.parent) in reason for path in (*case.images, case.labels))
+    return reason if is_named else f"{case.images[0].parent}: {reason}"

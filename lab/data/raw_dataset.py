@@ -4,40 +4,55 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from challenge.scheme import Scheme
+from lab.data.label_aliases import PREPARED
 from lab.data.prepared_case import Prepared, Target
-from lab.data.raw_folders import Fault, LayoutError
+from lab.data.raw_folders import Failure, LayoutError
 from lab.data.sources import Layout
 
 NAME = re.compile(r"Dataset\d{3}_[A-Za-z0-9_.-]+\Z")
 SKIPPED = "skipped_cases.json"
 # What makes a dataset another one; the rest of dataset.json is counted from its cases.
 IDENTITY = (
-    "channel_names", "labels", "regions_class_order", "file_ending", "prepared_from", "orientation",
-)  # fmt: skip
-# Regions from the outermost to the innermost: each, and the label that is painted where no region
-# inside it is seen.
-NESTED = (
-    ("WT", "SNFH"), ("WT", "ED"), ("TC", "NETC"), ("ET", "ET"), ("CC", "CC"), ("RC", "RC"),
-    ("pancreas", "pancreas"), ("tumour", "tumour"),
-)  # fmt: skip
+    "channel_names",
+    "labels",
+    "regions_class_order",
+    "file_ending",
+    PREPARED,
+    "orientation",
+)
+
+
+@dataclass(frozen=True)
+class FailedCase:
+    """A case that cannot be trained on, and the `--source` that it came from."""
+
+    source: str
+    failure: Failure
+
+    @property
+    def reason(self) -> str:
+        """Return why; it names a file or folder."""
+        return self.failure.reason
 
 
 def training_values(layouts: Sequence[Layout], scheme: Scheme) -> dict[str, int]:
     """Return label -> value to train on: 1, 2, ... in the order of the scheme's own values.
 
-    nnU-Net demands that no value is left out, so a label that no layout has gets none.
+    nnU-Net demands that no value is left out, so a label that no layout has gets none. `pack` maps
+    the values back to the scheme's by the names in dataset.json.
 
     Raises:
         LayoutError: a layout has a label, or sequences, that are none of the scheme's.
     """
     for layout in layouts:
-        if unknown := set(layout.names.values()) - {*scheme.labels, ""}:
-            raise LayoutError(f"{layout.told}: labels {sorted(unknown)} are none of {scheme.name}")
-    present = {name for layout in layouts for name in layout.names.values()}
+        if unknown := set(layout.labels.values()) - {*scheme.labels, ""}:
+            raise LayoutError(f"{layout.title}: labels {sorted(unknown)} are none of {scheme.name}")
+    present = {name for layout in layouts for name in layout.labels.values()}
     names = sorted(present & set(scheme.labels), key=lambda name: scheme.labels[name])
     return {name: value for value, name in enumerate(names, 1)}
 
@@ -50,8 +65,8 @@ def nested_regions(values: Mapping[str, int], scheme: Scheme) -> dict[str, Any]:
     """
     rows = [
         (region, [values[n] for n in scheme.regions.get(region, (region,)) if n in values], painted)
-        for region, painted in NESTED
-        if painted in values and region in (*scheme.regions, *scheme.labels)
+        for region, painted in scheme.training_regions
+        if painted in values
     ]
     painted = sorted(label for *_, label in rows)
     if painted != sorted(values) or all(len(inside) == 1 for _, inside, _ in rows):
@@ -72,7 +87,7 @@ def describe(
         **(nested_regions(target.values, scheme) if regions else plain),
         "file_ending": target.ending,
         **({"orientation": target.orientation} if target.orientation else {}),
-        "prepared_from": sorted(sources),
+        PREPARED: sorted(sources),
         "licence": "of the sources",
     }
 
@@ -87,14 +102,14 @@ def start(target: Target, description: Mapping[str, Any], ids: Sequence[str]) ->
     """
     path = target.folder / "dataset.json"
     if path.exists():
-        _check_own(path, description)
+        _check_identity(path, description)
     elif target.folder.exists() and (
         not target.folder.is_dir()
         or any(not path.name.startswith(".") for path in target.folder.iterdir())
     ):
         raise LayoutError(f"{target.folder}: exists and was not made by this; move it away first")
-    for place in ("imagesTr", "labelsTr"):
-        (target.folder / place).mkdir(parents=True, exist_ok=True)
+    for name in ("imagesTr", "labelsTr"):
+        (target.folder / name).mkdir(parents=True, exist_ok=True)
     names = {p.name.removesuffix(target.ending) for p in (target.folder / "labelsTr").iterdir()}
     if foreign := sorted(name for name in names - set(ids) if not name.startswith(".")):
         raise LayoutError(
@@ -108,28 +123,28 @@ def finish(
     target: Target,
     description: Mapping[str, Any],
     done: Sequence[Prepared],
-    faults: Sequence[tuple[str, Fault]],
+    failed: Sequence[FailedCase],
 ) -> None:
     """Write dataset.json with what was counted, and the list of cases that are not in it.
 
-    `faults` are (source, fault). `axes` counts cases by the code of their axes: {"LPS": 92}.
+    Its `axes` counts cases by the code of their axes: {"LPS": 92}.
     """
     axes = dict(sorted(Counter(case.axes for case in done).items()))
     whole = {**description, "numTraining": len(done), "axes": axes}
-    rows = [{"source": s, "case": f.id, "reason": f.reason} for s, f in faults]
+    rows = [{"source": f.source, "case": f.failure.id, "reason": f.reason} for f in failed]
     _write(target.folder / SKIPPED, rows)
     _write(target.folder / "dataset.json", whole)
 
 
-def _check_own(path: Path, description: Mapping[str, Any]) -> None:
+def _check_identity(path: Path, description: Mapping[str, Any]) -> None:
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-        theirs = {key: there.get(key) for key in IDENTITY}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        theirs = {key: content.get(key) for key in IDENTITY}
     except (ValueError, AttributeError, RecursionError) as error:
         raise LayoutError(f"{path}: not a dataset.json ({error})") from error
     for key in IDENTITY:
         if theirs[key] != description.get(key):
-            how = "from other sources" if key == "prepared_from" else f"with {key} {theirs[key]}"
+            how = "from other sources" if key == PREPARED else f"with {key} {theirs[key]}"
             raise LayoutError(f"{path.parent}: made {how}; move it away first")
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from challenge.challenges import scheme_of_id
 from challenge.headers import last_line
-from challenge.platforms import BRATS_ID
 from challenge.refusal import Refusal
 from lab.evaluation.matching import CasePair, numeric_id
 from lab.evaluation.results import Problem
@@ -118,6 +118,6 @@ def _by_number(table: Mapping[str, str]) -> dict[str, str]:
 
 def _named(id: str) -> str | None:
     """Return the cohort that a name of BraTS speaks of; GoAT itself is none."""
-    match = BRATS_ID.match(id)
-    task = match["task"].upper() if match else "GOAT"
+    scheme = scheme_of_id(id)
+    task = scheme.case_prefix.removeprefix("BraTS-").upper() if scheme else "GOAT"
     return None if task == "GOAT" else task

@@ -1,31 +1,15 @@
 """Columns of result files, a metric of a region each: what is better, and which to rank."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from challenge.refusal import Refusal
 from lab.evaluation.results import Results
-from lab.metrics.scorers import SCORERS
-
-HIGHER = (
-    "dice", "iou", "precision", "prec", "recall", "rec", "nsd", "nsd_*", "surface_dice_*", "rq",
-    "pq_dsc", "sq_dsc", "sq_nsd", "global_dsc", "global_nsd", "global_bin_dsc", "global_bin_nsd",
-    "global_dice", "global_nsd_*", "lesionwise_dsc_mean", "lesionwise_nsd_mean", "*_instance_f1",
-)  # fmt: skip
-LOWER = (
-    "hd95", "masd", "sq_hd95", "global_hd95", "global_bin_hd95", "lesionwise_hd95_mean", "num_fp",
-    "num_fn", "fp", "fn", "fp_mm3", "fn_mm3", "*_instance_fp", "*_instance_fn",
-)  # fmt: skip
-# Metric (a glob pattern) -> which values are better.
-BETTER: Mapping[str, str] = dict.fromkeys(HIGHER, "higher") | dict.fromkeys(LOWER, "lower")
-# Ranked where nobody told what the organisers rank by; what they told is in `Scorer.ranked_by`.
-HEADLINE = ("dice", "nsd", "nsd_0.5", "nsd_1.0", "surface_dice_5mm", "hd95", "masd")
-# A number of the whole cohort: it has a place among the means, but no rank in a case.
-RMSE = "volume_rmse_mm3"
+from lab.metrics.metric_info import METRICS, headline_metrics, metric_info
+from lab.metrics.scorers import ranked_by
 
 
-class ContestError(Refusal):
+class ComparisonError(Refusal):
     """These files cannot be ranked together; the message names the file and the value."""
 
 
@@ -39,19 +23,19 @@ class Column:
     @property
     def better(self) -> str:
         """Which values are better, in a word."""
-        return "lower" if self.metric == RMSE else str(direction(self.metric))
+        return str(metric_info(self.metric).better)
 
     @property
     def sign(self) -> int:
         """What turns a value into one that is better when higher."""
-        return 1 if self.better == "higher" else -1
+        return metric_info(self.metric).sign
 
     def __str__(self) -> str:
         return f"{self.metric} {self.region}"
 
 
 @dataclass(frozen=True)
-class Choice:
+class RequestedColumns:
     """What to rank; None takes what the files offer."""
 
     metrics: tuple[str, ...] | None = None
@@ -70,54 +54,47 @@ class Columns:
     not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
 
 
-def direction(metric: str) -> str | None:
-    """Return which values of a metric are better, `higher` or `lower`; None if nobody knows."""
-    return next((b for pattern, b in BETTER.items() if fnmatchcase(metric, pattern)), None)
-
-
-def choose_columns(results: list[Results], choice: Choice) -> Columns:
+def choose_columns(results: list[Results], requested: RequestedColumns) -> Columns:
     """Keep the wanted columns of every system; only those that were not asked for may lack."""
     offered = [_columns_of(found) for found in results]
     everywhere = [c for c in offered[0] if all(c in columns for columns in offered)]
-    metrics, chosen, missing = _metrics(results[0].scorer, everywhere, choice)
-    regions = choice.regions or tuple(dict.fromkeys(c.region for c in everywhere))
+    metrics, chosen, missing = _metrics(results[0].scorer, everywhere, requested)
+    regions = requested.regions or tuple(dict.fromkeys(c.region for c in everywhere))
     for metric in metrics:
-        if direction(metric) is None and metric != RMSE:
-            known = ", ".join(sorted((*BETTER, RMSE)))
-            raise ContestError(f"metric {metric}: not known which values are better; known {known}")
-    _check_offered("metric", [m for m in choice.metrics or () if m != RMSE], everywhere)
+        if metric_info(metric).better is None:
+            known = ", ".join(sorted(name for name, row in METRICS.items() if row.better))
+            raise ComparisonError(
+                f"metric {metric}: not known which values are better; known {known}"
+            )
+    of_cases = [m for m in requested.metrics or () if not metric_info(m).of_cohort]
+    _check_offered("metric", of_cases, everywhere)
     _check_offered("region", regions, everywhere)
     wanted = dict.fromkeys(Column(r, m) for m in metrics for r in regions)
     kept = tuple(c for c in wanted if c in everywhere)
     if not kept:
-        raise ContestError("no metric that every file has and whose better values are known")
-    looked_for = metrics if choice.metrics else (*metrics, *HEADLINE)
+        raise ComparisonError("no metric that every file has and whose better values are known")
+    looked_for = metrics if requested.metrics else (*metrics, *headline_metrics())
     lacking = [
         c
         for c in dict.fromkeys(column for columns in offered for column in columns)
         if c not in everywhere
         and c.metric in looked_for
-        and (not choice.regions or c.region in choice.regions)
+        and (not requested.regions or c.region in requested.regions)
     ]
     names = ", ".join(sorted(map(str, lacking)))
     if lacking:
         missing = (*missing, f"{names}: not in every file, left out")
     present = {column.metric for column in everywhere}
-    not_ranked = tuple(m for m in HEADLINE if m in present and m not in metrics)
+    not_ranked = tuple(m for m in headline_metrics() if m in present and m not in metrics)
     return Columns(kept, missing, chosen, not_ranked)
 
 
-def ranked_by(scorer: str) -> tuple[str, ...]:
-    """Return the metrics that a scorer's organisers rank by; () where nobody told."""
-    return SCORERS[scorer].ranked_by if scorer in SCORERS else ()
-
-
 def _metrics(
-    scorer: str, everywhere: list[Column], choice: Choice
+    scorer: str, everywhere: list[Column], requested: RequestedColumns
 ) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
     """Return the metrics to rank by, who chose them, and sentences about what would have been."""
-    if choice.metrics:
-        return choice.metrics, "as asked", ()
+    if requested.metrics:
+        return requested.metrics, "as asked", ()
     official, present = ranked_by(scorer), {column.metric for column in everywhere}
     if official and present.issuperset(official):
         return official, f"the metrics that the organisers of {scorer} rank by", ()
@@ -130,8 +107,8 @@ def _metrics(
 def _default_metrics(columns: list[Column]) -> tuple[str, ...]:
     """Return the headline metrics that there are, else all whose better values are known."""
     present = tuple(dict.fromkeys(column.metric for column in columns))
-    headline = tuple(metric for metric in HEADLINE if metric in present)
-    return headline or tuple(metric for metric in present if direction(metric))
+    headline = tuple(metric for metric in headline_metrics() if metric in present)
+    return headline or tuple(metric for metric in present if metric_info(metric).better)
 
 
 def _columns_of(results: Results) -> dict[Column, None]:
@@ -143,6 +120,6 @@ def _check_offered(kind: str, wanted: Iterable[str], everywhere: list[Column]) -
     offered = tuple(dict.fromkeys(getattr(column, kind) for column in everywhere))
     for name in wanted:
         if name not in offered:
-            raise ContestError(
+            raise ComparisonError(
                 f"{kind} {name}: not in every file; these have {', '.join(offered) or 'none'}"
             )

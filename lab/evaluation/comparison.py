@@ -8,15 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.evaluation.columns import RMSE, Choice, Column, Columns, ContestError, choose_columns
+from lab.evaluation.columns import (
+    Column,
+    Columns,
+    ComparisonError,
+    RequestedColumns,
+    choose_columns,
+)
 from lab.evaluation.formats import read_results
 from lab.evaluation.results import Results
 from lab.metrics.csv_layouts import SUMMARY_ROWS
+from lab.metrics.metric_info import RMSE
 from lab.metrics.voxel import label_rows
 
 
 @dataclass(frozen=True)
-class Contest:
+class Comparison:
     """Systems, scored by one scorer on the same cases."""
 
     scorer: str
@@ -25,7 +32,7 @@ class Contest:
     cases: tuple[str, ...]
     columns: tuple[Column, ...]
     values: np.ndarray  # (case, column, system)
-    rightly_empty: np.ndarray  # (case, column, system), NaN since neither map holds the region
+    both_absent: np.ndarray  # (case, column, system), NaN since neither map holds the region
     summary_values: np.ndarray  # (summary row, column, system), no row unless these are ranked
     totals: Mapping[Column, np.ndarray]  # numbers of the whole cohort, (system,)
     left_out: tuple[str, ...]  # what is not compared, in sentences
@@ -33,39 +40,39 @@ class Contest:
     not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
 
 
-def read_contest(paths: list[Path], choice: Choice) -> Contest:
+def read_comparison(paths: list[Path], requested: RequestedColumns) -> Comparison:
     """Read result files and keep what all of them have.
 
     Raises:
-        ContestError: fewer than two files or two common cases, several scorers or references, or a
-            wanted metric or region that is not there.
+        ComparisonError: fewer than two files or two common cases, several scorers or references,
+            or a wanted metric or region that is not there.
         Refusal: a file is not a result file; the message names it.
     """
     if len(paths) < 2:
-        raise ContestError(f"a ranking needs at least two result files, not {len(paths)}")
+        raise ComparisonError(f"a ranking needs at least two result files, not {len(paths)}")
     systems = name_systems(paths)
-    results = [read_results(path, choice.summary_rows) for path in paths]
+    results = [read_results(path, requested.summary_rows) for path in paths]
     check_same_scorer(systems, results)
     check_same_references(systems, results)
-    rows = common_cases(systems, results, choice.strict)
+    rows = common_cases(systems, results, requested.strict)
     cases = tuple(row for row in rows.kept if row not in SUMMARY_ROWS)
     summaries = tuple(row for row in SUMMARY_ROWS if row in rows.kept)
     if len(cases) < 2:
-        raise ContestError(
+        raise ComparisonError(
             f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two"
         )
-    if choice.summary_rows and not summaries:
-        raise ContestError(f"no summary row ({', '.join(SUMMARY_ROWS)}) in all of the files")
-    columns = choose_columns(results, choice)
-    totals, total_sentences = cohort_totals(results, columns, len(cases), choice)
-    return Contest(
+    if requested.summary_rows and not summaries:
+        raise ComparisonError(f"no summary row ({', '.join(SUMMARY_ROWS)}) in all of the files")
+    columns = choose_columns(results, requested)
+    totals, total_sentences = cohort_totals(results, columns, len(cases), requested)
+    return Comparison(
         scorer=results[0].scorer,
         absent=results[0].absent,
         systems=systems,
         cases=cases,
         columns=columns.kept,
         values=gather(results, cases, columns.kept),
-        rightly_empty=find_rightly_empty(results, cases, columns.kept),
+        both_absent=find_both_absent(results, cases, columns.kept),
         summary_values=gather(results, summaries, columns.kept),
         totals=totals,
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
@@ -87,7 +94,7 @@ def name_systems(paths: list[Path]) -> dict[str, Path]:
     resolved = [path.resolve() for path in paths]
     for path in resolved:
         if resolved.count(path) > 1:
-            raise ContestError(f"{path}: given twice")
+            raise ComparisonError(f"{path}: given twice")
     parts = [(*path.parts[1:-1], path.stem) for path in resolved]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(p[-depth:]) for p in parts]
@@ -101,13 +108,13 @@ def check_same_scorer(systems: Mapping[str, Path], results: list[Results]) -> No
     first = results[0]
     for path, other in zip(systems.values(), results, strict=True):
         if other.scorer != first.scorer or other.absent != first.absent:
-            raise ContestError(
+            raise ComparisonError(
                 f"{path}: scorer {_scorer(other)}, but "
                 f"{next(iter(systems.values()))}: scorer {_scorer(first)}"
             )
         for id in sorted(first.cohorts.keys() & other.cohorts.keys()):
             if first.cohorts[id] != other.cohorts[id]:
-                raise ContestError(
+                raise ComparisonError(
                     f"{path}: {id} scored as {other.cohorts[id]}, but as {first.cohorts[id]} in "
                     f"{next(iter(systems.values()))}"
                 )
@@ -123,7 +130,7 @@ def check_same_references(systems: Mapping[str, Path], results: list[Results]) -
             counts = [facts.confusion.sum(1).tolist() for facts in pair]
             # A case without prediction may have no counts either.
             if all(facts.prediction for facts in pair) and counts[0] != counts[1]:
-                raise ContestError(
+                raise ComparisonError(
                     f"{id}: another reference in {a} than in {b}, voxels by label "
                     f"{counts[0]} and {counts[1]}"
                 )
@@ -138,17 +145,17 @@ def common_cases(systems: Mapping[str, Path], results: list[Results], strict: bo
         if (extra := sorted(set(found.cases) - kept))
     )
     if strict and sentences:
-        raise ContestError("; ".join(sentences).replace(", left out", ""))
+        raise ComparisonError("; ".join(sentences).replace(", left out", ""))
     return Rows(tuple(sorted(kept)), sentences)
 
 
 def cohort_totals(
-    results: list[Results], columns: Columns, cases: int, choice: Choice
+    results: list[Results], columns: Columns, cases: int, requested: RequestedColumns
 ) -> tuple[dict[Column, np.ndarray], tuple[str, ...]]:
     """Return the volume RMSE of each region by system, where all have it over the ranked cases."""
     totals: dict[Column, np.ndarray] = {}
     sentences: list[str] = []
-    if choice.metrics and RMSE not in choice.metrics:
+    if requested.metrics and RMSE not in requested.metrics:
         return totals, ()
     for region in dict.fromkeys(column.region for column in columns.kept):
         column = Column(region, RMSE)
@@ -159,8 +166,8 @@ def cohort_totals(
             )
         elif any(found):
             sentences.append(f"{column}: not in every file over these {cases} cases, left out")
-    if choice.metrics and not totals:
-        raise ContestError(f"{RMSE}: not in every file over these {cases} cases")
+    if requested.metrics and not totals:
+        raise ComparisonError(f"{RMSE}: not in every file over these {cases} cases")
     return totals, tuple(sentences)
 
 
@@ -174,7 +181,7 @@ def gather(results: list[Results], rows: Iterable[str], columns: Iterable[Column
     return np.array(values, float).reshape(-1, len(columns), len(results))
 
 
-def find_rightly_empty(
+def find_both_absent(
     results: list[Results], cases: Iterable[str], columns: Iterable[Column]
 ) -> np.ndarray:
     """Tell (case, column, system) where a number lacks because neither map holds the region.
@@ -182,11 +189,11 @@ def find_rightly_empty(
     Told by the voxel counts of our own files and nnU-Net's; a CSV does not say.
     """
     columns = tuple(columns)
-    found = [[[_is_rightly_empty(r, case, c) for r in results] for c in columns] for case in cases]
+    found = [[[_is_both_absent(r, case, c) for r in results] for c in columns] for case in cases]
     return np.array(found, bool).reshape(-1, len(columns), len(results))
 
 
-def _is_rightly_empty(results: Results, case: str, column: Column) -> bool:
+def _is_both_absent(results: Results, case: str, column: Column) -> bool:
     scores = results.cases[case].get(column.region, {})
     if not math.isnan(scores.get(column.metric, math.nan)):
         return False

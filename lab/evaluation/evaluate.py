@@ -16,8 +16,9 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from challenge.challenges import scheme_of_ending, scheme_of_id
+from challenge.file_names import METAIMAGE_ENDING, NIFTI_ENDINGS
 from challenge.headers import last_line
-from challenge.platforms import BRATS_ID, SCHEME_OF_TASK
 from challenge.scheme import SCHEMES, Scheme
 from lab.arguments import add_dask, add_jobs, add_out, add_scheme, add_scorer
 from lab.evaluation.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
@@ -192,15 +193,14 @@ def _chosen(
     assumed = []
     name = args.scheme or _scheme_of_ids([pair.id for pair in pairs])
     if name is None:
-        is_mha = any(pair.reference.suffix == ".mha" for pair in pairs)
-        name = "panther-t1" if is_mha else "brats-gli"
+        is_mha = any(pair.reference.suffix == METAIMAGE_ENDING for pair in pairs)
+        name = scheme_of_ending(METAIMAGE_ENDING if is_mha else NIFTI_ENDINGS[0]).name
         text = f"the ids do not tell the label map, {name} assumed; --scheme says another"
         assumed = [Problem(None, "scheme", text, scored=True)]
     return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name], assumed
 
 
 def _scheme_of_ids(ids: Sequence[str]) -> str | None:
-    """Return the label map that all BraTS ids speak of, if they do."""
-    tasks = {match["task"] if (match := BRATS_ID.match(id)) else None for id in ids}
-    task = tasks.pop() if len(tasks) == 1 else None
-    return SCHEME_OF_TASK[task] if task else None
+    """Return the challenge that all ids speak of, if they do."""
+    names = {scheme.name if (scheme := scheme_of_id(id)) else None for id in ids}
+    return names.pop() if len(names) == 1 else None

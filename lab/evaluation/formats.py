@@ -13,11 +13,14 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from lab.evaluation.results import Facts, Results, results_from, summarise, to_json
-from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, SUMMARY_ROWS, Layout
+from lab.metrics.csv_layouts import SUMMARY_ROWS, Layout
+from lab.metrics.metric_info import METRICS
+from lab.metrics.scorers import SCORERS
 
 READ_ERRORS = (
-    OSError, KeyError, TypeError, AttributeError, IndexError, ValueError, csv.Error, RecursionError,
-)  # fmt: skip
+    *(OSError, KeyError, TypeError, AttributeError, IndexError),
+    *(ValueError, csv.Error, RecursionError),
+)
 LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
 
 
@@ -48,7 +51,7 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
 def write_csv(results: Results, path: Path, layout: Layout) -> None:
     """Write a platform's table: one row a case, then summary rows; empty cells for NaN."""
     regions = sorted(results.scored_regions)
-    metrics = [metric for metric in layout.columns or results.metrics if metric in results.metrics]
+    metrics = [metric for metric in layout.metrics or results.metrics if metric in results.metrics]
     keys = [(region, metric) for region in regions for metric in metrics]
     if not layout.by_region:
         keys = [(region, metric) for metric in metrics for region in regions]
@@ -66,7 +69,7 @@ def write_csv(results: Results, path: Path, layout: Layout) -> None:
 
 
 def _column_name(region: str, metric: str, layout: Layout) -> str:
-    return f"{layout.columns.get(metric, metric)}_{region.lower() if layout.lower_case else region}"
+    return f"{layout.column(metric)}_{region.lower() if layout.lower_case else region}"
 
 
 def _finite(column: np.ndarray, layout: Layout) -> np.ndarray:
@@ -126,20 +129,21 @@ def _from_nnunet(content: Mapping[str, Any]) -> Results:
         id = LABEL_ENDING.sub("", re.split(r"[\\/]", str(row["reference_file"]))[-1])
         cases[id] = {
             label: {
-                _OWN_NAMES.get(k, k): math.nan if v is None else float(v) for k, v in found.items()
+                _NNUNET_METRICS.get(metric, metric): math.nan if value is None else float(value)
+                for metric, value in scores.items()
             }
-            for label, found in row["metrics"].items()
+            for label, scores in row["metrics"].items()
         }
     return Results("nnunet", cases, absent="excluded")
 
 
-_OWN_NAMES = {"Dice": "dice", "IoU": "iou", "TP": "tp", "FP": "fp", "FN": "fn", "TN": "tn"}
+_NNUNET_METRICS = {"Dice": "dice", "IoU": "iou", "TP": "tp", "FP": "fp", "FN": "fn", "TN": "tn"}
 
 
 def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
     """Read a platform's table; columns that are not `<Metric>_<Region>` are left out."""
-    places = {i: place for i, name in enumerate(rows[0]) if i and (place := _place(name))}
-    if not places:
+    keys = {i: key for i, name in enumerate(rows[0]) if i and (key := _key_of_column(name))}
+    if not keys:
         raise Refusal(f"no column named <Metric>_<Region> in {rows[0]}")
     cases: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows[1:]:
@@ -148,17 +152,17 @@ def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
         if row[0] in cases:
             raise Refusal(f"two rows for {row[0]}")
         regions = cases.setdefault(row[0], {})
-        for i, (region, metric) in places.items():
+        for i, (region, metric) in keys.items():
             regions.setdefault(region, {})[metric] = float(row[i]) if row[i] else math.nan
     return Results("platform-csv", cases)
 
 
-def _place(column: str) -> tuple[str, str] | None:
-    """Return the region and our name of the metric that a column's name tells."""
+def _key_of_column(column: str) -> tuple[str, str] | None:
+    """Return the region and the metric of a column, by the tables of all scorers."""
     stem, _, region = column.rpartition("_")
-    for layout in (LESIONWISE, METS_2026, GOAT_2026):
-        for metric, name in layout.columns.items():
-            if name == stem:
+    for layout in dict.fromkeys(scorer.layout for scorer in SCORERS.values()):
+        for metric in layout.metrics or METRICS:
+            if layout.column(metric) == stem:
                 return (region.upper() if layout.lower_case else region), metric
     return (region, stem) if stem else None
 

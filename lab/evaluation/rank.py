@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lab.arguments import add_out, add_seed, positive_number
-from lab.evaluation.columns import Choice, ContestError
-from lab.evaluation.comparison import Contest, read_contest
+from lab.evaluation.columns import ComparisonError, RequestedColumns
+from lab.evaluation.comparison import Comparison, read_comparison
+from lab.evaluation.paired import Pair, Sampling, compare
 from lab.evaluation.rank_text import sentence, text
 from lab.evaluation.results import to_json
-from lab.evaluation.standings import Nan, Pair, Rule, Sampling, Standings, compare, stand
+from lab.evaluation.standings import Nan, Rule, Standings, stand
 from lab.statistics import Ties
 
 # The post-processing paper's ranker (BraTS-Unofficial-Ranker, 2025): every column with Dice or NSD
@@ -55,15 +56,15 @@ def run(args: argparse.Namespace) -> int:
     """Print who stands where and how any two systems compare."""
     sampling = Sampling(args.resamples, args.flips, args.seed)
     check_options(args)
-    rule, choice = options(args)
-    contest = read_contest(args.results, choice)
-    for left_out in contest.left_out:
+    rule, requested = options(args)
+    comparison = read_comparison(args.results, requested)
+    for left_out in comparison.left_out:
         print(f"rank: {left_out}", file=sys.stderr)
-    standings = stand(contest, rule)
-    pairs = compare(contest, standings, rule, sampling)
-    print(text(contest, standings, pairs, rule, sampling))
+    standings = stand(comparison, rule)
+    pairs = compare(comparison, standings, rule, sampling)
+    print(text(comparison, standings, pairs, rule, sampling))
     if args.out:
-        content = as_json(contest, standings, pairs) | {
+        content = as_json(comparison, standings, pairs) | {
             "rule": asdict(rule) | {"published": args.published},
             "sampling": asdict(sampling),
         }
@@ -74,20 +75,20 @@ def run(args: argparse.Namespace) -> int:
 def check_options(args: argparse.Namespace) -> None:
     """Refuse options that contradict each other, and an output that would be lost or do harm."""
     if args.published and (args.ties or args.metrics or args.nan != "by-cause"):
-        raise ContestError("--published sets --ties, --metrics and --nan itself")
+        raise ComparisonError("--published sets --ties, --metrics and --nan itself")
     if args.out and not args.out.resolve().parent.is_dir():
-        raise ContestError(f"{args.out}: no folder {args.out.parent}")
+        raise ComparisonError(f"{args.out}: no folder {args.out.parent}")
     if args.out and args.out.is_dir():
-        raise ContestError(f"{args.out}: is a folder")
+        raise ComparisonError(f"{args.out}: is a folder")
     if args.out and args.out.resolve() in [path.resolve() for path in args.results]:
-        raise ContestError(f"{args.out}: is one of the result files")
+        raise ComparisonError(f"{args.out}: is one of the result files")
 
 
-def options(args: argparse.Namespace) -> tuple[Rule, Choice]:
+def options(args: argparse.Namespace) -> tuple[Rule, RequestedColumns]:
     """Return how to rank, and what."""
     metrics = PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics)
     rule = Rule("dense" if args.published else args.ties or "average", args.nan)
-    return rule, Choice(
+    return rule, RequestedColumns(
         metrics=metrics,
         regions=args.regions and tuple(args.regions),
         summary_rows=args.summary_rows or args.published,
@@ -95,20 +96,22 @@ def options(args: argparse.Namespace) -> tuple[Rule, Choice]:
     )
 
 
-def as_json(contest: Contest, standings: Standings, pairs: tuple[Pair, ...]) -> dict[str, Any]:
+def as_json(
+    comparison: Comparison, standings: Standings, pairs: tuple[Pair, ...]
+) -> dict[str, Any]:
     """Return what the tables show, and the mean rank of every case."""
-    named = _by(tuple(contest.systems))
+    named = _by(tuple(comparison.systems))
     cells, split = standings.nan_cells
     return {
-        "scorer": contest.scorer,
-        "absent": contest.absent,
-        "ranked_by": list(dict.fromkeys(column.metric for column in contest.columns)),
-        "chosen": contest.chosen,
-        "not_ranked": contest.not_ranked,
-        "systems": {name: str(path) for name, path in contest.systems.items()},
-        "cases": len(contest.cases),
-        "summary_rows": len(contest.summary_values),
-        "left_out": contest.left_out,
+        "scorer": comparison.scorer,
+        "absent": comparison.absent,
+        "ranked_by": list(dict.fromkeys(column.metric for column in comparison.columns)),
+        "chosen": comparison.chosen,
+        "not_ranked": comparison.not_ranked,
+        "systems": {name: str(path) for name, path in comparison.systems.items()},
+        "cases": len(comparison.cases),
+        "summary_rows": len(comparison.summary_values),
+        "left_out": comparison.left_out,
         "nan_cells": {"any": cells, "some_but_not_all": split},
         "ranking": {
             "place": named(standings.place),
@@ -116,10 +119,11 @@ def as_json(contest: Contest, standings: Standings, pairs: tuple[Pair, ...]) -> 
             "mean_rank_of_region": {r: named(v) for r, v in standings.region_rank.items()},
             "mean_rank_of_column": [
                 {"region": c.region, "metric": c.metric, "mean_rank": named(row)}
-                for c, row in zip(contest.columns, standings.ranks.mean(0), strict=True)
+                for c, row in zip(comparison.columns, standings.ranks.mean(0), strict=True)
             ],
             "mean_rank_of_case": {
-                id: named(row) for id, row in zip(contest.cases, standings.case_ranks, strict=True)
+                id: named(row)
+                for id, row in zip(comparison.cases, standings.case_ranks, strict=True)
             },
             "mean_score": None if standings.mean_score is None else named(standings.mean_score),
         },

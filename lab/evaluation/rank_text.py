@@ -5,18 +5,17 @@ import textwrap
 
 import numpy as np
 
-from lab.evaluation.comparison import Contest
-from lab.evaluation.standings import (
+from lab.evaluation.comparison import Comparison
+from lab.evaluation.paired import (
     ALPHA,
     MEAN_RANK,
     MEAN_SCORE,
     RANK_AMONG_ALL,
-    Comparison,
     Pair,
-    Rule,
+    PairedDifference,
     Sampling,
-    Standings,
 )
+from lab.evaluation.standings import Rule, Standings
 from lab.statistics import CONFIDENCE
 
 WIDTH = 100
@@ -34,15 +33,19 @@ NAN = {
 
 
 def text(
-    contest: Contest, standings: Standings, pairs: tuple[Pair, ...], rule: Rule, sampling: Sampling
+    comparison: Comparison,
+    standings: Standings,
+    pairs: tuple[Pair, ...],
+    rule: Rule,
+    sampling: Sampling,
 ) -> str:
     """Lay out all that was found; what is asked most, who beats whom, comes last."""
     parts = (
-        _heading(contest, standings, rule),
-        _ranking(contest, standings),
-        _positions(contest, standings),
-        _pairs_heading(contest, pairs, sampling),
-        *(_pair(contest, pair, holm=len(pairs) > 1) for pair in pairs),
+        _heading(comparison, standings, rule),
+        _ranking(comparison, standings),
+        _positions(comparison, standings),
+        _pairs_heading(comparison, pairs, sampling),
+        *(_pair(comparison, pair, holm=len(pairs) > 1) for pair in pairs),
         _in_words(pairs),
     )
     return "\n\n".join(parts)
@@ -50,9 +53,9 @@ def text(
 
 def sentence(pair: Pair) -> str:
     """Say in words which system is better, by score and by rank; differences as the verb takes."""
-    by_name = {comparison.what: comparison for comparison in pair.comparisons}
+    by_name = {row.what: row for row in pair.comparisons}
     judged = [by_name[what] for what in (MEAN_SCORE, MEAN_RANK) if what in by_name]
-    winners = {comparison.second_wins for comparison in judged if comparison.shown}
+    winners = {row.second_wins for row in judged if row.shown}
     if len(winners) != 1:
         verdict = "score and rank contradict each other" if winners else "no difference shown"
         numbers = "; ".join(map(_numbers, judged))
@@ -60,7 +63,7 @@ def sentence(pair: Pair) -> str:
     winner, loser = pair.second, pair.first
     if not winners.pop():
         winner, loser = loser, winner
-        judged = [comparison.reverse() for comparison in judged]
+        judged = [row.reverse() for row in judged]
     parts = [("" if c.shown else "not shown by ") + _numbers(c) for c in judged]
     return f"{winner} is better than {loser}: {'; '.join(parts)}."
 
@@ -70,42 +73,42 @@ def letter(i: int) -> str:
     return chr(ord("A") + i % 26) + (str(i // 26 + 1) if i >= 26 else "")
 
 
-def _heading(contest: Contest, standings: Standings, rule: Rule) -> str:
-    n, rows = len(contest.cases), len(contest.summary_values)
-    metrics = {c.metric: c.better for c in contest.columns}
-    regions = dict.fromkeys(c.region for c in contest.columns)
+def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
+    n, rows = len(comparison.cases), len(comparison.summary_values)
+    metrics = {c.metric: c.better for c in comparison.columns}
+    regions = dict.fromkeys(c.region for c in comparison.columns)
     lines = [
-        f"{len(contest.systems)} systems, scorer {contest.scorer}, n = {n} cases"
+        f"{len(comparison.systems)} systems, scorer {comparison.scorer}, n = {n} cases"
         + (f" and {rows} summary rows, which are ranked as if they were cases" if rows else ""),
-        f"Columns: {len(contest.columns)}, of {', '.join(regions)}. "
+        f"Columns: {len(comparison.columns)}, of {', '.join(regions)}. "
         + " ".join(
             f"{better.capitalize()} is better: {', '.join(found)}."
             for better in ("higher", "lower")
             if (found := [m for m, b in metrics.items() if b == better])
         ),
-        f"Ranked by {contest.chosen}: {', '.join(metrics)}."
-        + (f" Reported, not ranked: {', '.join(rest)}." if (rest := contest.not_ranked) else ""),
+        f"Ranked by {comparison.chosen}: {', '.join(metrics)}."
+        + (f" Reported, not ranked: {', '.join(rest)}." if (rest := comparison.not_ranked) else ""),
         f"Ranks: 1 is best. Ties: {rule.ties}, systems that are equal to the last digit "
         f"{TIES[rule.ties]}.",
-        _nan(contest, standings, rule),
+        _nan(comparison, standings, rule),
     ]
     return "\n".join(_wrapped(line) for line in lines)
 
 
-def _nan(contest: Contest, standings: Standings, rule: Rule) -> str:
+def _nan(comparison: Comparison, standings: Standings, rule: Rule) -> str:
     cells, split = standings.nan_cells
-    total = contest.values.shape[0] * contest.values.shape[1]
+    total = comparison.values.shape[0] * comparison.values.shape[1]
     found = f"{cells or 'none'} of {total} cells (case x column)"
     if cells:
         found += f", {split} of them for some systems only"
-    absent = f" The scorer: {contest.absent}." if contest.absent else ""
+    absent = f" The scorer: {comparison.absent}." if comparison.absent else ""
     return f"NaN: {rule.nan}, it {NAN[rule.nan]}. Here: {found}.{absent}"
 
 
-def _ranking(contest: Contest, standings: Standings) -> str:
-    width = max(map(len, contest.systems)) + len(letter(len(contest.systems) - 1)) + 2
+def _ranking(comparison: Comparison, standings: Standings) -> str:
+    width = max(map(len, comparison.systems)) + len(letter(len(comparison.systems) - 1)) + 2
     regions = standings.region_rank
-    rows = "cases and summary rows" if len(contest.summary_values) else "cases"
+    rows = "cases and summary rows" if len(comparison.summary_values) else "cases"
     lines = [
         _wrapped(
             f"RANKING: mean rank over {rows}, then the columns of a region, then regions; lower is "
@@ -116,7 +119,7 @@ def _ranking(contest: Contest, standings: Standings) -> str:
         + ("" if standings.mean_score is None else "   mean score"),
     ]
     for i in np.argsort(standings.place, kind="stable"):
-        name = f"{letter(i)}  {tuple(contest.systems)[i]}"
+        name = f"{letter(i)}  {tuple(comparison.systems)[i]}"
         line = f"{standings.place[i]:>5}  {name:<{width}}  {standings.mean_rank[i]:>9.4f}"
         line += "".join(f"{values[i]:>10.4f}" for values in regions.values())
         if standings.mean_score is not None:
@@ -129,12 +132,12 @@ def _ranking(contest: Contest, standings: Standings) -> str:
     return "\n".join(lines)
 
 
-def _positions(contest: Contest, standings: Standings) -> str:
+def _positions(comparison: Comparison, standings: Standings) -> str:
     heading = _wrapped(
         "POSITION OF MEANS: each column's mean over cases, NaN left out (its position), then "
         "the mean position over the columns of a region, then regions; lower is better"
     )
-    rows = [("", "better", [letter(i) for i in range(len(contest.systems))])]
+    rows = [("", "better", [letter(i) for i in range(len(comparison.systems))])]
     for column, means, positions in zip(
         standings.mean_columns, standings.means, standings.positions, strict=True
     ):
@@ -151,7 +154,7 @@ def _positions(contest: Contest, standings: Standings) -> str:
     return "\n".join([heading, *lines])
 
 
-def _pairs_heading(contest: Contest, pairs: tuple[Pair, ...], sampling: Sampling) -> str:
+def _pairs_heading(comparison: Comparison, pairs: tuple[Pair, ...], sampling: Sampling) -> str:
     sentences = [
         f"PAIRS: mean difference over cases, with its {CONFIDENCE:.0%} bootstrap interval "
         f"({sampling.resamples} resamples of cases).",
@@ -162,15 +165,15 @@ def _pairs_heading(contest: Contest, pairs: tuple[Pair, ...], sampling: Sampling
         sentences.append(f"Holm: p adjusted for the {len(pairs)} pairs, row by row.")
         sentences.append(
             f"Mean rank: between the two alone; {RANK_AMONG_ALL}: the ranking's, among all "
-            f"{len(contest.systems)}."
+            f"{len(comparison.systems)}."
         )
-    if len(contest.summary_values):
+    if len(comparison.summary_values):
         sentences.append("Summary rows are no cases and take no part.")
     return _wrapped(" ".join([*sentences, f"Seed {sampling.seed}."]))
 
 
-def _pair(contest: Contest, pair: Pair, holm: bool) -> str:
-    names = list(contest.systems)
+def _pair(comparison: Comparison, pair: Pair, holm: bool) -> str:
+    names = list(comparison.systems)
     first, second = letter(names.index(pair.first)), letter(names.index(pair.second))
     width = max(len(c.what) for c in pair.comparisons)
     better, worse = f"{second} better", f"{second} worse"
@@ -196,14 +199,14 @@ def _in_words(pairs: tuple[Pair, ...]) -> str:
     return "\n".join([heading, *(_wrapped(sentence(pair)) for pair in pairs)])
 
 
-def _numbers(c: Comparison) -> str:
+def _numbers(c: PairedDifference) -> str:
     if math.isnan(c.p):  # no case has both numbers, or some differ by infinity
         return f"{c.what} {_signed(c.difference)}, not tested"
     adjusted = "" if c.p_holm == c.p else f" (Holm {_p(c.p_holm)})"
     return f"{c.what} {_signed(c.difference)} {_interval(c)}, p = {_p(c.p)}{adjusted}"
 
 
-def _interval(c: Comparison) -> str:
+def _interval(c: PairedDifference) -> str:
     return "-" if math.isnan(c.low) else f"[{_signed(c.low)}, {_signed(c.high)}]"
 
 

@@ -4,15 +4,10 @@ from collections import Counter
 
 import numpy as np
 
-from lab.evaluation.columns import ranked_by
 from lab.evaluation.results import Results, summarise
+from lab.metrics.metric_info import METRICS
+from lab.metrics.scorers import ranked_by
 
-# Metrics worth a column in the terminal, with their width's digits, in this order.
-SHOWN = {
-    "dice": 3, "nsd_0.5": 3, "nsd_1.0": 3, "nsd": 3, "iou": 3, "precision": 3, "recall": 3,
-    "surface_dice_5mm": 3, "global_dice": 3, "global_nsd_1.0": 3, "small_instance_f1": 3,
-    "hd95": 1, "masd": 2, "num_tp": 1, "num_fp": 1, "num_fn": 1,
-}  # fmt: skip
 MOST_CASES_SHOWN = 60
 
 
@@ -40,13 +35,14 @@ def table(results: Results) -> str:
 
 
 def _means(results: Results) -> list[str]:
-    metrics = [metric for metric in SHOWN if metric in results.metrics]
+    decimals = {name: row.decimals for name, row in METRICS.items() if row.decimals is not None}
+    metrics = [metric for metric in decimals if metric in results.metrics]
     names = {metric: metric.replace("surface_", "s") for metric in metrics}
     widths = {metric: max(11, len(names[metric]) + 2) for metric in metrics}
     lines = [f"{'mean':<8}{'n':>5}" + "".join(f"{names[m]:>{widths[m]}}" for m in metrics)]
     for region in results.scored_regions:
         found = {metric: summarise(results.column(region, metric)) for metric in metrics}
-        cells = "".join(f"{_cell(found[m]['mean'], SHOWN[m]):>{widths[m]}}" for m in metrics)
+        cells = "".join(f"{_cell(found[m]['mean'], decimals[m]):>{widths[m]}}" for m in metrics)
         lines.append(f"{region:<8}{found['dice']['n']:>5}{cells}")
     for region, numbers in results.extra.items():
         for name, row in numbers.items():

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.member_selection.merit import DISTANCES, OVERLAPS
+from lab.metrics.metric_info import metric_info
 
 BLUE, GREY = "#1f5f8b", "0.4"
 # Okabe and Ito's palette; with the markers 40 candidates can be told apart.
@@ -87,8 +87,8 @@ def _panels(content: Mapping[str, Any], region: str) -> Sequence[tuple[str, dict
     for row in content["per_candidate"]:
         if row["region"] == region:
             metrics.setdefault(row["metric"], {})[row["candidate"]] = row
-    overlap = next((m for m in metrics if m.startswith(OVERLAPS)), None)
-    distances = [m for m in metrics if m.startswith(DISTANCES)]
+    overlap = next((m for m in metrics if metric_info(m).kind == "overlap"), None)
+    distances = [m for m in metrics if metric_info(m).kind == "distance"]
     return [] if overlap is None else [(region, metrics[overlap], metrics[d]) for d in distances]
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lab.member_selection.combine import Ensemble
-from lab.member_selection.merit import Merit
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import STRATEGIES, Search, cost, equal_weights, greedy_path
+from lab.metrics.objective import Objective
 from lab.statistics import CONFIDENCE
 
 PARTS = 5
@@ -129,7 +129,7 @@ def cost_curve(search: Search) -> Iterator[CostPoint]:
         yield CostPoint(round(costs[:, 0].mean()), float(costs[:, 1].mean()), gain, (low, high))
 
 
-def open_search(scores: EnsembleScores, objective: Merit) -> Search:
+def open_search(scores: EnsembleScores, objective: Objective) -> Search:
     """Return a search on all cases without limits of cost."""
     return Search(scores, objective, np.ones(len(scores.pool.cases)))
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.member_selection.combine import weighted
-from lab.member_selection.merit import DISTANCES, VOLUME_ERROR, cohort_numbers
 from lab.member_selection.score_cache import EnsembleScores
+from lab.metrics.metric_info import metric_info
+from lab.metrics.objective import cohort_numbers
 from lab.statistics import CONFIDENCE
 
 RESAMPLES = 2000
-LOWER_IS_BETTER = (*DISTANCES, VOLUME_ERROR)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def candidate_scores(scores: EnsembleScores) -> Iterator[CandidateScore]:
     """Score every candidate on the cases that its members did not see; bootstrap over cases."""
     names = [candidate.name for candidate in scores.pool.candidates]
     table = scores.of([weighted(row) for row in np.eye(len(names))])
-    signs = np.array([-1.0 if m.startswith(LOWER_IS_BETTER) else 1.0 for _, m in scores.columns])
+    signs = np.array([float(metric_info(metric).sign) for _, metric in scores.columns])
     cases = table.shape[1]
     rng = np.random.default_rng(0)
 

@@ -12,7 +12,7 @@ import numpy as np
 from lab.data.cohort import CohortCase
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble, labels_of
-from lab.member_selection.merit import Column, columns_of, row_of
+from lab.metrics.objective import Column, selection_columns, selection_row
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import Scorer
 
@@ -29,11 +29,7 @@ class EnsembleScores:
 
     def __post_init__(self) -> None:
         """Read what an earlier run left."""
-        empty = np.zeros((1, 1, 1), np.uint8)
-        scores = self.scorer.score(Pair(empty, empty, (1.0, 1.0, 1.0)))
-        self.columns: tuple[Column, ...] = columns_of(
-            scores, self.pool.scheme, self.scorer.ranked_by
-        )
+        self.columns = selection_columns(self.scorer, self.pool.scheme)
         self._fingerprint = _fingerprint(self.pool, self.scorer)
         self._rows: dict[str, Rows] = {}
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
@@ -83,7 +79,7 @@ def score_case(
         in_box[np.isin(in_box, unwritten)] = 0
         labels = np.zeros(shape, np.uint8)
         labels[box] = in_box
-        rows.append(row_of(scorer.score(Pair(labels, truth, reference.spacing_mm)), columns))
+        rows.append(selection_row(scorer.score(Pair(labels, truth, reference.spacing_mm)), columns))
     return rows
 
 

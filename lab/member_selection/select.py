@@ -14,13 +14,13 @@ from lab.arguments import add_dask, add_jobs, add_out, add_scorer
 from lab.data.cohort import read_cohort
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.figures import draw_cost_curve, draw_per_candidate
-from lab.member_selection.merit import MERITS
 from lab.member_selection.nested_cv import cost_curve, cross_validate, open_search
 from lab.member_selection.per_candidate import candidate_scores
 from lab.member_selection.probability_maps import read_candidate
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import STRATEGIES
 from lab.member_selection.summary import Selection, selection_content, summary_lines
+from lab.metrics.objective import OBJECTIVES
 from lab.metrics.scorer_choice import scorer_named
 from lab.parallel import workers
 
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
     add_out(parser, "the selection, its scores and figures go here")
     add_scorer(parser)
-    add("--objective", choices=tuple(MERITS), help="default: rank for PANTHER, else overlap")
+    add("--objective", choices=tuple(OBJECTIVES), help="default: the challenge's")
     add(
         "--strategies",
         nargs="+",
@@ -61,13 +61,13 @@ def run(args: argparse.Namespace) -> int:
     scheme = read_candidate(args.candidates[0]).scheme
     scorer = scorer_named(args.scorer, scheme)
     cases = read_cohort(args.cohort, scheme)
-    objective = args.objective or ("rank" if scheme.name.startswith("panther") else "overlap")
+    objective = args.objective or scheme.selection_objective
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
         pool = read_pool(args.candidates, cases, scheme)
         scores = EnsembleScores(pool, scorer, args.out / SCORES)
         search = replace(
-            open_search(scores, MERITS[objective]),
+            open_search(scores, OBJECTIVES[objective]),
             max_members=args.most_members,
             max_seconds=args.most_seconds,
         )

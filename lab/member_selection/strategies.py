@@ -13,8 +13,8 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from lab.member_selection.combine import Ensemble, equal, weighted
-from lab.member_selection.merit import Merit
 from lab.member_selection.score_cache import EnsembleScores
+from lab.metrics.objective import Objective
 
 MAX_STEPS = 15
 MAX_ROUNDS = 15
@@ -27,7 +27,7 @@ class Search:
     """Where ensembles are searched: their scores, the objective, the cases, the limits of cost."""
 
     scores: EnsembleScores
-    objective: Merit
+    objective: Objective
     case_weights: np.ndarray  # (case,) 1 for the cases to choose on, 0 for the held-out ones
     max_members: int | None = None
     max_seconds: float | None = None  # a case

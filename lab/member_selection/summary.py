@@ -6,11 +6,11 @@ from typing import Any
 
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble
-from lab.member_selection.merit import VOLUME_ERROR
 from lab.member_selection.nested_cv import CostPoint, StrategyResult, strategy_to_ship
 from lab.member_selection.per_candidate import CandidateScore
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import cost
+from lab.metrics.metric_info import VOLUME_ERROR
 
 SCHEMA = 2
 MEANING = {

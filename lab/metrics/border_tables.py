@@ -1,9 +1,9 @@
-"""NSD of any union of atoms by arithmetic: border voxels and which of them are near, found once.
+"""NSD of any union of components by arithmetic, from border voxels and pairs of near ones.
 
-A voxel is on the border of a union of atoms where a face neighbour is outside of it, so the atoms
-at its six faces tell in every state. Which border voxels of the reference lie within a tolerance of
-it does not depend on the state at all. Arrays are (z, y, x); nothing of the size of the image is
-kept.
+A voxel is on the border of a union of components where a face neighbour is outside of it, so the
+components at its six faces decide that for every variant. Which border voxels of the reference lie
+within a tolerance of it does not depend on the variant at all. Arrays are (z, y, x); a table holds
+nothing of the size of the image.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,10 @@ Pairs = tuple[np.ndarray, np.ndarray]  # candidate of the prediction, border vox
 
 @dataclass(frozen=True)
 class BorderCandidates:
-    """Voxels of a prediction that are on the border in some state."""
+    """Voxels of a prediction that are on the border in some variant."""
 
-    atoms: np.ndarray  # (n,) atom of each
-    beside: np.ndarray  # (n, 6) atoms at its faces, 0 where there is none
-    places: np.ndarray  # (n, 3) z, y, x
+    components: np.ndarray  # (n,) component of each
+    neighbours: np.ndarray  # (n, 6) components at its faces, 0 where there is none
 
 
 @dataclass(frozen=True)
@@ -35,60 +34,65 @@ class BorderTable:
     near: tuple[tuple[Pairs, ...], ...]  # by lesion, then by tolerance
 
 
-def find_border_candidates(ids: np.ndarray) -> BorderCandidates:
-    """List the candidates of a map of atoms (z, y, x); beyond the map's edge there is nothing."""
+def find_border_candidates(ids: np.ndarray) -> tuple[BorderCandidates, np.ndarray]:
+    """List the candidates of a map of components (z, y, x), and their indices (n, 3) in it.
+
+    Beyond the map's edge is background.
+    """
     padded = np.pad(ids, 1)
     flat, steps = padded.ravel(), _strides(padded)
     at = np.flatnonzero(flat)
-    beside = np.stack([flat[at + int(np.dot(face, steps))] for face in FACES], axis=1)
-    rim = (beside != flat[at][:, None]).any(1)
-    places = np.stack(np.unravel_index(at[rim], padded.shape), axis=1) - 1
-    kind = np.uint16 if int(ids.max(initial=0)) < 2**16 else np.int32
-    return BorderCandidates(
-        flat[at[rim]].astype(kind), beside[rim].astype(kind), places.astype(np.int16)
+    neighbours = np.stack([flat[at + int(np.dot(face, steps))] for face in FACES], axis=1)
+    on_border = (neighbours != flat[at][:, None]).any(1)
+    indices = np.stack(np.unravel_index(at[on_border], padded.shape), axis=1) - 1
+    dtype = np.uint16 if int(ids.max(initial=0)) < 2**16 else np.int32
+    candidates = BorderCandidates(
+        flat[at[on_border]].astype(dtype), neighbours[on_border].astype(dtype)
     )
+    return candidates, indices
 
 
 def build_border_table(
-    lesions: np.ndarray, numbers: int, candidates: BorderCandidates, spacing_xyz_mm: Sequence[float]
+    lesions: np.ndarray, numbers: int, candidates: np.ndarray, spacing_xyz_mm: Sequence[float]
 ) -> BorderTable:
     """Find a region's lesion borders, and the candidates within each of NSD_TOLERANCES_MM.
 
     Args:
         lesions: lesion of each voxel (z, y, x), 0 outside.
         numbers: how many lesions there may be, [0] included.
-        candidates: of the prediction on the same grid.
+        candidates: (n, 3) indices of the prediction's border candidates on the same grid.
         spacing_xyz_mm: spacing in the order in which the official scripts add squares up.
     """
     offsets = _offsets(spacing_xyz_mm)
-    reach = max(max(map(abs, offset)) for offset, _ in offsets)
-    padded = np.pad(lesions, reach + 1)
+    margin = 1 + max(max(map(abs, offset)) for offset, _ in offsets)
+    padded = np.pad(lesions, margin)
     flat, steps = padded.ravel(), _strides(padded)
     at = np.flatnonzero(flat)
-    own = flat[at]
-    rim = np.zeros(len(at), bool)
+    on_border = np.zeros(len(at), bool)
     for face in FACES:
-        rim |= flat[at + int(np.dot(face, steps))] != own
-    at, own = at[rim], own[rim]
+        on_border |= flat[at + int(np.dot(face, steps))] != flat[at]
+    at = at[on_border]
+    lesion_at = flat[at]
     numbered = np.zeros(flat.size, np.int32)
     numbered[at] = np.arange(1, 1 + len(at))
-    ours = np.ravel_multi_index(tuple(candidates.places.astype(int).T + reach + 1), padded.shape)
-    found = []
+    ours = np.ravel_multi_index(tuple(candidates.T + margin), padded.shape)
+    pairs = []
     for offset, length_mm in offsets:
         meets = numbered[ours + int(np.dot(offset, steps))]
         near = np.flatnonzero(meets)
-        found.append((near.astype(np.int32), meets[near] - 1, length_mm))
-    return BorderTable(np.bincount(own, minlength=numbers), _by_lesion(found, own, numbers))
+        pairs.append((near.astype(np.int32), meets[near] - 1, length_mm))
+    borders = np.bincount(lesion_at, minlength=numbers)
+    return BorderTable(borders, _by_lesion(pairs, lesion_at, numbers))
 
 
 def nsd(
-    candidates: BorderCandidates, rims: BorderTable, lesion: int, inside: np.ndarray
+    candidates: BorderCandidates, table: BorderTable, lesion: int, inside: np.ndarray
 ) -> tuple[float, ...]:
-    """Return the NSD of a lesion against the union of the atoms `inside` (atom,), by tolerance."""
-    on_border = inside[candidates.atoms] & ~inside[candidates.beside].all(1)
-    count, border = np.count_nonzero(on_border), int(rims.borders[lesion])
+    """Return the NSD of a lesion, by tolerance, against the union of components `inside`."""
+    on_border = inside[candidates.components] & ~inside[candidates.neighbours].all(1)
+    count, border = np.count_nonzero(on_border), int(table.borders[lesion])
     scores = []
-    for ours, theirs in rims.near[lesion]:
+    for ours, theirs in table.near[lesion]:
         counts = on_border[ours]
         shares = (_different(ours[counts]) / count, _different(theirs[counts]) / border)
         scores.append(sum(shares) / (2 + NSD_DIVISOR_EXTRA))
@@ -100,32 +104,32 @@ def _different(numbers: np.ndarray) -> int:
 
 
 def _by_lesion(
-    found: Sequence[tuple[np.ndarray, np.ndarray, float]], own: np.ndarray, numbers: int
+    pairs: Sequence[tuple[np.ndarray, np.ndarray, float]], lesion_at: np.ndarray, numbers: int
 ) -> tuple[tuple[Pairs, ...], ...]:
-    """Sort pairs by the lesion of their border voxel; `found` is one entry an offset."""
+    """Sort pairs by the lesion of their border voxel; `pairs` has one entry an offset."""
     tables: list[list[Pairs]] = [[] for _ in range(numbers)]
     for tolerance_mm in NSD_TOLERANCES_MM:
-        within = [(ours, theirs) for ours, theirs, mm in found if mm <= tolerance_mm]
+        within = [(ours, theirs) for ours, theirs, mm in pairs if mm <= tolerance_mm]
         ours, theirs = (np.concatenate(side) for side in zip(*within, strict=True))
-        order = np.argsort(own[theirs], kind="stable")
+        order = np.argsort(lesion_at[theirs], kind="stable")
         ours, theirs = ours[order], theirs[order]
-        ends = np.searchsorted(own[theirs], np.arange(numbers + 1))
+        ends = np.searchsorted(lesion_at[theirs], np.arange(numbers + 1))
         for lesion in range(numbers):
             part = slice(int(ends[lesion]), int(ends[lesion + 1]))
             tables[lesion].append((ours[part], theirs[part]))
-    return tuple(tuple(pairs) for pairs in tables)
+    return tuple(tuple(by_tolerance) for by_tolerance in tables)
 
 
 def _offsets(spacing_xyz_mm: Sequence[float]) -> list[tuple[tuple[int, ...], float]]:
     """List the index offsets (z, y, x) that no tolerance excludes, with their length in mm."""
     most = max(NSD_TOLERANCES_MM)
-    reach = [int(most / mm) + 1 for mm in spacing_xyz_mm]
-    found = []
-    for xyz in product(*(range(-n, n + 1) for n in reach)):
+    extent = [int(most / mm) + 1 for mm in spacing_xyz_mm]
+    offsets = []
+    for xyz in product(*(range(-n, n + 1) for n in extent)):
         length_mm = float(np.sqrt(((np.array(xyz) * np.asarray(spacing_xyz_mm, float)) ** 2).sum()))
         if length_mm <= most:
-            found.append((xyz[::-1], length_mm))
-    return found
+            offsets.append((xyz[::-1], length_mm))
+    return offsets
 
 
 def _strides(array: np.ndarray) -> np.ndarray:

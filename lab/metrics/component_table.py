@@ -1,7 +1,7 @@
-"""A case cut into atoms, and everything that a lesion-wise scorer asks about them, noted once.
+"""What a lesion-wise scorer reads of a case, computed once and small: a few MB instead of volumes.
 
-A component of a single label is an atom: every region, lesion and contact of any state of the case
-is a union of atoms. What `states.py` makes of it is arithmetic.
+Every region, lesion and contact of any variant of the prediction is a union of its label
+components, so `variant_scores.py` scores a variant by arithmetic on this table.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from lab.metrics.border_tables import (
     BorderCandidates,
@@ -17,92 +16,84 @@ from lab.metrics.border_tables import (
     build_border_table,
     find_border_candidates,
 )
-from lab.metrics.label_components import LabelComponents, find_label_components
+from lab.metrics.label_components import (
+    LabelComponents,
+    Neighbours,
+    find_label_components,
+    find_neighbours,
+)
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching
-from lab.metrics.lesionwise import Profile, ScoredRegion, volumes_mm3
-from lab.metrics.pair import Box, Pair, crop
+from lab.metrics.lesionwise import LesionRules, Profile, ScoredRegion, lesion_rules, volumes_mm3
+from lab.metrics.pair import Pair, crop
 
-Cache = dict[Hashable, Any]  # what was computed once for a set of atoms
+Cache = dict[Hashable, Any]  # what was computed once for a set of components
 
 
 @dataclass(frozen=True)
 class RegionTable:
-    """A reference region's lesions, and what each atom has of them."""
+    """A reference region's lesions, and what each label component has of them."""
 
     row: ScoredRegion
-    lesions: Lesions
-    boxes: tuple[Box | None, ...]
+    lesion_voxels: np.ndarray  # (lesion,), [0] is 0
     is_scored: np.ndarray  # (lesion,) bool
-    met: np.ndarray  # (lesion, atom) bool: the dilated lesion meets the atom
-    overlap: np.ndarray  # (lesion, atom) voxels
+    met: np.ndarray  # (lesion, component) bool: the dilated lesion meets the component
+    overlap: np.ndarray  # (lesion, component) voxels
+    border: BorderTable | None = None  # None where the scorer reports no NSD of the region
 
 
 @dataclass(frozen=True)
 class ComponentTable:
-    """One prediction cut into atoms, and its reference."""
+    """One prediction's label components by number, [0] the background, and its reference."""
 
-    pair: Pair
-    profile: Profile
-    penalty_mm: float
-    atoms: LabelComponents
+    rules: LesionRules
+    voxel_volume_mm3: float
+    values: np.ndarray  # (component,) label value
+    voxels: np.ndarray  # (component,), 0 for background
+    neighbours: Neighbours
+    candidates: BorderCandidates
     regions: Mapping[str, RegionTable]
-    # Where HD95 is left out: border voxels instead of all volumes, a few MB a case.
-    candidates: BorderCandidates | None = None
-    rims: Mapping[str, BorderTable] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
 
 
-def build_component_table(pair: Pair, profile: Profile, hd95: bool = True) -> ComponentTable:
-    """Cut a prediction into atoms and note what the scorer will ask; label maps must be uint8.
-
-    Without `hd95` states have all other scores, many times faster, and no volume is kept.
-    """
-    penalty_mm = profile.penalty_mm if profile.penalty_mm is not None else pair.diagonal_voxels
+def build_component_table(pair: Pair, profile: Profile) -> ComponentTable:
+    """Build the table of a pair of uint8 label maps."""
+    rules = lesion_rules(pair, profile)
     pair = crop(pair, max(row.dilation for row in profile.regions.values()))
-    atoms = find_label_components(
-        pair.prediction, {join_dilation(row) for row in profile.regions.values()}
-    )
-    regions = _region_tables(pair, profile, atoms)
-    table = ComponentTable(pair, profile, penalty_mm, atoms, regions)
-    return table if hd95 else _with_rims(table)
-
-
-def _with_rims(table: ComponentTable) -> ComponentTable:
-    """Return a table with border voxels in the place of everything of the image's size."""
-    candidates = find_border_candidates(table.atoms.ids)
-    nothing = np.empty((0, 0, 0), np.uint8)
-    rims, regions = {}, {}
-    for name, region in table.regions.items():
-        if region.row.reported and table.profile.nsd:
-            n = region.lesions.voxels.size
-            spacing = table.pair.spacing_mm[::-1]
-            rims[name] = build_border_table(region.lesions.ids, n, candidates, spacing)
-        lesions = replace(region.lesions, ids=nothing, dilated_ids=nothing)
-        regions[name] = replace(region, lesions=lesions, boxes=())
-    candidates = replace(candidates, places=np.empty((0, 3), np.int16))
-    return replace(
-        table,
-        pair=replace(table.pair, prediction=nothing, reference=nothing),
-        atoms=replace(table.atoms, ids=nothing, boxes=()),
-        regions=regions,
+    components = find_label_components(pair.prediction)
+    candidates, indices = find_border_candidates(components.ids)
+    regions = {}
+    for name, lesions in _reference_lesions(pair, profile).items():
+        row, border = profile.regions[name], None
+        if profile.nsd and row.reported:
+            n = lesions.voxels.size
+            border = build_border_table(lesions.ids, n, indices, pair.spacing_mm[::-1])
+        regions[name] = _region_table(row, lesions, components, volumes_mm3(lesions.voxels, pair))
+        regions[name] = replace(regions[name], border=border)
+    dilations = {join_dilation(row) for row in profile.regions.values()}
+    return ComponentTable(
+        rules=rules,
+        voxel_volume_mm3=pair.voxel_volume_mm3,
+        values=components.values,
+        voxels=components.voxels,
+        neighbours=find_neighbours(components, dilations),
         candidates=candidates,
-        rims=rims,
+        regions=regions,
     )
 
 
 def cached(table: ComponentTable, key: Hashable, make: Callable[..., Any], arguments: Any) -> Any:
-    """Return what `make` gives for a key, made at most once a table."""
+    """Return what `make` returns for a key, called at most once a table."""
     if key not in table.cache:
         table.cache[key] = make(table, *arguments)
     return table.cache[key]
 
 
 def join_dilation(row: ScoredRegion) -> int:
-    """Return the dilation that joins predicted pieces; 0 where the scorer joins none."""
+    """Return the dilation that joins predicted components; 0 where the scorer joins none."""
     return 0 if row.min_predicted_size is None else row.dilation
 
 
-def _region_tables(pair: Pair, profile: Profile, atoms: LabelComponents) -> dict[str, RegionTable]:
+def _reference_lesions(pair: Pair, profile: Profile) -> dict[str, Lesions]:
     references = {
         name: find_lesions(row.region.mask(pair.reference), row.dilation)
         for name, row in profile.regions.items()
@@ -110,27 +101,26 @@ def _region_tables(pair: Pair, profile: Profile, atoms: LabelComponents) -> dict
     tissues = sorted({n for name, others in profile.merge_with.items() for n in (name, *others)})
     if tissues:
         references |= merge_touching({n: references[n] for n in tissues}, profile.merge_with)
-    places = np.flatnonzero(atoms.ids)
-    at = (places, atoms.ids.ravel()[places].astype(np.int64))
-    return {
-        name: RegionTable(
-            row=profile.regions[name],
-            lesions=lesions,
-            boxes=tuple(find_objects(lesions.ids)),
-            is_scored=volumes_mm3(lesions.voxels, pair) > profile.regions[name].larger_than_mm3,
-            met=_count_pairs(lesions.dilated_ids, at, (lesions.voxels.size, atoms.voxels.size)) > 0,
-            overlap=_count_pairs(lesions.ids, at, (lesions.voxels.size, atoms.voxels.size)),
-        )
-        for name, lesions in references.items()
-    }
+    return references
 
 
-def _count_pairs(
-    lesions: np.ndarray, at: tuple[np.ndarray, np.ndarray], shape: tuple[int, int]
-) -> np.ndarray:
-    """Count voxels by (lesion, atom); `at` are the flat places of atoms and what lies there."""
-    places, atoms = at
-    codes = lesions.ravel()[places].astype(np.int64) * shape[1] + atoms
-    counts = np.bincount(codes, minlength=shape[0] * shape[1]).reshape(shape)
+def _region_table(
+    row: ScoredRegion, lesions: Lesions, components: LabelComponents, volumes_mm3: np.ndarray
+) -> RegionTable:
+    return RegionTable(
+        row=row,
+        lesion_voxels=lesions.voxels,
+        is_scored=volumes_mm3 > row.larger_than_mm3,
+        met=_count_pairs(lesions.dilated_ids, lesions.voxels.size, components) > 0,
+        overlap=_count_pairs(lesions.ids, lesions.voxels.size, components),
+    )
+
+
+def _count_pairs(lesions: np.ndarray, numbers: int, components: LabelComponents) -> np.ndarray:
+    """Count voxels by (lesion, component); lesion 0 stays empty."""
+    ids, width = components.ids.ravel(), components.voxels.size
+    labelled = np.flatnonzero(ids)
+    codes = lesions.ravel()[labelled].astype(np.int64) * width + ids[labelled]
+    counts = np.bincount(codes, minlength=numbers * width).reshape(numbers, width)
     counts[0] = 0
     return counts

@@ -1,8 +1,9 @@
-"""The platforms' tables of scores: how rows and columns of their CSV files are called."""
+"""The platforms' tables of scores: which metrics they hold, in which order, and how they say it."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from lab.metrics.metric_info import PARSED_2026, SYNAPSE, metric_info
 
 SUMMARY_ROWS = ("mean", "std", "25quantile", "median", "75quantile")
 
@@ -12,37 +13,32 @@ class Layout:
     """One platform's table of scores."""
 
     index: str  # heading of the column of case ids
-    columns: Mapping[str, str]  # metric -> column name before the region; {}: all, by their names
+    platform: str = ""  # whose names of metrics the columns have: a key of `Metric.columns`
+    metrics: tuple[str, ...] = ()  # in the order of the columns; (): all that the scorer returns
     by_region: bool = False  # all columns of a region together, instead of all of a metric
     lower_case: bool = False  # of regions in column names
     rows: tuple[str, ...] = SUMMARY_ROWS
     infinite: float = math.inf  # what stands for an infinite distance
 
+    def column(self, metric: str) -> str:
+        """Return a metric's name in this table, which stands before the region's."""
+        return metric_info(metric).columns.get(self.platform, metric)
 
-# Synapse, 2023 to 2025.
+
 LESIONWISE = Layout(
     "scan_id",
-    {
-        "dice": "LesionWise_Dice",
-        "nsd_0.5": "LesionWise_NSD_0.5",
-        "nsd_1.0": "LesionWise_NSD_1.0",
-        "hd95": "LesionWise_Hausdorff95",
-        "num_tp": "Num_TP",
-        "num_fp": "Num_FP",
-        "num_fn": "Num_FN",
-        "sensitivity": "Sensitivity",
-        "specificity": "Specificity",
-        "legacy_dice": "Legacy_Dice",
-        "legacy_hd95": "Legacy_HD95",
-    },
+    SYNAPSE,
+    (
+        *("dice", "nsd_0.5", "nsd_1.0", "hd95", "num_tp", "num_fp", "num_fn"),
+        *("sensitivity", "specificity", "legacy_dice", "legacy_hd95"),
+    ),
 )
-_INSTANCES = {f"num_{k}": f"all_instance_{k}" for k in ("tp", "fp", "fn")} | {
-    "rq": "all_instance_f1"
-}
+_INSTANCES = ("num_tp", "num_fp", "num_fn", "rq")
 # `brats-parse-metrics seg` and `mets` of 2026.
 SEG_2026 = Layout(
     "subject_id",
-    _INSTANCES | {f"global_bin_{k}": f"global_{k}" for k in ("dsc", "nsd", "hd95")},
+    PARSED_2026,
+    (*_INSTANCES, "global_bin_dsc", "global_bin_nsd", "global_bin_hd95"),
     by_region=True,
     lower_case=True,
     rows=("mean", "std", "median"),
@@ -50,13 +46,13 @@ SEG_2026 = Layout(
 )
 METS_2026 = replace(
     SEG_2026,
-    columns=_INSTANCES
-    | {f"large_instance_{k}": f"large_instance_{k}" for k in ("tp", "fp", "fn", "f1")}
-    | {"dice": "lesionwise_dsc_mean", "lesionwise_dsc_std": "lesionwise_dsc_std"}
-    | {"hd95": "lesionwise_hd95_mean", "lesionwise_hd95_std": "lesionwise_hd95_std"}
-    | {"nsd": "lesionwise_nsd_mean", "lesionwise_nsd_std": "lesionwise_nsd_std"}
-    | {f"small_instance_{k}": f"small_instance_{k}" for k in ("tp", "fn", "fp", "f1")},
+    metrics=(
+        *_INSTANCES,
+        *(f"large_instance_{count}" for count in ("tp", "fp", "fn", "f1")),
+        *("dice", "lesionwise_dsc_std", "hd95", "lesionwise_hd95_std", "nsd", "lesionwise_nsd_std"),
+        *(f"small_instance_{count}" for count in ("tp", "fn", "fp", "f1")),
+    ),
 )
 # The organisers' table has no global NSD at 1 mm, by which they rank: a column more.
-GOAT_2026 = replace(SEG_2026, columns={**SEG_2026.columns, "global_nsd_1.0": "global_nsd_1.0"})
-PLAIN = Layout("case", {})
+GOAT_2026 = replace(SEG_2026, metrics=(*SEG_2026.metrics, "global_nsd_1.0"))
+PLAIN = Layout("case")

@@ -110,14 +110,14 @@ def _joined(touching: set[tuple[int, int]], table: np.ndarray) -> np.ndarray:
     """
     if len(touching) <= 1:
         return table
-    fresh: dict[int, int] = {}
-    becomes: dict[int, int] = {}
+    number_of_partner: dict[int, int] = {}
+    number_of_lesion: dict[int, int] = {}
     first = int(table.max()) + 1
     for lesion, partner in sorted(touching):
-        fresh.setdefault(partner, first + len(fresh))
-        becomes.setdefault(lesion, fresh[partner])
-    moved = np.array([becomes.get(int(number), int(number)) for number in table])
-    return np.unique(np.append(moved, 0), return_inverse=True)[1][:-1]
+        number_of_partner.setdefault(partner, first + len(number_of_partner))
+        number_of_lesion.setdefault(lesion, number_of_partner[partner])
+    renumbered = np.array([number_of_lesion.get(int(number), int(number)) for number in table])
+    return np.unique(np.append(renumbered, 0), return_inverse=True)[1][:-1]
 
 
 def _contacts(tissues: Mapping[str, Lesions]) -> dict[tuple[str, str], set[tuple[int, int]]]:
@@ -128,28 +128,28 @@ def _contacts(tissues: Mapping[str, Lesions]) -> dict[tuple[str, str], set[tuple
     for name, offset in zip(names, offsets, strict=False):
         ids = tissues[name].ids
         combined[ids > 0] = ids[ids > 0] + offset
-    found: dict[tuple[str, str], set[tuple[int, int]]] = {
+    contacts: dict[tuple[str, str], set[tuple[int, int]]] = {
         (a, b): set() for a in names for b in names
     }
-    for a, b in adjacent_pairs(combined, reach=2):
+    for a, b in adjacent_pairs(combined, max_steps=2):
         i, j = np.searchsorted(offsets, (a, b), side="left") - 1
-        found[names[i], names[j]].add((int(a - offsets[i]), int(b - offsets[j])))
-    return found
+        contacts[names[i], names[j]].add((int(a - offsets[i]), int(b - offsets[j])))
+    return contacts
 
 
-def adjacent_pairs(ids: np.ndarray, reach: int) -> Iterable[tuple[int, int]]:
+def adjacent_pairs(ids: np.ndarray, max_steps: int) -> Iterable[tuple[int, int]]:
     """Yield every ordered pair of different numbers at adjacent voxels.
 
-    `reach` is how many coordinates may differ by one: 2 is the 18-neighbourhood, 3 the 26.
+    `max_steps` is how many coordinates may differ by one: 2 is the 18-neighbourhood, 3 the 26.
     """
     padded = np.pad(ids, 1)
     flat, top = padded.ravel(), int(ids.max()) + 1
-    places = np.flatnonzero(flat)
-    here = flat[places].astype(np.int64)
+    voxels = np.flatnonzero(flat)
+    here = flat[voxels].astype(np.int64)
     steps = np.array(padded.strides) // padded.itemsize
     pairs = set()
-    for offset in _half_of_neighbourhood(reach):
-        there = flat[places + int(offset @ steps)]
+    for offset in _half_of_neighbourhood(max_steps):
+        there = flat[voxels + int(offset @ steps)]
         differ = (there > 0) & (there != here)
         pairs.update(np.unique(here[differ] * top + there[differ]).tolist())
     for pair in pairs:
@@ -158,14 +158,14 @@ def adjacent_pairs(ids: np.ndarray, reach: int) -> Iterable[tuple[int, int]]:
         yield b, a
 
 
-def _half_of_neighbourhood(reach: int) -> list[np.ndarray]:
+def _half_of_neighbourhood(max_steps: int) -> list[np.ndarray]:
     """Return one of each two opposite steps."""
     steps = np.indices((3, 3, 3)).reshape(3, -1).T - 1
     length = np.abs(steps).sum(1)
     return [
         step
         for step, n in zip(steps, length, strict=True)
-        if 0 < n <= reach and tuple(step) > (0, 0, 0)
+        if 0 < n <= max_steps and tuple(step) > (0, 0, 0)
     ]
 
 

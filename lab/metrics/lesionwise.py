@@ -14,7 +14,7 @@ from scipy.ndimage import find_objects
 
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
 from lab.metrics.pair import Box, Pair, Region, crop, joint_box
-from lab.metrics.surface_scores import SurfaceScores, make_shell, measure, summarise
+from lab.metrics.surface_scores import SurfaceScores, surface_scores
 
 Boxes = Sequence[Box | None]  # by lesion, from 1; None where a number has no voxel
 
@@ -43,9 +43,23 @@ class Profile:
     min_size_is_mm3: bool = False  # the rows' floors, in all but MEN-RT voxels at any spacing
 
 
+@dataclass(frozen=True)
+class LesionRules:
+    """A profile and the HD95 of a missed or false lesion on one grid."""
+
+    profile: Profile
+    penalty_mm: float
+
+
+def lesion_rules(pair: Pair, profile: Profile) -> LesionRules:
+    """Return the rules for a pair's grid, uncropped: MET of 2025 takes its diagonal as penalty."""
+    penalty_mm = profile.penalty_mm if profile.penalty_mm is not None else pair.diagonal_voxels
+    return LesionRules(profile, penalty_mm)
+
+
 def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
     """Return region -> metric -> value of one case."""
-    penalty_mm = profile.penalty_mm if profile.penalty_mm is not None else pair.diagonal_voxels
+    rules = lesion_rules(pair, profile)
     pair = crop(pair, max(row.dilation for row in profile.regions.values()))
     predictions, references = {}, {}
     for name, row in profile.regions.items():
@@ -58,7 +72,7 @@ def score(pair: Pair, profile: Profile) -> dict[str, dict[str, float]]:
                 {name: side[name] for name in sorted(tissues)}, profile.merge_with
             )
     return {
-        name: _score_region(predictions[name], references[name], row, pair, (profile, penalty_mm))
+        name: _score_region(predictions[name], references[name], row, pair, rules)
         for name, row in profile.regions.items()
         if row.reported
     }
@@ -77,7 +91,7 @@ def _score_region(
     reference: Lesions,
     row: ScoredRegion,
     pair: Pair,
-    rules: tuple[Profile, float],
+    rules: LesionRules,
 ) -> dict[str, float]:
     matches = Matches(
         matched=_pairs_of(reference.dilated_ids, prediction.ids) > 0,
@@ -88,14 +102,11 @@ def _score_region(
     boxes = find_objects(prediction.ids), find_objects(reference.ids)
 
     def surface(lesion: int, parts: np.ndarray) -> SurfaceScores:
-        ours, theirs = (
-            make_shell(mask, (0, 0, 0), pair.spacing_mm[::-1], rules[0].nsd)
-            for mask in _masks((prediction, reference), boxes, parts, lesion)
-        )
-        return summarise([measure(ours, theirs, rules[0].nsd)], theirs)
+        masks = _masks((prediction, reference), boxes, parts, lesion)
+        return surface_scores(*masks, pair.spacing_mm[::-1], rules.profile.nsd)
 
-    counted = volumes_mm3(reference.voxels, pair) > row.larger_than_mm3
-    return score_matches(matches, counted, rules, surface)
+    is_scored = volumes_mm3(reference.voxels, pair) > row.larger_than_mm3
+    return score_matches(matches, is_scored, rules, surface)
 
 
 def volumes_mm3(voxels: np.ndarray, pair: Pair) -> np.ndarray:
@@ -118,18 +129,21 @@ class Matches:
 def score_matches(
     matches: Matches,
     is_scored: np.ndarray,
-    rules: tuple[Profile, float],
+    rules: LesionRules,
     surface: Callable[[int, np.ndarray], SurfaceScores],
 ) -> dict[str, float]:
-    """Score one region from its matches; `surface` is asked for a lesion and its predicted parts.
+    """Score one region from its matches.
 
-    `is_scored` tells, by number, which reference lesions are large enough to count; `rules` are the
-    profile and the HD95 of a missed or false lesion.
+    Args:
+        matches: reference lesions against predicted ones.
+        is_scored: (reference,) whether a reference lesion is large enough to count.
+        rules: of the challenge, on this grid.
+        surface: (lesion, numbers of its predicted lesions) -> surface scores of the two.
     """
-    profile, penalty_mm = rules
-    kept = [int(i) for i in np.flatnonzero(is_scored) if i > 0]
+    profile, penalty_mm = rules.profile, rules.penalty_mm
+    scored = [int(i) for i in np.flatnonzero(is_scored) if i > 0]
     rows = []
-    for lesion in kept:
+    for lesion in scored:
         parts = np.flatnonzero(matches.matched[lesion])
         if parts.size == 0:
             rows.append([0.0, penalty_mm, 0.0, 0.0])
@@ -137,14 +151,14 @@ def score_matches(
         sizes = int(matches.prediction_voxels[parts].sum()) + int(matches.reference_voxels[lesion])
         dice = 2.0 * int(matches.overlap[lesion, parts].sum()) / sizes
         rows.append([dice, *surface(lesion, parts)])
-    detected = sum(bool(matches.matched[lesion].any()) for lesion in kept)
+    detected = sum(bool(matches.matched[lesion].any()) for lesion in scored)
     false = int(((matches.prediction_voxels > 0) & ~matches.matched.any(0)).sum())
     counted = false if profile.counts_false_lesions else 0
     values = _mean_over_lesions(np.array(rows).reshape(-1, 4), counted, penalty_mm)
     scores = dict(zip(("dice", "hd95", "nsd_0.5", "nsd_1.0"), values, strict=True))
     if not profile.nsd:
         scores = {"dice": scores["dice"], "hd95": scores["hd95"]}
-    return scores | {"num_tp": detected, "num_fp": false, "num_fn": len(kept) - detected}
+    return scores | {"num_tp": detected, "num_fp": false, "num_fn": len(scored) - detected}
 
 
 def _mean_over_lesions(rows: np.ndarray, false: int, penalty_mm: float) -> list[float]:

@@ -4,29 +4,14 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.scorers import SCORERS, VOXEL, Scorer, voxel_scorer
 
-# The newest official scorer that judges single lesions of what each scheme writes.
-SCORER_OF = {
-    "brats-gli": "2025-gli",
-    "brats-gli-2023": "2023-gli",
-    "brats-ssa": "2025-ssa",
-    "brats-met": "2024-met",
-    "brats-met-2025": "2025-met",
-    "brats-men": "2025-men",
-    "brats-men-rt": "2025-men-rt",
-    "brats-goat": "2026-goat",
-    "brats-ped": "2025-ped",
-    "panther-t1": "panther",
-    "panther-t2": "panther",
-}
-
 
 def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
-    """Return the scorer of that name, or the one that SCORER_OF names.
+    """Return the scorer of that name, or the challenge's default.
 
     Raises:
         Refusal: the scorer's label values are not the scheme's, or it asks for cohorts.
     """
-    name = name or SCORER_OF.get(scheme.name, VOXEL)
+    name = name or scheme.default_scorer
     if name == VOXEL:
         return voxel_scorer(scheme, "one")
     scorer = SCORERS[name]

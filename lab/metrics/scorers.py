@@ -12,6 +12,7 @@ from challenge.scheme import SCHEMES, Scheme
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
 from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
 from lab.metrics.pair import Pair
+from lab.metrics.variant_scores import VariantScorer, table_scorer
 
 CaseScores = dict[str, dict[str, float]]  # region -> metric -> value
 # What the platform does with a case that has no prediction.
@@ -37,6 +38,9 @@ class Scorer:
     layout: Layout = PLAIN  # of the platform's table
     # Metrics that the organisers rank by, whatever else they report; (): nobody told.
     ranked_by: tuple[str, ...] = ()
+    # Scores the variants of a case that a search tries without their images, all metrics that
+    # count for its objectives; None: every variant is scored as a whole volume.
+    fast_scorer: Callable[[Pair], VariantScorer] | None = None
     # Cohort that a case came from -> the scorer of its cases; {}: all cases are scored alike.
     by_cohort: Mapping[str, "Scorer"] = field(default_factory=dict)
     cohort_notes: Mapping[str, str] = field(default_factory=dict)  # what is odd about a cohort's
@@ -57,9 +61,15 @@ class Scorer:
 ONE = "a region in neither map scores 1 (HD95 0)"
 SKIPPED = "a region in neither map is left out of the means"
 SCHEME_OF = {
-    "gli": "brats-gli", "ssa": "brats-ssa", "met": "brats-met", "mets": "brats-met-2025",
-    "ped": "brats-ped", "men": "brats-men", "goat": "brats-goat", "men-rt": "brats-men-rt",
-}  # fmt: skip
+    "gli": "brats-gli",
+    "ssa": "brats-ssa",
+    "met": "brats-met",
+    "mets": "brats-met-2025",
+    "ped": "brats-ped",
+    "men": "brats-men",
+    "goat": "brats-goat",
+    "men-rt": "brats-men-rt",
+}
 # The challenges whose labels changed on the way.
 SCHEME_2023 = SCHEME_OF | {"gli": "brats-gli-2023", "ped": "brats-gli-2023"}
 SCHEME_2025 = SCHEME_OF | {"met": "brats-met-2025"}
@@ -85,6 +95,7 @@ def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
             scheme=schemes[task],
             score=partial(_SCORE.get(year, lesionwise.score), profile=profile),
             missing=missing,
+            fast_scorer=partial(table_scorer, profile=profile),
             # The runner knows two penalties only, whatever the task's own one.
             missing_mm=brats2025.PENALTY_GLI_MM if task == "gli" else brats2025.PENALTY_MM,
             absent=ONE,
@@ -125,6 +136,7 @@ def _goat(year: int, scorers: Mapping[str, Scorer]) -> Scorer:
     return replace(
         by_cohort["SSA"],
         score=partial(_without_cohort, name=name),
+        fast_scorer=None,
         by_cohort=by_cohort,
         cohort_notes={"PED": f"{name} {PED_NOTE}"} if year == 2025 else {},
     )
@@ -198,6 +210,11 @@ def voxel_scorer(scheme: Scheme, absent: voxel.AbsentRule) -> Scorer:
         reads_with="any",
         absent=SKIPPED if absent == "excluded" else "a region in neither map scores 1",
     )
+
+
+def ranked_by(name: str) -> tuple[str, ...]:
+    """Return the metrics that the organisers of a scorer rank by; () where they do not say."""
+    return SCORERS[name].ranked_by if name in SCORERS else ()
 
 
 def scheme_of(scorer: Scorer) -> Scheme:

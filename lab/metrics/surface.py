@@ -64,9 +64,9 @@ def _normals() -> tuple[np.ndarray, ...]:
     The marching cubes of Lorensen and Cline, of a pattern or of its complement, whichever has less
     surface: this is DeepMind's table (a test compares the two).
     """
-    found = {code: _triangle_normals(code) for code in range(1, 255)}
-    areas = {code: np.linalg.norm(normals, axis=1).sum() for code, normals in found.items()}
-    return tuple(found[min(code, 255 - code, key=lambda c: areas[c])] for code in range(1, 255))
+    triangles = {code: _triangle_normals(code) for code in range(1, 255)}
+    areas = {code: np.linalg.norm(normals, axis=1).sum() for code, normals in triangles.items()}
+    return tuple(triangles[min(code, 255 - code, key=lambda c: areas[c])] for code in range(1, 255))
 
 
 def _triangle_normals(code: int) -> np.ndarray:
@@ -90,47 +90,33 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 def distances(prediction: np.ndarray, reference: np.ndarray, spacing_mm: Spacing) -> Distances:
     """Return nearest distances (mm) between sets of (n, 3) indices; infinite to an empty one."""
-    ours, theirs = make_target(prediction, spacing_mm), make_target(reference, spacing_mm)
-    return Distances(nearest_mm(prediction, theirs), nearest_mm(reference, ours))
+    return Distances(
+        _nearest_mm(prediction, reference, spacing_mm),
+        _nearest_mm(reference, prediction, spacing_mm),
+    )
 
 
-@dataclass(frozen=True)
-class Target:
-    """Points (n, 3) that others look for, with a tree over them; None without points."""
-
-    points: np.ndarray
-    scale: np.ndarray  # (3,) mm
-    tree: KDTree | None
-
-
-def make_target(points: np.ndarray, spacing_mm: Spacing) -> Target:
-    """Grow a tree over (n, 3) indices."""
-    scale = np.asarray(spacing_mm, float)
-    if len(points) == 0:
-        return Target(points, scale, None)
-    return Target(points, scale, KDTree(points * scale, balanced_tree=False, compact_nodes=False))
-
-
-def nearest_mm(points: np.ndarray, target: Target) -> np.ndarray:
-    """Return the distance in mm from each of (n, 3) indices to the nearest target point."""
-    if len(points) == 0 or target.tree is None:
+def _nearest_mm(points: np.ndarray, others: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """Return the distance in mm from each of (n, 3) indices to the nearest of the others."""
+    if len(points) == 0 or len(others) == 0:
         return np.full(len(points), np.inf)
-    scale = target.scale
-    _, nearest = target.tree.query(points * scale)
+    scale = np.asarray(spacing_mm, float)
+    tree = KDTree(others * scale, balanced_tree=False, compact_nodes=False)
+    _, nearest = tree.query(points * scale)
     # From index differences, as a distance transform has it: 3 voxels are 3 times the spacing
     # wherever they lie, and a tolerance equal to the spacing is met exactly.
-    return np.sqrt((((points - target.points[nearest]) * scale) ** 2).sum(1))
+    return np.sqrt((((points - others[nearest]) * scale) ** 2).sum(1))
 
 
 def robust_hausdorff_mm(
     prediction: Surfels, reference: Surfels, between: Distances, percent: float = 95
 ) -> float:
     """Return the larger of the two directed, area-weighted distance percentiles (DeepMind 2018)."""
-    ways = (
+    directions = (
         (between.prediction_to_reference, prediction.areas_mm2),
         (between.reference_to_prediction, reference.areas_mm2),
     )
-    return max(_weighted_percentile(values, areas, percent) for values, areas in ways)
+    return max(_weighted_percentile(values, areas, percent) for values, areas in directions)
 
 
 def _weighted_percentile(values: np.ndarray, weights: np.ndarray, percent: float) -> float:
@@ -139,8 +125,8 @@ def _weighted_percentile(values: np.ndarray, weights: np.ndarray, percent: float
         return np.inf
     order = np.lexsort((weights, values))
     share = np.cumsum(weights[order]) / np.sum(weights[order])
-    place = min(int(np.searchsorted(share, percent / 100)), values.size - 1)
-    return float(values[order][place])
+    index = min(int(np.searchsorted(share, percent / 100)), values.size - 1)
+    return float(values[order][index])
 
 
 def surface_dice(

@@ -6,7 +6,7 @@ from typing import Any
 
 from challenge.scheme import Head, Scheme
 from ensemble.dataset import channel_names, channel_order, label_values, read_head, sequence_of
-from lab.data.label_aliases import LabelsError, agreed_labels, label_names
+from lab.data.label_aliases import LabelsError, agreed_labels, training_values_by_name
 from lab.packing.label_options import given_channels, given_labels
 from lab.packing.trained_folder import PackError, TrainedFolder
 
@@ -63,7 +63,7 @@ def _by_value(pair: tuple[str, int]) -> int:
 
 def _say_contradiction(folder: TrainedFolder, scheme: Scheme, names: Mapping[str, int]) -> None:
     try:
-        named = label_names(folder.dataset, scheme)
+        named = training_values_by_name(folder.dataset, scheme)
     except LabelsError:
         return
     if named != names:

@@ -23,8 +23,6 @@ from lab.phantom import brats, panther
 from lab.phantom.fields import Grid
 
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
-# To train on nested regions: each, and the label that is painted where it alone is seen.
-NESTED = {"brats-gli": (("WT", "SNFH"), ("TC", "NETC"), ("ET", "ET"), ("RC", "RC"))}
 PATIENTS = 10_000  # of one seed; the next seed's follow
 Triple = tuple[float, float, float]
 
@@ -120,7 +118,7 @@ def _make(number: int, population: Population, out: tuple[Path, str]) -> str:
 
 def ending_of(kind: str) -> str:
     """Return the file ending of the challenge that `kind` imitates."""
-    return ".nii.gz" if kind == "brats-gli" else ".mha"
+    return SCHEMES[kind].file_ending
 
 
 def write(population: Population, cases: int, out: tuple[Path, str], workers: int = 1) -> list[str]:
@@ -140,7 +138,7 @@ def describe(folder: Path, kind: str, cases: int, regions: bool = False) -> None
     labels: dict[str, Any] = {"background": 0, **scheme.labels}
     order: dict[str, Any] = {}
     if regions:
-        nested = NESTED[kind]
+        nested = scheme.training_regions
         labels = {"background": 0} | {
             region: [scheme.labels[name] for name in scheme.regions.get(region, (region,))]
             for region, _ in nested

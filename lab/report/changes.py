@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from lab.evaluation.results import Results
-from lab.report.headline import headline_metrics, lower_is_better, title, unit
+from lab.metrics.metric_info import lower_is_better, title, unit
+from lab.report.headline import headline_metrics
 from lab.report.intervals import mean_estimate
 
 MOVERS = 10

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from lab.evaluation.results import Results
+from lab.metrics.metric_info import lower_is_better
 from lab.report.counts import Cohort
-from lab.report.headline import lower_is_better
 
 
 def extremes(results: Results, cohort: Cohort | None, metric: str, count: int) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from matplotlib.ticker import NullFormatter
 
 from lab.drawing.svg import ACCENT, QUIET, RULE, grid
 from lab.evaluation.results import Results
-from lab.report.headline import headline_metrics, title, unit
+from lab.metrics.metric_info import title, unit
+from lab.report.headline import headline_metrics
 
 UNITS = {"mm": "mm", "mm3": "mm³", "count": "", "": ""}
 COLUMNS = 3

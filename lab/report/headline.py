@@ -8,60 +8,15 @@ from typing import Any
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.evaluation.columns import ranked_by
 from lab.evaluation.results import Results, summarise
+from lab.metrics.metric_info import HEADLINE_WORDS, RMSE, metric_info, title, unit, words
+from lab.metrics.scorers import ranked_by
 from lab.report.counts import Cohort
 from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
 
-TITLES = {
-    "dice": "Dice",
-    "hd95": "HD95",
-    "nsd_0.5": "NSD 0.5 mm",
-    "nsd_1.0": "NSD 1.0 mm",
-    "masd": "MASD",
-    "nsd": "NSD",
-    "global_dice": "Dice of whole masks",
-    "global_nsd_1.0": "NSD 1.0 mm of whole masks",
-    "small_instance_f1": "F1 of small lesions",
-    "iou": "IoU",
-    "surface_dice_5mm": "surface Dice 5 mm",
-    "volume_rmse_mm3": "volume RMSE",
-    "volume_error_mm3": "volume RMSE",
-    "num_tp": "lesions TP",
-    "num_fp": "lesions FP",
-    "num_fn": "lesions FN",
-}
-HEADLINES = {"dice", "dsc", "hd95", "nsd", "masd", "msd", "rmse", "f1"}
-DISTANCES = {"hd95", "hd", "hd100", "masd", "msd", "assd"}
-VOLUMES = {"rmse", "volume"}
-COUNTS = {"tp", "fp", "fn", "tn", "num", "n"}
 YEAR = re.compile(r"20\d\d")
 # Scorers that had one year only and do not say it in their name.
 YEARS = {"panther": "2025"}
-
-
-def tokens(metric: str) -> set[str]:
-    """Split a metric's name into lower-case words."""
-    return set(re.split(r"[^a-z0-9.]+", metric.lower()))
-
-
-def title(metric: str) -> str:
-    """Return the metric's name for readers."""
-    return TITLES.get(metric, metric.replace("_", " "))
-
-
-def unit(metric: str) -> str:
-    """Return mm, mm3, count, or nothing for a score."""
-    words = tokens(metric)
-    for found, name in ((DISTANCES, "mm"), (VOLUMES, "mm3"), (COUNTS, "count")):
-        if words & found:
-            return name
-    return ""
-
-
-def lower_is_better(metric: str) -> bool:
-    """Say whether a smaller value is the better one (distances, volume errors, error counts)."""
-    return unit(metric) in ("mm", "mm3") or bool(tokens(metric) & {"fp", "fn"})
 
 
 def headline_metrics(results: Results) -> list[str]:
@@ -71,14 +26,9 @@ def headline_metrics(results: Results) -> list[str]:
     those with one in their name; else all.
     """
     ranked = [m for m in ranked_by(results.scorer) if m in results.metrics]
-    found = list(dict.fromkeys([*ranked, *(m for m in results.metrics if _heads(m))]))
-    loose = [m for m in results.metrics if tokens(m) & HEADLINES and "std" not in tokens(m)]
-    return found or loose or list(results.metrics)
-
-
-def _heads(metric: str) -> bool:
-    first = metric.lower().removeprefix("surface_").split("_")[0]
-    return first in HEADLINES and "std" not in tokens(metric)
+    found = list(dict.fromkeys([*ranked, *(m for m in results.metrics if metric_info(m).headline)]))
+    similar = [m for m in results.metrics if words(m) & HEADLINE_WORDS and "std" not in words(m)]
+    return found or similar or list(results.metrics)
 
 
 def key_metric(results: Results, wanted: str | None = None) -> str:
@@ -89,7 +39,7 @@ def key_metric(results: Results, wanted: str | None = None) -> str:
     """
     if wanted is not None and wanted not in results.metrics:
         raise Refusal(f"no metric {wanted!r} in the results, only {list(results.metrics)}")
-    dices = [m for m in headline_metrics(results) if tokens(m) & {"dice", "dsc"}]
+    dices = [m for m in headline_metrics(results) if words(m) & {"dice", "dsc"}]
     ranked = [m for m in dices if m in ranked_by(results.scorer)]
     return wanted or [*ranked, *(["dice"] if "dice" in dices else dices), *results.metrics][0]
 
@@ -137,7 +87,7 @@ def _extra_estimate(
     value = float(told["value"])
     unknown = Estimate(value, np.nan, np.nan, int(told.get("n", 0)))
     found = [c for c in cohort.classes if c.name == region] if cohort else []
-    if cohort is None or not found or "rmse" not in tokens(metric):
+    if cohort is None or not found or metric != RMSE:
         return unknown
     counts = cohort.counts(found[0])
     difference_mm3 = (counts.prediction - counts.reference) * cohort.voxel_volume_mm3

@@ -8,8 +8,6 @@ import numpy as np
 
 from lab.report.counts import Cohort, ScoredClass, ratio
 
-OVERLAPS = ("dice", "iou", "precision", "recall")
-
 
 def overlap_row(cohort: Cohort, scored: ScoredClass, absent: str) -> dict[str, Any]:
     """Return one class's row: macro (mean over cases) and micro (pooled), with denominators.
@@ -37,7 +35,8 @@ def overlap_row(cohort: Cohort, scored: ScoredClass, absent: str) -> dict[str, A
 def mean_over(rows: list[dict[str, Any]], kind: str) -> dict[str, float]:
     """Return the plain mean of the macro numbers of all labels, or of all regions."""
     wanted = [row["macro"] for row in rows if row["kind"] == kind]
-    columns = {m: np.array([macro[m] for macro in wanted]) for m in OVERLAPS}
+    metrics = dict.fromkeys(metric for row in rows for metric in row["macro"])
+    columns = {m: np.array([macro[m] for macro in wanted]) for m in metrics}
     columns = {m: column[~np.isnan(column)] for m, column in columns.items()}
     return {m: float(column.mean()) if column.size else np.nan for m, column in columns.items()}
 

@@ -11,8 +11,9 @@ from markupsafe import Markup
 from lab.drawing.page import bins, environment, stylesheet
 from lab.drawing.svg import label_colours
 from lab.evaluation.results import Results
+from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report import figures, heatmaps
-from lab.report.headline import headline_metrics, lower_is_better, title, unit
+from lab.report.headline import headline_metrics
 from lab.report.selected import selection_figures
 
 
@@ -63,7 +64,9 @@ def _by_metric(rows: list[dict[str, Any]], wanted: set[str]) -> list[dict[str, A
     """Group the distributions of wanted metrics and lesion counts, the regions within."""
     metrics: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if row["metric"] not in wanted and not row["metric"].startswith("num_"):
+        metric = metric_info(row["metric"])
+        counts_lesions = metric.kind == "count" and metric.decimals is not None
+        if row["metric"] not in wanted and not counts_lesions:
             continue
         names = {"title": row["title"], "unit": row["unit"], "regions": {}}
         metrics.setdefault(row["metric"], names)["regions"][row["region"]] = row

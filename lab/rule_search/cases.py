@@ -76,7 +76,7 @@ def make_search_case(id: str, pair: Pair, task: Task) -> tuple[SearchCase, np.nd
     """Cut a pair of label maps in the scheme's values into parts."""
     scheme, config = task.setup.scheme, task.setup.config
     voxel_mm3 = float(np.prod(pair.spacing_mm))
-    atoms = find_label_components(crop(pair, 1).prediction, ())
+    atoms = find_label_components(crop(pair, 1).prediction)
     most = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
     parts = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, most)
     reference = without(pair.reference, task.unwritten)

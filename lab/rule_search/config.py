@@ -70,7 +70,7 @@ SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
                    400, 500),
             shares=(0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12,
                     0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7),
-            becomes="enclosing",  # background inside a tumour is a hole that no scan shows
+            becomes="surrounding",  # background inside a tumour is a hole that no scan shows
             regions=True,
             targets=2,
             search="stepwise",

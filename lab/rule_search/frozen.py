@@ -95,7 +95,7 @@ def _told(
         "gain_interval": interval if np.isfinite(interval).all() else [],
         "gain_in_sample": decision.gain_in_sample,
         "held_out": [{key: row[key] for key in TOLD} for row in decision.effects],
-        "how": "clusters, their number and rules chosen without the cases they are judged on",
+        "validation": "clusters, their number and rules chosen without the cases that are scored",
         "library_versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
 

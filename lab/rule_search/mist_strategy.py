@@ -13,7 +13,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.rule_search.hope_tables import label_name
 from postprocess.rule_base import BACKGROUND, Rule
-from postprocess.rule_kinds import RULE_KINDS, row_from, rule_from
+from postprocess.rule_kinds import RULE_KINDS, kind_of, row_from, rule_from
 from postprocess.rules_by_size import KeepLargest, RemoveSmall
 
 REMOVE, REPLACE = "remove_small_objects", "replace_small_objects_with_label"
@@ -65,7 +65,7 @@ def mist_from_rules(rules: Sequence[Rule], scheme: Scheme) -> list[dict[str, Any
 
 
 def _rank(rule: Rule) -> int:
-    return [isinstance(rule, kind.rule) for kind in RULE_KINDS].index(True)
+    return RULE_KINDS.index(kind_of(rule))
 
 
 def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:

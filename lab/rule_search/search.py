@@ -19,9 +19,8 @@ import numpy as np
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
-from lab.metrics.objective import METRICS, columns_of
+from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns
 from lab.metrics.scorer_choice import scorer_named
-from lab.metrics.variant_scorers import profile_of
 from lab.parallel import workers
 from lab.rule_search.cases import Task, open_search_cases, score_on_images
 from lab.rule_search.cross_validation import Cohort, apply
@@ -54,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_scorer(parser)
     add(
         "--objective",
-        choices=METRICS,
+        choices=SEARCH_OBJECTIVES,
         help="default: the configuration's (overlap; published: rank)",
     )
     add_jobs(parser)
@@ -97,10 +96,9 @@ def open_cohort(
         raise Refusal(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
     search_cases, confusion = open_search_cases(cases, task)
     parameters = make_search_space(setup.scheme, setup.config, confusion)
-    scores = search_cases[0].scorer.score(search_cases[0].parts.values)
-    columns = columns_of(scores, setup.scheme, task.scorer.ranked_by)
+    columns = search_columns(task.scorer, setup.scheme)
     # A table answers faster than it travels.
-    jobs = 1 if profile_of(task.scorer) else None
+    jobs = 1 if task.scorer.fast_scorer else None
     return Cohort(
         table=table,
         cache=ScoreCache(search_cases, parameters, columns, setup.scheme, jobs),

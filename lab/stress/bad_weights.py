@@ -1,4 +1,4 @@
-"""Weights that are not what they say, or that carry code: named, refused, nothing run."""
+"""Weights that are not what they say, or that carry code: refused by name, nothing run."""
 
 import hashlib
 import io
@@ -19,8 +19,8 @@ MARKER = "code-ran"
 MODEL = "brats-gli"
 
 
-class Bomb:
-    """What unpickling would run: it leaves a file behind."""
+class CodeOnUnpickle:
+    """An object whose unpickling runs code, which leaves a file behind."""
 
     def __init__(self, marker: Path) -> None:
         """Remember where."""
@@ -32,26 +32,26 @@ class Bomb:
 
 
 def tables(work: Path, weights: Path) -> Iterator[str]:
-    """Yield the lines of the table, after each fault that was found."""
+    """Yield a FAULT line for each deviation, then the lines of the table."""
     source = work / "weights-in"
     write_heads(source, ("BraTS-GLI-00001-100",), (40, 44, 42), (30, 34, 32))
     rows = []
-    for name, (spoil, told) in SPOILS.items():
-        own, target, marker = work / "spoilt", work / "weights-out", work / MARKER
-        shutil.rmtree(own, ignore_errors=True)
+    for name, (corrupt, message) in CORRUPTIONS.items():
+        corrupted, target, marker = work / "corrupted", work / "weights-out", work / MARKER
+        shutil.rmtree(corrupted, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(weights / MODEL, own / MODEL)
+        shutil.copytree(weights / MODEL, corrupted / MODEL)
         target.mkdir()
-        spoil(own / MODEL, marker)
-        ended = run(command(source, target, own), 60)
-        faults = []
-        if ended.code not in (1, 2) or told not in ended.last_line:
-            faults.append(f"exit code {ended.code}, last line {ended.last_line!r}")
+        corrupt(corrupted / MODEL, marker)
+        result = run(command(source, target, corrupted), 60)
+        deviations = []
+        if result.exit_code not in (1, 2) or message not in result.last_line:
+            deviations.append(f"exit code {result.exit_code}, last line {result.last_line!r}")
         if marker.exists() or list(target.iterdir()):
-            faults.append("code ran, or labels were written")
-        yield from (f"FAULT {name}: {fault}" for fault in faults)
-        said = ended.last_line.replace(f"{own / MODEL}/", "").replace("|", "/")
-        rows.append(f"| {name} | {ended.code} | {len(faults)} | `{said[:110]}` |")
+            deviations.append("code ran, or labels were written")
+        yield from (f"FAULT {name}: {deviation}" for deviation in deviations)
+        last_line = result.last_line.replace(f"{corrupted / MODEL}/", "").replace("|", "/")
+        rows.append(f"| {name} | {result.exit_code} | {len(deviations)} | `{last_line[:110]}` |")
     yield "| weights | exit code | not as declared | last line |"
     yield "| --- | --- | --- | --- |"
     yield from rows
@@ -93,11 +93,11 @@ def _hash_changed(model: Path, marker: Path) -> None:
 
 
 def _outside(name: str) -> Callable[[Path, Path], None]:
-    def spoil(model: Path, marker: Path) -> None:
+    def corrupt(model: Path, marker: Path) -> None:
         facts = {"size_bytes": 1, "sha256": "0" * 64}
         _manifest(model, lambda manifest: manifest["files"].update({name: facts}))
 
-    return spoil
+    return corrupt
 
 
 def _member_outside(model: Path, marker: Path) -> None:
@@ -105,14 +105,14 @@ def _member_outside(model: Path, marker: Path) -> None:
 
 
 def _with_code(model: Path, marker: Path) -> None:
-    torch.save({"network_weights": {}, "code": Bomb(marker)}, _checkpoint(model))
+    torch.save({"network_weights": {}, "code": CodeOnUnpickle(marker)}, _checkpoint(model))
     _sign(model, _checkpoint(model))
 
 
 def _plain_pickle(model: Path, marker: Path) -> None:
     import pickle
 
-    _checkpoint(model).write_bytes(pickle.dumps(Bomb(marker)))
+    _checkpoint(model).write_bytes(pickle.dumps(CodeOnUnpickle(marker)))
     _sign(model, _checkpoint(model))
 
 
@@ -125,7 +125,7 @@ def _pickled_arrays(model: Path, marker: Path) -> None:
     """Clusters whose arrays hold objects, signed in both files that name their hash."""
     path = model / "clusters.npz"
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=True, centres=np.array([Bomb(marker)], object))
+    np.savez(buffer, allow_pickle=True, centres=np.array([CodeOnUnpickle(marker)], object))
     _put_clusters(model, path, buffer.getvalue())
 
 
@@ -149,7 +149,7 @@ def _newer(model: Path, marker: Path) -> None:
     _manifest(model, lambda manifest: manifest.update(schema=99))
 
 
-SPOILS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
+CORRUPTIONS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "a checkpoint cut short": (_truncated, "checkpoint_final.pth"),
     "one bit of a checkpoint": (_one_bit, "sha256"),
     "another hash in the manifest": (_hash_changed, "sha256"),

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments: what lies in the output is whole, and a second run does the rest."""
+"""Kill -9 at random moments: the files in the output are whole, and a second run does the rest."""
 
 import random
 import shutil
@@ -15,8 +15,8 @@ from lab.stress.program import command, run
 from lab.training.random_networks import write_heads
 
 IDS = tuple(f"BraTS-GLI-0000{number}-100" for number in (1, 2, 3))
-# Places the same two files in turns for ever; killed, one of them must be there whole.
-PLACER = """
+# Writes the same two files in turns for ever; killed, one of them must be there whole.
+WRITER = """
 import sys
 from pathlib import Path
 from challenge.atomic_write import write_atomically
@@ -29,8 +29,8 @@ SLOWEST_START_S = 60.0
 
 
 def tables(work: Path, weights: Path, times: int) -> Iterator[str]:
-    """Yield the lines of the table, after each fault that was found."""
-    rows = [*_program(work, weights, times), *_placing(work, 4 * times)]
+    """Yield a FAULT line for each deviation, then the lines of the table."""
+    rows = [*_program(work, weights, times), *_replacing(work, 4 * times)]
     yield from (row for row in rows if row.startswith("FAULT"))
     yield "| killed | times | no file yet | some | all | hidden | broken | second run wrong |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
@@ -44,8 +44,8 @@ def _program(work: Path, weights: Path, times: int) -> Iterator[str]:
     target.mkdir()
     words = command(source, target, weights)
     whole = run(words, 300)
-    if whole.code:
-        raise RuntimeError(f"sound input: exit code {whole.code}, {whole.last_line}")
+    if whole.exit_code:
+        raise RuntimeError(f"intact input: exit code {whole.exit_code}, {whole.last_line}")
     expected = {f"{id}.nii.gz": read(target / f"{id}.nii.gz") for id in IDS}
     rng = random.Random(0)
     counts, hidden, broken, unfinished = [0] * 4, 0, 0, 0
@@ -53,43 +53,46 @@ def _program(work: Path, weights: Path, times: int) -> Iterator[str]:
         shutil.rmtree(target)
         target.mkdir()
         run(words, whole.wall_s * (number + rng.random()) / times)
-        found = sorted(path.name for path in target.iterdir())
-        counts[len(found)] += 1
-        hidden += sum(name not in expected for name in found)
-        known = {name: expected[name] for name in found if name in expected}
+        names = sorted(path.name for path in target.iterdir())
+        counts[len(names)] += 1
+        hidden += sum(name not in expected for name in names)
+        known = {name: expected[name] for name in names if name in expected}
         for fault in compare(target, known):
             broken += 1
             yield f"FAULT kill {number}: {fault}"
         again = run(words, 300)
-        for fault in [*compare(target, expected), *([again.last_line] if again.code else [])]:
+        for fault in [*compare(target, expected), *([again.last_line] if again.exit_code else [])]:
             unfinished += 1
             yield f"FAULT second run after kill {number}: {fault}"
     some = counts[1] + counts[2]
-    yield (f"| run of 3 cases | {times} | {counts[0]} | {some} | {counts[3]} | {hidden} | {broken} "
-           f"| {unfinished} |")  # fmt: skip
+    yield (
+        f"| run of 3 cases | {times} | {counts[0]} | {some} | {counts[3]} | {hidden} | {broken} "
+        f"| {unfinished} |"
+    )
 
 
-def _placing(work: Path, times: int) -> Iterator[str]:
-    """A process that does nothing but put one file over another."""
-    target = work / "placed"
+def _replacing(work: Path, times: int) -> Iterator[str]:
+    """A process that does nothing but replace one file by another."""
+    target = work / "replaced"
     rng = random.Random(1)
     none, hidden, broken = 0, 0, 0
     for number in range(times):
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        placer = subprocess.Popen([sys.executable, "-c", PLACER, str(target)], cwd=ROOT)
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], cwd=ROOT)
         until = time.monotonic() + SLOWEST_START_S
         while not (target / "labels.nii.gz").exists() and time.monotonic() < until:
             time.sleep(0.001)
         time.sleep(rng.random() * 0.02)
-        placer.send_signal(signal.SIGKILL)
-        placer.wait()
-        found = list(target.iterdir())
-        none += not found
-        hidden += len(found) - bool(found)
-        for path in found:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        files = list(target.iterdir())
+        none += not files
+        hidden += len(files) - bool(files)
+        for path in files:
             content = path.read_bytes()
             if content not in (b"\1" * 300_000, b"\2" * 300_000):
                 broken += 1
-                yield f"FAULT placing {number}: {path.name} has {len(content)} bytes"
-    yield f"| one file over another | {times} | {none} | | {times - none} | {hidden} | {broken} | |"
+                yield f"FAULT replacing {number}: {path.name} has {len(content)} bytes"
+    counted = f"{times} | {none} | | {times - none} | {hidden} | {broken}"
+    yield f"| one file replaced by another | {counted} | |"

@@ -14,7 +14,7 @@ import numpy as np
 
 from lab.stress.bad_inputs import compare, read
 from lab.stress.kills import IDS
-from lab.stress.program import QUIET, Ended, command, run
+from lab.stress.program import QUIET, ProcessResult, command, run
 from lab.training.random_networks import write_heads
 
 WHOLE = ("BraTS-GLI-00009-100",)
@@ -27,30 +27,32 @@ class CannotMountError(RuntimeError):
 
 
 @contextmanager
-def mounted(place: Path, size: str) -> Iterator[Path]:
+def mounted(folder: Path, size: str) -> Iterator[Path]:
     """Mount a small file system in memory.
 
     Raises:
         CannotMountError: not root, or a container without that capability.
     """
-    place.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", str(place)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise CannotMountError(done.stderr.strip())
     try:
-        yield place
+        yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def tables(work: Path, weights: Path, cases: int) -> Iterator[str]:
     """Yield the lines of the table."""
     write_heads(work / "small", IDS, (40, 44, 42), (30, 34, 32))
     write_heads(work / "whole", WHOLE, (182, 218, 182), (148, 178, 142))
-    yield "| limit | outcome | s | most GiB | |"
+    yield "| limit | outcome | s | peak GiB | |"
     yield "| --- | --- | --- | --- | --- |"
     for name, check in CHECKS.items():
         try:
@@ -63,32 +65,32 @@ def tables(work: Path, weights: Path, cases: int) -> Iterator[str]:
 def little_memory(work: Path, weights: Path) -> str:
     """A whole brain in 6 GiB, by RLIMIT_DATA as grand-challenge limits it."""
     target = _emptied(work / "out")
-    return _told(run(command(work / "whole", target, weights), 600, 6.0), target, WHOLE)
+    return _written(run(command(work / "whole", target, weights), 600, 6.0), target, WHOLE)
 
 
 def little_shared_memory(work: Path, weights: Path) -> str:
-    """The same with 1 MiB of /dev/shm, in a mount namespace of its own."""
+    """The same with 1 MiB of /dev/shm, in another mount namespace."""
     target = _emptied(work / "out")
     small = 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"'
     words = ["unshare", "--mount", "sh", "-c", small, "sh"]
     if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
         raise CannotMountError("unshare --mount is not allowed")
-    return _told(run([*words, *command(work / "whole", target, weights)], 600), target, WHOLE)
+    return _written(run([*words, *command(work / "whole", target, weights)], 600), target, WHOLE)
 
 
 def one_core(work: Path, weights: Path) -> str:
     """The same on one core."""
     target, core = _emptied(work / "out"), min(os.sched_getaffinity(0))
     words = ["taskset", "--cpu-list", str(core), *command(work / "whole", target, weights)]
-    return _told(run(words, 600, environment={}), target, WHOLE)
+    return _written(run(words, 600, environment={}), target, WHOLE)
 
 
 def disk_full(work: Path, weights: Path) -> str:
     """An output of 8 KiB: no label file, or whole ones."""
     with mounted(work / "full", "8k") as target:
-        ended = run(command(work / "small", target, weights), 300)
+        result = run(command(work / "small", target, weights), 300)
         left = [read(path)[0].shape for path in target.rglob("*") if path.is_file()]
-        return _refused(ended, "No space left on device", f"{len(left)} whole files, no other")
+        return _refused(result, "No space left on device", f"{len(left)} whole files, no other")
 
 
 def read_only_midway(work: Path, weights: Path) -> str:
@@ -100,11 +102,11 @@ def read_only_midway(work: Path, weights: Path) -> str:
         done = subprocess.run(
             ["mount", "-o", "remount,ro", str(target)], capture_output=True, text=True, check=False
         )
-        ended = running.result()
+        result = running.result()
         if done.returncode:
             raise CannotMountError(done.stderr.strip())
         left = [read(path)[0].shape for path in target.rglob("*") if path.is_file()]
-        return _refused(ended, "Read-only file system", f"{len(left)} whole files, no other")
+        return _refused(result, "Read-only file system", f"{len(left)} whole files, no other")
 
 
 def two_at_once(work: Path, weights: Path) -> str:
@@ -114,9 +116,14 @@ def two_at_once(work: Path, weights: Path) -> str:
     expected = {path.name: read(path) for path in alone.iterdir()}
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: run(command(work / "small", target, weights), 300), "ab"))
-    faults = [*compare(target, expected), *(ended.last_line for ended in both if ended.code)]
-    verdict = f"FAULT {faults[0]}" if faults else f"{len(expected)} of {len(IDS)} whole, as alone"
-    return f"{verdict} | {both[0].wall_s:.1f} | {both[0].peak_gib:.2f} | exit codes 0, 0"
+    deviations = [
+        *compare(target, expected),
+        *(result.last_line for result in both if result.exit_code),
+    ]
+    outcome = (
+        f"FAULT {deviations[0]}" if deviations else f"{len(expected)} of {len(IDS)} whole, as alone"
+    )
+    return f"{outcome} | {both[0].wall_s:.1f} | {both[0].peak_gib:.2f} | exit codes 0, 0"
 
 
 def long_folder(work: Path, weights: Path, cases: int) -> str:
@@ -131,20 +138,20 @@ def long_folder(work: Path, weights: Path, cases: int) -> str:
     process = subprocess.Popen(
         command(source, target, weights), stdout=subprocess.DEVNULL, env=os.environ | QUIET
     )
-    seen: list[tuple[int, float]] = []
-    began = time.monotonic()
+    memory: list[tuple[int, float]] = []
+    started = time.monotonic()
     while process.poll() is None:
         done = sum(1 for _ in target.iterdir())
-        if done > (seen[-1][0] if seen else BESIDE_NETWORKS):
-            seen.append((done, _resident_mib(process.pid)))
+        if done > (memory[-1][0] if memory else BESIDE_NETWORKS):
+            memory.append((done, _resident_mib(process.pid)))
         time.sleep(0.05)
-    numbers, mib = zip(*seen, strict=True) if seen else ((), ())
-    slope = float(np.polyfit(numbers, mib, 1)[0]) if len(seen) > 2 else float("nan")
+    numbers, mib = zip(*memory, strict=True) if memory else ((), ())
+    slope = float(np.polyfit(numbers, mib, 1)[0]) if len(memory) > 2 else float("nan")
     written = sum(1 for _ in target.iterdir())
-    well = slope < SLOPE_MIB and written == cases and process.returncode == 0
+    passed = slope < SLOPE_MIB and written == cases and process.returncode == 0
     return (
-        f"{'' if well else 'FAULT '}{written} of {cases} written, exit code {process.returncode} "
-        f"| {time.monotonic() - began:.0f} | {max(mib, default=0) / 1024:.2f} "
+        f"{'' if passed else 'FAULT '}{written} of {cases} written, exit code {process.returncode} "
+        f"| {time.monotonic() - started:.0f} | {max(mib, default=0) / 1024:.2f} "
         f"| {slope:+.3f} MiB a case"
     )
 
@@ -152,22 +159,28 @@ def long_folder(work: Path, weights: Path, cases: int) -> str:
 def _resident_mib(pid: int) -> float:
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):  # it ended meanwhile
+    except (OSError, IndexError):  # the process ended meanwhile
         return 0.0
     return pages * resource.getpagesize() / 2**20
 
 
-def _told(ended: Ended, target: Path, ids: tuple[str, ...]) -> str:
+def _written(result: ProcessResult, target: Path, ids: tuple[str, ...]) -> str:
     written = sorted(path.name for path in target.iterdir())
-    well = ended.code == 0 and written == sorted(f"{id}.nii.gz" for id in ids)
-    verdict = "written" if well else f"FAULT exit code {ended.code}, {ended.last_line}"
-    return f"{verdict} | {ended.wall_s:.1f} | {ended.peak_gib:.2f} |"
+    passed = result.exit_code == 0 and written == sorted(f"{id}.nii.gz" for id in ids)
+    outcome = "written" if passed else f"FAULT exit code {result.exit_code}, {result.last_line}"
+    return f"{outcome} | {result.wall_s:.1f} | {result.peak_gib:.2f} |"
 
 
-def _refused(ended: Ended, reason: str, left: str) -> str:
-    well = ended.code == 1 and reason in ended.last_line and "Traceback" not in ended.said
-    verdict = f"exit code 1, told: {reason}" if well else f"FAULT {ended.code}, {ended.last_line}"
-    return f"{verdict} | {ended.wall_s:.1f} | {ended.peak_gib:.2f} | {left}"
+def _refused(result: ProcessResult, reason: str, left: str) -> str:
+    passed = (
+        result.exit_code == 1 and reason in result.last_line and "Traceback" not in result.stderr
+    )
+    outcome = (
+        f"exit code 1, reports: {reason}"
+        if passed
+        else f"FAULT {result.exit_code}, {result.last_line}"
+    )
+    return f"{outcome} | {result.wall_s:.1f} | {result.peak_gib:.2f} | {left}"
 
 
 def _emptied(folder: Path) -> Path:

@@ -1,23 +1,40 @@
-"""MetaImage headers spoilt key by key: without it, with nonsense, and cut off at it."""
+"""MetaImage headers corrupted key by key: left out, with wrong values, and cut off there."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from lab.stress.malformed import REFUSED, STEM, TAKEN, Malformed, socket_scan
+from lab.stress.malformed import ACCEPTED, REFUSED, STEM, Malformed, socket_scan
 
 NAME = f"{STEM}.mha"
 KEYS = (
-    "ObjectType", "NDims", "BinaryData", "BinaryDataByteOrderMSB", "CompressedData",
-    "CompressedDataSize", "TransformMatrix", "Offset", "CenterOfRotation", "AnatomicalOrientation",
-    "ElementSpacing", "DimSize", "ElementType", "ElementDataFile",
-)  # fmt: skip
+    "ObjectType",
+    "NDims",
+    "BinaryData",
+    "BinaryDataByteOrderMSB",
+    "CompressedData",
+    "CompressedDataSize",
+    "TransformMatrix",
+    "Offset",
+    "CenterOfRotation",
+    "AnatomicalOrientation",
+    "ElementSpacing",
+    "DimSize",
+    "ElementType",
+    "ElementDataFile",
+)
 VALUES = {
-    "a word": "abdomen", "empty": "", "zero": "0", "minus one": "-1", "not a number": "nan",
-    "huge": "99999999999999999999", "many": "1 " * 5000, "a path": "../../../../etc/passwd",
-}  # fmt: skip
+    "a word": "abdomen",
+    "empty": "",
+    "zero": "0",
+    "minus one": "-1",
+    "not a number": "nan",
+    "huge": "99999999999999999999",
+    "many": "1 " * 5000,
+    "a path": "../../../../etc/passwd",
+}
 UNREAD = {"CenterOfRotation", "AnatomicalOrientation", "ObjectType", "BinaryDataByteOrderMSB"}
-# Left out, they are what the sound scan's are; compressed voxels then go on to the end of the file.
+# The defaults are what the intact scan has; compressed voxels then extend to the end of the file.
 DEFAULTS = {"TransformMatrix", "Offset", "BinaryData", "CompressedDataSize"}
 
 
@@ -34,7 +51,7 @@ def joined(fields: dict[str, str], voxels: bytes) -> bytes:
 
 
 def malformed() -> Iterator[Malformed]:
-    """Yield each key spoilt in each way."""
+    """Yield each key corrupted in each way."""
     for key in KEYS:
         for how, value in VALUES.items():
             yield _case(key, how, _changed(partial(_set, key=key, value=value)))
@@ -50,27 +67,29 @@ def _without(fields: dict[str, str], key: str) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name != key}
 
 
-def _case(key: str, how: str, spoil: Callable[[Path], None]) -> Malformed:
-    is_taken = key in UNREAD and how != "many"  # no header is that long
-    is_taken = is_taken or (key in DEFAULTS and how == "left out")
-    is_taken = is_taken or (key, how) == ("CompressedDataSize", "zero")  # not told, to MetaIO too
-    code = TAKEN if is_taken else REFUSED
-    return Malformed(f"MetaImage {key} {how}", "panther", spoil, code, NAME if code else "")
+def _case(key: str, how: str, corrupt: Callable[[Path], None]) -> Malformed:
+    is_accepted = (
+        (key in UNREAD and how != "many")  # no header is that long
+        or (key in DEFAULTS and how == "left out")
+        or (key, how) == ("CompressedDataSize", "zero")  # unknown, to MetaIO too
+    )
+    code = ACCEPTED if is_accepted else REFUSED
+    return Malformed(f"MetaImage {key} {how}", "panther", corrupt, code, NAME if code else "")
 
 
 def _changed(change: Callable[[dict[str, str]], dict[str, str]]) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
+    def corrupt(folder: Path) -> None:
         path = socket_scan(folder)
         fields, voxels = split(path.read_bytes())
         path.write_bytes(joined(change(fields), voxels))
 
-    return spoil
+    return corrupt
 
 
 def _cut_at(key: str) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
+    def corrupt(folder: Path) -> None:
         path = socket_scan(folder)
         content = path.read_bytes()
         path.write_bytes(content[: content.index(key.encode())])
 
-    return spoil
+    return corrupt

@@ -1,4 +1,4 @@
-"""NIfTI headers spoilt field by field: every field flipped, filled, emptied, and cut off at."""
+"""NIfTI headers corrupted field by field: every field flipped, filled, emptied, and cut off at."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -7,25 +7,50 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from lab.stress.malformed import REFUSED, SPOILT, TAKEN, Malformed, scan_of
+from lab.stress.malformed import ACCEPTED, CORRUPTED, REFUSED, Malformed, scan_of
 
-NAME = f"{SPOILT}-t2w.nii.gz"
+NAME = f"{CORRUPTED}-t2w.nii.gz"
 HEADER = np.dtype(nibabel.Nifti1Header.template_dtype)
 VOXELS_AT = 352
-# What nobody's geometry or values hang on: spoilt, the case is taken and nothing changes.
+# Neither geometry nor values depend on these: corrupted, the case is accepted, labels are the same.
 UNREAD = {
-    "data_type", "db_name", "extents", "session_error", "regular", "dim_info", "intent_p1",
-    "intent_p2", "intent_p3", "intent_code", "intent_name", "slice_start", "slice_end",
-    "slice_code", "slice_duration", "toffset", "cal_max", "cal_min", "glmax", "glmin", "descrip",
-    "aux_file", "xyzt_units",
-}  # fmt: skip
-# The place of a volume whose sform counts, as it does to ITK under any code but 0; without a sform
-# and qform ITK has the volume lie just where the sound one lies.
+    "data_type",
+    "db_name",
+    "extents",
+    "session_error",
+    "regular",
+    "dim_info",
+    "intent_p1",
+    "intent_p2",
+    "intent_p3",
+    "intent_code",
+    "intent_name",
+    "slice_start",
+    "slice_end",
+    "slice_code",
+    "slice_duration",
+    "toffset",
+    "cal_max",
+    "cal_min",
+    "glmax",
+    "glmin",
+    "descrip",
+    "aux_file",
+    "xyzt_units",
+}
+# ITK reads the sform under any code but 0, so these are not read; without sform and qform, ITK
+# gives the volume the affine of the intact one.
 SECOND_CHOICE = {
-    "sform_code", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
+    "sform_code",
+    "qform_code",
+    "quatern_b",
+    "quatern_c",
+    "quatern_d",
+    "qoffset_x",
+    "qoffset_y",
     "qoffset_z",
-}  # fmt: skip
-# Another unit of intensity, which normalisation takes out but for rounding; NaN is none to ITK.
+}
+# Another unit of intensity, which normalisation removes but for rounding; ITK ignores NaN.
 UNITS = {"scl_slope", "scl_inter"}
 
 
@@ -35,18 +60,22 @@ def rewrite(path: Path, change: Callable[[bytearray], bytearray | bytes]) -> Non
 
 
 def malformed() -> Iterator[Malformed]:
-    """Yield each field spoilt in each way, in one scan that is not the one labels lie on."""
+    """Yield each field corrupted in each way, in a scan that is not the geometry reference."""
     for field, (kind, at, *_) in (HEADER.fields or {}).items():
         for how, change in HOW.items():
-            is_taken = how != "cut off" and field in UNREAD | SECOND_CHOICE | UNITS
-            is_taken = is_taken or (field, how) in MENDED
+            is_accepted = how != "cut off" and field in UNREAD | SECOND_CHOICE | UNITS
+            is_accepted = is_accepted or (field, how) in REPAIRED
             yield Malformed(
-                f"NIfTI {field} {how}", "brats", _spoil(change, at, kind.itemsize),
-                TAKEN if is_taken else REFUSED, "" if is_taken else NAME, field not in UNITS,
-            )  # fmt: skip
+                f"NIfTI {field} {how}",
+                "brats",
+                _corruption(change, at, kind.itemsize),
+                ACCEPTED if is_accepted else REFUSED,
+                "" if is_accepted else NAME,
+                field not in UNITS,
+            )
 
 
-def _spoil(
+def _corruption(
     change: Callable[[bytearray, int, int], bytearray | bytes], at: int, size: int
 ) -> Callable[[Path], None]:
     return lambda folder: rewrite(scan_of(folder), lambda content: change(content, at, size))
@@ -77,9 +106,14 @@ HOW: dict[str, Callable[[bytearray, int, int], bytearray | bytes]] = {
     "all zeros": _zeros,
     "cut off": _cut,
 }
-# What ITK mends, or what lies in a part of the field that a 3-D image does not use.
-MENDED = {
-    ("sizeof_hdr", "flipped"), ("sizeof_hdr", "all ones"), ("sizeof_hdr", "all zeros"),
-    ("dim", "flipped"), ("pixdim", "flipped"),
-    ("bitpix", "flipped"), ("bitpix", "all ones"), ("bitpix", "all zeros"),
-}  # fmt: skip
+# What ITK repairs, or what a 3-D image does not use of the field.
+REPAIRED = {
+    ("sizeof_hdr", "flipped"),
+    ("sizeof_hdr", "all ones"),
+    ("sizeof_hdr", "all zeros"),
+    ("dim", "flipped"),
+    ("pixdim", "flipped"),
+    ("bitpix", "flipped"),
+    ("bitpix", "all ones"),
+    ("bitpix", "all zeros"),
+}

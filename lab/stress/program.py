@@ -1,4 +1,4 @@
-"""The program in a process of its own, within limits, and what became of it."""
+"""Run the program in its own process, within limits."""
 
 import os
 import resource
@@ -18,18 +18,18 @@ QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProcessResult:
     """How a process ended."""
 
-    code: int  # negative: minus the signal
+    exit_code: int  # negative: minus the signal
     wall_s: float
     peak_gib: float
-    said: str  # stderr
+    stderr: str
 
     @property
     def last_line(self) -> str:
         """Return what the platform shows: the last line of stderr that is not empty."""
-        lines = [line for line in self.said.splitlines() if line.strip()]
+        lines = [line for line in self.stderr.splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
 
@@ -40,9 +40,11 @@ def command(source: Path, target: Path, weights: Path, *flags: str) -> list[str]
 
 
 def run(
-    words: Sequence[str], limit_s: float, memory_gib: float | None = None,
+    words: Sequence[str],
+    limit_s: float,
+    memory_gib: float | None = None,
     environment: Mapping[str, str] = QUIET,
-) -> Ended:  # fmt: skip
+) -> ProcessResult:
     """Run a process to its end, or to its limits.
 
     Memory is limited as grand-challenge does it, by RLIMIT_DATA. Its output goes to files, since a
@@ -55,18 +57,23 @@ def run(
             size = int(memory_gib * GIB)
             resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
-        began = time.monotonic()
+    with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
+        started = time.monotonic()
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=told, stderr=said, cwd="/",
-            env=os.environ | dict(environment), preexec_fn=limit,
-        )  # fmt: skip
-        status, usage = _wait(process.pid, began + limit_s)
-        wall_s = time.monotonic() - began
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd="/",
+            env=os.environ | dict(environment),
+            preexec_fn=limit,
+        )
+        status, usage = _wait(process.pid, started + limit_s)
+        wall_s = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read().decode(errors="replace")
-    return Ended(process.returncode, wall_s, usage.ru_maxrss / 2**20, text)
+        stderr.seek(0)
+        text = stderr.read().decode(errors="replace")
+    return ProcessResult(process.returncode, wall_s, usage.ru_maxrss / 2**20, text)
 
 
 def _wait(pid: int, until: float) -> tuple[int, resource.struct_rusage]:

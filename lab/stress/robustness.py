@@ -1,7 +1,7 @@
-"""Does the answer hold when the scan gets worse? Answers on spoilt scans against the clean one's.
+"""Does the prediction hold when the scan gets worse? Corrupted scans against the clean one.
 
 `python -m lab robustness --input DIR --weights DIR` needs no reference: every row is the Dice of
-the whole tumour to what the same model says of the same case as it is.
+the whole tumour between the predictions of a model on the corrupted and on the clean scans.
 """
 
 import argparse
@@ -30,12 +30,12 @@ SNR = 10.0
 SLICE_MM = 3.0
 BIAS = 0.3  # about 1:2 between the ends of a head
 SHIFT_VOXELS = 2
-Spoil = Callable[[np.ndarray, Case], np.ndarray]  # one sequence (z, y, x), of a case
+Corruption = Callable[[np.ndarray, Case], np.ndarray]  # one sequence (z, y, x), of a case
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to spoil a case, and what became of the answer."""
+    """One corruption of a case: how far the prediction follows that of the clean case."""
 
     name: str
     dice: float
@@ -55,58 +55,61 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a row a way; exit code 1 where an answer changed too much."""
-    found = find_cases(args.input)
-    chosen, faults = match_models(found, find_manifests(args.weights), args.model)
-    for id, fault in faults.items():
-        print(f"{id}  left out: {fault}", file=sys.stderr)
+    """Print a row a corruption; exit code 1 where a prediction changed too much."""
+    cases = find_cases(args.input)
+    chosen, failed = match_models(cases, find_manifests(args.weights), args.model)
+    for id, reason in failed.items():
+        print(f"{id}  skipped: {reason}", file=sys.stderr)
     engine = Engine(choose_device(args.device), keeps_networks=True)
     worst = 1.0
     for choice in chosen.values():
         model = verify_model(choice.manifest)
         artefacts = load_artefacts(model.folder, model.scheme)
         case = read_case(choice.files)
-        for row in rows_of(case, partial(answer, model=model, artefacts=artefacts, engine=engine)):
+        predicted = partial(predicted_tumour, model=model, artefacts=artefacts, engine=engine)
+        for row in rows_of(case, predicted):
             print(f"{case.id}  {row.name:<34}{row.dice:8.3f}{row.volume_ml:9.1f} mL", flush=True)
             worst = min(worst, row.dice)
-    print(f"least Dice to the clean answer: {worst:.3f}")
+    print(f"lowest Dice to the clean prediction: {worst:.3f}")
     return 0 if worst >= args.least else 1
 
 
-def rows_of(case: Case, answered: Callable[[Case], np.ndarray]) -> Iterator[Row]:
-    """Yield what becomes of a case's answer, a mask (z, y, x), in each way that is spoilt."""
-    clean = answered(case)
+def rows_of(case: Case, predicted: Callable[[Case], np.ndarray]) -> Iterator[Row]:
+    """Yield how far a case's prediction, a mask (z, y, x), holds under each corruption."""
+    clean = predicted(case)
     voxel_ml = case.voxel_volume_mm3 / 1000
-    yield Row("as it is", 1.0, float(clean.sum()) * voxel_ml)
-    for name, spoilt in spoilt_cases(case):
-        mask = answered(spoilt)
+    yield Row("clean", 1.0, float(clean.sum()) * voxel_ml)
+    for name, corrupted in corrupted_cases(case):
+        mask = predicted(corrupted)
         both = int(clean.sum() + mask.sum())
         dice = 2 * float((clean & mask).sum()) / both if both else 1.0
         yield Row(name, dice, float(mask.sum()) * voxel_ml)
 
 
-def spoilt_cases(case: Case) -> Iterator[tuple[str, Case]]:
-    """Yield the case spoilt in one way after the other, one sequence at a time and all at once.
+def corrupted_cases(case: Case) -> Iterator[tuple[str, Case]]:
+    """Yield the case under each corruption, one sequence at a time and all at once.
 
-    A sequence that was not handed in is nothing that could be spoilt.
+    Missing sequences are not corrupted.
     """
     scans = {s: image for s, image in case.images.items() if s not in case.missing_sequences}
-    each: Mapping[str, Spoil] = {
+    one_sequence: Mapping[str, Corruption] = {
         "x 0.1": lambda image, _: image * np.float32(0.1),
         "x 10": lambda image, _: image * np.float32(10),
         f"moved by {SHIFT_VOXELS} voxels": lambda image, _: np.roll(image, SHIFT_VOXELS, axis=1),
         "bias field": biased,
     }
-    both: Mapping[str, Spoil] = {
-        "bias field": biased, f"noise, SNR {SNR:g}": noisy, f"slices of {SLICE_MM:g} mm": thick,
-    }  # fmt: skip
-    for name, spoil in each.items():
+    all_sequences: Mapping[str, Corruption] = {
+        "bias field": biased,
+        f"noise, SNR {SNR:g}": noisy,
+        f"slices of {SLICE_MM:g} mm": thick,
+    }
+    for name, corrupt in one_sequence.items():
         for sequence, image in scans.items():
-            images = {**case.images, sequence: spoil(image, case)}
+            images = {**case.images, sequence: corrupt(image, case)}
             yield f"{sequence} {name}", replace(case, images=images)
-    for name, spoil in both.items():
-        spoilt = {sequence: spoil(image, case) for sequence, image in scans.items()}
-        yield f"all {name}", replace(case, images={**case.images, **spoilt})
+    for name, corrupt in all_sequences.items():
+        images = {sequence: corrupt(image, case) for sequence, image in scans.items()}
+        yield f"all {name}", replace(case, images={**case.images, **images})
 
 
 def biased(image: np.ndarray, case: Case) -> np.ndarray:
@@ -128,14 +131,14 @@ def noisy(image: np.ndarray, case: Case) -> np.ndarray:
 
 def thick(image: np.ndarray, case: Case) -> np.ndarray:
     """Show the head as axial slices of 3 mm would."""
-    found = sliced(image, _grid(image, case), 0, SLICE_MM, 0.5)
-    return np.where(image != 0, found, np.float32(0))
+    slices = sliced(image, _grid(image, case), 0, SLICE_MM, 0.5)
+    return np.where(image != 0, slices, np.float32(0))
 
 
-def answer(case: Case, model: Model, artefacts: Artefacts, engine: Engine) -> np.ndarray:
+def predicted_tumour(case: Case, model: Model, artefacts: Artefacts, engine: Engine) -> np.ndarray:
     """Return the tumour (z, y, x) as the program would write it."""
-    *_, told = predict(case, model, engine, count_votes=artefacts.needs_votes)
-    labels = refine(case, told.probabilities, model.head, artefacts, told.votes).labels
+    *_, prediction = predict(case, model, engine, count_votes=artefacts.needs_votes)
+    labels = refine(case, prediction.probabilities, model.head, artefacts, prediction.votes).labels
     return model.scheme.mask(labels, model.scheme.tumour)
 
 

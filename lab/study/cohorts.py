@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 
 from challenge.scheme import SCHEMES, Head
-from lab.metrics.objective import columns_of
+from lab.metrics.objective import search_columns
 from lab.metrics.pair import Pair
 from lab.metrics.scorer_choice import scorer_named
 from lab.rule_search.cases import Task, make_search_case
@@ -65,7 +65,7 @@ def make_planted(
         tuple(search_case.id for search_case in search_cases), names, np.stack(rows), reasons
     )
     parameters = make_search_space(SCHEME, SEARCH_CONFIGS[config], np.sum(counts, axis=0))
-    columns = columns_of(search_cases[0].scorer.score(search_cases[0].parts.values), SCHEME)
+    columns = search_columns(task.scorer, SCHEME)
     cohort = Cohort(
         table=informative(table, SEARCH_CONFIGS[config].drops_constant)[0],
         cache=ScoreCache(search_cases, parameters, columns, SCHEME),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from lab.metrics.objective import METRICS, objective_values
+from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
 from lab.rule_search.clustering import assign, fit_space, with_clusters
 from lab.rule_search.cross_validation import Cohort, HeldOut, apply, cross_fit, judged
 from lab.rule_search.decision import Decision, decide
@@ -86,7 +86,7 @@ def compare_configs(
 def compare_objectives(planted: Planted) -> dict[str, Any]:
     """Choose by ranking, Dice, NSD and both; judge each by all of them (the paper's question 1)."""
     cases, found = everyone(planted.cohort), {}
-    for objective in METRICS:
+    for objective in SEARCH_OBJECTIVES:
         found[objective] = cross_fit(replace(planted.cohort, objective=objective), cases, None)
     methods = {name: held.settings for name, held in found.items()}
     cohort, rng = planted.cohort, np.random.default_rng(0)

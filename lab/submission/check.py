@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseFiles
+from challenge.challenges import scheme_of_id
 from challenge.platforms import (
-    BRATS_ID,
-    SCHEME_OF_TASK,
     InputCases,
     InputError,
     describe_missing,
@@ -180,5 +179,4 @@ def _scheme_of(id: str, case: CaseFiles | None) -> Scheme | None:
     """Return the scheme that a case's name speaks of, also where its input is faulty."""
     if case:
         return SCHEMES[case.scheme] if case.scheme else None
-    match = BRATS_ID.match(id)
-    return SCHEMES[SCHEME_OF_TASK[match["task"]]] if match else None
+    return scheme_of_id(id)

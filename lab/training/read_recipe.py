@@ -8,7 +8,7 @@ from pathlib import Path
 
 from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES
-from lab.data.sources import LAYOUTS
+from lab.data.sources import all_layouts
 from lab.training.networks import NETWORKS, strides_of
 from lab.training.plans import Configuration
 from lab.training.recipe import (
@@ -83,8 +83,8 @@ def _cohort(name: str, words: Sequence[str]) -> TrainingCohort:
     sources = tuple(word.removeprefix("source=") for word in rest if word.startswith("source="))
     pairs = _pairs([word for word in rest if not word.startswith("source=")])
     for source in sources:
-        if source.partition("=")[0] not in LAYOUTS:
-            raise ValueError(f"source {source}: one of {', '.join(LAYOUTS)}")
+        if source.partition("=")[0] not in all_layouts():
+            raise ValueError(f"source {source}: one of {', '.join(all_layouts())}")
     phantom = Phantom.of(pairs.pop("phantom")) if "phantom" in pairs else None
     _check_origin(sources, phantom, pairs)
     cohort = TrainingCohort(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.refusal import Refusal
-from lab.data.sources import LAYOUTS
+from lab.data.sources import all_layouts
 from lab.phantom.cohort import KINDS
 from lab.training.plans import Configuration
 
@@ -53,7 +53,7 @@ class TrainingCohort:
         """Return the challenge whose labels the dataset has."""
         if self.phantom:
             return self.phantom.kind
-        return LAYOUTS[self.sources[0].partition("=")[0]].scheme
+        return all_layouts()[self.sources[0].partition("=")[0]].scheme.name
 
     @property
     def description(self) -> str:

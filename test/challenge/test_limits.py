@@ -64,5 +64,5 @@ def test_limits_in_words(seconds: float, words: str) -> None:
 
 
 def test_what_is_planned_with_leaves_the_container_time_to_start_and_end() -> None:
-    assert working_time_s("brats-folder") == 12 * 3600 - 300
-    assert working_time_s("grand-challenge") == 19 * 60
+    assert working_time_s(TIME_LIMIT_S["brats-folder"]) == 12 * 3600 - 300
+    assert working_time_s(TIME_LIMIT_S["grand-challenge"]) == 19 * 60

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenge.platforms import BRATS_FILE, InputError, describe_missing, find_cases
+from challenge.platforms import InputError, describe_missing, find_cases, match_scan_name
 from challenge.scheme import MRI_SEQUENCES
 
 ID = "BraTS-GLI-00005-100"
@@ -165,7 +165,7 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
     sequence=st.sampled_from(MRI_SEQUENCES),
 )
 def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: str) -> None:
-    match = BRATS_FILE.match(f"{id}{separator}{sequence}.nii.gz")
+    match = match_scan_name(f"{id}{separator}{sequence}.nii.gz")
     assert match is not None
     assert (match["id"], match["sequence"]) == (id, sequence)
 

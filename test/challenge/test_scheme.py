@@ -68,7 +68,7 @@ def test_nested_regions_tell_what_lies_between_them() -> None:
     assert probability_of(regions, NESTED, ("SNFH",)).item() == 0.25
     assert probability_of(regions, NESTED, ("SNFH", "NETC")).item() == 0.625
     assert probability_of(regions[[1, 0, 2]], NESTED, ("SNFH",)).item() == 0  # core over whole
-    with pytest.raises(ValueError, match=r"tells .*'ET'.* from \['NETC'\]"):
+    with pytest.raises(ValueError, match=r"separates .*'ET'.* from \['NETC'\]"):
         probability_of(regions, NESTED, ("SNFH", "ET"))
 
 

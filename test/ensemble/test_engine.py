@@ -67,8 +67,8 @@ def test_the_ladder_is_climbed_down_and_the_answer_stays(
         "out of GPU memory: 4 mirrored tiles together",
         "out of GPU memory: 2 mirrored tiles together",
         "out of GPU memory: 1 mirrored tiles together",
-        "out of GPU memory: sums move to the host",
-        "out of GPU memory: going on on the CPU, much slower",
+        "out of GPU memory: logits are accumulated on the host",
+        "out of GPU memory: the CPU is used, much slower",
     ]
     assert engine.backend == "auto"
 

@@ -65,8 +65,6 @@ ROWS = [
     ("prepare", "--source brats-gli={bad} --dataset Dataset901_A --out {new}", FOLDER),
     ("prepare", "--source panther-t1={bad} --dataset Dataset901_A --out {new}", FOLDER),
     ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {bad}", (file,)),
-    ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {new} --published {bad}",
-     (missing, empty, malformed)),
     ("train", "{bad} --work {new} --dry-run", (missing, empty, file)),
     ("train", "{recipe} --work {new} --slurm {bad}", (empty,)),
     ("train", "{recipe} --work {new} --slurm {bad}/submit.sh", (missing, file)),

@@ -117,7 +117,7 @@ GOOD = {"kind": "remove-small", "label": "ET", "min_voxels": 5, "becomes": "back
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"kind": "remove-all"}, "remove-all"),
         ({"kind": None}, "known kind"),
@@ -137,8 +137,8 @@ GOOD = {"kind": "remove-small", "label": "ET", "min_voxels": 5, "becomes": "back
         ({"kind": "relabel-minor"}, "min_voxels"),
     ],
 )
-def test_a_wrong_rule_is_refused_by_name(change, told):
-    with pytest.raises(RuleError, match=told):
+def test_a_wrong_rule_is_refused_by_name(change, message):
+    with pytest.raises(RuleError, match=message):
         rule_from({**GOOD, **change}, GLI)
 
 
@@ -160,8 +160,8 @@ def by_definition(labels, sizes, shares):
     """Apply the published definition component by component and label by label."""
     labels = labels.copy()
     for value, minimum in sizes.items():
-        ids, found = ndimage.label(labels == value, structure=np.ones((3, 3, 3)))
-        for i in range(1, found + 1):
+        ids, number = ndimage.label(labels == value, structure=np.ones((3, 3, 3)))
+        for i in range(1, number + 1):
             if (ids == i).sum() < minimum:
                 labels[ids == i] = 0
     volume = (labels > 0).sum()

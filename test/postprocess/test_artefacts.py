@@ -59,6 +59,22 @@ def test_files_come_back_as_they_were_and_to_the_same_bytes(folder, tmp_path_fac
     assert sorted(path.name for path in again.iterdir()) == ["clusters.npz", "postprocess.json"]
 
 
+def test_an_artefact_of_the_former_schema_is_read_in_the_words_of_today(folder):
+    def change(document):
+        rows = [{"arm": "pooled", "gain": 0.1}]
+        fit = document["fit"] | {"recipe": "sound", "how": "nested", "held_out": rows}
+        del fit["config"]
+        document.update(schema=2, fit=fit)
+        document["fallback"]["rules"][0]["becomes"] = "enclosing"
+
+    rewrite(folder, change)
+    loaded = load_artefacts(folder, GLI)
+    assert loaded.fallback.rules[0].becomes == "surrounding"
+    assert (loaded.fit["config"], loaded.fit["validation"]) == ("validated", "nested")
+    assert loaded.fit["held_out"] == [{"method": "pooled", "gain": 0.1}]
+    assert loaded.clusters == make_artefacts().clusters
+
+
 def test_features_of_every_group_are_accepted(tmp_path):
     names = [group_names(GLI, group)[0] for group in GROUPS]
     artefacts = make_artefacts()
@@ -81,9 +97,19 @@ def test_half_of_the_files_is_refused(folder, missing):
 
 @pytest.mark.parametrize(
     "key",
-    ["schema", "scheme", "labels", "feature_names", "extractor", "clusters", "fallback",
-     "known_answers", "clusters_sha256", "fit"],
-)  # fmt: skip
+    [
+        "schema",
+        "scheme",
+        "labels",
+        "feature_names",
+        "extractor",
+        "clusters",
+        "fallback",
+        "known_answers",
+        "clusters_sha256",
+        "fit",
+    ],
+)
 def test_every_key_is_needed(folder, key):
     rewrite(folder, lambda document: document.pop(key))
     with pytest.raises(ArtefactError, match=rf"postprocess.json: '{key}' is missing"):
@@ -96,11 +122,10 @@ def swap_names(document):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (lambda d: d.update(schema=4), "schema 4 is newer"),
-        (lambda d: d.update(schema=2), "schema 2 is not one of"),
-        (lambda d: d.update(schema=1), "schema 1 is not one of"),
+        (lambda d: d.update(schema=4), "schema 4 is newer than this program, which reads 2 and 3"),
+        (lambda d: d.update(schema=1), "schema 1 is not one of 2 and 3; fit the rules again"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),
         (lambda d: d.update(thresholds={}), "thresholds"),
@@ -132,10 +157,10 @@ def swap_names(document):
         (lambda d: d["fit"].pop("gain_interval"), "gain_interval"),
         (lambda d: d["fit"].update(gain_interval=[0.1]), "gain_interval"),
     ],
-)  # fmt: skip
-def test_a_wrong_document_is_refused_by_name(folder, change, told):
+)
+def test_a_wrong_document_is_refused_by_name(folder, change, message):
     rewrite(folder, change)
-    with pytest.raises(ArtefactError, match=told):
+    with pytest.raises(ArtefactError, match=message):
         load_artefacts(folder, GLI)
 
 
@@ -156,7 +181,7 @@ def artefacts_module_hash(settings):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"centres": None}, "centres"),
         ({"labels_": np.zeros(3)}, "labels_"),
@@ -167,9 +192,9 @@ def artefacts_module_hash(settings):
         ({"feature_scale": np.zeros(386)}, "feature_scale"),
     ],
 )
-def test_wrong_arrays_are_refused_though_their_hash_is_right(folder, changes, told):
+def test_wrong_arrays_are_refused_though_their_hash_is_right(folder, changes, message):
     rewrite_arrays(folder, **changes)
-    with pytest.raises(ArtefactError, match=rf"clusters.npz: .*{told}"):
+    with pytest.raises(ArtefactError, match=rf"clusters.npz: .*{message}"):
         load_artefacts(folder, GLI)
 
 
@@ -201,19 +226,19 @@ def test_another_scheme_is_refused(folder):
         load_artefacts(folder, PED)
 
 
-def places(value, path=()):
+def paths(value, path=()):
     """Yield the path of every value in a JSON document, long lists by their first entry."""
     yield path
     items = value.items() if isinstance(value, dict) else ()
     items = enumerate(value[:1]) if isinstance(value, list) else items
     for key, inner in items:
-        yield from places(inner, (*path, key))
+        yield from paths(inner, (*path, key))
 
 
 def test_whatever_is_put_anywhere_is_read_or_refused_but_never_crashes(folder):
     original = (folder / "postprocess.json").read_text()
     refused = 0
-    for path in list(places(json.loads(original)))[1:]:
+    for path in list(paths(json.loads(original)))[1:]:
         for wrong in (None, [[]], {}, "x", float("nan")):
             document = json.loads(original)
             inner = document

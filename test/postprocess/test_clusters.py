@@ -44,7 +44,7 @@ def test_rows_can_be_divided_by_their_length():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"centres": np.zeros((2, 3))}, "centres"),
         ({"pca_mean": np.zeros(3)}, "log"),
@@ -57,8 +57,8 @@ def test_rows_can_be_divided_by_their_length():
         ({"components": np.zeros(())}, "components"),
     ],
 )
-def test_wrong_arrays_are_refused_by_name(changes, told):
-    with pytest.raises(ValueError, match=told):
+def test_wrong_arrays_are_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
         tiny(**changes)
 
 

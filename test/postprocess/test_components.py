@@ -42,12 +42,12 @@ def test_first_wins_a_tie_and_an_empty_mask_stays_empty():
     assert not largest_component(np.zeros((3, 3, 3), bool)).any()
 
 
-@pytest.mark.parametrize(("connectivity", "pieces"), [(6, 4), (18, 3), (26, 2)])
-def test_connectivity_says_which_neighbours_belong_together(connectivity, pieces):
+@pytest.mark.parametrize(("connectivity", "number"), [(6, 4), (18, 3), (26, 2)])
+def test_connectivity_says_which_neighbours_belong_together(connectivity, number):
     mask = np.zeros((4, 4, 6), bool)
     mask[0, 0, 0] = mask[1, 1, 0] = mask[2, 2, 1] = True  # an edge, then a corner
     mask[3, 3, 5] = True
-    assert find_components(mask, connectivity).voxels.size == 1 + pieces
+    assert find_components(mask, connectivity).voxels.size == 1 + number
 
 
 @pytest.mark.parametrize("connectivity", [6, 18, 26])
@@ -71,7 +71,7 @@ def test_a_component_holds_another_by_the_share_that_lies_in_it():
     mask = np.zeros((1, 1, 8), bool)
     mask[0, 0, [0, 1, 2, 4, 6]] = True
     other = np.zeros(mask.shape, bool)
-    other[0, 0, 2:5] = True  # of three voxels one in the first piece, one in the second
+    other[0, 0, 2:5] = True  # of three voxels one in the first component, one in the second
     components, others = find_components(mask), find_components(other)
     assert components.holding(others, 1 / 3)[1:].tolist() == [True, True, False]
     assert components.holding(others, 0.34)[1:].tolist() == [False, False, False]

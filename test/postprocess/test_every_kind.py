@@ -15,7 +15,7 @@ SUBJECTS = st.one_of(
 )
 # What rows of a kind say beside their label or region.
 SHARE = st.floats(0.01, 1)
-OWN = {
+KEYS = {
     "drop-doubtful": {"min_probability": SHARE},
     "add-probable": {"min_probability": SHARE},
     "remove-small": {
@@ -32,8 +32,8 @@ OWN = {
 def rules(draw):
     kind, subject = draw(st.sampled_from([kind.name for kind in RULE_KINDS])), draw(SUBJECTS)
     names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
-    others = ["background", "enclosing", *(name for name in GLI.labels if (name,) != names)]
-    row = {"kind": kind, **subject, **{key: draw(values) for key, values in OWN[kind].items()}}
+    others = ["background", "surrounding", *(name for name in GLI.labels if (name,) != names)]
+    row = {"kind": kind, **subject, **{key: draw(values) for key, values in KEYS[kind].items()}}
     if kind == "add-probable":
         row["becomes"] = draw(st.sampled_from(names))
     elif kind != "keep-one":
@@ -47,7 +47,7 @@ SEEDS = st.integers(0, 10**6)
 
 
 def apply(seed, *rules):
-    """Return a random label map and what rules make of it, with probabilities of their own."""
+    """Return a random label map and what rules make of it, with random probabilities."""
     labels = random_map(seed)
 
     def probability(names):
@@ -58,7 +58,7 @@ def apply(seed, *rules):
 
 
 def test_every_kind_is_drawn():
-    assert set(OWN) == {kind.name for kind in RULE_KINDS}
+    assert set(KEYS) == {kind.name for kind in RULE_KINDS}
 
 
 @settings(max_examples=200)
@@ -67,12 +67,12 @@ def test_no_rule_changes_a_voxel_of_a_label_it_does_not_name(seed, rule):
     """But for what joins: there every voxel that changes takes the label that the rule names."""
     before, after = apply(seed, rule)
     changed = before != after
-    own = [GLI.labels[name] for name in rule.names(GLI)]
+    subject_values = [GLI.labels[name] for name in rule.names(GLI)]
     if isinstance(rule, AddProbable):
-        assert not np.isin(before[changed], own).any()
+        assert not np.isin(before[changed], subject_values).any()
         assert (after[changed] == GLI.labels[rule.becomes]).all()
     else:
-        assert np.isin(before[changed], own).all()
+        assert np.isin(before[changed], subject_values).all()
         assert not (changed & (before == 0)).any()
     assert after.dtype == before.dtype
 

@@ -22,9 +22,9 @@ NAMES = tuple(name for group in EVIDENCE for name in group_names(GLI, group))
 REGIONS = Head("regions", (("NETC", "SNFH", "ET"), ("ET",)), ("SNFH", "ET"))
 
 
-def told(observed: RefineInput, *groups: str) -> dict[str, float]:
-    names = [name for group in groups for name in group_names(observed.scheme, group)]
-    return dict(zip(names, case_features(observed, names, {}).tolist(), strict=True))
+def features_of(refine_input: RefineInput, *groups: str) -> dict[str, float]:
+    names = [name for group in groups for name in group_names(refine_input.scheme, group)]
+    return dict(zip(names, case_features(refine_input, names, {}).tolist(), strict=True))
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def labels():
     labels = np.zeros((12, 14, 16), np.uint8)
     box(labels, SNFH, (1, 1, 1), (4, 4, 4))
     box(labels, NETC, (2, 2, 2), (2, 2, 2))
-    box(labels, ET, (8, 1, 1), (1, 2, 3))  # 4 slices below the main piece
+    box(labels, ET, (8, 1, 1), (1, 2, 3))  # 4 slices below the main component
     box(labels, ET, (1, 1, 10), (1, 1, 2))  # 6 columns beside it
     box(labels, RC, (5, 10, 1), (1, 2, 14))
     return labels
@@ -59,32 +59,44 @@ def test_names_by_group():
 
 
 def test_labels_by_their_pieces(case, labels):
-    found = told(RefineInput(case, labels, GLI), "mask")
-    assert found == pytest.approx({
-        "mask_NETC_Share": 8 / 100, "mask_NETC_Components": 1,
-        "mask_NETC_ShareOutsideLargest": 0, "mask_NETC_LargestVolume": 8 * 1.5,
-        "mask_SNFH_Share": 56 / 100, "mask_SNFH_Components": 1,
-        "mask_SNFH_ShareOutsideLargest": 0, "mask_SNFH_LargestVolume": 56 * 1.5,
-        "mask_ET_Share": 8 / 100, "mask_ET_Components": 2,
-        "mask_ET_ShareOutsideLargest": 2 / 8, "mask_ET_LargestVolume": 6 * 1.5,
-        "mask_RC_Share": 28 / 100, "mask_RC_Components": 1,
-        "mask_RC_ShareOutsideLargest": 0, "mask_RC_LargestVolume": 28 * 1.5,
-        "mask_tumour_Components": 3, "mask_tumour_ShareOutsideLargest": 8 / 72,
-        "mask_tumour_MeanDistance": (12.0 + 3.0) / 2, "mask_tumour_LargestDistance": 12.0,
-        "mask_tumour_SmallComponents": 3,  # 64 voxels are 96 mm3
-    })  # fmt: skip
-    large = told(RefineInput(Case("case-1", {}, (6.0, 1.0, 0.5)), labels, GLI), "mask")
+    features = features_of(RefineInput(case, labels, GLI), "mask")
+    assert features == pytest.approx(
+        {
+            "mask_NETC_Share": 8 / 100,
+            "mask_NETC_Components": 1,
+            "mask_NETC_ShareOutsideLargest": 0,
+            "mask_NETC_LargestVolume": 8 * 1.5,
+            "mask_SNFH_Share": 56 / 100,
+            "mask_SNFH_Components": 1,
+            "mask_SNFH_ShareOutsideLargest": 0,
+            "mask_SNFH_LargestVolume": 56 * 1.5,
+            "mask_ET_Share": 8 / 100,
+            "mask_ET_Components": 2,
+            "mask_ET_ShareOutsideLargest": 2 / 8,
+            "mask_ET_LargestVolume": 6 * 1.5,
+            "mask_RC_Share": 28 / 100,
+            "mask_RC_Components": 1,
+            "mask_RC_ShareOutsideLargest": 0,
+            "mask_RC_LargestVolume": 28 * 1.5,
+            "mask_tumour_Components": 3,
+            "mask_tumour_ShareOutsideLargest": 8 / 72,
+            "mask_tumour_MeanDistance": (12.0 + 3.0) / 2,
+            "mask_tumour_LargestDistance": 12.0,
+            "mask_tumour_SmallComponents": 3,  # 64 voxels are 96 mm3
+        }
+    )
+    large = features_of(RefineInput(Case("case-1", {}, (6.0, 1.0, 0.5)), labels, GLI), "mask")
     assert large["mask_tumour_SmallComponents"] == 2
 
 
 def test_a_label_that_is_not_there_and_a_tumour_in_one_piece(case):
     labels = np.zeros((5, 5, 5), np.uint8)
     labels[2, 2, 2] = ET  # a single voxel, which has no radiomic features
-    found = told(RefineInput(case, labels, GLI), "mask")
-    assert (found["mask_ET_Share"], found["mask_tumour_Components"]) == (1, 1)
-    rest = {n: v for n, v in found.items() if n.split("_")[1] in ("NETC", "SNFH", "RC")}
+    features = features_of(RefineInput(case, labels, GLI), "mask")
+    assert (features["mask_ET_Share"], features["mask_tumour_Components"]) == (1, 1)
+    rest = {n: v for n, v in features.items() if n.split("_")[1] in ("NETC", "SNFH", "RC")}
     assert set(rest.values()) == {0.0}
-    assert found["mask_tumour_MeanDistance"] == found["mask_tumour_LargestDistance"] == 0
+    assert features["mask_tumour_MeanDistance"] == features["mask_tumour_LargestDistance"] == 0
 
 
 @pytest.mark.parametrize("kind", ["softmax", "regions"])
@@ -96,23 +108,26 @@ def test_probability_of_tumour_whatever_the_head(case, labels, kind):
         channels += [np.zeros_like(tumour)] * 2
     else:
         head, channels = REGIONS, [tumour, tumour / 2]
-    found = told(RefineInput(case, labels, GLI, np.stack(channels), head), "probability")
+    features = features_of(RefineInput(case, labels, GLI, np.stack(channels), head), "probability")
     entropy = 6 * -(0.875 * math.log2(0.875) + 0.125 * math.log2(0.125)) + 1
-    assert found == pytest.approx({
-        "probability_MeanInside": (64 + 6 * 0.875 + 1.5) / 72,
-        "probability_MeanEntropy": entropy / 72,
-        "probability_MeanOthers": (6 * 0.875 + 1.5) / 8,
-        "probability_LeastComponentMean": 0.75,
-        "probability_UncertainShare": 7 / 72,
-    }, rel=1e-5)  # fmt: skip
+    assert features == pytest.approx(
+        {
+            "probability_MeanInside": (64 + 6 * 0.875 + 1.5) / 72,
+            "probability_MeanEntropy": entropy / 72,
+            "probability_MeanOthers": (6 * 0.875 + 1.5) / 8,
+            "probability_LeastComponentMean": 0.75,
+            "probability_UncertainShare": 7 / 72,
+        },
+        rel=1e-5,
+    )
 
 
 def test_without_others_the_main_piece_speaks_for_them(case):
     labels = np.zeros((5, 5, 5), np.uint8)
     box(labels, ET, (1, 1, 1), (2, 2, 2))
     probability = np.full((2, 5, 5, 5), 0.625, np.float32)
-    found = told(RefineInput(case, labels, GLI, probability, REGIONS), "probability")
-    assert found["probability_MeanOthers"] == found["probability_MeanInside"] == 0.625
+    features = features_of(RefineInput(case, labels, GLI, probability, REGIONS), "probability")
+    assert features["probability_MeanOthers"] == features["probability_MeanInside"] == 0.625
 
 
 def test_votes(case, labels):
@@ -120,62 +135,70 @@ def test_votes(case, labels):
     votes[8] *= 0.75  # 6 voxels
     votes[1, 1, 10:12] = (0.5, 0.25)
     votes[11, 0, 0] = 0.25  # where no tumour is predicted
-    found = told(RefineInput(case, labels, GLI, votes=votes), "votes")
-    assert found == pytest.approx({
-        "votes_MeanDisagreement": (6 * 0.75 + 1 + 2 * 0.75) / 73,
-        "votes_DoubtedShare": 8 / 72,
-        "votes_LeastComponentMean": 0.375,
-    })  # fmt: skip
-    none = told(RefineInput(case, labels, GLI, votes=np.zeros_like(votes)), "votes")
+    features = features_of(RefineInput(case, labels, GLI, votes=votes), "votes")
+    assert features == pytest.approx(
+        {
+            "votes_MeanDisagreement": (6 * 0.75 + 1 + 2 * 0.75) / 73,
+            "votes_DoubtedShare": 8 / 72,
+            "votes_LeastComponentMean": 0.375,
+        }
+    )
+    none = features_of(RefineInput(case, labels, GLI, votes=np.zeros_like(votes)), "votes")
     assert list(none.values()) == [0, 1, 0]
 
 
 def test_shares_that_miss_one_by_rounding_are_no_doubt(case, labels):
     votes = GLI.mask(labels, "WT") * np.nextafter(np.float32(1), np.float32(0))
-    assert told(RefineInput(case, labels, GLI, votes=votes), "votes")["votes_DoubtedShare"] == 0
+    assert (
+        features_of(RefineInput(case, labels, GLI, votes=votes), "votes")["votes_DoubtedShare"] == 0
+    )
 
 
 def test_what_is_missing_is_said(case, labels):
     bare = RefineInput(case, labels, GLI)
     with pytest.raises(FeatureError, match=r"^no probabilities to describe$"):
-        told(bare, "probability")
+        features_of(bare, "probability")
     with pytest.raises(FeatureError, match=r"^no votes of members to describe$"):
-        told(bare, "votes")
+        features_of(bare, "votes")
     labels[GLI.mask(labels, "WT")] = 0  # a cavity alone is no tumour
     for group in EVIDENCE:
         with pytest.raises(FeatureError, match="the tumour is empty"):
-            told(RefineInput(case, labels, GLI), group)
+            features_of(RefineInput(case, labels, GLI), group)
     with pytest.raises(FeatureError, match="no channel"):
         core = Head("regions", (("NETC", "ET"),), ("NETC",))
         labels[0, 0, 0] = ET
-        told(RefineInput(case, labels, GLI, np.zeros((1, *labels.shape)), core), "probability")
+        features_of(
+            RefineInput(case, labels, GLI, np.zeros((1, *labels.shape)), core), "probability"
+        )
 
 
 def test_a_probability_that_is_not_finite_is_named(case, labels):
     probabilities = np.full((2, *labels.shape), np.nan, np.float32)
     with pytest.raises(FeatureError, match="4 features are not finite, the first is probability_M"):
-        told(RefineInput(case, labels, GLI, probabilities, REGIONS), "probability")
+        features_of(RefineInput(case, labels, GLI, probabilities, REGIONS), "probability")
 
 
 def test_groups_mix_in_the_order_of_the_names(labels):
     case = make_case(GLI)
     names = ("mask_tumour_Components", "t1c_firstorder_Mean", "shape_VoxelVolume", "mask_ET_Share")
-    found = case_features(RefineInput(case, labels, GLI), names, DEFAULT_SETTINGS)
-    assert found[[0, 2, 3]].tolist() == [3, 64, 0.08]
+    features = case_features(RefineInput(case, labels, GLI), names, DEFAULT_SETTINGS)
+    assert features[[0, 2, 3]].tolist() == [3, 64, 0.08]
     everything = group_names(GLI, "radiomic")
     whole = case_features(RefineInput(case, labels, GLI), everything, DEFAULT_SETTINGS)
-    assert found[1] == whole[everything.index("t1c_firstorder_Mean")]
+    assert features[1] == whole[everything.index("t1c_firstorder_Mean")]
 
 
 def test_only_the_groups_that_are_named_are_computed(case, labels, monkeypatch):
     def refuse(*_):
-        raise AssertionError("not asked for")
+        raise AssertionError("not requested")
 
     for name in ("radiomic_features", "probability_features", "votes_features"):
         monkeypatch.setattr(f"postprocess.refine_input.{name}", refuse)
     probabilities = certain(labels, GLI)
-    observed = RefineInput(case, labels, GLI, probabilities, softmax_head(GLI), probabilities[0])
-    assert told(observed, "mask")["mask_tumour_Components"] == 3
+    refine_input = RefineInput(
+        case, labels, GLI, probabilities, softmax_head(GLI), probabilities[0]
+    )
+    assert features_of(refine_input, "mask")["mask_tumour_Components"] == 3
 
 
 def test_pyradiomics_is_not_even_imported():
@@ -187,14 +210,14 @@ from challenge.scheme import SCHEMES
 from postprocess.feature_names import group_names
 from postprocess.refine_input import RefineInput, case_features
 scheme, labels = SCHEMES["brats-gli"], np.ones((3, 3, 3), np.uint8)
-observed = RefineInput(Case("x", {}, (1.0, 1.0, 1.0)), labels, scheme)
-case_features(observed, group_names(scheme, "mask"), {})
+refine_input = RefineInput(Case("x", {}, (1.0, 1.0, 1.0)), labels, scheme)
+case_features(refine_input, group_names(scheme, "mask"), {})
 assert "radiomics" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def any_observed(seed: int, offset=(0, 0, 0), room: int = 0) -> RefineInput:
+def any_input(seed: int, offset=(0, 0, 0), room: int = 0) -> RefineInput:
     """Return a random case with all evidence, moved into a larger empty volume."""
     rng = np.random.default_rng(seed)
     labels = random_map(seed, (5, 6, 7)) * (rng.random((5, 6, 7)) < rng.random())
@@ -214,9 +237,9 @@ def any_observed(seed: int, offset=(0, 0, 0), room: int = 0) -> RefineInput:
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_map_with_a_tumour_has_finite_features(seed):
-    found = told(any_observed(seed), *EVIDENCE)
-    assert all(math.isfinite(value) for value in found.values())
-    shares = [v for n, v in found.items() if "Share" in n or n.startswith(("prob", "votes"))]
+    features = features_of(any_input(seed), *EVIDENCE)
+    assert all(math.isfinite(value) for value in features.values())
+    shares = [v for n, v in features.items() if "Share" in n or n.startswith(("prob", "votes"))]
     assert min(shares) >= 0
     assert max(shares) <= 1 + 1e-9
 
@@ -224,21 +247,23 @@ def test_any_map_with_a_tumour_has_finite_features(seed):
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), offset=st.tuples(*[st.integers(0, 4)] * 3))
 def test_where_a_tumour_lies_does_not_matter(seed, offset):
-    moved = told(any_observed(seed, offset, room=4), *EVIDENCE)
-    assert moved == told(any_observed(seed), *EVIDENCE)
+    moved = features_of(any_input(seed, offset, room=4), *EVIDENCE)
+    assert moved == features_of(any_input(seed), *EVIDENCE)
 
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_distances_are_those_between_all_voxels(seed):
-    observed = any_observed(seed)
+    refine_input = any_input(seed)
     from postprocess.components import find_components
 
-    ids = find_components(GLI.mask(observed.labels, "WT")).ids
+    ids = find_components(GLI.mask(refine_input.labels, "WT")).ids
     counts = np.bincount(ids.ravel())[1:]
-    points = [np.argwhere(ids == i) * observed.case.spacing_mm for i in range(1, counts.size + 1)]
+    points = [
+        np.argwhere(ids == i) * refine_input.case.spacing_mm for i in range(1, counts.size + 1)
+    ]
     main = points.pop(int(counts.argmax()))
     away = [np.linalg.norm(p[:, None] - main, axis=2).min() for p in points] or [0.0]
-    found = told(observed, "mask")
-    assert found["mask_tumour_MeanDistance"] == pytest.approx(np.mean(away))
-    assert found["mask_tumour_LargestDistance"] == pytest.approx(max(away))
+    features = features_of(refine_input, "mask")
+    assert features["mask_tumour_MeanDistance"] == pytest.approx(np.mean(away))
+    assert features["mask_tumour_LargestDistance"] == pytest.approx(max(away))

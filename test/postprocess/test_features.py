@@ -27,7 +27,7 @@ from postprocess.features import (
 
 @pytest.fixture
 def tumour():
-    """An L of 84 voxels, and a smaller piece that must not be described."""
+    """An L of 84 voxels, and a smaller component that must not be described."""
     mask = np.zeros((12, 14, 16), bool)
     box(mask, True, (2, 2, 3), (4, 3, 5))
     box(mask, True, (2, 5, 3), (4, 3, 2))
@@ -42,10 +42,10 @@ def plain(image: np.ndarray, mask: np.ndarray, spacing_mm, settings) -> dict[str
     images = [SimpleITK.GetImageFromArray(array) for array in (image, mask.astype(np.uint8))]
     for each in images:
         each.SetSpacing(spacing_mm[::-1])
-    found = RadiomicsFeatureExtractor(**settings).execute(*images)
+    result = RadiomicsFeatureExtractor(**settings).execute(*images)
     return {
         name.removeprefix("original_"): float(value)
-        for name, value in found.items()
+        for name, value in result.items()
         if name.startswith("original_")
     }
 
@@ -101,7 +101,7 @@ def test_order_is_that_of_the_names(tumour):
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "message"),
     [
         (None, "empty"),
         ((1, 1, 1), "single voxel"),
@@ -110,11 +110,11 @@ def test_order_is_that_of_the_names(tumour):
         ((1, 1, 6), "flat, 1x1x6"),
     ],
 )
-def test_a_mask_without_features_says_why(size, told):
+def test_a_mask_without_features_says_why(size, message):
     mask = np.zeros((12, 14, 16), bool)
     if size:
         box(mask, True, (2, 3, 4), size)
-    with pytest.raises(FeatureError, match=told):
+    with pytest.raises(FeatureError, match=message):
         radiomic_features(
             make_case(PANTHER), mask, feature_names(PANTHER.sequences), DEFAULT_SETTINGS
         )
@@ -150,31 +150,32 @@ def test_zeros_in_place_of_a_scan_are_never_described(tumour, settings):
 
 @pytest.mark.parametrize("value", [0, 7.3])
 @pytest.mark.parametrize(
-    "settings", [*SETTINGS.values(), {"binWidth": 5}, {"binCount": 8}],
+    "settings",
+    [*SETTINGS.values(), {"binWidth": 5}, {"binCount": 8}],
     ids=[*SETTINGS, "bin width alone", "bin count alone"],
-)  # fmt: skip
+)
 def test_a_constant_image_says_so(tumour, settings, value):
     """Without z-scores PyRadiomics would have numbers for it, which tell nothing of a patient."""
     case = make_case(PANTHER)
     case.images["t1"][:] = value
-    told = f"^the image of sequence t1 is constant, every voxel {value:g}$"
-    with pytest.raises(FeatureError, match=told):
+    message = f"^the image of sequence t1 is constant, every voxel {value:g}$"
+    with pytest.raises(FeatureError, match=message):
         radiomic_features(case, tumour, feature_names(PANTHER.sequences), settings)
 
 
 @pytest.mark.parametrize(
-    ("settings", "hot", "told"),
+    ("settings", "hot", "message"),
     [
         ({"binCount": 32}, 1000.001, "ValueError: Too many bins for data range"),
         ({"binWidth": 50}, 1e9, "MemoryError: "),
     ],
 )
-def test_whatever_pyradiomics_raises_is_told_as_why(tumour, settings, hot, told):
+def test_whatever_pyradiomics_raises_is_the_reason(tumour, settings, hot, message):
     case = make_case(PANTHER)
     case.images["t1"][:] = 1000
     case.images["t1"][3, 3, 4] = hot
     names = feature_names(PANTHER.sequences)
-    with pytest.raises(FeatureError, match=f"PyRadiomics cannot describe sequence t1 .{told}"):
+    with pytest.raises(FeatureError, match=f"PyRadiomics cannot describe sequence t1 .{message}"):
         radiomic_features(case, tumour, names, settings)
     shape = [name for name in names if name.startswith("shape_")]
     assert np.isfinite(radiomic_features(case, tumour, shape, settings)).all()

@@ -58,7 +58,7 @@ def read(path):
 
 
 @pytest.fixture
-def place(tmp_path):
+def home(tmp_path):
     """A folder with artefacts and one label map."""
     freeze(tmp_path / "frozen")
     write_map(tmp_path / "labels" / f"{ID}.nii.gz", tumour())
@@ -66,16 +66,16 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def run(place, capsys):
-    """Run the program; return its exit code, its lines and what it said on stderr."""
+def run(home, capsys):
+    """Run the program; return its exit code, its lines and its stderr."""
 
     def run(*flags, artefact="frozen"):
         folders = ("--labels", "labels", "--artefact", artefact, "--output", "out")
-        paths = [flag if flag.startswith("--") else str(place / flag) for flag in folders]
-        paths += [str(place / f) if f and (place / f).is_dir() else f for f in flags]
+        paths = [flag if flag.startswith("--") else str(home / flag) for flag in folders]
+        paths += [str(home / f) if f and (home / f).is_dir() else f for f in flags]
         code = main(paths)
-        told = capsys.readouterr()
-        return code, [json.loads(line) for line in told.out.splitlines()], told.err
+        captured = capsys.readouterr()
+        return code, [json.loads(line) for line in captured.out.splitlines()], captured.err
 
     return run
 
@@ -83,9 +83,9 @@ def run(place, capsys):
 # Labels alone
 
 
-def test_labels_alone_take_the_fallback_and_keep_their_geometry(place, run):
-    code, [line], told = run()
-    output = place / "out" / f"{ID}.nii.gz"
+def test_labels_alone_take_the_fallback_and_keep_their_geometry(home, run):
+    code, [line], err = run()
+    output = home / "out" / f"{ID}.nii.gz"
     after = read(output)
     assert (code, line["id"], line["output"]) == (0, ID, str(output))
     assert ((after == NETC).sum(), (after == ET).sum()) == (0, 8)
@@ -94,78 +94,81 @@ def test_labels_alone_take_the_fallback_and_keep_their_geometry(place, run):
         "reason": "no image of sequence t1c, t1n, t2f, t2w",
     }
     assert (line["cluster"], line["distance"], line["images"], line["probabilities"]) == (
-        None, None, [], None,
-    )  # fmt: skip
+        None,
+        None,
+        [],
+        None,
+    )
     assert [rule["kind"] for rule in line["rules"]] == ["remove-small"]
     assert line["voxels_changed"] == {"NETC": {"lost": 4, "gained": 0}}
     assert line["volumes_mm3"]["before"] == {"NETC": 4.0, "SNFH": 328.0, "ET": 8.0, "RC": 0.0}
     assert line["volumes_mm3"]["after"]["NETC"] == 0.0
-    assert "post-processing falls back to pooled" in told
-    assert declared_geometry(output) == declared_geometry(place / "labels" / f"{ID}.nii.gz")
+    assert "post-processing falls back to pooled" in err
+    assert declared_geometry(output) == declared_geometry(home / "labels" / f"{ID}.nii.gz")
     assert nibabel.load(output).get_data_dtype() == np.uint8
 
 
-def test_a_swapped_label_map_is_warned_of_also_of_cases_before_all_labels_were_seen(place, run):
+def test_a_swapped_label_map_is_warned_of_also_of_cases_before_all_labels_were_seen(home, run):
     swapped = tumour()
     swapped[swapped == SNFH] = ET  # 336 of 340 voxels
-    write_map(place / "labels" / "a.nii.gz", swapped)
-    code, _, told = run()
+    write_map(home / "labels" / "a.nii.gz", swapped)
+    code, _, err = run()
     assert code == 0
-    assert "a: unusual: ET is 99% of WT, usually 0% to 75%; is the label map swapped?" in told
-    assert f"{ID}: unusual" not in told
-    (place / "labels" / f"{ID}.nii.gz").unlink()
-    code, _, told = run()
-    assert (code, "unusual" in told) == (0, False)
-    assert "shares of WT not judged: no SNFH in the label map" in told
+    assert "a: unusual: ET is 99% of WT, usually 0% to 75%; is the label map swapped?" in err
+    assert f"{ID}: unusual" not in err
+    (home / "labels" / f"{ID}.nii.gz").unlink()
+    code, _, err = run()
+    assert (code, "unusual" in err) == (0, False)
+    assert "shares of WT not judged: no SNFH in the label map" in err
 
 
-def test_tumours_alone_are_no_swapped_label_map(place, run):
-    freeze(place / "abdomen", PANTHER, rules=(), fallback=())
+def test_tumours_alone_are_no_swapped_label_map(home, run):
+    freeze(home / "abdomen", PANTHER, rules=(), fallback=())
     labels = (tumour() > 0).astype(np.uint8)
     for id in (ID, "another"):
-        write_map(place / "labels" / f"{id}.nii.gz", labels)
-    code, _, told = run(artefact="abdomen")
-    assert (code, "unusual" in told) == (0, False)
-    assert "shares of pancreas not judged: no pancreas in any of 2 label maps" in told
-    (place / "npz").mkdir()
+        write_map(home / "labels" / f"{id}.nii.gz", labels)
+    code, _, err = run(artefact="abdomen")
+    assert (code, "unusual" in err) == (0, False)
+    assert "shares of pancreas not judged: no pancreas in any of 2 label maps" in err
+    (home / "npz").mkdir()
     sure = np.stack([labels == 0, labels, 0 * labels], dtype=np.float32)
-    np.savez(place / "npz" / f"{ID}.npz", probabilities=sure)
-    code, _, told = run("--probabilities", "npz", artefact="abdomen")
-    assert f"{ID}: unusual: tumour is 100% of pancreas" in told  # a head that knows the pancreas
+    np.savez(home / "npz" / f"{ID}.npz", probabilities=sure)
+    code, _, err = run("--probabilities", "npz", artefact="abdomen")
+    assert f"{ID}: unusual: tumour is 100% of pancreas" in err  # a head that knows the pancreas
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64, np.int32])
-def test_whatever_type_the_labels_have_they_come_out_as_bytes(place, run, dtype):
-    write_map(place / "labels" / f"{ID}.nii.gz", tumour(), dtype)
+def test_whatever_type_the_labels_have_they_come_out_as_bytes(home, run, dtype):
+    write_map(home / "labels" / f"{ID}.nii.gz", tumour(), dtype)
     assert run()[0] == 0
-    assert nibabel.load(place / "out" / f"{ID}.nii.gz").get_data_dtype() == np.uint8
-    assert read(place / "out" / f"{ID}.nii.gz").sum() == tumour().sum() - 4 * NETC
+    assert nibabel.load(home / "out" / f"{ID}.nii.gz").get_data_dtype() == np.uint8
+    assert read(home / "out" / f"{ID}.nii.gz").sum() == tumour().sum() - 4 * NETC
 
 
-def test_an_uncompressed_map_comes_out_compressed(place, run):
-    (place / "labels" / f"{ID}.nii.gz").unlink()
-    write_map(place / "labels" / f"{ID}.nii", tumour())
+def test_an_uncompressed_map_comes_out_compressed(home, run):
+    (home / "labels" / f"{ID}.nii.gz").unlink()
+    write_map(home / "labels" / f"{ID}.nii", tumour())
     code, [line], _ = run()
-    assert (code, line["output"]) == (0, str(place / "out" / f"{ID}.nii.gz"))
-    assert (read(place / "out" / f"{ID}.nii.gz") == ET).sum() == 8
+    assert (code, line["output"]) == (0, str(home / "out" / f"{ID}.nii.gz"))
+    assert (read(home / "out" / f"{ID}.nii.gz") == ET).sum() == 8
 
 
-def test_a_header_extension_and_a_second_version_of_nifti_do_no_harm(place, run):
-    path = place / "labels" / f"{ID}.nii.gz"
+def test_a_header_extension_and_a_second_version_of_nifti_do_no_harm(home, run):
+    path = home / "labels" / f"{ID}.nii.gz"
     image = nibabel.Nifti2Image(tumour().transpose(2, 1, 0), files.LAS)
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"by another model"))
     nibabel.save(image, path)
     assert run()[0] == 0
-    assert isinstance(nibabel.load(place / "out" / f"{ID}.nii.gz"), nibabel.Nifti2Image)
+    assert isinstance(nibabel.load(home / "out" / f"{ID}.nii.gz"), nibabel.Nifti2Image)
 
 
-def test_an_earlier_answer_does_not_survive_and_other_files_do(place, run):
-    (place / "out").mkdir()
-    write_map(place / "out" / f"{ID}.nii.gz", tumour())
-    (place / "out" / "notes.txt").write_text("keep")
-    write_map(place / "labels" / f"{ID}.nii.gz", tumour() + 9)
+def test_an_earlier_answer_does_not_survive_and_other_files_do(home, run):
+    (home / "out").mkdir()
+    write_map(home / "out" / f"{ID}.nii.gz", tumour())
+    (home / "out" / "notes.txt").write_text("keep")
+    write_map(home / "labels" / f"{ID}.nii.gz", tumour() + 9)
     assert run()[0] == 1
-    assert [path.name for path in (place / "out").iterdir()] == ["notes.txt"]
+    assert [path.name for path in (home / "out").iterdir()] == ["notes.txt"]
 
 
 # Labels that cannot be
@@ -178,7 +181,7 @@ def spoilt(labels, value):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         (7, "7.0"),
         (1.5, "1.5"),
@@ -188,34 +191,34 @@ def spoilt(labels, value):
         (1e9, "1000000"),
     ],
 )
-def test_a_value_that_is_no_label_costs_its_case_only(place, run, value, told):
-    write_map(place / "labels" / "b.nii.gz", spoilt(tumour(), value), np.float64)
+def test_a_value_that_is_no_label_costs_its_case_only(home, run, value, message):
+    write_map(home / "labels" / "b.nii.gz", spoilt(tumour(), value), np.float64)
     code, lines, err = run()
     assert code == 1
     by_id = {line["id"]: line for line in lines}
     assert set(by_id) == {ID, "b"}
-    assert f"b.nii.gz: value {told}" in by_id["b"]["error"]
+    assert f"b.nii.gz: value {message}" in by_id["b"]["error"]
     assert "is no label of brats-gli (0, 1 NETC, 2 SNFH, 3 ET, 4 RC)" in by_id["b"]["error"]
     assert set(by_id["b"]) == {"id", "error"}
-    assert (place / "out" / f"{ID}.nii.gz").is_file()
-    assert not (place / "out" / "b.nii.gz").exists()
+    assert (home / "out" / f"{ID}.nii.gz").is_file()
+    assert not (home / "out" / "b.nii.gz").exists()
     assert err.splitlines()[-1].startswith("1 of 2 cases failed; b: ")
 
 
 @pytest.mark.parametrize("value", [-1, 255 + 1, 256 + ET, 5])
-def test_whole_numbers_do_not_wrap_into_labels(place, run, value):
+def test_whole_numbers_do_not_wrap_into_labels(home, run, value):
     labels = tumour().astype(np.int16)
     labels[0, 0, 0] = value
-    write_map(place / "labels" / f"{ID}.nii.gz", labels, np.int16)
+    write_map(home / "labels" / f"{ID}.nii.gz", labels, np.int16)
     assert f"value {value} is no label" in run()[1][0]["error"]
 
 
-def test_maps_that_cannot_be_read_are_named(place, run):
-    (place / "labels" / "a.nii.gz").write_bytes(b"not gzip")
-    (place / "labels" / "b.mha").write_bytes(b"not MetaImage")
-    files.write_nifti(place / "labels" / "c.nii.gz", np.zeros((4, 4, 4, 2), np.uint8))
-    write_map(place / "labels" / "d.nii.gz", tumour())
-    write_map(place / "labels" / "d.nii", tumour())
+def test_maps_that_cannot_be_read_are_named(home, run):
+    (home / "labels" / "a.nii.gz").write_bytes(b"not gzip")
+    (home / "labels" / "b.mha").write_bytes(b"not MetaImage")
+    files.write_nifti(home / "labels" / "c.nii.gz", np.zeros((4, 4, 4, 2), np.uint8))
+    write_map(home / "labels" / "d.nii.gz", tumour())
+    write_map(home / "labels" / "d.nii", tumour())
     code, lines, _ = run()
     errors = {line["id"]: line.get("error") for line in lines}
     assert code == 1
@@ -229,8 +232,8 @@ def test_maps_that_cannot_be_read_are_named(place, run):
 # With images
 
 
-def test_images_decide_the_cluster(place, run):
-    files.write_brats_case(place / "scans" / ID, ID)
+def test_images_decide_the_cluster(home, run):
+    files.write_brats_case(home / "scans" / ID, ID)
     code, [line], _ = run("--images", "scans")
     assert (code, line["fallback"], sorted(line["images"])) == (0, None, sorted(MRI_SEQUENCES))
     assert line["cluster"] in (0, 1) and line["distance"] > 0
@@ -239,10 +242,10 @@ def test_images_decide_the_cluster(place, run):
 
 
 @pytest.mark.parametrize("layout", ["nested", "flat", "nnU-Net", "nnU-Net, another order"])
-def test_every_way_to_name_images_gives_the_same_answer(place, run, layout):
-    files.write_brats_case(place / "scans" / ID, ID)
+def test_every_way_to_name_images_gives_the_same_answer(home, run, layout):
+    files.write_brats_case(home / "scans" / ID, ID)
     expected = run("--images", "scans")[1][0]
-    other, flags = place / "other", []
+    other, flags = home / "other", []
     if layout == "nested":
         files.write_brats_case(other / "a folder", ID, separator="_")
     elif layout == "flat":
@@ -257,47 +260,49 @@ def test_every_way_to_name_images_gives_the_same_answer(place, run, layout):
     assert line["distance"] == pytest.approx(expected["distance"])
 
 
-def test_the_name_of_a_reference_finds_its_images(place, run):
-    files.write_brats_case(place / "scans" / ID, ID)
-    files.write_nifti(place / "scans" / ID / f"{ID}-seg.nii.gz", files.head())
-    (place / "labels" / f"{ID}.nii.gz").rename(place / "labels" / f"{ID}-seg.nii.gz")
+def test_the_name_of_a_reference_finds_its_images(home, run):
+    files.write_brats_case(home / "scans" / ID, ID)
+    files.write_nifti(home / "scans" / ID / f"{ID}-seg.nii.gz", files.head())
+    (home / "labels" / f"{ID}.nii.gz").rename(home / "labels" / f"{ID}-seg.nii.gz")
     code, [line], _ = run("--images", "scans")
     assert (code, line["id"], line["fallback"]) == (0, f"{ID}-seg", None)
-    assert (place / "out" / f"{ID}-seg.nii.gz").is_file()
+    assert (home / "out" / f"{ID}-seg.nii.gz").is_file()
 
 
-def test_a_case_without_some_or_all_images_falls_back_by_name(place, run):
-    files.write_brats_case(place / "scans" / ID, ID, sequences=("t1n", "t2w", "t2f"))
-    write_map(place / "labels" / "another.nii.gz", tumour())
-    code, lines, told = run("--images", "scans")
+def test_a_case_without_some_or_all_images_falls_back_by_name(home, run):
+    files.write_brats_case(home / "scans" / ID, ID, sequences=("t1n", "t2w", "t2f"))
+    write_map(home / "labels" / "another.nii.gz", tumour())
+    code, lines, err = run("--images", "scans")
     reasons = {line["id"]: line["fallback"]["reason"] for line in lines}
     assert code == 0
     assert reasons == {
         ID: "no image of sequence t1c",
         "another": "no image of sequence t1c, t1n, t2f, t2w",
     }
-    assert f"another: no image of it in {place / 'scans'}" in told
+    assert f"another: no image of the case in {home / 'scans'}" in err
 
 
-def test_images_on_another_grid_are_refused_by_name(place, run):
-    files.write_brats_case(place / "scans" / ID, ID)
+def test_images_on_another_grid_are_refused_by_name(home, run):
+    files.write_brats_case(home / "scans" / ID, ID)
     moved = files.LAS.copy()
     moved[0, 3] += 1
-    files.write_nifti(place / "scans" / ID / f"{ID}-t2f.nii.gz", files.head(), moved)
+    files.write_nifti(home / "scans" / ID / f"{ID}-t2f.nii.gz", files.head(), moved)
     code, [line], _ = run("--images", "scans")
     assert code == 1
     assert f"{ID}-t2f.nii.gz: not on the grid of {ID}.nii.gz" in line["error"]
-    files.write_nifti(place / "scans" / ID / f"{ID}-t2f.nii.gz", files.head(shape=(18, 22, 21)))
+    files.write_nifti(home / "scans" / ID / f"{ID}-t2f.nii.gz", files.head(shape=(18, 22, 21)))
     assert "(18, 22, 21) differs from (18, 22, 20)" in run("--images", "scans")[1][0]["error"]
 
 
-def test_doubled_and_unknown_images_are_refused_by_name(place, run):
-    files.write_brats_case(place / "scans" / ID, ID)
-    files.write_brats_case(place / "scans", ID, sequences=("t1c",))
+def test_doubled_and_unknown_images_are_refused_by_name(home, run):
+    files.write_brats_case(home / "scans" / ID, ID)
+    files.write_brats_case(home / "scans", ID, sequences=("t1c",))
     assert "duplicate t1c" in run("--images", "scans")[1][0]["error"]
-    files.write_nifti(place / "numbered" / f"{ID}_0004.nii.gz", files.head())
+    files.write_nifti(home / "numbered" / f"{ID}_0004.nii.gz", files.head())
     error = run("--images", "numbered")[1][0]["error"]
-    assert error.endswith(f"{ID}_0004.nii.gz: no sequence is known for channel 4")
+    assert error.endswith(
+        f"{ID}_0004.nii.gz: no sequence is known for channel 4; name it in --channels"
+    )
 
 
 # With probabilities
@@ -317,45 +322,45 @@ def doubtful(labels=None):
 
 @pytest.mark.parametrize("key", ["probabilities", "softmax"])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_probabilities_let_their_rules_apply(place, run, key, dtype):
-    files.write_brats_case(place / "scans" / ID, ID)
-    save_npz(place / "npz" / f"{ID}.npz", doubtful().astype(dtype), key)
+def test_probabilities_let_their_rules_apply(home, run, key, dtype):
+    files.write_brats_case(home / "scans" / ID, ID)
+    save_npz(home / "npz" / f"{ID}.npz", doubtful().astype(dtype), key)
     code, [line], _ = run("--images", "scans", "--probabilities", "npz")
     assert (code, line["skipped"]) == (0, [])
     assert [rule["kind"] for rule in line["rules"]] == ["drop-doubtful", "remove-small"]
     assert line["probabilities"].endswith(f"{ID}.npz")
     assert line["voxels_changed"]["SNFH"] == {"lost": 0, "gained": 1}
-    assert read(place / "out" / f"{ID}.nii.gz")[7, 7, 7] == SNFH
+    assert read(home / "out" / f"{ID}.nii.gz")[7, 7, 7] == SNFH
 
 
 @pytest.mark.parametrize("names", [("WT", "TC", "ET"), ("WT", "TC", "ET", "RC")])
-def test_a_region_head_is_read_in_its_order(place, run, names):
-    freeze(place / "frozen", fallback=(DOUBT,))
+def test_a_region_head_is_read_in_its_order(home, run, names):
+    freeze(home / "frozen", fallback=(DOUBT,))
     labels = tumour()
     regions = [GLI.mask(labels, name) for name in names]
     probabilities = np.stack(regions).astype(np.float32)
     probabilities[2, 7, 7, 7] = 0.4
-    save_npz(place / "npz" / f"{ID}.npz", probabilities)
-    _, [line], told = run("--probabilities", "npz")
+    save_npz(home / "npz" / f"{ID}.npz", probabilities)
+    _, [line], err = run("--probabilities", "npz")
     assert line["voxels_changed"] == {
         "SNFH": {"lost": 0, "gained": 1},
         "ET": {"lost": 1, "gained": 0},
     }
-    assert "are channels in order" not in told
+    assert "are channels in order" not in err
 
 
-def test_a_missing_file_is_named_and_its_rules_are_skipped(place, run):
-    freeze(place / "frozen", fallback=(DOUBT, SPECKS))
-    save_npz(place / "npz" / "another.npz", doubtful())
-    code, [line], told = run("--probabilities", "npz")
+def test_a_missing_file_is_named_and_its_rules_are_skipped(home, run):
+    freeze(home / "frozen", fallback=(DOUBT, SPECKS))
+    save_npz(home / "npz" / "another.npz", doubtful())
+    code, [line], err = run("--probabilities", "npz")
     assert (code, line["probabilities"]) == (0, None)
-    assert f"{ID}: no {ID}.npz in {place / 'npz'}; rules that need it are skipped" in told
+    assert f"{ID}: no {ID}.npz in {home / 'npz'}; rules that require it are skipped" in err
     assert [rule["skipped"] for rule in line["skipped"]] == ["no probabilities"]
     assert line["voxels_changed"] == {"NETC": {"lost": 4, "gained": 0}}
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "told"),
+    ("probabilities", "message"),
     [
         (np.zeros((5, 18, 22, 20), np.float32), r"shape (5, 18, 22, 20), not (channel, z, y, x)"),
         (np.zeros((20, 22, 18), np.float32), "shape (20, 22, 18), not (channel, z, y, x)"),
@@ -371,21 +376,21 @@ def test_a_missing_file_is_named_and_its_rules_are_skipped(place, run):
         (np.full((5, 20, 22, 18), None), "cannot be read as npz (Object arrays"),
     ],
 )
-def test_probabilities_that_cannot_be_are_refused_by_name(place, run, probabilities, told):
-    save_npz(place / "npz" / f"{ID}.npz", probabilities)
+def test_probabilities_that_cannot_be_are_refused_by_name(home, run, probabilities, message):
+    save_npz(home / "npz" / f"{ID}.npz", probabilities)
     code, [line], _ = run("--probabilities", "npz")
     assert code == 1
     assert f"{ID}.npz: " in line["error"]
-    assert told in line["error"]
+    assert message in line["error"]
 
 
-def test_archives_that_are_none_are_refused_by_name(place, run):
-    save_npz(place / "npz" / f"{ID}.npz", doubtful(), "logits")
+def test_archives_that_are_none_are_refused_by_name(home, run):
+    save_npz(home / "npz" / f"{ID}.npz", doubtful(), "logits")
     assert (
         "holds logits, neither probabilities nor softmax"
         in (run("--probabilities", "npz")[1][0]["error"])
     )
-    archive = place / "npz" / f"{ID}.npz"
+    archive = home / "npz" / f"{ID}.npz"
     for content in (b"", b"PK\x03\x04 cut", b"text"):
         archive.write_bytes(content)
         assert f"{archive}: cannot be read as npz" in run("--probabilities", "npz")[1][0]["error"]
@@ -394,23 +399,23 @@ def test_archives_that_are_none_are_refused_by_name(place, run):
     assert f"{archive}: cannot be read as npz" in run("--probabilities", "npz")[1][0]["error"]
 
 
-def test_channels_in_another_order_are_suspected_aloud(place, run):
-    save_npz(place / "npz" / f"{ID}.npz", doubtful()[[0, 3, 1, 2, 4]])
-    code, _, told = run("--probabilities", "npz")
+def test_channels_in_another_order_are_suspected_with_a_warning(home, run):
+    save_npz(home / "npz" / f"{ID}.npz", doubtful()[[0, 3, 1, 2, 4]])
+    code, _, err = run("--probabilities", "npz")
     assert code == 0
-    assert f"{ID}: 100% of the labelled voxels have another label by" in told
+    assert f"{ID}: 100% of the labelled voxels have another label by" in err
 
 
-def test_the_answer_is_that_of_the_container(place, run):
+def test_the_answer_is_that_of_the_container(home, run):
     """The same rules on the same case, through the other door's function."""
-    files.write_brats_case(place / "scans" / ID, ID)
-    save_npz(place / "npz" / f"{ID}.npz", doubtful())
+    files.write_brats_case(home / "scans" / ID, ID)
+    save_npz(home / "npz" / f"{ID}.npz", doubtful())
     _, [line], _ = run("--images", "scans", "--probabilities", "npz")
-    images = {s: place / "scans" / ID / f"{ID}-{s}.nii.gz" for s in MRI_SEQUENCES}
+    images = {s: home / "scans" / ID / f"{ID}-{s}.nii.gz" for s in MRI_SEQUENCES}
     case = read_case(CaseFiles(ID, images, "t1c", Path("x.nii.gz")))
-    artefacts = load_artefacts(place / "frozen", GLI)
+    artefacts = load_artefacts(home / "frozen", GLI)
     expected = refine(case, doubtful(), softmax_head(GLI), artefacts)
-    np.testing.assert_array_equal(read(place / "out" / f"{ID}.nii.gz"), expected.labels)
+    np.testing.assert_array_equal(read(home / "out" / f"{ID}.nii.gz"), expected.labels)
     record = expected.record
     assert line["rules"] == record["rules"]
     for key in ("cluster", "distance", "voxels_changed", "volumes_mm3", "recovered_by"):
@@ -421,70 +426,73 @@ def test_the_answer_is_that_of_the_container(place, run):
 
 
 @pytest.fixture
-def abdomen(place):
+def abdomen(home):
     """One PANTHER case whose label map lies on the grid of its scan."""
-    files.write_panther_case(place / "gc")
-    scan = next((place / "gc").rglob("*.mha"))
-    (place / "scans").mkdir()
-    scan.rename(place / "scans" / "0a1b-scan.mha")
-    (place / "labels" / f"{ID}.nii.gz").unlink()
+    files.write_panther_case(home / "gc")
+    scan = next((home / "gc").rglob("*.mha"))
+    (home / "scans").mkdir()
+    scan.rename(home / "scans" / "0a1b-scan.mha")
+    (home / "labels" / f"{ID}.nii.gz").unlink()
     labels = np.zeros((20, 22, 18), np.uint8)
     box(labels, 2, (5, 5, 5), (8, 8, 8))
     box(labels, 1, (7, 7, 7), (3, 3, 3))
     image = SimpleITK.GetImageFromArray(labels.astype(np.int16))
-    image.CopyInformation(SimpleITK.ReadImage(str(place / "scans" / "0a1b-scan.mha")))
-    SimpleITK.WriteImage(image, str(place / "labels" / "0a1b-scan.mha"))
+    image.CopyInformation(SimpleITK.ReadImage(str(home / "scans" / "0a1b-scan.mha")))
+    SimpleITK.WriteImage(image, str(home / "labels" / "0a1b-scan.mha"))
     removal = RemoveSmall("tumour", "pancreas", min_volume_mm3=100.0)  # 27 voxels are 125.6 mm3
-    freeze(place / "panther", PANTHER, (removal,), (replace(removal, min_volume_mm3=1e6),))
+    freeze(home / "panther", PANTHER, (removal,), (replace(removal, min_volume_mm3=1e6),))
     return labels
 
 
 @pytest.mark.parametrize("name", ["0a1b-scan.mha", "0a1b-scan_0000.mha"])
-def test_an_anisotropic_metaimage(place, run, abdomen, name):
-    (place / "scans" / "0a1b-scan.mha").rename(place / "scans" / name)
+def test_an_anisotropic_metaimage(home, run, abdomen, name):
+    (home / "scans" / "0a1b-scan.mha").rename(home / "scans" / name)
     code, [line], _ = run("--images", "scans", artefact="panther")
-    output = place / "out" / "0a1b-scan.mha"
+    output = home / "out" / "0a1b-scan.mha"
     assert (code, line["fallback"], line["images"]) == (0, None, ["t1"])
     assert line["volumes_mm3"]["after"]["tumour"] == pytest.approx(27 * 1.1875**2 * 3.3)
-    assert declared_geometry(output) == declared_geometry(place / "labels" / "0a1b-scan.mha")
+    assert declared_geometry(output) == declared_geometry(home / "labels" / "0a1b-scan.mha")
     image = SimpleITK.ReadImage(str(output))
     assert image.GetPixelID() == SimpleITK.sitkUInt8
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), abdomen)
 
 
-def test_a_tumour_that_the_rules_removed_comes_back_from_labels_alone(place, run, abdomen):
+def test_a_tumour_that_the_rules_removed_comes_back_from_labels_alone(home, run, abdomen):
     code, [line], _ = run(artefact="panther")
     assert (code, line["recovered_by"]) == (0, "before-rules")
     assert line["voxels_changed"] == {}
 
 
-def test_an_empty_answer_stays_empty_without_probabilities(place, run, abdomen):
-    path = place / "labels" / "0a1b-scan.mha"
+def test_an_empty_answer_stays_empty_without_probabilities(home, run, abdomen):
+    path = home / "labels" / "0a1b-scan.mha"
     image = SimpleITK.ReadImage(str(path))
     SimpleITK.WriteImage(image * 0, str(path))
-    code, [line], told = run(artefact="panther")
+    code, [line], err = run(artefact="panther")
     assert (code, line["recovered_by"], line["fallback"]["reason"]) == (
         0,
         None,
         "the tumour is empty",
     )
-    assert "tumour empty after rules; not recovered: no probabilities" in told
+    assert "tumour empty after rules; not recovered: no probabilities" in err
     probabilities = np.zeros((3, 20, 22, 18), np.float32)
     probabilities[0] = 1
     probabilities[:2, 5:8, 5:8, 5:8] = np.array([0.7, 0.3]).reshape(2, 1, 1, 1)
-    save_npz(place / "npz" / "0a1b-scan.npz", probabilities)
+    save_npz(home / "npz" / "0a1b-scan.npz", probabilities)
     _, [line], _ = run("--probabilities", "npz", artefact="panther")
     assert line["recovered_by"] == "half-of-maximum"
     assert line["voxels_changed"] == {"tumour": {"lost": 0, "gained": 27}}
 
 
-def test_grids_of_two_formats_are_compared(place, run, abdomen):
-    scan, elsewhere = place / "scans" / "0a1b-scan.mha", place / "scans" / "0a1b-scan.nii.gz"
+def test_grids_of_two_formats_are_compared(home, run, abdomen):
+    scan, elsewhere = (
+        home / "scans" / "0a1b-scan.mha",
+        home / "scans" / "0a1b-scan.nii.gz",
+    )
     SimpleITK.WriteImage(SimpleITK.ReadImage(str(scan)), str(elsewhere))
     scan.unlink()
     code, [line], _ = run("--images", "scans", artefact="panther")
     assert (code, line["images"]) == (0, ["t1"])
-    assert len(line["remarks"]) == 1  # NIfTI holds a place in single precision
+    assert len(line["remarks"]) == 1  # NIfTI holds an origin in single precision
     assert "0a1b-scan.nii.gz: taken for the grid of 0a1b-scan.mha" in line["remarks"][0]
     files.write_nifti(elsewhere, files.head())
     code, [line], _ = run("--images", "scans", artefact="panther")
@@ -495,10 +503,10 @@ def test_grids_of_two_formats_are_compared(place, run, abdomen):
 # What cannot work at all
 
 
-def test_an_artefact_that_does_not_verify(place, run):
-    path = place / "frozen" / "postprocess.json"
+def test_an_artefact_that_does_not_verify(home, run):
+    path = home / "frozen" / "postprocess.json"
     document = json.loads(path.read_text())
-    for change, told in (
+    for change, message in (
         ({"scheme": "brats-xyz"}, "scheme 'brats-xyz' is not one of brats-gli"),
         ({"scheme": ["brats-gli"]}, "is not one of brats-gli"),
         ({"scheme": "brats-ped"}, "labels"),
@@ -508,49 +516,49 @@ def test_an_artefact_that_does_not_verify(place, run):
         path.write_text(json.dumps(document | change))
         code, lines, err = run()
         assert (code, lines) == (2, [])
-        assert told in err.splitlines()[-1]
-        assert str(place / "frozen") in err.splitlines()[-1]
+        assert message in err.splitlines()[-1]
+        assert str(home / "frozen") in err.splitlines()[-1]
     for content in (b"{", b"[]", b"{}", b"\xff"):
         path.write_bytes(content)
         assert run()[0] == 2
     path.unlink()
     code, _, err = run()
     assert (code, err) == (2, f"{path}: cannot be read (No such file or directory)\n")
-    assert not (place / "out").exists()
+    assert not (home / "out").exists()
 
 
-def test_what_is_read_is_never_written_over(place, run, capsys):
-    before = (place / "labels" / f"{ID}.nii.gz").read_bytes()
-    frozen, labels = str(place / "frozen"), str(place / "labels")
-    for output in (place / "labels", place / "elsewhere"):
+def test_what_is_read_is_never_written_over(home, run, capsys):
+    before = (home / "labels" / f"{ID}.nii.gz").read_bytes()
+    frozen, labels = str(home / "frozen"), str(home / "labels")
+    for output in (home / "labels", home / "elsewhere"):
         if output.name == "elsewhere":
-            output.symlink_to(place / "labels")
+            output.symlink_to(home / "labels")
         flags = ["--artefact", frozen, "--labels", labels, "--output", str(output)]
         assert main(flags) == 2
         assert "--output is the folder of --labels" in capsys.readouterr().err
-    assert (place / "labels" / f"{ID}.nii.gz").read_bytes() == before
+    assert (home / "labels" / f"{ID}.nii.gz").read_bytes() == before
 
 
-def test_an_image_beneath_the_images_is_not_written_over(place, abdomen, capsys):
-    (place / "scans" / "out").mkdir()
-    scan = (place / "scans" / "0a1b-scan.mha").rename(place / "scans" / "out" / "0a1b-scan.mha")
+def test_an_image_beneath_the_images_is_not_written_over(home, abdomen, capsys):
+    (home / "scans" / "out").mkdir()
+    scan = (home / "scans" / "0a1b-scan.mha").rename(home / "scans" / "out" / "0a1b-scan.mha")
     folders = {"labels": "labels", "images": "scans", "artefact": "panther", "output": "scans/out"}
-    assert main([f"--{name}={place / folder}" for name, folder in folders.items()]) == 2
+    assert main([f"--{name}={home / folder}" for name, folder in folders.items()]) == 2
     assert capsys.readouterr().err == f"{scan}: would be written over, and is read\n"
 
 
-def test_usage_that_cannot_work(place, run, capsys):
+def test_usage_that_cannot_work(home, run, capsys):
     code, _, err = run("--images", "nowhere")
     assert (code, err) == (2, "nowhere: no such folder\n")
     for channels in ("t1n,t1c,t9", "t1c,t1c", ""):
         code, _, err = run("--channels", channels)
         assert code == 2
         assert f"--channels {channels}: not different sequences of brats-gli" in err
-    (place / "labels" / f"{ID}.nii.gz").unlink()
+    (home / "labels" / f"{ID}.nii.gz").unlink()
     code, _, err = run()
     assert (code, err) == (
         2,
-        f"{place / 'labels'}: no label map found (.nii.gz, .nii, .mha)\n",
+        f"{home / 'labels'}: no label map found (.nii.gz, .nii, .mha)\n",
     )
     with pytest.raises(SystemExit) as usage:
         main(["--labels", "x"])
@@ -560,12 +568,12 @@ def test_usage_that_cannot_work(place, run, capsys):
 # The program by itself
 
 
-def test_the_program_needs_neither_torch_nor_sklearn(place):
-    files.write_brats_case(place / "scans" / ID, ID)
-    save_npz(place / "npz" / f"{ID}.npz", doubtful())
+def test_the_program_needs_neither_torch_nor_sklearn(home):
+    files.write_brats_case(home / "scans" / ID, ID)
+    save_npz(home / "npz" / f"{ID}.npz", doubtful())
     names = ("labels", "images", "probabilities", "artefact", "output")
     folders = ("labels", "scans", "npz", "frozen", "out")
-    flags = [f"--{n}={place / f}" for n, f in zip(names, folders, strict=True)]
+    flags = [f"--{n}={home / f}" for n, f in zip(names, folders, strict=True)]
     code = (
         "import runpy, sys\n"
         "try:\n    runpy.run_module('postprocess', run_name='__main__', alter_sys=True)\n"
@@ -601,8 +609,10 @@ def test_a_real_glioma_by_other_models(shared_data: Path, tmp_path: Path):
     flags += ["--labels", tmp_path / "labels", "--output", tmp_path / "out"]
     done = subprocess.run(
         [sys.executable, "-m", "postprocess", *map(str, flags)],
-        capture_output=True, text=True, cwd=REPOSITORY,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == len(sources) == 5

@@ -85,7 +85,7 @@ def test_the_rules_of_the_cluster_apply(case, labels):
     assert json.loads(json.dumps(record)) == record
 
 
-def test_a_case_far_from_every_centre_falls_back_aloud(case, labels, caplog):
+def test_a_case_far_from_every_centre_falls_back_with_a_warning(case, labels, caplog):
     rules = (RemoveSmall("NETC", min_voxels=9),)
     fallback = Fallback("pooled", (RemoveSmall("NETC", min_voxels=5),))
     with caplog.at_level(logging.WARNING):
@@ -98,7 +98,7 @@ def test_a_case_far_from_every_centre_falls_back_aloud(case, labels, caplog):
     ]
 
 
-def test_a_case_without_features_falls_back_aloud(case, caplog):
+def test_a_case_without_features_falls_back_with_a_warning(case, caplog):
     with caplog.at_level(logging.WARNING):
         refined = run(case, np.zeros((12, 14, 16), np.uint8), differing())
     assert not refined.labels.any()
@@ -107,13 +107,13 @@ def test_a_case_without_features_falls_back_aloud(case, caplog):
     assert "case-1: the tumour is empty" in caplog.text
 
 
-def test_a_case_without_an_image_falls_back_aloud(case, labels):
+def test_a_case_without_an_image_falls_back_with_a_warning(case, labels):
     del case.images["t1c"], case.images["t2f"]
     refined = run(case, labels, differing())
     assert refined.record["fallback"]["reason"] == "no image of sequence t1c, t2f"
 
 
-def test_a_case_that_lacks_a_sequence_falls_back_aloud(case, labels, caplog):
+def test_a_case_that_lacks_a_sequence_falls_back_with_a_warning(case, labels, caplog):
     case.images["t2w"][:] = 0
     refined = run(replace(case, missing_sequences=("t2w",)), labels, differing())
     reason = "no image of sequence t2w"
@@ -135,7 +135,7 @@ def test_rules_whose_features_need_present_sequences_alone_still_choose(case, la
 
 def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels, monkeypatch):
     def refuse(*_):
-        raise AssertionError("not asked for")
+        raise AssertionError("not requested")
 
     monkeypatch.setattr("postprocess.case_features", refuse)
     rules = (RemoveSmall("NETC", min_voxels=5),)
@@ -146,7 +146,7 @@ def test_where_every_case_gets_the_same_rules_nothing_is_described(case, labels,
     keys = ("cluster", "distance", "fallback")
     assert [refined.record[key] for key in keys] == [None, None, None]
     assert run(case, labels, fixed(())).record["one_rule_set"] is True
-    with pytest.raises(AssertionError, match="not asked for"):
+    with pytest.raises(AssertionError, match="not requested"):
         run(case, labels, fixed(rules))
 
 
@@ -167,8 +167,8 @@ def test_votes_and_probabilities_reach_the_cluster(case, labels):
     arguments = (case, certain(labels, GLI), softmax_head(GLI), artefacts)
     assert refine(*arguments, votes).record["distance"] == 1.0  # (1, 1) to either centre
     assert refine(*arguments, votes + 1).record["distance"] == 0.0  # (0, 1)
-    told = refine(*arguments).record["fallback"]
-    assert told["reason"] == "no votes of members to describe"
+    fallback = refine(*arguments).record["fallback"]
+    assert fallback["reason"] == "no votes of members to describe"
 
 
 def test_other_errors_are_not_caught(case, labels):
@@ -190,7 +190,7 @@ def test_labels_alone_are_refined_as_those_of_sure_probabilities(case, labels):
     }
 
 
-def test_without_probabilities_an_empty_answer_stays_aloud(caplog):
+def test_without_probabilities_an_empty_answer_stays_with_a_warning(caplog):
     case = make_case(PANTHER)
     labels = np.zeros((12, 14, 16), np.uint8)
     refined = refine_labels(RefineInput(case, labels, PANTHER), Artefacts(PANTHER))

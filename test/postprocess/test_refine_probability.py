@@ -37,7 +37,7 @@ def test_only_the_doubtful_speck_goes():
     assert [rule["voxels"] for rule in refined.record["rules"]] == [1]
 
 
-def test_a_head_that_cannot_tell_the_label_leaves_the_rule_out_aloud(caplog):
+def test_a_head_that_cannot_tell_the_label_leaves_the_rule_out_with_a_warning(caplog):
     labels = labels_with_two_specks()
     head = Head("regions", (("SNFH",), ("NETC",)), ("SNFH", "NETC"))
     probabilities = np.stack([labels > 0, labels == NETC]).astype(np.float32)

@@ -30,10 +30,10 @@ def rules(draw):
         st.sampled_from([{"label": name} for name in LABELS] + [{"region": "TC"}, {"region": "WT"}])
     )
     subject["connectivity"] = draw(st.sampled_from([6, 18, 26]))
-    changed = subject | {"becomes": draw(st.sampled_from(["background", "enclosing", "ET"]))}
-    spared = {}
+    changed = subject | {"becomes": draw(st.sampled_from(["background", "surrounding", "ET"]))}
+    nested = {}
     if "region" in subject and draw(st.booleans()):
-        spared = {
+        nested = {
             "unless_holds": draw(st.sampled_from(["ET", "NETC"])),
             "holds_share": draw(st.floats(0, 1, exclude_min=True)),
         }
@@ -45,7 +45,7 @@ def rules(draw):
         st.sampled_from(
             [
                 RemoveSmall(
-                    **changed, **size, **spared, min_mean_probability=draw(OPTIONAL_SHARES)
+                    **changed, **size, **nested, min_mean_probability=draw(OPTIONAL_SHARES)
                 ),
                 KeepLargest(**changed, k=draw(st.integers(1))),
                 RelabelMinor(
@@ -94,7 +94,7 @@ MINOR = {"kind": "relabel-minor", "label": "ET", "becomes": "NETC", "min_share":
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (SMALL | {"label": "ET"}, "exactly one of label and region"),
         (SMALL | {"region": None}, "exactly one of label and region"),
@@ -127,8 +127,8 @@ MINOR = {"kind": "relabel-minor", "label": "ET", "becomes": "NETC", "min_share":
         ({"kind": "keep-one", "region": "WT", "becomes": "ET"}, "keep-one: 'becomes'"),
     ],
 )
-def test_a_wrong_row_is_refused_by_name(row, told):
-    with pytest.raises(RuleError, match=told):
+def test_a_wrong_row_is_refused_by_name(row, message):
+    with pytest.raises(RuleError, match=message):
         rule_from(row, GLI)
 
 

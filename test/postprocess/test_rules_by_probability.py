@@ -28,7 +28,7 @@ def row(labels):
 
 
 def apply(labels, *rules, probability):
-    """Apply rules with one probability a voxel, whatever is asked for."""
+    """Apply rules with one probability a voxel, whatever the labels."""
     values = np.asarray(probability, np.float32).reshape(labels.shape)
     return apply_rules(labels, rules, GLI, MM, lambda names: values).labels
 
@@ -56,7 +56,7 @@ def test_doubt_inside_the_tumour_becomes_what_is_around_it():
     labels[0, 0, 0], labels[0, 0, 1] = 0, ET
     probability = np.full(labels.shape, 0.3)
     probability[2, 2, 3] = 0.9
-    rule = DropDoubtful("ET", "enclosing", min_probability=0.5)
+    rule = DropDoubtful("ET", "surrounding", min_probability=0.5)
     after = apply(labels, rule, probability=probability)
     assert row(after[2, 2, 1:4]) == [SNFH, SNFH, ET]
     assert after[0, 0, 1] == 0
@@ -109,7 +109,7 @@ def test_what_doubt_left_nothing_of_is_given_back_where_asked():
 @pytest.mark.parametrize(
     "rule", [DropDoubtful("ET", min_probability=0.5), AddProbable("ET", min_probability=0.5)]
 )
-def test_without_probabilities_the_rule_is_skipped_aloud(rule):
+def test_without_probabilities_the_rule_is_skipped_with_a_warning(rule):
     result = apply_rules(line(ET, 0), [rule], GLI, MM)
     assert row(result.labels) == [ET, 0]
     assert result.applied == [{**row_from(rule), "voxels": 0, "skipped": "no probabilities"}]
@@ -152,7 +152,7 @@ def test_a_label_that_is_named_like_a_region_is_the_label():
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (DROP | {"min_probability": None}, "drop-doubtful: min_probability is missing"),
         (DROP | {"min_probability": 1.5}, r"min_probability: 1\.5 is not between 0 and 1"),
@@ -168,13 +168,13 @@ def test_a_label_that_is_named_like_a_region_is_the_label():
         (ADD | {"becomes": None}, "becomes is missing, one of NETC, ET"),
         (ADD | {"becomes": "SNFH"}, "becomes: 'SNFH' is not one of NETC, ET"),
         (ADD | {"becomes": "background"}, "becomes: 'background' is not one of NETC, ET"),
-        (ADD | {"becomes": "enclosing"}, "becomes: 'enclosing'"),
+        (ADD | {"becomes": "surrounding"}, "becomes: 'surrounding'"),
         (ADD | {"region": None, "label": "ET"}, "becomes: 'NETC' is not one of ET"),
         (ADD | {"connectivity": 6}, "add-probable: 'connectivity' is not one of its keys"),
     ],
 )
-def test_a_wrong_row_is_refused_by_name(row, told):
-    with pytest.raises(RuleError, match=told):
+def test_a_wrong_row_is_refused_by_name(row, message):
+    with pytest.raises(RuleError, match=message):
         rule_from(row, GLI)
 
 
@@ -187,7 +187,7 @@ SUBJECTS = st.one_of(
 )
 
 
-def drawn(seed):
+def random_case(seed):
     """A label map and, unrelated to it, a probability a voxel with 0, 0.5 and 1 among them."""
     labels = random_map(seed)
     return labels, np.random.default_rng(seed).integers(0, 33, labels.shape) / 32
@@ -199,33 +199,33 @@ def adding(subject, at):
 
 
 @settings(max_examples=60)
-@given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "enclosing"]))
+@given(seed=SEEDS, subject=SUBJECTS, becomes=st.sampled_from(["background", "surrounding"]))
 def test_nothing_goes_at_zero_and_all_but_the_certain_at_one(seed, subject, becomes):
-    labels, probability = drawn(seed)
+    labels, probability = random_case(seed)
     at_zero = DropDoubtful(**subject, becomes=becomes, min_probability=0)
     assert (apply(labels, at_zero, probability=probability) == labels).all()
     at_one = DropDoubtful(**subject, min_probability=1)
-    own = np.isin(labels, [GLI.labels[name] for name in at_one.names(GLI)])
+    inside = np.isin(labels, [GLI.labels[name] for name in at_one.names(GLI)])
     after = apply(labels, at_one, probability=probability)
-    np.testing.assert_array_equal(after != labels, own & (probability < 1))
+    np.testing.assert_array_equal(after != labels, inside & (probability < 1))
 
 
 @settings(max_examples=60)
 @given(seed=SEEDS, subject=SUBJECTS)
 def test_all_joins_at_next_to_nothing_and_only_the_certain_at_one(seed, subject):
-    labels, probability = drawn(seed)
+    labels, probability = random_case(seed)
     everywhere = apply(labels, adding(subject, 1e-9), probability=probability.clip(0.1))
     rule = adding(subject, 1)
-    own = [GLI.labels[name] for name in rule.names(GLI)]
-    assert np.isin(everywhere, own).all()
+    inside = [GLI.labels[name] for name in rule.names(GLI)]
+    assert np.isin(everywhere, inside).all()
     after = apply(labels, rule, probability=probability)
-    np.testing.assert_array_equal(after != labels, ~np.isin(labels, own) & (probability == 1))
+    np.testing.assert_array_equal(after != labels, ~np.isin(labels, inside) & (probability == 1))
 
 
 @settings(max_examples=60)
 @given(seed=SEEDS, subject=SUBJECTS, at=st.tuples(*[st.floats(0.01, 1)] * 2))
 def test_a_higher_minimum_drops_no_fewer_voxels_and_adds_no_more(seed, subject, at):
-    labels, probability = drawn(seed)
+    labels, probability = random_case(seed)
     low, high = sorted(at)
     for make, wider, narrower in (
         (lambda t: DropDoubtful(**subject, min_probability=t), high, low),
@@ -239,9 +239,9 @@ def test_a_higher_minimum_drops_no_fewer_voxels_and_adds_no_more(seed, subject, 
 @settings(max_examples=40)
 @given(seed=SEEDS, subject=SUBJECTS, at=st.floats(0.01, 1))
 def test_a_threshold_applied_again_changes_nothing(seed, subject, at):
-    labels, probability = drawn(seed)
+    labels, probability = random_case(seed)
     rules = DropDoubtful(**subject, min_probability=at), adding(subject, at)
     once = apply(labels, *rules, probability=probability)
-    own = [GLI.labels[name] for name in rules[0].names(GLI)]
-    np.testing.assert_array_equal(np.isin(once, own), probability.astype(np.float32) >= at)
+    inside = [GLI.labels[name] for name in rules[0].names(GLI)]
+    np.testing.assert_array_equal(np.isin(once, inside), probability.astype(np.float32) >= at)
     np.testing.assert_array_equal(apply(once, *rules, probability=probability), once)

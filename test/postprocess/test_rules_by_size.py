@@ -33,14 +33,21 @@ def row(labels):
 def test_a_region_is_taken_as_one_piece_and_goes_with_all_its_labels():
     labels = line(NETC, ET, 0, NETC, ET, ET, 0, SNFH)
     assert row(apply(labels, RemoveSmall(region="TC", min_voxels=3))) == [
-        0, 0, 0, NETC, ET, ET, 0, SNFH,
-    ]  # fmt: skip
+        0,
+        0,
+        0,
+        NETC,
+        ET,
+        ET,
+        0,
+        SNFH,
+    ]
 
 
 def test_a_core_that_goes_from_oedema_leaves_no_hole():
     labels = np.full((5, 5, 5), SNFH, np.uint8)
     labels[2, 2, 1:4] = NETC, ET, NETC
-    after = apply(labels, RemoveSmall(region="TC", becomes="enclosing", min_voxels=4))
+    after = apply(labels, RemoveSmall(region="TC", becomes="surrounding", min_voxels=4))
     assert (after == SNFH).all()
 
 
@@ -50,7 +57,7 @@ def test_removal_from_the_inside_out_repairs_every_hole():
     box(labels, SNFH, (0, 0, 0), (9, 9, 9))
     box(labels, NETC, (2, 2, 2), (5, 5, 5))
     labels[4, 4, 4] = labels[1, 1, 1] = labels[4, 4, 14] = ET
-    rules = [RemoveSmall(region=r, becomes="enclosing", min_voxels=9) for r in ("ET", "TC", "WT")]
+    rules = [RemoveSmall(region=r, becomes="surrounding", min_voxels=9) for r in ("ET", "TC", "WT")]
     after = apply(labels, *rules)
     assert (after[4, 4, 4], after[1, 1, 1], after[4, 4, 14]) == (NETC, SNFH, 0)
 
@@ -86,7 +93,7 @@ def test_connectivity_decides_what_is_enclosed_and_what_piece_is_kept():
     labels[1, 1, 1] = labels[2, 2, 2] = ET
     labels[1, 1, 0] = 0
     for connectivity, left in ((26, 0), (6, SNFH)):
-        rule = RemoveSmall("ET", "enclosing", min_voxels=9, connectivity=connectivity)
+        rule = RemoveSmall("ET", "surrounding", min_voxels=9, connectivity=connectivity)
         assert apply(labels, rule)[2, 2, 2] == left
     for connectivity, left in ((26, 2), (6, 1)):
         rules = RemoveSmall("ET", min_voxels=9), KeepOne("ET", connectivity=connectivity)
@@ -118,7 +125,7 @@ def test_a_mean_at_the_minimum_stays():
     assert row(apply(line(ET, ET), rule, probability=probability)) == [ET, ET]
 
 
-def test_without_probabilities_the_rule_is_skipped_aloud():
+def test_without_probabilities_the_rule_is_skipped_with_a_warning():
     rule = RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5)
     result = apply_rules(line(ET, ET), [rule], GLI, MM)
     assert row(result.labels) == [ET, ET]
@@ -148,7 +155,7 @@ def test_a_core_that_holds_enhancement_stays():
 @pytest.mark.parametrize(("share", "left"), [(0.5, 1), (0.6, 0)])
 def test_an_object_spread_over_two_pieces_is_held_by_its_share(share, left):
     labels = np.zeros((2, 2, 2), np.uint8)
-    labels[0, 0, 0] = labels[1, 1, 0] = ET  # two pieces at 6, one object at 26
+    labels[0, 0, 0] = labels[1, 1, 0] = ET  # two components at 6, one at 26
     labels[1, 1, 1] = NETC
     rule = RemoveSmall(
         region="TC", min_voxels=2, connectivity=6, unless_holds="ET", holds_share=share
@@ -244,7 +251,7 @@ def changes(draw):
     """Draw any rule that can be applied without probabilities."""
     common = {
         **draw(NAMES),
-        "becomes": draw(st.sampled_from(["background", "enclosing", *GLI.labels])),
+        "becomes": draw(st.sampled_from(["background", "surrounding", *GLI.labels])),
         "connectivity": draw(CONNECTIVITY),
     }
     return draw(
@@ -262,8 +269,8 @@ def changes(draw):
 def test_no_rule_touches_a_voxel_of_another_label_or_adds_foreground(seed, rule):
     labels = random_map(seed)
     after = apply(labels, rule)
-    own = [GLI.labels[name] for name in rule.names(GLI)]
-    assert np.isin(labels[after != labels], own).all()
+    values = [GLI.labels[name] for name in rule.names(GLI)]
+    assert np.isin(labels[after != labels], values).all()
     assert after.dtype == labels.dtype
 
 
@@ -334,10 +341,10 @@ def test_the_order_of_the_axes_does_not_matter(seed, rule, axes):
 @given(
     seed=SEEDS,
     rules=st.lists(changes(), max_size=4),
-    kept=st.sets(st.sampled_from(list(GLI.regions))),
+    restored=st.sets(st.sampled_from(list(GLI.regions))),
 )
-def test_what_keep_one_names_is_there_after_any_rules(seed, rules, kept):
+def test_what_keep_one_names_is_there_after_any_rules(seed, rules, restored):
     labels = random_map(seed, shape=(5, 5, 5))
-    after = apply(labels, *rules, *(KeepOne(region=region) for region in kept))
-    for region in kept:
+    after = apply(labels, *rules, *(KeepOne(region=region) for region in restored))
+    for region in restored:
         assert GLI.mask(after, region).any() or not GLI.mask(labels, region).any()

@@ -1,4 +1,4 @@
-"""A piece takes the label around it only where it touches no background."""
+"""A component takes the label around it only where it touches no background."""
 
 import numpy as np
 from cubes import box
@@ -7,9 +7,9 @@ from postprocess.components import surrounding_labels
 
 
 def fill(labels, value, connectivity=26):
-    found = labels == value
+    selected = labels == value
     after = labels.copy()
-    after[found] = surrounding_labels(labels, found, connectivity)
+    after[selected] = surrounding_labels(labels, selected, connectivity)
     return after
 
 
@@ -41,7 +41,7 @@ def test_background_at_an_edge_or_a_corner_does_not_count():
     assert fill(labels, 3)[2, 2, 2] == 2
 
 
-def test_each_piece_is_judged_by_itself():
+def test_each_component_is_taken_by_itself():
     labels = np.zeros((5, 5, 12), np.uint8)
     box(labels, 2, (0, 0, 0), (5, 5, 5))
     labels[2, 2, 2] = labels[2, 2, 9] = 3
@@ -58,7 +58,7 @@ def test_a_neighbour_counts_once_however_many_faces_touch_it():
     assert fill(labels, 3)[2, 1, 1] == 4
 
 
-def test_a_piece_that_fills_the_volume_has_nothing_around_it():
+def test_a_component_that_fills_the_volume_has_nothing_around_it():
     assert not fill(np.full((2, 2, 2), 3, np.uint8), 3).any()
 
 
@@ -68,7 +68,7 @@ def test_the_edge_of_the_volume_is_no_background():
     assert fill(labels, 3)[0, 0, 0] == 2
 
 
-def test_pieces_that_touch_by_a_corner_are_two_at_connectivity_6():
+def test_components_that_touch_by_a_corner_are_two_at_connectivity_6():
     labels = np.full((5, 5, 5), 2, np.uint8)
     labels[1, 1, 1] = labels[2, 2, 2] = 3
     labels[1, 1, 0] = 0

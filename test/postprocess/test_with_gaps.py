@@ -45,10 +45,10 @@ def test_the_whole_case_gets_its_cluster_and_the_one_with_a_gap_the_fallback(
     assert inference.main([*map(str, paths), "--record", str(tmp_path / "r.json")]) == 0
     assert len([*(tmp_path / "out").iterdir()]) == 2
     cases = json.loads((tmp_path / "r.json").read_text())["cases"]
-    whole, lacking = (cases[id]["refine"] for id in (WHOLE, LACKING))
+    whole, lacking = (cases[id]["postprocessing"] for id in (WHOLE, LACKING))
     assert (whole["fallback"], whole["cluster"] in (0, 1)) == (None, True)
     reason = "no image of sequence t2w"
     assert lacking["fallback"] == {"name": "pooled", "reason": reason}
     out = capfd.readouterr().out
     assert f"WARNING {LACKING}: {reason}; post-processing falls back to pooled" in out
-    assert "GLCM" not in out  # what PyRadiomics says of its own, also where cases run side by side
+    assert "GLCM" not in out  # what PyRadiomics logs, also where cases run side by side

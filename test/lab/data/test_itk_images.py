@@ -9,7 +9,7 @@ import SimpleITK
 
 from challenge.headers import CaseError
 from challenge.orientation import AXIS_CODES
-from lab.data.itk_images import axes_of, on_grid_of, place_of, read_image, turned
+from lab.data.itk_images import axes_of, on_grid_of, read_image, read_itk_grid, turned
 
 OPPOSITE = dict(zip("RLAPIS", "LRPASI", strict=True))
 
@@ -69,7 +69,7 @@ def test_a_fourth_axis_of_one_is_dropped(tmp_path: Path) -> None:
 def test_what_simpleitk_does_not_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(b"no image")
-    for read in (read_image, place_of):
+    for read in (read_image, read_itk_grid):
         with pytest.raises(CaseError, match=r"scan\.nii\.gz: SimpleITK does not read it"):
             read(path)
 
@@ -84,6 +84,6 @@ def test_places_are_alike_where_nnunet_takes_them_for_one(tmp_path: Path) -> Non
         other.SetSpacing([mm + off_mm for mm in oblique().GetSpacing()])
         for path, image in zip(paths, (oblique(), other), strict=True):
             SimpleITK.WriteImage(image, str(path))
-        ours = place_of(paths[0]).is_alike(place_of(paths[1]))
+        ours = read_itk_grid(paths[0]).is_alike(read_itk_grid(paths[1]))
         assert ours == alike([SimpleITK.ReadImage(str(path)).GetSpacing() for path in paths])
         assert ours == (off_mm < 1e-5)

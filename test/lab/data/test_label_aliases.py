@@ -4,7 +4,7 @@ import pytest
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
-from lab.data.label_aliases import agreed_labels, label_names
+from lab.data.label_aliases import agreed_labels, training_values_by_name
 
 
 def described(labels: dict) -> dict:
@@ -48,7 +48,7 @@ OTHERWISE = [
 def test_names_that_agree_with_the_challenge(labels: dict, scheme: str, expected: dict) -> None:
     dataset = described(labels)
     assert agreed_labels(dataset, SCHEMES[scheme]) == expected
-    assert label_names(dataset, SCHEMES[scheme]) == expected
+    assert training_values_by_name(dataset, SCHEMES[scheme]) == expected
 
 
 @pytest.mark.parametrize(("labels", "scheme", "expected", "other"), OTHERWISE[:-1])
@@ -56,7 +56,7 @@ def test_names_at_other_values_are_asked_about(
     labels: dict, scheme: str, expected: dict, other: str
 ) -> None:
     dataset = described(labels)
-    assert label_names(dataset, SCHEMES[scheme]) == expected
+    assert training_values_by_name(dataset, SCHEMES[scheme]) == expected
     with pytest.raises(Refusal, match="say which of them the training labels hold") as asked:
         agreed_labels(dataset, SCHEMES[scheme])
     named = ",".join(f"{name}={value}" for name, value in expected.items())
@@ -74,4 +74,4 @@ def test_names_at_other_values_are_asked_about(
 )
 def test_names_that_do_not_tell(labels: dict, scheme: str) -> None:
     with pytest.raises(Refusal, match="--labels NAME=VALUE"):
-        label_names(described(labels), SCHEMES[scheme])
+        training_values_by_name(described(labels), SCHEMES[scheme])

@@ -11,7 +11,6 @@ import SimpleITK
 
 from challenge.case import read_volume
 from lab.__main__ import main as lab
-from lab.data.fingerprint import compare_fingerprints
 
 SHAPE = (12, 16, 14)  # z, y, x
 
@@ -190,44 +189,3 @@ def test_labels_on_another_grid_and_missing_scans_are_named(
     (msd / "imagesTr" / "pancreas_000.nii.gz").unlink()
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 2
     assert "labelsTr/pancreas_000.nii.gz: labels without imagesTr/" in capsys.readouterr().err
-
-
-def test_the_published_fingerprint_of_panther(shared_data: Path) -> None:
-    folder = shared_data / "nnunet-plans" / "Dataset090_PantherTask1"
-    published = json.loads(next(folder.rglob("dataset_fingerprint.json")).read_text())
-    lines = list(compare_fingerprints(published, published))
-    assert len(lines) == 10
-    assert all(line.endswith("alike") for line in lines)
-    assert lines[1].split()[-3:-1] == ["3", "3"]  # mm between slices
-    other = published | {"spacings": [[1.0, 1.0, 1.0]] * len(published["spacings"])}
-    assert [line.split()[-1] for line in compare_fingerprints(other, published)][1] == "DIFFERS"
-    told = published["foreground_intensity_properties_per_channel"]["0"]
-    loud = {"0": {key: 8 * value for key, value in told.items()}}
-    other = published | {"foreground_intensity_properties_per_channel": loud}
-    verdicts = [line.split()[-1] for line in compare_fingerprints(other, published)]
-    assert verdicts[:7] == ["alike"] * 7
-    assert verdicts[7] == verdicts[9] == "DIFFERS"
-
-
-def test_a_cohort_is_compared_with_a_published_fingerprint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """By hand: two scans of mean 300 and deviation 50 within the pancreas, 2.5 x 0.8 x 0.8 mm."""
-    told = {"median": 300.0, "percentile_00_5": 171.0, "percentile_99_5": 429.0}
-    published = {
-        "foreground_intensity_properties_per_channel": {"0": told},
-        "median_relative_size_after_cropping": 1.0,
-        "shapes_after_crop": [list(SHAPE)] * 2,
-        "spacings": [[2.5, 0.8, 1.6]] * 2,
-    }
-    path = tmp_path / "fingerprint.json"
-    path.write_text(json.dumps(published))
-    source = f"msd-pancreas={write_msd(tmp_path / 'msd')}"
-    flags = ["--dataset", "Dataset901_X", "--out", str(tmp_path / "raw"), "--published", str(path)]
-    assert lab(["prepare", "--source", source, *flags]) == 0
-    lines = capsys.readouterr().out.splitlines()[-10:]
-    verdicts = {line.rsplit(maxsplit=3)[0].strip(): line.split()[-1] for line in lines}
-    assert [name for name, verdict in verdicts.items() if verdict != "alike"] == [
-        "spacing mm, axis x"
-    ]
-    assert "intensity 99.5 %" in verdicts

@@ -111,13 +111,17 @@ def test_a_label_in_the_middle_that_no_source_has_leaves_no_gap(
     from dataclasses import replace
 
     import lab.data.prepare as verb
+    from challenge.description import TrainingLayout
     from challenge.scheme import SCHEMES
-    from lab.data.sources import LAYOUTS
 
-    wide = replace(SCHEMES["brats-gli-2023"], name="wide", labels={"ET": 9, "SNFH": 4, "NETC": 1})
-    layout = replace(LAYOUTS["brats-gli-2023"], scheme="wide", names={7: "NETC", 5: "ET"})
+    layout = TrainingLayout("files of 7 and 5", {7: "NETC", 5: "ET"})
+    wide = replace(
+        SCHEMES["brats-gli-2023"],
+        name="wide",
+        labels={"ET": 9, "SNFH": 4, "NETC": 1},
+        layouts={"wide": layout},
+    )
     monkeypatch.setitem(SCHEMES, "wide", wide)  # type: ignore[misc]
-    monkeypatch.setitem(LAYOUTS, "wide", layout)  # type: ignore[misc]
     assert verb.SCHEMES is SCHEMES
     write_case(tmp_path / "in" / "A-1", "A-1", {"NETC": 7, "ET": 5})
     assert prepare(tmp_path, "--source", f"wide={tmp_path / 'in'}") == 0
@@ -251,6 +255,8 @@ def test_a_bad_case_is_refused_and_with_skip_bad_left_out(
     (line, *_) = capsys.readouterr().err.splitlines()
     assert "A-1" in line
     assert unlabelled or line.endswith("; --skip-bad goes on without this case")
+    assert prepare(tmp_path, *flags, "--skip-bad", "--accept-skipped") == 0
+    capsys.readouterr()
     assert prepare(tmp_path, *flags, "--skip-bad") == 1
     told = capsys.readouterr().err.splitlines()
     assert "A-1" in told[-2]

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from challenge.scheme import MRI_SEQUENCES
 from lab.data.raw_folders import (
-    BRATS_NAME,
     SEQUENCE_OF,
     LayoutError,
-    Listing,
+    RawCases,
     brats_cases,
+    match_brats_name,
     mixed_cases,
     paired_cases,
 )
-from lab.data.sources import LAYOUTS
+from lab.data.sources import all_layouts
 
 OLD = {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
 
@@ -33,7 +33,7 @@ def names(id: str, between: str = "-", ending: str = ".nii.gz") -> list[str]:
     return [f"{id}{between}{part}{ending}" for part in (*MRI_SEQUENCES, "seg")]
 
 
-def brats(folder: Path) -> Listing:
+def brats(folder: Path) -> RawCases:
     return brats_cases(folder, MRI_SEQUENCES)
 
 
@@ -50,7 +50,7 @@ def test_cases_are_found_however_they_lie_and_are_spelt(
             name = f"{id}{between}{spelling.get(part, part)}{ending}"
             touch(tmp_path, place.format(id=id) + name)
     found = brats(tmp_path)
-    assert found.faults == ()
+    assert found.failed == ()
     assert [case.id for case in found.cases] == ids
     for case in found.cases:
         wanted = [spelling.get(part, part) for part in MRI_SEQUENCES]
@@ -69,7 +69,7 @@ def test_cases_are_found_however_they_lie_and_are_spelt(
 def test_a_name_is_taken_apart_as_it_was_put_together(
     id: str, part: str, between: str, ending: str
 ) -> None:
-    match = BRATS_NAME.match(f"{id}{between}{part}{ending}")
+    match = match_brats_name(f"{id}{between}{part}{ending}")
     assert match
     assert (match["id"], match["part"]) == (id, part)
 
@@ -80,11 +80,11 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
     touch(tmp_path, *(f"__MACOSX/A-1/{name}" for name in names("A-1")))
     found = brats(tmp_path)
     assert len(found.cases) == 1
-    assert found.faults == ()
+    assert found.failed == ()
     pairs = touch(tmp_path / "pairs", "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz")
     touch(pairs, "imagesTr/._a_0000.nii.gz", "labelsTr/._a.nii.gz", "labelsTr/.DS_Store")
-    found = paired_cases("imagesTr", "labelsTr")(pairs, ("t1",))
-    assert ([case.id for case in found.cases], found.faults) == (["a"], ())
+    found = paired_cases("imagesTr", ["labelsTr"])(pairs, ("t1",))
+    assert ([case.id for case in found.cases], found.failed) == (["a"], ())
 
 
 def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "source" / "A-1").symlink_to(there)
     (there / "up").symlink_to(tmp_path / "source")
     found = brats(tmp_path / "source")
-    assert ([case.id for case in found.cases], found.faults) == (["A-1"], ())
+    assert ([case.id for case in found.cases], found.failed) == (["A-1"], ())
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ def test_what_is_no_case_is_named(files: list[str], told: str, stops: bool, tmp_
     touch(tmp_path, *(f"B/{name}" for name in files))
     found = brats(tmp_path)
     assert [case.id for case in found.cases] == ["A-1"]
-    (fault,) = found.faults
-    assert told in fault.reason
-    assert str(tmp_path / "B") in fault.reason
-    assert fault.stops == stops
+    (failure,) = found.failed
+    assert told in failure.reason
+    assert str(tmp_path / "B") in failure.reason
+    assert failure.stops == stops
 
 
 def test_in_a_flat_folder_a_file_of_no_case_is_named(tmp_path: Path) -> None:
     touch(tmp_path, *names("A-1"), "A-1-brainmask.nii.gz", "patient9.nii.gz", "readme.txt")
     found = brats(tmp_path)
-    assert [fault.reason for fault in found.faults] == [
+    assert [failure.reason for failure in found.failed] == [
         f"{tmp_path}/patient9.nii.gz: named as no scan and no labels of a case"
     ]
 
@@ -136,9 +136,9 @@ def test_a_link_to_nothing_and_a_closed_folder_are_named(
 ) -> None:
     touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
     (tmp_path / "A-2").symlink_to(tmp_path / "unplugged")
-    (fault,) = brats(tmp_path).faults
-    assert fault.reason == f"{tmp_path}/A-2: a link to nothing"
-    assert fault.stops
+    (failure,) = brats(tmp_path).failed
+    assert failure.reason == f"{tmp_path}/A-2: a broken link"
+    assert failure.stops
     real = os.scandir
 
     def closed(path: str) -> object:
@@ -148,7 +148,7 @@ def test_a_link_to_nothing_and_a_closed_folder_are_named(
 
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(LayoutError, match=r"A-1: Permission denied"):
-        LAYOUTS["brats-gli"].find(tmp_path)
+        all_layouts()["brats-gli"].find(tmp_path)
 
 
 def test_labels_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
@@ -180,14 +180,14 @@ def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:
     touch(tmp_path, "ImagesTr/c_0000.nii.gz", "labelsTr/d.nii.gz")
     touch(tmp_path, "ImagesTr/e_0000.mha", "ImagesTr/e_0000.nii.gz", "labelsTr/e.mha")
     touch(tmp_path, "ImagesTr/f.mha", "labelsTr/f.mha", "labelsTr/f.nii.gz")
-    found = paired_cases("imagesTr", "labelsTr")(tmp_path, ("t1",))
+    found = paired_cases("imagesTr", ["labelsTr"])(tmp_path, ("t1",))
     assert [(case.id, case.images[0].name) for case in found.cases] == [
         ("a_0001", "a_0001_0000.mha"), ("b", "b.nii"),
     ]  # fmt: skip
-    assert [(fault.id, fault.stops) for fault in found.faults] == [
+    assert [(failure.id, failure.stops) for failure in found.failed] == [
         ("d", True), ("e", True), ("f", True), ("c", False),
     ]  # fmt: skip
-    told = [fault.reason for fault in found.faults]
+    told = [failure.reason for failure in found.failed]
     assert told[0].endswith("labelsTr/d.nii.gz: labels without imagesTr/d_0000")
     assert "2 files are t1 of e (e_0000.mha, e_0000.nii.gz)" in told[1]
     assert "2 files are labels of f" in told[2]

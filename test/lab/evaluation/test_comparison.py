@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.evaluation.columns import BETTER, HEADLINE, RMSE, Choice, Column, ContestError, direction
-from lab.evaluation.comparison import name_systems, read_contest
+from lab.evaluation.columns import Column, ComparisonError, RequestedColumns
+from lab.evaluation.comparison import name_systems, read_comparison
 from lab.evaluation.results import Facts, Results, write_json
+from lab.metrics.metric_info import METRICS, RMSE, headline_metrics, metric_info
 
 NAN = math.nan
 
@@ -32,12 +33,12 @@ def test_values_go_by_case_column_and_system(tmp_path):
     b = write(
         tmp_path / "b.json", {"x": {"WT": {"dice": 0.4, "hd95": 2}}, "y": {"WT": {"dice": 0.3}}}
     )
-    contest = read_contest([a, b], Choice())
-    assert contest.cases == ("x", "y")
-    assert contest.columns == (Column("WT", "dice"), Column("WT", "hd95"))
-    assert contest.values[:, 0].tolist() == [[0.2, 0.4], [0.1, 0.3]]
-    assert np.isnan(contest.values[0, 1, 0])
-    assert contest.values[1, 1, 0] == 3
+    comparison = read_comparison([a, b], RequestedColumns())
+    assert comparison.cases == ("x", "y")
+    assert comparison.columns == (Column("WT", "dice"), Column("WT", "hd95"))
+    assert comparison.values[:, 0].tolist() == [[0.2, 0.4], [0.1, 0.3]]
+    assert np.isnan(comparison.values[0, 1, 0])
+    assert comparison.values[1, 1, 0] == 3
 
 
 def test_headline_metrics_by_default_others_by_name(tmp_path):
@@ -45,15 +46,18 @@ def test_headline_metrics_by_default_others_by_name(tmp_path):
     paths = [
         write(tmp_path / f"{n}.json", {"x": {"WT": scores}, "y": {"WT": scores}}) for n in "ab"
     ]
-    assert [c.metric for c in read_contest(paths, Choice()).columns] == ["dice", "hd95"]
-    chosen = read_contest(paths, Choice(metrics=("precision",)))
+    assert [c.metric for c in read_comparison(paths, RequestedColumns()).columns] == [
+        "dice",
+        "hd95",
+    ]
+    chosen = read_comparison(paths, RequestedColumns(metrics=("precision",)))
     assert [str(c) for c in chosen.columns] == ["precision WT"]
-    with pytest.raises(ContestError, match=r"metric num_tp: not known .* known .*dice.*hd95"):
-        read_contest(paths, Choice(metrics=("num_tp",)))
-    with pytest.raises(ContestError, match=r"metric iou: not in every file; these have .*dice"):
-        read_contest(paths, Choice(metrics=("iou",)))
-    with pytest.raises(ContestError, match="region ET: not in every file; these have WT"):
-        read_contest(paths, Choice(regions=("ET",)))
+    with pytest.raises(ComparisonError, match=r"metric num_tp: not known .* known .*dice.*hd95"):
+        read_comparison(paths, RequestedColumns(metrics=("num_tp",)))
+    with pytest.raises(ComparisonError, match=r"metric iou: not in every file; these have .*dice"):
+        read_comparison(paths, RequestedColumns(metrics=("iou",)))
+    with pytest.raises(ComparisonError, match="region ET: not in every file; these have WT"):
+        read_comparison(paths, RequestedColumns(regions=("ET",)))
 
 
 def test_without_a_headline_metric_all_with_a_direction_are_ranked(tmp_path):
@@ -61,7 +65,7 @@ def test_without_a_headline_metric_all_with_a_direction_are_ranked(tmp_path):
     paths = [
         write(tmp_path / f"{n}.json", {"x": {"WT": scores}, "y": {"WT": scores}}) for n in "ab"
     ]
-    found = {c.metric: c.better for c in read_contest(paths, Choice()).columns}
+    found = {c.metric: c.better for c in read_comparison(paths, RequestedColumns()).columns}
     assert found == {"global_dsc": "higher", "all_instance_fp": "lower"}
 
 
@@ -71,31 +75,31 @@ def test_without_a_headline_metric_all_with_a_direction_are_ranked(tmp_path):
      ("small_instance_f1", "higher"), ("lesionwise_nsd_std", None), ("tp", None)],
 )  # fmt: skip
 def test_directions(metric, better):
-    assert direction(metric) == better
+    assert metric_info(metric).better == better
 
 
 def test_no_metric_is_better_both_ways():
-    assert {direction(metric) for metric in HEADLINE} == {"higher", "lower"}
-    assert all(direction(name) == better for name, better in BETTER.items())
+    assert {metric_info(metric).better for metric in headline_metrics()} == {"higher", "lower"}
+    assert all(metric_info(name).better == row.better for name, row in METRICS.items())
 
 
 def test_cases_that_not_all_have_are_left_out_by_name(tmp_path):
     a = write(tmp_path / "a.json", dice(0.1, 0.2, 0.3))
     b = write(tmp_path / "b.json", dice(0.1, 0.2))
-    contest = read_contest([a, b], Choice())
-    assert contest.cases == ("c0", "c1")
-    assert contest.left_out == (f"{a}: c2 not in every file, left out",)
-    with pytest.raises(ContestError, match=r"a\.json: c2 not in every file$"):
-        read_contest([a, b], Choice(strict=True))
+    comparison = read_comparison([a, b], RequestedColumns())
+    assert comparison.cases == ("c0", "c1")
+    assert comparison.left_out == (f"{a}: c2 not in every file, left out",)
+    with pytest.raises(ComparisonError, match=r"a\.json: c2 not in every file$"):
+        read_comparison([a, b], RequestedColumns(strict=True))
 
 
 def test_columns_that_not_all_have_are_left_out_by_name(tmp_path):
     a = write(tmp_path / "a.json", {c: {"WT": {"dice": 1}, "ET": {"dice": 1}} for c in "xy"})
     b = write(tmp_path / "b.json", {c: {"WT": {"dice": 1, "hd95": 2, "tp": 3}} for c in "xy"})
     for paths in ([a, b], [b, a]):
-        contest = read_contest(paths, Choice())
-        assert contest.columns == (Column("WT", "dice"),)
-        assert contest.left_out == ("dice ET, hd95 WT: not in every file, left out",)
+        comparison = read_comparison(paths, RequestedColumns())
+        assert comparison.columns == (Column("WT", "dice"),)
+        assert comparison.left_out == ("dice ET, hd95 WT: not in every file, left out",)
 
 
 def test_systems_are_named_by_as_little_as_tells_them_apart(tmp_path):
@@ -106,18 +110,22 @@ def test_systems_are_named_by_as_little_as_tells_them_apart(tmp_path):
     assert names("x/summary.json", "y/summary.json") == ["x/summary", "y/summary"]
     assert names("x/r/s.json", "y/r/s.json", "y/r/t.json") == ["x/r/s", "y/r/s", "y/r/t"]
     assert names("a.json", "a.csv") == [str(tmp_path / "a.json"), str(tmp_path / "a.csv")]
-    with pytest.raises(ContestError, match="given twice"):
+    with pytest.raises(ComparisonError, match="given twice"):
         names("x/a.json", "x/../x/a.json")
 
 
 def test_different_scorers_are_refused(tmp_path):
     a = write(tmp_path / "a.json", dice(0.1, 0.2))
     b = write(tmp_path / "b.json", dice(0.1, 0.2), scorer="2024-ssa")
-    with pytest.raises(ContestError, match=r"b\.json: scorer 2024-ssa, but .*a\.json: .*2025-ssa"):
-        read_contest([a, b], Choice())
+    with pytest.raises(
+        ComparisonError, match=r"b\.json: scorer 2024-ssa, but .*a\.json: .*2025-ssa"
+    ):
+        read_comparison([a, b], RequestedColumns())
     c = write(tmp_path / "c.json", dice(0.1, 0.2), absent="scores 1")
-    with pytest.raises(ContestError, match=r"c\.json: scorer 2025-ssa \(scores 1\), but .*a\.json"):
-        read_contest([a, c], Choice())
+    with pytest.raises(
+        ComparisonError, match=r"c\.json: scorer 2025-ssa \(scores 1\), but .*a\.json"
+    ):
+        read_comparison([a, c], RequestedColumns())
 
 
 def test_different_references_are_refused(tmp_path):
@@ -130,25 +138,27 @@ def test_different_references_are_refused(tmp_path):
         write(tmp_path / "b.json", dice(0.3, 0.2), **facts(8)),
     ]
     with pytest.raises(
-        ContestError, match=r"c0: another reference in .*a\.json than in .*\[91, 7\]"
+        ComparisonError, match=r"c0: another reference in .*a\.json than in .*\[91, 7\]"
     ):
-        read_contest(paths, Choice())
+        read_comparison(paths, RequestedColumns())
     write(tmp_path / "b.json", dice(0.3, 0.2), **facts(8, prediction=None))
-    assert len(read_contest(paths, Choice()).cases) == 2
+    assert len(read_comparison(paths, RequestedColumns()).cases) == 2
 
 
 def test_too_little_to_rank_is_refused(tmp_path):
     a = write(tmp_path / "a.json", dice(0.1, 0.2))
     b = write(tmp_path / "b.json", dice(0.1))
-    with pytest.raises(ContestError, match="at least two result files, not 1"):
-        read_contest([a], Choice())
-    with pytest.raises(ContestError, match="1 case in all of a, b, but a ranking needs two"):
-        read_contest([a, b], Choice())
-    with pytest.raises(ContestError, match="no summary row"):
-        read_contest([a, write(tmp_path / "c.json", dice(0.3, 0.4))], Choice(summary_rows=True))
+    with pytest.raises(ComparisonError, match="at least two result files, not 1"):
+        read_comparison([a], RequestedColumns())
+    with pytest.raises(ComparisonError, match="1 case in all of a, b, but a ranking needs two"):
+        read_comparison([a, b], RequestedColumns())
+    with pytest.raises(ComparisonError, match="no summary row"):
+        read_comparison(
+            [a, write(tmp_path / "c.json", dice(0.3, 0.4))], RequestedColumns(summary_rows=True)
+        )
     c = write(tmp_path / "c.json", {"c0": {"WT": {"tp": 1}}, "c1": {"WT": {"tp": 2}}})
-    with pytest.raises(ContestError, match="no metric that every file has"):
-        read_contest([a, c], Choice())
+    with pytest.raises(ComparisonError, match="no metric that every file has"):
+        read_comparison([a, c], RequestedColumns())
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"cases": 3}', "a,b\n"])
@@ -157,7 +167,7 @@ def test_what_is_no_result_file_is_named(content, tmp_path):
     if content is not None:
         wrong.write_text(content)
     with pytest.raises(ValueError, match=r"wrong\.json: not a result file"):
-        read_contest([write(tmp_path / "a.json", dice(0.1, 0.2)), wrong], Choice())
+        read_comparison([write(tmp_path / "a.json", dice(0.1, 0.2)), wrong], RequestedColumns())
 
 
 def test_volume_rmse_takes_part_where_all_have_it_over_the_same_cases(tmp_path):
@@ -167,19 +177,21 @@ def test_volume_rmse_takes_part_where_all_have_it_over_the_same_cases(tmp_path):
     a = write(tmp_path / "a.json", dice(0.1, 0.2), **rmse(300.0))
     b = write(tmp_path / "b.json", dice(0.1, 0.2), **rmse(NAN))
     column = Column("WT", RMSE)
-    found = read_contest([a, b], Choice())
+    found = read_comparison([a, b], RequestedColumns())
     assert found.totals[column][0] == 300
     assert np.isnan(found.totals[column][1])
     assert (column.better, found.columns) == ("lower", (Column("WT", "dice"),))
-    assert read_contest([a, b], Choice(metrics=("dice",))).totals == {}
-    assert list(read_contest([a, b], Choice(metrics=("dice", RMSE))).totals) == [column]
+    assert read_comparison([a, b], RequestedColumns(metrics=("dice",))).totals == {}
+    assert list(read_comparison([a, b], RequestedColumns(metrics=("dice", RMSE))).totals) == [
+        column
+    ]
     # Over more cases than are compared it is another number.
     c = write(tmp_path / "c.json", dice(0.1, 0.2, 0.3), **rmse(5.0, n=3))
-    found = read_contest([a, c], Choice())
+    found = read_comparison([a, c], RequestedColumns())
     assert found.totals == {}
     assert f"{column}: not in every file over these 2 cases, left out" in found.left_out
-    with pytest.raises(ContestError, match=RMSE):
-        read_contest([a, c], Choice(metrics=("dice", RMSE)))
+    with pytest.raises(ComparisonError, match=RMSE):
+        read_comparison([a, c], RequestedColumns(metrics=("dice", RMSE)))
 
 
 def test_nnunet_summaries_are_read(tmp_path):
@@ -192,11 +204,11 @@ def test_nnunet_summaries_are_read(tmp_path):
         paths.append(tmp_path / name / "summary.json")
         paths[-1].parent.mkdir()
         paths[-1].write_text(json.dumps({"metric_per_case": rows}))
-    contest = read_contest(paths, Choice())
-    assert list(contest.systems) == ["one/summary", "two/summary"]
-    assert contest.columns == (Column("1", "dice"),)
-    assert contest.values[0, 0, 0] == 0.5
-    assert np.isnan(contest.values[0, 0, 1])
+    comparison = read_comparison(paths, RequestedColumns())
+    assert list(comparison.systems) == ["one/summary", "two/summary"]
+    assert comparison.columns == (Column("1", "dice"),)
+    assert comparison.values[0, 0, 0] == 0.5
+    assert np.isnan(comparison.values[0, 0, 1])
 
 
 GOAT = {"dice": 0.1, "hd95": 9, "nsd": 0.2, "global_dice": 0.8, "global_nsd_1.0": 0.7}
@@ -206,20 +218,20 @@ def test_what_the_organisers_rank_by_is_ranked(tmp_path):
     """GoAT 2026: whole masks; the lesion-wise numbers beside them are reported only."""
     cases = {id: {"WT": GOAT} for id in "xy"}
     paths = [write(tmp_path / f"{n}.json", cases, scorer="2026-goat") for n in "ab"]
-    contest = read_contest(paths, Choice())
-    assert [c.metric for c in contest.columns] == ["global_dice", "global_nsd_1.0"]
-    assert [c.better for c in contest.columns] == ["higher", "higher"]
-    assert contest.not_ranked == ("dice", "nsd", "hd95")
-    assert "organisers of 2026-goat" in contest.chosen and contest.left_out == ()
-    assert read_contest(paths, Choice(metrics=("hd95",))).chosen == "as asked"
+    comparison = read_comparison(paths, RequestedColumns())
+    assert [c.metric for c in comparison.columns] == ["global_dice", "global_nsd_1.0"]
+    assert [c.better for c in comparison.columns] == ["higher", "higher"]
+    assert comparison.not_ranked == ("dice", "nsd", "hd95")
+    assert "organisers of 2026-goat" in comparison.chosen and comparison.left_out == ()
+    assert read_comparison(paths, RequestedColumns(metrics=("hd95",))).chosen == "as asked"
 
 
 def test_mets_ranks_small_lesions_and_no_distance(tmp_path):
     scores = {"dice": 0.1, "hd95": 9, "nsd": 0.2, "small_instance_f1": 0.5}
     cases = {id: {"ET": scores} for id in "xy"}
     paths = [write(tmp_path / f"{n}.json", cases, scorer="2026-mets") for n in "ab"]
-    contest = read_contest(paths, Choice())
-    assert [c.metric for c in contest.columns] == ["dice", "nsd", "small_instance_f1"]
+    comparison = read_comparison(paths, RequestedColumns())
+    assert [c.metric for c in comparison.columns] == ["dice", "nsd", "small_instance_f1"]
 
 
 def test_files_of_a_version_that_did_not_score_it_say_so(tmp_path):
@@ -229,7 +241,7 @@ def test_files_of_a_version_that_did_not_score_it_say_so(tmp_path):
         write(tmp_path / f"{n}.json", cases, scorer="2026-goat")
         for n, cases in (("a", old), ("b", new))
     ]
-    contest = read_contest(paths, Choice())
-    assert [c.metric for c in contest.columns] == ["dice", "nsd", "hd95"]
-    assert "not the organisers'" in contest.chosen
-    assert any("global_dice, global_nsd_1.0, by which" in told for told in contest.left_out)
+    comparison = read_comparison(paths, RequestedColumns())
+    assert [c.metric for c in comparison.columns] == ["dice", "nsd", "hd95"]
+    assert "not the organisers'" in comparison.chosen
+    assert any("global_dice, global_nsd_1.0, by which" in told for told in comparison.left_out)

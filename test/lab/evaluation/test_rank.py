@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lab.__main__ import main
+from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
 from lab.evaluation.rank_text import letter, sentence
 from lab.evaluation.results import Facts, Results, write_json
-from lab.evaluation.standings import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Comparison, Pair
 
 NAN, INF = math.nan, math.inf
 OVERLAP = ("--metrics", "dice", "nsd_0.5", "nsd_1.0")
@@ -288,9 +288,11 @@ def test_wrong_usage_is_named_and_2(options, told, tmp_path, capsys, monkeypatch
     assert captured.out == ""
 
 
-def row(what: str, difference: float, p: float) -> Comparison:
+def row(what: str, difference: float, p: float) -> PairedDifference:
     better = "lower" if what == MEAN_RANK else "higher"
-    return Comparison(what, better, difference, difference - 0.1, difference + 0.2, p, p, 9, 5, 4)
+    return PairedDifference(
+        what, better, difference, difference - 0.1, difference + 0.2, p, p, 9, 5, 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,7 +326,7 @@ def test_letters_do_not_run_out():
     assert [letter(i) for i in (0, 25, 26, 53)] == ["A", "Z", "A2", "B3"]
 
 
-def test_a_region_that_is_rightly_empty_ranks_before_a_false_one(tmp_path):
+def test_a_region_that_is_both_absent_ranks_before_a_false_one(tmp_path):
     """`right` sees that k has no cavity; `wrong` predicts one, and cannot be scored in m."""
     labels, facts = {"RC": 4}, {}
     for name, false_voxels in (("right", 0), ("wrong", 7)):

@@ -11,7 +11,6 @@ from lab.__main__ import main as lab
 from lab.data.cohort import read_cohort
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.combine import equal, weighted
-from lab.member_selection.merit import MERITS, cohort_numbers
 from lab.member_selection.nested_cv import (
     cross_validate,
     open_search,
@@ -27,6 +26,7 @@ from lab.member_selection.probability_maps import (
 )
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import best_single, cost, greedy, simplex
+from lab.metrics.objective import OBJECTIVES, cohort_numbers
 from lab.metrics.scorers import SCORERS
 
 CASES = 12
@@ -62,7 +62,7 @@ def test_greedy_and_simplex_choose_the_complementary_pair(
     tmp_path: Path, cohort: Path, objective: str
 ) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    search = open_search(scores, MERITS[objective])
+    search = open_search(scores, OBJECTIVES[objective])
     assert best_single(search).members in ((1,), (2,))
     assert greedy(search).members == (1, 2)
     assert simplex(search).members == (1, 2)
@@ -73,7 +73,7 @@ def test_greedy_and_simplex_choose_the_complementary_pair(
 
 def test_the_pair_ships_and_its_gain_is_of_held_out_cases(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    results = cross_validate(open_search(scores, MERITS["overlap"]), ["greedy", "best-single"])
+    results = cross_validate(open_search(scores, OBJECTIVES["overlap"]), ["greedy", "best-single"])
     assert strategy_to_ship(results) == "greedy"
     result = results["greedy"]
     assert result.in_sample_gain == pytest.approx(result.gain[0])
@@ -85,7 +85,7 @@ def test_the_pair_ships_and_its_gain_is_of_held_out_cases(tmp_path: Path, cohort
 
 def test_equal_weights_ship_where_nothing_is_better(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "good", "good-too", "good-as-well")
-    search = open_search(scores, MERITS["overlap"])
+    search = open_search(scores, OBJECTIVES["overlap"])
     results = cross_validate(search, ["greedy", "simplex", "best-single"])
     assert strategy_to_ship(results) == "equal"
     # A choice scores at least as well on the cases it was made on as on others.
@@ -96,7 +96,7 @@ def test_limits_of_cost_hold(tmp_path: Path, cohort: Path) -> None:
     from dataclasses import replace
 
     scores = scores_of(tmp_path, cohort, "left", "right")
-    search = open_search(scores, MERITS["overlap"])
+    search = open_search(scores, OBJECTIVES["overlap"])
     assert cost(greedy(search), scores) == (4, 8.0)  # two folds each, 2 s a case each
     assert cost(greedy(replace(search, max_members=2)), scores) == (2, 4.0)
     assert cost(greedy(replace(search, max_seconds=5.0)), scores) == (2, 4.0)
@@ -122,8 +122,10 @@ def test_leaderboard_numbers_by_hand() -> None:
     numbers = cohort_numbers(table, columns, np.ones(2))
     np.testing.assert_allclose(numbers, [[0.75, -3.0, -(12.5**0.5)], [0.85, -5.0, -(0.5**0.5)]])
     # positions: (2, 1, 2) and (1, 2, 1)
-    np.testing.assert_allclose(MERITS["rank"](table, columns, np.ones(2)), [-5 / 3, -4 / 3])
-    np.testing.assert_allclose(MERITS["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9])
+    np.testing.assert_allclose(OBJECTIVES["rank"](table, columns, np.ones(2)), [-5 / 3, -4 / 3])
+    np.testing.assert_allclose(
+        OBJECTIVES["overlap"](table, columns, np.array([1.0, 0])), [0.5, 0.9]
+    )
 
 
 def test_a_candidates_row_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: Path) -> None:

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from challenge.scheme import SCHEMES
-from lab.member_selection import merit
-from lab.metrics.objective import columns_of, objective_values
-from lab.metrics.scorers import SCORERS, without_scores
+from lab.metrics.objective import objective_values, search_columns, selection_columns
+from lab.metrics.scorers import SCORERS
 
 
 def metrics_of(name: str) -> set[str]:
     scorer = SCORERS[name]
-    columns = columns_of(without_scores(scorer), SCHEMES[str(scorer.scheme)], scorer.ranked_by)
+    columns = search_columns(scorer, SCHEMES[str(scorer.scheme)])
     return {metric for _, metric in columns}
 
 
@@ -41,7 +40,7 @@ def test_a_search_looks_at_what_ranks(scorer: str, metrics: set[str]) -> None:
 )
 def test_a_selection_ranks_what_the_challenge_ranks(scorer: str, metrics: list[str]) -> None:
     found = SCORERS[scorer]
-    columns = merit.columns_of(without_scores(found), SCHEMES[str(found.scheme)], found.ranked_by)
+    columns = selection_columns(found, SCHEMES[str(found.scheme)])
     first = columns[0][0]
     assert [metric for region, metric in columns if region == first] == metrics
 

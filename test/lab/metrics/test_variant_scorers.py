@@ -11,7 +11,8 @@ from challenge.scheme import SCHEMES
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS, Scorer, voxel_scorer
-from lab.metrics.variant_scorers import TableScorer, VolumeScorer, variant_scorer
+from lab.metrics.variant_scorers import VolumeScorer, variant_scorer
+from lab.metrics.variant_scores import TableScorer
 
 VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
 
@@ -38,10 +39,12 @@ def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) 
     sent = pickle.dumps(variant_scorer(scorer, pair))
     states = pickle.loads(sent)  # noqa: S301 -- our own bytes, as joblib sends them
     assert isinstance(states, kind)
-    atoms = find_label_components(prediction, ())
+    components = find_label_components(prediction)
     for _ in range(3):
-        values = np.where(rng.random(atoms.values.size) < 0.3, 0, atoms.values).astype(np.uint8)
-        expected = scorer.score(replace(pair, prediction=values[atoms.ids]))
+        values = np.where(rng.random(components.values.size) < 0.3, 0, components.values).astype(
+            np.uint8
+        )
+        expected = scorer.score(replace(pair, prediction=values[components.ids]))
         for region, row in states.score(values).items():
             wanted = {metric: expected[region][metric] for metric in row}
             assert row == pytest.approx(wanted, rel=0, abs=1e-9, nan_ok=True)

@@ -9,6 +9,7 @@ from painted_maps import random_case
 
 from lab.metrics import brats2023, brats2025
 from lab.metrics.component_table import build_component_table
+from lab.metrics.label_components import find_label_components
 from lab.metrics.lesionwise import Profile, score
 from lab.metrics.pair import Pair
 from lab.metrics.variant_scores import score_variant
@@ -32,20 +33,16 @@ def check(task: str, seed: int) -> None:
     prediction, reference = (np.ascontiguousarray(m.T) for m in (case.prediction, case.reference))
     profile: Profile = PROFILES[task]
     pair = Pair(prediction, reference, FINE_MM if seed % 4 == 3 else case.spacing_mm[::-1])
-    table = build_component_table(pair, profile)
-    sent = pickle.dumps(build_component_table(pair, profile, hd95=False))
-    slim = pickle.loads(sent)  # noqa: S301 -- our own bytes, as joblib sends them
-    # The diagonal is that of the whole grid, which the table's pair is cut from.
-    profile = replace(profile, penalty_mm=table.penalty_mm)
-    for values in states(table.atoms.values, np.random.default_rng(seed)):
-        expected = score(replace(table.pair, prediction=values[table.atoms.ids]), profile)
-        found = score_variant(table, values)
-        assert set(found) == set(expected)
-        without = score_variant(slim, values)
+    components = find_label_components(prediction)
+    sent = pickle.dumps(build_component_table(pair, profile))
+    table = pickle.loads(sent)  # noqa: S301 -- our own bytes, as joblib sends them
+    for values in states(table.values, np.random.default_rng(seed)):
+        expected = score(replace(pair, prediction=values[components.ids]), profile)
+        scores = score_variant(table, values)
+        assert set(scores) == set(expected)
         for region, row in expected.items():
-            assert found[region] == pytest.approx(row, rel=0, abs=1e-9), (task, seed, region)
             del row["hd95"]
-            assert without[region] == pytest.approx(row, rel=0, abs=1e-9), (task, seed, region)
+            assert scores[region] == pytest.approx(row, rel=0, abs=1e-9), (task, seed, region)
 
 
 @pytest.mark.parametrize("task", PROFILES)
@@ -66,8 +63,8 @@ def test_an_empty_prediction_has_one_state() -> None:
     reference = labels.copy()
     reference[1:5, 1:5, 1:5] = 3
     table = build_component_table(Pair(labels, reference, (1.0, 1.0, 1.0)), PROFILES["2025-ssa"])
-    assert table.atoms.values.tolist() == [0]
-    assert score_variant(table, table.atoms.values)["WT"]["dice"] == 0
+    assert table.values.tolist() == [0]
+    assert score_variant(table, table.values)["WT"]["dice"] == 0
 
 
 def test_what_was_measured_once_is_not_measured_again() -> None:
@@ -76,24 +73,31 @@ def test_what_was_measured_once_is_not_measured_again() -> None:
     prediction = labels.copy()
     prediction[9:12, 9:12, 9:12] = 3
     table = build_component_table(Pair(prediction, labels, (1.0, 1.0, 1.0)), PROFILES["2025-ssa"])
-    score_variant(table, table.atoms.values)
+    score_variant(table, table.values)
     known = len(table.cache)
-    score_variant(table, table.atoms.values)
+    score_variant(table, table.values)
     assert len(table.cache) == known
-    # Without the island only the union of parts is new: both parts were measured alone.
+    # A region that a variant leaves as it is is not scored again.
     score_variant(table, np.array([0, 3, 0], np.uint8))
-    fresh = [key for key in list(table.cache)[known:] if key[0] in ("measured", "atoms", "lesion")]
-    assert fresh == []
+    added = list(table.cache)[known:]
+    score_variant(table, np.array([0, 3, 0], np.uint8))
+    assert list(table.cache)[known:] == added
+    assert {key[0] for key in added} <= {"ET", "TC", "WT", "nsd"}
 
 
-def test_without_hd95_nothing_of_the_size_of_the_image_is_kept() -> None:
+def test_a_table_holds_nothing_of_the_size_of_the_image() -> None:
+    labels = np.zeros((60, 60, 60), np.uint8)
+    labels[0, 0, 0] = labels[-1, -1, -1] = 3  # nothing can be cut off
+    table = build_component_table(Pair(labels, labels, (1.0, 1.0, 1.0)), PROFILES["2025-gli"])
+    assert len(pickle.dumps(table)) < labels.nbytes / 10
+
+
+def test_a_table_gives_all_scores_but_hd95() -> None:
     labels = np.zeros((60, 60, 60), np.uint8)
     labels[10:50, 10:50, 10:50] = 2
     labels[20:30, 20:30, 20:30] = 3
     pair = Pair(labels, np.roll(labels, 1, axis=0), (1.0, 1.0, 1.0))
-    table = build_component_table(pair, PROFILES["2025-gli"], hd95=False)
-    whole = build_component_table(pair, PROFILES["2025-gli"])
-    assert len(pickle.dumps(table)) < len(pickle.dumps(whole)) / 3
-    scores = score_variant(table, table.atoms.values)
+    table = build_component_table(pair, PROFILES["2025-gli"])
+    scores = score_variant(table, table.values)
     assert set(scores["WT"]) == {"dice", "nsd_0.5", "nsd_1.0", "num_tp", "num_fp", "num_fn"}
     assert scores["WT"]["nsd_1.0"] == pytest.approx(1.0)

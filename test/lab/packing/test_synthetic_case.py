@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
+from challenge import run_record
 from challenge.case import read_case
 from challenge.platforms import find_cases
 from challenge.scheme import SCHEMES
@@ -71,7 +72,7 @@ def test_a_model_for_cases_with_gaps_gets_one(tmp_path):
 def test_time_that_bites_is_told(tmp_path, monkeypatch):
     manifest = packed(tmp_path, "--mirroring")
     monkeypatch.setattr(synthetic_case, "TIME_LIMIT_S", 1e-9)
-    assert "given up for time: 1 of 1 members" in try_case(manifest)
+    assert "deadline: skipped 1 of 1 members" in try_case(manifest)
 
 
 def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
@@ -80,7 +81,7 @@ def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
     def fail(*args: object) -> None:
         raise OSError(f"{args[2]}/x.nii.gz: the disk is full")
 
-    monkeypatch.setattr(synthetic_case, "write_labels", fail)
+    monkeypatch.setattr(run_record, "write_labels", fail)
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())
     out = ["--out", str(tmp_path / "w")]
     assert lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", *out]) == 2

@@ -25,7 +25,7 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
 
 
 def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
-    atoms = find_label_components(labels, ())
+    atoms = find_label_components(labels)
     found = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, REMOVABLE_MM3)
     return atoms.ids, found
 
@@ -42,7 +42,7 @@ def rule_lists(draw: st.DrawFn) -> list[Rule]:
     names = list(GLI.labels)
     for _ in range(draw(st.integers(0, 3))):
         size = draw(st.floats(0, REMOVABLE_MM3 - 1))
-        becomes = draw(st.sampled_from(["background", "enclosing"]))
+        becomes = draw(st.sampled_from(["background", "surrounding"]))
         if draw(st.booleans()):
             rules.append(RemoveSmall(draw(st.sampled_from(names)), becomes, min_volume_mm3=size))
         else:
@@ -67,7 +67,7 @@ def test_a_speck_inside_becomes_what_encloses_it_and_one_outside_vanishes():
     labels[1:6, 1:6, 1:6] = GLI.labels["NETC"]
     labels[3, 3, 3] = GLI.labels["ET"]
     labels[3, 3, 9] = GLI.labels["ET"]
-    after = by_atoms(labels, [RemoveSmall("ET", "enclosing", min_volume_mm3=2.0)], GLI, 1.0)
+    after = by_atoms(labels, [RemoveSmall("ET", "surrounding", min_volume_mm3=2.0)], GLI, 1.0)
     assert after[3, 3, 3] == GLI.labels["NETC"]
     assert after[3, 3, 9] == 0
     assert np.count_nonzero(after) == 125

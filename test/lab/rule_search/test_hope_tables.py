@@ -40,7 +40,7 @@ def test_the_task_is_named_where_there_are_several():
 
 
 @pytest.mark.parametrize(
-    ("key", "entry", "told"),
+    ("key", "entry", "message"),
     [
         ("label_5", {"th": 1}, "label 5 is not one of brats-ped's"),
         ("ET", {"th": 1}, "'ET' is not of the form label_<n>"),
@@ -55,8 +55,8 @@ def test_the_task_is_named_where_there_are_several():
         ("label_1", 5, "should be an object"),
     ],
 )
-def test_a_wrong_entry_is_refused_with_its_place(key, entry, told):
-    with pytest.raises(ValueError, match=f"cluster_0 {key}: .*{told}"):
+def test_a_wrong_entry_is_refused_with_its_place(key, entry, message):
+    with pytest.raises(ValueError, match=f"cluster_0 {key}: .*{message}"):
         rules_from_hope({"T": {"cluster_0": {key: entry}}}, PED)
 
 
@@ -68,20 +68,20 @@ def test_rules_become_tables_with_zero_for_labels_without_one():
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         (KeepLargest("ET", k=1), "keep-largest"),
         (RemoveSmall("ET", min_volume_mm3=5.0), "no min_volume_mm3"),
         (RemoveSmall(region="TC", min_voxels=5), "no region"),
         (RemoveSmall("ET", min_voxels=5, connectivity=6), "no connectivity"),
         (RemoveSmall("ET", "NETC", min_voxels=5), "cannot become 'NETC'"),
-        (RemoveSmall("ET", "enclosing", min_voxels=5), "cannot become 'enclosing'"),
+        (RemoveSmall("ET", "surrounding", min_voxels=5), "cannot become 'surrounding'"),
         (RelabelMinor("ET", "background", 0.1), "cannot become 'background'"),
         (RelabelMinor("ET", "NETC", 0.1, per="component"), "no per"),
     ],
 )
-def test_what_a_table_cannot_say_is_refused_by_name(rule, told):
-    with pytest.raises(ValueError, match=f"a: .*{told}"):
+def test_what_a_table_cannot_say_is_refused_by_name(rule, message):
+    with pytest.raises(ValueError, match=f"a: .*{message}"):
         hope_from_rules({"a": [rule]}, PED)
 
 

@@ -50,8 +50,11 @@ def test_two_tables_become_one_file_of_rules_and_come_back(write, tmp_path, caps
     assert json.loads((folder / "lblredef_thresholds_cv.json").read_text()) == SHARES
     sizes = json.loads((folder / "cc_thresholds_cv.json").read_text())["BraTS-PED"]["cluster_0"]
     assert {key: row["th"] for key, row in sizes.items()} == {
-        "label_1": 5, "label_2": 0, "label_3": 0, "label_4": 0,
-    }  # fmt: skip
+        "label_1": 5,
+        "label_2": 0,
+        "label_3": 0,
+        "label_4": 0,
+    }
 
 
 def test_a_strategy_comes_and_goes(write, tmp_path):
@@ -64,7 +67,7 @@ def test_a_strategy_comes_and_goes(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "not JSON"),
         ([{"transform": "fill_holes_with_label"}], "step 0: fill_holes_with_label"),
@@ -72,15 +75,15 @@ def test_a_strategy_comes_and_goes(write, tmp_path):
         (3, "should be an object"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, told, capsys):
+def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, message, capsys):
     flags = ("--scheme", "brats-ped", "--out", tmp_path / "x")
     assert convert(write("wrong.json", content), *flags) == 2
-    assert re.search(f"wrong.json: .*{told}", capsys.readouterr().err)
+    assert re.search(f"wrong.json: .*{message}", capsys.readouterr().err)
     assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"a": [{"kind": "remove-all"}]}, "rules.json: not a rule of a known kind"),
         ({"a": 5}, "rules.json: not an object with a list"),
@@ -89,11 +92,11 @@ def test_a_file_that_cannot_be_read_is_named(write, tmp_path, content, told, cap
         ({"../a": []}, "no name of a file"),
     ],
 )
-def test_rules_that_cannot_be_written_are_named(write, tmp_path, content, told, capsys):
+def test_rules_that_cannot_be_written_are_named(write, tmp_path, content, message, capsys):
     out = tmp_path / "x"
     flags = ("--scheme", "brats-ped", "--export", "mist", "--out", out)
     assert convert(write("rules.json", content), *flags) == 2
-    assert re.search(told, capsys.readouterr().err)
+    assert re.search(message, capsys.readouterr().err)
     assert not out.exists()
 
 

@@ -58,7 +58,7 @@ def test_a_label_that_would_replace_itself_has_no_rule():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (step(FILL, [1]), "fill_holes_with_label: holes are filled by no rule"),
         (step("smooth", [1]), "smooth: unknown transform"),
@@ -78,8 +78,8 @@ def test_a_label_that_would_replace_itself_has_no_rule():
         ([], "no transform"),
     ],
 )
-def test_a_step_without_counterpart_is_refused_by_name(wrong, told):
-    with pytest.raises(ValueError, match=f"step 1: .*{told}"):
+def test_a_step_without_counterpart_is_refused_by_name(wrong, message):
+    with pytest.raises(ValueError, match=f"step 1: .*{message}"):
         rules_from_mist([step(REMOVE, [1]), wrong], GLI)
 
 
@@ -103,20 +103,20 @@ def test_rules_become_steps_in_the_order_in_which_they_apply():
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         (RelabelMinor("ET", "NETC", 0.1), "relabel-minor"),
         (KeepOne("ET"), "keep-one"),
         (RemoveSmall("ET", min_volume_mm3=5.0), "no min_volume_mm3"),
         (RemoveSmall("ET", min_voxels=5, min_mean_probability=0.5), "no min_mean_probability"),
-        (RemoveSmall("ET", "enclosing", min_voxels=5), "'enclosing'"),
+        (RemoveSmall("ET", "surrounding", min_voxels=5), "'surrounding'"),
         (RemoveSmall(region="ET", becomes="NETC", min_voxels=5), "'NETC'"),
         (KeepLargest("ET", "NETC", k=1), "'NETC'"),
         (KeepLargest("ET", k=1, connectivity=18), "no connectivity"),
     ],
 )
-def test_what_a_strategy_cannot_say_is_refused_by_name(rule, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_a_strategy_cannot_say_is_refused_by_name(rule, message):
+    with pytest.raises(ValueError, match=message):
         mist_from_rules([rule], GLI)
 
 

@@ -171,7 +171,7 @@ def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
     text = html.read_text()
     assert "What ships: pooled" in text
     assert "All cases get the same rules" in text
-    assert "tumour pieces &lt; 10 mm3 → enclosing" in text
+    assert "tumour pieces &lt; 10 mm3 → surrounding" in text
     assert text.count("data:image/png") == 4
     assert "http" not in text.replace("http-equiv", "")
     assert "1 clusters of 12 cases" in capsys.readouterr().out

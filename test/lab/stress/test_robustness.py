@@ -1,4 +1,4 @@
-"""What is spoilt, and that a drop is told as one; the answer is a function of the test's own."""
+"""What is corrupted, and that a drop shows in Dice; the prediction is a function of this test."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
-from lab.stress.robustness import biased, noisy, rows_of, spoilt_cases, thick
+from lab.stress.robustness import biased, corrupted_cases, noisy, rows_of, thick
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def case() -> Case:
 
 
 def of_flair(case: Case) -> np.ndarray:
-    """Answer by FLAIR alone, whatever its unit: what lies well above the head's median."""
+    """Predict by FLAIR alone, whatever its unit: what is well above the head's median."""
     image = case.images["t2f"]
     return image > 1.5 * np.median(image[image != 0])
 
@@ -29,17 +29,17 @@ def of_flair(case: Case) -> np.ndarray:
 def test_rows_by_hand(case: Case) -> None:
     rows = {row.name: row for row in rows_of(case, of_flair)}
     assert len(rows) == 1 + 4 * 4 + 3
-    assert rows["as it is"].volume_ml == pytest.approx(0.216)  # 6 x 6 x 6 mm
+    assert rows["clean"].volume_ml == pytest.approx(0.216)  # 6 x 6 x 6 mm
     for name in ("t2f x 0.1", "t2f x 10", "t1c moved by 2 voxels", "t1n bias field"):
         assert rows[name].dice == 1.0
     assert rows["t2f moved by 2 voxels"].dice == pytest.approx(4 / 6)  # 2 of 6 rows are off
     assert 0.9 < rows["all noise, SNR 10"].dice <= 1.0
 
 
-def test_one_sequence_is_spoilt_at_a_time_and_the_case_stays_as_it_was(case: Case) -> None:
+def test_one_sequence_is_corrupted_at_a_time_and_the_case_stays_as_it_was(case: Case) -> None:
     before = {s: image.copy() for s, image in case.images.items()}
-    for name, spoilt in spoilt_cases(case):
-        changed = [s for s in MRI_SEQUENCES if not np.array_equal(spoilt.images[s], before[s])]
+    for name, corrupted in corrupted_cases(case):
+        changed = [s for s in MRI_SEQUENCES if not np.array_equal(corrupted.images[s], before[s])]
         assert changed == (list(MRI_SEQUENCES) if name.startswith("all") else [name.split()[0]]), (
             name
         )
@@ -47,16 +47,16 @@ def test_one_sequence_is_spoilt_at_a_time_and_the_case_stays_as_it_was(case: Cas
         np.testing.assert_array_equal(image, before[sequence])
 
 
-def test_a_sequence_that_was_not_handed_in_is_left_alone(case: Case) -> None:
+def test_a_missing_sequence_is_not_corrupted(case: Case) -> None:
     case.images["t1n"][:] = 0
     lacking = replace(case, missing_sequences=("t1n",))
-    rows = dict(spoilt_cases(lacking))
+    rows = dict(corrupted_cases(lacking))
     assert len(rows) == 3 * 4 + 3
     assert not any(name.startswith("t1n") for name in rows)
-    assert not any(spoilt.images["t1n"].any() for spoilt in rows.values())
+    assert not any(corrupted.images["t1n"].any() for corrupted in rows.values())
 
 
-def test_how_much_is_spoilt(case: Case) -> None:
+def test_how_much_is_corrupted(case: Case) -> None:
     image = case.images["t1n"]
     inside = image != 0
     noise = (noisy(image, case) - image)[inside]

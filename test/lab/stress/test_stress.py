@@ -14,7 +14,7 @@ from challenge.headers import CaseError
 from challenge.platforms import InputError, find_cases
 from lab.__main__ import main as lab
 from lab.stress.bad_inputs import all_malformed, compare, read
-from lab.stress.malformed import SOCKET, SOUND, SPOILT, STEM, Malformed, scan_of
+from lab.stress.malformed import CORRUPTED, INTACT, SOCKET, STEM, Malformed, scan_of
 from lab.stress.metaimage_faults import split
 from lab.training.random_networks import write_abdomen, write_heads
 
@@ -23,16 +23,16 @@ QUICK = [case for case in MALFORMED if "bomb" not in case.name]
 
 
 @pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    write_heads(folder / "brats", (SPOILT, SOUND), (16, 18, 20), (12, 14, 16))
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("intact")
+    write_heads(folder / "brats", (CORRUPTED, INTACT), (16, 18, 20), (12, 14, 16))
     write_abdomen(folder / "panther" / SOCKET, STEM, (8, 18, 20), (3.0, 2.0, 2.0))
     return folder
 
 
-def spoilt(case: Malformed, sound: Path, work: Path) -> Path:
-    shutil.copytree(sound / case.kind, work / "in")
-    case.spoil(work / "in")
+def corrupted(case: Malformed, intact: Path, work: Path) -> Path:
+    shutil.copytree(intact / case.kind, work / "in")
+    case.corrupt(work / "in")
     return work / "in"
 
 
@@ -41,18 +41,20 @@ def test_there_are_hundreds_and_no_two_alike() -> None:
 
 
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: case.name)
-def test_what_is_malformed_is_refused_by_name(case: Malformed, sound: Path, tmp_path: Path) -> None:
-    folder = spoilt(case, sound, tmp_path)
-    told = ""
+def test_what_is_malformed_is_refused_by_name(
+    case: Malformed, intact: Path, tmp_path: Path
+) -> None:
+    folder = corrupted(case, intact, tmp_path)
+    message = ""
     try:
-        found = find_cases(folder)
-        told = " ".join(found.failed.values())
-        for files in found.cases:
+        cases = find_cases(folder)
+        message = " ".join(cases.failed.values())
+        for files in cases.cases:
             read_case(replace(files, allow_missing=True))  # as the weights that ship do
     except (CaseError, InputError) as error:
-        told = str(error)
-    assert bool(told) == bool(case.exit_code), told
-    assert case.told in told
+        message = str(error)
+    assert bool(message) == bool(case.exit_code), message
+    assert case.message in message
 
 
 BYTES = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=8)
@@ -74,24 +76,24 @@ def reads_or_refuses(path: Path) -> None:
 @given(changes=BYTES)
 @example(changes=[(40, 200)])
 @example(changes=[(108, 0), (109, 0), (110, 0), (111, 0)])  # voxels that start in the header
-def test_a_nifti_header_of_any_bytes(sound: Path, changes: list[tuple[int, int]]) -> None:
+def test_a_nifti_header_of_any_bytes(intact: Path, changes: list[tuple[int, int]]) -> None:
     import gzip
 
-    content = bytearray(gzip.decompress(scan_of(sound / "brats").read_bytes()))
-    for place, value in changes:
-        content[place] = value
-    path = sound / "any.nii"
+    content = bytearray(gzip.decompress(scan_of(intact / "brats").read_bytes()))
+    for offset, value in changes:
+        content[offset] = value
+    path = intact / "any.nii"
     path.write_bytes(content)
     reads_or_refuses(path)
 
 
 @settings(max_examples=150)
 @given(changes=BYTES)
-def test_a_metaimage_header_of_any_bytes(sound: Path, changes: list[tuple[int, int]]) -> None:
-    content = bytearray((sound / "panther" / SOCKET / f"{STEM}.mha").read_bytes())
-    for place, value in changes:
-        content[place] = value
-    path = sound / "any.mha"
+def test_a_metaimage_header_of_any_bytes(intact: Path, changes: list[tuple[int, int]]) -> None:
+    content = bytearray((intact / "panther" / SOCKET / f"{STEM}.mha").read_bytes())
+    for offset, value in changes:
+        content[offset] = value
+    path = intact / "any.mha"
     path.write_bytes(content)
     reads_or_refuses(path)
 
@@ -101,27 +103,26 @@ def test_a_metaimage_header_of_any_bytes(sound: Path, changes: list[tuple[int, i
     key=st.sampled_from(["DimSize", "ElementSpacing", "Offset", "TransformMatrix", "ElementType"]),
     value=st.text("0123456789-+.eE infa_MTSHORTUCLOABDEG", max_size=40),
 )
-def test_a_metaimage_field_of_any_text(sound: Path, key: str, value: str) -> None:
-    fields, voxels = split((sound / "panther" / SOCKET / f"{STEM}.mha").read_bytes())
+def test_a_metaimage_field_of_any_text(intact: Path, key: str, value: str) -> None:
+    fields, voxels = split((intact / "panther" / SOCKET / f"{STEM}.mha").read_bytes())
     lines = "".join(f"{k} = {v}\n" for k, v in (fields | {key: value}).items())
-    path = sound / "any.mha"
+    path = intact / "any.mha"
     path.write_bytes(lines.encode() + voxels)
     reads_or_refuses(path)
 
 
-def test_another_label_another_place_and_a_stray_are_seen(tmp_path: Path) -> None:
-    """What judges the program is judged."""
-    write_heads(tmp_path, (SOUND,), (16, 18, 20), (12, 14, 16))
-    name = f"{SOUND}-t1n.nii.gz"
-    labels, place = read(tmp_path / SOUND / name)
+def test_another_label_another_geometry_and_a_stray_are_reported(tmp_path: Path) -> None:
+    write_heads(tmp_path, (INTACT,), (16, 18, 20), (12, 14, 16))
+    name = f"{INTACT}-t1n.nii.gz"
+    labels, geometry = read(tmp_path / INTACT / name)
     for other in ("t1c", "t2w", "t2f"):
-        (tmp_path / SOUND / f"{SOUND}-{other}.nii.gz").unlink()
-    target = tmp_path / SOUND
-    assert list(compare(target, {name: (labels, place)})) == []
-    assert "other labels" in "".join(compare(target, {name: (labels + 1, place)}))
-    assert list(compare(target, {name: (labels + 1, place)}, (SOUND,))) == []
-    assert "lies elsewhere" in "".join(compare(target, {name: (labels, place[::-1])}))
-    assert "expected ['b']" in "".join(compare(target, {"b": (labels, place)}))
+        (tmp_path / INTACT / f"{INTACT}-{other}.nii.gz").unlink()
+    target = tmp_path / INTACT
+    assert list(compare(target, {name: (labels, geometry)})) == []
+    assert "other labels" in "".join(compare(target, {name: (labels + 1, geometry)}))
+    assert list(compare(target, {name: (labels + 1, geometry)}, (INTACT,))) == []
+    assert "another geometry" in "".join(compare(target, {name: (labels, geometry[::-1])}))
+    assert "expected ['b']" in "".join(compare(target, {"b": (labels, geometry)}))
 
 
 @pytest.mark.slow
@@ -129,6 +130,6 @@ def test_the_program_under_stress(capsys: pytest.CaptureFixture[str]) -> None:
     # The limit of 30 s is for `lab stress`: other work on a shared machine must fail no test.
     flags = ["--most", "24", "--kills", "6", "--cases", "40", "--limit", "300"]
     assert lab(["stress", *flags]) == 0, capsys.readouterr().out
-    told = capsys.readouterr().out
-    assert "\n0 faults" in told
-    assert "40 of 40 written, exit code 0" in told
+    out = capsys.readouterr().out
+    assert "\n0 faults" in out
+    assert "40 of 40 written, exit code 0" in out

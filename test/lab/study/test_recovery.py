@@ -7,7 +7,7 @@ from lab.study.recovery import _rule
 
 GRID = (0, 10, 20, 40, 80, 160)
 PARAMETERS = (
-    SearchParameter("ET", "", "enclosing", "mm3", GRID),
+    SearchParameter("ET", "", "surrounding", "mm3", GRID),
     SearchParameter("ET", "", "NETC", "share", (0, 0.02, 0.04, 0.06, 0.1)),
 )
 

@@ -21,8 +21,8 @@ RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
         ("network m network=resenc-l spacing=1,1,1 patch=20,20,20", "too small for 6 stages"),
         ("cohort d Dataset2_X source=brain=/x", "source brain=/x: one of"),
         (
-            "network r network=resenc-l spacing=1,1,1 patch=128,128,128\nstage b cohort=c network=n\n"
-            "stage a cohort=c network=r from=b",
+            "network r network=resenc-l spacing=1,1,1 patch=128,128,128\n"
+            "stage b cohort=c network=n\nstage a cohort=c network=r from=b",
             "starts from b, another network",
         ),
         ("stage a cohort=c network=n hard=b:tumour", "no candidate 'b' before it"),
@@ -40,7 +40,7 @@ RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
         ("cohort p Dataset3_X orientation=XYZ source=panther-t1=/x", "three letters expected"),
         (
             "cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 orientation=RAS",
-            "orientation: of real sources",
+            "of real sources",
         ),
         ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 skip_bad=yes", "skip_bad: of real"),
         ("cohort p Dataset3_X source=panther-t1=/x skip_bad=maybe", "skip_bad=maybe: yes or no"),

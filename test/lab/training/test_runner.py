@@ -6,6 +6,8 @@ from pathlib import Path
 from lab.training.runner import Runner
 from lab.training.tasks import RunFolder, Task
 
+PETAFLOP = {"train a 0": 1.0, "train a 1": 1.0}
+
 
 def python(text: str, *after: str, name: str, trains: bool = False) -> Task:
     return Task(name, (sys.executable, "-c", f"import sys; {text}"), after, trains)
@@ -23,9 +25,7 @@ def test_tasks_run_in_order_on_their_devices_and_a_failure_stops_what_follows(
         python("print('no room'); sys.exit(3)", "train a 0", name="pack a"),
         python("pass", "pack a", name="ship"),
     ]
-    runner = Runner(
-        RunFolder(tmp_path), tasks, ("cpu", "cpu"), {"train a 0": 1.0, "train a 1": 1.0}
-    )
+    runner = Runner(RunFolder(tmp_path), tasks, ("cpu", "cpu"), PETAFLOP)
     lines = list(runner.run())
     assert log.read_text() == "cpu cpu "  # side by side, each with its device
     starts = [line for line in lines if line.startswith("start   train")]

@@ -68,7 +68,7 @@ def test_a_cohort_that_says_skip_bad_goes_on_without_broken_cases(tmp_path: Path
         assert ("--accept-skipped" in words) is expected  # else its exit code stops the recipe
 
 
-def test_hard_negatives_are_mined_out_of_fold_before_the_stage_that_uses_them(
+def test_hard_negatives_are_mined_before_the_stage_that_uses_them(
     tmp_path: Path,
 ) -> None:
     recipe = read_recipe(RECIPES / "brats_posttreatment.sh")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ensemble.threads import cores
+from challenge.process import cores
 
 
 @pytest.mark.parametrize(

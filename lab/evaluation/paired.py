@@ -1,0 +1,150 @@
+"""Any two systems, case by case: differences with intervals and p-values."""
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from lab.evaluation.comparison import Comparison
+from lab.evaluation.standings import (
+    Rule,
+    Standings,
+    higher_is_better,
+    mean_ranks,
+    rank_values,
+    score,
+)
+from lab.statistics import bootstrap_interval, differences, holm, mean_over_cases, sign_flip_p
+
+ALPHA = 0.05
+# In a pair, the ranks are between these two alone, so that no third system changes the answer; the
+# difference of the ranking's own mean ranks, which are among all, stands beside it.
+MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL = "mean rank", "mean score", "rank among all"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How many random draws the intervals and tests take."""
+
+    resamples: int = 10_000
+    flips: int = 10_000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """One number of two systems, case by case."""
+
+    what: str
+    better: str  # higher | lower
+    difference: float  # mean over cases, second minus first
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    n: int  # cases where both have a number
+    n_better: int  # of these, cases where the second is better
+    n_worse: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether the two differ by more than chance explains."""
+        return self.p_holm < ALPHA
+
+    @property
+    def second_wins(self) -> bool:
+        """Whether the difference is in favour of the second system."""
+        return (self.difference > 0) == (self.better == "higher")
+
+    def reverse(self) -> "PairedDifference":
+        """Return the same comparison as first minus second."""
+        return replace(
+            self,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            n_better=self.n_worse,
+            n_worse=self.n_better,
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two systems, compared by the rows that `row_names` tells."""
+
+    first: str
+    second: str
+    comparisons: tuple[PairedDifference, ...]
+
+
+def compare(
+    comparison: Comparison, standings: Standings, rule: Rule, sampling: Sampling
+) -> tuple[Pair, ...]:
+    """Compare every two systems over the cases, with p-values also adjusted for all the pairs.
+
+    All pairs meet the same draws: but for the adjustment and the rank among all, a pair's numbers
+    depend neither on the other systems nor on which of the two comes first.
+    """
+    pairs = list(combinations(range(len(comparison.systems)), 2))
+    tables = [paired_rows(comparison, standings, rule, pair) for pair in pairs]
+    side_by_side = np.column_stack(tables)
+    generators = (np.random.default_rng(sampling.seed) for _ in range(2))
+    interval = bootstrap_interval(side_by_side, sampling.resamples, next(generators))
+    p = sign_flip_p(side_by_side, sampling.flips, next(generators)).reshape(len(pairs), -1)
+    numbers = (*interval.reshape(2, *p.shape), p, np.apply_along_axis(holm, 0, p))
+    names = tuple(comparison.systems)
+    return tuple(
+        Pair(names[first], names[second], describe(comparison, tables[i], [n[i] for n in numbers]))
+        for i, (first, second) in enumerate(pairs)
+    )
+
+
+def row_names(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return what a pair is compared by, and which values are better."""
+    rows = [(MEAN_SCORE, "higher")] if higher_is_better(comparison) else []
+    rows.append((MEAN_RANK, "lower"))
+    if len(comparison.systems) > 2:
+        rows.append((RANK_AMONG_ALL, "lower"))
+    return rows + [(str(column), column.better) for column in comparison.columns]
+
+
+def paired_rows(
+    comparison: Comparison, standings: Standings, rule: Rule, pair: tuple[int, int]
+) -> np.ndarray:
+    """Return second - first (case, row), in the order of `row_names`."""
+    by_column = differences(*(comparison.values[..., system] for system in pair))
+    higher = higher_is_better(comparison)
+    rows = [score(by_column[:, higher], comparison, higher)] if higher else []
+    both = list(pair)
+    between = rank_values(
+        comparison.values[..., both], comparison.columns, rule, comparison.both_absent[..., both]
+    )
+    case_ranks = [mean_ranks(between, comparison)]
+    if len(comparison.systems) > 2:
+        case_ranks.append(standings.case_ranks[:, list(pair)])
+    # The same ranks in another order have a sum that differs by rounding, and must count as equal.
+    rows += [np.diff(values)[:, 0].round(12) for values in case_ranks]
+    return np.column_stack([*rows, by_column])
+
+
+def describe(
+    comparison: Comparison, table: np.ndarray, numbers: list[np.ndarray]
+) -> tuple[PairedDifference, ...]:
+    """Describe each row of paired differences (case, row).
+
+    `numbers` are the interval's lower and upper end, p and adjusted p, each (row,).
+    """
+    means = mean_over_cases(table)
+    found = []
+    for i, (what, better) in enumerate(row_names(comparison)):
+        gains = table[:, i] if better == "higher" else -table[:, i]
+        low, high, p, p_holm = (float(values[i]) for values in numbers)
+        n, n_better, n_worse = (
+            int(np.count_nonzero(kept)) for kept in (~np.isnan(gains), gains > 0, gains < 0)
+        )
+        found.append(
+            PairedDifference(
+                what, better, float(means[i]), low, high, p, p_holm, n, n_better, n_worse
+            )
+        )
+    return tuple(found)
