@@ -29,7 +29,7 @@ from ensemble.manifest import verify_model
 from ensemble.preprocess import find_nonzero_region, preprocessed_shape
 from ensemble.sliding_window import count_tiles
 from lab.bench.processes import ROOT, TUNED, Subject
-from lab.phantom.cohort import Population, write
+from lab.phantom.cohort import Destination, Population, write
 from lab.training.random_networks import (
     flops_of_a_pass,
     plans_of,
@@ -116,7 +116,7 @@ def bench_agreement(work: Path, args: argparse.Namespace) -> None:
         (weights / name).unlink()
     (weights / "MANIFEST.json").write_text(json.dumps(manifest), encoding="utf-8")
     trained = next(path for path in weights.iterdir() if (path / "plans.json").is_file())
-    write(Population("brats-gli", 11), args.cases, (work / "cases", "challenge"), 2)
+    write(Population("brats-gli", 11), args.cases, Destination(work / "cases", "challenge"), 2)
     subject = Subject(work, SCHEMES["brats-gli"], trained, weights, args.device)
     regions = list(subject.scheme.regions)
     print(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))

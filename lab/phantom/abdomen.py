@@ -6,7 +6,7 @@ Sizes in mm, coordinates (superior, anterior, left) with the origin in front of 
 
 import numpy as np
 
-from lab.phantom.fields import Points, SmoothField, curve, ellipsoid, full, soft, tube, warped
+from lab.phantom.fields import Points, SmoothField, curve, ellipsoid, full, soft, tube, warp
 
 REACH_MM = 235.0
 PANCREAS_MM = [
@@ -24,9 +24,9 @@ Tissue = dict[str, np.ndarray]
 def anatomy(
     rng: np.random.Generator, axes: Points, warp_mm: float = 5.0, stretch: float = 0.08
 ) -> tuple[Tissue, Points]:
-    """Return memberships by tissue in painting order, and the patient's own coordinates."""
+    """Return memberships by tissue in painting order, and the points in the average patient."""
     points = full(axes)
-    moved = warped(rng, points, axes, warp_mm, REACH_MM)
+    moved = warp(rng, points, axes, warp_mm, REACH_MM)
     size = np.exp(rng.uniform(-stretch, stretch, 3)).astype(np.float32)
     moved = (moved[0] / size[0], moved[1] / size[1], moved[2] / size[2])
     tissue = body(rng, points, moved)

@@ -19,8 +19,8 @@ from challenge.refusal import Refusal
 from lab.phantom.fields import Points, full, within_reach
 
 NAME = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
-# The atlas' own zero, the anterior commissure, in our coordinates.
-ZERO_MM = (-8.0, 17.0, 0.0)
+# The origin of the atlas, the anterior commissure, in our coordinates.
+ORIGIN_MM = (-8.0, 17.0, 0.0)
 CHANNELS = ("grey", "white", "depth_mm", "ventricle_mm")
 FARTHEST_MM = -30.0  # distances outside are not needed farther away
 OUTSIDE = (0.0, 0.0, FARTHEST_MM, FARTHEST_MM)  # the channels in air
@@ -32,15 +32,15 @@ class AtlasError(Refusal):
 
 
 def folder() -> Path:
-    """Return where nilearn keeps the maps.
+    """Return the folder of nilearn that holds the maps.
 
     Raises:
         AtlasError: it is not installed.
     """
-    found = importlib.util.find_spec("nilearn")
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("nilearn")
+    if package is None or not package.submodule_search_locations:
         raise AtlasError("the brain atlas comes with nilearn: pip install -r lab/requirements.txt")
-    return Path(found.submodule_search_locations[0]) / "datasets" / "data"
+    return Path(package.submodule_search_locations[0]) / "datasets" / "data"
 
 
 @lru_cache(maxsize=1)
@@ -54,45 +54,47 @@ def maps() -> tuple[torch.Tensor, np.ndarray]:
     inside = arrays["t1"] > 0
     depth = _signed_mm(inside)
     fluid = inside & (arrays["gm"] + arrays["wm"] < 0.5) & (depth > 9)
-    pieces, _ = label(fluid)
-    sizes = np.bincount(pieces.ravel())
-    ventricle = pieces == 1 + int(np.argmax(sizes[1:]))
+    components, _ = label(fluid)
+    sizes = np.bincount(components.ravel())
+    ventricle = components == 1 + int(np.argmax(sizes[1:]))
     channels = [arrays["gm"], arrays["wm"], depth, _signed_mm(ventricle)]
     # x runs to the right in the atlas and left in ours; the atlas is symmetric.
     stacked = np.stack(channels).astype(np.float32)[..., ::-1].copy()
     first = affine[:3, 3][::-1].copy()
     last_x = first[2] + (stacked.shape[-1] - 1)
-    zero = np.array(ZERO_MM)
+    zero = np.array(ORIGIN_MM)
     return torch.from_numpy(stacked)[None], zero + np.array([first[0], first[1], -last_x])
 
 
 def sample(points: Points) -> dict[str, np.ndarray]:
     """Read the channels at points (mm), linearly; float32 of the points' shape.
 
-    Far outside of the head, where nobody looks, they are those of the farthest air.
+    Far outside of the head they are those of the farthest air, since nothing reads them.
     """
     whole = full(points)
     near = within_reach(whole, lambda coarse: _read(coarse)[2], NEAR_MM)
     if near is None:
         return dict(zip(CHANNELS, _read(whole), strict=True))
     s, a, left = (p[near] for p in whole)
-    found = {}
+    channels = {}
     for name, values, outside in zip(CHANNELS, _read((s, a, left)), OUTSIDE, strict=True):
-        found[name] = np.full(near.shape, outside, np.float32)
-        found[name][near] = values
-    return found
+        channels[name] = np.full(near.shape, outside, np.float32)
+        channels[name][near] = values
+    return channels
 
 
 def _read(points: Points) -> np.ndarray:
     """Return the channels (channel, ...) at points of one shape (...)."""
     values, first = maps()
-    places = []
+    coordinates = []
     for point, zero_mm, count in zip(points, first, values.shape[2:], strict=True):
         share = (point - np.float32(zero_mm)) * np.float32(2 / (count - 1)) - 1
-        places.append(torch.from_numpy(np.ascontiguousarray(share).reshape(1, 1, -1)))
-    grid = torch.stack(places[::-1], -1)[None].float()
-    found = torch.nn.functional.grid_sample(values, grid, align_corners=True, padding_mode="border")
-    return found.numpy().reshape(len(CHANNELS), *points[0].shape)
+        coordinates.append(torch.from_numpy(np.ascontiguousarray(share).reshape(1, 1, -1)))
+    grid = torch.stack(coordinates[::-1], -1)[None].float()
+    samples = torch.nn.functional.grid_sample(
+        values, grid, align_corners=True, padding_mode="border"
+    )
+    return samples.numpy().reshape(len(CHANNELS), *points[0].shape)
 
 
 def _signed_mm(mask: np.ndarray) -> np.ndarray:

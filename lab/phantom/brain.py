@@ -6,7 +6,7 @@ and `lab.phantom.scanner` the pictures. Sizes in mm, coordinates (superior, ante
 
 import numpy as np
 
-from lab.phantom.fields import Grid, Points, SmoothField, curve, ellipsoid, soft, tube, warped
+from lab.phantom.fields import Grid, Points, SmoothField, curve, ellipsoid, soft, tube, warp
 
 REACH_MM = 125.0
 BOX_MM = (88.0, 106.0, 84.0)  # half size of the box that holds every head
@@ -26,7 +26,7 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     `axes` are the open coordinates of the grid; `points` are the same after the mass effect of a
     tumour, one full array an axis. White matter is what is left.
     """
-    moved = warped(rng, points, axes, 2.2, REACH_MM)
+    moved = warp(rng, points, axes, 2.2, REACH_MM)
     size = rng.uniform(0.94, 1.05, 3)
     moved = tuple(m / np.float32(s) for m, s in zip(moved, size, strict=True))  # type: ignore[assignment]
     hull = cerebrum(moved)
@@ -66,9 +66,9 @@ def folds(
     width = SmoothField(rng, 60.0, 130.0)
     sulcus = np.full(hull.shape, 99.0, np.float32)
     near = (hull > -3) & (hull < 32)  # the costly reading at scattered points, where it matters
-    there = tuple((p * pull)[near] for p in points)
-    reach = np.float32(rng.uniform(13, 18)) + 4 * width.at(there)  # type: ignore[arg-type]
-    sheet = np.abs(pattern.at(there)) * np.float32(4.0)  # type: ignore[arg-type]
+    pulled = tuple((p * pull)[near] for p in points)
+    reach = np.float32(rng.uniform(13, 18)) + 4 * width.at(pulled)  # type: ignore[arg-type]
+    sheet = np.abs(pattern.at(pulled)) * np.float32(4.0)  # type: ignore[arg-type]
     sulcus[near] = np.hypot(sheet, np.maximum(0, hull[near] - reach) * np.float32(1.5))
     callosum = (1 - np.sqrt(((s - 2) / 24) ** 2 + ((a + 4) / 46) ** 2)) * 30
     midline = np.hypot(left, np.maximum(0, callosum)) + np.maximum(0, -20 - s)

@@ -9,19 +9,19 @@ from challenge.scheme import SCHEMES
 from lab.phantom import brain, contrast, glioma, head, scanner
 from lab.phantom.fields import Grid
 
-# From which membership on a voxel is labelled: who outlines includes the border that fades, or
-# that a voxel sees in part.
+# A voxel is labelled from this membership on: experts outline a fading border, and voxels that
+# hold a part of it.
 LABELLED = {"SNFH": 0.22, "NETC": 0.35, "ET": 0.3, "RC": 0.5}
-OWN_FOLDS = 0.15  # share of heads whose folds are our own, not the atlas'
+SYNTHETIC_FOLDS = 0.15  # share of heads whose folds are random, not of the atlas
 THICK = 0.6  # share of sequences taken in thick slices
 MOVED = 0.15  # share of sequences that lie up to 2 mm beside the others
 NOISY = 0.12
 MARGIN_MM = 9.0  # of air around the brain: a slice that cuts its surface, and a shift, lie in it
 
-_PAINT_ORDER = (
-    "grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "dura", "SNFH", "NETC", "ET",
-    "blood", "RC",
-)  # fmt: skip
+_LAYERS = (
+    *("grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "dura"),
+    *("SNFH", "NETC", "ET", "blood", "RC"),
+)
 _DISEASE = ("SNFH", "NETC", "ET", "RC")
 
 
@@ -42,24 +42,24 @@ def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return pictures (z, y, x) int16 by sequence, exactly 0 outside the brain, and labels."""
     box, window = _head_box(grid)
     shape_rng = np.random.default_rng([seed, 1])
-    lesions = glioma.draw(shape_rng)
+    lesions = glioma.draw_lesions(shape_rng)
     axes = box.axes()
-    kind = brain if shape_rng.random() < OWN_FOLDS else head
-    tissue = kind.anatomy(shape_rng, axes, glioma.pushed(axes, lesions))
+    kind = brain if shape_rng.random() < SYNTHETIC_FOLDS else head
+    tissue = kind.anatomy(shape_rng, axes, glioma.displace(axes, lesions))
     tissue["spots"] = glioma.white_spots(shape_rng, axes, tissue)
     tissue["dura"] = brain.dura(shape_rng, axes, tissue)
     tissue |= glioma.parts(shape_rng, axes, lesions, tissue)
     labels = np.zeros(grid.shape, np.uint8)
     for name in _DISEASE:
         labels[window][tissue[name] > LABELLED[name]] = SCHEMES["brats-gli"].labels[name]
-    signals = contrast.drawn(np.random.default_rng([seed, 3]))
-    place = _around(tissue["brain"], box)
-    near = {name: part[place] for name, part in tissue.items()}
+    signals = contrast.draw_signals(np.random.default_rng([seed, 3]))
+    crop = _bounds_with_margin(tissue["brain"], box)
+    near = {name: part[crop] for name, part in tissue.items()}
     pictures = {}
     for channel, sequence in enumerate(SCHEMES["brats-gli"].sequences):
         pictures[sequence] = np.zeros(grid.shape, np.int16)
         rng = np.random.default_rng([seed, 2, channel])
-        pictures[sequence][window][place] = _picture(rng, signals[channel], box, place, near)
+        pictures[sequence][window][crop] = _picture(rng, signals[channel], box, crop, near)
     return pictures, labels
 
 
@@ -67,53 +67,53 @@ def _picture(
     rng: np.random.Generator,
     values: Mapping[str, float],
     whole: Grid,
-    place: tuple[slice, ...],
+    crop: tuple[slice, ...],
     tissue: Mapping[str, np.ndarray],
 ) -> np.ndarray:
-    box = _cut(whole, place)
+    box = _crop(whole, crop)
     axes, inside = box.axes(), tissue["brain"]
-    picture = scanner.painted([(name, tissue[name]) for name in _PAINT_ORDER], values, "white")
+    picture = scanner.blend([(name, tissue[name]) for name in _LAYERS], values, "white")
     picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.4), brain.REACH_MM)
     picture *= scanner.mottle(rng, axes, tissue, brain.REACH_MM, rng.uniform(0.03, 0.11))
     if rng.random() < THICK:
         axis, thickness_mm, offset = _slices(rng)
-        offset -= place[axis].start * box.spacing_mm[axis] / thickness_mm
-        picture = scanner.sliced(picture * inside, box, axis, thickness_mm, offset % 1)
+        offset -= crop[axis].start * box.spacing_mm[axis] / thickness_mm
+        picture = scanner.slice_thickly(picture * inside, box, axis, thickness_mm, offset % 1)
     if rng.random() < MOVED:
-        picture = scanner.moved(picture * inside, box, rng.uniform(-2, 2, 3))
+        picture = scanner.translate(picture * inside, box, rng.uniform(-2, 2, 3))
     noise = rng.uniform(0.04, 0.1) if rng.random() < NOISY else rng.uniform(0.005, 0.04)
     blur_mm = rng.uniform(0.2, 0.9)
-    picture = scanner.acquired(rng, picture * inside, box, noise, blur_mm, inside)
+    picture = scanner.acquire(rng, picture * inside, box, noise, blur_mm, inside)
     return np.where(inside, np.maximum(picture, 1), 0)
 
 
 def _slices(rng: np.random.Generator) -> tuple[int, float, float]:
-    """Return across which axis, how thick and from where slices were taken; most are axial."""
+    """Return the axis across the slices, their thickness in mm and the first offset; most axial."""
     axis = int(rng.choice(3, p=[0.7, 0.15, 0.15]))
     return axis, float(rng.uniform(2.0, 6.5)), float(rng.uniform(0, 1))
 
 
 def _head_box(grid: Grid) -> tuple[Grid, tuple[slice, ...]]:
-    """Cut `grid` to the box that can hold a head, to spare the work outside it."""
+    """Crop `grid` to the box that can hold a head; return it and its slices (z, y, x)."""
     window = []
     for line, half in zip(grid.axes(), brain.BOX_MM, strict=True):
         inside = np.flatnonzero(np.abs(line.ravel()) <= half)
         window.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return _cut(grid, tuple(window)), tuple(window)
+    return _crop(grid, tuple(window)), tuple(window)
 
 
-def _around(brain_mask: np.ndarray, grid: Grid) -> tuple[slice, ...]:
-    """Return where the brain lies, with a margin: most of what surrounds a head is air."""
-    place = []
+def _bounds_with_margin(mask: np.ndarray, grid: Grid) -> tuple[slice, ...]:
+    """Return the bounding box (z, y, x) of a mask and a margin: most around a head is air."""
+    bounds = []
     for axis, spacing_mm in enumerate(grid.spacing_mm):
         others = tuple(other for other in range(3) if other != axis)
-        inside, more = np.flatnonzero(brain_mask.any(others)), math.ceil(MARGIN_MM / spacing_mm)
-        place.append(slice(max(int(inside[0]) - more, 0), int(inside[-1]) + 1 + more))
-    return tuple(place)
+        inside, more = np.flatnonzero(mask.any(others)), math.ceil(MARGIN_MM / spacing_mm)
+        bounds.append(slice(max(int(inside[0]) - more, 0), int(inside[-1]) + 1 + more))
+    return tuple(bounds)
 
 
-def _cut(grid: Grid, window: tuple[slice, ...]) -> Grid:
+def _crop(grid: Grid, window: tuple[slice, ...]) -> Grid:
     """Return the part of a grid."""
-    lines = [line.ravel()[own] for line, own in zip(grid.axes(), window, strict=True)]
+    lines = [line.ravel()[side] for line, side in zip(grid.axes(), window, strict=True)]
     shape, first = tuple(len(line) for line in lines), tuple(float(line[0]) for line in lines)
     return Grid(shape, grid.step_mm, first)  # type: ignore[arg-type]

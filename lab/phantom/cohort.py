@@ -23,7 +23,7 @@ from lab.phantom import brats, panther
 from lab.phantom.fields import Grid
 
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
-PATIENTS = 10_000  # of one seed; the next seed's follow
+PATIENTS = 10_000  # of one seed; those of the next seed follow
 Triple = tuple[float, float, float]
 
 
@@ -40,7 +40,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class Population:
-    """Whom patients are drawn from; patient `number` is always the same one."""
+    """What patients are sampled from; patient `number` is always the same one."""
 
     kind: str
     seed: int
@@ -48,72 +48,79 @@ class Population:
     anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
 
     def patient(self, number: int) -> Patient:
-        """Make one of them.
+        """Return one patient.
 
         Raises:
             Refusal: a number of another seed's patients.
         """
         if not 0 <= number < PATIENTS:
             raise Refusal(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
-        own = self.seed * PATIENTS + number
+        patient_seed = self.seed * PATIENTS + number
         head = self.kind == "brats-gli"
-        native = brats.grid_of(own) if head else panther.grid_of(self.kind, own)
+        native = brats.grid_of(patient_seed) if head else panther.grid_of(self.kind, patient_seed)
         grid = native if self.spacing_mm is None else native.respaced(self.spacing_mm)
         code = f"{90_000 + (self.seed * 1_000 + number) % 10_000}"
         if head:
-            pictures, labels = brats.scan(own, grid)
+            pictures, labels = brats.scan(patient_seed, grid)
             shift_mm = brats.world_shift_mm(grid)
             return Patient(f"BraTS-GLI-{code}-100", grid, pictures, labels, shift_mm)
         variety = panther.ANYWHERE if self.anywhere else panther.PROTOCOL
-        pictures, labels = panther.scan(self.kind, own, grid, variety)
+        pictures, labels = panther.scan(self.kind, patient_seed, grid, variety)
         name = f"{code}_0001" if self.kind == "panther-t1" else code
         return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
 
 
-def save(path: Path, array: np.ndarray, made: Patient) -> None:
-    """Write one array (z, y, x) on the grid of `made`; the folder is created."""
+@dataclass(frozen=True)
+class Destination:
+    """Where a cohort is written, and in which layout: `nnunet` or `challenge`."""
+
+    folder: Path
+    layout: str
+
+
+def save(path: Path, array: np.ndarray, patient: Patient) -> None:
+    """Write one array (z, y, x) on the grid of `patient`; the folder is created."""
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(array)
-    image.SetSpacing(made.grid.spacing_mm[::-1])
-    image.SetDirection((1, 0, 0, 0, -float(np.sign(made.grid.step_mm[1])), 0, 0, 0, 1))
-    superior, anterior, left = made.grid.first_mm
+    image.SetSpacing(patient.grid.spacing_mm[::-1])
+    image.SetDirection((1, 0, 0, 0, -float(np.sign(patient.grid.step_mm[1])), 0, 0, 0, 1))
+    superior, anterior, left = patient.grid.first_mm
     lps = (left, -anterior, superior)
-    image.SetOrigin([p + s for p, s in zip(lps, made.shift_mm, strict=True)])
+    image.SetOrigin([p + s for p, s in zip(lps, patient.shift_mm, strict=True)])
     path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(image, str(path), useCompression=True)
 
 
-def save_nnunet(folder: Path, made: Patient, ending: str) -> None:
+def save_nnunet(folder: Path, patient: Patient, ending: str) -> None:
     """Write a patient into an nnU-Net raw data folder."""
-    for channel, picture in enumerate(made.pictures.values()):
-        save(folder / "imagesTr" / f"{made.name}_{channel:04d}{ending}", picture, made)
-    save(folder / "labelsTr" / f"{made.name}{ending}", made.labels, made)
+    for channel, picture in enumerate(patient.pictures.values()):
+        save(folder / "imagesTr" / f"{patient.name}_{channel:04d}{ending}", picture, patient)
+    save(folder / "labelsTr" / f"{patient.name}{ending}", patient.labels, patient)
 
 
-def save_challenge(folder: Path, made: Patient, ending: str) -> None:
+def save_challenge(folder: Path, patient: Patient, ending: str) -> None:
     """Write a patient as the challenge hands it to a container, and its reference beside."""
     references = folder.with_name(folder.name + "-labels")
     if ending == ".nii.gz":
-        for sequence, picture in made.pictures.items():
-            save(folder / made.name / f"{made.name}-{sequence}{ending}", picture, made)
-        save(references / f"{made.name}{ending}", made.labels, made)
+        for sequence, picture in patient.pictures.items():
+            save(folder / patient.name / f"{patient.name}-{sequence}{ending}", picture, patient)
+        save(references / f"{patient.name}{ending}", patient.labels, patient)
         return
-    sequence = next(iter(made.pictures))
-    stem = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sequence}-{made.name}"))
-    socket = folder / made.name / "images" / f"abdominal-{sequence}-mri"
-    save(socket / f"{stem}{ending}", made.pictures[sequence], made)
-    save(references / f"{stem}{ending}", made.labels, made)
+    sequence = next(iter(patient.pictures))
+    stem = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sequence}-{patient.name}"))
+    socket = folder / patient.name / "images" / f"abdominal-{sequence}-mri"
+    save(socket / f"{stem}{ending}", patient.pictures[sequence], patient)
+    save(references / f"{stem}{ending}", patient.labels, patient)
 
 
-def _make(number: int, population: Population, out: tuple[Path, str]) -> str:
-    folder, layout = out
-    made = population.patient(number)
-    writer = save_nnunet if layout == "nnunet" else save_challenge
-    writer(folder, made, ending_of(population.kind))
-    counts = np.bincount(made.labels.ravel(), minlength=2)[1:]
-    sizes = ", ".join(f"{n * np.prod(made.grid.spacing_mm) / 1000:.1f}" for n in counts)
-    return f"{made.name}: {made.labels.shape}, label volumes {sizes} mL"
+def _write_patient(number: int, population: Population, destination: Destination) -> str:
+    patient = population.patient(number)
+    writer = save_nnunet if destination.layout == "nnunet" else save_challenge
+    writer(destination.folder, patient, ending_of(population.kind))
+    counts = np.bincount(patient.labels.ravel(), minlength=2)[1:]
+    sizes = ", ".join(f"{n * np.prod(patient.grid.spacing_mm) / 1000:.1f}" for n in counts)
+    return f"{patient.name}: {patient.labels.shape}, label volumes {sizes} mL"
 
 
 def ending_of(kind: str) -> str:
@@ -121,15 +128,13 @@ def ending_of(kind: str) -> str:
     return SCHEMES[kind].file_ending
 
 
-def write(population: Population, cases: int, out: tuple[Path, str], workers: int = 1) -> list[str]:
-    """Write a cohort to out = (folder, layout), and return one sentence a patient."""
-    make = partial(_make, population=population, out=out)
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            sentences = list(pool.map(make, range(cases)))
-    else:
-        sentences = [make(number) for number in range(cases)]
-    return sentences
+def write(population: Population, cases: int, destination: Destination, jobs: int = 1) -> list[str]:
+    """Write the first patients of a population, and return one sentence for each."""
+    write_one = partial(_write_patient, population=population, destination=destination)
+    if jobs == 1:
+        return [write_one(number) for number in range(cases)]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(write_one, range(cases)))
 
 
 def describe(folder: Path, kind: str, cases: int, regions: bool = False) -> None:
@@ -143,10 +148,14 @@ def describe(folder: Path, kind: str, cases: int, regions: bool = False) -> None
             region: [scheme.labels[name] for name in scheme.regions.get(region, (region,))]
             for region, _ in nested
         }
-        order = {"regions_class_order": [scheme.labels[painted] for _, painted in nested]}
+        order = {"regions_class_order": [scheme.labels[name] for _, name in nested]}
     names = {str(i): name for i, name in enumerate(scheme.sequences)}
-    described = {
-        "channel_names": names, "labels": labels, "numTraining": cases,
-        "file_ending": ending_of(kind), "phantom": kind, **order,
-    }  # fmt: skip
-    (folder / "dataset.json").write_text(json.dumps(described, indent=2) + "\n")
+    dataset = {
+        "channel_names": names,
+        "labels": labels,
+        "numTraining": cases,
+        "file_ending": ending_of(kind),
+        "phantom": kind,
+        **order,
+    }
+    (folder / "dataset.json").write_text(json.dumps(dataset, indent=2) + "\n")

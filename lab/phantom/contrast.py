@@ -3,7 +3,7 @@
 Relative signals, white matter on T1 being 1, for t1n, t1c, t2w, t2f: a usual value, and a spread
 as the standard deviation of its logarithm. What a radiologist knows of the sequences is in the
 order of the values (fluid is dark on FLAIR, oedema bright, a rim bright after contrast and vessels
-too); everything else is left to chance, so that nothing can be learned but the order.
+too); everything else is random, so that nothing can be learned but the order.
 """
 
 from collections.abc import Mapping
@@ -37,25 +37,25 @@ ORDER: Mapping[int, tuple[tuple[str, str, float], ...]] = {
 }
 
 
-def drawn(rng: np.random.Generator) -> list[dict[str, float]]:
+def draw_signals(rng: np.random.Generator) -> list[dict[str, float]]:
     """Return the signal of every tissue in each of the four sequences of one patient."""
-    found = []
-    own = dict(zip(USUAL, rng.standard_normal(len(USUAL)), strict=True))  # of water, mostly
+    signals = []
+    water = dict(zip(USUAL, rng.standard_normal(len(USUAL)), strict=True))
     for channel in range(4):
         values = {}
         for name, (usual, spread) in USUAL.items():
             # T2 and FLAIR see the same water: half of the deviation is shared.
-            own_share = own[name] if channel >= 2 else rng.standard_normal()
-            deviation = np.sqrt(0.5) * own_share + np.sqrt(0.5) * rng.standard_normal()
+            shared = water[name] if channel >= 2 else rng.standard_normal()
+            deviation = np.sqrt(0.5) * shared + np.sqrt(0.5) * rng.standard_normal()
             values[name] = float(usual[channel] * np.exp(spread[channel] * deviation))
         for brighter, darker, factor in ORDER.get(channel, ()):
             values[brighter] = max(values[brighter], values[darker] * factor)
-        found.append(_developed(rng, values))
-    return found
+        signals.append(_vary_contrast(rng, values))
+    return signals
 
 
-def _developed(rng: np.random.Generator, values: dict[str, float]) -> dict[str, float]:
-    """Change contrast and gamma of a sequence as a whole."""
+def _vary_contrast(rng: np.random.Generator, values: dict[str, float]) -> dict[str, float]:
+    """Vary contrast and gamma of a sequence as a whole."""
     names = list(values)
     varied = np.array([values[name] for name in names])
     top = varied.max()

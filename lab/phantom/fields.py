@@ -11,7 +11,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 NEAR_MM, FAR_MM = 12.0, -1e3  # outside of a tube
-STRIDE, WORTH_A_LOOK = 4, 200_000  # voxels
+STRIDE = 4  # voxels between those that are read first
+SMALL_GRID = 200_000  # voxels; below, every one is read
 
 Points = tuple[np.ndarray, np.ndarray, np.ndarray]  # superior, anterior, left; mm, broadcastable
 
@@ -103,7 +104,7 @@ class SmoothField:
         return np.where(distance < 1, near, far).astype(np.float32)
 
 
-def warped(
+def warp(
     rng: np.random.Generator, points: Points, axes: Points, amplitude_mm: float, reach_mm: float
 ) -> Points:
     """Return `points` moved by a smooth random displacement that is read on the open `axes`."""
@@ -126,31 +127,31 @@ def ellipsoid(points: Points, centre: tuple[float, ...], radii: tuple[float, ...
 def tube(points: Points, path: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Return the depth in mm inside a tube along `path` (n, 3) with a radius at each vertex (n).
 
-    What lies more than about `NEAR_MM` outside is told as far away, since nothing looks at it.
+    What lies more than about `NEAR_MM` outside gets `FAR_MM`, since nothing reads it.
     """
     whole = full(points)
     near = within_reach(whole, lambda coarse: _tube(coarse, path, radii), NEAR_MM)
     if near is None:
         return _tube(whole, path, radii)
-    found = np.full(whole[0].shape, FAR_MM, np.float32)
+    depth = np.full(whole[0].shape, FAR_MM, np.float32)
     s, a, left = (p[near] for p in whole)
-    found[near] = _tube((s, a, left), path, radii)
-    return found
+    depth[near] = _tube((s, a, left), path, radii)
+    return depth
 
 
 def within_reach(
-    whole: Points, depth_mm: Callable[[Points], np.ndarray], reach_mm: float
+    points: Points, depth_mm: Callable[[Points], np.ndarray], reach_mm: float
 ) -> np.ndarray | None:
-    """Return which points of a grid may lie less than `reach_mm` outside of what has this depth.
+    """Return which points (z, y, x) of a grid may lie less than `reach_mm` outside of a shape.
 
-    Every fourth voxel says where a closer look pays. None where the grid is too small to bother.
+    Every fourth voxel is read to find them. None where the grid is small and all may be read.
     """
-    if whole[0].ndim != 3 or whole[0].size < WORTH_A_LOOK:
+    if points[0].ndim != 3 or points[0].size < SMALL_GRID:
         return None
-    s, a, left = (p[::STRIDE, ::STRIDE, ::STRIDE] for p in whole)
-    gap_mm = [_step_mm(list(whole), axis) for axis in range(3)]
+    s, a, left = (p[::STRIDE, ::STRIDE, ::STRIDE] for p in points)
+    gap_mm = [_step_mm(list(points), axis) for axis in range(3)]
     near = depth_mm((s, a, left)) > -reach_mm - (STRIDE - 1) * float(np.linalg.norm(gap_mm))
-    for axis, count in enumerate(whole[0].shape):
+    for axis, count in enumerate(points[0].shape):
         near = near.repeat(STRIDE, axis).take(np.arange(count), axis)
     return near
 
@@ -175,7 +176,7 @@ def _tube(points: Points, path: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 
 def curve(points: list[tuple[float, ...]], count: int = 12) -> np.ndarray:
-    """Return `count` vertices (count, 3) of a smooth curve through the given points."""
+    """Return `count` vertices (count, 3) of a smooth curve through `points`."""
     from scipy.interpolate import make_interp_spline
 
     knots = np.linspace(0, 1, len(points))
@@ -188,13 +189,13 @@ def soft(depth_mm: np.ndarray, width_mm: float = 1.2) -> np.ndarray:
     return np.clip(depth_mm / np.float32(width_mm) + np.float32(0.5), 0, 1)
 
 
-def onto(axes: Points, samples: np.ndarray, grid: Grid) -> np.ndarray:
-    """Interpolate (…, z, y, x) samples given on open `axes` linearly onto a finer `grid`."""
+def resample_onto(axes: Points, samples: np.ndarray, grid: Grid) -> np.ndarray:
+    """Interpolate (…, z, y, x) samples on open `axes` linearly resample_onto a finer `grid`."""
     for number, (axis, line) in enumerate(zip(axes, grid.axes(), strict=True)):
-        known, wanted = axis.ravel().astype(float), line.ravel().astype(float)
+        knots, targets = axis.ravel().astype(float), line.ravel().astype(float)
         dim = samples.ndim - 3 + number
-        position = np.clip((wanted - known[0]) / (known[1] - known[0]), 0, len(known) - 1)
-        low = np.minimum(position.astype(int), len(known) - 2)
+        position = np.clip((targets - knots[0]) / (knots[1] - knots[0]), 0, len(knots) - 1)
+        low = np.minimum(position.astype(int), len(knots) - 2)
         shape = [1] * samples.ndim
         shape[dim] = -1
         share = (position - low).astype(np.float32).reshape(shape)

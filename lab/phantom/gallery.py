@@ -21,10 +21,10 @@ HEIGHT = 250  # pixels of a picture
 
 @dataclass(frozen=True)
 class Slice:
-    """What one row of the page shows: radiological view, front up."""
+    """One row of the page: radiological view, front up."""
 
     name: str
-    told: str
+    caption: str
     pictures: Mapping[str, np.ndarray]  # sequence -> (y, x)
     labels: np.ndarray | None  # (y, x)
 
@@ -35,34 +35,38 @@ def write_gallery(html: Path, population: Population, cases: int, beside: Path |
     scheme = SCHEMES[kind]
     colours = label_colours(scheme.labels)
     real = list(real_slices(beside)) if beside else []
-    made = (slice_of(population.patient(number), kind) for number in range(cases))
+    synthetic = (slice_of(population.patient(number), kind) for number in range(cases))
     template = environment(Path(__file__).parent).get_template("gallery.html.j2")
     page = template.render(
-        kind=kind, seed=population.seed, css=stylesheet(), colours=colours, height=HEIGHT,
-        real=[_shown(each, colours, scheme.labels) for each in real],
-        made=[_shown(each, colours, scheme.labels) for each in made],
-    )  # fmt: skip
+        kind=kind,
+        seed=population.seed,
+        css=stylesheet(),
+        colours=colours,
+        height=HEIGHT,
+        real=[_row(each, colours, scheme.labels) for each in real],
+        synthetic=[_row(each, colours, scheme.labels) for each in synthetic],
+    )
     html.write_text(page, encoding="utf-8")
 
 
-def slice_of(made: Patient, kind: str) -> Slice:
+def slice_of(patient: Patient, kind: str) -> Slice:
     """Cut a patient where most of the disease is."""
     scheme = SCHEMES[kind]
-    through = scheme.mask(made.labels, scheme.tumour).sum((1, 2))
+    through = scheme.mask(patient.labels, scheme.tumour).sum((1, 2))
     z = int(np.argmax(through)) if through.any() else len(through) // 2
-    turn = slice(None, None, -1) if made.grid.step_mm[1] > 0 else slice(None)
-    voxel_ml = float(np.prod(made.grid.spacing_mm)) / 1000
+    turn = slice(None, None, -1) if patient.grid.step_mm[1] > 0 else slice(None)
+    voxel_ml = float(np.prod(patient.grid.spacing_mm)) / 1000
     sizes = ", ".join(
-        f"{name} {(made.labels == value).sum() * voxel_ml:.1f} mL"
+        f"{name} {(patient.labels == value).sum() * voxel_ml:.1f} mL"
         for name, value in scheme.labels.items()
-        if (made.labels == value).any()
+        if (patient.labels == value).any()
     )
-    _, y_mm, x_mm = made.grid.spacing_mm
-    cut = {s: p[z, turn] for s, p in made.pictures.items()}
+    _, y_mm, x_mm = patient.grid.spacing_mm
+    cut = {s: p[z, turn] for s, p in patient.pictures.items()}
     window = frame(cut)
     pictures = {s: square(p[window], y_mm, x_mm, HEIGHT) for s, p in cut.items()}
-    labels = square(made.labels[z, turn][window], y_mm, x_mm, HEIGHT, order=0)
-    return Slice(made.name, sizes or "no tumour", pictures, labels)
+    labels = square(patient.labels[z, turn][window], y_mm, x_mm, HEIGHT, order=0)
+    return Slice(patient.name, sizes or "no tumour", pictures, labels)
 
 
 def real_slices(folder: Path) -> Iterable[Slice]:
@@ -80,12 +84,12 @@ def real_slices(folder: Path) -> Iterable[Slice]:
         yield Slice(files.id, "a real patient", pictures, None)
 
 
-def _shown(cut: Slice, colours: Mapping[str, str], values: Mapping[str, int]) -> dict[str, object]:
+def _row(cut: Slice, colours: Mapping[str, str], values: Mapping[str, int]) -> dict[str, object]:
     pictures = {name: _png(grey(picture)) for name, picture in cut.pictures.items()}
     if cut.labels is not None:
         last = grey(list(cut.pictures.values())[-1])
         pictures["labels"] = _png(painted(last, cut.labels, values, colours))
-    return {"name": cut.name, "told": cut.told, "pictures": pictures}
+    return {"name": cut.name, "caption": cut.caption, "pictures": pictures}
 
 
 def _png(pixels: np.ndarray) -> str:

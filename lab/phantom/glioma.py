@@ -1,4 +1,4 @@
-"""Gliomas, treated and untreated: where they sit, how they push, and what their parts are.
+"""Gliomas, treated and untreated: position, mass effect and parts.
 
 Label names as in the scheme brats-gli. All arrays (z, y, x); coordinates and sizes in mm.
 """
@@ -32,35 +32,42 @@ class Lesion:
     rough: float = 1.0  # of the borders; 0: an egg
 
 
-def draw(rng: np.random.Generator) -> list[Lesion]:
+def draw_lesions(rng: np.random.Generator) -> list[Lesion]:
     """Return the foci of one patient, most often one; a few patients have none."""
     if rng.random() < 0.06:
         return []
-    first = _lesion(rng, _place(rng), _between(rng, 6.0, 30.0), rng.random() < 0.3)
+    first = _lesion(rng, _centre(rng), _between(rng, 6.0, 30.0), rng.random() < 0.3)
     lesions = [first]
     while rng.random() < 0.28 and len(lesions) < 4:
         away = _direction(rng) * rng.uniform(18, 45)
         s, a, left = (float(c + d) for c, d in zip(first.centre_mm, away, strict=True))
         inside = sum((c / r) ** 2 for c, r in zip((s, a, left), HULL_MM, strict=True)) < 0.7
-        place = (s, a, left) if inside else _place(rng)
-        lesions.append(_lesion(rng, place, _between(rng, 3.0, 8.0), False))
+        centre = (s, a, left) if inside else _centre(rng)
+        lesions.append(_lesion(rng, centre, _between(rng, 3.0, 8.0), False))
     return lesions
 
 
 def _lesion(
-    rng: np.random.Generator, place: tuple[float, float, float], core_mm: float, cavity: bool
+    rng: np.random.Generator, centre: tuple[float, float, float], core_mm: float, cavity: bool
 ) -> Lesion:
     style = rng.choice(list(STYLES), p=list(STYLES.values()))
     rim = {"rim": rng.uniform(2.5, 8.0), "thin": rng.uniform(1.5, 2.5), "solid": SOLID_MM}
     oedema = _between(rng, 3.0, 34.0) if style != "none" else _between(rng, 1.0, 8.0)
     return Lesion(
-        place, core_mm * (1.25 if style == "none" else 1.0), oedema, rim.get(style, 0.0), cavity,
-        _stretch(rng), rng.uniform(1.2, 7.0), rng.uniform(0.0, 1.0), bool(rng.random() < 0.2),
-        rng.uniform(0.4, 1.2),
-    )  # fmt: skip
+        centre_mm=centre,
+        core_mm=core_mm * (1.25 if style == "none" else 1.0),
+        oedema_mm=oedema,
+        rim_mm=rim.get(style, 0.0),
+        cavity=cavity,
+        stretch=_stretch(rng),
+        fuzzy_mm=rng.uniform(1.2, 7.0),
+        spares_cortex=rng.uniform(0.0, 1.0),
+        bleeds=bool(rng.random() < 0.2),
+        rough=rng.uniform(0.4, 1.2),
+    )
 
 
-def pushed(axes: Points, lesions: list[Lesion]) -> Points:
+def displace(axes: Points, lesions: list[Lesion]) -> Points:
     """Return full coordinate arrays that make the anatomy give way around each focus."""
     points = list(full(axes))
     for lesion in lesions:
@@ -75,17 +82,17 @@ def parts(
     rng: np.random.Generator, axes: Points, lesions: list[Lesion], tissue: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return memberships of SNFH, NETC, ET and RC, the later name winning, and of blood in them."""
-    found = {name: np.zeros(tissue["csf"].shape, np.float32) for name in (*PARTS, "blood")}
+    whole = {name: np.zeros(tissue["csf"].shape, np.float32) for name in (*PARTS, "blood")}
     for lesion in lesions:
         for name, membership in _focus(rng, axes, lesion, tissue).items():
-            np.maximum(found[name], membership, out=found[name])
-    return {name: membership * tissue["brain"] for name, membership in found.items()}
+            np.maximum(whole[name], membership, out=whole[name])
+    return {name: membership * tissue["brain"] for name, membership in whole.items()}
 
 
 def white_spots(
     rng: np.random.Generator, axes: Points, tissue: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """Return the small bright spots in the white matter of the old, which are nobody's label."""
+    """Return the small bright spots in the white matter of the old, which have no label."""
     field = SmoothField(rng, rng.uniform(9, 16), REACH_MM).on(axes)
     rare = np.float32(rng.uniform(1.9, 2.6) if rng.random() < 0.5 else 9.0)
     white = (1 - tissue["csf"] - tissue["grey"] - tissue["deep"]) * tissue["brain"]
@@ -147,7 +154,7 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def _place(rng: np.random.Generator) -> tuple[float, float, float]:
+def _centre(rng: np.random.Generator) -> tuple[float, float, float]:
     while True:
         s, a, left = (_direction(rng) * rng.uniform(0.3, 0.85) * np.array(HULL_MM)).tolist()
         if s > -18 and abs(left) > 9:

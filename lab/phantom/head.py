@@ -8,9 +8,9 @@ import numpy as np
 
 from lab.phantom import atlas
 from lab.phantom.brain import REACH_MM, vessels
-from lab.phantom.fields import Points, SmoothField, ellipsoid, soft, warped
+from lab.phantom.fields import Points, SmoothField, ellipsoid, soft, warp
 
-GYRUS_MM = 22.0  # what is bent on its own when folds differ
+GYRUS_MM = 22.0  # wavelength of the displacement that makes folds differ
 
 
 def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str, np.ndarray]:
@@ -19,7 +19,7 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     `axes` are the open coordinates of the grid; `points` are the same after the mass effect of a
     tumour, one full array an axis. White matter is what is left.
     """
-    moved = _turned(rng, warped(rng, points, axes, rng.uniform(1.5, 4.5), REACH_MM))
+    moved = _rotate(rng, warp(rng, points, axes, rng.uniform(1.5, 4.5), REACH_MM))
     bend = np.float32(rng.uniform(0.3, 1.6))
     moved = tuple(p + bend * SmoothField(rng, GYRUS_MM, REACH_MM).on(axes) for p in moved)  # type: ignore[assignment]
     read = atlas.sample(moved)
@@ -41,11 +41,13 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     )
     grey_share = 1 - white_share
     tissue = {
-        "depth_mm": edge_mm, "brain": brain, "csf": csf,
+        "depth_mm": edge_mm,
+        "brain": brain,
+        "csf": csf,
         "grey": grey_share * (1 - csf) * (1 - centre),
         "deep": grey_share * (1 - csf) * centre,
         "cap": soft(ventricle_mm + 2.5, 3.0) * (1 - csf) * np.float32(rng.uniform(0, 0.6)),
-    }  # fmt: skip
+    }
     clumps = SmoothField(rng, 12.0, REACH_MM).on(axes)
     back = np.minimum(ventricle_mm, -moved[1] + 5)  # the plexus lies in the back of the ventricles
     tissue["choroid"] = soft(np.minimum(back - 1, (clumps - np.float32(0.6)) * 4), 1.5)
@@ -53,15 +55,15 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     return tissue
 
 
-def _turned(rng: np.random.Generator, points: Points) -> Points:
-    """Turn and scale the head a little."""
+def _rotate(rng: np.random.Generator, points: Points) -> Points:
+    """Rotate and scale the head a little."""
     turn = np.eye(3)
     for first, second in ((0, 1), (0, 2), (1, 2)):
         angle = np.radians(rng.normal(0, 4))
-        own = np.eye(3)
-        own[first, first] = own[second, second] = np.cos(angle)
-        own[first, second], own[second, first] = -np.sin(angle), np.sin(angle)
-        turn = turn @ own
+        plane = np.eye(3)
+        plane[first, first] = plane[second, second] = np.cos(angle)
+        plane[first, second], plane[second, first] = -np.sin(angle), np.sin(angle)
+        turn = turn @ plane
     turn = (turn / rng.uniform(0.86, 1.0, 3)[:, None]).astype(np.float32)  # the average is large
     s, a, left = (sum(w * p for w, p in zip(row, points, strict=True)) for row in turn)
     return s, a, left

@@ -6,31 +6,66 @@ import numpy as np
 
 from challenge.scheme import SCHEMES
 from lab.phantom import abdomen, scanner
-from lab.phantom.fields import Grid, Points, SmoothField, curve, ellipsoid, onto, soft, tube
+from lab.phantom.fields import (
+    Grid,
+    Points,
+    SmoothField,
+    curve,
+    ellipsoid,
+    resample_onto,
+    soft,
+    tube,
+)
 
 # Relative signal: arterial-phase T1 with the fat suppressed, and T2 of an MR-Linac.
 _TISSUES = {
-    "air": (0.02, 0.02), "fat": (0.28, 0.76), "skin": (0.42, 0.35), "muscle": (0.40, 0.18),
-    "lung": (0.06, 0.05), "marrow": (0.32, 0.42), "disc": (0.26, 0.30), "cortical": (0.12, 0.10),
-    "csf": (0.16, 1.15), "liver": (0.54, 0.30), "liver vessel": (0.66, 0.22),
-    "lesion": (0.40, 0.62), "spleen": (0.64, 0.56), "spleen pulp": (0.94, 0.60),
-    "cortex": (1.05, 0.60), "medulla": (0.52, 0.76), "renal sinus": (0.30, 0.82),
-    "cyst": (0.18, 1.15), "gallbladder": (0.28, 1.20), "bowel wall": (0.66, 0.42),
-    "bowel fluid": (0.24, 0.95), "bowel food": (0.46, 0.40), "colon wall": (0.56, 0.36),
-    "colon fluid": (0.34, 0.70), "colon food": (0.58, 0.28), "duodenum wall": (0.72, 0.44),
-    "duodenum fluid": (0.26, 1.00), "duodenum food": (0.50, 0.50), "stomach wall": (0.68, 0.40),
-    "stomach fluid": (0.22, 1.05), "stomach food": (0.44, 0.48), "gas": (0.04, 0.04),
-    "artery": (1.38, 0.12), "cava": (0.52, 0.24), "portal": (0.72, 0.16),
-    "pancreas": (0.80, 0.48), "duct": (0.26, 1.05), "tumour": (0.47, 0.68),
+    "air": (0.02, 0.02),
+    "fat": (0.28, 0.76),
+    "skin": (0.42, 0.35),
+    "muscle": (0.40, 0.18),
+    "lung": (0.06, 0.05),
+    "marrow": (0.32, 0.42),
+    "disc": (0.26, 0.30),
+    "cortical": (0.12, 0.10),
+    "csf": (0.16, 1.15),
+    "liver": (0.54, 0.30),
+    "liver vessel": (0.66, 0.22),
+    "lesion": (0.40, 0.62),
+    "spleen": (0.64, 0.56),
+    "spleen pulp": (0.94, 0.60),
+    "cortex": (1.05, 0.60),
+    "medulla": (0.52, 0.76),
+    "renal sinus": (0.30, 0.82),
+    "cyst": (0.18, 1.15),
+    "gallbladder": (0.28, 1.20),
+    "bowel wall": (0.66, 0.42),
+    "bowel fluid": (0.24, 0.95),
+    "bowel food": (0.46, 0.40),
+    "colon wall": (0.56, 0.36),
+    "colon fluid": (0.34, 0.70),
+    "colon food": (0.58, 0.28),
+    "duodenum wall": (0.72, 0.44),
+    "duodenum fluid": (0.26, 1.00),
+    "duodenum food": (0.50, 0.50),
+    "stomach wall": (0.68, 0.40),
+    "stomach fluid": (0.22, 1.05),
+    "stomach food": (0.44, 0.48),
+    "gas": (0.04, 0.04),
+    "artery": (1.38, 0.12),
+    "cava": (0.52, 0.24),
+    "portal": (0.72, 0.16),
+    "pancreas": (0.80, 0.48),
+    "duct": (0.26, 1.05),
+    "tumour": (0.47, 0.68),
     "necrosis": (0.30, 0.95),
-}  # fmt: skip
+}
 Triple = tuple[float, float, float]
 _CHANNEL = {"panther-t1": 0, "panther-t2": 1}
 # What a contrast agent brightens on T1; without it all of these are darker than the gland.
 _ENHANCING = (
-    "artery", "cava", "portal", "liver vessel", "spleen", "spleen pulp", "cortex", "medulla",
-    "bowel wall", "colon wall", "duodenum wall", "stomach wall",
-)  # fmt: skip
+    *("artery", "cava", "portal", "liver vessel", "spleen", "spleen pulp", "cortex", "medulla"),
+    *("bowel wall", "colon wall", "duodenum wall", "stomach wall"),
+)
 _FINEST_MM = 1.8  # the body is smooth enough to be computed at this and interpolated in plane
 
 
@@ -43,26 +78,42 @@ class Variety:
     moved_mm: Triple  # the pancreas as a whole, deviations up, forward and to the left
     spread: tuple[float, float]  # of each tissue's signal, as the deviation of its logarithm
     other_fat: float  # share of T1 scans with bright fat, of T2 scans with dark fat
-    strands: float  # share of patients whose vessels of the mesentery are seen, thin and many
+    strands: float  # share of patients with visible mesenteric vessels, thin and many
     fatty: float  # share of patients whose gland is marbled with fat
     plain: float  # share of T1 scans without a contrast agent
     contrast: float  # between pancreas and tumour, at least
     shading: tuple[float, float]
 
 
-# What PANTHER's own scans are like; and, to train on, scans as they come from anywhere.
+# Scans like those of PANTHER; and, to train on, scans of any scanner.
 PROTOCOL = Variety(
-    warp_mm=5.0, stretch=0.08, moved_mm=(0.0, 0.0, 0.0), spread=(0.05, 0.05), other_fat=0.0,
-    strands=0.0, fatty=0.0, plain=0.0, contrast=0.0, shading=(0.05, 0.18),
-)  # fmt: skip
+    warp_mm=5.0,
+    stretch=0.08,
+    moved_mm=(0.0, 0.0, 0.0),
+    spread=(0.05, 0.05),
+    other_fat=0.0,
+    strands=0.0,
+    fatty=0.0,
+    plain=0.0,
+    contrast=0.0,
+    shading=(0.05, 0.18),
+)
 ANYWHERE = Variety(
-    warp_mm=8.5, stretch=0.16, moved_mm=(6.0, 12.0, 7.0), spread=(0.05, 0.3), other_fat=0.45,
-    strands=0.7, fatty=0.4, plain=0.35, contrast=1.15, shading=(0.05, 0.3),
-)  # fmt: skip
+    warp_mm=8.5,
+    stretch=0.16,
+    moved_mm=(6.0, 12.0, 7.0),
+    spread=(0.05, 0.3),
+    other_fat=0.45,
+    strands=0.7,
+    fatty=0.4,
+    plain=0.35,
+    contrast=1.15,
+    shading=(0.05, 0.3),
+)
 
 
 def grid_of(kind: str, seed: int) -> Grid:
-    """Return the native grid of a patient, drawn as in the public fingerprints (LPS)."""
+    """Return the native grid of a patient, random as in the public fingerprints (LPS)."""
     rng = np.random.default_rng([seed, 7])
     if kind == "panther-t2":
         shape = (int(rng.integers(96, 113)), 320, 400)
@@ -95,39 +146,39 @@ def scan(
         after = [name for name, _ in layers].index("pancreas") + 1
         layers.insert(after, ("marbling", _marbling(detail_rng, axes) * tissue["pancreas"]))
         values["marbling"] = values["fat"]
-    picture = scanner.painted(layers, values, "air")
+    picture = scanner.blend(layers, values, "air")
     picture *= scanner.bias(light_rng, axes, light_rng.uniform(*variety.shading), abdomen.REACH_MM)
     picture *= scanner.mottle(light_rng, axes, tissue, abdomen.REACH_MM)
-    fine = onto(axes, np.stack([picture, *focus]), grid)
+    fine = resample_onto(axes, np.stack([picture, *focus]), grid)
     noise, blur_mm = light_rng.uniform(0.012, 0.04), light_rng.uniform(0.3, 0.9)
     sequence = SCHEMES[kind].sequences[0]
-    return {sequence: scanner.acquired(light_rng, fine[0], grid, noise, blur_mm)}, _labels(
+    return {sequence: scanner.acquire(light_rng, fine[0], grid, noise, blur_mm)}, _labels(
         kind, fine
     )
 
 
 def signals(rng: np.random.Generator, kind: str, variety: Variety) -> dict[str, float]:
     """Return the signal of every tissue; what must hold is the order of pancreas and tumour."""
-    usual = {name: values[_CHANNEL[kind]] for name, values in _TISSUES.items()}
-    found = scanner.jittered(rng, usual, _between(rng, variety.spread))
+    usual = {name: signal[_CHANNEL[kind]] for name, signal in _TISSUES.items()}
+    values = scanner.jitter(rng, usual, _between(rng, variety.spread))
     if rng.random() < 0.15 and kind == "panther-t1":
-        found["fat"] *= 2.6  # fat suppression failed
+        values["fat"] *= 2.6  # fat suppression failed
     if variety.other_fat and rng.random() < variety.other_fat:
-        brightest = max(found[name] for name in ("liver", "spleen", "pancreas"))
-        found["fat"] = brightest * (rng.uniform(1.0, 2.8) if kind == "panther-t1" else 0.2)
+        brightest = max(values[name] for name in ("liver", "spleen", "pancreas"))
+        values["fat"] = brightest * (rng.uniform(1.0, 2.8) if kind == "panther-t1" else 0.2)
     if variety.plain and kind == "panther-t1" and rng.random() < variety.plain:
         dark = rng.uniform(0.15, 0.7)
         for name in _ENHANCING:
-            found[name] = found["pancreas"] * dark * rng.uniform(0.7, 1.3)
+            values[name] = values["pancreas"] * dark * rng.uniform(0.7, 1.3)
     if variety.contrast and kind == "panther-t1":
-        found["tumour"] = min(found["tumour"], found["pancreas"] / variety.contrast)
+        values["tumour"] = min(values["tumour"], values["pancreas"] / variety.contrast)
     elif variety.contrast:
-        found["tumour"] = max(found["tumour"], found["pancreas"] * variety.contrast)
-    return found
+        values["tumour"] = max(values["tumour"], values["pancreas"] * variety.contrast)
+    return values
 
 
 def _between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
-    """Draw only where there is a choice, so that a cohort stays what it was."""
+    """Use the generator only where the ends differ, so that earlier cohorts stay the same."""
     return ends[0] if ends[0] == ends[1] else float(rng.uniform(*ends))
 
 

@@ -1,4 +1,4 @@
-"""Synthetic cohorts: `python -m lab phantom`. Nobody's scans, so they may be shipped and shown."""
+"""Synthetic cohorts: `python -m lab phantom`. No real person's scans: free to be published."""
 
 import argparse
 from pathlib import Path
@@ -28,8 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the cohort and say what it holds."""
-    from lab.phantom.cohort import Population, describe, write
+    """Write the cohort and print what it holds."""
+    from lab.phantom.cohort import Destination, Population, describe, write
     from lab.phantom.gallery import write_gallery
 
     population = Population(args.kind, args.seed, args.spacing, args.anywhere)
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.gallery}: {args.cases} patients")
         return 0
     args.out.mkdir(parents=True, exist_ok=True)
-    for sentence in write(population, args.cases, (args.out, args.layout), args.jobs):
+    for sentence in write(population, args.cases, Destination(args.out, args.layout), args.jobs):
         print(sentence)
     if args.layout == "nnunet":
         describe(args.out, args.kind, args.cases, args.regions)

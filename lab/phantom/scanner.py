@@ -1,6 +1,6 @@
 """From membership maps to pictures: contrast, bias field, blur, noise and an arbitrary scale.
 
-Pictures are (z, y, x), int16, in whatever unit the "scanner" chose: the brightest voxel of a case
+Pictures are (z, y, x), int16, in an arbitrary unit: the brightest voxel of a case
 and sequence lies anywhere from 92 to 12,000.
 """
 
@@ -14,7 +14,7 @@ from lab.phantom.fields import Grid, Points, SmoothField
 BRIGHTEST = (92.0, 12_000.0)
 
 
-def painted(
+def blend(
     layers: list[tuple[str, np.ndarray]], values: Mapping[str, float], ground: str
 ) -> np.ndarray:
     """Blend `layers` (name, membership) over the tissue `ground`, in order; (z, y, x) float32."""
@@ -24,10 +24,10 @@ def painted(
     return picture
 
 
-def jittered(
+def jitter(
     rng: np.random.Generator, values: Mapping[str, float], spread: float = 0.06
 ) -> dict[str, float]:
-    """Return tissue values changed one by one, then all together in contrast and gamma."""
+    """Return tissue values varied one by one, then all together in contrast and gamma."""
     names = list(values)
     varied = np.array([values[n] for n in names]) * np.exp(spread * rng.standard_normal(len(names)))
     top = varied.max()
@@ -41,7 +41,7 @@ def bias(rng: np.random.Generator, axes: Points, strength: float, reach_mm: floa
     return np.exp(np.float32(strength) * SmoothField(rng, 150.0, reach_mm).on(axes))
 
 
-def acquired(
+def acquire(
     rng: np.random.Generator,
     picture: np.ndarray,
     grid: Grid,
@@ -49,15 +49,21 @@ def acquired(
     blur_mm: float,
     inside: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Blur, add Rician noise (relative to 1) and return int16 with its brightest value drawn.
+    """Blur, add Rician noise (relative to 1), and return int16 of a random brightest value.
 
-    `inside`, (z, y, x) bool: what alone is kept; all else is 0 and costs no noise.
+    Args:
+        rng: of the noise and the brightest value.
+        picture: (z, y, x), white matter or liver about 1.
+        grid: of its voxels.
+        noise: standard deviation of each channel.
+        blur_mm: standard deviation of the Gaussian.
+        inside: (z, y, x) bool; everything else is 0 and draws no noise.
     """
     brightest = np.exp(rng.uniform(*np.log(BRIGHTEST)))  # before the noise, whose size varies
     blurred = gaussian_filter(picture, [blur_mm / s for s in grid.spacing_mm])
-    seen = blurred if inside is None else blurred[inside]
-    real = seen + np.float32(noise) * rng.standard_normal(seen.shape, dtype=np.float32)
-    imaginary = np.float32(noise) * rng.standard_normal(seen.shape, dtype=np.float32)
+    signal = blurred if inside is None else blurred[inside]
+    real = signal + np.float32(noise) * rng.standard_normal(signal.shape, dtype=np.float32)
+    imaginary = np.float32(noise) * rng.standard_normal(signal.shape, dtype=np.float32)
     magnitude = np.hypot(real, imaginary)
     values = np.round(magnitude * (brightest / magnitude.max())).astype(np.int16)
     if inside is None:
@@ -67,14 +73,14 @@ def acquired(
     return whole
 
 
-def sliced(
+def slice_thickly(
     picture: np.ndarray, grid: Grid, axis: int, thickness_mm: float, offset: float
 ) -> np.ndarray:
     """Return a picture (z, y, x) as thick slices would show it, laid on the grid again.
 
     Args:
-        picture: what is there.
-        grid: where its voxels lie.
+        picture: (z, y, x), before slicing.
+        grid: of its voxels.
         axis: across the slices.
         thickness_mm: of a slice; slices touch.
         offset: of the first slice, in parts of the thickness.
@@ -95,8 +101,8 @@ def sliced(
     return np.moveaxis(np.tensordot(matrix, picture, (1, axis)), 0, axis)
 
 
-def moved(picture: np.ndarray, grid: Grid, by_mm: np.ndarray) -> np.ndarray:
-    """Return a picture (z, y, x) moved by so many mm (z, y, x): registration is never perfect."""
+def translate(picture: np.ndarray, grid: Grid, by_mm: np.ndarray) -> np.ndarray:
+    """Return a picture (z, y, x) moved by mm (z, y, x): registration is never perfect."""
     by_voxels = by_mm / np.array(grid.spacing_mm)
     return shift(picture, by_voxels, order=1, mode="nearest")
 

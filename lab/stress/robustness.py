@@ -21,7 +21,7 @@ from ensemble.manifest import Model, find_manifests, verify_model
 from ensemble.match_models import match_models
 from ensemble.predict import predict
 from lab.phantom.fields import Grid
-from lab.phantom.scanner import bias, sliced
+from lab.phantom.scanner import bias, slice_thickly
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
 
@@ -131,7 +131,7 @@ def noisy(image: np.ndarray, case: Case) -> np.ndarray:
 
 def thick(image: np.ndarray, case: Case) -> np.ndarray:
     """Show the head as axial slices of 3 mm would."""
-    slices = sliced(image, _grid(image, case), 0, SLICE_MM, 0.5)
+    slices = slice_thickly(image, _grid(image, case), 0, SLICE_MM, 0.5)
     return np.where(image != 0, slices, np.float32(0))
 
 
