@@ -47,8 +47,9 @@ def given_channels(text: str, scheme: Scheme) -> list[str]:
     names = _words("--channels", text, ",".join(scheme.sequences))
     known = [sequence_of(name, scheme) for name in names]
     if sorted(map(str, known)) != sorted(scheme.sequences):
-        unknown = [name for name, own in zip(names, known, strict=True)
-                   if own not in scheme.sequences]  # fmt: skip
+        unknown = [
+            name for name, own in zip(names, known, strict=True) if own not in scheme.sequences
+        ]
         what = f"{unknown[0]!r} is none of them" if unknown else f"{len(names)} names"
         raise PackError(
             f"--channels {text}: {scheme.name} has {', '.join(scheme.sequences)}; {what}"

@@ -39,10 +39,19 @@ from postprocess.artefacts import load_artefacts, save_artefacts
 
 # What says how sources are packed; a selection's candidates are packed already.
 OF_SOURCES = {
-    "folds": None, "weight": None, "labels": None, "channels": None, "checkpoint": "final",
-    "configuration": "", "foreign_trainer": False, "mirroring": False, "step": 0.5,
-    "missing_sequences": False, "orientation": None, "cohort": None,
-}  # fmt: skip
+    "folds": None,
+    "weight": None,
+    "labels": None,
+    "channels": None,
+    "checkpoint": "final",
+    "configuration": "",
+    "foreign_trainer": False,
+    "mirroring": False,
+    "step": 0.5,
+    "missing_sequences": False,
+    "orientation": None,
+    "cohort": None,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -190,9 +199,17 @@ def pack_sources(
                 checkpoint = f"checkpoint_{args.checkpoint}"
                 folds = tuple(folds_of(folder, checkpoint, args.folds))
                 source = Source(
-                    folder, folds, checkpoint, weight, named, order, args.mirroring, accepted,
-                    args.orientation, args.cohort,
-                )  # fmt: skip
+                    folder,
+                    folds,
+                    checkpoint,
+                    weight,
+                    named,
+                    order,
+                    args.mirroring,
+                    accepted,
+                    args.orientation,
+                    args.cohort,
+                )
                 number = sum(path.is_dir() for path in building.iterdir())
                 home = building / (f"{folder.title}-{number}" if number else folder.title)
                 manifest["members"] += pack_source(source, home, scheme)

@@ -24,8 +24,16 @@ from lab.packing.training_axes import training_axes
 from lab.training.checkpoints import slim_checkpoint
 
 # Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
-RECIPE = ("stage", "dataset", "settings", "commit", "versions", "data_sha256", "start_sha256",
-          "device")  # fmt: skip
+RECIPE = (
+    "stage",
+    "dataset",
+    "settings",
+    "commit",
+    "versions",
+    "data_sha256",
+    "start_sha256",
+    "device",
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,10 @@ def pack_source(source: Source, home: Path, scheme: Scheme) -> list[dict[str, An
         check_network(trained, len(channels.sequences), len(channels.head.channels))
         built = plans_as_built(folder.plans, trained)
         if plans not in (None, built):
-            raise PackError(f"{trained.path}: trainer {trained.trainer} built another network than "
-                            "those of the folds before it")  # fmt: skip
+            raise PackError(
+                f"{trained.path}: trainer {trained.trainer} built another network than "
+                "those of the folds before it"
+            )
         plans = built
         entries.append(_pack_fold(trained, home, source, channels) | axes)
     _write_object(home / "plans.json", plans or folder.plans)
@@ -95,8 +105,10 @@ def _pack_fold(
 ) -> dict[str, Any]:
     content = slim_checkpoint(trained.content)
     if source.is_mirrored and not content["inference_allowed_mirroring_axes"]:
-        print(f"{source.folder.name}: fold_{trained.fold} was trained without mirroring, and stays "
-              "unmirrored under --mirroring")  # fmt: skip
+        print(
+            f"{source.folder.name}: fold_{trained.fold} was trained without mirroring, and stays "
+            "unmirrored under --mirroring"
+        )
     slim = home / f"fold_{trained.fold}" / trained.path.name
     slim.parent.mkdir()
     torch.save(content, slim)

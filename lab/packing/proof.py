@@ -49,13 +49,14 @@ class Limit:
 # a leaky slope of 0.02 it is 0.1, and 99.94 % of the voxels still agree. So logits are judged too.
 LIMITS: Mapping[str, Limit] = {
     "as_trained": Limit(
-        1e-3, 0.999,
+        1e-3,
+        0.999,
         f"our network is not {STOCK}'s: the same weights give another answer (was it trained with "
         "another activation or norm than plans.json has?)",
     ),
     "rounding": Limit(0.1, 0.99, "its weights give another answer in half precision"),
     "backend": Limit(1e-2, 0.999, "the default backend gives another answer than torch"),
-}  # fmt: skip
+}
 LEAST_CASE_AGREEMENT = 0.999
 
 
@@ -209,7 +210,7 @@ def rounded(member: Member) -> dict[str, int]:
 
 def _answers(
     tile: torch.Tensor, member: Member, trained: Path, scheme: Scheme
-) -> dict[str, Answer]:  # fmt: skip
+) -> dict[str, Answer]:
     default = next(backend.name for backend in usable(torch.device("cpu")) if backend.exact)
     asked = {
         "trained": (replace(member, checkpoint=trained), REFERENCE),

@@ -36,8 +36,11 @@ def check_fresh(manifest: Path) -> None:
     """
     done = subprocess.run(
         [sys.executable, "-m", "lab.packing.reload_check", str(manifest)],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[2],
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[2],
+    )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise ReleaseError(f"{manifest}: does not load in a fresh process: {reason}")

@@ -79,9 +79,7 @@ def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
 class Stock:
     """nnU-Net's predictor, its network built as the trainer that the first fold names builds it."""
 
-    def __init__(
-        self, plain: Trained, configuration: str, mirroring: bool, step: float
-    ) -> None:  # fmt: skip
+    def __init__(self, plain: Trained, configuration: str, mirroring: bool, step: float) -> None:
         """Open every fold of a plain copy.
 
         Raises:
@@ -95,9 +93,12 @@ class Stock:
             settings = PlansManager(plans).get_configuration(configuration).configuration
             refuse_foreign_names(settings["architecture"])
             self._predictor = stock.nnUNetPredictor(
-                tile_step_size=step, use_mirroring=mirroring, device=torch.device("cpu"),
-                perform_everything_on_device=False, allow_tqdm=False,
-            )  # fmt: skip
+                tile_step_size=step,
+                use_mirroring=mirroring,
+                device=torch.device("cpu"),
+                perform_everything_on_device=False,
+                allow_tqdm=False,
+            )
             folder, name = str(plain.folder), f"{plain.checkpoint}.pth"
             with mock.patch.object(stock, "recursive_find_trainer_class_by_name", find_trainer):
                 self._predictor.initialize_from_trained_model_folder(folder, plain.folds, name)
@@ -121,7 +122,7 @@ class Stock:
 
     def segment(
         self, files: CaseFiles, sequences: Sequence[str], device: torch.device
-    ) -> np.ndarray:  # fmt: skip
+    ) -> np.ndarray:
         """Return the labels (z, y, x) of a case on its own grid, in the values of dataset.json.
 
         All of it is stock's: reader, preprocessing, tiles, mirroring, folds, resampling, writer.

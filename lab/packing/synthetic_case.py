@@ -51,9 +51,11 @@ TIME_LIMIT_S = 300.0
 # Grey levels that a lesion's core, rim and surroundings add to a sequence.
 OF_OTHERS = (300.0, 300.0, 60.0)  # where LESION does not name the sequence
 LESION: Mapping[str, tuple[float, float, float]] = {
-    "t1n": (-200, -120, -60), "t1c": (-120, 420, -40), "t2w": (420, 260, 220),
+    "t1n": (-200, -120, -60),
+    "t1c": (-120, 420, -40),
+    "t2w": (420, 260, 220),
     "t2f": (120, 260, 360),
-}  # fmt: skip
+}
 RADII = (0.2, 0.35, 0.55)  # of the shortest half of the grid
 
 

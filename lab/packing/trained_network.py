@@ -183,8 +183,11 @@ def _compare_training(
         print(f"{folder.name}: fold_{fold}: the plans of training cannot be compared ({error})")
         return
     if (trained.network, trained.arguments) != (plan.network, plan.arguments):
-        keys = [key for key in {**trained.arguments, **plan.arguments}
-                if trained.arguments.get(key) != plan.arguments.get(key)]  # fmt: skip
+        keys = [
+            key
+            for key in {**trained.arguments, **plan.arguments}
+            if trained.arguments.get(key) != plan.arguments.get(key)
+        ]
         key = keys[0] if keys else "network"
         then, now = (each.arguments.get(key, each.network) for each in (trained, plan))
         raise PackError(f"{said} network: {key} {then!r}, plans.json says {now!r}")

@@ -13,9 +13,11 @@ from ensemble.plans import READER_ORIENTATION
 
 
 def training_axes(
-    plans: Mapping[str, Any], dataset: Mapping[str, Any], orientation: str | None,
+    plans: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    orientation: str | None,
     cohort: Path | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return a member's "orientation" and "training_axes", as far as they are known.
 
     The orientation is what was asked for, else what `lab prepare --orientation` left in
