@@ -1,4 +1,4 @@
-"""`python -m lab check`: a good output is silent, and what is broken is told once, with exit 1."""
+"""`python -m lab check`: a good output is silent; what is broken is reported once, exit code 1."""
 
 from pathlib import Path
 
@@ -133,5 +133,5 @@ def test_outputs_of_a_model_that_knows_fewer_labels_are_no_swapped_label_map(
         rewrite(path, lambda labels: np.where(labels > 0, 3, 0).astype(np.uint8))
     paths = ["--input", str(brats / "input"), "--output", str(brats / "output")]
     assert main(["check", "--platform", "brats", *paths]) == 0
-    told = "brats-gli: shares of WT not judged: no NETC, SNFH in any of 2 label maps"
-    assert told in capsys.readouterr().err
+    message = "brats-gli: shares of WT not judged: no NETC, SNFH in any of 2 label maps"
+    assert message in capsys.readouterr().err
