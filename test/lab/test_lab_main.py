@@ -248,7 +248,8 @@ def test_what_a_verb_cannot_use_is_one_sentence(
     [
         ("bench selection --strategies best nonsense", "--strategies best, nonsense: of "),
         (
-            "evaluate --scorer 2025-gli --predictions {labels} --references {labels} --dask nowhere",
+            "evaluate --scorer 2025-gli --predictions {labels} --references {labels} "
+            "--dask nowhere",
             "{labels}: no such folder",
         ),
         (
