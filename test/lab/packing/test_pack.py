@@ -11,7 +11,7 @@ import torch
 
 from ensemble.manifest import accepts_missing_sequences, verify_model
 from lab.__main__ import main as lab
-from lab.packing.release import ReleaseError, check_fresh
+from lab.packing.release import ReleaseError, check_reload
 from lab.packing.reload_check import answer
 from lab.training.checkpoints import read_training_checkpoint
 
@@ -342,7 +342,7 @@ def test_a_batch_norm_trainer_is_packed_as_it_was_built(tmp_path: Path) -> None:
     assert member.plan.arguments["norm_op"].endswith("BatchNorm3d")
 
 
-def test_a_release_has_a_card_and_was_loaded_in_a_fresh_process(
+def test_a_release_has_a_card_and_was_loaded_in_a_new_process(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
@@ -358,7 +358,7 @@ def test_a_release_has_a_card_and_was_loaded_in_a_fresh_process(
         "--note",
         "for tests",
     )
-    assert "2 members load in a fresh process, within " in capsys.readouterr().out
+    assert "2 members load in a new process, within " in capsys.readouterr().out
     card = (folder / "MODEL_CARD.md").read_text()
     for told in (
         "# m",
@@ -374,19 +374,19 @@ def test_a_release_has_a_card_and_was_loaded_in_a_fresh_process(
     assert {"MODEL_CARD.md", "postprocess.json", "clusters.npz"} < set(manifest["files"])
 
 
-def test_a_release_that_answers_otherwise_in_a_fresh_process_is_refused(
+def test_a_release_that_answers_otherwise_in_a_new_process_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
     folder = pack(source, tmp_path / "weights")
     with monkeypatch.context() as here:
         here.setattr("lab.packing.release.answer", lambda member: answer(member) * 1.01)
-        with pytest.raises(ReleaseError, match="answer otherwise in a fresh process"):
-            check_fresh(folder / "MANIFEST.json")
+        with pytest.raises(ReleaseError, match="answer otherwise in a new process"):
+            check_reload(folder / "MANIFEST.json")
     (folder / "trained" / "plans.json").unlink()
-    reason = "does not load in a fresh process: .*plans.json: listed in MANIFEST.json but missing"
+    reason = "does not load in a new process: .*plans.json: listed in MANIFEST.json but missing"
     with pytest.raises(ReleaseError, match=reason):
-        check_fresh(folder / "MANIFEST.json")
+        check_reload(folder / "MANIFEST.json")
 
 
 def test_a_folds_origin_is_packed_without_the_machines_paths(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab
 from lab.packing import proof_case
-from lab.packing.proof import Answer, difference
 from lab.packing.random_tile import SEED, draw_tile
 from lab.packing.stock_prediction import (
     STOCK,
@@ -27,6 +26,7 @@ from lab.packing.stock_prediction import (
     plain_copy,
     refuse_foreign_names,
 )
+from lab.packing.tile_answers import Answer, difference
 
 Say = pytest.CaptureFixture[str]
 

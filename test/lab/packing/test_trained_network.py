@@ -14,7 +14,7 @@ from ensemble.network import build_network
 from ensemble.plans import read_plan
 from lab.packing.trained_folder import TrainedFolder, naming, trained_folder
 from lab.packing.trained_network import (
-    NOTHING,
+    STRICT,
     Accepted,
     TrainedFold,
     check_network,
@@ -36,14 +36,14 @@ def change(folder: Path, drop: tuple[str, ...] = (), **changes: object) -> None:
     torch.save({key: value for key, value in content.items() if key not in drop}, path)
 
 
-def opened(path: Path, accepted: Accepted = NOTHING) -> tuple[TrainedFolder, TrainedFold]:
+def opened(path: Path, accepted: Accepted = STRICT) -> tuple[TrainedFolder, TrainedFold]:
     with trained_folder(path) as folder, naming(folder):
         fold = open_fold(folder, "0", FINAL, accepted)
         check_network(fold, 4, 5)
         return folder, fold
 
 
-def refusal_of(path: Path, accepted: Accepted = NOTHING) -> str:
+def refusal_of(path: Path, accepted: Accepted = STRICT) -> str:
     with pytest.raises(Refusal) as refused:
         opened(path, accepted)
     text = str(refused.value)
