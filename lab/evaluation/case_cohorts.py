@@ -16,7 +16,7 @@ from challenge.headers import last_line
 from challenge.refusal import Refusal
 from lab.evaluation.matching import CasePair, numeric_id
 from lab.evaluation.results import Problem
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
 
 ID, COHORT = "NewID", "Cohort"
 DELIMITERS = ",;\t"

@@ -30,14 +30,8 @@ from lab.evaluation.matching import CasePair, match_cases
 from lab.evaluation.results import Problem, Results, write_json
 from lab.evaluation.score_table import table
 from lab.metrics.panther import volume_rmse_mm3
-from lab.metrics.scorers import (
-    SCORERS,
-    VOXEL,
-    Scorer,
-    score_missing,
-    voxel_scorer,
-    without_scores,
-)
+from lab.metrics.scorer import Scorer, score_missing, without_scores
+from lab.metrics.scorers import SCORERS, VOXEL, voxel_scorer
 from lab.parallel import workers
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.evaluation.matching import CasePair
 from lab.evaluation.results import Facts, Problem, facts_from, facts_row, scores_from, to_json
-from lab.metrics.scorers import CaseScores, Scorer, without_scores
+from lab.metrics.scorer import CaseScores, Scorer, without_scores
 
 
 @dataclass(frozen=True)

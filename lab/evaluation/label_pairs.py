@@ -17,7 +17,7 @@ from challenge.scheme import Scheme
 from lab.data.itk_images import itk_name
 from lab.evaluation.results import Problem
 from lab.metrics.pair import Pair
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
 
 SIGNED_TOLERANCE = 1e-5  # BraTS 2026, on sums of signed differences
 SPACING_TOLERANCE_MM = 1e-4  # PANTHER

@@ -14,7 +14,7 @@ from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble, labels_of
 from lab.metrics.objective import Column, selection_columns, selection_row
 from lab.metrics.pair import Pair
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
 
 Rows = list[list[float]]  # of an ensemble: case -> column
 

@@ -14,7 +14,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.metrics.metric_info import VOLUME_ERROR, ObjectiveName, metric_info
 from lab.metrics.pair import Pair
-from lab.metrics.scorers import CaseScores, Scorer, without_scores
+from lab.metrics.scorer import CaseScores, Scorer, without_scores
 from lab.statistics import ranks
 
 Column = tuple[str, str]  # region, metric

@@ -2,7 +2,8 @@
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
-from lab.metrics.scorers import SCORERS, VOXEL, Scorer, voxel_scorer
+from lab.metrics.scorer import Scorer
+from lab.metrics.scorers import SCORERS, VOXEL, voxel_scorer
 
 
 def scorer_named(name: str | None, scheme: Scheme) -> Scorer:

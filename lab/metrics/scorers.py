@@ -1,62 +1,28 @@
-"""Every official metric by name and year; a result without its scorer's name means nothing."""
+"""Every official scorer by name and year; a result without its scorer's name means nothing.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+To add a scorer:
+
+1. Write `lab/metrics/<challenge><year>.py` with `score(pair) -> region -> metric -> value`. Arrays
+   are (z, y, x), spacing is in the same order; give the source of every constant.
+2. Add a row to SCORERS: what the platform does with missing cases, what its organisers rank by.
+3. Add a row to METRICS in `metric_info.py` for each metric that has none.
+4. If its platform writes a table, add its `Layout` to `csv_layouts.py` and name it in the row.
+5. Test it against the organisers' own numbers, as `test/lab/metrics/test_official.py` does, and
+   against a slow, obvious peer. `test_new_scorer.py` shows that no other file has to change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Literal, NoReturn
 
-import numpy as np
-
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme
+from challenge.scheme import Scheme
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
-from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, PLAIN, SEG_2026, Layout
+from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, SEG_2026
 from lab.metrics.pair import Pair
-from lab.metrics.variant_scores import VariantScorer, table_scorer
-
-CaseScores = dict[str, dict[str, float]]  # region -> metric -> value
-# What the platform does with a case that has no prediction.
-Missing = Literal["left-out", "penalty", "empty"]
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """One year's official metric of one challenge."""
-
-    name: str
-    scheme: str | None  # whose label values the files hold; None: the user says which
-    score: Callable[[Pair], CaseScores]
-    missing: Missing
-    absent: str  # how a region that neither map holds is counted, in words
-    missing_mm: float = 0.0  # HD95 of a missing case where `missing` is "penalty"
-    grid: Literal["size", "spacing", "all"] = "size"  # what the platform compares between files
-    spacing_from: Literal["header", "affine"] = "header"  # of the prediction
-    # What the platform opens files with; SimpleITK refuses some that nibabel reads.
-    reads_with: Literal["nibabel", "SimpleITK", "any"] = "nibabel"
-    strict_labels: bool = False  # an undeclared label costs the case its scores
-    binary: bool = False  # predictions hold one value beside 0
-    layout: Layout = PLAIN  # of the platform's table
-    # Metrics that the organisers rank by, whatever else they report; (): nobody told.
-    ranked_by: tuple[str, ...] = ()
-    # Scores the variants of a case that a search tries without their images, all metrics that
-    # count for its objectives; None: every variant is scored as a whole volume.
-    fast_scorer: Callable[[Pair], VariantScorer] | None = None
-    # Cohort that a case came from -> the scorer of its cases; {}: all cases are scored alike.
-    by_cohort: Mapping[str, "Scorer"] = field(default_factory=dict)
-    cohort_notes: Mapping[str, str] = field(default_factory=dict)  # what is odd about a cohort's
-
-    def of(self, cohort: str) -> "Scorer":
-        """Return the scorer of a cohort's cases."""
-        return self.by_cohort[cohort] if self.by_cohort else self
-
-    @property
-    def missing_in_words(self) -> str:
-        """What becomes of a case that has no prediction."""
-        penalty = f"scored 0 and {self.missing_mm:g} mm"
-        return {"left-out": "left out", "penalty": penalty, "empty": "scored as empty"}[
-            self.missing
-        ]
-
+from lab.metrics.scorer import Missing, Scorer
+from lab.metrics.variant_scores import table_scorer
 
 ONE = "a region in neither map scores 1 (HD95 0)"
 SKIPPED = "a region in neither map is left out of the means"
@@ -190,7 +156,7 @@ _LESIONWISE = {
     **_lesionwise(2024, missing="left-out"),
     **_lesionwise(2025, missing="penalty"),
 }
-SCORERS: Mapping[str, Scorer] = {
+SCORERS: dict[str, Scorer] = {
     **_LESIONWISE,
     **{f"{year}-goat": _goat(year, _LESIONWISE) for year in (2024, 2025)},
     **{f"2026-{task}": _instances(task) for task in brats2026.REGIONS},
@@ -215,36 +181,3 @@ def voxel_scorer(scheme: Scheme, absent: voxel.AbsentRule) -> Scorer:
 def ranked_by(name: str) -> tuple[str, ...]:
     """Return the metrics that the organisers of a scorer rank by; () where they do not say."""
     return SCORERS[name].ranked_by if name in SCORERS else ()
-
-
-def scheme_of(scorer: Scorer) -> Scheme:
-    """Return the label map of a scorer's challenge."""
-    return SCHEMES[str(scorer.scheme)]
-
-
-def score_missing(scorer: Scorer, reference: Pair) -> CaseScores | None:
-    """Score a case that has no prediction as the platform does; None leaves it out.
-
-    `reference` is a pair whose prediction is empty.
-    """
-    if scorer.missing == "left-out":
-        return None
-    scores = scorer.score(reference)
-    if scorer.missing == "empty":
-        return scores
-    return {
-        region: {m: scorer.missing_mm if "hd95" in m else 0.0 for m in metrics}
-        for region, metrics in scores.items()
-    }
-
-
-def without_scores(scorer: Scorer) -> CaseScores:
-    """Return NaN for all that the scorer reports: a case that it could not score.
-
-    Without a cohort these are the regions that every cohort has.
-    """
-    if scorer.by_cohort:
-        return min((without_scores(own) for own in scorer.by_cohort.values()), key=len)
-    nothing = np.zeros((1, 1, 1), np.uint8)
-    scores = scorer.score(Pair(nothing, nothing, (1.0, 1.0, 1.0)))
-    return {region: dict.fromkeys(metrics, np.nan) for region, metrics in scores.items()}

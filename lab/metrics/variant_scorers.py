@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Box, Pair, bounding_box, joint_box
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scores import VariantScorer
 
 

@@ -11,7 +11,7 @@ from challenge.case import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.rule_search.component_rules import find_parts

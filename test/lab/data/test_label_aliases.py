@@ -1,5 +1,7 @@
 """Which value of dataset.json is which label; where its names may be wrong, the user is asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from challenge.refusal import Refusal
@@ -61,6 +63,25 @@ def test_names_at_other_values_are_asked_about(
         agreed_labels(dataset, SCHEMES[scheme])
     named = ",".join(f"{name}={value}" for name, value in expected.items())
     assert f"--labels {named} or --labels {other}" in str(asked.value)
+
+
+def test_values_that_have_gaps_may_be_numbered_without() -> None:
+    """The challenge's values are 1, 2, 3 and 5; nnU-Net trains on 1 to 4."""
+    scheme = replace(SCHEMES["brats-gli"], labels={"NETC": 1, "SNFH": 2, "ET": 3, "RC": 5})
+    numbered = {"NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
+    assert agreed_labels(described(numbered), scheme) == numbered
+    otherwise = {"ET": 1, "NETC": 2, "SNFH": 3, "RC": 4}
+    with pytest.raises(Refusal, match="say which of them the training labels hold"):
+        agreed_labels(described(otherwise), scheme)
+
+
+def test_names_that_prepare_wrote_are_believed() -> None:
+    """A source without ET: what it has is numbered 1, 2, 3, where the challenge has RC at 4."""
+    dataset = described({"NETC": 1, "SNFH": 2, "RC": 3})
+    prepared = dataset | {"prepared_from": ["brats-gli=downloads"]}
+    assert agreed_labels(prepared, SCHEMES["brats-gli"]) == {"NETC": 1, "SNFH": 2, "RC": 3}
+    with pytest.raises(Refusal, match="say which of them the training labels hold"):
+        agreed_labels(dataset, SCHEMES["brats-gli"])
 
 
 @pytest.mark.parametrize(

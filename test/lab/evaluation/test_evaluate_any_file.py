@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from challenge.scheme import SCHEMES
 from lab.__main__ import main as lab
 from lab.evaluation import evaluate
 from lab.evaluation import label_pairs as label_files
 from lab.evaluation.label_pairs import read_pair
-from lab.metrics.scorers import SCORERS, scheme_of
+from lab.metrics.scorers import SCORERS
 
 GOOD, BAD = "BraTS-SSA-00000-000", "BraTS-SSA-00001-000"
 SIDES = ("predictions", "references")
@@ -142,7 +143,7 @@ def test_what_differs_between_sheared_files_is_told(folders: Path) -> None:
     header.set_sform(moved, 2)
     nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), None, header), paths[0])
     scorer = SCORERS["2025-ssa"]
-    _, (problem,) = read_pair("k", (paths[0], paths[1]), scorer, scheme_of(scorer))
+    _, (problem,) = read_pair("k", (paths[0], paths[1]), scorer, SCHEMES[str(scorer.scheme)])
     assert "origin (-2, 0, 0), reference (0, 0, 0)" in problem.message
     assert "spacing" not in problem.message and "direction" not in problem.message
 
@@ -185,7 +186,7 @@ def test_a_case_that_could_not_be_read_is_tried_again(folders: Path) -> None:
     scorer = SCORERS["2025-ssa"]
     writer = evaluate.Journal(folders / "r.json", scorer)
     for pair in pairs:
-        writer.append(evaluate.score_case(pair, scorer, scheme_of(scorer)))
+        writer.append(evaluate.score_case(pair, scorer, SCHEMES[str(scorer.scheme)]))
     with journal.open("ab") as file:
         file.write(b'\n\xff\xfe\n[]\n12\n{"key": 1}\nnull\n{"key": {}}\n' + b"[" * 100_000)
     assert set(writer.read(pairs)) == {GOOD}
@@ -229,7 +230,7 @@ def test_the_journal_knows_what_a_scorer_reported(folders: Path) -> None:
     """A journal of a version that reported less is not gone on with."""
     (pair,) = evaluate.match_cases(*(folders / side for side in SIDES))[0]
     scorer = SCORERS["2025-ssa"]
-    case = evaluate.score_case(pair, scorer, scheme_of(scorer))
+    case = evaluate.score_case(pair, scorer, SCHEMES[str(scorer.scheme)])
     writer = evaluate.Journal(folders / "r.json", scorer)
     writer.reported = [{"WT": ["dice"]}]
     writer.append(case)

@@ -27,7 +27,8 @@ from painted_maps import (
 from lab.metrics import brats2023, brats2025
 from lab.metrics.lesionwise import Profile, score
 from lab.metrics.pair import Pair
-from lab.metrics.scorers import SCORERS, Scorer
+from lab.metrics.scorer import Scorer
+from lab.metrics.scorers import SCORERS
 
 YEARS = {
     "2023": brats2023.PROFILES,

@@ -10,7 +10,8 @@ from painted_maps import random_case
 from challenge.scheme import SCHEMES
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair
-from lab.metrics.scorers import SCORERS, Scorer, voxel_scorer
+from lab.metrics.scorer import Scorer
+from lab.metrics.scorers import SCORERS, voxel_scorer
 from lab.metrics.variant_scorers import VolumeScorer, variant_scorer
 from lab.metrics.variant_scores import TableScorer
 
