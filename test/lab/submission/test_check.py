@@ -53,7 +53,7 @@ def test_an_unknown_id_is_checked_as_far_as_its_name_allows(tmp_path: Path, say:
     assert code == 1
     assert [line.split(": ")[0] for line in lines] == ["WARN patient7"] * 2
     assert "no year's rule finds the case's number in patient7.nii.gz" in lines[0]
-    assert "say --scheme NAME" in lines[1]
+    assert "give --scheme NAME" in lines[1]
     level = only(say(folder, "brats", "--scheme", "brats-ssa"), "patient7", "no year's rule")
     assert level == "WARN"
     rewrite(folder / "output" / "patient7.nii.gz", lambda labels: put(labels, 9))
