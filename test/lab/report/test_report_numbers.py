@@ -15,10 +15,10 @@ from lab.report.changes import changes
 from lab.report.counts import cohort_of, scored_classes
 from lab.report.extremes import extremes
 from lab.report.headline import extra_headline, headline, headline_metrics, key_metric, scorer_year
-from lab.report.intervals import mean_estimate, pearson_estimate, spearman_estimate
 from lab.report.numbers import confusion, false_positive_row, mean_over, overlap_row
 from lab.report.relations import cross_class, detection, volume_and_dice
 from lab.report.shares import share_rows, unjudged, warnings
+from lab.statistics import mean_estimate, pearson_estimate, spearman_estimate
 
 NETC, SNFH, ET = 1, 2, 3
 
