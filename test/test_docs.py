@@ -17,7 +17,7 @@ from lab.__main__ import ROOMS, verbs_of
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which names what has gone
-README = ROOT / "README.md"
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 VERBS = {verb: row.module for room in ROOMS for verb, row in verbs_of(room).items()}
 FENCED = r"^```(\w*)\n(.*?)^```$"
 SHELL = ("sh", "bash", "")
@@ -165,3 +165,10 @@ def test_the_readme_is_short_and_names_every_verb_and_page() -> None:
     assert len(text.splitlines()) <= 150
     assert [verb for verb in VERBS if f"`{verb}`" not in text] == []
     assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in text] == []
+
+
+def test_make_targets_named_in_contributing_exist() -> None:
+    named = re.findall(r"\bmake ([a-z][\w-]*)", CONTRIBUTING.read_text())
+    targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M)
+    assert named
+    assert [target for target in named if target not in targets] == []

@@ -11,7 +11,7 @@ from challenge.folders import entries
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.dataset import channel_order
-from lab.data.label_aliases import training_values_by_name
+from lab.data.label_aliases import are_trusted, training_values_by_name
 from lab.json_files import read_json
 
 
@@ -43,7 +43,7 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
         values = training_values_by_name(dataset, scheme)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise Refusal(f"{path}: not nnU-Net's dataset.json ({error!r})") from error
-    if any(scheme.labels[name] != value for name, value in values.items()):
+    if not are_trusted(dataset, values, scheme):
         listed = ", ".join(f"{name}={value}" for name, value in values.items())
         print(
             f"{path}: names stand at other values than {scheme.name}'s, and references are read by "

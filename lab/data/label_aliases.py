@@ -65,17 +65,11 @@ def training_values_by_name(dataset: Mapping[str, Any], scheme: Scheme) -> dict[
 def agreed_labels(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
     """Return the training value of each label, where the names can be trusted.
 
-    They can where `prepare` wrote them, where they agree with the challenge's own values, and where
-    they number its labels 1, 2, 3, ... in the order of values that have gaps, as nnU-Net demands.
-    Other names may be a team's own order, or the wrong names of the challenge's: a published report
-    lists ET first of labels whose first is NETC. Nothing in the folder tells one from the other.
-
     Raises:
         LabelsError: they cannot; the user must say with --labels.
     """
     value_of = training_values_by_name(dataset, scheme)
-    own = {label: scheme.labels[label] for label in value_of}
-    if PREPARED in dataset or value_of in (own, _without_gaps(scheme)):
+    if are_trusted(dataset, value_of, scheme):
         return value_of
     label_of = {value: label for label, value in scheme.labels.items()}
     readings = [_written(value_of)]
@@ -85,6 +79,18 @@ def agreed_labels(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
         f"dataset.json names {readings[0]}, where {scheme.name} has {_written(scheme.labels)}; say "
         f"which of them the training labels hold: --labels {' or --labels '.join(readings)}"
     )
+
+
+def are_trusted(dataset: Mapping[str, Any], value_of: Mapping[str, int], scheme: Scheme) -> bool:
+    """Return whether names in dataset.json mean what they say.
+
+    They do where `prepare` wrote them, where they agree with the challenge's values, and where
+    they number its labels 1, 2, 3, ... in the order of values that have gaps, as nnU-Net demands.
+    Other names may be a team's order, or the wrong names of the challenge's: a published report
+    lists ET first of labels whose first is NETC. Nothing in the folder says which of the two it is.
+    """
+    own = {label: scheme.labels[label] for label in value_of}
+    return PREPARED in dataset or value_of in (own, _without_gaps(scheme))
 
 
 def _without_gaps(scheme: Scheme) -> dict[str, int]:

@@ -1,14 +1,19 @@
 """Adaptive post-processing: features -> clusters -> rules a cluster, chosen and judged out of fold.
 
-config      what is measured, tried and believed, as data: `published` and `validated`
-table       feature vectors of a cohort's predictions
-chain       scale, project, k-means; how stable each number of clusters is
-atom_rules  rules applied to the components of a case, without its images
-cache      scores of the distinct states that rules make of each case
-choose      which rules a group of cases gets
-crossfit    clusters and rules judged on cases that chose neither
-effects     what identity, one rule set for all, and one a cluster do, with intervals
-freeze      all of it as the artefact that the container reads
+config            what is measured, tried and accepted, as data: `published` and `validated`
+feature_table     feature vectors of a cohort's predictions
+clustering        scale, project, k-means; how reproducible each number of clusters is
+search_space      the rules that are tried, each with its grid of thresholds
+component_rules   rules applied to the label components of a case, without its images
+score_cache       scores of the distinct variants that rules make of each case
+optimise          which rules a group of cases gets
+cluster_rules     fit: clusters and the rules of each; apply: what a case gets
+cross_validation  the same judged on held-out cases
+effects           identity, one rule set for all, and one a cluster, with intervals
+decision          which of them ships
+freeze            all of it as the artefact that the container reads
+
+`fit`, `apply`, `cross_validate` and `decide` take the same: features, score cache, configuration.
 """
 
 # verb -> (module of this room, what it does, example)
@@ -20,7 +25,7 @@ VERBS = {
     ),
     "fit": (
         "fit",
-        "fit clusters to features, and see which are found again",
+        "fit clusters to features, and show how reproducible they are",
         "fit work",
     ),
     "search": (

@@ -19,14 +19,14 @@ NORMAL_QUARTILES = 1.349  # distance between the quartiles of a normal distribut
 MOST_DEVIATIONS = 5.0  # an outlier farther out says no more than this
 # A case this many times farther out than any training case of its cluster belongs to none.
 FAR = 1.5
-STARTS = 10  # of k-means; the best is kept
+STARTS = 10  # of k-means; the best counts
 RESAMPLES = 20
 STABLE = 0.8  # adjusted Rand index from which clusters count as the same
 
 
 @dataclass(frozen=True)
 class Stability:
-    """How much of k clusters is found again."""
+    """How reproducible k clusters are."""
 
     k: int
     over_resamples: float  # mean adjusted Rand index of bootstrap fits against the fit on all cases
@@ -36,7 +36,7 @@ class Stability:
 
     @property
     def is_stable(self) -> bool:
-        """Whether both indices say that the clusters are found again."""
+        """Whether both indices say that the clusters are reproducible."""
         return min(self.over_resamples, self.over_seeds) >= STABLE
 
 
@@ -68,8 +68,8 @@ def fit_space(rows: np.ndarray, names: Sequence[str], config: SearchConfig) -> C
     most = min(config.most_components, len(rows) - 1, n)
     scaled = model.project(rows)
     pca = PCA(most, svd_solver="full").fit(scaled)
-    kept = 1 + int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), VARIANCE))
-    components = pca.components_[:kept].astype(np.float64)
+    count = 1 + int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), VARIANCE))
+    components = pca.components_[:count].astype(np.float64)
     return replace(
         model,
         pca_mean=pca.mean_.astype(np.float64),
@@ -96,14 +96,20 @@ def assign(model: ClusterModel, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Return the cluster and the distance of each feature vector (case, feature)."""
     if len(rows) == 0:
         return np.empty(0, int), np.empty(0)
-    found = [model.assign(row) for row in rows]
-    return np.array([cluster for cluster, _ in found]), np.array([far for _, far in found])
+    clusters, distances = zip(*(model.assign(row) for row in rows), strict=True)
+    return np.array(clusters), np.array(distances)
 
 
-def reach(model: ClusterModel, rows: np.ndarray) -> np.ndarray:
-    """Return how far from each centre (cluster,) a case may lie and still belong to it."""
-    members, distances = assign(model, rows)
+def distance_limits(model: ClusterModel, rows: np.ndarray, config: SearchConfig) -> np.ndarray:
+    """Return how far from each centre (cluster,) a case may lie and still belong to it.
+
+    `rows` are the training cases' feature vectors (case, feature). Without a gate no case is too
+    far, as in the published method.
+    """
     k = len(model.centres)
+    if not config.gated:
+        return np.full(k, np.inf)
+    members, distances = assign(model, rows)
     return np.array([FAR * distances[members == c].max(initial=0.0) for c in range(k)])
 
 
@@ -123,8 +129,8 @@ def stability(
     for draw in range(draws):
         chosen = projected[rng.integers(0, len(projected), len(projected))]
         if len(np.unique(chosen, axis=0)) >= k:
-            found, _ = _kmeans(chosen, k, seed + draw, 3)
-            resampled.append(adjusted_rand_score(members, nearest(projected, found)))
+            centres, _ = _kmeans(chosen, k, seed + draw, 3)
+            resampled.append(adjusted_rand_score(members, nearest(projected, centres)))
         seeded.append(
             adjusted_rand_score(members, _kmeans(projected, k, seed + 1 + draw, STARTS // 2)[1])
         )
@@ -142,7 +148,7 @@ def nearest(projected: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def loadings(model: ClusterModel, variances: np.ndarray) -> np.ndarray:
-    """Return the share (feature,) of the variance in the kept components that each feature carries.
+    """Return the share (feature,) of the components' variance that each feature carries.
 
     `variances` are those of the cases along each component.
     """
@@ -166,7 +172,7 @@ def _scaled_by_feature(
 ) -> ClusterModel:
     """Centre on the median, divide by the quartiles' distance, and let each group weigh the same.
 
-    Where most cases share one value (no cavity, no second piece) the deviation is used instead.
+    Where most cases share one value (no cavity, no second component) the deviation is used instead.
     """
     logged = unscaled.project(rows)
     low, centre, high = np.quantile(logged, (0.25, 0.5, 0.75), axis=0)

@@ -1,9 +1,9 @@
-"""Rules applied to the components of a case instead of its images.
+"""Rules applied to the label components of a case instead of its images.
 
-An atom is a 26-connected component of one label as the ensemble predicted it. The rules searched
-here remove or relabel whole components of labels or regions, and each of those is a union of atoms
-at any stage, so the state of a case is one label value an atom. Equal to `apply_rules` on the image
-(a test compares them).
+A label component is a 26-connected component of one label as the ensemble predicted it. The rules
+searched here remove or relabel whole components of labels or regions, each of which is a union of
+label components at any stage, so a variant of a case is one label value a label component. Equal
+to `apply_rules` on the image (a test compares them).
 """
 
 from collections.abc import Sequence
@@ -20,146 +20,156 @@ from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 @dataclass(frozen=True)
 class CaseComponents:
-    """The atoms of one case; arrays by atom, where [0] is the background."""
+    """The label components of one case; arrays by their number, where [0] is the background."""
 
-    values: np.ndarray  # (atom,) uint8 label value
-    voxels: np.ndarray  # (atom,) int64, 0 for the background
-    touching: np.ndarray  # (n, 2) 26-adjacent atoms
-    # (m, 3): a removable atom, a flat voxel at a face of it, and the atom there (0: none).
-    beside: np.ndarray
+    values: np.ndarray  # (component,) uint8 label value as predicted
+    voxels: np.ndarray  # (component,) int64, 0 for the background
+    touching: np.ndarray  # (n, 2) 26-adjacent components
+    # (m, 3): a removable component, a flat voxel at a face of it, and the component there (0: none)
+    face_neighbours: np.ndarray
     voxel_volume_mm3: float
 
 
-def find_parts(
+def tabulate_components(
     ids: np.ndarray,
     values: np.ndarray,
     touching: np.ndarray,
     voxel_volume_mm3: float,
     removable_mm3: float,
 ) -> CaseComponents:
-    """Note what the rules ask about atoms.
+    """Collect what the rules ask about label components.
 
     Args:
-        ids: atom of each voxel (z, y, x), 0 outside; at an edge only where the image has one.
-        values: label value (atom,) of each.
-        touching: (n, 2) atoms at 26-adjacent voxels, in both orders.
+        ids: label component of each voxel (z, y, x), 0 outside; at an edge only where the image
+            has one.
+        values: label value (component,) of each.
+        touching: (n, 2) components at 26-adjacent voxels, in both orders.
         voxel_volume_mm3: volume of one voxel.
-        removable_mm3: no rule removes a piece of this volume or more.
+        removable_mm3: no rule removes a component of this volume or more.
     """
     voxels = np.bincount(ids.ravel(), minlength=values.size)
     voxels[0] = 0
     removable = voxels * voxel_volume_mm3 < removable_mm3
     removable[0] = False
-    return CaseComponents(values, voxels, touching, _beside(ids, removable), voxel_volume_mm3)
+    neighbours = _face_neighbours(ids, removable)
+    return CaseComponents(values, voxels, touching, neighbours, voxel_volume_mm3)
 
 
-def values_after(parts: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
-    """Return the label value (atom,) of each atom after rules on sizes and shares.
+def values_after(case: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
+    """Return the label value (component,) of each label component after rules.
 
-    Where the scheme forbids an empty answer the largest piece of tumour from before comes back.
+    Where the scheme forbids an empty answer the largest component of the tumour comes back.
 
     Raises:
         RuleError: a rule is of a kind, or has a key, that the search does not know.
     """
     for rule in rules:
         check_searchable(rule)
-    values = parts.values.copy()
+    values = case.values.copy()
     for rule in rules:
         if isinstance(rule, RemoveSmall):
-            values = removed_small(parts, values, rule, scheme)
-    foreground = int(parts.voxels[values > 0].sum())
+            values = remove_small(case, values, rule, scheme)
+    foreground = int(case.voxels[values > 0].sum())
     for rule in rules:
         if isinstance(rule, RelabelMinor):
-            values = relabelled_minor(parts, values, foreground, rule, scheme)
-    return never_empty(parts, values, scheme)
+            values = relabel_minor(case, values, foreground, rule, scheme)
+    return restore_largest_tumour(case, values, scheme)
 
 
-def pieces(
-    parts: CaseComponents, values: np.ndarray, wanted: np.ndarray
+def group_components(
+    case: CaseComponents, values: np.ndarray, selected: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Group atoms into components of the label values `wanted` (256,) bool.
+    """Join label components to the components of a set of labels, `selected` (256,) bool.
 
     Returns:
-        The component (atom,) of each atom, 0 outside, and the voxels (component,) of each.
+        The group (component,) of each label component, 0 outside, and the voxels (group,) of each.
     """
-    inside = wanted[values]
+    inside = selected[values]
     inside[0] = False
-    least = connected_groups(inside, parts.touching)
-    first = inside & (least == np.arange(values.size))
-    numbers = np.where(inside, np.cumsum(first)[least], 0)
-    voxels = np.bincount(numbers, weights=parts.voxels, minlength=1).astype(np.int64)
+    lowest = connected_groups(inside, case.touching)
+    is_first = inside & (lowest == np.arange(values.size))
+    groups = np.where(inside, np.cumsum(is_first)[lowest], 0)
+    voxels = np.bincount(groups, weights=case.voxels, minlength=1).astype(np.int64)
     voxels[0] = 0
-    return numbers, voxels
+    return groups, voxels
 
 
-def removed_small(
-    parts: CaseComponents, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
+def remove_small(
+    case: CaseComponents, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
 ) -> np.ndarray:
-    """Return the values after one remove-small."""
-    numbers, voxels = pieces(parts, values, wanted_by(rule, scheme))
-    small = rule.too_small(voxels, parts.voxel_volume_mm3)
+    """Return the values (component,) after one remove-small."""
+    groups, voxels = group_components(case, values, selected_values(rule, scheme))
+    small = rule.too_small(voxels, case.voxel_volume_mm3)
     small[0] = False
-    gone = np.where(small[numbers], numbers, 0)
-    if not gone.any():
+    removed = np.where(small[groups], groups, 0)
+    if not removed.any():
         return values
-    becomes = _becomes(parts, values, gone, rule, scheme)
-    return np.where(gone > 0, becomes[gone], values).astype(np.uint8)
+    becomes = _new_values(case, values, removed, rule, scheme)
+    return np.where(removed > 0, becomes[removed], values).astype(np.uint8)
 
 
-def relabelled_minor(
-    parts: CaseComponents, values: np.ndarray, foreground: int, rule: RelabelMinor, scheme: Scheme
+def relabel_minor(
+    case: CaseComponents, values: np.ndarray, foreground: int, rule: RelabelMinor, scheme: Scheme
 ) -> np.ndarray:
-    """Return the values after one relabel-minor of the whole case; `foreground` in voxels."""
-    inside = wanted_by(rule, scheme)[values]
-    count = int(parts.voxels[inside].sum())
+    """Return the values (component,) after one relabel-minor; `foreground` in voxels.
+
+    Where the rule does not apply it is the same array, not a copy.
+    """
+    inside = selected_values(rule, scheme)[values]
+    count = int(case.voxels[inside].sum())
     if foreground == 0 or not count / foreground < rule.min_share:
         return values
     return np.where(inside, np.uint8(scheme.labels[rule.becomes]), values).astype(np.uint8)
 
 
-def never_empty(parts: CaseComponents, values: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """Bring the largest piece of tumour back, where nothing is left and the scheme forbids that."""
-    wanted = np.zeros(256, bool)
-    wanted[[scheme.labels[name] for name in scheme.regions[scheme.tumour]]] = True
-    if not scheme.when_empty or wanted[values[1:]].any() or not wanted[parts.values[1:]].any():
+def restore_largest_tumour(case: CaseComponents, values: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Bring the largest tumour component back where none is left and the scheme forbids that."""
+    tumour = np.zeros(256, bool)
+    tumour[[scheme.labels[name] for name in scheme.regions[scheme.tumour]]] = True
+    if not scheme.when_empty or tumour[values[1:]].any() or not tumour[case.values[1:]].any():
         return values
-    numbers, voxels = pieces(parts, parts.values, wanted)
-    return np.where(numbers == 1 + int(voxels[1:].argmax()), parts.values, values).astype(np.uint8)
+    groups, voxels = group_components(case, case.values, tumour)
+    return np.where(groups == 1 + int(voxels[1:].argmax()), case.values, values).astype(np.uint8)
 
 
-def wanted_by(rule: Rule, scheme: Scheme) -> np.ndarray:
-    """Return which label values (256,) a rule looks at."""
-    wanted = np.zeros(256, bool)
-    wanted[[scheme.labels[name] for name in rule.names(scheme)]] = True
-    return wanted
+def selected_values(rule: Rule, scheme: Scheme) -> np.ndarray:
+    """Return which label values (256,) bool a rule is about."""
+    selected = np.zeros(256, bool)
+    selected[[scheme.labels[name] for name in rule.names(scheme)]] = True
+    return selected
 
 
-def _becomes(
-    parts: CaseComponents, values: np.ndarray, gone: np.ndarray, rule: RemoveSmall, scheme: Scheme
+def _new_values(
+    case: CaseComponents,
+    values: np.ndarray,
+    removed: np.ndarray,
+    rule: RemoveSmall,
+    scheme: Scheme,
 ) -> np.ndarray:
-    """Return the value (component,) that each component in `gone` (atom,) takes."""
-    n = int(gone.max()) + 1
+    """Return the value (group,) that each group in `removed` (component,) takes."""
+    n = int(removed.max()) + 1
     if rule.becomes != SURROUNDING:
         value = {BACKGROUND: 0, **scheme.labels}[rule.becomes]
         return np.full(n, value, np.uint8)
-    atom, voxel, other = parts.beside.T
-    outside = (gone[atom] > 0) & (gone[other] != gone[atom])
-    # A voxel in a corner of the piece touches it with several faces, or atoms, and counts once.
-    pairs = np.unique(np.stack([gone[atom], voxel, other])[:, outside], axis=1)
+    component, voxel, neighbour = case.face_neighbours.T
+    outside = (removed[component] > 0) & (removed[neighbour] != removed[component])
+    # A voxel in a corner of the group touches it with several faces, and counts once.
+    faces = np.stack([removed[component], voxel, neighbour])[:, outside]
+    groups, _, neighbours = np.unique(faces, axis=1)
     counts = np.zeros((n, 256), np.int64)
-    np.add.at(counts, (pairs[0], values[pairs[2]]), 1)
+    np.add.at(counts, (groups, values[neighbours]), 1)
     counts[counts[:, 0] > 0] = 0
     return counts.argmax(1).astype(np.uint8)
 
 
-def _beside(ids: np.ndarray, removable: np.ndarray) -> np.ndarray:
-    """List, for each removable atom, the voxels at its faces that are not its own."""
+def _face_neighbours(ids: np.ndarray, removable: np.ndarray) -> np.ndarray:
+    """List, for each removable component, the voxels at its faces that are outside of it."""
     flat = np.arange(ids.size, dtype=np.int64).reshape(ids.shape)
-    asked, found = removable[ids], []
+    is_removable, faces = removable[ids], []
     for axis in range(ids.ndim):
         first = tuple(slice(None, -1) if i == axis else slice(None) for i in range(ids.ndim))
         second = tuple(slice(1, None) if i == axis else slice(None) for i in range(ids.ndim))
-        for own, other in ((first, second), (second, first)):
-            at = asked[own] & (ids[own] != ids[other])
-            found.append(np.stack([ids[own][at], flat[other][at], ids[other][at]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+        for inner, outer in ((first, second), (second, first)):
+            at = is_removable[inner] & (ids[inner] != ids[outer])
+            faces.append(np.stack([ids[inner][at], flat[outer][at], ids[outer][at]], axis=1))
+    return np.unique(np.concatenate(faces), axis=0)

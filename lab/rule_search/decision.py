@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from lab.rule_search.cross_validation import Cohort, Fitted, apply, choose_k, cross_fit, fit, judged
+from lab.metrics.objective import reported_objective
+from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
+from lab.rule_search.config import SearchConfig
+from lab.rule_search.cross_validation import case_objectives, choose_k, cross_validate
 from lab.rule_search.effects import effect_table
+from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import Group
-from lab.rule_search.search_space import Setting
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_space import Setting, searched_parameters
 from lab.statistics import bootstrap_interval
 
 CURVE_RESAMPLES = 1000
@@ -23,42 +28,56 @@ LEAST_GAIN = 1e-4
 class Decision:
     """The fit on all cases, what of it ships, and why."""
 
-    fitted: Fitted
+    fitted: ClusterRules
+    assigned: AssignedRules  # to the same cases
     ships: str  # adaptive | pooled | identity
     pooled_ships: bool  # whether cases that belong to no cluster get the pooled rules
-    k: list[dict[str, float]]  # a row for every number of clusters looked at
+    k: list[dict[str, float]]  # a row for every candidate number of clusters
     effects: list[dict[str, Any]]  # held out; see `effect_table`
     gain_in_sample: float  # of the same rules on the cases they were chosen on
-    clusters: np.ndarray  # (case,) -1 where none
     held_out_k: np.ndarray  # (case,)
 
 
-def decide(cohort: Cohort, k: int | None = None) -> Decision:
-    """Choose clusters and rules on all cases, and judge that way of choosing out of fold.
+def decide(
+    features: FeatureTable, cache: ScoreCache, config: SearchConfig, k: int | None = None
+) -> Decision:
+    """Choose clusters and rules on all cases, and judge that procedure by cross-validation.
 
-    A gated config ships rules only where their held-out gain `is_clear`.
+    A gated configuration ships rules only where their held-out gain `is_clear`.
 
     Args:
-        cohort: all cases.
+        features: of all cases.
+        cache: scores of the same cases, in the same order.
+        config: how to fit and choose.
         k: number of clusters; None lets the configuration choose.
     """
-    cases = np.arange(len(cohort.table.ids))
-    chosen, rows = choose_k(cohort, cases)
-    fitted = fit(cohort, cases, k or chosen)
-    held = cross_fit(cohort, cases, k)
-    pooled = cross_fit(cohort, cases, 1)
-    effects = effect_table(cohort, {"pooled": pooled.settings, "adaptive": held.settings}, cases)
+    cases = np.arange(len(features.ids))
+    count = choose_k(features, cache, config, cases)
+    fitted = fit(features, cache, config, cases, k or count.k)
+    adaptive = cross_validate(features, cache, config, cases, k)
+    pooled = cross_validate(features, cache, config, cases, 1)
+    methods = {"pooled": pooled.settings, "adaptive": adaptive.settings}
+    effects = effect_table(cache, config, methods, cases)
     clear = {row["method"]: is_clear(row) for row in effects}
-    if not cohort.config.gated:
+    if not config.gated:
         ships, pooled_ships = "adaptive", True
     else:
         pooled_ships = clear["pooled"]
         is_adaptive = clear["adaptive"] and len(fitted.settings) > 1
         ships = "adaptive" if is_adaptive else "pooled" if pooled_ships else "identity"
-    settings, clusters = apply(cohort, fitted, cases)
-    without = judged(cohort, [cohort.cache.nothing] * len(cases), cases)
-    gain = float((judged(cohort, settings, cases) - without).mean())
-    return Decision(fitted, ships, pooled_ships, rows, effects, gain, clusters, held.k)
+    assigned = apply(features, fitted, cases)
+    without = case_objectives(cache, config, [cache.no_rules] * len(cases), cases)
+    gain = case_objectives(cache, config, assigned.settings, cases) - without
+    return Decision(
+        fitted=fitted,
+        assigned=assigned,
+        ships=ships,
+        pooled_ships=pooled_ships,
+        k=count.candidates,
+        effects=effects,
+        gain_in_sample=float(gain.mean()),
+        held_out_k=adaptive.k,
+    )
 
 
 def is_clear(row: Mapping[str, Any]) -> bool:
@@ -67,22 +86,22 @@ def is_clear(row: Mapping[str, Any]) -> bool:
 
 
 def curves(
-    cohort: Cohort, setting: Setting, cases: np.ndarray, seed: int = 0
+    cache: ScoreCache, config: SearchConfig, setting: Setting, cases: np.ndarray, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Return, for every parameter, what each step gains over no rule, the other parameters as set.
+    """Return, for every parameter, what each grid point gains over no rule, the others as set.
 
-    Means over cases, with a 95 % bootstrap interval.
+    Means over `cases` (case,), with a 95 % bootstrap interval.
     """
-    weights = np.zeros(len(cohort.table.ids))
+    weights = np.zeros(len(cache.search_cases))
     weights[cases] = 1 / max(len(cases), 1)
-    group = Group(cohort.cache, weights, cohort.judge)
+    group = Group(cache, weights, reported_objective(config.objective))
     rng = np.random.default_rng(seed)
-    found = []
-    for parameter in cohort.parameters:
+    rows = []
+    for parameter in searched_parameters(cache.parameters, config):
         others = (*setting[:parameter], 0, *setting[parameter + 1 :])
         gains = group.gains(others, parameter)
         low, high = bootstrap_interval(gains, CURVE_RESAMPLES, rng)
-        found.append(
+        rows.append(
             {
                 "parameter": parameter,
                 "grid_index": setting[parameter],
@@ -91,4 +110,4 @@ def curves(
                 "high": high.tolist(),
             }
         )
-    return found
+    return rows

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics.objective import objective_values
-from lab.rule_search.cross_validation import Cohort
+from lab.metrics.objective import Column, objective_values, reported_objective
+from lab.rule_search.config import SearchConfig
+from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval, ranks, sign_flip_p
 
@@ -17,39 +18,43 @@ CHANGED = 1e-9
 
 
 def effect_table(
-    cohort: Cohort, methods: Mapping[str, Sequence[Setting]], cases: np.ndarray
+    cache: ScoreCache,
+    config: SearchConfig,
+    methods: Mapping[str, Sequence[Setting]],
+    cases: np.ndarray,
 ) -> list[dict[str, Any]]:
-    """Compare ways to post-process the same cases with doing nothing, the first row.
+    """Compare methods of post-processing the same cases with doing nothing, the first row.
 
     Args:
-        cohort: whose cache scores the states.
+        cache: scores of the cohort's variants.
+        config: whose objective is reported and whose seed the bootstrap has.
         methods: name -> one setting a case.
-        cases: which cases.
+        cases: (case,) numbers.
 
     Returns:
         One row a method: mean objective, gain with interval and p over doing nothing, cases
         changed, better and worse, mean rank among all methods, and every column's mean and change.
     """
-    everything = {"identity": [cohort.cache.nothing] * len(cases), **methods}
-    scores = {name: cohort.cache.scores(found, cases) for name, found in everything.items()}
+    methods = {"identity": [cache.no_rules] * len(cases), **methods}
+    scores = {name: cache.scores(settings, cases) for name, settings in methods.items()}
     stacked = np.stack(list(scores.values()), axis=1)
-    values = objective_values(stacked, cohort.cache.columns, cohort.judge)
-    places = ranks(np.nan_to_num(np.moveaxis(stacked, 1, -1), nan=1.0)).mean(1)
-    rng = np.random.default_rng(cohort.seed)
+    values = objective_values(stacked, cache.columns, reported_objective(config.objective))
+    mean_ranks = ranks(np.nan_to_num(np.moveaxis(stacked, 1, -1), nan=1.0)).mean(1)
+    rng = np.random.default_rng(config.seed)
     return [
         {
             "method": name,
             "cases": len(cases),
             "mean": float(values[:, i].mean()),
-            **gain_of(values[:, i] - values[:, 0], rng),
-            "mean_rank": float(places[:, i].mean()),
-            "columns": _columns(cohort, scores["identity"], scores[name], rng),
+            **gain_statistics(values[:, i] - values[:, 0], rng),
+            "mean_rank": float(mean_ranks[:, i].mean()),
+            "columns": _column_changes(cache.columns, scores["identity"], scores[name], rng),
         }
-        for i, name in enumerate(everything)
+        for i, name in enumerate(methods)
     ]
 
 
-def gain_of(gain: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+def gain_statistics(gain: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     """Return the mean of paired gains (case,), its 95 % interval, p, and how many cases moved."""
     low, high = bootstrap_interval(gain[:, None], RESAMPLES, rng)[:, 0]
     return {
@@ -63,10 +68,10 @@ def gain_of(gain: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _columns(
-    cohort: Cohort, before: np.ndarray, after: np.ndarray, rng: np.random.Generator
+def _column_changes(
+    columns: Sequence[Column], before: np.ndarray, after: np.ndarray, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Compare column by column; a case whose region no map holds counts in neither mean."""
+    """Compare column by column; a case whose region no map holds counts as right, 1."""
     change = np.nan_to_num(after, nan=1.0) - np.nan_to_num(before, nan=1.0)
     low, high = bootstrap_interval(change, RESAMPLES, rng)
     return [
@@ -79,5 +84,5 @@ def _columns(
             "low": float(low[i]),
             "high": float(high[i]),
         }
-        for i, (region, metric) in enumerate(cohort.cache.columns)
+        for i, (region, metric) in enumerate(columns)
     ]

@@ -82,10 +82,9 @@ def informative(
     varies = spread > 1e-9 * np.abs(np.where(finite, rows, 0.0)).max(0)
     if not (finite & varies).any():
         raise Refusal(f"none of {len(table.names)} features varies: are all cases alike?")
-    names, kept_all = np.array(table.names), finite & (varies | (not drops_constant))
+    names, is_used = np.array(table.names), finite & (varies | (not drops_constant))
     dropped = {
         "not finite": names[~finite].tolist(),
-        "constant": names[finite & ~kept_all].tolist(),
+        "constant": names[finite & ~is_used].tolist(),
     }
-    kept = names[kept_all].tolist()
-    return table.named(kept), dropped
+    return table.named(names[is_used].tolist()), dropped

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from challenge.case import check_same_grid, read_case, read_volume
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.arguments import add_dask, add_jobs, add_out, add_scheme
@@ -24,8 +25,11 @@ from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
-from lab.rule_search.observation import describe_case, names_for
 from lab.rule_search.workspace import FEATURES, Setup, write_setup
+from postprocess.feature_names import group_names
+from postprocess.features import FeatureError
+from postprocess.read_inputs import read_probabilities
+from postprocess.refine_input import RefineInput, case_features
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR", help="out-of-fold label maps")
     which = parser.add_mutually_exclusive_group(required=True)
     add_scheme(which, "whose label values the predictions hold")
-    which.add_argument("--model", type=Path, metavar="DIR", help="weights/NAME, which tells it")
-    add("--config", choices=SEARCH_CONFIGS, default="validated")
+    which.add_argument("--model", type=Path, metavar="DIR", help="weights/NAME, of that scheme")
+    add("--config", choices=SEARCH_CONFIGS, default="validated", help="default: validated")
     add("--probabilities", type=Path, metavar="DIR", help="<ID>.npz of the same predictions")
-    add("--members", type=Path, nargs="+", default=[], metavar="DIR",
-        help="label maps of each network, at least two")  # fmt: skip
+    members = "label maps of each network, at least two"
+    add("--members", type=Path, nargs="+", default=[], metavar="DIR", help=members)
     add_out(parser, "folder for this and later steps", "WORK")
     add_jobs(parser)
     add_dask(parser)
@@ -50,17 +54,20 @@ def run(args: argparse.Namespace) -> int:
     from ensemble.manifest import MANIFEST, scheme_of
 
     scheme = SCHEMES[args.scheme] if args.scheme else scheme_of(args.model / MANIFEST)
-    folders = [str(path.resolve()) for path in args.members]
-    if len(folders) == 1:
+    if len(args.members) == 1:
         raise Refusal("--members: one folder, at least two are needed to disagree")
     setup = Setup(
-        scheme.name, args.config, str(args.cohort.resolve()), str(args.predictions.resolve()),
-        str(args.probabilities.resolve()) if args.probabilities else None, tuple(folders),
-    )  # fmt: skip
+        scheme_name=scheme.name,
+        config_name=args.config,
+        cohort=str(args.cohort.resolve()),
+        predictions=str(args.predictions.resolve()),
+        probabilities=str(args.probabilities.resolve()) if args.probabilities else None,
+        members=tuple(str(folder.resolve()) for folder in args.members),
+    )
     cases = read_cohort(args.cohort, scheme)
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
-        table = describe(cases, setup)
+        table = describe_cohort(cases, setup)
     save_table(table, args.out / FEATURES)
     write_setup(args.out, setup)
     for id, reason in zip(table.ids, table.reasons, strict=True):
@@ -71,15 +78,56 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe(cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:
+def describe_cohort(cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:
     """Describe every case of a cohort, in the processes of the surrounding joblib backend."""
-    names = names_for(setup)
-    running = joblib.Parallel(n_jobs=None, return_as="generator")
-    found = running(joblib.delayed(describe_case)(case, names, setup) for case in cases)
-    rows = list(tqdm(found, total=len(cases), unit="case", disable=None))
+    names = available_features(setup)
+    parallel = joblib.Parallel(n_jobs=None, return_as="generator")
+    results = parallel(joblib.delayed(describe_case)(case, names, setup) for case in cases)
+    rows = list(tqdm(results, total=len(cases), unit="case", disable=None))
     return FeatureTable(
         tuple(case.files.id for case in cases),
         names,
         np.stack([row for row, _ in rows]),
         tuple(reason for _, reason in rows),
     )
+
+
+def available_features(setup: Setup) -> tuple[str, ...]:
+    """Return the features of a configuration that can be made from the folders at hand."""
+    missing = {
+        "probability": setup.probabilities is None,
+        "votes": not setup.members,
+    }
+    groups = [group for group in setup.config.groups if not missing.get(group, False)]
+    return tuple(name for group in groups for name in group_names(setup.scheme, group))
+
+
+def describe_case(case: CohortCase, names: tuple[str, ...], setup: Setup) -> tuple[np.ndarray, str]:
+    """Return a case's features (feature,), or NaN and why it has none.
+
+    Raises:
+        CaseError: a file is missing, unreadable or on another grid; the message names it.
+    """
+    inputs = read_inputs(case, setup)
+    try:
+        return case_features(inputs, names, setup.config.settings), ""
+    except FeatureError as error:
+        return np.full(len(names), np.nan), str(error)
+
+
+def read_inputs(case: CohortCase, setup: Setup) -> RefineInput:
+    """Read a case as it is before any rule: scans, prediction, probabilities, votes."""
+    scheme, scans = setup.scheme, read_case(case.files)
+    path = setup.prediction_of(case)
+    prediction = read_volume(path, np.uint8)
+    check_same_grid(prediction, case.read_reference(), path, case.reference)
+    votes: np.ndarray | None = None
+    if setup.members:
+        maps = [read_volume(member, np.uint8).array for member in setup.member_predictions_of(case)]
+        masks = [scheme.mask(labels, scheme.tumour) for labels in maps]
+        votes = np.asarray(np.mean(masks, axis=0), np.float32)
+    probabilities, head = None, None
+    if setup.probabilities:
+        npz = Path(setup.probabilities) / f"{case.files.id}.npz"
+        probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
+    return RefineInput(scans, prediction.array, scheme, probabilities, head, votes)

@@ -6,21 +6,56 @@ artefact says so.
 """
 
 import argparse
+import datetime
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from challenge.refusal import Refusal
 from lab.arguments import add_out
+from lab.rule_search.clustering import distance_limits
+from lab.rule_search.config import SearchConfig
+from lab.rule_search.decision import Decision
+from lab.rule_search.feature_table import FeatureTable
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_space import rules_of
 from lab.rule_search.workspace import DECIDED, FORCED, SEARCH, read_setup, read_work
-from postprocess.artefacts import load_artefacts, save_artefacts
+from postprocess.artefacts import (
+    Artefacts,
+    Cluster,
+    Fallback,
+    KnownAnswer,
+    load_artefacts,
+    save_artefacts,
+)
+from postprocess.clusters import ClusterModel
 from postprocess.rule_kinds import row_from
+
+LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
+# The columns of the effect table that an artefact holds.
+EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "worse")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from."""
+
+    date: datetime.date
+    scorer: str
+    forced: bool = False
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("work", type=Path, metavar="WORK")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--model", type=Path, metavar="DIR", help="model folder, weights/NAME")
-    add_out(where, "folder for `-m postprocess`", required=False)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--model", type=Path, metavar="DIR", help="model folder, weights/NAME")
+    add_out(target, "folder for `-m postprocess`", required=False)
     parser.add_argument("--force", action="store_true", help="ship rules whatever their gain")
 
 
@@ -31,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
     setup, ships = read_setup(args.work), read_work(args.work, SEARCH)["ships"]
     artefacts = load_artefacts(args.work / (FORCED if args.force else DECIDED), setup.scheme)
-    if args.model and (own := scheme_of(args.model / MANIFEST)) != setup.scheme:
-        raise Refusal(f"{args.model}: of scheme {own.name}, not {setup.scheme_name}")
+    if args.model and (scheme := scheme_of(args.model / MANIFEST)) != setup.scheme:
+        raise Refusal(f"{args.model}: of scheme {scheme.name}, not {setup.scheme_name}")
     folder = args.model or args.out
     folder.mkdir(parents=True, exist_ok=True)
     save_artefacts(folder, artefacts)
@@ -40,6 +75,88 @@ def run(args: argparse.Namespace) -> int:
         write_manifest(folder, read_manifest(folder / MANIFEST))
     print(f"{folder}: {artefacts.fit['ships']} (decided: {ships})")
     for k, cluster in enumerate(artefacts.clusters):
-        print(f"cluster {k}, {cluster.training_cases} cases: "
-              f"{[row_from(rule) for rule in cluster.rules] or 'labels stay'}")  # fmt: skip
+        rules = [row_from(rule) for rule in cluster.rules] or "labels stay"
+        print(f"cluster {k}, {cluster.training_cases} cases: {rules}")
     return 0
+
+
+def make_artefacts(
+    features: FeatureTable,
+    cache: ScoreCache,
+    config: SearchConfig,
+    decision: Decision,
+    provenance: Provenance,
+) -> Artefacts:
+    """Turn a decision into artefacts.
+
+    Where one set of rules, or none, ships for all cases there is one cluster; where a decision is
+    forced, what was fitted ships whatever its interval.
+    """
+    ships = "adaptive" if provenance.forced else decision.ships
+    pooled_ships = decision.pooled_ships or provenance.forced
+    fitted, rows = decision.fitted, features.rows[features.described]
+    if ships == "adaptive":
+        model, limits, sizes = fitted.model, fitted.max_distance, fitted.sizes
+        settings: Sequence[tuple[int, ...]] = fitted.settings
+    else:
+        model = one_cluster(fitted.model)
+        limits, sizes = distance_limits(model, rows, config), np.array([len(rows)])
+        settings = [fitted.pooled if ships == "pooled" else cache.no_rules]
+    pooled = rules_of(cache.parameters, fitted.pooled) if pooled_ships else ()
+    return Artefacts(
+        scheme=cache.scheme,
+        model=model,
+        clusters=tuple(
+            Cluster(int(n), float(limit), rules_of(cache.parameters, setting))
+            for n, limit, setting in zip(sizes, limits, settings, strict=True)
+        ),
+        feature_names=features.names,
+        settings=config.settings,
+        fallback=Fallback("pooled", pooled) if pooled else Fallback("identity"),
+        known_answers=known_answers(rows, model),
+        fit=_fit_record(features.ids, config, decision, provenance, ships),
+    )
+
+
+def one_cluster(model: ClusterModel) -> ClusterModel:
+    """Return the model with one centre amid all cases."""
+    return replace(model, centres=np.zeros((1, model.centres.shape[1])))
+
+
+def known_answers(rows: np.ndarray, model: ClusterModel) -> tuple[KnownAnswer, ...]:
+    """Return two vectors that belong to no patient: the quartiles of rows (case, feature)."""
+    vectors = np.quantile(rows, (0.25, 0.75), axis=0)
+    return tuple(KnownAnswer(vector, *model.assign(vector)) for vector in vectors)
+
+
+def _fit_record(
+    ids: Sequence[str],
+    config: SearchConfig,
+    decision: Decision,
+    provenance: Provenance,
+    ships: str,
+) -> Mapping[str, Any]:
+    """Say where the numbers come from, without naming a case."""
+    shipped = next(row for row in decision.effects if row["method"] == ships)
+    interval = [shipped["low"], shipped["high"]]
+    return {
+        "date": provenance.date.isoformat(),
+        "config": config.name,
+        "scorer": provenance.scorer,
+        "objective": config.objective,
+        "ships": f"{ships}, forced" if provenance.forced else ships,
+        "training_cases": len(ids),
+        "case_list_sha256": case_list_sha256(ids),
+        "score_without_rules": decision.effects[0]["mean"],
+        "score_with_rules": shipped["mean"],
+        "gain_interval": interval if np.isfinite(interval).all() else [],
+        "gain_in_sample": decision.gain_in_sample,
+        "held_out": [{key: row[key] for key in EFFECT_KEYS} for row in decision.effects],
+        "validation": "clusters, their number and rules chosen without the cases that are scored",
+        "library_versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def case_list_sha256(ids: Sequence[str]) -> str:
+    """Return a hash of a cohort's case ids that names none."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()

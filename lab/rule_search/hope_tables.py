@@ -2,7 +2,7 @@
 
 Each file is task -> cluster_<k> -> label_<n> -> {th}, the fewest voxels that a 26-connected
 component needs to stay, or {th, redefine_to}, the share of the tumour below which a label becomes
-another. A threshold of 0 never fires and is no rule.
+another. A threshold of 0 never applies and is no rule.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
-from postprocess.rule_base import Rule
+from postprocess.rule_base import BACKGROUND, Rule
 from postprocess.rule_kinds import row_from, rule_from
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
@@ -33,7 +33,7 @@ def rules_from_hope(content: Any, scheme: Scheme, task: str | None = None) -> Ru
         task: which table to read; None where there is only one.
 
     Raises:
-        Refusal: the content is no such table; the message names the place in it.
+        Refusal: the content is no such table; the message names the cluster and the label.
     """
     tables = _object(content, "a table")
     name = task or (next(iter(tables)) if len(tables) == 1 else "")
@@ -42,13 +42,13 @@ def rules_from_hope(content: Any, scheme: Scheme, task: str | None = None) -> Ru
     rules: RulesByCluster = {}
     for cluster, labels in _object(tables[name], name).items():
         entries = _object(labels, cluster).items()
-        found = [_rule(key, entry, f"{cluster} {key}", scheme) for key, entry in entries]
-        rules[cluster] = [rule for rule in found if rule is not None]
+        parsed = [_rule(key, entry, f"{cluster} {key}", scheme) for key, entry in entries]
+        rules[cluster] = [rule for rule in parsed if rule is not None]
     return rules
 
 
 def merged(parts: Sequence[RulesByCluster]) -> RulesByCluster:
-    """Put the rules of several files together, in their order.
+    """Merge the rules of several files, in their order.
 
     Raises:
         Refusal: two rules of one kind look at the same label of a cluster.
@@ -57,8 +57,8 @@ def merged(parts: Sequence[RulesByCluster]) -> RulesByCluster:
     for part in parts:
         for cluster, more in part.items():
             rules.setdefault(cluster, []).extend(more)
-    for cluster, together in rules.items():
-        _check_once(cluster, together)
+    for cluster, of_cluster in rules.items():
+        _check_once(cluster, of_cluster)
     return rules
 
 
@@ -73,11 +73,11 @@ def hope_from_rules(rules: Mapping[str, Sequence[Rule]], scheme: Scheme) -> tupl
     """
     sizes: Table = {}
     shares: Table = {}
-    for cluster, together in rules.items():
-        _check_once(cluster, together)
+    for cluster, of_cluster in rules.items():
+        _check_once(cluster, of_cluster)
         sizes[cluster] = {f"label_{value}": {"th": 0} for value in scheme.labels.values()}
         shares[cluster] = {}
-        for rule in together:
+        for rule in of_cluster:
             _check_expressible(cluster, rule, scheme)
             key = f"label_{scheme.labels[rule.label]}"
             if isinstance(rule, RemoveSmall):
@@ -125,20 +125,20 @@ def _row(key: str, entry: Any, scheme: Scheme) -> dict[str, Any] | None:
 def _check_once(cluster: str, rules: Sequence[Rule]) -> None:
     seen = set()
     for rule in rules:
-        if (what := (type(rule), rule.label, rule.region)) in seen:
+        if (subject := (type(rule), rule.label, rule.region)) in seen:
             raise Refusal(f"{cluster}: a second {row_from(rule)['kind']} of {rule.label}")
-        seen.add(what)
+        seen.add(subject)
 
 
 def _check_expressible(cluster: str, rule: Rule, scheme: Scheme) -> None:
     row = row_from(rule)
-    known = EXPRESSIBLE.get(type(rule))
-    if known is None:
+    keys = EXPRESSIBLE.get(type(rule))
+    if keys is None:
         raise Refusal(f"{cluster}: a HOPE table has no {row['kind']}")
-    if beyond := sorted(set(row) - known):
+    if beyond := sorted(set(row) - keys):
         raise Refusal(f"{cluster}: a HOPE table has no {', '.join(beyond)}: {row}")
-    fits = ("background",) if isinstance(rule, RemoveSmall) else tuple(scheme.labels)
-    if rule.becomes not in fits:
+    possible = (BACKGROUND,) if isinstance(rule, RemoveSmall) else tuple(scheme.labels)
+    if rule.becomes not in possible:
         raise Refusal(f"{cluster}: in a HOPE table it cannot become {rule.becomes!r}: {row}")
 
 

@@ -1,14 +1,15 @@
-"""Read other people's post-processing as rules, and write rules as theirs.
+"""Convert the post-processing of HOPE-Segmenter and MIST to rules, and back.
 
 `python -m lab import-rules FILE... --scheme NAME --out rules.json` reads HOPE-Segmenter's tables
-of thresholds (several files of one task are put together) or one MIST strategy, and writes
+of thresholds (several files of one task are merged) or one MIST strategy, and writes
 {cluster: [rule, ...]}; a strategy's only cluster is "all". With `--export hope|mist` FILE is such a
 rules.json, and `--out` a folder that takes the two tables, or one strategy a cluster.
-What the other side cannot express is refused by name; exit code 2.
+What the other format cannot express is refused by name; exit code 2.
 """
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from lab.arguments import add_out, add_scheme
 from lab.json_files import read_json
 from lab.rule_search.hope_tables import (
     RulesByCluster,
-    Table,
     hope_from_rules,
     merged,
     rules_from_hope,
@@ -46,14 +46,24 @@ def run(args: argparse.Namespace) -> int:
     scheme = SCHEMES[args.scheme]
     if args.export is None:
         rules = read_foreign(args.files, scheme, args.task)
-        _write(args.out, {name: [row_from(r) for r in found] for name, found in rules.items()})
+        rows = {
+            cluster: [row_from(rule) for rule in of_cluster]
+            for cluster, of_cluster in rules.items()
+        }
+        _write(args.out, rows)
     else:
         if len(args.files) > 1:
             raise Refusal(f"{args.files[1]}: rules are exported from one file at a time")
         rules = read_rules(args.files[0], scheme)
-        export(rules, scheme, args)
-    for cluster, found in rules.items():
-        print(f"{cluster}: {len(found)} rules")
+        try:
+            files = exported(rules, scheme, args.export, args.task or scheme.name)
+        except ValueError as error:
+            raise Refusal(f"{args.files[0]}: {error}") from error
+        args.out.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            _write(args.out / name, content)
+    for cluster, of_cluster in rules.items():
+        print(f"{cluster}: {len(of_cluster)} rules")
     return 0
 
 
@@ -61,13 +71,13 @@ def read_foreign(paths: list[Path], scheme: Scheme, task: str | None = None) -> 
     """Read HOPE tables or one MIST strategy as rules by cluster.
 
     Raises:
-        Refusal: a file is neither, or has no counterpart here; the message names it.
+        Refusal: a file is neither, or no rule does the same; the message names it.
     """
     parts = []
     for path in paths:
         content = read_json(path)
         if isinstance(content, list) and len(paths) > 1:
-            raise Refusal(f"{path}: a strategy is read by itself, not with other files")
+            raise Refusal(f"{path}: a strategy cannot be merged with other files; give it alone")
         try:
             if isinstance(content, list):
                 return {ALL: rules_from_mist(content, scheme)}
@@ -95,32 +105,25 @@ def read_rules(path: Path, scheme: Scheme) -> RulesByCluster:
         raise Refusal(f"{path}: {error}") from error
 
 
-def export(rules: RulesByCluster, scheme: Scheme, args: argparse.Namespace) -> None:
-    """Write rules as HOPE tables or MIST strategies into the folder `args.out`."""
-    try:
-        files = _hope_files(rules, scheme, args) if args.export == "hope" else _mist(rules, scheme)
-    except ValueError as error:
-        raise Refusal(f"{args.files[0]}: {error}") from error
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        _write(args.out / name, content)
+def exported(rules: RulesByCluster, scheme: Scheme, format: str, task: str) -> Mapping[str, Any]:
+    """Return the files, by name, that hold rules as HOPE tables or MIST strategies.
 
-
-def _hope_files(
-    rules: RulesByCluster, scheme: Scheme, args: argparse.Namespace
-) -> dict[str, dict[str, Table]]:
+    Raises:
+        Refusal: the format ("hope" or "mist") cannot express a rule; the message names it.
+    """
+    if format == "mist":
+        return _mist(rules, scheme)
     sizes, shares = hope_from_rules(rules, scheme)
-    task = args.task or scheme.name
     return {SIZES_NAME: {task: sizes}, SHARES_NAME: {task: shares}}
 
 
 def _mist(rules: RulesByCluster, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
     files = {}
-    for cluster, found in rules.items():
+    for cluster, of_cluster in rules.items():
         if Path(cluster).name != cluster:
-            raise Refusal(f"{cluster!r} is no name of a file")
+            raise Refusal(f"{cluster!r} cannot be a file name")
         try:
-            files[f"{cluster}.json"] = mist_from_rules(found, scheme)
+            files[f"{cluster}.json"] = mist_from_rules(of_cluster, scheme)
         except ValueError as error:
             raise Refusal(f"{cluster}: {error}") from error
     return files

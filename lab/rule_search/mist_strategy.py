@@ -3,7 +3,7 @@
 A strategy is a list of steps {transform, apply_to_labels, per_label, kwargs}; older files call
 per_label apply_sequentially. Three transforms have a counterpart here. Two things differ in MIST
 itself: where a mask has a single 26-connected component, its small-object removal looks at the
-6-connected pieces of it, and of equally large components it keeps the last, not the first.
+6-connected components of it, and of equally large components it keeps the last, not the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -109,13 +109,13 @@ def _transform(step: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _subjects(values: Any, per_label: bool, scheme: Scheme) -> list[dict[str, str]]:
-    """Return what each rule of a step looks at: labels one by one, or together as a region."""
+    """Return the label or region of each rule of a step: labels one by one, or together."""
     if not isinstance(values, list) or not values:
         raise Refusal(f"apply_to_labels: {values!r} is not a list of labels")
     if values == ALL_LABELS and per_label:
         raise Refusal("apply_to_labels: of [-1] one by one, MIST finds no voxel")
-    every = list(scheme.labels)
-    names = every if values == ALL_LABELS else [label_name(v, scheme) for v in values]
+    all_names = list(scheme.labels)
+    names = all_names if values == ALL_LABELS else [label_name(v, scheme) for v in values]
     if per_label or len(names) == 1:
         return [{"label": name} for name in names]
     for region, members in scheme.regions.items():
@@ -128,14 +128,14 @@ def _step(rule: Rule, scheme: Scheme) -> dict[str, Any]:
     row = row_from(rule)
     kwargs: dict[str, Any]
     if isinstance(rule, RemoveSmall):
-        transform, own = REMOVE, "min_voxels"
+        transform, key = REMOVE, "min_voxels"
         kwargs = {"small_object_threshold": rule.min_voxels}
     elif isinstance(rule, KeepLargest):
-        transform, own = LARGEST, "k"
+        transform, key = LARGEST, "k"
         kwargs = {"top_k_connected_components": rule.k}
     else:
         raise Refusal(f"a MIST strategy has no {row['kind']}")
-    if beyond := sorted(set(row) - {"kind", "label", "region", "becomes", own}):
+    if beyond := sorted(set(row) - {"kind", "label", "region", "becomes", key}):
         raise Refusal(f"a MIST strategy has no {', '.join(beyond)}: {row}")
     if rule.becomes != BACKGROUND:
         if transform != REMOVE or not rule.label or rule.becomes not in scheme.labels:

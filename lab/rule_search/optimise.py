@@ -23,7 +23,7 @@ def choose_rules(
     """Choose a setting for a group of cases.
 
     Args:
-        cache: scores of every case's states.
+        cache: scores of every case's variants.
         weights: (case,) how much each counts, summing to 1; 0 leaves a case out.
         parameters: which parameters may be used.
         objective: see `lab.metrics.objective`.
@@ -34,7 +34,7 @@ def choose_rules(
 
 
 class Group:
-    """Weighted cases, and what each step of a parameter gains them."""
+    """Weighted cases, and what each grid point of a parameter gains them."""
 
     def __init__(self, cache: ScoreCache, weights: np.ndarray, objective: str) -> None:
         self.cache, self.objective = cache, objective
@@ -42,10 +42,10 @@ class Group:
         self.weights = weights[self.cases]
 
     def gains(self, setting: Setting, parameter: int) -> np.ndarray:
-        """Return what each step of a parameter gains over the setting; (case, step)."""
-        scores = self.cache.grid(setting, parameter, self.cases)
-        good = objective_values(scores, self.cache.columns, self.objective)
-        return np.asarray(good - good[:, [setting[parameter]]])
+        """Return what a parameter's grid points gain over the setting; (case, grid point)."""
+        scores = self.cache.grid_scores(setting, parameter, self.cases)
+        values = objective_values(scores, self.cache.columns, self.objective)
+        return np.asarray(values - values[:, [setting[parameter]]])
 
     def mean(self, gains: np.ndarray) -> np.ndarray:
         """Return the weighted mean of gains (case, ...)."""
@@ -53,19 +53,22 @@ class Group:
 
     def error(self, gains: np.ndarray) -> np.ndarray:
         """Return the standard error of the weighted mean of gains (case, ...); 0 of one case."""
-        apart = gains - self.mean(gains)
+        deviations = gains - self.mean(gains)
         n = len(gains)
         scale = np.sqrt(n / (n - 1)) if n > 1 else 0.0
-        return np.asarray(scale * np.sqrt(self.weights**2 @ apart**2))
+        return np.asarray(scale * np.sqrt(self.weights**2 @ deviations**2))
 
 
 def first_best(means: np.ndarray) -> int:
-    """Return the first step that is best; equal sums may differ in their last digits."""
+    """Return the first grid index that is best; equal sums may differ in their last digits."""
     return int(np.flatnonzero(means >= means.max() - ROUNDING)[0])
 
 
 def smallest_as_good(group: Group, gains: np.ndarray) -> int:
-    """Return the smallest step within one standard error of the best; gains are (case, step)."""
+    """Return the smallest grid index within one standard error of the best.
+
+    `gains` are (case, grid point).
+    """
     best = first_best(group.mean(gains))
     loss = gains[:, [best]] - gains
     return int(np.flatnonzero(group.mean(loss) <= group.error(loss) + ROUNDING)[0])
@@ -73,10 +76,11 @@ def smallest_as_good(group: Group, gains: np.ndarray) -> int:
 
 def _stepwise(group: Group, parameters: Sequence[int]) -> Setting:
     """Labels first: a rule on a whole region is the larger intervention, for what they leave."""
-    setting = list(group.cache.nothing)
+    setting = list(group.cache.no_rules)
+    is_region = [bool(parameter.region) for parameter in group.cache.parameters]
     for stage in (
-        [parameter for parameter in parameters if not group.cache.parameters[parameter].region],
-        [parameter for parameter in parameters if group.cache.parameters[parameter].region],
+        [parameter for parameter in parameters if not is_region[parameter]],
+        [parameter for parameter in parameters if is_region[parameter]],
     ):
         _add_rules(group, setting, stage)
     for parameter in parameters:
@@ -89,23 +93,21 @@ def _stepwise(group: Group, parameters: Sequence[int]) -> Setting:
 def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> None:
     """Add or move the best rule of these parameters, again and again, in place."""
     for _ in range(3 * len(parameters)):
-        steps = {}
+        moves = {}
         for parameter in parameters:
             gains = group.gains(tuple(setting), parameter)
-            step = smallest_as_good(group, gains)
-            if step != setting[parameter] and group.mean(gains)[step] > ROUNDING:
-                steps[parameter] = (float(group.mean(gains)[step]), step)
-        if not steps:
+            index = smallest_as_good(group, gains)
+            if index != setting[parameter] and group.mean(gains)[index] > ROUNDING:
+                moves[parameter] = (float(group.mean(gains)[index]), index)
+        if not moves:
             break
-        parameter = max(steps, key=lambda parameter: steps[parameter][0])
-        setting[parameter] = steps[parameter][1]
+        best = max(moves, key=lambda parameter: moves[parameter][0])
+        setting[best] = moves[best][1]
 
 
 def _label_by_label(group: Group, parameters: Sequence[int]) -> Setting:
-    setting = list(group.cache.nothing)
-    sizes = [
-        parameter for parameter in parameters if group.cache.parameters[parameter].unit != "share"
-    ]
+    setting = list(group.cache.no_rules)
+    sizes = [p for p in parameters if group.cache.parameters[p].rule_type == "size"]
     for stage in (sizes, [parameter for parameter in parameters if parameter not in sizes]):
         before = tuple(setting)
         for parameter in stage:

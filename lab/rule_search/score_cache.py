@@ -1,8 +1,8 @@
-"""Scores of the states that rules make of each case, every distinct state scored once.
+"""Scores of the variants that rules make of each case, every distinct variant scored once.
 
 A case's score as a function of a threshold is constant between the sizes (or shares) that its own
-components have, so a grid of twenty thresholds mostly holds three or four states. States are label
-values by atom; what does not change the map is not scored again, whatever rules led there.
+components have, so a grid of twenty thresholds mostly holds three or four variants. A variant is
+one label value a label component; rules that lead to the same variant share its score.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +16,11 @@ from lab.metrics.objective import Column
 from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.component_rules import (
     CaseComponents,
-    pieces,
-    relabelled_minor,
-    removed_small,
+    group_components,
+    relabel_minor,
+    remove_small,
+    selected_values,
     values_after,
-    wanted_by,
 )
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
 from postprocess.rule_base import Rule
@@ -29,38 +29,48 @@ from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 @dataclass(frozen=True)
 class SearchCase:
-    """One case, ready to be scored in any state."""
+    """One case, ready to be scored in any variant."""
 
     id: str
-    parts: CaseComponents
+    components: CaseComponents
     scorer: VariantScorer
 
 
 @dataclass
 class ScoreCache:
-    """The scores of a cohort's states, found as they are asked for and kept."""
+    """The scores of a cohort's variants, computed when first asked for."""
 
     search_cases: Sequence[SearchCase]
     parameters: Sequence[SearchParameter]
     columns: Sequence[Column]
     scheme: Scheme
-    jobs: int | None = 1  # processes; worth it where scoring a state takes longer than sending it
-    states: int = 0  # scored so far
-    _rows: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))  # (state, column), room
-    _known: list[dict[bytes, int]] = field(default_factory=list)  # case: state -> row
-    # (parameter, setting without it) -> (case, step) rows, -1 where not yet asked
-    _grids: dict[tuple[int, Setting], np.ndarray] = field(default_factory=dict)
+    jobs: int | None = 1  # processes; worth it where scoring takes longer than sending a variant
+    variants: int = field(default=0, init=False)  # scored so far
+    # (variant, column), with room for more
+    _rows: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), init=False)
+    _row_of: list[dict[bytes, int]] = field(init=False)  # case: variant -> row
+    # (parameter, setting without it) -> (case, grid point) rows, -1 where not yet scored
+    _grids: dict[tuple[int, Setting], np.ndarray] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self._known = [{} for _ in self.search_cases]
+        self._row_of = [{} for _ in self.search_cases]
 
     @property
-    def nothing(self) -> Setting:
+    def no_rules(self) -> Setting:
         """The setting without rules."""
         return (0,) * len(self.parameters)
 
-    def grid(self, setting: Setting, parameter: int, cases: np.ndarray) -> np.ndarray:
-        """Score each case at each grid point of one parameter; (case, grid point, column)."""
+    def grid_scores(self, setting: Setting, parameter: int, cases: np.ndarray) -> np.ndarray:
+        """Score cases at each grid point of a parameter, all others as set.
+
+        Args:
+            setting: a grid index for every parameter; that of `parameter` does not matter.
+            parameter: its number.
+            cases: (case,) numbers.
+
+        Returns:
+            (case, grid point, column).
+        """
         others = (*setting[:parameter], 0, *setting[parameter + 1 :])
         shape = len(self.search_cases), len(self.parameters[parameter].grid)
         rows = self._grids.setdefault((parameter, others), np.full(shape, -1, np.int32))
@@ -70,106 +80,109 @@ class ScoreCache:
                 rules_of(self.parameters[:parameter], others[:parameter]),
                 rules_of(self.parameters[parameter + 1 :], others[parameter + 1 :]),
             )
-            rules = [self.parameters[parameter].rule(step) for step in range(shape[1])]
-            asked = [
-                list(states_of(self.search_cases[case].parts, rules, around, self.scheme))
+            rules = [self.parameters[parameter].rule(index) for index in range(shape[1])]
+            variants = [
+                list(grid_variants(self.search_cases[case].components, rules, around, self.scheme))
                 for case in missing
             ]
-            self._score(missing, asked)
-            for case, states in zip(missing, asked, strict=True):
-                rows[case] = [self._known[case][state.tobytes()] for state in states]
+            self._score(missing, variants)
+            for case, of_case in zip(missing, variants, strict=True):
+                rows[case] = [self._row_of[case][variant.tobytes()] for variant in of_case]
         return np.asarray(self._rows[rows[cases]])
 
     def scores(self, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
-        """Score each case with its own setting; (case, column)."""
+        """Score each of `cases` (case,) with its own setting; (case, column)."""
         rules = {setting: rules_of(self.parameters, setting) for setting in set(settings)}
-        states = [
-            values_after(self.search_cases[case].parts, rules[setting], self.scheme)
+        variants = [
+            values_after(self.search_cases[case].components, rules[setting], self.scheme)
             for case, setting in zip(cases, settings, strict=True)
         ]
-        self._score(cases.tolist(), [[state] for state in states])
-        rows = [self._known[c][state.tobytes()] for c, state in zip(cases, states, strict=True)]
+        self._score(cases.tolist(), [[variant] for variant in variants])
+        rows = [
+            self._row_of[case][variant.tobytes()]
+            for case, variant in zip(cases, variants, strict=True)
+        ]
         return np.asarray(self._rows[rows])
 
-    def _score(self, cases: Sequence[int], asked: Sequence[Sequence[np.ndarray]]) -> None:
-        """Score the states, by case, that have no row yet."""
+    def _score(self, cases: Sequence[int], variants: Sequence[Sequence[np.ndarray]]) -> None:
+        """Score the variants, by case, that have no row yet."""
         jobs = []
-        for case, states in zip(cases, asked, strict=True):
-            fresh = {state.tobytes(): state for state in states}
-            fresh = {key: state for key, state in fresh.items() if key not in self._known[case]}
-            if fresh:
-                jobs.append((case, fresh))
+        for case, of_case in zip(cases, variants, strict=True):
+            by_key = {variant.tobytes(): variant for variant in of_case}
+            new = {key: v for key, v in by_key.items() if key not in self._row_of[case]}
+            if new:
+                jobs.append((case, new))
         run = joblib.Parallel(n_jobs=self.jobs)
-        found = run(
-            joblib.delayed(score_states)(
-                self.search_cases[case].scorer, list(fresh.values()), self.columns
+        results = run(
+            joblib.delayed(score_variants)(
+                self.search_cases[case].scorer, list(new.values()), self.columns
             )
-            for case, fresh in jobs
+            for case, new in jobs
         )
-        for (case, fresh), rows in zip(jobs, found, strict=True):
-            self._keep(case, fresh, rows)
+        for (case, new), rows in zip(jobs, results, strict=True):
+            self._add(case, new, rows)
 
-    def _keep(self, case: int, fresh: Iterable[bytes], rows: Sequence[np.ndarray]) -> None:
-        while self.states + len(rows) > len(self._rows):
+    def _add(self, case: int, keys: Iterable[bytes], rows: Sequence[np.ndarray]) -> None:
+        while self.variants + len(rows) > len(self._rows):
             more = np.empty((max(256, len(self._rows)), len(self.columns)))
             self._rows = np.concatenate([self._rows.reshape(-1, len(self.columns)), more])
-        for key, row in zip(fresh, rows, strict=True):
-            self._rows[self.states] = row
-            self._known[case][key] = self.states
-            self.states += 1
+        for key, row in zip(keys, rows, strict=True):
+            self._rows[self.variants] = row
+            self._row_of[case][key] = self.variants
+            self.variants += 1
 
 
-def score_states(
-    scorer: VariantScorer, states: Sequence[np.ndarray], columns: Sequence[Column]
+def score_variants(
+    scorer: VariantScorer, variants: Sequence[np.ndarray], columns: Sequence[Column]
 ) -> list[np.ndarray]:
-    """Score states of one case; one (column,) each."""
-    found = []
-    for state in states:
-        scores = scorer.score(state)
-        found.append(np.array([scores[region][metric] for region, metric in columns]))
-    return found
+    """Score variants (component,) of one case; one (column,) each."""
+    rows = []
+    for variant in variants:
+        scores = scorer.score(variant)
+        rows.append(np.array([scores[region][metric] for region, metric in columns]))
+    return rows
 
 
-def states_of(
-    parts: CaseComponents,
+def grid_variants(
+    case: CaseComponents,
     rules: Sequence[Rule | None],
     around: tuple[Sequence[Rule], Sequence[Rule]],
     scheme: Scheme,
 ) -> Iterator[np.ndarray]:
-    """Yield the values (atom,) at each step of a parameter, between the rules before and after it.
+    """Yield the values (component,) at each grid point, between the rules before and after it.
 
     Between a case's own sizes nothing changes, and nothing is computed.
     """
-    earlier, later = around
-    before: int | None = None
-    for rule, touched in zip(rules, _touched(parts, rules, earlier, scheme), strict=True):
-        if touched != before:
-            values = values_after(parts, (*earlier, *([rule] if rule else []), *later), scheme)
-            before = touched
+    before, after = around
+    last: int | None = None
+    for rule, changed in zip(rules, _changed_counts(case, rules, before, scheme), strict=True):
+        if changed != last:
+            values = values_after(case, (*before, *([rule] if rule else []), *after), scheme)
+            last = changed
         yield values
 
 
-def _touched(
-    parts: CaseComponents, rules: Sequence[Rule | None], earlier: Sequence[Rule], scheme: Scheme
+def _changed_counts(
+    case: CaseComponents, rules: Sequence[Rule | None], before: Sequence[Rule], scheme: Scheme
 ) -> list[int]:
-    """Count the pieces that each of a parameter's rules changes, after the rules before it."""
-    values = parts.values
-    for rule in earlier:
+    """Count the components that the rule at each grid point changes, after the rules `before`."""
+    values = case.values
+    for rule in before:
         if isinstance(rule, RemoveSmall):
-            values = removed_small(parts, values, rule, scheme)
+            values = remove_small(case, values, rule, scheme)
     last = rules[-1]
     if isinstance(last, RemoveSmall):
-        _, voxels = pieces(parts, values, wanted_by(last, scheme))
-        sizes = [rule for rule in rules if isinstance(rule, RemoveSmall)]
-        counts = [int(r.too_small(voxels[1:], parts.voxel_volume_mm3).sum()) for r in sizes]
-        return [0] * (len(rules) - len(sizes)) + counts
-    foreground = int(parts.voxels[values > 0].sum())
-    for rule in earlier:
+        _, voxels = group_components(case, values, selected_values(last, scheme))
+        by_size = [rule for rule in rules if isinstance(rule, RemoveSmall)]
+        counts = [int(r.too_small(voxels[1:], case.voxel_volume_mm3).sum()) for r in by_size]
+        return [0] * (len(rules) - len(by_size)) + counts
+    foreground = int(case.voxels[values > 0].sum())
+    for rule in before:
         if isinstance(rule, RelabelMinor):
-            values = relabelled_minor(parts, values, foreground, rule, scheme)
-    changed = [
-        relabelled_minor(parts, values, foreground, rule, scheme) is not values
+            values = relabel_minor(case, values, foreground, rule, scheme)
+    applies = [
+        relabel_minor(case, values, foreground, rule, scheme) is not values
         for rule in rules
         if isinstance(rule, RelabelMinor)
     ]
-    return [0] * (len(rules) - len(changed)) + [int(change) for change in changed]
+    return [0] * (len(rules) - len(applies)) + [int(changes) for changes in applies]

@@ -1,7 +1,7 @@
-"""Choose rules for each cluster, and judge that way of choosing on cases that chose nothing.
+"""Choose rules for each cluster, and judge that procedure on held-out cases.
 
 `python -m lab search WORK [--scorer 2025-gli]`, after `lab features` and `lab fit`. Every distinct
-state that a rule makes of a case is scored once; the rules chosen are applied to the images in the
+variant that rules make of a case is scored once; the rules chosen are applied to the images in the
 end, and scored as any prediction, which must give the same numbers. WORK/decided then holds the
 artefact as it should ship, WORK/forced what was fitted whatever its gain.
 """
@@ -20,15 +20,16 @@ from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns
+from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
-from lab.rule_search.cases import Task, open_search_cases, score_on_images
-from lab.rule_search.cross_validation import Cohort, apply
+from lab.rule_search.cases import open_search_cases, score_on_images
+from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, curves, decide
-from lab.rule_search.feature_table import informative, load_table
-from lab.rule_search.frozen import Provenance, freeze
+from lab.rule_search.feature_table import FeatureTable, informative, load_table
+from lab.rule_search.freeze import Provenance, make_artefacts
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import make_search_space, rules_of
+from lab.rule_search.search_space import Setting, make_search_space, rules_of
 from lab.rule_search.summary import decision_lines
 from lab.rule_search.workspace import (
     CLUSTERS,
@@ -36,6 +37,7 @@ from lab.rule_search.workspace import (
     FEATURES,
     FORCED,
     SEARCH,
+    Setup,
     read_setup,
     read_work,
     write_work,
@@ -43,7 +45,15 @@ from lab.rule_search.workspace import (
 from postprocess.artefacts import save_artefacts
 from postprocess.rule_kinds import row_from
 
-SAME = 1e-9  # what a score from a table may differ from that of the images
+TOLERANCE = 1e-9  # between a score in the search and that of the images
+
+
+class ScoreMismatch(RuntimeError):
+    """The search scored a case otherwise than its images score: a fault of this program.
+
+    No `Refusal`: nothing that a user names or writes leads here, so nobody can mend it by another
+    call, and whoever mends the program needs the traceback.
+    """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--objective",
         choices=SEARCH_OBJECTIVES,
-        help="default: the configuration's (overlap; published: rank)",
+        help="default: overlap; rank for --config published",
     )
     add_jobs(parser)
     add_dask(parser)
@@ -62,113 +72,120 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, judge, check on the images, write search.json and both artefacts."""
-    setup, settled = read_setup(args.work), read_work(args.work, CLUSTERS)
+    setup, clusters = read_setup(args.work), read_work(args.work, CLUSTERS)
     scorer = scorer_named(args.scorer, setup.scheme)
-    task = Task(setup, scorer)
+    objective = args.objective or setup.config.objective
+    config = replace(setup.config, objective=objective, seed=clusters["seed"])
     cases = read_cohort(Path(setup.cohort), setup.scheme)
     with workers(args.jobs, args.dask):
-        cohort = open_cohort(args.work, cases, task, args.objective)
-        cohort = replace(cohort, seed=settled["seed"])
-        decision = decide(cohort, settled["clusters"])
-        check_on_images(cohort, decision, cases, task)
-    provenance = Provenance(datetime.date.today(), scorer.name)
+        features = read_features(args.work, cases, setup)
+        cache = make_score_cache(cases, setup, scorer)
+        decision = decide(features, cache, config, clusters["clusters"])
+        check_on_images(cache, decision.assigned.settings, cases, setup, scorer)
     for name, forced in ((DECIDED, False), (FORCED, True)):
+        provenance = Provenance(datetime.date.today(), scorer.name, forced)
         (args.work / name).mkdir(exist_ok=True)
-        save_artefacts(
-            args.work / name, freeze(cohort, decision, replace(provenance, forced=forced))
-        )
-    write_work(args.work, SEARCH, search_content(cohort, decision, task))
-    print("\n".join(decision_lines(cohort, decision)))
+        artefacts = make_artefacts(features, cache, config, decision, provenance)
+        save_artefacts(args.work / name, artefacts)
+    content = search_content(features, cache, config, decision, scorer)
+    write_work(args.work, SEARCH, content)
+    print("\n".join(decision_lines(cache, config, decision)))
     return 0
 
 
-def open_cohort(
-    work: Path, cases: Sequence[CohortCase], task: Task, objective: str | None
-) -> Cohort:
-    """Read features and cut every case into parts.
+def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:
+    """Read the features of a work folder, without those that say nothing.
 
     Raises:
         Refusal: the features are not those of these cases.
     """
-    setup = task.setup
     table, _ = informative(load_table(work / FEATURES), setup.config.drops_constant)
     if table.ids != tuple(case.files.id for case in cases):
         raise Refusal(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
-    search_cases, confusion = open_search_cases(cases, task)
-    parameters = make_search_space(setup.scheme, setup.config, confusion)
-    columns = search_columns(task.scorer, setup.scheme)
-    # A table answers faster than it travels.
-    jobs = 1 if task.scorer.fast_scorer else None
-    return Cohort(
-        table=table,
-        cache=ScoreCache(search_cases, parameters, columns, setup.scheme, jobs),
-        config=setup.config,
-        objective=objective or setup.config.objective,
-        parameters=tuple(range(len(parameters))),
-        most_clusters=setup.config.most_clusters,
+    return table
+
+
+def make_score_cache(cases: Sequence[CohortCase], setup: Setup, scorer: Scorer) -> ScoreCache:
+    """Read every case and divide it into label components, ready to be scored."""
+    search_cases, confusion = open_search_cases(cases, setup, scorer)
+    return ScoreCache(
+        search_cases,
+        make_search_space(setup.scheme, setup.config, confusion),
+        search_columns(scorer, setup.scheme),
+        setup.scheme,
+        # A table answers faster than it travels.
+        jobs=1 if scorer.fast_scorer else None,
     )
 
 
 def check_on_images(
-    cohort: Cohort, decision: Decision, cases: Sequence[CohortCase], task: Task
+    cache: ScoreCache,
+    settings: Sequence[Setting],
+    cases: Sequence[CohortCase],
+    setup: Setup,
+    scorer: Scorer,
 ) -> None:
-    """Score each case's rules on its images.
+    """Apply each case's rules to its images, and compare their scores with the cache's.
 
     Raises:
-        AssertionError: a score is not what the search took it for; the message names the case.
+        ScoreMismatch: a score differs; the message names the case, the column and both numbers.
     """
-    everything = np.arange(len(cases))
-    settings, _ = apply(cohort, decision.fitted, everything)
-    expected = cohort.cache.scores(settings, everything)
-    rules = [rules_of(cohort.cache.parameters, setting) for setting in settings]
-    running = joblib.Parallel(n_jobs=None, return_as="generator")
-    found = running(
-        joblib.delayed(score_on_images)(case, own, task)
-        for case, own in zip(cases, rules, strict=True)
+    in_search = cache.scores(settings, np.arange(len(cases)))
+    rules = [rules_of(cache.parameters, setting) for setting in settings]
+    parallel = joblib.Parallel(n_jobs=None, return_as="generator")
+    results = parallel(
+        joblib.delayed(score_on_images)(case, of_case, setup, scorer)
+        for case, of_case in zip(cases, rules, strict=True)
     )
-    for case, scores, row in zip(cases, found, expected, strict=True):
-        images = np.array([scores[region][metric] for region, metric in cohort.cache.columns])
-        if not np.allclose(images, row, rtol=0, atol=SAME, equal_nan=True):
-            raise AssertionError(f"{case.files.id}: {images} on the images, {row} in the search")
+    for case, scores, row in zip(cases, results, in_search, strict=True):
+        for (region, metric), searched in zip(cache.columns, row, strict=True):
+            on_image = scores[region][metric]
+            if not np.isclose(on_image, searched, rtol=0, atol=TOLERANCE, equal_nan=True):
+                raise ScoreMismatch(
+                    f"{case.files.id}: {region} {metric} is {on_image} on the image, "
+                    f"{searched} in the search"
+                )
 
 
-def search_content(cohort: Cohort, decision: Decision, task: Task) -> dict[str, Any]:
-    """Return all that later steps and people ask about a search."""
-    everything = np.arange(len(cohort.table.ids))
-    fitted, parameters = decision.fitted, cohort.cache.parameters
-    groups = [np.flatnonzero(decision.clusters == k) for k in range(len(fitted.settings))]
-    chain = fitted.model
-    described = np.nan_to_num(cohort.table.rows)
+def search_content(
+    features: FeatureTable,
+    cache: ScoreCache,
+    config: SearchConfig,
+    decision: Decision,
+    scorer: Scorer,
+) -> dict[str, Any]:
+    """Return what later verbs read of a search, and what people look up."""
+    fitted, clusters = decision.fitted, decision.assigned.clusters
+    everything = np.arange(len(features.ids))
+
+    def rule_set(setting: Setting, cases: np.ndarray) -> dict[str, Any]:
+        return {
+            "setting": list(setting),
+            "rules": [row_from(rule) for rule in rules_of(cache.parameters, setting)],
+            "curves": curves(cache, config, setting, cases),
+        }
+
     return {
-        "scorer": task.scorer.name,
-        "objective": cohort.objective,
-        "config": cohort.config.name,
-        "scheme": cohort.cache.scheme.name,
-        "cases": list(cohort.table.ids),
+        "scorer": scorer.name,
+        "objective": config.objective,
+        "config": config.name,
+        "scheme": cache.scheme.name,
+        "cases": list(features.ids),
         "ships": decision.ships,
         "pooled_ships": decision.pooled_ships,
         "k": decision.k,
         "held_out_k": decision.held_out_k.tolist(),
-        "assigned": decision.clusters.tolist(),
-        "points": chain.project(described)[:, :2].tolist(),
-        "centres": chain.centres[:, :2].tolist(),
-        "parameters": [{**asdict(parameter), "title": parameter.title} for parameter in parameters],
+        "assigned": clusters.tolist(),
+        "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),
+        "centres": fitted.model.centres[:, :2].tolist(),
+        "parameters": [{**asdict(p), "title": p.title} for p in cache.parameters],
         "clusters": [
-            {
-                "cases": int(n),
-                "setting": list(setting),
-                "rules": [row_from(rule) for rule in rules_of(parameters, setting)],
-                "curves": curves(cohort, setting, own),
-            }
-            for n, setting, own in zip(fitted.sizes, fitted.settings, groups, strict=True)
+            {"cases": int(n), **rule_set(setting, np.flatnonzero(clusters == k))}
+            for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True))
         ],
-        "pooled": {
-            "setting": list(fitted.pooled),
-            "rules": [row_from(rule) for rule in rules_of(parameters, fitted.pooled)],
-            "curves": curves(cohort, fitted.pooled, everything),
-        },
+        "pooled": rule_set(fitted.pooled, everything),
         "effects": decision.effects,
         "gain_in_sample": decision.gain_in_sample,
-        "variants_scored": cohort.cache.states,
-        "grid_points": len(everything) * sum(len(parameter.grid) for parameter in parameters),
+        "variants_scored": cache.variants,
+        "grid_points": len(everything) * sum(len(p.grid) for p in cache.parameters),
     }

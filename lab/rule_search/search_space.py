@@ -1,4 +1,4 @@
-"""The rules that are tried: one parameter a question, one step a threshold, step 0 for no rule."""
+"""The rules that are tried: one parameter a rule, one grid point a threshold, 0 for no rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,37 +6,42 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.rule_search.config import SearchConfig
+from lab.rule_search.config import RuleType, SearchConfig
 from postprocess.rule_base import BACKGROUND, Rule
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
-Setting = tuple[int, ...]  # one step a parameter
+Setting = tuple[int, ...]  # one grid index a parameter
 
 
 @dataclass(frozen=True)
 class SearchParameter:
-    """One rule with a threshold left open."""
+    """One rule whose threshold is searched for."""
 
-    label: str  # "" where `region` is given
+    label: str  # "" where `region` is set
     region: str
     becomes: str
     unit: str  # voxels | mm3 | share
     grid: tuple[float, ...]  # ascending; grid[0] is 0, no rule
 
     @property
+    def rule_type(self) -> RuleType:
+        """What the threshold is on."""
+        return "share" if self.unit == "share" else "size"
+
+    @property
     def title(self) -> str:
         """Return the parameter in words."""
-        what = self.label or self.region
-        if self.unit == "share":
-            return f"{what} becomes {self.becomes} below a share"
-        return f"{what} pieces below a size become {self.becomes}"
+        name = self.label or self.region
+        if self.rule_type == "share":
+            return f"{name} becomes {self.becomes} below a share"
+        return f"{name} components below a size become {self.becomes}"
 
-    def rule(self, step: int) -> Rule | None:
-        """Return the rule of a step; None at step 0."""
-        if step == 0:
+    def rule(self, grid_index: int) -> Rule | None:
+        """Return the rule at a grid point; None at 0."""
+        if grid_index == 0:
             return None
-        value = self.grid[step]
-        if self.unit == "share":
+        value = self.grid[grid_index]
+        if self.rule_type == "share":
             return RelabelMinor(self.label, self.becomes, float(value))
         size = {"min_voxels": int(value)} if self.unit == "voxels" else {"min_volume_mm3": value}
         return RemoveSmall(self.label, self.becomes, region=self.region, **size)
@@ -78,17 +83,14 @@ def make_search_space(
     return tuple(parameters)
 
 
+def searched_parameters(
+    parameters: Sequence[SearchParameter], config: SearchConfig
+) -> tuple[int, ...]:
+    """Return the numbers of the parameters whose rules a configuration searches."""
+    return tuple(i for i, p in enumerate(parameters) if p.rule_type in config.rule_types)
+
+
 def rules_of(parameters: Sequence[SearchParameter], setting: Setting) -> tuple[Rule, ...]:
     """Return the rules of a setting."""
-    rules = (parameter.rule(step) for parameter, step in zip(parameters, setting, strict=True))
+    rules = (parameter.rule(index) for parameter, index in zip(parameters, setting, strict=True))
     return tuple(rule for rule in rules if rule is not None)
-
-
-def largest_size_mm3(parameters: Sequence[SearchParameter], voxel_volume_mm3: float) -> float:
-    """Return the largest minimum size that any parameter tries."""
-    sizes = [
-        parameter.grid[-1] * (voxel_volume_mm3 if parameter.unit == "voxels" else 1.0)
-        for parameter in parameters
-        if parameter.unit != "share"
-    ]
-    return max(sizes, default=0.0)

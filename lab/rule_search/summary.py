@@ -5,34 +5,38 @@ from typing import Any
 
 import numpy as np
 
-from lab.rule_search.cross_validation import Cohort
+from lab.metrics.objective import reported_objective
+from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision
+from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import SearchParameter, Setting
 
+UNITS = {"share": "", "mm3": " mm3", "voxels": " voxels"}
 
-def decision_lines(cohort: Cohort, decision: Decision) -> list[str]:
+
+def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) -> list[str]:
     """Say what each cluster gets, what that does out of fold, and what ships."""
-    fitted, parameters = decision.fitted, cohort.cache.parameters
+    fitted, parameters = decision.fitted, cache.parameters
     lines = [*k_lines(decision.k), ""]
     for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True)):
         lines.append(f"cluster {k}, {n} cases: {rules_in_words(parameters, setting)}")
     lines += [f"pooled: {rules_in_words(parameters, fitted.pooled)}", ""]
-    lines += effect_lines(decision.effects, cohort.judge)
+    lines += effect_lines(decision.effects, reported_objective(config.objective))
     lines.append(
         f"in sample, where rules were chosen: {decision.gain_in_sample:+.4f}; "
-        f"{cohort.cache.states} states scored"
+        f"{cache.variants} variants scored"
     )
-    lines.append(f"ships: {decision.ships}{'' if cohort.config.gated else ' (without a gate)'}")
+    lines.append(f"ships: {decision.ships}{'' if config.gated else ' (without a gate)'}")
     return lines
 
 
 def k_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lay out the numbers of clusters that were looked at."""
+    """Lay out the candidate numbers of clusters."""
     lines = [f"{'k':>3}{'resamples':>11}{'seeds':>8}{'smallest':>10}{'held-out gain':>20}"]
     for row in rows:
-        gain = "-" if np.isnan(row["held_out_gain"]) else (
-            f"{row['held_out_gain']:+.4f} ± {row['error']:.4f}"
-        )  # fmt: skip
+        gain = "-"
+        if not np.isnan(row["held_out_gain"]):
+            gain = f"{row['held_out_gain']:+.4f} ± {row['error']:.4f}"
         mark = "  <-" if row["chosen"] else ""
         lines.append(
             f"{row['k']:>3}{row['over_resamples']:>11.2f}{row['over_seeds']:>8.2f}"
@@ -43,20 +47,19 @@ def k_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def rules_in_words(parameters: Sequence[SearchParameter], setting: Setting) -> str:
     """Return the rules of a setting in words."""
-    units = {"share": "", "mm3": " mm3", "voxels": " voxels"}
-    told = []
-    for parameter, step in zip(parameters, setting, strict=True):
-        if step:
-            limit = f"{parameter.grid[step]:g}{units[parameter.unit]}"
-            what = parameter.label or parameter.region
-            kind = "share" if parameter.unit == "share" else "pieces"
-            told.append(f"{what} {kind} < {limit} -> {parameter.becomes}")
-    return "; ".join(told) or "labels stay"
+    rules = []
+    for parameter, grid_index in zip(parameters, setting, strict=True):
+        if grid_index:
+            limit = f"{parameter.grid[grid_index]:g}{UNITS[parameter.unit]}"
+            name = parameter.label or parameter.region
+            subject = "share" if parameter.rule_type == "share" else "components"
+            rules.append(f"{name} {subject} < {limit} -> {parameter.becomes}")
+    return "; ".join(rules) or "labels stay"
 
 
-def effect_lines(rows: Iterable[Mapping[str, Any]], judge: str) -> list[str]:
+def effect_lines(rows: Iterable[Mapping[str, Any]], objective: str) -> list[str]:
     """Lay out the effect table."""
-    heads = f"{'held out':<12}{judge:>9}{'gain':>10}{'95 % interval':>22}{'p':>8}"
+    heads = f"{'held out':<12}{objective:>9}{'gain':>10}{'95 % interval':>22}{'p':>8}"
     lines = [heads + f"{'changed':>9}{'better':>8}{'worse':>7}{'rank':>7}"]
     for row in rows:
         interval = "-" if np.isnan(row["low"]) else f"{row['low']:+.4f} to {row['high']:+.4f}"

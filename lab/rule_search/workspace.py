@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from challenge.case import CaseError
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
+from lab.data.cohort import CohortCase
 from lab.evaluation.results import to_json
 from lab.json_files import read_json
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
@@ -41,12 +43,27 @@ class Setup:
 
     @property
     def config(self) -> SearchConfig:
-        """What is measured, tried and believed."""
+        """What is measured, tried and accepted."""
         return SEARCH_CONFIGS[self.config_name]
+
+    def prediction_of(self, case: CohortCase) -> Path:
+        """Return a case's label map, or raise CaseError."""
+        return _label_map(self.predictions, case)
+
+    def member_predictions_of(self, case: CohortCase) -> list[Path]:
+        """Return the label maps of the ensemble's members, or raise CaseError."""
+        return [_label_map(folder, case) for folder in self.members]
+
+
+def _label_map(folder: str, case: CohortCase) -> Path:
+    path = Path(folder) / case.reference.name
+    if not path.is_file():
+        raise CaseError(f"{path}: no prediction for {case.reference}")
+    return path
 
 
 def write_setup(work: Path, setup: Setup) -> None:
-    """Note what the features are made from."""
+    """Write what the features are made from."""
     write_work(work, SETUP, asdict(setup))
 
 
@@ -96,7 +113,7 @@ def write_work(work: Path, name: str, content: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write strict JSON at once."""
+    """Write strict JSON atomically."""
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(to_json(content) + "\n", encoding="utf-8")
     partial.replace(path)

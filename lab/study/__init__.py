@@ -4,7 +4,7 @@
 VERBS = {
     "study": (
         "study",
-        "compare ways to post-process where the best rules are known",
+        "compare post-processing methods where the best rules are known",
         "study --html study.html",
     ),
 }

@@ -1,4 +1,4 @@
-"""Connected pieces of a label: grown to an exact size, placed apart from everything, or ironed out.
+"""Components of a label: grown to an exact size, placed apart from everything, or removed.
 
 Label maps (z, y, x) uint8 in a scheme's values; a component is 26-connected.
 """
@@ -15,12 +15,12 @@ from postprocess.components import find_components
 
 Triple = tuple[float, float, float]
 
-ATTEMPTS = 30  # places tried for one island before it is left out
+ATTEMPTS = 30  # positions tried for one island before it is left out
 
 
 @dataclass(frozen=True)
 class Islands:
-    """Pieces of a label that lie apart from everything; their number is Poisson distributed."""
+    """Components of a label that lie apart from everything; their number is Poisson distributed."""
 
     label: str
     mean_count: float
@@ -30,17 +30,18 @@ class Islands:
 
 def with_part(
     labels: np.ndarray,
-    names: tuple[str, str],
+    new: str,
+    old: str,
     count: int,
     scheme: Scheme,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Turn `count` connected voxels of the label names[1] into names[0]; fewer where it ends."""
-    labels, (new, old) = labels.copy(), (scheme.labels[name] for name in names)
-    room = labels == old
+    """Turn `count` connected voxels of the label `old` into `new`; fewer where it ends."""
+    labels, room = labels.copy(), labels == scheme.labels[old]
     seeds = np.flatnonzero(room)
     if count and seeds.size:
-        labels[grown(int(generator.choice(seeds)), room, count, generator)] = new
+        voxels = grow_component(int(generator.choice(seeds)), room, count, generator)
+        labels[voxels] = scheme.labels[new]
     return labels
 
 
@@ -48,48 +49,49 @@ def with_islands(
     labels: np.ndarray,
     islands: Sequence[Islands],
     scheme: Scheme,
-    where: tuple[np.ndarray, np.ndarray],
+    room: np.ndarray,
+    distance_mm: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Add islands; `where` is the mask they may not leave and the distances (z, y, x) in mm."""
-    labels, (room, distance_mm) = labels.copy(), where
+    """Add islands inside the mask `room`, at distances by `distance_mm`; both (z, y, x)."""
+    labels = labels.copy()
     free = room & (maximum_filter(labels, 3, mode="constant") == 0)
     for kind in islands:
         near, far = kind.distance_mm
         allowed = free & (distance_mm >= near) & (distance_mm <= far)
         for _ in range(generator.poisson(kind.mean_count)):
-            voxels = int(generator.integers(kind.voxels[0], kind.voxels[1] + 1))
-            place = _island(allowed, voxels, generator)
-            if place is None:
+            count = int(generator.integers(kind.voxels[0], kind.voxels[1] + 1))
+            voxels = _island(allowed, count, generator)
+            if voxels is None:
                 continue
-            labels[place] = scheme.labels[kind.label]
+            labels[voxels] = scheme.labels[kind.label]
             for mask in (free, allowed):
-                for z, y, x in zip(*place, strict=True):
+                for z, y, x in zip(*voxels, strict=True):
                     mask[max(z - 1, 0) : z + 2, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = 0
     return labels
 
 
-def grown(
+def grow_component(
     seed: int, room: np.ndarray, count: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, ...]:
-    """Return the indices of a roundish connected blob of `count` voxels of `room` (z, y, x).
+    """Return the indices of a roundish component of `count` voxels of `room` (z, y, x).
 
     It starts at the flat index `seed` and has fewer voxels only where the room around it ends.
     """
     start = tuple(int(i) for i in np.unravel_index(seed, room.shape))
     stretch = np.exp(generator.uniform(-0.35, 0.35, 3))
-    waiting, met = [(0.0, start)], {start}
-    taken: list[tuple[int, ...]] = []
-    while waiting and len(taken) < count:
-        _, voxel = heapq.heappop(waiting)
-        taken.append(voxel)
-        for next_one in _neighbours(voxel, room.shape):
-            if next_one not in met and room[next_one]:
-                met.add(next_one)
-                offset = [(a - b) * f for a, b, f in zip(next_one, start, stretch, strict=True)]
-                far = sum(o * o for o in offset) ** 0.5 + generator.uniform(0, 0.7)
-                heapq.heappush(waiting, (far, next_one))
-    return tuple(np.array(taken).T)
+    queue, visited = [(0.0, start)], {start}
+    component: list[tuple[int, ...]] = []
+    while queue and len(component) < count:
+        _, voxel = heapq.heappop(queue)
+        component.append(voxel)
+        for neighbour in _neighbours(voxel, room.shape):
+            if neighbour not in visited and room[neighbour]:
+                visited.add(neighbour)
+                offset = [(a - b) * f for a, b, f in zip(neighbour, start, stretch, strict=True)]
+                distance = sum(o * o for o in offset) ** 0.5 + generator.uniform(0, 0.7)
+                heapq.heappush(queue, (distance, neighbour))
+    return tuple(np.array(component).T)
 
 
 def _neighbours(voxel: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -100,27 +102,27 @@ def _neighbours(voxel: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[tupl
 
 
 def _island(
-    allowed: np.ndarray, voxels: int, generator: np.random.Generator
+    allowed: np.ndarray, count: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, ...] | None:
     seeds = np.flatnonzero(allowed)
     for _ in range(ATTEMPTS if seeds.size else 0):
-        place = grown(int(generator.choice(seeds)), allowed, voxels, generator)
-        if place[0].size == voxels:
-            return place
+        voxels = grow_component(int(generator.choice(seeds)), allowed, count, generator)
+        if voxels[0].size == count:
+            return voxels
     return None
 
 
-def without_specks(labels: np.ndarray, least_voxels: int) -> np.ndarray:
+def without_small_components(labels: np.ndarray, least_voxels: int) -> np.ndarray:
     """Give components of any label below a size to the nearest voxel that is of none."""
     labels = labels.copy()
-    for _ in range(5):  # a speck's parts seldom end up apart from what they joined
+    for _ in range(5):  # what joins another label seldom leaves a small component behind
         part = labels[box_around(labels > 0, 1)]
-        specks = np.zeros(part.shape, bool)
+        small = np.zeros(part.shape, bool)
         for value in np.unique(part[part > 0]):
-            specks |= pieces_below(part == value, least_voxels)
-        if not specks.any():
+            small |= components_below(part == value, least_voxels)
+        if not small.any():
             break
-        nearest = distance_transform_edt(specks, return_distances=False, return_indices=True)
+        nearest = distance_transform_edt(small, return_distances=False, return_indices=True)
         part[...] = part[tuple(nearest)]
     return labels
 
@@ -133,10 +135,10 @@ def box_around(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
     return tuple(slice(max(0, s[0] - margin), int(s[-1]) + 1 + margin) for s in spans)
 
 
-def pieces_below(mask: np.ndarray, voxels: int) -> np.ndarray:
+def components_below(mask: np.ndarray, voxels: int) -> np.ndarray:
     """Return the components of a mask (z, y, x) that are smaller than a size."""
-    pieces = find_components(mask)
-    return pieces.where(pieces.voxels < voxels)
+    components = find_components(mask)
+    return components.where(components.voxels < voxels)
 
 
 def distance_from(mask: np.ndarray, spacing_mm: Triple) -> np.ndarray:

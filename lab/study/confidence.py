@@ -1,4 +1,4 @@
-"""How sure a made-up network is of a prediction: probabilities, and folds that disagree.
+"""How sure a simulated network is of a prediction: probabilities, and folds that disagree.
 
 A component is doubtful if it overlaps no voxel of its label in the reference: an island, or the
 part that a swap invented. A real network tends to be less sure there, and its folds to disagree;
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from challenge.scheme import Scheme
 from lab.study.components import Triple
-from lab.study.corruption import bent
+from lab.study.corruption import deform
 from postprocess.components import find_components
 
 LEAST_MARGIN = 0.01  # log-odds by which the predicted label leads, so that arg-max is exact
@@ -28,7 +28,7 @@ class Confidence:
     doubt: float = 0.5  # factor on the log-odds of doubtful components
     folds: int = 3
     fold_noise_mm: float = 0.5
-    agreement: float = 0.6  # chance that a fold shows a doubtful component
+    agreement: float = 0.6  # chance that a fold predicts a doubtful component
 
 
 def doubtful_components(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -39,9 +39,9 @@ def doubtful_components(prediction: np.ndarray, reference: np.ndarray) -> np.nda
     numbers = np.zeros(prediction.shape, np.int64)
     for value in np.unique(prediction[prediction > 0]):
         components = find_components(prediction == value)
-        right = np.zeros(components.voxels.size, bool)
-        right[components.ids[reference == value]] = True
-        table = np.cumsum(~right[1:]) * ~right[1:]
+        overlaps = np.zeros(components.voxels.size, bool)
+        overlaps[components.ids[reference == value]] = True
+        table = np.cumsum(~overlaps[1:]) * ~overlaps[1:]
         table = np.concatenate([[0], np.where(table > 0, table + numbers.max(), 0)])
         numbers += table[components.ids]
     return numbers
@@ -82,16 +82,16 @@ def pseudo_folds(
 ) -> np.ndarray:
     """Return label maps (fold, z, y, x) uint8 that agree less on doubtful components.
 
-    A fold without a doubtful component has the reference's labels in its place.
+    A fold without a doubtful component has the reference's labels there.
     """
     doubtful = doubtful_components(prediction, reference)
     certain = np.where(doubtful > 0, reference, prediction)
     folds = []
     for _ in range(confidence.folds):
-        shown = generator.random(1 + int(doubtful.max())) < confidence.agreement
-        shown[0] = False
-        fold = bent(certain, confidence.fold_noise_mm, spacing_mm, generator)
-        folds.append(np.where(shown[doubtful], prediction, fold))
+        agrees = generator.random(1 + int(doubtful.max())) < confidence.agreement
+        agrees[0] = False
+        fold = deform(certain, confidence.fold_noise_mm, spacing_mm, generator)
+        folds.append(np.where(agrees[doubtful], prediction, fold))
     return np.stack(folds)
 
 

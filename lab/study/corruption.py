@@ -1,9 +1,9 @@
-"""Systematic errors of a segmentation, as data: label maps spoilt in a way that is known.
+"""Systematic errors of a segmentation, as data: label maps corrupted in a way that is known.
 
 All label maps are (z, y, x) uint8 in a scheme's values. What is planted here can be looked for
 later: an island has an exact number of voxels, touches nothing (26-connected) and lies at a known
 distance; a swap invents a label with an exact share; a border moves by a known number of mm. Only
-`noise_mm`, which bends every border to and fro, is nobody's fault and no rule's business.
+`noise_mm`, which deforms every border at random, is not systematic and no rule's business.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from lab.study.components import (
     Islands,
     Triple,
     box_around,
+    components_below,
     distance_from,
-    pieces_below,
     with_islands,
     with_part,
-    without_specks,
+    without_small_components,
 )
 
 NOISE_WAVELENGTH_MM = 22.0
@@ -53,7 +53,7 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Faults:
+class Corruption:
     """One cluster's systematic errors, and the unsystematic noise of every prediction."""
 
     islands: tuple[Islands, ...] = ()
@@ -62,39 +62,39 @@ class Faults:
     noise_mm: float = 0.8  # standard deviation of how far borders stray
     # What noise breaks off a tumour below this size joins its surroundings again.
     least_voxels: int = 30
-    # Pieces of the reference, of all labels together, below this size are predicted as they are.
+    # Components of the reference, of all labels together, below this size are predicted exactly.
     intact_below: int = 100
 
 
 def corrupt(
     reference: np.ndarray,
-    faults: Faults,
+    corruption: Corruption,
     scheme: Scheme,
     spacing_mm: Triple,
     generator: np.random.Generator,
     room: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Spoil a reference; returns a prediction, both label maps (z, y, x).
+    """Corrupt a reference; returns a prediction, both label maps (z, y, x).
 
     `room` is a bool mask (z, y, x) that no label leaves; None is everywhere. Noise and borders
     come first, then swaps, then islands, which therefore have just the sizes asked for. An island
-    for which there is no place is left out.
+    for which there is no room is left out.
     """
     room = np.ones(reference.shape, bool) if room is None else room
-    intact = pieces_below(reference > 0, faults.intact_below)
-    labels = bent(np.where(intact, 0, reference), faults.noise_mm, spacing_mm, generator)
-    for shift in faults.shifts:
+    intact = components_below(reference > 0, corruption.intact_below)
+    labels = deform(np.where(intact, 0, reference), corruption.noise_mm, spacing_mm, generator)
+    for shift in corruption.shifts:
         labels = with_border_moved(labels, shift, scheme, spacing_mm, generator)
-    labels = without_specks(np.where(room, labels, 0), faults.least_voxels)
-    for swap in faults.swaps:
+    labels = without_small_components(np.where(room, labels, 0), corruption.least_voxels)
+    for swap in corruption.swaps:
         if share_of(reference, swap.label, scheme) < swap.reference_below:
             labels = with_swap(labels, swap, scheme, generator)
-    labels = without_specks(labels, faults.least_voxels)
+    labels = without_small_components(labels, corruption.least_voxels)
     labels[intact] = reference[intact]
-    if not faults.islands:
+    if not corruption.islands:
         return labels
     distance_mm = distance_from(reference > 0, spacing_mm)
-    return with_islands(labels, faults.islands, scheme, (room, distance_mm), generator)
+    return with_islands(labels, corruption.islands, scheme, room, distance_mm, generator)
 
 
 def share_of(labels: np.ndarray, label: str, scheme: Scheme) -> float:
@@ -108,24 +108,24 @@ def smooth_field(
 ) -> np.ndarray:
     """Return a smooth random field (z, y, x) of about unit standard deviation."""
     z, y, x = shape
-    reach_mm = max(n * mm for n, mm in zip(shape, spacing_mm, strict=True)) / 2
+    radius_mm = max(n * mm for n, mm in zip(shape, spacing_mm, strict=True)) / 2
     axes = Grid.centred((z, y, x), spacing_mm, (0.0, 0.0, 0.0)).axes()
-    return SmoothField(generator, wavelength_mm, reach_mm).on(axes)
+    return SmoothField(generator, wavelength_mm, radius_mm).on(axes)
 
 
-def bent(
+def deform(
     labels: np.ndarray, noise_mm: float, spacing_mm: Triple, generator: np.random.Generator
 ) -> np.ndarray:
     """Return a label map whose voxels strayed smoothly, by `noise_mm` along each axis."""
     box = box_around(labels > 0, 1 + int(np.ceil(MOST_DEVIATIONS * noise_mm / min(spacing_mm))))
-    part, places = labels[box], []
+    part, sources = labels[box], []
     for axis, (side, mm) in enumerate(zip(part.shape, spacing_mm, strict=True)):
         field = smooth_field(part.shape, spacing_mm, NOISE_WAVELENGTH_MM, generator)
-        line = np.arange(side).reshape([-1 if axis == own else 1 for own in range(3)])
-        place = np.rint(line + field * np.float32(noise_mm / mm)).astype(np.intp)
-        places.append(place.clip(0, max(0, side - 1)))
+        line = np.arange(side).reshape([-1 if axis == i else 1 for i in range(3)])
+        source = np.rint(line + field * np.float32(noise_mm / mm)).astype(np.intp)
+        sources.append(source.clip(0, max(0, side - 1)))
     labels = labels.copy()
-    labels[box] = part[tuple(places)]
+    labels[box] = part[tuple(sources)]
     return labels
 
 
@@ -137,22 +137,22 @@ def with_border_moved(
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Move a region's border; voxels won or lost take the nearest label of their new side."""
-    everywhere = scheme.mask(labels, shift.region)
-    if not everywhere.any() or everywhere.all():
+    region = scheme.mask(labels, shift.region)
+    if not region.any() or region.all():
         return labels
     farthest_mm = abs(shift.mean_mm) + MOST_DEVIATIONS * shift.noise_mm
-    box = box_around(everywhere, 2 + int(np.ceil(farthest_mm / min(spacing_mm))))
-    part, inside = labels[box], everywhere[box]
+    box = box_around(region, 2 + int(np.ceil(farthest_mm / min(spacing_mm))))
+    part, inside = labels[box], region[box]
     wobble = smooth_field(part.shape, spacing_mm, NOISE_WAVELENGTH_MM, generator)
     to_inside, inner = distance_transform_edt(~inside, sampling=spacing_mm, return_indices=True)
     to_outside, outer = distance_transform_edt(inside, sampling=spacing_mm, return_indices=True)
     # The border runs between voxels, half a voxel from the nearest of either side.
     half = min(spacing_mm) / 2
     depth_mm = np.where(inside, to_outside - half, half - to_inside)
-    wanted = depth_mm + shift.mean_mm + shift.noise_mm * wobble > 0
-    moved = np.where(wanted & ~inside, part[tuple(inner)], part)
+    is_inside = depth_mm + shift.mean_mm + shift.noise_mm * wobble > 0
+    moved = np.where(is_inside & ~inside, part[tuple(inner)], part)
     labels = labels.copy()
-    labels[box] = np.where(inside & ~wanted, part[tuple(outer)], moved)
+    labels[box] = np.where(inside & ~is_inside, part[tuple(outer)], moved)
     return labels
 
 
@@ -162,4 +162,4 @@ def with_swap(
     """Predict one connected part of a label as another, or leave the map, by chance."""
     happens, share = generator.random() < swap.probability, generator.uniform(*swap.share)
     count = round(share * np.count_nonzero(labels)) if happens else 0
-    return with_part(labels, (swap.label, swap.instead_of), count, scheme, generator)
+    return with_part(labels, swap.label, swap.instead_of, count, scheme, generator)

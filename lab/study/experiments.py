@@ -1,6 +1,6 @@
-"""The experiments that the paper asks for, each a function from planted cohorts to numbers."""
+"""The experiments of arXiv 2512.14937, each a function from planted cohorts to numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,72 +8,74 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
-from lab.rule_search.clustering import assign, fit_space, with_clusters
-from lab.rule_search.cross_validation import Cohort, HeldOut, apply, cross_fit, judged
+from lab.rule_search.config import SearchConfig
+from lab.rule_search.cross_validation import HeldOut, case_objectives, cross_validate
 from lab.rule_search.decision import Decision, decide
-from lab.rule_search.effects import CHANGED, effect_table, gain_of
+from lab.rule_search.effects import CHANGED, effect_table, gain_statistics
+from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, rules_of
 from lab.rule_search.summary import rules_in_words
-from lab.study.cohorts import SCHEME, Planted, make_planted, with_groups, with_parameters
-from lab.study.planted import SPACING_MM, PlantedCluster
+from lab.study.cohorts import SCHEME, Planted, features_of_groups, make_planted
+from lab.study.planted import PlantedCohort
 from postprocess.apply_rules import apply_rules
 
-VOXEL_MM3 = float(np.prod(SPACING_MM))
-GROUPS = (("radiomic",), ("radiomic", "mask"), ("radiomic", "mask", "probability"),
-          ("radiomic", "mask", "probability", "votes"))  # fmt: skip
+GROUPS = (
+    ("radiomic",),
+    ("radiomic", "mask"),
+    ("radiomic", "mask", "probability"),
+    ("radiomic", "mask", "probability", "votes"),
+)
 MOST_ROUNDS = 4
-SEEDS = 10
 
 
-def everyone(cohort: Cohort) -> np.ndarray:
-    """Return the numbers of all cases."""
-    return np.arange(len(cohort.table.ids))
+def validate(planted: Planted, config: SearchConfig, k: int | None = None) -> HeldOut:
+    """Cross-validate a configuration on all cases of a planted cohort."""
+    return cross_validate(planted.features, planted.cache, config, planted.cases, k)
 
 
 def compare_methods(planted: Planted) -> list[dict[str, Any]]:
     """Compare doing nothing, one rule set for all, and one a cluster, sizes and shares apart."""
-    cohort, cases = planted.cohort, everyone(planted.cohort)
-    sizes, shares = with_parameters(cohort, "size"), with_parameters(cohort, "share")
+    config = planted.config
+    sizes = replace(config, rule_types=("size",))
+    shares = replace(config, rule_types=("share",))
     methods = {
-        "one global pcc": cross_fit(sizes, cases, 1),
-        "adaptive pcc": cross_fit(sizes, cases, None),
-        "global lblredef": cross_fit(shares, cases, 1),
-        "adaptive lblredef": cross_fit(shares, cases, None),
-        "global, both": cross_fit(cohort, cases, 1),
-        "adaptive, both": cross_fit(cohort, cases, None),
+        "one global pcc": validate(planted, sizes, 1),
+        "adaptive pcc": validate(planted, sizes),
+        "global lblredef": validate(planted, shares, 1),
+        "adaptive lblredef": validate(planted, shares),
+        "global, both": validate(planted, config, 1),
+        "adaptive, both": validate(planted, config),
     }
-    rows = effect_table(cohort, {name: held.settings for name, held in methods.items()}, cases)
-    return [{**row, "k": _k(methods.get(row["method"]))} for row in rows]
+    settings = {name: held_out.settings for name, held_out in methods.items()}
+    rows = effect_table(planted.cache, config, settings, planted.cases)
+    return [{**row, "k": _cluster_counts(methods.get(row["method"]))} for row in rows]
 
 
 def compare_pairs(planted: Planted) -> list[dict[str, Any]]:
     """Put intervals on the differences that matter: adaptive over global, global over nothing."""
-    cohort, cases = planted.cohort, everyone(planted.cohort)
-    values = {
-        "identity": judged(cohort, [cohort.cache.nothing] * len(cases), cases),
-        "global": judged(cohort, cross_fit(cohort, cases, 1).settings, cases),
-        "adaptive": judged(cohort, cross_fit(cohort, cases, None).settings, cases),
+    settings = {
+        "identity": [planted.cache.no_rules] * len(planted.cases),
+        "global": validate(planted, planted.config, 1).settings,
+        "adaptive": validate(planted, planted.config).settings,
     }
+    values = {name: objectives(planted, of_method) for name, of_method in settings.items()}
     rng = np.random.default_rng(0)
     return [
-        {"method": method, "over": other, **gain_of(values[method] - values[other], rng)}
-        for method, other in (("global", "identity"), ("adaptive", "global"))
+        {"method": one, "over": other, **gain_statistics(values[one] - values[other], rng)}
+        for one, other in (("global", "identity"), ("adaptive", "global"))
     ]
 
 
-def compare_configs(
-    clusters: Sequence[PlantedCluster], cases: int, seed: int, validated: tuple[Planted, Decision]
-) -> list[dict[str, Any]]:
-    """Compare the published configuration with ours on the same cases: promised and kept."""
-    published = make_planted(clusters, cases, seed, "published")
+def compare_configs(results: Sequence[tuple[Planted, Decision]]) -> list[dict[str, Any]]:
+    """Compare configurations on the same cases: gain in sample, and held out."""
     rows = []
-    for planted, decision in (validated, (published, decide(published.cohort))):
-        held_out = next(row for row in decision.effects if row["method"] == "adaptive")
+    for planted, decision in results:
+        held_out = adaptive_row(decision)
         rows.append(
             {
-                "config": planted.cohort.config.name,
+                "config": planted.config.name,
                 "k": len(decision.fitted.settings),
-                "agreement": _agreement(planted, decision.clusters),
+                "agreement": agreement(planted, decision.assigned.clusters),
                 "in_sample": decision.gain_in_sample,
                 **{key: held_out[key] for key in ("gain", "low", "high", "better", "worse")},
                 "mean_rank": held_out["mean_rank"],
@@ -85,41 +87,27 @@ def compare_configs(
 
 def compare_objectives(planted: Planted) -> dict[str, Any]:
     """Choose by ranking, Dice, NSD and both; judge each by all of them (the paper's question 1)."""
-    cases, found = everyone(planted.cohort), {}
-    for objective in SEARCH_OBJECTIVES:
-        found[objective] = cross_fit(replace(planted.cohort, objective=objective), cases, None)
-    methods = {name: held.settings for name, held in found.items()}
-    cohort, rng = planted.cohort, np.random.default_rng(0)
-    nothing = cohort.cache.scores([cohort.cache.nothing] * len(cases), cases)[:, None]
-    rows = []
-    for row in effect_table(cohort, methods, cases)[1:]:
-        scores = cohort.cache.scores(methods[row["method"]], cases)[:, None]
-        judges = {}
-        for judge in ("dice", "nsd", "overlap"):
-            before, after = (
-                objective_values(s, cohort.cache.columns, judge) for s in (nothing, scores)
-            )
-            judges[judge] = gain_of((after - before)[:, 0], rng)
-        rows.append({"objective": row["method"], "mean_rank": row["mean_rank"], "judges": judges})
-    overlap = cohort.cache.scores(methods["overlap"], cases)[:, None]
-    dice, nsd = (
-        np.subtract(
-            *(objective_values(s, cohort.cache.columns, judge)[:, 0] for s in (overlap, nothing))
-        )
-        for judge in ("dice", "nsd")
-    )
-    opposite = (np.sign(dice) != np.sign(nsd)) & (np.minimum(abs(dice), abs(nsd)) > CHANGED)
-    same = {
-        f"{a} and {b}": float(
-            np.mean([x == y for x, y in zip(methods[a], methods[b], strict=True)])
-        )
-        for a in methods
-        for b in methods
-        if a < b
+    cache, cases = planted.cache, planted.cases
+    settings = {
+        objective: validate(planted, replace(planted.config, objective=objective)).settings
+        for objective in SEARCH_OBJECTIVES
     }
+    rng = np.random.default_rng(0)
+    without = cache.scores([cache.no_rules] * len(cases), cases)
+    rows = []
+    for row in effect_table(cache, planted.config, settings, cases)[1:]:
+        scores = cache.scores(settings[row["method"]], cases)
+        judges = {
+            judge: gain_statistics(_change(cache, without, scores, judge), rng)
+            for judge in ("dice", "nsd", "overlap")
+        }
+        rows.append({"objective": row["method"], "mean_rank": row["mean_rank"], "judges": judges})
+    overlap = cache.scores(settings["overlap"], cases)
+    dice, nsd = (_change(cache, without, overlap, judge) for judge in ("dice", "nsd"))
+    opposite = (np.sign(dice) != np.sign(nsd)) & (np.minimum(abs(dice), abs(nsd)) > CHANGED)
     return {
         "rows": rows,
-        "cases_with_equal_rules": same,
+        "cases_with_equal_rules": _equal_shares(settings),
         "dice_against_nsd": {
             "spearman": float(spearmanr(dice, nsd)[0]),
             "opposite": int(opposite.sum()),
@@ -131,120 +119,98 @@ def compare_features(planted: Planted) -> list[dict[str, Any]]:
     """Add priors group by group: what they do to clusters and gains (the paper's question 2)."""
     rows = []
     for groups in GROUPS:
-        cohort = with_groups(planted, groups)
-        decision = decide(cohort)
-        row = next(row for row in decision.effects if row["method"] == "adaptive")
+        features = features_of_groups(planted.features, groups)
+        decision = decide(features, planted.cache, planted.config)
+        held_out = adaptive_row(decision)
         rows.append(
             {
                 "groups": list(groups),
-                "features": len(cohort.table.names),
+                "features": len(features.names),
                 "k": len(decision.fitted.settings),
-                "agreement": _agreement(planted, decision.clusters),
-                **{key: row[key] for key in ("gain", "low", "high")},
+                "agreement": agreement(planted, decision.assigned.clusters),
+                **{key: held_out[key] for key in ("gain", "low", "high")},
             }
         )
     return rows
 
 
-def repeat_rounds(
-    clusters: Sequence[PlantedCluster], planted: Planted, seed: int
-) -> list[dict[str, Any]]:
+def repeat_rounds(cohort: PlantedCohort, planted: Planted) -> list[dict[str, Any]]:
     """Describe the refined masks again and choose again, until nothing changes (question 3)."""
-    cases = everyone(planted.cohort)
-    first = judged(planted.cohort, [planted.cohort.cache.nothing] * len(cases), cases)
-    rows, rng, now = [], np.random.default_rng(0), planted
+    first = objectives(planted, [planted.cache.no_rules] * len(planted.cases))
+    rows, rng, current = [], np.random.default_rng(0), planted
     for number in range(1, MOST_ROUNDS + 1):
-        held = cross_fit(now.cohort, cases, None)
-        changed = [_refined(now, i, setting) for i, setting in enumerate(held.settings)]
-        moved = sum(
-            not np.array_equal(after, before)
-            for after, (before, _) in zip(changed, now.pairs, strict=True)
+        settings = validate(current, current.config).settings
+        refined = [_refined(current, i, setting) for i, setting in enumerate(settings)]
+        changed = sum(
+            not np.array_equal(after, before.prediction)
+            for after, before in zip(refined, current.pairs, strict=True)
         )
-        gain = judged(now.cohort, held.settings, cases) - first
-        rows.append({"round": number, "changed_cases": moved, **gain_of(gain, rng)})
-        if not moved:
+        gain = objectives(current, settings) - first
+        rows.append({"round": number, "changed_cases": changed, **gain_statistics(gain, rng)})
+        if not changed:
             break
-        now = make_planted(clusters, len(cases), seed, "validated", changed)
+        current = make_planted(cohort, len(planted.cases), predictions=refined)
     return rows
-
-
-def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> dict[str, Any]:
-    """Cluster from other seeds, and take the frozen chain and rules to another hospital."""
-    from sklearn.metrics import adjusted_rand_score
-
-    cohort, table = planted.cohort, planted.cohort.table
-    k = len(decision.fitted.settings)
-    space = fit_space(table.rows, table.names, cohort.config)
-    seeds = [
-        adjusted_rand_score(
-            decision.clusters, assign(with_clusters(space, table.rows, k, seed), table.rows)[0]
-        )
-        for seed in range(1, 1 + SEEDS)
-    ]
-    other = replace(shifted.cohort, table=shifted.features.named(table.names))
-    other = replace(other, cache=replace_parameters(other, cohort))
-    cases = everyone(other)
-    settings, found = apply(other, decision.fitted, cases)
-    nothing = judged(other, [other.cache.nothing] * len(cases), cases)
-    pooled = judged(other, [decision.fitted.pooled] * len(cases), cases)
-    rng = np.random.default_rng(0)
-    return {
-        "seeds": seeds,
-        "shifted_agreement": _agreement(shifted, found),
-        "shifted_fallbacks": int((found < 0).sum()),
-        "shifted_cases": len(cases),
-        "shifted_gain": gain_of(judged(other, settings, cases) - nothing, rng),
-        "shifted_gain_pooled": gain_of(pooled - nothing, rng),
-    }
-
-
-def replace_parameters(other: Cohort, cohort: Cohort) -> Any:
-    """Return the score cache of other cases with this cohort's parameters."""
-    return type(other.cache)(
-        other.cache.search_cases, cohort.cache.parameters, cohort.cache.columns, cohort.cache.scheme
-    )
-
-
-def check_null(clusters: Sequence[PlantedCluster], cases: int, seed: int) -> dict[str, Any]:
-    """Search where nothing is to be gained, and say what ships."""
-    planted = make_planted(clusters, cases, seed)
-    decision = decide(planted.cohort)
-    row = next(row for row in decision.effects if row["method"] == "adaptive")
-    return {
-        "seed": seed,
-        "ships": decision.ships,
-        "in_sample": decision.gain_in_sample,
-        **{key: row[key] for key in ("gain", "low", "high")},
-    }
 
 
 def describe_decision(planted: Planted, decision: Decision) -> dict[str, Any]:
     """Say which rules each cluster got, and what ships."""
-    parameters = planted.cohort.cache.parameters
+    fitted, parameters = decision.fitted, planted.cache.parameters
     return {
         "ships": decision.ships,
-        "agreement": _agreement(planted, decision.clusters),
+        "agreement": agreement(planted, decision.assigned.clusters),
         "k": decision.k,
         "clusters": [
             {"cases": int(n), "rules": rules_in_words(parameters, setting)}
-            for n, setting in zip(decision.fitted.sizes, decision.fitted.settings, strict=True)
+            for n, setting in zip(fitted.sizes, fitted.settings, strict=True)
         ],
-        "pooled": rules_in_words(parameters, decision.fitted.pooled),
-        "variants_scored": planted.cohort.cache.states,
+        "pooled": rules_in_words(parameters, fitted.pooled),
+        "variants_scored": planted.cache.variants,
+    }
+
+
+def objectives(planted: Planted, settings: Sequence[Setting]) -> np.ndarray:
+    """Return the objective (case,) of each case with its setting."""
+    return case_objectives(planted.cache, planted.config, settings, planted.cases)
+
+
+def _change(cache: ScoreCache, before: np.ndarray, after: np.ndarray, objective: str) -> np.ndarray:
+    """Return how an objective (case,) changes between scores (case, column)."""
+    one, other = (
+        objective_values(scores[:, None], cache.columns, objective)[:, 0]
+        for scores in (before, after)
+    )
+    return np.asarray(other - one)
+
+
+def _equal_shares(settings: Mapping[str, Sequence[Setting]]) -> dict[str, float]:
+    """Return the share of cases that get the same rules by each pair of methods."""
+    return {
+        f"{a} and {b}": float(
+            np.mean([x == y for x, y in zip(settings[a], settings[b], strict=True)])
+        )
+        for a in settings
+        for b in settings
+        if a < b
     }
 
 
 def _refined(planted: Planted, case: int, setting: Setting) -> np.ndarray:
-    rules = rules_of(planted.cohort.cache.parameters, setting)
-    return apply_rules(planted.pairs[case][0], rules, SCHEME, SPACING_MM).labels
+    rules, pair = rules_of(planted.cache.parameters, setting), planted.pairs[case]
+    return apply_rules(pair.prediction, rules, SCHEME, pair.spacing_mm).labels
 
 
-def _agreement(planted: Planted, found: np.ndarray) -> float:
-    """Return the adjusted Rand index between planted and found clusters."""
+def agreement(planted: Planted, clusters: np.ndarray) -> float:
+    """Return the adjusted Rand index between planted and fitted clusters."""
     from sklearn.metrics import adjusted_rand_score
 
-    return float(adjusted_rand_score(planted.clusters, found))
+    return float(adjusted_rand_score(planted.clusters, clusters))
 
 
-def _k(held: HeldOut | None) -> list[int]:
-    return [] if held is None else sorted(set(held.k.tolist()))
+def adaptive_row(decision: Decision) -> dict[str, Any]:
+    """Return the effects of one rule set a cluster, held out."""
+    return next(row for row in decision.effects if row["method"] == "adaptive")
+
+
+def _cluster_counts(held_out: HeldOut | None) -> list[int]:
+    return [] if held_out is None else sorted(set(held_out.k.tolist()))

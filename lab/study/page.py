@@ -20,22 +20,18 @@ WRAPPED = 'td[style*="left"] { white-space: normal; }'
 def write_study(content: Mapping[str, Any], html: Path) -> list[Path]:
     """Write the page, and beside it Markdown and JSON."""
     text = render_markdown(content)
-    written = {
-        html: render_page(text, _figures(content)),
-        html.with_suffix(".md"): text,
-    }
-    for path, told in written.items():
-        path.write_text(told, encoding="utf-8")
-    numbers = html.with_suffix(".json")
+    markdown, numbers = html.with_suffix(".md"), html.with_suffix(".json")
+    html.write_text(render_page(text, _figures(content)), encoding="utf-8")
+    markdown.write_text(text, encoding="utf-8")
     write_json(numbers, content)
-    return [*written, numbers]
+    return [html, markdown, numbers]
 
 
 def render_markdown(content: Mapping[str, Any]) -> str:
     """Return the numbers as Markdown."""
-    found = environment(Path(__file__).parent)
-    found.filters |= {"signed4": signed4, "span": span, "words": words}
-    text = found.get_template("page.md.j2").render(**content)
+    templates = environment(Path(__file__).parent)
+    templates.filters |= {"signed4": signed4, "span": span, "words": words}
+    text = templates.get_template("page.md.j2").render(**content)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
@@ -45,8 +41,8 @@ def render_page(text: str, figures: Mapping[str, str]) -> str:
     body = body.replace("<table>", '<div class="scroll"><table>')
     body = body.replace("</table>", "</table></div>")
     for heading, svg in figures.items():
-        told = f"<h2>{heading}</h2>\n"
-        body = body.replace(told, f"{told}<figure>{svg}</figure>\n")
+        line = f"<h2>{heading}</h2>\n"
+        body = body.replace(line, f"{line}<figure>{svg}</figure>\n")
     title = text.splitlines()[0].removeprefix("# ")
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -101,19 +97,19 @@ def _intervals(rows: list[Mapping[str, Any]], key: str, name: str) -> str:
 
 
 def _null(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
-    """Draw what a search promises and what it keeps where nothing is to be gained."""
+    """Draw the gain in sample and held out where nothing is to be gained."""
     for i, row in enumerate(rows):
         ax.plot([i, i], [row["low"], row["high"]], color=QUIET, lw=1.4)
         ax.plot(i, row["gain"], "o", color=QUIET if row["ships"] == "identity" else "#d55e00", ms=4)
         ax.plot(i, row["in_sample"], "_", color=ACCENT, ms=9, mew=2)
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xticks(range(len(rows)), [str(row["seed"]) for row in rows], fontsize=7)
-    ax.set_xlabel("cohort without faults (seed)")
+    ax.set_xlabel("cohort without systematic errors (seed)")
     ax.set_ylabel("● held out, ▬ in sample")
 
 
 def _configs(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
-    """Draw promised and kept gain of both configs."""
+    """Draw the gain in sample and held out of both configurations."""
     for i, row in enumerate(rows[::-1]):
         ax.plot([row["low"], row["high"]], [i, i], color=ACCENT, lw=2)
         ax.plot(row["gain"], i, "o", color=ACCENT, ms=6)

@@ -1,8 +1,9 @@
 """Cohorts in which the best post-processing is known, because it was planted.
 
-Each planted cluster has tumours of its own kind, which radiomic features can tell apart, and its
-own faults, which its own rules repair. Cases are small (48 voxels a side of 2 mm), so thousands
-are cheap. Case `i` of a seed is the same bit for bit however many cases are made. Arrays (z, y, x).
+Each planted cluster has its own kind of tumour, which radiomic features can tell apart, and its own
+systematic errors, which its own rules repair. Cases are small (48 voxels a side of 2 mm), so
+thousands are cheap. Case `i` of a seed is the same bit for bit however many cases are made. Arrays
+are (z, y, x).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +14,16 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import SCHEMES, Scheme
 from lab.phantom.fields import Grid, ellipsoid, full
-from lab.study.components import Islands, distance_from, with_islands, with_part, without_specks
+from lab.study.components import (
+    Islands,
+    distance_from,
+    with_islands,
+    with_part,
+    without_small_components,
+)
 from lab.study.confidence import Confidence, pseudo_folds, pseudo_probabilities
-from lab.study.corruption import Faults, corrupt, smooth_field
-from lab.study.planted_images import CHANNEL, Look, pictures
+from lab.study.corruption import Corruption, corrupt, smooth_field
+from lab.study.planted_images import CHANNEL, Look, mri_images
 
 SHAPE = (48, 48, 48)
 SPACING_MM = (2.0, 2.0, 2.0)
@@ -43,24 +50,34 @@ class Tumour:
     roughness: float  # of the border, relative to the radius
     stretch: float  # largest log ratio of an axis to the mean
     nodules: tuple[Nodule, ...] = ()
-    satellites: tuple[Islands, ...] = ()  # true pieces, stamped as islands are
+    satellites: tuple[Islands, ...] = ()  # true components, placed as islands are
     least_voxels: int = 60  # of any component but satellites
 
 
 @dataclass(frozen=True)
 class PlantedCluster:
-    """One kind of tumour, its faults, and the rules that are best for it."""
+    """One kind of tumour, its corruption, and the rules that are best for it."""
 
     name: str
     tumour: Tumour
     look: Look
-    faults: Faults
+    corruption: Corruption
     # label -> minimum sizes in voxels (`<` removes) from one above the largest island to the least
     # true component that can be; all of them are equally good.
     best_voxels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     # (label, becomes) -> shares between which a cut-off repairs every swap and nothing else.
     best_share: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     confidence: Confidence = field(default_factory=Confidence)
+
+
+@dataclass(frozen=True)
+class PlantedCohort:
+    """What each case is made from; case i belongs to cluster i modulo their number."""
+
+    clusters: tuple[PlantedCluster, ...]
+    seed: int
+    shape: tuple[int, int, int] = SHAPE  # (z, y, x)
+    scheme: Scheme = SCHEMES["brats-gli"]
 
 
 @dataclass(frozen=True)
@@ -82,39 +99,33 @@ def planted_cohort(
     shape: tuple[int, int, int] = SHAPE,
     scheme: Scheme = SCHEMES["brats-gli"],
 ) -> Iterator[PlantedCase]:
-    """Yield cases one at a time; case i belongs to cluster i modulo their number.
+    """Return the cases of a cohort, each made when its turn comes.
 
     Raises:
-        ValueError: a cluster speaks of a label that the scheme lacks, or the scheme has other
+        ValueError: a cluster has a label that the scheme lacks, or the scheme has other
             sequences than the BraTS ones.
     """
     check_scheme(clusters, scheme)
-    for number in range(n_cases):
-        cluster = number % len(clusters)
-        yield planted_case(number, cluster, clusters[cluster], (seed, shape), scheme)
+    cohort = PlantedCohort(tuple(clusters), seed, shape, scheme)
+    return (planted_case(number, cohort) for number in range(n_cases))
 
 
-def planted_case(
-    number: int,
-    cluster: int,
-    plant: PlantedCluster,
-    where: tuple[int, tuple[int, int, int]],
-    scheme: Scheme,
-) -> PlantedCase:
-    """Make one case; `where` is the cohort's seed and the shape (z, y, x)."""
-    seed, shape = where
-    generator = np.random.default_rng([seed, number])
-    head_mm = head_depth(shape)
-    reference = tumour_labels(plant.tumour, head_mm, scheme, generator)
-    images = pictures(reference, head_mm, plant.look, (scheme, SPACING_MM), generator)
-    prediction = corrupt(reference, plant.faults, scheme, SPACING_MM, generator, head_mm > 0)
+def planted_case(number: int, cohort: PlantedCohort) -> PlantedCase:
+    """Make one case of a cohort."""
+    kind = number % len(cohort.clusters)
+    cluster, scheme = cohort.clusters[kind], cohort.scheme
+    generator = np.random.default_rng([cohort.seed, number])
+    head_mm = head_depth(cohort.shape)
+    reference = tumour_labels(cluster.tumour, head_mm, scheme, generator)
+    images = mri_images(reference, head_mm, cluster.look, scheme, SPACING_MM, generator)
+    prediction = corrupt(reference, cluster.corruption, scheme, SPACING_MM, generator, head_mm > 0)
     pair = (prediction, reference)
     return PlantedCase(
         Case(f"planted-{number:05d}", images, SPACING_MM),
         *pair,
-        pseudo_probabilities(*pair, plant.confidence, scheme, generator),
-        pseudo_folds(*pair, plant.confidence, SPACING_MM, generator),
-        cluster,
+        pseudo_probabilities(*pair, cluster.confidence, scheme, generator),
+        pseudo_folds(*pair, cluster.confidence, SPACING_MM, generator),
+        kind,
     )
 
 
@@ -123,10 +134,10 @@ def check_scheme(clusters: Sequence[PlantedCluster], scheme: Scheme) -> None:
     unknown = [sequence for sequence in scheme.sequences if sequence not in CHANNEL]
     if unknown:
         raise ValueError(f"{scheme.name}: no signals for sequence {unknown[0]!r}")
-    for plant in clusters:
-        for label in _labels_of(plant):
+    for cluster in clusters:
+        for label in _labels_of(cluster):
             if label not in scheme.labels:
-                raise ValueError(f"cluster {plant.name}: {scheme.name} has no label {label!r}")
+                raise ValueError(f"cluster {cluster.name}: {scheme.name} has no label {label!r}")
 
 
 def head_depth(shape: tuple[int, int, int]) -> np.ndarray:
@@ -144,31 +155,31 @@ def tumour_labels(
     labels = np.zeros(head_mm.shape, np.uint8)
     for name, from_mm in tumour.layers:
         labels[(depth_mm > from_mm) & (head_mm > 2)] = scheme.labels[name]
-    labels = without_specks(labels, tumour.least_voxels)
+    labels = without_small_components(labels, tumour.least_voxels)
     for nodule in tumour.nodules:
         happens, share = generator.random() < nodule.probability, generator.uniform(*nodule.share)
         count = round(share * np.count_nonzero(labels)) if happens else 0
-        labels = with_part(labels, (nodule.label, nodule.inside), count, scheme, generator)
-    labels = without_specks(labels, tumour.least_voxels)
+        labels = with_part(labels, nodule.label, nodule.inside, count, scheme, generator)
+    labels = without_small_components(labels, tumour.least_voxels)
     if not tumour.satellites:
         return labels
-    where = (head_mm > 2, distance_from(labels > 0, SPACING_MM))
-    return with_islands(labels, tumour.satellites, scheme, where, generator)
+    distance_mm = distance_from(labels > 0, SPACING_MM)
+    return with_islands(labels, tumour.satellites, scheme, head_mm > 2, distance_mm, generator)
 
 
-def _labels_of(plant: PlantedCluster) -> Iterator[str]:
-    yield from (name for name, _ in plant.tumour.layers)
-    for nodule in plant.tumour.nodules:
+def _labels_of(cluster: PlantedCluster) -> Iterator[str]:
+    yield from (name for name, _ in cluster.tumour.layers)
+    for nodule in cluster.tumour.nodules:
         yield from (nodule.label, nodule.inside)
-    yield from (i.label for i in (*plant.tumour.satellites, *plant.faults.islands))
-    for swap in plant.faults.swaps:
+    yield from (i.label for i in (*cluster.tumour.satellites, *cluster.corruption.islands))
+    for swap in cluster.corruption.swaps:
         yield from (swap.label, swap.instead_of)
 
 
 def _tumour_depth(
     tumour: Tumour, shape: tuple[int, ...], generator: np.random.Generator
 ) -> np.ndarray:
-    """Return the depth in mm below the tumour's radius, at a random place in the head."""
+    """Return the depth in mm below the tumour's radius, somewhere in the head."""
     axes = Grid.centred((shape[0], shape[1], shape[2]), SPACING_MM, (0.0, 0.0, 0.0)).axes()
     radius = np.float32(generator.uniform(*tumour.radius_mm))
     direction = generator.standard_normal(3)

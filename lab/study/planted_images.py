@@ -29,7 +29,7 @@ _HEALTHY = ("white", "grey", "csf")
 
 @dataclass(frozen=True)
 class Look:
-    """How one kind of tumour looks in the pictures."""
+    """How one kind of tumour looks in the images."""
 
     signal: Mapping[str, float] = field(default_factory=dict)  # sequence -> factor in the tumour
     texture: float = 0.05  # relative strength
@@ -38,18 +38,15 @@ class Look:
     gamma: float = 1.0
 
 
-def pictures(
+def mri_images(
     labels: np.ndarray,
     head_mm: np.ndarray,
     look: Look,
-    where: tuple[Scheme, Triple],
+    scheme: Scheme,
+    spacing_mm: Triple,
     generator: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Paint a label map (z, y, x) as one float32 picture a sequence, 0 outside the head.
-
-    `where` is the scheme of the labels, whose sequences are painted, and the spacing in mm.
-    """
-    scheme, spacing_mm = where
+    """Turn a label map (z, y, x) into one float32 image a sequence, 0 outside the head."""
     shape, head = (labels.shape, spacing_mm), head_mm > 0
     folds, texture = (smooth_field(*shape, mm, generator) for mm in (18.0, look.texture_mm))
     tissue = np.where((head_mm < 5) | (folds > 1.1), np.uint8(1), np.uint8(0))
@@ -63,11 +60,11 @@ def pictures(
         inside = np.float32(look.signal.get(sequence, 1.0)) * (
             1 + np.float32(look.texture) * texture
         )
-        picture = values.astype(np.float32)[tissue] * np.where(labels > 0, inside, np.float32(1))
-        picture = gaussian_filter(picture * head, 0.4, truncate=2).clip(0) ** np.float32(look.gamma)
+        image = values.astype(np.float32)[tissue] * np.where(labels > 0, inside, np.float32(1))
+        image = gaussian_filter(image * head, 0.4, truncate=2).clip(0) ** np.float32(look.gamma)
         noise = generator.standard_normal(labels.shape, dtype=np.float32)
         scale = np.float32(np.exp(generator.uniform(*np.log(BRIGHTEST))))
-        images[sequence] = np.abs(picture + np.float32(look.noise) * noise) * head * scale
+        images[sequence] = np.abs(image + np.float32(look.noise) * noise) * head * scale
     return images
 
 

@@ -1,42 +1,42 @@
-"""Whether the rules that were found are those that were planted."""
+"""Whether the rules that a search chose are those that were planted."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lab.rule_search.cross_validation import apply
 from lab.rule_search.decision import Decision
 from lab.rule_search.search_space import SearchParameter
 from lab.study.cohorts import Planted
-from lab.study.planted import PlantedCluster
+from lab.study.planted import SPACING_MM, PlantedCluster
+
+VOXEL_MM3 = float(np.prod(SPACING_MM))
 
 
 def recovered(
-    planted: Planted, decision: Decision, plants: Sequence[PlantedCluster], voxel_mm3: float
+    planted: Planted, decision: Decision, clusters: Sequence[PlantedCluster]
 ) -> list[dict[str, Any]]:
     """Compare, for each planted cluster, what most of its cases get with what was planted.
 
     A rule is recovered where its threshold is at most one grid step from the thresholds that are
     equally good by construction; a cluster, where all its rules are.
     """
-    cohort = planted.cohort
-    settings, _ = apply(cohort, decision.fitted, np.arange(len(planted.clusters)))
+    parameters, settings = planted.cache.parameters, decision.assigned.settings
     rows = []
-    for kind, plant in enumerate(plants):
-        own = [settings[i] for i in np.flatnonzero(planted.clusters == kind)]
-        common = max(set(own), key=own.count)
+    for kind, cluster in enumerate(clusters):
+        of_kind = [settings[i] for i in np.flatnonzero(planted.clusters == kind)]
+        common = max(set(of_kind), key=of_kind.count)
         rules = [
-            _rule(cohort.cache.parameters, common, (label, ""), (low * voxel_mm3, high * voxel_mm3))
-            for label, (low, high) in plant.best_voxels.items()
+            rule_recovery(parameters, common, label, "", (low * VOXEL_MM3, high * VOXEL_MM3))
+            for label, (low, high) in cluster.best_voxels.items()
         ] + [
-            _rule(cohort.cache.parameters, common, names, ends)
-            for names, ends in plant.best_share.items()
+            rule_recovery(parameters, common, label, becomes, interval)
+            for (label, becomes), interval in cluster.best_share.items()
         ]
         rows.append(
             {
-                "cluster": plant.name,
-                "share_of_cases": own.count(common) / len(own),
+                "cluster": cluster.name,
+                "share_of_cases": of_kind.count(common) / len(of_kind),
                 "rules": rules,
                 "recovered": all(rule["steps_off"] <= 1 for rule in rules),
             }
@@ -44,28 +44,34 @@ def recovered(
     return rows
 
 
-def _rule(
+def rule_recovery(
     parameters: Sequence[SearchParameter],
     setting: Sequence[int],
-    names: tuple[str, str],
-    ends: tuple[float, float],
+    label: str,
+    becomes: str,
+    planted: tuple[float, float],
 ) -> dict[str, Any]:
-    """Measure how many grid steps a found threshold is from the planted interval."""
-    label, becomes = names
-    wanted = "share" if becomes else ("voxels", "mm3")
-    found = [
+    """Measure how many grid steps a chosen threshold is from the planted interval.
+
+    Args:
+        parameters: of the search.
+        setting: the grid index chosen for each.
+        label: the rule's.
+        becomes: its target, for a rule on shares; "" for one on sizes.
+        planted: smallest and largest of the equally good thresholds.
+    """
+    rule_type = "share" if becomes else "size"
+    matching = [
         i
-        for i, parameter in enumerate(parameters)
-        if parameter.label == label
-        and parameter.unit in wanted
-        and (not becomes or parameter.becomes == becomes)
+        for i, p in enumerate(parameters)
+        if p.label == label and p.rule_type == rule_type and (not becomes or p.becomes == becomes)
     ]
-    row = {"label": label, "becomes": becomes, "planted": list(ends)}
-    if not found:
-        return {**row, "found": 0.0, "steps_off": len(parameters[0].grid)}
-    grid, step = np.array(parameters[found[0]].grid), setting[found[0]]
-    good = np.flatnonzero((grid >= ends[0]) & (grid <= ends[1]))
-    if good.size == 0:  # between two steps: either is one
-        good = np.array([int(np.searchsorted(grid, ends[0]))])
-    off = int(np.abs(good - step).min()) if step else len(grid)
-    return {**row, "found": float(grid[step]), "steps_off": off}
+    row = {"label": label, "becomes": becomes, "planted": list(planted)}
+    if not matching:
+        return {**row, "threshold": 0.0, "steps_off": len(parameters[0].grid)}
+    grid, index = np.array(parameters[matching[0]].grid), setting[matching[0]]
+    good = np.flatnonzero((grid >= planted[0]) & (grid <= planted[1]))
+    if good.size == 0:  # between two grid points: either is one
+        good = np.array([int(np.searchsorted(grid, planted[0]))])
+    off = int(np.abs(good - index).min()) if index else len(grid)
+    return {**row, "threshold": float(grid[index]), "steps_off": off}

@@ -1,4 +1,4 @@
-"""Which file of an output folder belongs to which case, and which belong nowhere.
+"""Which file of an output folder belongs to which case, and which to none.
 
 The rules are those of the platforms' validators of 2023 to 2026, of the orchestrator that runs
 BraTS containers (it opens every entry, and takes the first match of `*<id>*`), and of
@@ -28,7 +28,7 @@ class Finding:
     """Something wrong with one case or one file."""
 
     subject: str  # case id, or path relative to the output folder
-    what: str
+    message: str
     level: Literal["FAULT", "WARN"] = "FAULT"
 
 
@@ -40,43 +40,43 @@ class Outputs:
     findings: tuple[Finding, ...]
 
 
-def brats_outputs(found: InputCases, output: Path) -> Outputs:
+def brats_outputs(cases: InputCases, output: Path) -> Outputs:
     """Match the entries of a flat output folder with the cases, one `<ID>.nii.gz` each."""
-    ids = sorted([*(case.id for case in found.cases), *found.failed])
+    ids = sorted([*(case.id for case in cases.cases), *cases.failed])
     findings = [finding for id in ids for finding in _unreadable_number(id)]
     files: dict[str, Path] = {}
     for entry in _entries(output):
-        name, id = entry.name, _claimed(entry.name, ids)
-        right = f"{id}{NIFTI}"
-        if odd := _odd(entry, NIFTI):
-            findings.append(Finding(name, odd + _taken_for(name, id)))
+        name, id = entry.name, _id_in(entry.name, ids)
+        expected = f"{id}{NIFTI}"
+        if reason := _no_label_file(entry, NIFTI):
+            findings.append(Finding(name, reason + _mistaken_for(name, id)))
         elif id is None:
             findings.append(Finding(name, f"no such case in the input{_read_as(name)}"))
-        elif id in files or (name != right and _is_there(output / right)):
-            consequence = _taken_for(name, id) or _read_as(name)
+        elif id in files or (name != expected and _exists(output / expected)):
+            consequence = _mistaken_for(name, id) or _read_as(name)
             findings.append(Finding(id, f"a second file, {name}{consequence}"))
         else:
             files[id] = entry
-            if name != right:
-                findings.append(Finding(id, f"named {name}, expected {right}{_read_as(name)}"))
-    missing = [id for id in ids if id not in files and not _is_there(output / f"{id}{NIFTI}")]
+            if name != expected:
+                findings.append(Finding(id, f"named {name}, expected {expected}{_read_as(name)}"))
+    missing = [id for id in ids if id not in files and not _exists(output / f"{id}{NIFTI}")]
     findings += [Finding(id, f"no output file, expected {id}{NIFTI}") for id in missing]
     return Outputs(tuple(sorted(files.items())), tuple(findings))
 
 
-def grand_challenge_outputs(found: InputCases, output: Path) -> Outputs:
+def grand_challenge_outputs(cases: InputCases, output: Path) -> Outputs:
     """Find the one image of the socket's folder; its name is free."""
-    (case,) = found.cases
-    place = output / case.output.parent
-    on_the_way = [output, *reversed([p for p in place.parents if output in p.parents]), place]
+    (case,) = cases.cases
+    socket = output / case.output.parent
+    on_the_way = [output, *reversed([p for p in socket.parents if output in p.parents]), socket]
     findings, images = [], []
     for entry in _entries(*on_the_way):
         if entry in on_the_way and entry.is_dir() and not entry.is_symlink():
             continue
-        odd = _odd(entry, METAIMAGE)
-        if odd or entry.parent != place:
-            what = odd or f"outside {case.output.parent}"
-            findings.append(Finding(str(entry.relative_to(output)), what))
+        reason = _no_label_file(entry, METAIMAGE)
+        if reason or entry.parent != socket:
+            message = reason or f"outside {case.output.parent}"
+            findings.append(Finding(str(entry.relative_to(output)), message))
         else:
             images.append(entry)
     if len(images) > 1:
@@ -84,7 +84,7 @@ def grand_challenge_outputs(found: InputCases, output: Path) -> Outputs:
         findings.append(Finding(case.id, f"{len(images)} images ({names}), exactly one expected"))
     if not images and not any(f.subject.endswith(METAIMAGE) for f in findings):
         findings.append(Finding(case.id, f"no {METAIMAGE} in {case.output.parent}"))
-    # Of several images none is the answer, and their contents would be told under one case.
+    # Of several images none is the output, and their contents would be reported for one case.
     files = tuple((case.id, path) for path in images if len(images) == 1)
     return Outputs(files, tuple(findings))
 
@@ -95,7 +95,7 @@ def _entries(*folders: Path) -> Iterator[Path]:
             yield from sorted(folder.iterdir())
 
 
-def _claimed(name: str, ids: list[str]) -> str | None:
+def _id_in(name: str, ids: list[str]) -> str | None:
     """Return the case whose id is in a file's name, or whose number some year reads there."""
     containing = [id for id in ids if id in name]
     if containing:
@@ -105,8 +105,8 @@ def _claimed(name: str, ids: list[str]) -> str | None:
     return by_number[0] if len(by_number) == 1 else None
 
 
-def _odd(entry: Path, ending: str) -> str | None:
-    """Say why an entry is no file of labels, whatever its case, or None."""
+def _no_label_file(entry: Path, ending: str) -> str | None:
+    """Return why an entry is no label file of any case, or None."""
     if entry.is_symlink():
         return f"symbolic link (to {entry.readlink()}), a plain file expected"
     if entry.is_dir():
@@ -120,14 +120,14 @@ def _odd(entry: Path, ending: str) -> str | None:
     return None
 
 
-def _taken_for(name: str, id: str | None) -> str:
-    """Warn of a second file that the orchestrator may take for a case's labels."""
+def _mistaken_for(name: str, id: str | None) -> str:
+    """Return a warning of a file that the orchestrator may open instead of a case's labels."""
     if id is None or name == f"{id}{NIFTI}" or id not in name:
         return ""
     return f"; the orchestrator takes the first of *{id}*"
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return path.exists() or path.is_symlink()
 
 
@@ -137,18 +137,20 @@ def _number(id: str) -> str | None:
 
 
 def _readings(name: str) -> dict[str, str]:
-    """Return the case number that each year reads in a file's name; years that read none lack."""
+    """Return the case number that each year reads in a file's name, of years that read one."""
     matches = {year: pattern.search(name) for year, pattern in READINGS.items()}
     return {year: match[1] for year, match in matches.items() if match}
 
 
 def _read_as(name: str) -> str:
-    read = [f"{number} in {year}" for year, number in _readings(name).items()]
-    return f" (read as {', '.join(read)})" if read else " (no year reads a case's number in it)"
+    numbers = [f"{number} in {year}" for year, number in _readings(name).items()]
+    if not numbers:
+        return " (no year reads a case's number in it)"
+    return f" (read as {', '.join(numbers)})"
 
 
 def _unreadable_number(id: str) -> list[Finding]:
-    """Warn of a case whose right name no year reads rightly, which is the input's doing."""
+    """Warn of a case in whose expected file name no year reads its number."""
     name = f"{id}{NIFTI}"
     if _number(id) in _readings(name).values():
         return []

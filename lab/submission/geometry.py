@@ -1,4 +1,4 @@
-"""Where a label file's geometry departs from its scan's, field by field.
+"""How a label file's geometry differs from its scan's, field by field.
 
 The official BraTS check of 2026 sums the signed differences of origin, spacing and direction and
 rejects a sum above 1e-5, so it accepts any error of the other sign; here every bit counts.
@@ -23,19 +23,19 @@ from lab.data.itk_images import itk_name
 
 OFFICIAL_TOLERANCE = 1e-5  # of `sum(prediction - reference)`
 FIELDS = ("size", "spacing", "origin", "direction")
-Place = dict[str, tuple[float, ...]]
+Geometry = dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class GridDifference:
+class GeometryDifference:
     """How the geometry that a label file declares differs from its scan's."""
 
-    what: str  # every differing field with both values; numbers in the order x, y, z
-    moved: bool  # whether voxels lie elsewhere; else only the header's wording differs
+    message: str  # every differing field with both values; numbers in the order x, y, z
+    moved: bool  # whether the affine or size differs, not only other header fields
 
 
-def grid_difference(prediction: Path, scan: Path) -> GridDifference | None:
-    """Compare all that two headers say about where voxels lie; differences are prediction - scan.
+def geometry_difference(prediction: Path, scan: Path) -> GeometryDifference | None:
+    """Compare the geometry of two headers; differences are prediction - scan.
 
     None where they are equal bit for bit. A header that cannot be read counts as `moved`.
     """
@@ -45,34 +45,34 @@ def grid_difference(prediction: Path, scan: Path) -> GridDifference | None:
                 raise CaseError(f"{path.name} is no file")
         if declared_geometry(prediction) == declared_geometry(scan):
             return None
-        parts = [*_place_differences(prediction, scan)]
+        parts = [*_itk_differences(prediction, scan)]
         moved = bool(parts)
         if scan.name.endswith(NIFTI_ENDINGS):
-            own, wanted = (nibabel.load(path) for path in (prediction, scan))
-            moved = moved or not np.array_equal(own.affine, wanted.affine)  # type: ignore[attr-defined]
-            parts += _header_differences(own.header, wanted.header)
+            first, second = (nibabel.load(path) for path in (prediction, scan))
+            moved = moved or not np.array_equal(first.affine, second.affine)  # type: ignore[attr-defined]
+            parts += _header_differences(first.header, second.header)
     except Exception as error:  # noqa: BLE001 - whatever a reader raises is this pair's finding
-        what = f"geometry cannot be compared with that of {scan.name} ({error})"
-        return GridDifference(what, moved=True)
-    kind = "geometry" if moved else "header (though voxels lie in the same place)"
-    return GridDifference(f"not the {kind} of {scan.name}: {'; '.join(parts)}", moved)
+        message = f"geometry cannot be compared with that of {scan.name} ({error})"
+        return GeometryDifference(message, moved=True)
+    kind = "geometry" if moved else "header (though the affine is the same)"
+    return GeometryDifference(f"not the {kind} of {scan.name}: {'; '.join(parts)}", moved)
 
 
-def _place_differences(prediction: Path, scan: Path) -> Iterator[str]:
+def _itk_differences(prediction: Path, scan: Path) -> Iterator[str]:
     """Compare size, spacing, origin and direction as SimpleITK, and so the scorers, read them."""
     try:
-        own, wanted = read_place(prediction), read_place(scan)
+        first, second = read_geometry(prediction), read_geometry(scan)
     except (RuntimeError, CaseError):
-        return  # SimpleITK refuses axes that rounding made oblique; nibabel's fields still tell
+        return  # SimpleITK refuses axes that rounding made oblique; nibabel's fields are left
     for name in FIELDS:
-        if own[name] != wanted[name]:
-            told = f"{name} {_numbers(own[name])}, the scan's {_numbers(wanted[name])}"
-            if name != "size" and len(own[name]) == len(wanted[name]):
-                told += _signed(own[name], wanted[name], scan.name.endswith(NIFTI_ENDINGS))
-            yield told + (_axes(own[name], wanted[name]) if name == "direction" else "")
+        if first[name] != second[name]:
+            text = f"{name} {_numbers(first[name])}, the scan's {_numbers(second[name])}"
+            if name != "size" and len(first[name]) == len(second[name]):
+                text += _signed(first[name], second[name], scan.name.endswith(NIFTI_ENDINGS))
+            yield text + (_axes(first[name], second[name]) if name == "direction" else "")
 
 
-def read_place(path: Path) -> Place:
+def read_geometry(path: Path) -> Geometry:
     """Return size, spacing (mm), origin (mm) and direction of a file, in the order x, y, z."""
     image = SimpleITK.ImageFileReader()
     image.SetFileName(itk_name(path))
@@ -81,31 +81,31 @@ def read_place(path: Path) -> Place:
     return dict(zip(FIELDS, values, strict=True))
 
 
-def _signed(own: tuple[float, ...], wanted: tuple[float, ...], brats: bool) -> str:
+def _signed(first: tuple[float, ...], second: tuple[float, ...], brats: bool) -> str:
     """Return the signed difference and its sum, for BraTS with the official check's verdict."""
-    difference = np.subtract(own, wanted)
+    difference = np.subtract(first, second)
     total = float(sum(difference))
-    told = f" (prediction - scan {_numbers(difference, '+')}, sum {total:+.6g}"
+    text = f" (prediction - scan {_numbers(difference, '+')}, sum {total:+.6g}"
     if brats:
         verdict = "rejects" if total > OFFICIAL_TOLERANCE else "accepts"
-        told += f", which the 2026 check {verdict}"
-    return told + ")"
+        text += f", which the 2026 check {verdict}"
+    return text + ")"
 
 
-def _axes(own: tuple[float, ...], wanted: tuple[float, ...]) -> str:
+def _axes(first: tuple[float, ...], second: tuple[float, ...]) -> str:
     """Name the directions that both files' axes run to, where those differ."""
-    if not len(own) == len(wanted) == 9:
+    if not len(first) == len(second) == 9:
         return ""
     code = SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines
-    return "" if code(own) == code(wanted) else f", axes {code(own)} instead of {code(wanted)}"
+    return "" if code(first) == code(second) else f", axes {code(first)} instead of {code(second)}"
 
 
-def _header_differences(own: Any, wanted: Any) -> Iterator[str]:
-    """Compare the placing fields of two NIfTI headers, to the bit but for the byte order."""
-    if own.endianness != wanted.endianness:
-        yield f"byte order {own.endianness}, the scan's {wanted.endianness}"
+def _header_differences(first: Any, second: Any) -> Iterator[str]:
+    """Compare the geometry fields of two NIfTI headers, to the bit but for the byte order."""
+    if first.endianness != second.endianness:
+        yield f"byte order {first.endianness}, the scan's {second.endianness}"
     for name in ("dim", "pixdim", *NIFTI_AFFINE_FIELDS):
-        values = [np.atleast_1d(header[name])[:4] for header in (own, wanted)]
+        values = [np.atleast_1d(header[name])[:4] for header in (first, second)]
         bits = [value.astype(value.dtype.newbyteorder("<")).tobytes() for value in values]
         if bits[0] != bits[1]:
             yield f"{name} {_numbers(values[0])}, the scan's {_numbers(values[1])}"

@@ -26,7 +26,7 @@ COMPRESSED = re.compile(rb"^CompressedData\s*=\s*True\s*$", re.MULTILINE | re.IG
 
 
 class FormatError(Refusal):
-    """A file cannot be read to its end as a label map; the message says what was found."""
+    """A file cannot be read to its end as a label map; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LabelFile:
 
 
 def read_label_file(path: Path) -> LabelFile:
-    """Read a `.nii.gz` or `.mha` file to its last byte; what is wrong is told, never raised."""
+    """Read a `.nii.gz` or `.mha` file to its last byte; what is wrong is returned, never raised."""
     read = _read_nifti if path.name.endswith(".nii.gz") else _read_metaimage
     try:
         return read(path)
@@ -55,8 +55,8 @@ def count_values(values: np.ndarray) -> dict[np.generic, int]:
     if values.dtype == np.uint8:  # twenty times faster than sorting
         counts = np.bincount(values.ravel(), minlength=256)
         return {np.uint8(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    found, numbers = np.unique(values, return_counts=True)
-    return dict(zip(found, map(int, numbers), strict=True))
+    present, counts = np.unique(values, return_counts=True)
+    return dict(zip(present, map(int, counts), strict=True))
 
 
 def describe_counts(counts: dict[np.generic, int]) -> str:
@@ -78,8 +78,8 @@ def _read_nifti(path: Path) -> LabelFile:
         _check_volume(image.shape, 1 if dtype.fields is None else len(dtype.fields))
         if dtype.kind not in "iuf":
             raise FormatError(*_type_faults(dtype))
-        if (promised := math.prod(image.shape) * dtype.itemsize) > len(content):
-            raise FormatError(f"declares {promised} bytes of voxels, holds {len(content)}")
+        if (declared := math.prod(image.shape) * dtype.itemsize) > len(content):
+            raise FormatError(f"declares {declared} bytes of voxels, holds {len(content)}")
         values = np.asanyarray(image.dataobj)
     except FormatError:
         raise
@@ -154,5 +154,5 @@ def _check_volume(size: tuple[int, ...], components: int) -> None:
 def _type_faults(dtype: np.dtype) -> tuple[str, ...]:
     if dtype == np.uint8:
         return ()
-    wanted = "uint8" if dtype.kind in "iu" else "an integer type (uint8)"
-    return (f"stored as {dtype.name}, {wanted} expected",)
+    expected = "uint8" if dtype.kind in "iu" else "an integer type (uint8)"
+    return (f"stored as {dtype.name}, {expected} expected",)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from challenge.scheme import Scheme
 from lab.metrics.label_components import find_label_components
-from lab.rule_search.component_rules import find_parts, values_after
+from lab.rule_search.component_rules import tabulate_components, values_after
 from postprocess import rule_kinds
 from postprocess.apply_rules import apply_rules
 from postprocess.artefacts import Cluster, Fallback, load_artefacts, replace, save_artefacts
@@ -117,6 +117,6 @@ def test_a_wrong_row_of_it_is_refused_by_name(change, message):
 )
 def test_the_rule_search_refuses_by_name_what_it_does_not_know(labels, rule, message):
     components = find_label_components(labels, ())
-    parts = find_parts(components.ids, components.values, components.touching, 1.0, 100.0)
+    parts = tabulate_components(components.ids, components.values, components.touching, 1.0, 100.0)
     with pytest.raises(RuleError, match=message):
         values_after(parts, [RemoveSmall("ET", min_voxels=3), rule], GLI)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     check_page(args.html)
     setup = read_setup(args.work)
     clusters, search = read_work(args.work, CLUSTERS), read_work(args.work, SEARCH)
-    shots = cluster_thumbnails(setup, search)
-    args.html.write_text(render(setup, clusters, search, shots), encoding="utf-8")
+    page = render(setup, clusters, search, cluster_thumbnails(setup, search))
+    args.html.write_text(page, encoding="utf-8")
     print(f"{args.html}: {len(search['clusters'])} clusters of {len(search['cases'])} cases")
     return 0

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lab.drawing.svg import ACCENT, INK, LABEL_COLOURS, QUIET, grid
+from lab.rule_search.search_space import SearchParameter
 
 CLUSTER_COLOURS = (ACCENT, *LABEL_COLOURS, "#7a4fa3", "#8a8f98")
 UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share"}
@@ -29,13 +30,14 @@ def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
         if outside.any():
             ax.plot(points[outside, 0], second[outside], "x", color=QUIET, ms=5, label="no cluster")
         for k, centre in enumerate(search["centres"]):
-            own, colour = assigned == k, cluster_colour(k)
-            ax.plot(points[own, 0], second[own], "o", color=colour, ms=4.5, alpha=0.7, mew=0,
-                    label=f"cluster {k}, n={own.sum()}")  # fmt: skip
-            y = centre[1] if len(centre) > 1 else 0.0
-            ax.plot(centre[0], y, "D", color=colour, mec=INK, ms=9, mew=1.2)
+            members, colour = assigned == k, cluster_colour(k)
+            x, y = points[members, 0], second[members]
+            label = f"cluster {k}, n={members.sum()}"
+            ax.plot(x, y, "o", color=colour, ms=4.5, alpha=0.7, mew=0, label=label)
+            height = centre[1] if len(centre) > 1 else 0.0
+            ax.plot(centre[0], height, "D", color=colour, mec=INK, ms=9, mew=1.2)
         shares = [*variance_shares, 0.0, 0.0]
-        ax.set_xlabel(f"first component, {shares[0]:.0%} of the kept variance")
+        ax.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
         ax.set_ylabel(f"second, {shares[1]:.0%}")
         ax.legend(frameon=False, fontsize=8, loc="best")
 
@@ -43,11 +45,11 @@ def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
 
 
 def stability_plot(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Draw how well each number of clusters is found again, and what it gains held out."""
+    """Draw how reproducible each number of clusters is, and what it gains held out."""
     k = [row["k"] for row in rows]
 
-    def draw(ax: Axes, what: str) -> None:
-        if what == "stability":
+    def draw(ax: Axes, panel: str) -> None:
+        if panel == "stability":
             for key, colour, name in (
                 ("over_resamples", ACCENT, "resamples"),
                 ("over_seeds", QUIET, "seeds"),
@@ -61,8 +63,9 @@ def stability_plot(rows: Sequence[Mapping[str, Any]]) -> str:
             known = [row for row in rows if row["held_out_gain"] is not None]
             for row in known:
                 colour = ACCENT if row["chosen"] else QUIET
-                ax.errorbar(row["k"], row["held_out_gain"], row["error"], fmt="o", color=colour,
-                            ms=6 if row["chosen"] else 4, capsize=3, lw=1.2)  # fmt: skip
+                bar = (row["k"], row["held_out_gain"], row["error"])
+                size = 6 if row["chosen"] else 4
+                ax.errorbar(*bar, fmt="o", color=colour, ms=size, capsize=3, lw=1.2)
             ax.axhline(0, color=INK, lw=0.8)
             ax.set_ylabel("held-out gain ± standard error")
             ax.set_xlim(min(k) - 0.5, max(k) + 0.5)
@@ -73,14 +76,14 @@ def stability_plot(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def loadings_plot(loadings: Mapping[str, float]) -> str:
-    """Draw the features that carry most of the kept variance."""
+    """Draw the features that carry most of the variance."""
     top = list(loadings.items())[:TOP][::-1]
 
     def draw(ax: Axes, _: None) -> None:
         ax.barh([name for name, _ in top], [share for _, share in top], color=ACCENT, height=0.65)
         ax.grid(axis="y", visible=False)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-        ax.set_xlabel("share of the kept variance")
+        ax.set_xlabel("share of the variance")
         ax.tick_params(axis="y", labelsize=8)
 
     return grid([None], draw, "loadings", 1, 0.8 + 0.26 * len(top))
@@ -97,28 +100,28 @@ def harms(curve: Mapping[str, Any]) -> bool:
 
 
 def curve_plots(
-    curves: Sequence[Mapping[str, Any]], parameters: Sequence[Mapping[str, Any]], name: str
+    curves: Sequence[Mapping[str, Any]], parameters: Sequence[SearchParameter], name: str
 ) -> str:
     """Draw what each threshold gains over no rule, with its interval; the chosen one is marked."""
 
     def draw(ax: Axes, curve: Mapping[str, Any]) -> None:
-        parameter, step = parameters[curve["parameter"]], curve["grid_index"]
-        x = np.arange(len(parameter["grid"]))
+        parameter, chosen = parameters[curve["parameter"]], curve["grid_index"]
+        x = np.arange(len(parameter.grid))
         low, high = (np.array(curve[end], float) for end in ("low", "high"))
         ax.axhline(0, color=INK, lw=0.8)
         ax.fill_between(x, low, high, color=ACCENT, alpha=0.18, lw=0)
         ax.plot(x, curve["mean"], color=ACCENT, lw=1.5)
-        if step:
-            ax.plot(step, curve["mean"][step], "D", color=LABEL_COLOURS[4], ms=6)
-            ax.annotate(f"{parameter['grid'][step]:g}", (step, curve["mean"][step]),
-                        textcoords="offset points", xytext=(5, 5), fontsize=8)  # fmt: skip
-        shown = x[:: max(1, len(x) // 6)]
-        ax.set_xticks(shown, [f"{parameter['grid'][i]:g}" for i in shown])
-        what = parameter["label"] or parameter["region"]
-        arrow = f"{what} → {parameter['becomes']}"
-        ax.set_title(f"{arrow}{'' if step else ' (no rule)'}")
-        ax.set_xlabel(f"{'below a' if parameter['unit'] == 'share' else 'pieces below,'} "
-                      f"{UNITS[parameter['unit']]}")  # fmt: skip
+        if chosen:
+            point = (chosen, curve["mean"][chosen])
+            ax.plot(*point, "D", color=LABEL_COLOURS[4], ms=6)
+            threshold = f"{parameter.grid[chosen]:g}"
+            ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=8)
+        ticks = x[:: max(1, len(x) // 6)]
+        ax.set_xticks(ticks, [f"{parameter.grid[i]:g}" for i in ticks])
+        change = f"{parameter.label or parameter.region} → {parameter.becomes}"
+        ax.set_title(f"{change}{'' if chosen else ' (no rule)'}")
+        below = "below a" if parameter.rule_type == "share" else "components below,"
+        ax.set_xlabel(f"{below} {UNITS[parameter.unit]}")
 
     return grid(list(curves), draw, name, 3, 2.4)
 

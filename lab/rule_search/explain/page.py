@@ -24,7 +24,7 @@ def render(
     setup: Setup,
     clusters: Mapping[str, Any],
     search: Mapping[str, Any],
-    shots: Sequence[Sequence[Mapping[str, Any]]],
+    thumbnails: Sequence[Sequence[Mapping[str, Any]]],
 ) -> str:
     """Return one self-contained HTML page."""
     parameters = [
@@ -35,12 +35,18 @@ def render(
     ]
     methods = {row["method"]: row for row in search["effects"]}
     groups = [
-        _group(f"Cluster {k}", row, (parameters, search), k) | {"shots": shots[k]}
+        {
+            **_rule_set(row, parameters, f"curves{k}"),
+            "name": f"Cluster {k}",
+            "colour": figures.cluster_colour(k),
+            "thumbnails": thumbnails[k],
+        }
         for k, row in enumerate(search["clusters"])
     ]
-    pooled = {**search["pooled"], "cases": len(search["cases"])}
     if len(groups) > 1:
-        groups.append(_group("All cases together", pooled, (parameters, search), None))
+        pooled = {**search["pooled"], "cases": len(search["cases"])}
+        pooled = _rule_set(pooled, parameters, "curves")
+        groups.append({**pooled, "name": "All cases together", "colour": None, "thumbnails": []})
     svgs = {
         "scatter": figures.scatter(search, clusters["variance_shares"]),
         "stability": figures.stability_plot(search["k"]) if search["k"] else "",
@@ -64,28 +70,19 @@ def render(
     )
 
 
-def _group(
-    name: str,
-    row: Mapping[str, Any],
-    where: tuple[Sequence[SearchParameter], Mapping[str, Any]],
-    number: int | None,
+def _rule_set(
+    row: Mapping[str, Any], parameters: Sequence[SearchParameter], figure: str
 ) -> dict[str, Any]:
-    parameters, search = where
-    shown = [curve for curve in row["curves"] if figures.matters(curve)]
-    harmful = [parameters[c["parameter"]].title for c in row["curves"] if figures.harms(c)]
-    still = [
-        parameters[c["parameter"]].title
-        for c in row["curves"]
-        if not figures.matters(c) and not figures.harms(c)
-    ]
-    svg = figures.curve_plots(shown, search["parameters"], f"curves{number}") if shown else ""
+    """Describe a setting: its rules, the curves that matter, and the parameters that do not."""
+    curves = row["curves"]
+    plotted = [curve for curve in curves if figures.matters(curve)]
+    harmful = [curve for curve in curves if figures.harms(curve)]
+    without_effect = [curve for curve in curves if curve not in plotted and curve not in harmful]
+    svg = figures.curve_plots(plotted, parameters, figure) if plotted else ""
     return {
-        "name": name,
         "cases": row["cases"],
-        "colour": None if number is None else figures.cluster_colour(number),
         "rules": rules_in_words(parameters, tuple(row["setting"])).replace("->", "→"),
         "curves": Markup(svg),
-        "still": still,
-        "harmful": harmful,
-        "shots": [],
+        "harmful": [parameters[curve["parameter"]].title for curve in harmful],
+        "without_effect": [parameters[curve["parameter"]].title for curve in without_effect],
     }

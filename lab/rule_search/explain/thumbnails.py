@@ -10,10 +10,9 @@ from challenge.case import CaseError, read_volume
 from lab.data.cohort import CohortCase, read_cohort
 from lab.report.pictures import Maps, panels
 from lab.report.scans import backdrop, radiological_flips
-from lab.rule_search.observation import predicted
 from lab.rule_search.workspace import Setup
 
-SHOWN = 4  # a cluster
+PER_CLUSTER = 4
 
 
 def cluster_thumbnails(setup: Setup, search: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
@@ -23,20 +22,21 @@ def cluster_thumbnails(setup: Setup, search: Mapping[str, Any]) -> list[list[dic
     except (OSError, ValueError) as error:
         return [[{"id": "", "missing": f"No pictures: {error}"}] for _ in search["clusters"]]
     points, assigned = np.array(search["points"]), np.array(search["assigned"])
-    found = []
+    rows = []
     for k, centre in enumerate(search["centres"]):
-        own = np.flatnonzero(assigned == k)
-        order = own[np.argsort(np.linalg.norm(points[own] - centre, axis=1), kind="stable")]
-        found.append([_shot(search["cases"][i], cases, setup) for i in order[:SHOWN]])
-    return found
+        members = np.flatnonzero(assigned == k)
+        distances = np.linalg.norm(points[members] - centre, axis=1)
+        order = members[np.argsort(distances, kind="stable")]
+        rows.append([_thumbnail(search["cases"][i], cases, setup) for i in order[:PER_CLUSTER]])
+    return rows
 
 
-def _shot(id: str, cases: Mapping[str, CohortCase], setup: Setup) -> dict[str, Any]:
+def _thumbnail(id: str, cases: Mapping[str, CohortCase], setup: Setup) -> dict[str, Any]:
     if id not in cases:
         return {"id": id, "missing": f"No picture: {setup.cohort} holds no such case"}
     case = cases[id]
     try:
-        volume = read_volume(predicted(setup.predictions, case), np.uint8)
+        volume = read_volume(setup.prediction_of(case), np.uint8)
     except CaseError as error:
         return {"id": id, "missing": f"No picture: {error}"}
     labels, values = volume.array, list(setup.scheme.labels.values())

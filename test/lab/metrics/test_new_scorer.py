@@ -26,11 +26,11 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import CaseScores, Scorer
 from lab.metrics.scorers import SCORERS
 from lab.metrics.variant_scores import table_scorer
-from lab.rule_search.cases import Task, make_search_case
+from lab.rule_search.cases import make_search_case
+from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.optimise import choose_rules
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import SearchParameter
-from lab.rule_search.workspace import Setup
 
 NAME, METRIC, COLUMN = "2099-gli", "centre_shift", "CentreShift"
 SCHEME = SCHEMES["brats-gli-2023"]
@@ -125,14 +125,13 @@ def test_the_report_shows_its_title_and_unit(tmp_path: Path, scorer: Scorer) -> 
 
 def searched(scorer: Scorer) -> tuple[ScoreCache, SearchParameter]:
     """Two cases of a cube of ET, whose prediction has a speck of 8 voxels far from it."""
-    task = Task(Setup(SCHEME.name, "published", "", "", None, ()), scorer)
+    config = SEARCH_CONFIGS["published"]
     reference = np.zeros((16, 12, 12), np.uint8)
     reference[CUBE] = SCHEME.labels["ET"]
     prediction = reference.copy()
     prediction[12:14, 10:12, 10:12] = SCHEME.labels["ET"]
-    cases = [
-        make_search_case(id, Pair(prediction, reference, SPACING_MM), task)[0] for id in ("a", "b")
-    ]
+    pair = Pair(prediction, reference, SPACING_MM)
+    cases = [make_search_case(id, pair, SCHEME, config, scorer)[0] for id in ("a", "b")]
     sizes = SearchParameter("ET", "", "background", "voxels", (0, 4, 20, 100))
     return ScoreCache(cases, (sizes,), search_columns(scorer, SCHEME), SCHEME), sizes
 
@@ -143,7 +142,7 @@ def test_the_search_removes_what_makes_it_worse(scorer: Scorer) -> None:
     setting = choose_rules(cache, np.array([0.5, 0.5]), (0,), "rank", "label-by-label")
     assert sizes.grid[setting[0]] == 20
     assert cache.scores([setting], np.array([0]))[0, 0] == 0.0
-    assert cache.scores([cache.nothing], np.array([0]))[0, 0] > 1.0
+    assert cache.scores([cache.no_rules], np.array([0]))[0, 0] > 1.0
 
 
 def test_a_selection_of_members_reads_it(scorer: Scorer) -> None:

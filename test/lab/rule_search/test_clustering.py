@@ -1,4 +1,4 @@
-"""Clusters from features: as scikit-learn has them, robust, stable, and told apart from noise."""
+"""Clusters from features: as scikit-learn has them, robust, stable, and distinct from noise."""
 
 from dataclasses import replace
 
@@ -9,7 +9,14 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
-from lab.rule_search.clustering import assign, fit_space, loadings, reach, stability, with_clusters
+from lab.rule_search.clustering import (
+    assign,
+    distance_limits,
+    fit_space,
+    loadings,
+    stability,
+    with_clusters,
+)
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, informative, load_table, save_table
 
@@ -32,16 +39,16 @@ def table(rows):
     return FeatureTable(ids, names(rows.shape[1]), np.asarray(rows, float), ("",) * n)
 
 
-def test_the_published_chain_is_scikit_learns():
+def test_the_published_clustering_is_scikit_learns():
     rows = np.abs(clouds((15, 25), (3.0, 9.0), features=20)) ** 3
     space = fit_space(rows, names(20), PUBLISHED)
     unit = normalize(rows)
     pca = PCA(0.99, svd_solver="full").fit(unit)
     np.testing.assert_allclose(space.project(rows), pca.transform(unit), atol=1e-9)
     model = with_clusters(space, rows, 2)
-    found = KMeans(2, n_init=10, random_state=0).fit(pca.transform(unit))
+    reference = KMeans(2, n_init=10, random_state=0).fit(pca.transform(unit))
     ours, _ = assign(model, rows)
-    same = {(a, b) for a, b in zip(ours.tolist(), found.labels_.tolist(), strict=True)}
+    same = {(a, b) for a, b in zip(ours.tolist(), reference.labels_.tolist(), strict=True)}
     assert len(same) == 2
 
 
@@ -81,42 +88,42 @@ def test_the_largest_cluster_comes_first_and_reaches_beyond_its_cases(sizes):
     model = with_clusters(fit_space(rows, names(12), VALIDATED), rows, 3)
     members, distances = assign(model, rows)
     assert np.bincount(members).tolist() == sorted(sizes, reverse=True)
-    assert (distances < reach(model, rows)[members]).all()
+    assert (distances < distance_limits(model, rows, VALIDATED)[members]).all()
 
 
-def test_real_clusters_are_found_again_and_those_of_noise_are_not():
+def test_real_clusters_are_stable_and_those_of_noise_are_not():
     rows = clouds((20, 20, 20), (-9.0, 0.0, 9.0))
     space = fit_space(rows, names(12), VALIDATED)
     assert stability(space, rows, 3).is_stable
     assert stability(space, rows, 1).is_stable
     noise = clouds((60,), (0.0,))
-    found = stability(fit_space(noise, names(12), VALIDATED), noise, 4)
-    assert not found.is_stable
-    assert found.smallest < 30
+    of_noise = stability(fit_space(noise, names(12), VALIDATED), noise, 4)
+    assert not of_noise.is_stable
+    assert of_noise.smallest < 30
 
 
 def test_stability_is_the_same_to_the_last_bit_on_any_number_of_workers():
     for seed in range(4):
         rows = np.random.default_rng(seed).normal(size=(12, 6))
         space = fit_space(rows, names(6), VALIDATED)
-        alone = [stability(space, rows, k, draws=1) for k in range(2, 7)]
+        in_one = [stability(space, rows, k, draws=1) for k in range(2, 7)]
         with joblib.parallel_config(backend="loky", n_jobs=2):
-            assert [stability(space, rows, k, draws=1) for k in range(2, 7)] == alone
+            assert [stability(space, rows, k, draws=1) for k in range(2, 7)] == in_one
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         (np.zeros((1, 3)), "1 cases with features, at least 2"),
         (np.array([[0.0, 1.0, 2.0], [1.0, np.nan, 2.0]]), "shape_1: not finite"),
     ],
 )
-def test_what_cannot_be_fitted_is_told(rows, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_fitted_is_refused(rows, message):
+    with pytest.raises(ValueError, match=message):
         fit_space(rows, names(3), VALIDATED)
 
 
-def test_more_clusters_than_different_cases_are_told():
+def test_more_clusters_than_different_cases_are_refused():
     rows = np.repeat(clouds((3,), (0.0,)), 2, axis=0)
     space = fit_space(rows, names(12), VALIDATED)
     with pytest.raises(ValueError, match="4 clusters of 3 different cases"):
@@ -126,9 +133,9 @@ def test_more_clusters_than_different_cases_are_told():
 def test_useless_features_are_dropped_by_reason():
     rows = clouds((8,), (0.0,))
     rows[2, 1], rows[:, 4] = np.inf, 7.0
-    kept, dropped = informative(table(rows), drops_constant=True)
+    used, dropped = informative(table(rows), drops_constant=True)
     assert dropped == {"not finite": ["shape_1"], "constant": ["shape_4"]}
-    assert len(kept.names) == kept.rows.shape[1] == 10
+    assert len(used.names) == used.rows.shape[1] == 10
     assert "shape_4" in informative(table(rows), drops_constant=False)[0].names
     with pytest.raises(ValueError, match="none of 12 features varies"):
         informative(table(np.ones((5, 12))), drops_constant=False)

@@ -1,4 +1,4 @@
-"""Rules on atoms give what rules on the image give."""
+"""Rules on label components give what rules on the image give."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,12 @@ from scipy import ndimage
 
 from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
-from lab.rule_search.component_rules import CaseComponents, find_parts, never_empty, values_after
+from lab.rule_search.component_rules import (
+    CaseComponents,
+    restore_largest_tumour,
+    tabulate_components,
+    values_after,
+)
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import Rule
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
@@ -18,21 +23,25 @@ REMOVABLE_MM3 = 200.0
 
 
 def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
-    """Return blobs of every label, many of a few voxels, some inside others."""
+    """Return components of every label, many of a few voxels, some inside others."""
     noise = np.random.default_rng(seed).normal(size=(labels + 2, *shape))
     smooth = ndimage.gaussian_filter(noise, (0, 0.8, 0.8, 0.8))
     return (smooth.argmax(0) % (labels + 1)).astype(np.uint8)
 
 
-def parts_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
-    atoms = find_label_components(labels)
-    found = find_parts(atoms.ids, atoms.values, atoms.touching, voxel_mm3, REMOVABLE_MM3)
-    return atoms.ids, found
+def components_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
+    labelled = find_label_components(labels)
+    table = tabulate_components(
+        labelled.ids, labelled.values, labelled.touching, voxel_mm3, REMOVABLE_MM3
+    )
+    return labelled.ids, table
 
 
-def by_atoms(labels: np.ndarray, rules: list[Rule], scheme: Scheme, voxel_mm3: float) -> np.ndarray:
-    ids, parts = parts_of(labels, voxel_mm3)
-    return values_after(parts, rules, scheme)[ids]
+def by_components(
+    labels: np.ndarray, rules: list[Rule], scheme: Scheme, voxel_mm3: float
+) -> np.ndarray:
+    ids, components = components_of(labels, voxel_mm3)
+    return values_after(components, rules, scheme)[ids]
 
 
 @st.composite
@@ -56,45 +65,49 @@ def rule_lists(draw: st.DrawFn) -> list[Rule]:
 
 @settings(max_examples=150)
 @given(seed=st.integers(0, 10**6), rules=rule_lists(), voxel_mm3=st.sampled_from([0.5, 1.0, 8.0]))
-def test_atoms_and_images_agree(seed, rules, voxel_mm3):
+def test_components_and_images_agree(seed, rules, voxel_mm3):
     labels = random_map(seed, 4)
     expected = apply_rules(labels, rules, GLI, (1.0, 1.0, voxel_mm3)).labels
-    np.testing.assert_array_equal(by_atoms(labels, rules, GLI, voxel_mm3), expected)
+    np.testing.assert_array_equal(by_components(labels, rules, GLI, voxel_mm3), expected)
 
 
-def test_a_speck_inside_becomes_what_encloses_it_and_one_outside_vanishes():
+def test_a_component_inside_becomes_what_surrounds_it_and_one_outside_vanishes():
     labels = np.zeros((7, 7, 12), np.uint8)
     labels[1:6, 1:6, 1:6] = GLI.labels["NETC"]
     labels[3, 3, 3] = GLI.labels["ET"]
     labels[3, 3, 9] = GLI.labels["ET"]
-    after = by_atoms(labels, [RemoveSmall("ET", "surrounding", min_volume_mm3=2.0)], GLI, 1.0)
+    after = by_components(labels, [RemoveSmall("ET", "surrounding", min_volume_mm3=2.0)], GLI, 1.0)
     assert after[3, 3, 3] == GLI.labels["NETC"]
     assert after[3, 3, 9] == 0
     assert np.count_nonzero(after) == 125
 
 
-def test_what_a_piece_became_counts_with_its_new_neighbours():
+def test_what_a_component_became_counts_with_its_new_neighbours():
     labels = np.zeros((3, 3, 9), np.uint8)
     labels[1, 1, 1:4] = GLI.labels["NETC"]
     labels[1, 1, 4:5] = GLI.labels["ET"]
     labels[1, 1, 5:8] = GLI.labels["NETC"]
     join = RelabelMinor("ET", "NETC", 0.2)
-    assert np.count_nonzero(by_atoms(labels, [join], GLI, 1.0) == GLI.labels["NETC"]) == 7
+    assert np.count_nonzero(by_components(labels, [join], GLI, 1.0) == GLI.labels["NETC"]) == 7
     rules = [RemoveSmall("ET", "NETC", min_volume_mm3=2.0), RemoveSmall("NETC", min_volume_mm3=5.0)]
-    assert np.count_nonzero(by_atoms(labels, rules, GLI, 1.0)) == 7  # one piece of seven by then
+    assert (
+        np.count_nonzero(by_components(labels, rules, GLI, 1.0)) == 7
+    )  # one component of seven by then
 
 
 def test_the_largest_tumour_comes_back_where_an_empty_answer_is_forbidden():
     labels = np.zeros((6, 6, 12), np.uint8)
     labels[1, 1, 1:4], labels[4, 4, 1:3], labels[1:5, 1:5, 7:11] = 1, 1, 2
-    after = by_atoms(labels, [RemoveSmall("tumour", min_volume_mm3=9.0)], PANTHER, 1.0)
+    after = by_components(labels, [RemoveSmall("tumour", min_volume_mm3=9.0)], PANTHER, 1.0)
     assert np.count_nonzero(after == 1) == 3
     assert (after[1, 1, 1:4] == 1).all()
     assert np.count_nonzero(after == 2) == 64
-    _, parts = parts_of(labels, 1.0)
-    np.testing.assert_array_equal(never_empty(parts, parts.values, PANTHER), parts.values)
+    _, components = components_of(labels, 1.0)
+    np.testing.assert_array_equal(
+        restore_largest_tumour(components, components.values, PANTHER), components.values
+    )
 
 
 @pytest.mark.parametrize("rules", [[], [RelabelMinor("ET", "NETC", 1.0)]])
 def test_an_empty_map_stays_empty(rules):
-    assert not by_atoms(np.zeros((4, 4, 4), np.uint8), rules, GLI, 1.0).any()
+    assert not by_components(np.zeros((4, 4, 4), np.uint8), rules, GLI, 1.0).any()

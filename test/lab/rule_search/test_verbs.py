@@ -1,4 +1,4 @@
-"""From files to a frozen artefact: features, fit, search, freeze, each told what is wrong."""
+"""From files to a frozen artefact: features, fit, search, freeze, each refusing by name."""
 
 import json
 import shutil
@@ -25,8 +25,8 @@ def write(path, array):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A dozen pancreases on disk, each predicted with a false speck, and a model folder."""
+def cohort(tmp_path_factory):
+    """A dozen pancreases on disk, each predicted with a false island, and a model folder."""
     root, rng = tmp_path_factory.mktemp("cohort"), np.random.default_rng(3)
     for i in range(CASES):
         reference = np.zeros((10, 20, 20), np.uint8)
@@ -58,20 +58,20 @@ def made(tmp_path_factory):
 
 
 def features(root, work, *more):
-    given = ["--cohort", root / "raw", "--predictions", root / "oof", "--scheme", "panther-t1"]
-    return main(["features", *map(str, given), "--out", str(root / work), *map(str, more)])
+    options = ["--cohort", root / "raw", "--predictions", root / "oof", "--scheme", "panther-t1"]
+    return main(["features", *map(str, options), "--out", str(root / work), *map(str, more)])
 
 
 @pytest.fixture(scope="module")
-def searched(made):
+def searched(cohort):
     """A work folder in which all steps but freezing were taken."""
-    assert features(made, "work", "--probabilities", made / "npz") == 0
-    assert main(["fit", str(made / "work")]) == 0
-    assert main(["search", str(made / "work")]) == 0
-    return made
+    assert features(cohort, "work", "--probabilities", cohort / "npz") == 0
+    assert main(["fit", str(cohort / "work")]) == 0
+    assert main(["search", str(cohort / "work")]) == 0
+    return cohort
 
 
-def test_the_false_speck_is_found_judged_out_of_fold_and_shipped(searched, capsys):
+def test_a_rule_against_false_islands_is_judged_out_of_fold_and_shipped(searched, capsys):
     content = json.loads((searched / "work" / "search.json").read_text())
     assert (content["scorer"], content["ships"]) == ("panther", "pooled")
     methods = {row["method"]: row for row in content["effects"]}
@@ -97,25 +97,25 @@ def test_the_same_work_gives_the_same_bytes(searched):
     assert before == [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
 
 
-def test_the_published_recipe_runs_on_the_same_files(made):
-    assert features(made, "published", "--config", "published") == 0
-    table = load_table(made / "published" / "features.npz")
+def test_the_published_configuration_runs_on_the_same_files(cohort):
+    assert features(cohort, "published", "--config", "published") == 0
+    table = load_table(cohort / "published" / "features.npz")
     assert len(table.names) == 107
-    assert main(["fit", str(made / "published"), "--clusters", "2"]) == 0
-    assert main(["search", str(made / "published")]) == 0
-    artefacts = load_artefacts(made / "published" / "decided", PANTHER)
+    assert main(["fit", str(cohort / "published"), "--clusters", "2"]) == 0
+    assert main(["search", str(cohort / "published")]) == 0
+    artefacts = load_artefacts(cohort / "published" / "decided", PANTHER)
     assert len(artefacts.clusters) == 2
     assert all(cluster.max_distance == np.inf for cluster in artefacts.clusters)
     assert artefacts.fit["config"] == "published"
 
 
-def test_a_missing_step_is_named(made, tmp_path, capsys):
+def test_a_missing_step_is_named(cohort, tmp_path, capsys):
     assert main(["fit", str(tmp_path)]) == 2
     assert "setup.json: missing; `python -m lab features` makes it" in capsys.readouterr().err
-    assert features(made, "early") == 0
-    assert main(["search", str(made / "early")]) == 2
+    assert features(cohort, "early") == 0
+    assert main(["search", str(cohort / "early")]) == 2
     assert "`python -m lab fit` makes it" in capsys.readouterr().err
-    assert main(["freeze", str(made / "early"), "--out", str(tmp_path)]) == 2
+    assert main(["freeze", str(cohort / "early"), "--out", str(tmp_path)]) == 2
     assert "`python -m lab search` makes it" in capsys.readouterr().err
 
 
@@ -134,29 +134,29 @@ def test_more_clusters_than_cases_are_refused(searched, capsys):
     assert "--clusters 13: 12 different cases have features" in capsys.readouterr().err
 
 
-def test_cases_that_are_all_alike_are_refused(made, tmp_path, capsys):
-    assert features(made, "alike") == 0
-    table = load_table(made / "alike" / "features.npz")
+def test_cases_that_are_all_alike_are_refused(cohort, tmp_path, capsys):
+    assert features(cohort, "alike") == 0
+    table = load_table(cohort / "alike" / "features.npz")
     rows = np.repeat(table.rows[:1], CASES, axis=0)
     save_table(FeatureTable(table.ids, table.names, rows, table.reasons),
-               made / "alike" / "features.npz")  # fmt: skip
-    assert main(["fit", str(made / "alike")]) == 2
+               cohort / "alike" / "features.npz")  # fmt: skip
+    assert main(["fit", str(cohort / "alike")]) == 2
     assert "are all cases alike?" in capsys.readouterr().err
 
 
-def test_a_cohort_without_any_predicted_tumour_is_told(made, tmp_path, capsys):
-    for path in (made / "oof").iterdir():
+def test_a_cohort_without_any_predicted_tumour_is_refused(cohort, tmp_path, capsys):
+    for path in (cohort / "oof").iterdir():
         write(tmp_path / "none" / path.name, np.zeros((10, 20, 20), np.uint8))
-    assert features(made, "none", "--predictions", tmp_path / "none") == 0
+    assert features(cohort, "none", "--predictions", tmp_path / "none") == 0
     assert "p00: the tumour is empty" in capsys.readouterr().err
-    assert main(["fit", str(made / "none")]) == 2
+    assert main(["fit", str(cohort / "none")]) == 2
     assert "none of 12 predictions has a tumour to describe" in capsys.readouterr().err
 
 
-def test_a_missing_prediction_and_a_lone_member_are_told(made, tmp_path, capsys):
-    assert features(made, "lost", "--predictions", tmp_path) == 2
+def test_a_missing_prediction_and_a_single_member_are_refused(cohort, tmp_path, capsys):
+    assert features(cohort, "lost", "--predictions", tmp_path) == 2
     assert "p00.mha: no prediction for" in capsys.readouterr().err
-    assert features(made, "lost", "--members", made / "oof") == 2
+    assert features(cohort, "lost", "--members", cohort / "oof") == 2
     assert "at least two" in capsys.readouterr().err
 
 
@@ -171,7 +171,7 @@ def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
     text = html.read_text()
     assert "What ships: pooled" in text
     assert "All cases get the same rules" in text
-    assert "tumour pieces &lt; 10 mm3 → surrounding" in text
+    assert "tumour components &lt; 10 mm3 → surrounding" in text
     assert text.count("data:image/png") == 4
     assert "http" not in text.replace("http-equiv", "")
     assert "1 clusters of 12 cases" in capsys.readouterr().out

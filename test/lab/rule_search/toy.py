@@ -1,13 +1,13 @@
-"""Toy cohorts whose scores are arithmetic: pieces of ET that are right or wrong, and a share."""
+"""Toy cohorts whose scores are arithmetic: components of ET right or wrong, and a share."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from challenge.scheme import SCHEMES
 from lab.rule_search.component_rules import CaseComponents
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
-from lab.rule_search.cross_validation import Cohort
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.score_cache import ScoreCache, SearchCase
 from lab.rule_search.search_space import SearchParameter
@@ -24,58 +24,66 @@ PARAMETERS = (
 VALIDATED = replace(SEARCH_CONFIGS["validated"], least_cases=8, most_clusters=3)
 
 
+class Toy(NamedTuple):
+    """What `fit`, `cross_validate` and `decide` take."""
+
+    features: FeatureTable
+    cache: ScoreCache
+    config: SearchConfig
+
+
 @dataclass(frozen=True)
 class Arithmetic:
-    """Voxel-wise Dice of ET and NETC from the true value of each atom."""
+    """Voxel-wise Dice of ET and NETC from the true value of each label component."""
 
-    truth: np.ndarray  # (atom,) label value that each atom should have
+    truth: np.ndarray  # (component,) label value that each should have
     voxels: np.ndarray
 
     def score(self, values: np.ndarray) -> dict[str, dict[str, float]]:
         """Return region -> dice."""
         scores = {}
         for name, value in (("ET", ET), ("NETC", NETC)):
-            ours, theirs = (self.voxels[v == value].sum() for v in (values, self.truth))
+            predicted, reference = (self.voxels[v == value].sum() for v in (values, self.truth))
             both = self.voxels[(values == value) & (self.truth == value)].sum()
-            dice = 2 * both / (ours + theirs) if ours + theirs else 1.0
+            dice = 2 * both / (predicted + reference) if predicted + reference else 1.0
             scores[name] = {"dice": float(dice), "hd95": 0.0}
         return scores
 
 
-def search_case(id: str, pieces: list[tuple[int, int, int]]) -> SearchCase:
-    """Make a case of pieces that touch nothing: (predicted value, voxels, true value)."""
-    values, voxels, truth = (np.array([0, *column]) for column in zip(*pieces, strict=True))
-    nothing = np.empty((0, 2), int), np.empty((0, 3), int)
-    parts = CaseComponents(values.astype(np.uint8), voxels, *nothing, 1.0)
-    return SearchCase(id, parts, Arithmetic(truth, voxels))
+def search_case(id: str, components: list[tuple[int, int, int]]) -> SearchCase:
+    """Make a case of components that touch nothing: (predicted value, voxels, true value)."""
+    values, voxels, truth = (np.array([0, *column]) for column in zip(*components, strict=True))
+    no_edges, no_faces = np.empty((0, 2), int), np.empty((0, 3), int)
+    case = CaseComponents(values.astype(np.uint8), voxels, no_edges, no_faces, 1.0)
+    return SearchCase(id, case, Arithmetic(truth, voxels))
 
 
 def cohort(
-    search_cases: list[SearchCase], rows: np.ndarray, config: SearchConfig = VALIDATED, **changes
-) -> Cohort:
+    search_cases: list[SearchCase], rows: np.ndarray, config: SearchConfig = VALIDATED
+) -> Toy:
     """Make a cohort of cases with feature vectors (case, feature); NaN rows have no features."""
     names = tuple(f"shape_{i}" for i in range(rows.shape[1]))
     reasons = tuple("" if np.isfinite(row).all() else "the tumour is empty" for row in rows)
-    table = FeatureTable(tuple(b.id for b in search_cases), names, rows, reasons)
+    features = FeatureTable(tuple(case.id for case in search_cases), names, rows, reasons)
     columns = (("ET", "dice"), ("NETC", "dice"))
-    cache = ScoreCache(search_cases, PARAMETERS, columns, GLI)
-    parameters = tuple(range(len(PARAMETERS)))
-    return Cohort(table, cache, config, changes.pop("objective", "overlap"), parameters,
-                  changes.pop("most_clusters", config.most_clusters))  # fmt: skip
+    return Toy(features, ScoreCache(search_cases, PARAMETERS, columns, GLI), config)
 
 
-def specks(rng: np.random.Generator, voxels: int, are_true: bool) -> list[tuple[int, int, int]]:
-    """Draw a tumour with three specks of ET of a size, right or wrong."""
+def tumour_with_islands(
+    rng: np.random.Generator, voxels: int, are_true: bool
+) -> list[tuple[int, int, int]]:
+    """Draw a tumour with three islands of ET of a size, right or wrong."""
     main = [(ET, int(rng.integers(300, 400)), ET), (NETC, int(rng.integers(300, 400)), NETC)]
     return main + [(ET, voxels, ET if are_true else 0) for _ in range(3)]
 
 
-def two_kinds(seed: int, cases: int, are_true: tuple[bool, bool] = (False, True)) -> Cohort:
-    """Make two kinds of case, apart in their features, whose specks are wrong and right."""
+def two_kinds(seed: int, cases: int, are_true: tuple[bool, bool] = (False, True)) -> Toy:
+    """Make two kinds of case, apart in their features, whose islands are wrong and right."""
     rng = np.random.default_rng(seed)
     search_cases, rows = [], []
     for i in range(cases):
         kind = i % 2
-        search_cases.append(search_case(f"case-{i:03d}", specks(rng, 12, are_true[kind])))
+        components = tumour_with_islands(rng, 12, are_true[kind])
+        search_cases.append(search_case(f"case-{i:03d}", components))
         rows.append(rng.normal((-4.0, 4.0)[kind], 1.0, 6))
     return cohort(search_cases, np.array(rows))

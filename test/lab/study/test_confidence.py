@@ -1,4 +1,4 @@
-"""Probabilities and folds of made-up networks agree with the prediction as far as they should."""
+"""Probabilities and folds of simulated networks agree with the prediction as far as they should."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def pair():
     return prediction, reference
 
 
-def made(pair, confidence, seed=0):
+def probabilities_of(pair, confidence, seed=0):
     return pseudo_probabilities(*pair, confidence, GLI, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("confidence", [Confidence(), Confidence(temperature=2.0, noise=5.0), SURE])
 def test_the_arg_max_is_the_prediction_and_channels_add_up(pair, confidence):
-    probabilities = made(pair, confidence)
+    probabilities = probabilities_of(pair, confidence)
     assert probabilities.shape == (5, 16, 16, 16)
     assert probabilities.dtype == np.float32
     np.testing.assert_array_equal(probabilities.argmax(0), pair[0])
@@ -38,12 +38,12 @@ def test_the_arg_max_is_the_prediction_and_channels_add_up(pair, confidence):
 
 def test_a_random_prediction_is_the_arg_max_as_well():
     prediction = np.random.default_rng(0).integers(0, 5, (9, 9, 9)).astype(np.uint8)
-    probabilities = made((prediction, np.zeros_like(prediction)), Confidence())
+    probabilities = probabilities_of((prediction, np.zeros_like(prediction)), Confidence())
     np.testing.assert_array_equal(probabilities.argmax(0), prediction)
 
 
 def test_temperature_and_doubt_are_what_they_say(pair):
-    highest = made(pair, SURE).max(0)
+    highest = probabilities_of(pair, SURE).max(0)
     lead = 1 / SURE.temperature + 0.01  # log-odds of the predicted label over the four others
     doubted = SURE.doubt / SURE.temperature + 0.01
     np.testing.assert_allclose(highest[TRUE], 1 / (1 + 4 * np.exp(-lead)), rtol=1e-4)
@@ -51,7 +51,7 @@ def test_temperature_and_doubt_are_what_they_say(pair):
 
 
 def test_borders_are_less_sure_than_insides(pair):
-    highest = made(pair, Confidence(noise=0.0)).max(0)
+    highest = probabilities_of(pair, Confidence(noise=0.0)).max(0)
     assert highest[2, 2, 2] < highest[2, 5, 5] < highest[5, 5, 5]
 
 
@@ -65,14 +65,14 @@ def test_doubtful_is_what_overlaps_no_reference_of_its_label(pair):
     assert np.count_nonzero(doubtful_components(prediction, reference)) == 8
 
 
-def test_folds_disagree_about_the_doubtful_as_often_as_asked(pair):
+def test_folds_disagree_about_the_doubtful_as_often_as_configured(pair):
     confidence = Confidence(folds=200, agreement=0.6, fold_noise_mm=0.0)
     folds = pseudo_folds(*pair, confidence, MM, np.random.default_rng(0))
     assert folds.shape == (200, 16, 16, 16)
-    shown = (folds[(slice(None), *FALSE)] == ET).all((1, 2, 3))
-    assert 0.5 < shown.mean() < 0.7  # 0.6 and three standard errors of 0.035
-    np.testing.assert_array_equal(folds[shown][0], pair[0])
-    np.testing.assert_array_equal(folds[~shown][0], pair[1])
+    agrees = (folds[(slice(None), *FALSE)] == ET).all((1, 2, 3))
+    assert 0.5 < agrees.mean() < 0.7  # 0.6 and three standard errors of 0.035
+    np.testing.assert_array_equal(folds[agrees][0], pair[0])
+    np.testing.assert_array_equal(folds[~agrees][0], pair[1])
 
 
 def test_noise_makes_folds_differ_at_borders(pair):
@@ -83,5 +83,11 @@ def test_noise_makes_folds_differ_at_borders(pair):
 
 
 def test_the_same_seed_gives_the_same_bytes(pair):
-    assert made(pair, Confidence(), 5).tobytes() == made(pair, Confidence(), 5).tobytes()
-    assert made(pair, Confidence(), 5).tobytes() != made(pair, Confidence(), 6).tobytes()
+    assert (
+        probabilities_of(pair, Confidence(), 5).tobytes()
+        == probabilities_of(pair, Confidence(), 5).tobytes()
+    )
+    assert (
+        probabilities_of(pair, Confidence(), 5).tobytes()
+        != probabilities_of(pair, Confidence(), 6).tobytes()
+    )

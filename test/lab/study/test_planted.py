@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from planted_files import write_planted
 
 from challenge.case import read_case
 from challenge.scheme import SCHEMES
@@ -13,7 +14,6 @@ from lab.rule_search.cases import read_pair
 from lab.rule_search.workspace import Setup
 from lab.study.planted import SPACING_MM, planted_cohort
 from lab.study.planted_clusters import CLUSTERS, null_of, shifted
-from lab.study.planted_files import write_planted
 from postprocess.apply_rules import apply_rules
 from postprocess.components import find_components
 from postprocess.features import DEFAULT_SETTINGS, describe
@@ -37,79 +37,79 @@ def null():
     return list(planted_cohort(60, light(null_of(CLUSTERS)), seed=2))
 
 
-def mean_dice(made, rules):
+def mean_dice(case, rules):
     """Return the mean voxel-wise Dice over regions after rules; 1 where both maps have none."""
-    after, scores = apply_rules(made.prediction, rules, GLI, SPACING_MM).labels, []
+    after, scores = apply_rules(case.prediction, rules, GLI, SPACING_MM).labels, []
     for region in GLI.regions:
-        ours, theirs = GLI.mask(after, region), GLI.mask(made.reference, region)
-        size = ours.sum() + theirs.sum()
-        scores.append(2 * (ours & theirs).sum() / size if size else 1.0)
+        predicted, reference = GLI.mask(after, region), GLI.mask(case.reference, region)
+        size = predicted.sum() + reference.sum()
+        scores.append(2 * (predicted & reference).sum() / size if size else 1.0)
     return float(np.mean(scores))
 
 
-def false_components(made, value):
-    """Say of each predicted component of a label whether it meets its reference; and its size."""
-    found = find_components(made.prediction == value)
-    meets = np.zeros(found.voxels.size, bool)
-    meets[found.ids[made.reference == value]] = True
-    return ~meets[1:], found.voxels[1:]
+def false_components(case, value):
+    """Return whether each predicted component of a label is false, and its size in voxels."""
+    components = find_components(case.prediction == value)
+    overlaps = np.zeros(components.voxels.size, bool)
+    overlaps[components.ids[case.reference == value]] = True
+    return ~overlaps[1:], components.voxels[1:]
 
 
 def test_cases_hold_what_they_promise(cohort):
-    assert [made.cluster for made in cohort[:6]] == [0, 1, 2, 3, 4, 0]
-    for made in cohort[:5]:
-        assert tuple(made.case.images) == GLI.sequences
-        for image in made.case.images.values():
+    assert [case.cluster for case in cohort[:6]] == [0, 1, 2, 3, 4, 0]
+    for case in cohort[:5]:
+        assert tuple(case.case.images) == GLI.sequences
+        for image in case.case.images.values():
             assert (image.shape, image.dtype) == ((48, 48, 48), np.float32)
             assert np.isfinite(image).all()
-            assert not made.prediction[image == 0].any()
-        assert made.prediction.dtype == made.reference.dtype == np.uint8
-        np.testing.assert_array_equal(made.probabilities.argmax(0), made.prediction)
-        assert made.folds.shape == (1, 48, 48, 48)
+            assert not case.prediction[image == 0].any()
+        assert case.prediction.dtype == case.reference.dtype == np.uint8
+        np.testing.assert_array_equal(case.probabilities.argmax(0), case.prediction)
+        assert case.folds.shape == (1, 48, 48, 48)
 
 
 @pytest.mark.parametrize("clusters", [CLUSTERS, shifted(CLUSTERS)], ids=["planted", "shifted"])
 def test_best_sizes_remove_every_island_and_nothing_true(clusters):
     removed = dict.fromkeys((c.name for c in clusters if c.best_voxels), 0)
-    for made in planted_cohort(20, light(clusters), seed=3):
-        plant = clusters[made.cluster]
-        for label, (first, last) in plant.best_voxels.items():
-            false, voxels = false_components(made, GLI.labels[label])
+    for case in planted_cohort(20, light(clusters), seed=3):
+        cluster = clusters[case.cluster]
+        for label, (first, last) in cluster.best_voxels.items():
+            false, voxels = false_components(case, GLI.labels[label])
             assert (voxels[false] < first).all()
             assert (voxels[~false] >= last).all()
             rules = [[RemoveSmall(label, min_voxels=m)] for m in (first, last)]
-            low, high = (apply_rules(made.prediction, r, GLI, SPACING_MM).labels for r in rules)
+            low, high = (apply_rules(case.prediction, r, GLI, SPACING_MM).labels for r in rules)
             np.testing.assert_array_equal(low, high)
-            removed[plant.name] += int(false.sum())
+            removed[cluster.name] += int(false.sum())
     assert all(count >= 8 for count in removed.values())
 
 
 def test_just_below_the_best_size_an_island_stays(cohort):
-    for plant in (plant for plant in CLUSTERS if plant.best_voxels):
-        for label, (first, _) in plant.best_voxels.items():
-            mine = [m for m in cohort if CLUSTERS[m.cluster] is plant]
-            found = [false_components(m, GLI.labels[label]) for m in mine]
-            assert max(voxels[false].max() for false, voxels in found if false.any()) == first - 1
+    for cluster in (cluster for cluster in CLUSTERS if cluster.best_voxels):
+        for label, (first, _) in cluster.best_voxels.items():
+            members = [c for c in cohort if CLUSTERS[c.cluster] is cluster]
+            counts = [false_components(c, GLI.labels[label]) for c in members]
+            assert max(voxels[false].max() for false, voxels in counts if false.any()) == first - 1
 
 
 def test_best_shares_repair_every_swap_and_nothing_else(cohort):
     repaired = 0
-    for made in cohort:
-        for (label, becomes), cuts in CLUSTERS[made.cluster].best_share.items():
-            value, present = GLI.labels[label], (made.reference == GLI.labels[label]).any()
+    for case in cohort:
+        for (label, becomes), cuts in CLUSTERS[case.cluster].best_share.items():
+            value, present = GLI.labels[label], (case.reference == GLI.labels[label]).any()
             for cut in cuts:
                 rule = RelabelMinor(label, becomes, cut)
-                after = apply_rules(made.prediction, [rule], GLI, SPACING_MM).labels
+                after = apply_rules(case.prediction, [rule], GLI, SPACING_MM).labels
                 assert (after == value).any() == present
-                repaired += not present and (made.prediction == value).any()
-                gain = mean_dice(made, [rule]) - mean_dice(made, [])
+                repaired += not present and (case.prediction == value).any()
+                gain = mean_dice(case, [rule]) - mean_dice(case, [])
                 assert gain == 0 if present else gain >= 0
     assert repaired >= 16  # both cut-offs of at least eight cases
 
 
 def mean_gain(cohort, name, rule):
-    mine = [made for made in cohort if CLUSTERS[made.cluster].name == name]
-    return np.mean([mean_dice(m, [rule]) - mean_dice(m, []) for m in mine])
+    members = [case for case in cohort if CLUSTERS[case.cluster].name == name]
+    return np.mean([mean_dice(c, [rule]) - mean_dice(c, []) for c in members])
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ FEW = {  # of 386, those that a reader would try first
 }  # fmt: skip
 
 
-def few_features(made, monkeypatch):
+def few_features(case, monkeypatch):
     from postprocess import features
 
     monkeypatch.setattr(features, "INTENSITY", {"firstorder": ("Mean", "Skewness")})
-    mask = features.largest_component(GLI.mask(made.prediction, GLI.tumour))
-    values = describe(made.case, mask, DEFAULT_SETTINGS)
+    mask = features.largest_component(GLI.mask(case.prediction, GLI.tumour))
+    values = describe(case.case, mask, DEFAULT_SETTINGS)
     return [
         values[f"shape_{name}" if part == "shape" else f"{part}_firstorder_{name}"]
         for part, names in FEW.items()
@@ -150,11 +150,11 @@ def few_features(made, monkeypatch):
 
 
 def test_a_nearest_centroid_on_a_few_features_finds_the_cluster(cohort, monkeypatch):
-    rows = np.array([few_features(made, monkeypatch) for made in cohort])
+    rows = np.array([few_features(case, monkeypatch) for case in cohort])
     rows = (rows - rows.mean(0)) / rows.std(0)
-    clusters = np.array([made.cluster for made in cohort])
-    known, new = np.arange(40) < 20, np.arange(40) >= 20
-    centres = np.stack([rows[known & (clusters == k)].mean(0) for k in range(5)])
+    clusters = np.array([case.cluster for case in cohort])
+    fitted, new = np.arange(40) < 20, np.arange(40) >= 20
+    centres = np.stack([rows[fitted & (clusters == k)].mean(0) for k in range(5)])
     nearest = np.linalg.norm(rows[new, None] - centres, axis=2).argmin(1)
     assert (nearest == clusters[new]).mean() > 0.9
 
@@ -162,18 +162,18 @@ def test_a_nearest_centroid_on_a_few_features_finds_the_cluster(cohort, monkeypa
 @pytest.mark.slow
 @pytest.mark.parametrize("label", GLI.labels)
 def test_no_minimum_size_helps_the_null_cohort(null, label):
-    without = np.array([mean_dice(made, []) for made in null])
+    without = np.array([mean_dice(case, []) for case in null])
     for voxels in (2, 4, 8, 12, 16, 20, 25, 30, 41, 60):
         rule = RemoveSmall(label, min_voxels=voxels)
-        gain = np.array([mean_dice(made, [rule]) for made in null]) - without
+        gain = np.array([mean_dice(case, [rule]) for case in null]) - without
         assert gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(gain.size)
         assert gain.mean() < 1e-3
 
 
 def test_the_null_cohort_has_something_to_remove(null):
-    found = [find_components(made.prediction == GLI.labels["SNFH"]).voxels[1:] for made in null]
-    small = sum(int((voxels <= 40).sum()) for voxels in found)
-    assert small > 240  # three true and three false pieces a case, less what found no room
+    sizes = [find_components(case.prediction == GLI.labels["SNFH"]).voxels[1:] for case in null]
+    small = sum(int((voxels <= 40).sum()) for voxels in sizes)
+    assert small > 240  # three true and three false islands a case, less what found no room
 
 
 @pytest.mark.parametrize("clusters", [CLUSTERS, null_of(CLUSTERS), shifted(CLUSTERS)])
@@ -200,8 +200,8 @@ def test_shifted_cases_are_smaller():
 
 
 def test_other_shapes_are_made():
-    made = next(planted_cohort(1, CLUSTERS[4:], seed=0, shape=(40, 44, 36)))
-    assert made.prediction.shape == (40, 44, 36)
+    case = next(planted_cohort(1, CLUSTERS[4:], seed=0, shape=(40, 44, 36)))
+    assert case.prediction.shape == (40, 44, 36)
 
 
 def test_a_search_reads_what_was_written(tmp_path):
@@ -210,13 +210,13 @@ def test_a_search_reads_what_was_written(tmp_path):
     assert clusters == {"planted-00000": 0, "planted-00001": 1}
     setup = Setup(GLI.name, "validated", "", str(tmp_path / "predictions"), None, ())
     read = read_cohort(tmp_path / "raw", GLI)
-    assert [found.files.id for found in read] == list(clusters)
-    for found, made in zip(read, cases, strict=True):
-        pair, scans = read_pair(found, setup), read_case(found.files)
-        np.testing.assert_array_equal(pair.prediction, made.prediction)
-        np.testing.assert_array_equal(pair.reference, made.reference)
-        np.testing.assert_array_equal(scans.images["t1c"], made.case.images["t1c"])
-        assert pair.spacing_mm == scans.spacing_mm == made.case.spacing_mm
+    assert [listed.files.id for listed in read] == list(clusters)
+    for listed, case in zip(read, cases, strict=True):
+        pair, scans = read_pair(listed, setup), read_case(listed.files)
+        np.testing.assert_array_equal(pair.prediction, case.prediction)
+        np.testing.assert_array_equal(pair.reference, case.reference)
+        np.testing.assert_array_equal(scans.images["t1c"], case.case.images["t1c"])
+        assert pair.spacing_mm == scans.spacing_mm == case.case.spacing_mm
 
 
 def test_a_scheme_without_the_label_or_the_sequence_is_refused():

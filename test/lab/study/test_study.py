@@ -11,8 +11,8 @@ from lab.__main__ import main
 def test_a_miniature_study_finds_the_direction_and_ships_nothing_where_nothing_is(tmp_path):
     html = tmp_path / "study.html"
     sizes = {"cases": 60, "null-seeds": 1, "null-cases": 40, "jobs": 2}
-    words = [word for key, value in sizes.items() for word in (f"--{key}", str(value))]
-    assert main(["study", "--html", str(html), *words]) == 0
+    options = [text for key, value in sizes.items() for text in (f"--{key}", str(value))]
+    assert main(["study", "--html", str(html), *options]) == 0
     content = json.loads(html.with_suffix(".json").read_text())
     gains = {row["method"]: row["gain"] for row in content["methods"]}
     assert gains["adaptive, both"] > gains["global, both"] > gains["identity"] == 0
@@ -25,6 +25,6 @@ def test_a_miniature_study_finds_the_direction_and_ships_nothing_where_nothing_i
     assert len(content["features"]) == 4
     page, text = html.read_text(), html.with_suffix(".md").read_text()
     assert "http" not in page
-    for told in ("adaptive, both", "Identity ships in 1 of 1", "of 5 planted clusters"):
-        assert told in page
-        assert told in text
+    for words in ("adaptive, both", "Identity ships in 1 of 1", "of 5 planted clusters"):
+        assert words in page
+        assert words in text

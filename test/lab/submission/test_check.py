@@ -1,4 +1,4 @@
-"""`python -m lab check`: a good output is silent, and what is broken is told once, with exit 1."""
+"""`python -m lab check`: a good output is silent; what is broken is reported once, exit code 1."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_an_unknown_id_is_checked_as_far_as_its_name_allows(tmp_path: Path, say:
     assert code == 1
     assert [line.split(": ")[0] for line in lines] == ["WARN patient7"] * 2
     assert "no year's rule finds the case's number in patient7.nii.gz" in lines[0]
-    assert "say --scheme NAME" in lines[1]
+    assert "give --scheme NAME" in lines[1]
     level = only(say(folder, "brats", "--scheme", "brats-ssa"), "patient7", "no year's rule")
     assert level == "WARN"
     rewrite(folder / "output" / "patient7.nii.gz", lambda labels: put(labels, 9))
@@ -133,5 +133,5 @@ def test_outputs_of_a_model_that_knows_fewer_labels_are_no_swapped_label_map(
         rewrite(path, lambda labels: np.where(labels > 0, 3, 0).astype(np.uint8))
     paths = ["--input", str(brats / "input"), "--output", str(brats / "output")]
     assert main(["check", "--platform", "brats", *paths]) == 0
-    told = "brats-gli: shares of WT not judged: no NETC, SNFH in any of 2 label maps"
-    assert told in capsys.readouterr().err
+    message = "brats-gli: shares of WT not judged: no NETC, SNFH in any of 2 label maps"
+    assert message in capsys.readouterr().err

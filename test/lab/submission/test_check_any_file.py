@@ -29,8 +29,14 @@ def test_whatever_a_scan_is(make: bad_files.Make, brats: Path, say: Say) -> None
 
 
 METAIMAGES = tuple(make for make in bad_files.ALL if "metaimage" in make.__name__)
-PLAIN = (bad_files.zero_bytes, bad_files.text, bad_files.dangling_link, bad_files.pipe,
-         bad_files.empty_folder, bad_files.zipped_text)  # fmt: skip
+PLAIN = (
+    bad_files.zero_bytes,
+    bad_files.text,
+    bad_files.dangling_link,
+    bad_files.pipe,
+    bad_files.empty_folder,
+    bad_files.zipped_text,
+)
 
 
 @pytest.mark.parametrize("make", (*METAIMAGES, *PLAIN), ids=lambda make: make.__name__)

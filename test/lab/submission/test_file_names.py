@@ -165,12 +165,12 @@ def test_strays_on_grand_challenge(panther: Path, say: Say, stray: str) -> None:
         path.write_bytes(b"x")
     else:
         path.mkdir()
-        (path / "within").write_bytes(b"x")  # told with its folder
+        (path / "within").write_bytes(b"x")  # reported with its folder
     only(say(panther, "grand-challenge"), stray)
 
 
 @given(st.integers(0, 99999), st.integers(0, 999), st.sampled_from(("GLI", "MET", "x-9", "")))
 def test_every_year_reads_a_full_number_the_same(patient: int, time: int, task: str) -> None:
     number = f"{patient:05}-{time:03}"
-    found = [pattern.search(f"BraTS-{task}-{number}.nii.gz") for pattern in READINGS.values()]
-    assert {match and match[1] for match in found} == {number}
+    matches = [pattern.search(f"BraTS-{task}-{number}.nii.gz") for pattern in READINGS.values()]
+    assert {match and match[1] for match in matches} == {number}

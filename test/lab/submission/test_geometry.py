@@ -1,4 +1,4 @@
-"""Any bit of geometry that differs from the scan's is told, with its sign."""
+"""Any bit of geometry that differs from the scan's is reported, with its sign."""
 
 import gzip
 from pathlib import Path
@@ -17,9 +17,11 @@ def test_an_origin_off_either_way(brats: Path, say: Say, mm: float, verdict: str
     path = brats / "output" / FILE
     header = nibabel.load(path).header
     patch_header(path, qoffset_z=-72 + mm, srow_z=[*header["srow_z"][:3], -72 + mm])
-    told = f"(prediction - scan (+0, +0, {mm:+g}), sum {mm:+g}, which the 2026 check {verdict})"
+    difference = (
+        f"(prediction - scan (+0, +0, {mm:+g}), sum {mm:+g}, which the 2026 check {verdict})"
+    )
     level = only(
-        say(brats), FIRST, f"origin (-90, 126, {-72 + mm:g}), the scan's", told, "qoffset_z"
+        say(brats), FIRST, f"origin (-90, 126, {-72 + mm:g}), the scan's", difference, "qoffset_z"
     )
     assert level == "FAULT"
 
@@ -50,7 +52,7 @@ def test_another_size_and_swapped_axes(brats: Path, say: Say) -> None:
 
 def test_a_header_reworded_by_another_writer_is_a_warning(brats: Path, say: Say) -> None:
     patch_header(brats / "output" / FILE, sform_code=1)
-    level = only(say(brats), FIRST, "voxels lie in the same place", "sform_code 1, the scan's 4")
+    level = only(say(brats), FIRST, "the affine is the same", "sform_code 1, the scan's 4")
     assert level == "WARN"
 
 
@@ -58,8 +60,10 @@ def test_an_affine_that_only_nibabel_reads_is_a_fault(brats: Path, say: Say) -> 
     """SimpleITK reads the qform and nibabel, with which the orchestrator loads, the sform."""
     path = brats / "output" / FILE
     patch_header(path, srow_x=[-1, 0, 0, 95])
-    told = only(say(brats), FIRST, f"not the geometry of {FIRST}-t1c.nii.gz: srow_x (-1, 0, 0, 95)")
-    assert told == "FAULT"
+    level = only(
+        say(brats), FIRST, f"not the geometry of {FIRST}-t1c.nii.gz: srow_x (-1, 0, 0, 95)"
+    )
+    assert level == "FAULT"
 
 
 def test_another_byte_order_is_a_warning(brats: Path, say: Say) -> None:
@@ -84,8 +88,8 @@ def test_either_sign_on_grand_challenge(panther: Path, say: Say, sign: int) -> N
         image.SetOrigin((x + sign * 2, y, z))
 
     rewrite_image(panther, shift)
-    told = f"prediction - scan ({sign * 2:+d}, +0, +0), sum {sign * 2:+d})"
-    assert only(say(panther, "grand-challenge"), "0a1b-scan", "origin (", told) == "FAULT"
+    difference = f"prediction - scan ({sign * 2:+d}, +0, +0), sum {sign * 2:+d})"
+    assert only(say(panther, "grand-challenge"), "0a1b-scan", "origin (", difference) == "FAULT"
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -1,4 +1,4 @@
-"""A file is read to its last byte, and its type, scale and values are told as they are."""
+"""A file is read to its last byte, and its type, scale and values are reported."""
 
 import gzip
 from collections.abc import Callable
@@ -47,8 +47,8 @@ def test_a_truncated_metaimage(panther: Path, say: Say, compressed: bool) -> Non
     SimpleITK.WriteImage(SimpleITK.ReadImage(str(path)), str(path), compressed)
     path.write_bytes(path.read_bytes()[:-3])
     fragment = "cut after" if compressed else "7917 data bytes"  # of 18 * 22 * 20
-    told = only(say(panther, "grand-challenge"), "0a1b-scan", "as MetaImage", fragment)
-    assert told == "FAULT"
+    level = only(say(panther, "grand-challenge"), "0a1b-scan", "as MetaImage", fragment)
+    assert level == "FAULT"
 
 
 def test_a_metaimage_with_more_bytes_than_voxels(panther: Path, say: Say) -> None:
@@ -106,7 +106,7 @@ def test_one_wrong_thing_about_the_values(
 
 
 @pytest.mark.parametrize(
-    ("value", "dtype", "told"),
+    ("value", "dtype", "message"),
     [
         (-1, np.int16, "-1 in 1 voxel"),
         (2.9999, np.float32, "2.9999 in 1 voxel"),
@@ -115,13 +115,13 @@ def test_one_wrong_thing_about_the_values(
     ],
 )
 def test_values_that_only_another_type_can_hold(
-    brats: Path, say: Say, value: float, dtype: type, told: str
+    brats: Path, say: Say, value: float, dtype: type, message: str
 ) -> None:
     rewrite(brats / "output" / FILE, lambda labels: put(labels, value, dtype=dtype))
     code, lines = say(brats)
     assert code == 1
     assert [line.split(": ")[1].split(" ")[0] for line in lines] == ["stored", "values"]
-    assert lines[1].endswith(told)
+    assert lines[1].endswith(message)
 
 
 def test_a_probability_map_is_not_listed_value_by_value(brats: Path, say: Say) -> None:

@@ -1,4 +1,4 @@
-"""Planted cases on disk: a raw nnU-Net cohort, and predictions as `lab out-of-fold` leaves them."""
+"""Planted cases on disk: a raw nnU-Net cohort, and predictions as `lab out-of-fold` writes them."""
 
 import json
 from collections.abc import Iterable
@@ -20,16 +20,16 @@ def write_planted(
     """Write cases so that `lab fit --cohort COHORT --predictions PREDICTIONS` reads them.
 
     Returns which planted cluster each case id belongs to, and writes the same to
-    COHORT/planted.json, where nobody looks who fits clusters of his own.
+    COHORT/planted.json, which no verb reads.
     """
     clusters = {}
-    for made in cases:
-        id, mm = made.case.id, made.case.spacing_mm
-        for channel, image in enumerate(made.case.images.values()):
+    for planted in cases:
+        id, mm = planted.case.id, planted.case.spacing_mm
+        for channel, image in enumerate(planted.case.images.values()):
             _save(cohort / "imagesTr" / f"{id}_{channel:04d}{ENDING}", image, mm)
-        _save(cohort / "labelsTr" / f"{id}{ENDING}", made.reference, mm)
-        _save(predictions / f"{id}{ENDING}", made.prediction, mm)
-        clusters[id] = made.cluster
+        _save(cohort / "labelsTr" / f"{id}{ENDING}", planted.reference, mm)
+        _save(predictions / f"{id}{ENDING}", planted.prediction, mm)
+        clusters[id] = planted.cluster
     dataset = {
         "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
         "labels": {"background": 0, **scheme.labels},

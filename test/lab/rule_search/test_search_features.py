@@ -10,7 +10,7 @@ from challenge.case import CaseFiles
 from challenge.scheme import SCHEMES
 from lab.data.cohort import CohortCase
 from lab.rule_search.config import SEARCH_CONFIGS
-from lab.rule_search.observation import describe_case, names_for
+from lab.rule_search.features import available_features, describe_case
 from lab.rule_search.workspace import Setup
 
 ID = "BraTS-GLI-00001-100"
@@ -24,19 +24,19 @@ def case(tmp_path: Path) -> CohortCase:
     labels = np.zeros((18, 22, 20), np.uint8)
     labels[5:12, 6:13, 5:12] = 2
     labels[7:9, 8:10, 7:9] = 3
-    for place in ("labels", "predictions"):
-        files.write_nifti(tmp_path / place / f"{ID}.nii.gz", labels)
+    for folder in ("labels", "predictions"):
+        files.write_nifti(tmp_path / folder / f"{ID}.nii.gz", labels)
     scans = {sequence: home / f"{ID}-{sequence}.nii.gz" for sequence in present}
-    found = CaseFiles(ID, scans, "t1c", Path(f"{ID}.nii.gz"), "brats-gli", ("t2w",))
+    case_files = CaseFiles(ID, scans, "t1c", Path(f"{ID}.nii.gz"), "brats-gli", ("t2w",))
     table = np.arange(256, dtype=np.uint8)
-    return CohortCase(found, tmp_path / "labels" / f"{ID}.nii.gz", table)
+    return CohortCase(case_files, tmp_path / "labels" / f"{ID}.nii.gz", table)
 
 
 @pytest.mark.parametrize("config", SEARCH_CONFIGS)
 def test_a_missing_sequence_is_a_reason(case: CohortCase, config: str) -> None:
     folder = case.reference.parents[1]
     setup = Setup("brats-gli", config, str(folder), str(folder / "predictions"), None, ())
-    names = names_for(setup)
+    names = available_features(setup)
     values, reason = describe_case(case, names, setup)
     assert reason == "no image of sequence t2w"
     assert np.isnan(values).all()

@@ -1,0 +1,79 @@
+"""The scores that a search adds up are those of the images, or it says for which case not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from files import write_nifti
+
+from challenge.case import CaseFiles
+from challenge.scheme import SCHEMES
+from lab.data.cohort import CohortCase
+from lab.metrics.scorers import scorer_named
+from lab.rule_search.cases import score_on_images
+from lab.rule_search.search import ScoreMismatch, check_on_images, make_score_cache
+from lab.rule_search.search_space import rules_of
+from lab.rule_search.workspace import Setup
+
+GLI = SCHEMES["brats-gli"]
+AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
+SCORER = scorer_named("2025-gli", GLI)
+
+
+def label_maps(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a prediction and a reference (z, y, x): nested boxes, and false islands besides."""
+    rng = np.random.default_rng(seed)
+    reference = np.zeros((26, 30, 34), np.uint8)
+    reference[6:20, 6:20, 6:20] = GLI.labels["SNFH"]
+    reference[8:17, 8:17, 8:17] = GLI.labels["ET"]
+    reference[10:14, 10:14, 10:14] = GLI.labels["NETC"]
+    prediction = np.roll(reference, 1, axis=int(rng.integers(3)))
+    for x, label in zip(range(24, 34, 3), GLI.labels.values(), strict=False):
+        side = int(rng.integers(1, 3))
+        prediction[2 : 2 + side, 2 : 2 + side, x : x + side] = label
+    prediction[11, 11, 12] = GLI.labels["RC"]
+    return prediction, reference
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory) -> tuple[list[CohortCase], Setup]:
+    """Two cases on disk, with voxels of 2 mm3."""
+    root, cases = tmp_path_factory.mktemp("cohort"), []
+    for seed in range(2):
+        name = f"case-{seed}.nii.gz"
+        for folder, labels in zip(("predictions", "labels"), label_maps(seed), strict=True):
+            write_nifti(root / folder / name, labels, AFFINE)
+        files = CaseFiles(f"case-{seed}", {}, "t1c", Path(name), GLI.name, ())
+        table = np.arange(256, dtype=np.uint8)
+        cases.append(CohortCase(files, root / "labels" / name, table))
+    setup = Setup(GLI.name, "validated", str(root), str(root / "predictions"), None, ())
+    return cases, setup
+
+
+def test_every_grid_point_scores_as_the_image_does(cohort):
+    cases, setup = cohort[0][:1], cohort[1]
+    cache = make_score_cache(cases, setup, SCORER)
+    everything, distinct = np.arange(len(cases)), 0
+    for parameter, searched in enumerate(cache.parameters):
+        scores = cache.grid_scores(cache.no_rules, parameter, everything)
+        for index in range(len(searched.grid)):
+            setting = tuple(index if i == parameter else 0 for i in range(len(cache.parameters)))
+            rules = rules_of(cache.parameters, setting)
+            for case, row in zip(cases, scores[:, index], strict=True):
+                anew = score_on_images(case, rules, setup, SCORER)
+                expected = [anew[region][metric] for region, metric in cache.columns]
+                np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9, equal_nan=True)
+        distinct += len(np.unique(scores.round(9), axis=1)[0])
+    assert distinct > len(cache.parameters)  # thresholds do change scores
+
+
+def test_scores_that_differ_from_the_images_are_a_fault_that_names_the_case(cohort):
+    cases, setup = cohort
+    cache = make_score_cache(cases, setup, SCORER)
+    settings = [cache.no_rules] * len(cases)
+    check_on_images(cache, settings, cases, setup, SCORER)
+    region, metric = cache.columns[0]
+    cache._rows[1, 0] += 0.25  # of case-1, as predicted
+    right = score_on_images(cases[1], (), setup, SCORER)[region][metric]
+    with pytest.raises(ScoreMismatch, match=f"case-1: {region} {metric} is {right} on the image"):
+        check_on_images(cache, settings, cases, setup, SCORER)
