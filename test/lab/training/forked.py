@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from lab.__main__ import main as lab
 from lab.training import runner
-from lab.training.tasks import Place
+from lab.training.tasks import RunFolder
 
 IMPORTED = (
     "inference",
@@ -77,7 +77,7 @@ def sample_few_voxels() -> None:
 
 def main(recipe: str, work: str) -> int:
     """Import all that the tasks do, and follow the recipe."""
-    os.environ |= {**Place(Path(work)).environment, **runner.ON_CPU}
+    os.environ |= {**RunFolder(Path(work)).environment, **runner.ON_CPU}
     for name in IMPORTED:  # nnU-Net reads its folders when it is imported
         importlib.import_module(name)
     sample_few_voxels()
