@@ -18,7 +18,7 @@ contract() {
         "$((BRATS_TIME_S / 3600)) h for the whole folder, --memory $BRATS_MEMORY, --shm-size $BRATS_SHM, CUDA at most" \
         "$BRATS_MOST_CUDA (2026; an older copy of the rules said $((BRATS_OLDER_TIME_S / 3600)) h and $BRATS_OLDER_MEMORY)" ;;
     orchestrator)
-      echo "an exec image, called without arguments by the user's own client, as the user's own uid" ;;
+      echo "an exec image, called without arguments by the user's client, as the user's uid" ;;
   esac
 }
 

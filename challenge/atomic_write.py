@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever kills the program when."""
+"""Files written atomically: whole or not there, whenever the program is killed."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ HIDDEN = ".partial-"
 
 
 def write_atomically(content: bytes, target: Path) -> None:
-    """Put a file at its place at once: it is written without a name, read back, then named.
+    """Write a file at once: it is written without a name, read back, then named.
 
     A killed program leaves nothing behind, but for the moment in which a file is replaced: no
     system call names a file over another one, so the new one, which is whole by then, has a hidden

@@ -55,7 +55,7 @@ class Case:
     id: str
     images: Mapping[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
-    missing_sequences: tuple[str, ...] = ()  # sequences whose image is zeros in place of a scan
+    missing_sequences: tuple[str, ...] = ()  # sequences whose image is zeros instead of a scan
     orientation: str | None = None  # axis code of the arrays, where it is known
     stored_orientation: str | None = None  # axis code of the files
     remarks: tuple[str, ...] = ()  # what was let pass while it was read
@@ -177,10 +177,10 @@ def _check_scan(array: np.ndarray, path: Path) -> None:
 
 
 def read_volume(path: Path, dtype: type | None) -> Volume:
-    """Read one NIfTI or MetaImage file as (z, y, x); with `dtype` None, in the file's own type.
+    """Read one NIfTI or MetaImage file as (z, y, x); with `dtype` None, in the file's stored type.
 
-    Size, spacing, place and values are those that SimpleITK reads, and so stock nnU-Net; what is
-    refused beyond what it refuses is listed in `challenge.headers.Because`.
+    Size, spacing, affine and values are those that SimpleITK reads, and so stock nnU-Net; what is
+    refused beyond what it refuses is listed in `challenge.refused_files.Because`.
     """
     header = check_header(path)
     remarks = tuple(f"{path}: {remark}" for remark in header.remarks)
@@ -200,7 +200,7 @@ def read_volume(path: Path, dtype: type | None) -> Volume:
 def check_same_grid(
     volume: Volume, geometry_reference: Volume, path: Path, reference_path: Path
 ) -> tuple[str, ...]:
-    """Raise CaseError unless two volumes have the same shape and lie in the same place.
+    """Raise CaseError unless two volumes have the same shape and affine.
 
     Grids less than a hundredth of a voxel apart are one; the difference is logged and returned.
     """

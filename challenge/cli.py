@@ -1,4 +1,4 @@
-"""How platforms call the program: without a word, as `infer --data_path=...`, or as `serve`."""
+"""How platforms call the program: without arguments, as `infer --data_path=...`, or as `serve`."""
 
 import argparse
 import os
@@ -10,10 +10,10 @@ from challenge.refusal import Refusal
 from challenge.server import PORT
 
 PLATFORM_WEIGHTS = Path("/opt/ml/model")  # where grand-challenge unpacks a model archive
-TOLD = """Podium: a challenge's input folder in, checked labels out. `serve` answers calls on a port
-instead, a folder a call.
+DESCRIPTION = """Podium: a challenge's input folder in, checked labels out. `serve` answers calls
+on a port instead, a folder a call.
 
-Exit code 0: every case found was written and checked. 1: at least one failed, all others were
+Exit code 0: every case was written and checked. 1: at least one failed, all others were
 written. 2: wrong usage, no case, or weights that do not verify; nothing was run."""
 
 
@@ -42,13 +42,15 @@ class Options:
 def parse(argv: list[str]) -> Options:
     """Read the command line."""
     older, serves = argv[:1] == ["infer"], argv[:1] == ["serve"]
-    parser = argparse.ArgumentParser(prog="inference.py [serve]", description=TOLD)
+    parser = argparse.ArgumentParser(prog="inference.py [serve]", description=DESCRIPTION)
     add = parser.add_argument
     where, to = ("--data_path", "--output_path") if older else ("--input", "--output")
     add(where, dest="input", type=Path, default=Path("/input"), metavar="DIR")
     add(to, dest="output", type=Path, default=Path("/output"), metavar="DIR")
-    own = f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/ beside the program"
-    add("--weights", type=Path, metavar="DIR", help=own)
+    default = (
+        f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/ beside the program"
+    )
+    add("--weights", type=Path, metavar="DIR", help=default)
     if older:
         add("--parameters_file", metavar="FILE", help="accepted; there is nothing to set")
     if serves:
@@ -56,8 +58,8 @@ def parse(argv: list[str]) -> Options:
     add("--model", metavar="NAME", help="default: what the input fits")
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--backend", default="auto", metavar="NAME", help="what runs networks; default: measured")
-    add("--time-limit", type=seconds, metavar="SECONDS",
-        help=f"for the whole folder; default: {DEFAULT_TIME}")  # fmt: skip
+    limit = f"for the whole folder; default: {DEFAULT_TIME}"
+    add("--time-limit", type=seconds, metavar="SECONDS", help=limit)
     gaps = "run cases that lack sequences, or let them fail; default: as each model's manifest says"
     add("--missing-sequences", action=argparse.BooleanOptionalAction, help=gaps)
     add("--record", type=Path, metavar="FILE", help="write a JSON run record")
@@ -75,7 +77,7 @@ def seconds(text: str) -> float:
     """Read a positive number of seconds."""
     value = float(text)
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is no time to work in")
+        raise argparse.ArgumentTypeError(f"{text} must be positive")
     return value
 
 

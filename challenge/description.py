@@ -62,7 +62,7 @@ class Scheme:
     # What to try, in order, when no tumour is left; () where an empty answer may be right.
     when_empty: tuple[str, ...] = ()
     usual_share: Shares = field(default_factory=dict)  # label -> least and most of `whole`
-    # A case is named <prefix>-<digits> or <prefix>-<digits>-<digits>; "": names tell nothing.
+    # A case is named <prefix>-<digits> or <prefix>-<digits>-<digits>; "": names say nothing.
     case_prefix: str = ""
     socket: Socket | None = None  # None: cases lie in a BraTS folder
     file_ending: str = ".nii.gz"  # of the challenge's images and labels

@@ -17,7 +17,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Grid:
-    """Size, spacing and place of a volume: axes x, y, z, millimetres, towards left, posterior and
+    """Size, spacing and affine of a volume: axes x, y, z, millimetres, towards left, posterior and
     superior (LPS), whatever the file's format."""
 
     size: tuple[int, ...]

@@ -1,16 +1,15 @@
 """What an image file declares, checked before a single voxel is read.
 
-A header is a stranger's word: sizes that no memory holds, grids that lie nowhere, a MetaImage that
+A header may claim anything: sizes that no memory holds, degenerate affines, a MetaImage that
 points to another file. Nothing here trusts it, and no C++ reader sees what is refused here for its
 size or its syntax. All else that ITK reads, which stock nnU-Net and the platforms read with, is
-read; `Because` lists what is not.
+read; `challenge.refused_files` lists what is not.
 """
 
 import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +18,16 @@ import numpy as np
 from challenge import metaimage, nifti
 from challenge.grid import Grid, GridError, read_grid
 from challenge.refusal import Refusal
+from challenge.refused_files import Because
 
-# Header fields that, with size and spacing, place a NIfTI volume in space.
+# Header fields that, with size and spacing, make a NIfTI file's affine.
 NIFTI_AFFINE_FIELDS = (
-    "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
-    "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
-)  # fmt: skip
+    "qform_code",
+    "sform_code",
+    *(f"quatern_{axis}" for axis in "bcd"),
+    *(f"{kind}_{axis}" for kind in ("qoffset", "srow") for axis in "xyz"),
+    "xyzt_units",
+)
 READ_ERRORS = (OSError, ValueError, zlib.error)
 # A case's images, as they are stored and as float32: eight times the largest MRI in use.
 MOST_BYTES = 2 * 2**30
@@ -32,31 +35,10 @@ SPACING_MM = (1e-3, 1e3)
 LEAST_VOLUME = 1e-3  # of the axes as unit vectors; 1 where they are at right angles
 
 
-class Because(Enum):
-    """Why a file that ITK reads is refused all the same, raised below or by challenge.case."""
-
-    TOO_LARGE = "memory is asked for by the header's word alone, and one case must not take it all"
-    LONG_HEADER = "no scanner writes so much before the voxels, and all of it would be parsed"
-    NO_MAGIC = "without it ITK reads Analyze: no place, and left and right are not told"
-    IN_HEADER = "ITK lets voxels begin at byte 348 then, nibabel and SPM at 352"
-    NOT_3D = "plans are of volumes; stock nnU-Net would take a fourth axis for sequences"
-    NO_VOXELS = "ITK takes a side of 0 or less for 1 in NIfTI, and gives an empty MetaImage"
-    NOT_GREY = "colours, vectors, complex numbers have no grey level; ITK turns displacements round"
-    NO_NUMBER = "MetaIO takes 0 for what it cannot read, or goes on in the next line"
-    NO_SPACING = "ITK takes 1 mm for a spacing that is missing, 0 or no number"
-    SPACING = "no scan of a body part: a unit was mistaken, and volumes would be wrong"
-    NO_SPACE = "axes that are no numbers or span no volume: no resampling, no distance"
-    ELSEWHERE = "a header may name any file of the system, and platforms hand in one file a scan"
-    NOT_FINITE = "ITK reads 0 in NIfTI and NaN in MetaImage, of which every answer becomes NaN"
-    CONSTANT = "an image without contrast shows nothing, and normalisation makes it noise"
-    LABEL_MAP = "a mask in a scan's place is a slip, and any answer to it looks like one"
-    FEW_VOXELS = "damaged or cut off: ITK goes on with what lies in memory, without a word"
-
-
 class CaseError(Refusal):
     """One case cannot be read, predicted or written; the message names the file and the value.
 
-    `because` tells why a file is refused that ITK reads.
+    `because` says why a file is refused that ITK reads.
     """
 
     def __init__(self, message: str, because: Because | None = None) -> None:
@@ -88,7 +70,7 @@ def check_header(path: Path) -> Header:
     """Check what a file declares.
 
     Raises:
-        CaseError: no file, no header, not 3-D, not one channel, no place in space, or too large.
+        CaseError: no file, no header, not 3-D, not one channel, a degenerate affine, or too large.
     """
     if not path.is_file():
         raise CaseError(f"{path}: no such file")
@@ -139,7 +121,7 @@ def _nifti_header(path: Path) -> Header:
     size = nifti.size_of(header)
     _check_size(path, size, stored)
     grid, remark = _nifti_grid(path, header, size)
-    _check_grid(path, grid, size)
+    _check_affine(path, grid, size)
     return Header(grid, stored, partial(nifti.read_voxels, path, header), remark)
 
 
@@ -148,7 +130,7 @@ def _nifti_grid(path: Path, header: np.void, size: tuple[int, ...]) -> tuple[Gri
     try:
         return read_grid(path, "NiftiImageIO"), ()
     except GridError as error:
-        return nifti.stated_grid(header, size), (f"its place is read as nibabel does ({error})",)
+        return nifti.stated_grid(header, size), (f"its affine is read as nibabel does ({error})",)
 
 
 def _meta_header(path: Path) -> Header:
@@ -165,17 +147,17 @@ def _meta_header(path: Path) -> Header:
         message = f"{path}: cannot be read as MetaImage ({error})"
         raise CaseError(message, Because.NO_NUMBER) from error
     grid = read_grid(path, "MetaImageIO")
-    _check_grid(path, grid, size)
+    _check_affine(path, grid, size)
     remarks = tuple(
         f"{name} is not read, since MetaIO takes it for the text of the line before"
         for name in fields.lost
-        if name in metaimage.PLACING
+        if name in metaimage.GEOMETRY_FIELDS
     )
     return Header(grid, stored, partial(metaimage.read_voxels, path, fields), remarks)
 
 
 def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...], np.dtype]:
-    """Check every field that size, place and voxels are read from; KeyError names a missing one."""
+    """Check the fields of size, affine and voxels; KeyError names a missing one."""
     if fields.number("ElementNumberOfChannels", 1) != 1:
         channels = fields.values["ElementNumberOfChannels"]
         what = f"colour or vector image ({channels} channels), not a scan"
@@ -185,7 +167,7 @@ def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...],
         raise CaseError(f"{path}: {axes}-D image, not 3-D", Because.NOT_3D)
     if not any(name in fields.values for name in metaimage.SPACINGS):
         raise CaseError(f"{path}: no {metaimage.SPACINGS[0]}", Because.NO_SPACING)
-    for name in metaimage.PLACING:
+    for name in metaimage.GEOMETRY_FIELDS:
         if name in fields.values:
             fields.numbers(name, axes**2 if name in metaimage.MATRICES else axes)
     size, stored = metaimage.size_of(fields), metaimage.stored_type(fields)
@@ -195,17 +177,17 @@ def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...],
 
 
 def _check_meta_voxels(path: Path, fields: metaimage.Fields, expected_bytes: int) -> None:
-    """Refuse voxels that are elsewhere, or fewer than the header tells."""
+    """Refuse voxels that are elsewhere, or fewer than the header declares."""
     if fields.values[metaimage.LAST] not in metaimage.LOCAL:
         where = fields.values[metaimage.LAST]
         raise CaseError(f"{path}: its voxels are in another file ({where})", Because.ELSEWHERE)
     held = path.stat().st_size - fields.end
     if fields.is_true("CompressedData", False):
-        expected_bytes = fields.number("CompressedDataSize", 1) or 1  # 0 is not told
+        expected_bytes = fields.number("CompressedDataSize", 1) or 1  # 0: unknown
     elif not fields.is_true("BinaryData", True):
         expected_bytes = 1
     if not 0 < expected_bytes <= held:
-        what = f"holds {held} bytes of voxels, its header tells {expected_bytes}"
+        what = f"holds {held} bytes of voxels, its header declares {expected_bytes}"
         raise CaseError(f"{path}: {what}", Because.FEW_VOXELS)
 
 
@@ -218,7 +200,7 @@ def _check_start(path: Path, start: float, header_bytes: int) -> None:
 
 
 def _check_size(path: Path, size: tuple[int, ...], stored: np.dtype) -> None:
-    """Refuse what is no volume, or more than memory should be asked for."""
+    """Refuse what is no volume, or needs more memory than a case may take."""
     listed = "x".join(map(str, size))
     if len(size) != 3:
         raise CaseError(f"{path}: {len(size)}-D image of size {size}, not 3-D", Because.NOT_3D)
@@ -230,7 +212,7 @@ def _check_size(path: Path, size: tuple[int, ...], stored: np.dtype) -> None:
         raise CaseError(f"{path}: {what} {MOST_BYTES / 2**30:.0f}", Because.TOO_LARGE)
 
 
-def _check_grid(path: Path, grid: Grid, size: tuple[int, ...]) -> None:
+def _check_affine(path: Path, grid: Grid, size: tuple[int, ...]) -> None:
     """Refuse another size than is read here, and a grid (voxel to mm) that is no volume's."""
     if grid.size != size:
         raise CaseError(f"{path}: size {size}, where SimpleITK reads {grid.size}")
@@ -240,8 +222,8 @@ def _check_grid(path: Path, grid: Grid, size: tuple[int, ...]) -> None:
     with np.errstate(all="ignore"):
         volume = abs(np.linalg.det(grid.direction / np.linalg.norm(grid.direction, axis=0)))
     if not (np.isfinite(grid.affine).all() and volume > LEAST_VOLUME):
-        what = f"its axes span no space (affine {grid.affine[:3].ravel().tolist()})"
-        raise CaseError(f"{path}: {what}", Because.NO_SPACE)
+        what = f"has a degenerate affine ({grid.affine[:3].ravel().tolist()})"
+        raise CaseError(f"{path}: {what}", Because.DEGENERATE_AFFINE)
 
 
 def _listed(spacing: np.ndarray | tuple[float, ...]) -> str:

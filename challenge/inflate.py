@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 GZIP_MAGIC = b"\x1f\x8b"
-ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS  # told from the first two bytes
+ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS  # by the first two bytes
 CHUNK_BYTES = 2**20
 
 
@@ -36,7 +36,7 @@ def inflate(stream: BinaryIO, count: int) -> bytearray:
     """Decompress zlib or gzip from where a stream stands, up to `count` bytes.
 
     Raises:
-        zlib.error: damaged, which a checksum tells that lies within reach.
+        zlib.error: damaged, which where a checksum within reach says so.
     """
     content = bytearray()
     part = zlib.decompressobj(ZLIB_OR_GZIP)
@@ -48,6 +48,6 @@ def inflate(stream: BinaryIO, count: int) -> bytearray:
         if not fed:
             return content
         content += part.decompress(fed, count - len(content))
-    if not part.eof:  # a wrong checksum right behind is told by an error
+    if not part.eof:  # a wrong checksum right behind raises an error
         part.decompress(part.unconsumed_tail or stream.read(CHUNK_BYTES), 1)
     return content

@@ -1,4 +1,4 @@
-"""Labels into a file: with the geometry of the case's own scan, checked, whole or not at all."""
+"""Labels into a file: with the geometry of the case's scan, checked, written atomically."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,7 @@ from challenge.orientation import turn_between
 def write_labels(
     labels: np.ndarray, files: CaseFiles, output: Path, orientation: str | None = None
 ) -> Path:
-    """Write a label map (z, y, x) with the geometry of the case's own scan, checked and at once.
+    """Write a label map (z, y, x) with the geometry of the case's scan, checked and atomically.
 
     Labels in another axis order than the scan's are turned back first: `orientation` is theirs.
     No other program ever meets a half-written or wrong file, and a killed one leaves none.

@@ -17,10 +17,19 @@ from challenge.inflate import inflate
 
 # On every system a MET_LONG has four bytes; MET_LONG_LONG has eight.
 TYPES = {
-    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
-    "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
-    "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
-}  # fmt: skip
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
 # A field: its name, what is passed over up to a separator, its value to the end of the line. A line
 # without a separator is a name, and takes the next line's name with it.
 FIELD = re.compile(rb"\s*+([^=:\r\n]*+)([^=:]*+)[=:][=: \t]*+([^\n]*+)(?:\n|\Z)")
@@ -30,10 +39,14 @@ LOCAL = ("LOCAL", "Local", "local")  # its value where voxels follow the header
 MOST_AXES = 10  # MetaIO has room for so many
 SPACINGS = ("ElementSpacing", "ElementSize")  # the first one counts
 MATRICES = ("TransformMatrix", "Rotation", "Orientation")
-PLACING = (  # each name under which MetaIO takes spacing or place
-    *SPACINGS, "Offset", "Position", "Origin", "ImagePosition",
+GEOMETRY_FIELDS = (  # each name under which MetaIO takes spacing, origin or direction
+    *SPACINGS,
+    "Offset",
+    "Position",
+    "Origin",
+    "ImagePosition",
     *MATRICES,
-)  # fmt: skip
+)
 # Bytes before the voxels. DICOM texts of a thousand slices, or extensions of NIfTI, take less.
 LONGEST_HEADER = 4 * 2**20
 LONGEST_WORD = 32  # bytes of a voxel that is written as text
@@ -114,7 +127,7 @@ def read_voxels(path: Path, fields: Fields) -> np.ndarray:
     """Read a volume as (z, y, x) in its stored type.
 
     Raises:
-        ValueError: there are fewer voxels than the header tells.
+        ValueError: there are fewer voxels than the header declares.
         OSError, zlib.error: the file cannot be read, or is damaged.
     """
     size, dtype = size_of(fields), stored_type(fields)
@@ -126,7 +139,9 @@ def read_voxels(path: Path, fields: Fields) -> np.ndarray:
         stream.seek(start if start > 0 else fields.end)
         content = _content(stream, fields, dtype, expected_bytes)
     if len(content) < expected_bytes:
-        raise ValueError(f"holds {len(content)} bytes of voxels, its header tells {expected_bytes}")
+        raise ValueError(
+            f"holds {len(content)} bytes of voxels, its header declares {expected_bytes}"
+        )
     voxels = np.frombuffer(content, dtype, math.prod(size)).reshape(size[::-1])
     return voxels.astype(dtype.newbyteorder("="), copy=False)
 

@@ -1,7 +1,7 @@
 """NIfTI files as they are stored: header, voxels, and labels under the header of a scan.
 
 Values are those that SimpleITK reads, without its silent repairs of what is damaged. nibabel's
-reader is not asked: it refuses quaternions that rounding made longer than 1, names that say gzip
+reader is not used: it refuses quaternions that rounding made longer than 1, names that say gzip
 where the file is plain, and more that ITK and FSL read.
 """
 
@@ -18,12 +18,20 @@ from challenge.inflate import first_bytes
 FIRST, SECOND = (k.template_dtype for k in (nibabel.Nifti1Header, nibabel.Nifti2Header))
 FIRST_MAGIC = {b"n+1\0", b"ni1\0"}  # a pair's magic in a single file is a slip that ITK lets pass
 TYPES = {
-    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8",
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
     1280: "u8",
-}  # fmt: skip
+}
 NOT_GREY = {32: "complex", 1792: "complex", 128: "colour", 2304: "colour"}
 SECOND_MAGIC = {b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"}
-# Millimetres of a spatial unit; the bits above it tell the time's.
+# Millimetres of a spatial unit; the bits above it are the time's.
 UNIT_BITS, UNIT_MM = 7, {1: 1e3, 2: 1.0, 3: 1e-3}
 EPSILON = float(np.finfo(float).eps)
 DISPLACEMENTS = 1006  # the intent under which ITK changes signs, from right to left
@@ -37,7 +45,7 @@ class NoMagic(ValueError):
 
 
 def read_header(path: Path) -> np.void:
-    """Read the header of a NIfTI-1 or NIfTI-2 file, in the file's own byte order.
+    """Read the header of a NIfTI-1 or NIfTI-2 file, in the file's byte order.
 
     Raises:
         NoMagic, ValueError, OSError, zlib.error: there is none.
@@ -84,7 +92,7 @@ def read_voxels(path: Path, header: np.void) -> np.ndarray:
     """Read a volume as (z, y, x), in its stored type or, where the header scales, as ITK does.
 
     Raises:
-        ValueError: there are fewer voxels than the header tells.
+        ValueError: there are fewer voxels than the header declares.
         OSError, zlib.error: the file cannot be read, or is damaged.
     """
     size, dtype, start = size_of(header), stored_type(header), int(header["vox_offset"])
@@ -92,7 +100,7 @@ def read_voxels(path: Path, header: np.void) -> np.ndarray:
     content = first_bytes(path, start + expected_bytes)
     if len(content) < start + expected_bytes:
         held = max(0, len(content) - start)
-        raise ValueError(f"holds {held} bytes of voxels, its header tells {expected_bytes}")
+        raise ValueError(f"holds {held} bytes of voxels, its header declares {expected_bytes}")
     stored = np.frombuffer(content, dtype, offset=start).reshape(size[::-1])
     return _scaled(stored.astype(dtype.newbyteorder("="), copy=False), header)
 
@@ -120,7 +128,7 @@ def stated_grid(header: np.void, size: tuple[int, ...]) -> Grid:
     affine = stated_affine(header) * np.array([[-1.0], [-1.0], [1.0], [1.0]])
     mm = unit_mm(header)
     x, y, z = (abs(float(value)) * mm for value in header["pixdim"][1:4])
-    with np.errstate(all="ignore"):  # an axis without length spans no space
+    with np.errstate(all="ignore"):  # an axis without length: checked later
         direction = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     left, posterior, superior = (float(value) * mm for value in affine[:3, 3])
     return Grid(size, (x, y, z), (left, posterior, superior), direction)
@@ -134,7 +142,7 @@ def unit_mm(header: np.void) -> float:
 def with_labels(labels: np.ndarray, scan: Path) -> bytes:
     """Return a gzipped NIfTI file of a label map (z, y, x) uint8 under the header of a scan.
 
-    What places the voxels stays bit for bit, and extensions stay; type, scaling and window are the
+    The affine stays bit for bit, and extensions stay; type, scaling and window are the
     labels'. Further axes of one voxel are left out, as every reader but nibabel does.
     """
     header = read_header(scan).copy()
@@ -173,8 +181,10 @@ def _rotation(header: np.void) -> np.ndarray:
         length = math.sqrt(b * b + c * c + d * d)
         b, c, d = b / length, c / length, d / length
     a = math.sqrt(max(rest, 0.0))
-    return np.array([
-        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-    ])  # fmt: skip
+    return np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )

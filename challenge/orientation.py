@@ -25,7 +25,7 @@ class OrientationError(Refusal):
 
 @dataclass(frozen=True)
 class Turn:
-    """How arrays of one axis order become arrays of another; only voxels' places change."""
+    """How arrays of one axis order become arrays of another; only the order of voxels changes."""
 
     axes: tuple[int, int, int]  # the source's axis that each of the target's axes is
     flips: tuple[bool, bool, bool]  # of the target's axes

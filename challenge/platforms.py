@@ -79,7 +79,7 @@ def _find_cases(folder: Path) -> InputCases:
 def brats_cases(folder: Path) -> InputCases:
     """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name.
 
-    A case of a folder of its own is called as the folder is, else as its files are.
+    A case in a folder by itself is called as the folder is, else as its files are.
     """
     prefixes: dict[Path, set[str]] = defaultdict(set)
     scans: list[tuple[str, str, Path]] = []
@@ -133,7 +133,7 @@ def grand_challenge_case(folder: Path, scheme: Scheme) -> InputCases:
 
 
 def describe_missing(files: CaseFiles) -> str:
-    """Say which sequences a case lacks, and which files were found of it."""
+    """Say which sequences a case lacks, and which of its files are there."""
     present = ", ".join(sorted(path.name for path in files.images.values()))
     home = files.images[files.geometry_from].parent
     return f"{home}: missing {', '.join(files.missing_sequences)} (found {present})"

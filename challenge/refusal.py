@@ -1,4 +1,4 @@
-"""What is refused by design, told in one sentence."""
+"""What is refused by design, explained in one sentence."""
 
 
 class Refusal(ValueError):

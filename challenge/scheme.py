@@ -1,6 +1,6 @@
 """Label maps by name: from probabilities, and from one challenge's values to another's.
 
-A label map is a list of integers that every challenge numbers its own way; in `SCHEMES` each
+A label map is a list of integers that every challenge numbers differently; in `SCHEMES` each
 integer has its name once, and everything else in the program speaks names. Shapes are (z, y, x).
 """
 

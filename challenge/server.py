@@ -21,7 +21,7 @@ Work = Callable[[], None]
 
 
 class WorkError(RuntimeError):
-    """A call could not be done; the message is what the caller is told."""
+    """A call could not be done; the message is the answer to the caller."""
 
 
 class Server(ThreadingHTTPServer):
@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE_S
 
     def do_GET(self) -> None:  # the base class's name
-        """Tell whether a case can be taken."""
+        """Answer whether a case can be taken."""
         if self.path != "/health":
             self._answer(HTTPStatus.NOT_FOUND, f"no {self.path}, only /health and /invoke")
         elif self.server.work is None:
@@ -73,10 +73,10 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "another case is being worked on")
         else:
             try:
-                told = _done(self.server.work)
+                result = _done(self.server.work)
             finally:  # before the answer: who has it may send the next case at once
                 self.server.busy.release()
-            self._answer(*told)
+            self._answer(*result)
 
     def log_message(self, format: str, *args: object) -> None:
         """Log a request as everything else is logged."""

@@ -1,6 +1,6 @@
 """Does each label take a usual share of the tumour? A swapped label map is silent elsewhere.
 
-A share is only judged where the model can say every label of the whole: PANTHER's own baseline
+A share is only checked where the model predicts every label of the whole: PANTHER's baseline
 knows no pancreas, and its tumour is all there is.
 """
 
@@ -12,7 +12,7 @@ from challenge.scheme import Head, Scheme
 
 
 def labels_of(head: Head) -> frozenset[str]:
-    """Return the labels that a model with this head can say."""
+    """Return the labels that a model with this head predicts."""
     return frozenset(name for name in head.paints if name)
 
 
@@ -20,8 +20,8 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme, predicted: Collection[str
     """Say which labels of a label map (z, y, x) take an unusual share of the whole.
 
     The ranges in `usual_share` are wide enough for nearly every patient, so a sentence here mostly
-    means that a member's label map is wrong. `predicted` names the labels that the model can say;
-    where one of the whole is not among them, nothing is said.
+    means that a member's label map is wrong. `predicted` names the labels that the model
+    predicts; where one of the whole is not among them, nothing is returned.
     """
     counts = np.bincount(labels.ravel(), minlength=256)
     whole = scheme.regions[scheme.whole]
@@ -41,8 +41,8 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme, predicted: Collection[str
 class SeenShares:
     """The shares in label maps of one model that is not at hand.
 
-    It can say what it has said: a case is judged as soon as every label of the whole was seen in
-    some map, the cases before it included.
+    A case is checked as soon as every label of the whole was seen in some map, the cases before it
+    included: only then is the model known to predict them all.
     """
 
     def __init__(self, scheme: Scheme) -> None:
@@ -55,10 +55,10 @@ class SeenShares:
     def add(
         self, id: str, labels: np.ndarray, predicted: Collection[str] = ()
     ) -> list[tuple[str, str]]:
-        """Return the sentences that can be said now, each with the id of its case.
+        """Return the warnings that can be given now, each with the id of its case.
 
         `labels` (z, y, x) holds values of the scheme; `predicted` names labels that the model is
-        known to say, whether they occur or not.
+        known to predict, whether they occur or not.
         """
         self._cases += 1
         values = set(np.unique(labels).tolist())
@@ -68,11 +68,11 @@ class SeenShares:
         self._waiting += [(id, sentence) for sentence in sentences]
         if self._unseen():
             return []
-        told, self._waiting = self._waiting, []
-        return told
+        ready, self._waiting = self._waiting, []
+        return ready
 
     def left_out(self) -> str | None:
-        """Say why no share was judged; None where shares were, or none has a usual range."""
+        """Say why no share was checked; None where shares were, or none has a usual range."""
         if not (self._cases and self._scheme.usual_share and self._unseen()):
             return None
         unseen = ", ".join(self._unseen())

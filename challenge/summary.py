@@ -13,8 +13,10 @@ def summarise(id: str, outcome: Outcome, seconds: float) -> None:
     """Log one line for a case, and one for each of its warnings."""
     sizes = ", ".join(f"{n} {mm3 / 1000:.1f} mL" for n, mm3 in outcome["volumes_mm3"].items())
     known = SCHEMES[outcome["scheme"]].labels
-    unasked = [f"{n} {v / 1000:.1f} mL" for n, v in outcome["unwritten_mm3"].items() if n in known]
-    also = f" ({', '.join(unasked)}, not asked for)" if unasked else ""
+    not_written = [
+        f"{n} {v / 1000:.1f} mL" for n, v in outcome["unwritten_mm3"].items() if n in known
+    ]
+    also = f" ({', '.join(not_written)}, not written)" if not_written else ""
     log.info("%s: %s%s, in %.1f s -> %s", id, sizes, also, seconds, outcome["output"])
     for sentence in warnings_of(outcome):
         log.warning("case=%s %s", id, sentence)

@@ -1,6 +1,6 @@
 """A U-Net whose decoder weighs each skip before it takes it (Oktay et al. 2018, attention gates).
 
-nnU-Net finds the class by the name in plans.json, this program by its own table.
+nnU-Net finds the class by the name in plans.json, this program by the table in `network.py`.
 """
 
 from typing import Any

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 Clock = Callable[[], float]
 
 STEPS = (0.5, 0.75, 1.0)  # of the patch between tiles; larger ones lose the overlap
-RESERVE_S = 10.0  # for refining and writing, until a case has shown how long that takes
+RESERVE_S = 10.0  # for refining and writing, until measured on a case
 RESERVE_SHARE = 0.1  # of a limit, where that is less
 CAUTION = 1.5  # times what was measured
 

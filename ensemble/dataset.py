@@ -21,10 +21,11 @@ SEQUENCE_OF = {name: sequence for sequence, names in SYNONYMS.items() for name i
 
 
 def read_head(dataset: Mapping[str, Any], names: Mapping[int, str]) -> Head:
-    """Read what a member's output channels mean, given the name of each of its label values.
+    """Read what a member's output channels mean.
 
     A label written as a list of two values or more makes nnU-Net train regions; channels then
-    follow the order of dataset.json, and `regions_class_order` says what each one paints.
+    follow the order of dataset.json, and `regions_class_order` says which label
+    each one paints. `names` holds the name of each label value.
 
     Raises:
         PlansError: labels that nnU-Net refuses too, are not consecutive, or have no name.

@@ -34,15 +34,15 @@ class ModelMatch:
 
 
 def match_models(
-    found: InputCases,
+    inputs: InputCases,
     manifests: Mapping[str, Path],
     wanted: str | None,
     allow_missing: bool | None = None,
 ) -> tuple[dict[str, ModelMatch], dict[str, str]]:
-    """Return each case's model, and the faults of the cases that cannot be run, by id.
+    """Return each case's model, and the reason for each case that cannot be run, by id.
 
     Args:
-        found: the cases of an input folder.
+        inputs: the cases of an input folder.
         manifests: MANIFEST.json of each model, by model name.
         wanted: the one model to use; None: whichever fits.
         allow_missing: whether cases that lack sequences are run; None leaves that to each manifest.
@@ -51,18 +51,18 @@ def match_models(
         MatchError: there are sound cases, and no model fits any of them.
     """
     chosen: dict[str, ModelMatch] = {}
-    faults = dict(found.failed)
+    failed = dict(inputs.failed)
     unfit: list[str] = []
-    for files in found.cases:
+    for files in inputs.cases:
         try:
             chosen[files.id] = match_model(files, manifests, wanted, allow_missing)
         except MatchError as error:
-            faults[files.id] = str(error)
-            if not isinstance(error, MissingSequencesError):  # that is the case's fault alone
+            failed[files.id] = str(error)
+            if not isinstance(error, MissingSequencesError):  # that is a property of the case alone
                 unfit.append(str(error))
     if unfit and not chosen:
         raise MatchError(unfit[0])
-    return chosen, faults
+    return chosen, failed
 
 
 def match_model(
@@ -84,9 +84,9 @@ def match_model(
             raise MatchError(f"no model {wanted!r}, only {', '.join(sorted(manifests))}")
         manifests = {wanted: manifests[wanted]}
     fitting = [
-        ModelMatch(path, inputs)
+        ModelMatch(path, model_files)
         for path in manifests.values()
-        if (inputs := files_for(path, files))
+        if (model_files := files_for(path, files))
     ]
     if fitting:
         fitting = accepting_missing(fitting, allow_missing)

@@ -22,7 +22,7 @@ class CheckpointError(Refusal):
     """A checkpoint holds more than tensors and plain values, or not the network of its plans."""
 
 
-# The operations that plans.json may name. Nothing else is imported on a file's word.
+# The operations that plans.json may name; nothing else is imported because a file names it.
 OPERATIONS: Mapping[str, type[nn.Module]] = {
     operation.__name__: operation
     for operation in (
@@ -85,7 +85,7 @@ def load_network(network: nn.Module, checkpoint: Path) -> tuple[nn.Module, tuple
 
 
 def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Give a network its weights, in single precision and in place.
+    """Set the weights of a network, in single precision and in place.
 
     Raises:
         CheckpointError: other tensors than the network's; the message says which.

@@ -22,9 +22,13 @@ def add_scheme(
 ) -> None:
     """Add --scheme, the challenge whose labels the files hold."""
     parser.add_argument(
-        "--scheme", choices=sorted(SCHEMES), required=required, default=default, metavar="NAME",
+        "--scheme",
+        choices=sorted(SCHEMES),
+        required=required,
+        default=default,
+        metavar="NAME",
         help=f"{help}; one of {', '.join(sorted(SCHEMES))}",
-    )  # fmt: skip
+    )
 
 
 def add_scorer(
@@ -34,32 +38,42 @@ def add_scorer(
 ) -> None:
     """Add --scorer, the official metric by name and year."""
     parser.add_argument(
-        "--scorer", choices=[*SCORERS, VOXEL], required=required, metavar="NAME",
+        "--scorer",
+        choices=[*SCORERS, VOXEL],
+        required=required,
+        metavar="NAME",
         help=f"{help}; one of {', '.join([*SCORERS, VOXEL])}",
-    )  # fmt: skip
+    )
 
 
 def add_seed(
     parser: argparse._ActionsContainer, help: str, default: int | None = 0, required: bool = False
 ) -> None:
-    """Add --seed, a whole number from 0 on; without a default it must be given."""
+    """Add --seed, a whole number from 0 on; without a default it is required."""
     default_words = "" if required else f" (default: {default})"
     parser.add_argument(
-        "--seed", type=natural_number, default=default, required=required, metavar="N",
+        "--seed",
+        type=natural_number,
+        default=default,
+        required=required,
+        metavar="N",
         help=help + default_words,
-    )  # fmt: skip
+    )
 
 
 def add_jobs(parser: argparse._ActionsContainer, default: int = 1, help: str = "processes") -> None:
     """Add --jobs, how many processes work at a time."""
     parser.add_argument(
-        "--jobs", type=positive_number, default=default, metavar="N",
+        "--jobs",
+        type=positive_number,
+        default=default,
+        metavar="N",
         help=f"{help} (default: {default})",
-    )  # fmt: skip
+    )
 
 
 def add_dask(parser: argparse._ActionsContainer) -> None:
-    """Add --dask, a scheduler's address in the place of --jobs."""
+    """Add --dask, a scheduler's address, instead of --jobs."""
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="run on a Dask scheduler instead, e.g. tcp://host:8786"
     )

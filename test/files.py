@@ -14,6 +14,14 @@ from challenge.scheme import MRI_SEQUENCES
 # Voxel (x, y, z) to mm as in the BraTS post-treatment set: LAS, off centre.
 LAS = np.array([[-1, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]], float)
 
+# Ids of three cases.
+GLI = [f"BraTS-GLI-0000{number}-100" for number in (1, 2, 3)]
+
+
+def written(folder: Path) -> list[str]:
+    """Return the relative paths of all files under a folder, sorted."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
 
 def head(seed: int = 0, shape: tuple[int, int, int] = (18, 22, 20)) -> np.ndarray:
     """A smooth bright ball (x, y, z), int16, with zeros around it."""

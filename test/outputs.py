@@ -34,7 +34,7 @@ def ball() -> np.ndarray:
 
 
 def write_all(folder: Path, labels: np.ndarray) -> None:
-    """Write the same good labels for every case of the input with the program's own writer."""
+    """Write the same good labels for every case of the input with the program's writer."""
     for case in find_cases(folder / "input").cases:
         write_labels(labels, case, folder / "output")
 
@@ -69,7 +69,7 @@ def rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
 
 
 def patch_header(path: Path, **fields: object) -> None:
-    """Overwrite fields of a NIfTI header in place, without nibabel's own ideas about them."""
+    """Overwrite fields of a NIfTI header in place, as nibabel itself would not write them."""
     content = bytearray(gzip.decompress(path.read_bytes()))
     header = nibabel.Nifti1Header(bytes(content[:348]), check=False)
     for name, value in fields.items():

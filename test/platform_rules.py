@@ -1,4 +1,4 @@
-"""Each platform's own acceptance rules for an output folder, from what the platforms publish.
+"""The acceptance rules of each platform for an output folder, from what the platforms publish.
 
     python test/platform_rules.py PLATFORM INPUT OUTPUT
 
@@ -56,18 +56,18 @@ def synapse(source: Path, output: Path) -> Iterator[str]:
         scan = SCAN.match(path.name)
         if scan and (match := SYNAPSE_NAME.search(scan[1] + scan[2])):
             known.setdefault(match[1], path)
-    seen: dict[str, str] = {}
+    accepted: dict[str, str] = {}
     for path in sorted(output.rglob("*")):
         match = SYNAPSE_NAME.search(path.name)
         if not path.is_file() or path.parent != output or not match:
             yield f"{path.relative_to(output)}: not a .nii.gz named by its case"
             continue
-        if match[1] not in known or match[1] in seen:
+        if match[1] not in known or match[1] in accepted:
             yield f"{path.name}: case {match[1]} is unknown, or there twice"
             continue
-        seen[match[1]] = path.name
+        accepted[match[1]] = path.name
         yield from _brats_file(path, known[match[1]])
-    yield from (f"case {id} is missing" for id in sorted(known.keys() - seen.keys()))
+    yield from (f"case {id} is missing" for id in sorted(known.keys() - accepted.keys()))
 
 
 def orchestrator(source: Path, output: Path) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _brats_file(path: Path, scan: Path) -> Iterator[str]:
 
 def _elsewhere(name: str, image: SimpleITK.Image, scan: SimpleITK.Image) -> Iterator[str]:
     for what in ("Size", "Spacing", "Origin", "Direction"):
-        own, wanted = (getattr(each, f"Get{what}")() for each in (image, scan))
-        if own != wanted:
-            yield f"{name}: {what.lower()} {own}, the scan has {wanted}"
+        value, expected = (getattr(each, f"Get{what}")() for each in (image, scan))
+        if value != expected:
+            yield f"{name}: {what.lower()} {value}, the scan has {expected}"
 
 
 RULES: dict[str, Callable[[Path, Path], Iterator[str]]] = {

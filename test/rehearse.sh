@@ -113,7 +113,7 @@ run_sandboxed() {
   fi
 }
 
-# in_image COMMAND...: the image's own Python with the tests beside it, because the host may have none
+# in_image COMMAND...: the Python of the image with the tests beside it, because the host may have none
 in_image() {
   if [ "$docker" = none ]; then
     "$python" "$@"
@@ -123,7 +123,7 @@ in_image() {
   fi
 }
 
-accepted() { # accepted RULES PLATFORM INPUT OUTPUT: the platform's own rules, then ours, which are stricter
+accepted() { # accepted RULES PLATFORM INPUT OUTPUT: the rules of the platform, then ours, which are stricter
   in_image test/platform_rules.py "$1" "$3" "$4" && in_image -m lab check --platform "$2" --input "$3" --output "$4"
 }
 
@@ -277,7 +277,7 @@ grand_challenge_invoke() {
 
 # ---- Synapse and the BrainLesion orchestrator ----
 
-run_as_synapse() { # run_as_synapse OUTPUT: the image's own user, /input read-only, no argument
+run_as_synapse() { # run_as_synapse OUTPUT: the user of the image, /input read-only, no argument
   if [ "$docker" = none ]; then
     run_sandboxed - "$brats" "$1"
   else
@@ -318,7 +318,7 @@ synapse() {
   tick "$(basename "$brats"), accepted" accepted synapse brats "$brats" "$scratch/out"
 }
 
-orchestrate() { # the client's own code calls the image, through the engine's socket
+orchestrate() { # the client calls the image, through the engine's socket
   local ours=$image
   if [ "$docker" = none ]; then
     ours=-

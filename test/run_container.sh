@@ -36,7 +36,7 @@ fresh_output() {
   chmod 777 "$out" # the container's user is not the owner of this folder
 }
 
-# compare NAME: the last run's output with test/expected/NAME, by the image's own Python: the host may have none
+# compare NAME: the last run's output with test/expected/NAME, by the Python of the image: the host may have none
 compare() {
   "$docker" run --rm --network none --read-only --entrypoint /opt/venv/bin/python -v "$PWD/test:/test:ro" \
     -v "$out:/output:ro" "$image" /test/compare_labels.py "/test/expected/$1" /output --tolerance "$tolerance"

@@ -1,4 +1,4 @@
-"""A case answers alike however its axes are stored, and as stock nnU-Net's reader has it."""
+"""A case gets the same labels however its axes are stored, and as stock nnU-Net's reader has it."""
 
 import json
 from pathlib import Path
@@ -62,16 +62,16 @@ def test_all_48_axis_orders_give_the_same_labels(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             SimpleITK.WriteImage(SimpleITK.DICOMOrient(image, code), str(path))
     assert run(tmp_path, weights) == 0
-    answers = []
+    label_maps = []
     for number, code in enumerate(AXIS_CODES):
         id = f"BraTS-GLI-{number:05d}-100"
         labels = SimpleITK.ReadImage(str(tmp_path / "out" / f"{id}.nii.gz"))
         scan = SimpleITK.ReadImage(str(tmp_path / "in" / id / f"{id}-t1c.nii.gz"))
         assert labels.GetDirection() == scan.GetDirection()
         turned = SimpleITK.DICOMOrient(labels, "LAS")
-        answers.append(SimpleITK.GetArrayFromImage(turned))
-        assert np.array_equal(answers[-1], answers[0]), code
-    assert len(np.unique(answers[0])) > 2
+        label_maps.append(SimpleITK.GetArrayFromImage(turned))
+        assert np.array_equal(label_maps[-1], label_maps[0]), code
+    assert len(np.unique(label_maps[0])) > 2
 
 
 @pytest.mark.parametrize("reader", ["SimpleITKIOWithReorient", "NibabelIOWithReorient"])
@@ -100,7 +100,9 @@ def test_a_reader_that_reorients_is_followed(tmp_path: Path, reader: str) -> Non
     assert (a == b).mean() >= 0.9999
 
 
-def test_members_of_different_axis_orders_are_averaged_on_the_cases_own(tmp_path: Path) -> None:
+def test_members_of_different_axis_orders_are_averaged_in_the_axes_of_the_case(
+    tmp_path: Path,
+) -> None:
     turned = tiny.plans() | {"image_reader_writer": "SimpleITKIOWithReorient"}
     sources = [
         tiny.train(tmp_path / "ras", turned, tiny.dataset()),
@@ -175,10 +177,10 @@ def test_a_real_glioma_answers_alike_in_other_axis_orders(
             target.parent.mkdir(parents=True, exist_ok=True)
             SimpleITK.WriteImage(turned, str(target))
     assert run(tmp_path, inference.SHIPPED_WEIGHTS) == 0
-    answers = [
+    label_maps = [
         SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "LPS")
         for path in sorted((tmp_path / "out").glob("*.nii.gz"))
     ]
-    arrays = [SimpleITK.GetArrayFromImage(image) for image in answers]
+    arrays = [SimpleITK.GetArrayFromImage(image) for image in label_maps]
     assert len(arrays) == 4 and arrays[0].any()
     assert all(np.array_equal(array, arrays[0]) for array in arrays)

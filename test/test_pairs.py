@@ -1,6 +1,6 @@
-"""Every two features of the program together: each bears every other one.
+"""Every two features of the program together: each works with every other one.
 
-A case's labels must be those of its parts called by hand, whatever else is asked for.
+A case's labels must be those of its parts called by hand, whatever else is on.
 """
 
 import json
@@ -37,9 +37,9 @@ from postprocess.rule_kinds import rule_from
 
 WHOLE, LACKING, BROKEN = "BraTS-GLI-00001-100", "BraTS-GLI-00002-100", "BraTS-GLI-99999-100"
 FEATURES = (
-    "missing sequences", "regions", "several models", "time limit", "strict", "serve", "record",
-    "probability rules", "another grid", "one rule set", "radiomic rules",
-)  # fmt: skip
+    *("missing sequences", "regions", "several models", "time limit", "strict", "serve", "record"),
+    *("probability rules", "another grid", "one rule set", "radiomic rules"),
+)
 # Voxel (x, y, z) to mm: axes to posterior, inferior and right, thick slices.
 PIR = np.array([[0, 0, 1.1, 8], [-2.6, 0, 0, 40], [0, -0.9, 0, 25], [0, 0, 0, 1]], float)
 GLI = SCHEMES["brats-gli"]
@@ -51,24 +51,24 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     regions = tiny.dataset(tiny.REGIONS, order=tiny.REGION_ORDER)
     abdomen = tiny.dataset({"background": 0, "tumour": 1, "pancreas": 2}, ["MRI"])
-    gaps = ("--accepts-missing", "--orientation", "LPS")
+    flags = ("--accepts-missing", "--orientation", "LPS")
+    goat = tiny.dataset({"background": 0, "NETC": 1, "SNFH": 2, "ET": 3})
     models: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
-        "softmax": ("brats-gli", tiny.plans(), tiny.dataset(), gaps),
-        "regions": ("brats-gli", tiny.plans(), regions, gaps),
-        "goat": ("brats-goat", tiny.plans(), tiny.dataset(
-            {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3}), gaps),
+        "softmax": ("brats-gli", tiny.plans(), tiny.dataset(), flags),
+        "regions": ("brats-gli", tiny.plans(), regions, flags),
+        "goat": ("brats-goat", tiny.plans(), goat, flags),
         "t1": ("panther-t1", tiny.plans(channels=1), abdomen, ()),
-    }  # fmt: skip
-    for name, (scheme, plans, dataset, flags) in models.items():
+    }
+    for name, (scheme, plans, dataset, options) in models.items():
         source = tiny.train(folder / "trained" / name, plans, dataset, folds=(0, 3))
-        words = ["--model", name, "--scheme", scheme, "--out", str(folder / "weights"), *flags]
+        words = ["--model", name, "--scheme", scheme, "--out", str(folder / "weights"), *options]
         assert lab(["pack", str(source), *words]) == 0
     return folder / "weights"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run is to bear."""
+    """What a run combines."""
 
     folder: Path
     features: Sequence[str]
@@ -88,12 +88,12 @@ class Setting:
             (self.folder / "weights").mkdir(exist_ok=True)
             (self.folder / "weights" / name).symlink_to(packed / name)
         if artefacts := self.artefacts():
-            mine = self.folder / "weights" / self.model
-            mine.unlink()
-            mine.mkdir()
+            model_folder = self.folder / "weights" / self.model
+            model_folder.unlink()
+            model_folder.mkdir()
             for path in (packed / self.model).iterdir():
-                (mine / path.name).symlink_to(path)
-            save_artefacts(mine, artefacts)
+                (model_folder / path.name).symlink_to(path)
+            save_artefacts(model_folder, artefacts)
         affine = PIR if self.has("another grid") else files.LAS
         for id in (WHOLE, LACKING):
             for number, sequence in enumerate(MRI_SEQUENCES):
@@ -152,23 +152,23 @@ class Setting:
         model = verify_model(self.folder / "weights" / self.model / "MANIFEST.json")
         (files_of,) = [case for case in find_cases(self.folder / "in").cases if case.id == id]
         case = read_case(with_sequences(files_of, GLI.sequences))
-        *_, answer = predict(case, model, Engine(torch.device("cpu"), "torch"))
+        *_, prediction = predict(case, model, Engine(torch.device("cpu"), "torch"))
         rules = load_artefacts(model.folder, model.scheme)
-        refined = refine(case, answer.probabilities, model.head, rules, answer.votes)
+        refined = refine(case, prediction.probabilities, model.head, rules, prediction.votes)
         return restrict(refined.labels, model.scheme, GLI).transpose(2, 1, 0)
 
 
 @pytest.mark.parametrize("features", [*combinations(FEATURES, 2)], ids=" and ".join)
-def test_two_features_bear_each_other(
+def test_two_features_work_together(
     tmp_path: Path, packed: Path, features: tuple[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     setting = Setting(tmp_path, features)
     setting.prepare(packed)
     assert setting.run() == (1 if setting.has("strict") else 0)
-    answers = {path.name.removesuffix(".nii.gz"): path for path in (tmp_path / "out").iterdir()}
-    assert set(answers) == {WHOLE, LACKING}
+    outputs = {path.name.removesuffix(".nii.gz"): path for path in (tmp_path / "out").iterdir()}
+    assert set(outputs) == {WHOLE, LACKING}
     out = capfd.readouterr().out
-    for id, path in answers.items():
+    for id, path in outputs.items():
         scan = tmp_path / "in" / id / f"{id}-t1c.nii.gz"
         assert declared_geometry(path) == declared_geometry(scan)
         labels = np.asarray(nibabel.load(path).dataobj)
@@ -194,7 +194,7 @@ def test_two_features_bear_each_other(
         )
 
 
-def test_rules_act_where_they_are_asked_for(tmp_path: Path, packed: Path) -> None:
+def test_rules_change_labels_where_they_are_on(tmp_path: Path, packed: Path) -> None:
     """Or the pairs above would agree on nothing."""
     volumes = {}
     for feature in ("record", "probability rules", "one rule set"):

@@ -22,15 +22,15 @@ pytestmark = pytest.mark.slow
 
 
 def run_program(source: Path, output: Path, record: Path) -> tuple[dict, float]:
-    """Run the program in a process of its own; return its record and the wall seconds."""
+    """Run the program in a separate process; return its record and the wall seconds."""
     output.mkdir()
-    began = time.perf_counter()
+    started = time.perf_counter()
     flags = ["--input", source, "--output", output, "--record", record, "--device", "cpu"]
     done = subprocess.run(
         [sys.executable, inference.__file__, *map(str, flags)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(record.read_text()), time.perf_counter() - began
+    return json.loads(record.read_text()), time.perf_counter() - started
 
 
 def test_a_real_glioma(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -39,9 +39,20 @@ def test_a_real_glioma(shared_data: Path, tmp_path: Path, capsys: pytest.Capture
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["TCGA-FG-6692.nii.gz"]
     labels = nibabel.load(tmp_path / "out" / "TCGA-FG-6692.nii.gz")
     scan = nibabel.load(folder / "image" / "TCGA-FG-6692-t1c.nii.gz")
-    for name in ("qform_code", "sform_code", "srow_x", "srow_y", "srow_z", "quatern_b",
-                 "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
-                 "xyzt_units"):  # fmt: skip
+    for name in (
+        "qform_code",
+        "sform_code",
+        "srow_x",
+        "srow_y",
+        "srow_z",
+        "quatern_b",
+        "quatern_c",
+        "quatern_d",
+        "qoffset_x",
+        "qoffset_y",
+        "qoffset_z",
+        "xyzt_units",
+    ):
         assert labels.header[name].tobytes() == scan.header[name].tobytes(), name
     assert labels.get_data_dtype() == np.uint8 and labels.shape == (240, 240, 155)
     array = np.asarray(labels.dataobj)
@@ -50,8 +61,10 @@ def test_a_real_glioma(shared_data: Path, tmp_path: Path, capsys: pytest.Capture
     score = dice(np.isin(array, [1, 2, 3]), reference > 0)
     assert score > 0.75  # 0.804 as documented
     with capsys.disabled():
-        print(f"\nreal glioma: WT Dice {score:.3f} to the fused reference, {seconds:.0f} s, "
-              f"{record['peak_memory_mib']} MiB")  # fmt: skip
+        print(
+            f"\nreal glioma: WT Dice {score:.3f} to the fused reference, {seconds:.0f} s, "
+            f"{record['peak_memory_mib']} MiB"
+        )
 
 
 def test_a_real_glioma_without_t1n_and_t2w(
@@ -66,8 +79,8 @@ def test_a_real_glioma_without_t1n_and_t2w(
         path = tmp_path / "in" / f"BraTS-GLI-00001-000-{sequence}.nii.gz"
         path.parent.mkdir(exist_ok=True)
         nibabel.save(nibabel.Nifti1Image(image, scan.affine), path)
-    places = (tmp_path / "in", tmp_path / "out", tmp_path / "record.json")
-    record, seconds = run_program(*places)
+    paths = (tmp_path / "in", tmp_path / "out", tmp_path / "record.json")
+    record, seconds = run_program(*paths)
     assert record["cases"]["BraTS-GLI-00001-000"]["missing_sequences"] == ["t1n", "t2w"]
     labels = np.asarray(nibabel.load(tmp_path / "out" / "BraTS-GLI-00001-000.nii.gz").dataobj)
     reference = np.asarray(nibabel.load(folder / "seg.nii.gz").dataobj) > 0.5
@@ -82,13 +95,13 @@ def test_a_real_abdomen(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str
 ):
     source = shared_data / "totalsegmentator-mr-abdomen" / "example_mr_sm.nii.gz"
-    place = tmp_path / "in" / "images" / f"abdominal-{task}-mri"
-    place.mkdir(parents=True)
-    SimpleITK.WriteImage(SimpleITK.ReadImage(str(source)), str(place / "example.mha"), True)
+    socket = tmp_path / "in" / "images" / f"abdominal-{task}-mri"
+    socket.mkdir(parents=True)
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(source)), str(socket / "example.mha"), True)
     record, seconds = run_program(tmp_path / "in", tmp_path / "out", tmp_path / "record.json")
     target = tmp_path / "out" / "images" / "pancreatic-tumor-segmentation" / "example.mha"
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == [target]
-    labels, scan = (SimpleITK.ReadImage(str(p)) for p in (target, place / "example.mha"))
+    labels, scan = (SimpleITK.ReadImage(str(p)) for p in (target, socket / "example.mha"))
     assert labels.GetPixelID() == SimpleITK.sitkUInt8
     assert labels.GetSize() == scan.GetSize()
     assert labels.GetSpacing() == scan.GetSpacing()
@@ -102,5 +115,7 @@ def test_a_real_abdomen(
         assert pancreas[array == 1].mean() > 0.6  # 0.83 as documented
     volume_ml = array.sum() * np.prod(scan.GetSpacing()) / 1000
     with capsys.disabled():
-        print(f"\nreal abdomen as {task}: tumour {volume_ml:.1f} mL (the patient has none marked), "
-              f"{seconds:.0f} s, {record['peak_memory_mib']} MiB")  # fmt: skip
+        print(
+            f"\nreal abdomen as {task}: tumour {volume_ml:.1f} mL (the patient has none marked), "
+            f"{seconds:.0f} s, {record['peak_memory_mib']} MiB"
+        )

@@ -84,10 +84,10 @@ def agreed_labels(dataset: Mapping[str, Any], scheme: Scheme) -> dict[str, int]:
 def are_trusted(dataset: Mapping[str, Any], value_of: Mapping[str, int], scheme: Scheme) -> bool:
     """Return whether names in dataset.json mean what they say.
 
-    They do where `prepare` wrote them, where they agree with the challenge's own values, and where
+    They do where `prepare` wrote them, where they agree with the challenge's values, and where
     they number its labels 1, 2, 3, ... in the order of values that have gaps, as nnU-Net demands.
-    Other names may be a team's own order, or the wrong names of the challenge's: a published report
-    lists ET first of labels whose first is NETC. Nothing in the folder tells one from the other.
+    Other names may be a team's order, or the wrong names of the challenge's: a published report
+    lists ET first of labels whose first is NETC. Nothing in the folder says which of the two it is.
     """
     own = {label: scheme.labels[label] for label in value_of}
     return PREPARED in dataset or value_of in (own, _without_gaps(scheme))

@@ -57,7 +57,7 @@ def axes_line(done: Sequence[Prepared]) -> str | None:
 def swapped(done: Done, scheme: Scheme) -> Iterator[str]:
     """Yield a sentence for each label whose share is not what cohorts of this challenge have.
 
-    Where a source never holds a label of the whole, its shares tell nothing and are not judged.
+    Where a source never holds a label of the whole, its shares say nothing and are not checked.
     """
     for label, (low, high) in scheme.median_share.items():
         for layout, cases in by_layout(done):

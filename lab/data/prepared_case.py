@@ -145,7 +145,7 @@ def _files_of(id: str, target: Target) -> Iterator[Path]:
 
 
 def _read_scan(path: Path) -> tuple[Volume, tuple[str, ...]]:
-    """Read a scan in its own type; nnU-Net refuses a dataset with voxels that are not finite."""
+    """Read a scan in its stored type; nnU-Net refuses a dataset with voxels that are not finite."""
     volume = read_volume(path, None)
     bad = int(volume.array.size - np.isfinite(volume.array).sum())
     if bad:
@@ -163,7 +163,7 @@ def _write_images(
     for channel, (source, grid) in enumerate(zip(case.images, grids, strict=True)):
         moved = not grid.is_alike(grids[0])
         if moved:
-            yield f"{source}: written on the grid of {case.images[0].name}, nearly its own"
+            yield f"{source}: written on the grid of {case.images[0].name}, which nearly is its"
         path = output.image(channel)
         if path.exists():
             continue

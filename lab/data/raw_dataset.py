@@ -41,7 +41,7 @@ class FailedCase:
 
 
 def training_values(layouts: Sequence[Layout], scheme: Scheme) -> dict[str, int]:
-    """Return label -> value to train on: 1, 2, ... in the order of the scheme's own values.
+    """Return label -> value to train on: 1, 2, ... in the order of the scheme's values.
 
     nnU-Net demands that no value is left out, so a label that no layout has gets none. `pack` maps
     the values back to the scheme's by the names in dataset.json.

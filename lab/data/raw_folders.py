@@ -77,11 +77,11 @@ def brats_cases(folder: Path, sequences: Sequence[str]) -> RawCases:
     Raises:
         LayoutError: cases of several challenges, whose labels mean different things.
     """
-    found = mixed_cases(folder, sequences)
-    schemes = {scheme.name for case in found.cases if (scheme := scheme_of_id(case.id))}
+    raw = mixed_cases(folder, sequences)
+    schemes = {scheme.name for case in raw.cases if (scheme := scheme_of_id(case.id))}
     if len(schemes) > 1:
         raise LayoutError(f"{folder}: cases of {', '.join(sorted(schemes))} mixed")
-    return found
+    return raw
 
 
 def mixed_cases(folder: Path, sequences: Sequence[str]) -> RawCases:

@@ -1,4 +1,4 @@
-"""Which scorer a scheme is judged by, where nobody names one."""
+"""The scorer of a challenge: the one that is named, or the default of the challenge's row."""
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
@@ -18,9 +18,9 @@ def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
     scorer = SCORERS[name]
     if scorer.by_cohort:
         names = ", ".join(scorer.by_cohort)
-        raise Refusal(f"scorer {name} scores by cohort ({names}), which a search is not told")
+        raise Refusal(f"scorer {name} scores by cohort ({names}), which a search does not know")
     theirs = SCHEMES[str(scorer.scheme)].labels
     if any(scheme.labels.get(label) != value for label, value in theirs.items()):
-        told = f"{scheme.name} has {dict(scheme.labels)}"
-        raise Refusal(f"scorer {name} reads labels {dict(theirs)}, {told}")
+        ours = f"{scheme.name} has {dict(scheme.labels)}"
+        raise Refusal(f"scorer {name} reads labels {dict(theirs)}, {ours}")
     return scorer

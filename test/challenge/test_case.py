@@ -67,8 +67,18 @@ def test_nifti_geometry_survives_bit_for_bit(
 
     written = nibabel.load(write_labels(labels, case_files, folder))
     original = nibabel.load(source).header
-    for name in ("qform_code", "sform_code", "srow_x", "srow_y", "srow_z", "quatern_b",
-                 "quatern_c", "quatern_d", "qoffset_x", "xyzt_units"):  # fmt: skip
+    for name in (
+        "qform_code",
+        "sform_code",
+        "srow_x",
+        "srow_y",
+        "srow_z",
+        "quatern_b",
+        "quatern_c",
+        "quatern_d",
+        "qoffset_x",
+        "xyzt_units",
+    ):
         assert written.header[name].tobytes() == original[name].tobytes(), name
     assert written.header["pixdim"][:4].tobytes() == original["pixdim"][:4].tobytes()
     assert written.header.get_data_dtype() == np.uint8
@@ -184,7 +194,7 @@ def test_a_header_that_says_more_than_the_file_holds(tmp_path: Path) -> None:
     lines = path.read_bytes().split(b"\n")
     size = next(line for line in lines if line.startswith(b"CompressedDataSize"))
     path.write_bytes(b"\n".join(size + b"9" if line == size else line for line in lines))
-    with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header tells \d+9"):
+    with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header declares \d+9"):
         read_scan(path)
 
 
@@ -264,9 +274,13 @@ def test_extensions_of_a_scan_stay(tmp_path: Path) -> None:
 
 def test_labels_of_a_metaimage_with_a_fourth_axis_of_one(tmp_path: Path) -> None:
     fields = {
-        "NDims": "4", "DimSize": "5 4 3 1", "ElementSpacing": "1 2 3 4", "Offset": "7 8 9 1",
-        "CenterOfRotation": "0 0 0 0", "TransformMatrix": "0 1 0 0 1 0 0 0 0 0 1 0 0 0 0 1",
-    }  # fmt: skip
+        "NDims": "4",
+        "DimSize": "5 4 3 1",
+        "ElementSpacing": "1 2 3 4",
+        "Offset": "7 8 9 1",
+        "CenterOfRotation": "0 0 0 0",
+        "TransformMatrix": "0 1 0 0 1 0 0 0 0 0 1 0 0 0 0 1",
+    }
     scan = stored.placed(tmp_path / "scan.mha", stored.metaimage(stored.voxels(), fields))
     case_files = CaseFiles("scan", {"t1": scan}, "t1", Path("out.mha"))
     image = SimpleITK.ReadImage(str(write_labels(stored.voxels("u1"), case_files, tmp_path)))

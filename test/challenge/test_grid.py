@@ -48,9 +48,13 @@ def test_no_voxel_moved_more(numbers: list[float]) -> None:
 
 def test_axes_that_a_further_one_is_mixed_with_have_no_place(tmp_path: Path) -> None:
     fields = {
-        "NDims": "4", "DimSize": "5 4 3 1", "ElementSpacing": "1 2 3 4", "Offset": None,
-        "CenterOfRotation": None, "TransformMatrix": "0 0 0 1 0 1 0 0 0 0 1 0 1 0 0 0",
-    }  # fmt: skip
+        "NDims": "4",
+        "DimSize": "5 4 3 1",
+        "ElementSpacing": "1 2 3 4",
+        "Offset": None,
+        "CenterOfRotation": None,
+        "TransformMatrix": "0 0 0 1 0 1 0 0 0 0 1 0 1 0 0 0",
+    }
     path = stored.placed(tmp_path / "a.mha", stored.metaimage(stored.voxels(), fields))
     with pytest.raises(GridError, match="mixed with a further one"):
         read_grid(path, "MetaImageIO")

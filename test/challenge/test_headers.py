@@ -24,7 +24,7 @@ REFUSED = {
     "Analyze": ({"magic": b""}, Because.NO_MAGIC),
     "a gigabyte": ({"dim": [3, 900, 900, 900, 1, 1, 1, 1]}, Because.TOO_LARGE),
     "more voxels than there are": ({"dim": [3, 6, 4, 3, 1, 1, 1, 1]}, Because.FEW_VOXELS),
-    "axes that are no numbers": ({"srow_x": [np.nan, 0, 0, 10]}, Because.NO_SPACE),
+    "axes that are no numbers": ({"srow_x": [np.nan, 0, 0, 10]}, Because.DEGENERATE_AFFINE),
 }
 
 

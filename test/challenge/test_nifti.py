@@ -84,15 +84,30 @@ def nifti_files(draw: st.DrawFn) -> bytes:
     dim += draw(st.sampled_from([[1] * 8, [0] * 8, [-7, 99, 3, 2, 1, 1, 1, 1]]))
     before = draw(st.sampled_from([b"", b"", bytes(20), b"\1\0\0\0\x10\0\0\0\6\0\0\0comment\0"]))
     content = stored.nifti(
-        array, draw(st.sampled_from("<<>")), before=before,
-        dim=dim[:8], pixdim=pixdim, quatern_b=quaternion[0], quatern_c=quaternion[1],
-        quatern_d=quaternion[2], qoffset_x=offset[0], qoffset_y=offset[1], qoffset_z=offset[2],
-        srow_x=sform[0], srow_y=sform[1], srow_z=sform[2],
-        qform_code=draw(CODES), sform_code=draw(CODES), xyzt_units=draw(UNITS),
-        scl_slope=draw(SLOPES), scl_inter=draw(INTERS), intent_code=draw(INTENTS),
-        toffset=draw(st.sampled_from([0, 7])), bitpix=draw(st.sampled_from([16, 3])),
+        array,
+        draw(st.sampled_from("<<>")),
+        before=before,
+        dim=dim[:8],
+        pixdim=pixdim,
+        quatern_b=quaternion[0],
+        quatern_c=quaternion[1],
+        quatern_d=quaternion[2],
+        qoffset_x=offset[0],
+        qoffset_y=offset[1],
+        qoffset_z=offset[2],
+        srow_x=sform[0],
+        srow_y=sform[1],
+        srow_z=sform[2],
+        qform_code=draw(CODES),
+        sform_code=draw(CODES),
+        xyzt_units=draw(UNITS),
+        scl_slope=draw(SLOPES),
+        scl_inter=draw(INTERS),
+        intent_code=draw(INTENTS),
+        toffset=draw(st.sampled_from([0, 7])),
+        bitpix=draw(st.sampled_from([16, 3])),
         magic=draw(st.sampled_from([b"n+1"] * 8 + [b"ni1", b""])),
-    )  # fmt: skip
+    )
     return gzip.compress(content, mtime=0) if draw(st.booleans()) else content
 
 
@@ -112,8 +127,11 @@ MIRRORED = {"srow_x": [-1, 0, 0, 50]}
 READ = {
     "micrometres": {"xyzt_units": 3, "pixdim": [1, 900, 900, 900, 1, 1, 1, 1]},
     "metres and seconds": {"xyzt_units": 9, "pixdim": [1, 9e-4, 9e-4, 9e-4, 1, 1, 1, 1]},
-    "a quaternion longer than 1": {"sform_code": 0, "quatern_b": HALF * 1.0000004,
-                                   "quatern_c": HALF},
+    "a quaternion longer than 1": {
+        "sform_code": 0,
+        "quatern_b": HALF * 1.0000004,
+        "quatern_c": HALF,
+    },
     "sform of zeros beside a qform": ZEROS,
     "sform of zeros, a template's": {**ZEROS, "sform_code": 4},
     "neither form": {"qform_code": 0, "sform_code": 0},
@@ -135,7 +153,7 @@ READ = {
     "vectors of one": {"intent_code": 1007, "dim": [5, 5, 4, 3, 1, 1, 1, 1]},
     "another header size": {"sizeof_hdr": 7},
     "voxels at a byte and a half": {"vox_offset": 352.5},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fields", READ.values(), ids=READ)
@@ -188,4 +206,4 @@ def test_what_only_nibabel_reads_is_read_with_a_warning(
     assert volume.spacing_mm == (3, 2, 1)
     np.testing.assert_allclose(volume.geometry[:3, 3], (-10, -20, 30))
     assert len(volume.remarks) == 1
-    assert f"{path}: its place is read as nibabel does" in caplog.text
+    assert f"{path}: its affine is read as nibabel does" in caplog.text

@@ -10,9 +10,15 @@ from challenge.process import cores
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [("200000 100000\n", 2), ("50000 100000\n", 1), ("350000 100000\n", 4), ("max 100000\n", 8),
-     ("", 8), ("6400000 100000", 8)],
-)  # fmt: skip
+    [
+        ("200000 100000\n", 2),
+        ("50000 100000\n", 1),
+        ("350000 100000\n", 4),
+        ("max 100000\n", 8),
+        ("", 8),
+        ("6400000 100000", 8),
+    ],
+)
 def test_the_containers_share_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, expected: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""A gate that is wide open leaves nnU-Net's own U-Net; a gate that is shut takes the skip away."""
+"""A gate that is wide open leaves nnU-Net's U-Net; a gate that is shut takes the skip away."""
 
 import pytest
 import tiny
@@ -16,9 +16,9 @@ def pair() -> tuple[torch.nn.Module, torch.nn.Module]:
         for name in ("PlainConvUNet", "AttentionUNet")
     )
     plain.load_state_dict(tiny.random_weights(plain, seed=1), assign=True)
-    own = tiny.random_weights(gated, seed=2)
-    own.update({key: value for key, value in plain.state_dict().items()})
-    gated.load_state_dict(own, assign=True)
+    weights = tiny.random_weights(gated, seed=2)
+    weights.update({key: value for key, value in plain.state_dict().items()})
+    gated.load_state_dict(weights, assign=True)
     return plain.requires_grad_(False).eval(), gated.requires_grad_(False).eval()
 
 
@@ -38,7 +38,7 @@ def test_open_gates_are_the_plain_network() -> None:
 
 
 def test_shut_gates_hide_what_only_a_skip_tells() -> None:
-    """One voxel's change, too fine for the stages below, is not seen any more."""
+    """One voxel's change, too fine for the stages below, does not pass any more."""
     _, gated = pair()
     for transposed in gated.decoder.transpconvs:  # what is left is the skips
         transposed.weight.fill_(0)
@@ -54,12 +54,17 @@ def test_shut_gates_hide_what_only_a_skip_tells() -> None:
 @pytest.mark.parametrize("deep", [False, True])
 def test_deep_supervision_gives_the_finest_first(deep: bool) -> None:
     arguments = read_plan(tiny.plans(network="AttentionUNet"), "3d_fullres").arguments
+    operations = {
+        "conv_op": torch.nn.Conv3d,
+        "norm_op": torch.nn.InstanceNorm3d,
+        "nonlin": torch.nn.LeakyReLU,
+    }
     network = AttentionUNet(
-        input_channels=4, num_classes=5, deep_supervision=deep,
-        **{key: torch.nn.Conv3d if key == "conv_op" else torch.nn.InstanceNorm3d
-           if key == "norm_op" else torch.nn.LeakyReLU if key == "nonlin" else value
-           for key, value in arguments.items()},
-    )  # fmt: skip
-    found = network(torch.zeros((1, 4, 16, 16, 16)))
-    shapes = [tuple(each.shape[2:]) for each in found] if deep else [tuple(found.shape[2:])]
+        input_channels=4,
+        num_classes=5,
+        deep_supervision=deep,
+        **arguments | operations,
+    )
+    output = network(torch.zeros((1, 4, 16, 16, 16)))
+    shapes = [tuple(each.shape[2:]) for each in output] if deep else [tuple(output.shape[2:])]
     assert shapes == ([(16, 16, 16), (8, 8, 8)] if deep else [(16, 16, 16)])

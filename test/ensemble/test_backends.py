@@ -1,4 +1,4 @@
-"""Every backend gives the reference's answer; which one runs is told."""
+"""Every backend gives the logits of the reference; which one runs is logged."""
 
 import logging
 
@@ -33,9 +33,9 @@ NETWORKS = {
 
 
 def network(name: str) -> nn.Module:
-    found = build_network(read_plan(NETWORKS[name], "3d_fullres"), 4, 5)
-    found.load_state_dict(tiny.random_weights(found, seed=1), assign=True)
-    return found.requires_grad_(False).eval()
+    built = build_network(read_plan(NETWORKS[name], "3d_fullres"), 4, 5)
+    built.load_state_dict(tiny.random_weights(built, seed=1), assign=True)
+    return built.requires_grad_(False).eval()
 
 
 def tile(seed: int = 0) -> torch.Tensor:
@@ -53,11 +53,11 @@ def test_a_backend_gives_the_references_logits(backend: str, name: str) -> None:
     expected = network(name)(tile())
     with torch.inference_mode():
         forward = BACKENDS[backend].make(network(name), SHAPE, CPU)
-        forward(tile(seed=1))  # the answer to another tile does not linger
-        found = forward(tile()).clone()
-    assert found.shape == (1, 5, 16, 16, 24)
-    assert found.dtype == torch.float32
-    off = float((found - expected).abs().max() / expected.std())
+        forward(tile(seed=1))  # the logits of another tile do not linger
+        logits = forward(tile()).clone()
+    assert logits.shape == (1, 5, 16, 16, 24)
+    assert logits.dtype == torch.float32
+    off = float((logits - expected).abs().max() / expected.std())
     assert off <= TOLERANCE[backend]
     assert expected.std() > 0.1
 
@@ -66,8 +66,8 @@ def test_channels_last_is_another_layout_of_the_same_numbers() -> None:
     """Its device is a GPU; the layout itself runs anywhere."""
     expected = network("plain")(tile())
     with torch.inference_mode():
-        found = BACKENDS["channels-last"].make(network("plain"), SHAPE, CPU)(tile())
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+        logits = BACKENDS["channels-last"].make(network("plain"), SHAPE, CPU)(tile())
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_unusable_backends_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What is given up when time is short, and in which order."""
+"""What is skipped when time is short, and in which order."""
 
 import math
 
@@ -26,11 +26,11 @@ class Clock:
         return self.now
 
 
-def test_the_order_of_sacrifice() -> None:
+def test_the_order_of_degradation() -> None:
     assert [(e.members, e.step, e.passes_a_tile) for e in degradation_steps(FULL)] == [
-        (3, 0.5, 8), (3, 0.5, 4), (3, 0.5, 2), (3, 0.5, 1),
-        (3, 0.75, 1), (3, 1.0, 1), (2, 1.0, 1), (1, 1.0, 1),
-    ]  # fmt: skip
+        *((3, 0.5, 8), (3, 0.5, 4), (3, 0.5, 2), (3, 0.5, 1)),
+        *((3, 0.75, 1), (3, 1.0, 1), (2, 1.0, 1), (1, 1.0, 1)),
+    ]
     assert list(degradation_steps(Effort(1, 1.0, ()))) == [Effort(1, 1.0, ())]
 
 
@@ -46,12 +46,12 @@ def test_the_first_that_fits_is_taken_else_the_last() -> None:
         affordable([], cost_s, 1)
 
 
-def test_some_time_is_kept_for_what_comes_after_the_networks() -> None:
+def test_some_time_is_reserved_for_what_comes_after_the_networks() -> None:
     clock = Clock()
     budget = Budget(1000, clock)
     assert budget.left_s() == 990
     clock.now = 100
-    budget.reserve(40)  # seen to take 40 s: half as long again is kept
+    budget.reserve(40)  # it took 40 s: half as long again is reserved
     assert budget.left_s() == 840
     assert Budget(20, clock).left_s() == 18
     assert Budget(clock=clock).left_s() == math.inf
@@ -66,7 +66,7 @@ def test_every_case_of_a_folder_gets_its_share() -> None:
             shares.append(budget.left_s())
             clock.now += seconds
         queue.done()
-    # A tenth of each share is kept, ten seconds at most; what one case leaves, others inherit.
+    # A tenth of each share is reserved, ten seconds at most; what one case leaves, others inherit.
     assert shares == [90, 120, 85.5, 160]
 
 
@@ -81,44 +81,44 @@ def planner(limit_s: float, clock: Clock) -> DeadlinePlanner:
 
 
 def test_what_a_pass_costs_is_guessed_from_other_members_tiles() -> None:
-    found = planner(1e6, Clock())
-    found.record_tile(0, FULL, 16.0)  # two seconds a pass
-    found.finish_member(0, 0.5)
+    planned = planner(1e6, Clock())
+    planned.record_tile(0, FULL, 16.0)  # two seconds a pass
+    planned.finish_member(0, 0.5)
     # 8 tiles of the same size and 20 of half of it, eight passes each
-    assert found.rest_s() == 8 * (8 * 2 + 20 * 1)
-    assert found.is_early()
+    assert planned.rest_s() == 8 * (8 * 2 + 20 * 1)
+    assert planned.is_early()
 
 
 def test_a_member_that_became_too_much_is_left_midway() -> None:
     clock = Clock()
-    found = planner(100, clock)
-    found.record_tile(0, Effort(3, 0.5, ()), 1.0)
-    found.finish_member(0, 0.5)
+    planned = planner(100, clock)
+    planned.record_tile(0, Effort(3, 0.5, ()), 1.0)
+    planned.finish_member(0, 0.5)
     # 5 tiles of a second and 20 of half a second are left: 15 s unmirrored, 60 s along two axes.
-    assert found.effort(1, 0.5, 3).mirror_axes == (0, 1)
+    assert planned.effort(1, 0.5, 3).mirror_axes == (0, 1)
     clock.now = 89
-    assert found.effort(1, 0.5, 3) is None  # 5 tiles, one second
-    assert found.skipped() == ["mirroring along 3 of 3 axes", "2 of 3 members"]
+    assert planned.effort(1, 0.5, 3) is None  # 5 tiles, one second
+    assert planned.skipped() == ["mirroring along 3 of 3 axes", "2 of 3 members"]
 
 
 @given(
     limit_s=st.floats(1, 500),
     costs=st.lists(st.floats(0.01, 20), min_size=40, max_size=40),
 )
-def test_no_tile_is_begun_when_time_is_over(limit_s: float, costs: list[float]) -> None:
+def test_no_tile_is_started_when_time_is_over(limit_s: float, costs: list[float]) -> None:
     """Whatever the device does, only the tile at work can outlast the limit."""
     clock = Clock()
-    found = planner(limit_s, clock)
+    planned = planner(limit_s, clock)
     seconds = iter(costs * 100)
     for member in range(3):
         done = 0
-        while done < 8 and (effort := found.effort(member, 0.5, done)):
+        while done < 8 and (effort := planned.effort(member, 0.5, done)):
             assert clock.now < limit_s
-            began = clock.now
+            started = clock.now
             clock.now += next(seconds) * effort.passes_a_tile
-            found.record_tile(member, effort, clock.now - began)
+            planned.record_tile(member, effort, clock.now - started)
             done += 1
         if done == 8:
-            found.finish_member(member, 0.5)
-    full = found.members_run == 3
-    assert full or found.skipped()
+            planned.finish_member(member, 0.5)
+    full = planned.members_run == 3
+    assert full or planned.skipped()

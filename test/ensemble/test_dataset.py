@@ -75,10 +75,10 @@ def test_regions_as_nnunet_reads_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_nnunet_refuses_is_refused_in_a_sentence(name: str) -> None:
-    labels, order, told = REFUSED[name]
+    labels, order, message = REFUSED[name]
     with pytest.raises((AssertionError, RuntimeError, ValueError)):
         LabelManager(labels, order)
-    with pytest.raises(PlansError, match=told):
+    with pytest.raises(PlansError, match=message):
         read_head(described(labels, order), NAMES)
 
 
@@ -101,9 +101,9 @@ SPELT = [
 ]
 
 
-@pytest.mark.parametrize("spelt", SPELT)
-def test_channels_as_nnunet_counts_them(spelt: dict) -> None:
-    dataset = {"labels": tiny.SOFTMAX, **spelt}
+@pytest.mark.parametrize("channels", SPELT)
+def test_channels_as_nnunet_counts_them(channels: dict) -> None:
+    dataset = {"labels": tiny.SOFTMAX, **channels}
     plans = PlansManager(tiny.plans())
     assert len(channel_names(dataset)) == determine_num_input_channels(plans, "3d_fullres", dataset)
     assert channel_order(dataset, GLI) == ("t1n", "t1c", "t2w", "t2f")
@@ -115,7 +115,7 @@ def test_more_than_nine_channels_are_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelt", "told"),
+    ("channels", "message"),
     [
         ({}, "no channel_names; name them with --channels"),
         ({"channel_names": {"0": "t1n"}, "modality": SEQUENCES}, "1 and 4 channel_names"),
@@ -124,9 +124,9 @@ def test_more_than_nine_channels_are_in_order() -> None:
         ({"channel_names": SEQUENCES | {"4": "mask"}}, "--channels"),
     ],
 )
-def test_channels_that_cannot_be_told(spelt: dict, told: str) -> None:
-    with pytest.raises(PlansError, match=told):
-        channel_order({"labels": tiny.SOFTMAX, **spelt}, GLI)
+def test_channels_that_have_no_names(channels: dict, message: str) -> None:
+    with pytest.raises(PlansError, match=message):
+        channel_order({"labels": tiny.SOFTMAX, **channels}, GLI)
 
 
 @pytest.mark.parametrize(

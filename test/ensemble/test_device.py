@@ -28,7 +28,7 @@ def test_a_cpu_build_goes_on_on_the_cpu(
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(module, "driver_version", lambda: None)
     assert choose_device("auto").type == "cpu"
-    assert "cannot be used" not in caplog.text  # nobody asked for one, none is there
+    assert "cannot be used" not in caplog.text  # no GPU was wanted, none is there
     assert choose_device("cuda").type == "cpu"
     assert "GPU cannot be used (this torch is a CPU build)" in caplog.text
 

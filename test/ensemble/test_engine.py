@@ -1,4 +1,4 @@
-"""When memory runs out: fewer tiles together, sums on the host, the CPU, each told."""
+"""When memory runs out: fewer tiles together, sums on the host, the CPU, each logged."""
 
 import logging
 from dataclasses import replace
@@ -28,15 +28,15 @@ class Pretended(Engine):
         self._together = 8
         self.failures = failures
 
-    def reduce_memory(self, sums: object) -> bool:
-        # The ladder asks what the device is: until the last rung it is told "cuda".
+    def reduce_memory(self, accumulator: object) -> bool:
+        # The ladder reads the device: until the last rung it is "cuda".
         real, self.device = self.device, torch.device("cuda") if self.pretends else self.device
         try:
-            found = super().reduce_memory(None)
+            reduced = super().reduce_memory(None)
         finally:
             self.pretends = self.pretends and self.device.type == "cuda"
             self.device = real
-        return found
+        return reduced
 
 
 def fail_at_first(monkeypatch: pytest.MonkeyPatch, engine: Pretended) -> list[int]:
@@ -60,8 +60,8 @@ def test_the_ladder_is_climbed_down_and_the_answer_stays(
     (expected,) = predict(CASE, model, Engine(CPU, "torch"))
     engine = Pretended(failures=5)
     batches = fail_at_first(monkeypatch, engine)
-    (told,) = predict(CASE, model, engine)
-    np.testing.assert_allclose(told.probabilities, expected.probabilities, atol=1e-3)
+    (prediction,) = predict(CASE, model, engine)
+    np.testing.assert_allclose(prediction.probabilities, expected.probabilities, atol=1e-3)
     assert batches[:7] == [8, 4, 2, 1, 1, 1, 1]
     assert [record.message for record in caplog.records if "memory" in record.message] == [
         "out of GPU memory: 4 mirrored tiles together",
@@ -73,7 +73,7 @@ def test_the_ladder_is_climbed_down_and_the_answer_stays(
     assert engine.backend == "auto"
 
 
-def test_when_nothing_is_left_to_give_up_the_error_is_told(
+def test_when_nothing_is_left_to_reduce_the_error_is_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = packed(tmp_path, tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset()))
@@ -85,19 +85,19 @@ def test_when_nothing_is_left_to_give_up_the_error_is_told(
 
 def test_networks_stay_loaded_only_where_they_are_needed_again(tmp_path: Path) -> None:
     model = folds(tmp_path, 2)
-    for keeps, expected in ((False, 1), (True, 2)):
-        engine = Engine(CPU, "torch", keeps_networks=keeps)
+    for keeps_networks, expected in ((False, 1), (True, 2)):
+        engine = Engine(CPU, "torch", keeps_networks=keeps_networks)
         first = engine.load(model.members[0], 1)
         engine.load(model.members[1], 1)
         assert len(engine._loaded) == expected
-        assert (engine.load(model.members[0], 1) is first) == keeps
+        assert (engine.load(model.members[0], 1) is first) == keeps_networks
 
 
 @pytest.mark.parametrize(("long_run_s", "expected"), [(60.0, "openvino"), (0.0, "torch")])
 def test_only_a_long_run_is_worth_comparing_backends_for(
     long_run_s: float, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first tile tells the pace; from the second on the faster backend runs."""
+    """The first tile measures the pace; from the second on the faster backend runs."""
     monkeypatch.setattr(module, "LONG_RUN_S", long_run_s)
     monkeypatch.setattr(module, "choose_backend", lambda *_: BACKENDS["torch"])
     model, made = folds(tmp_path, 2), []
@@ -109,11 +109,11 @@ def test_only_a_long_run_is_worth_comparing_backends_for(
             return row.make(*args)
 
         monkeypatch.setitem(BACKENDS, name, replace(row, make=make))
-    (told,) = predict(CASE, model, Engine(CPU))
+    (prediction,) = predict(CASE, model, Engine(CPU))
     assert made[0] == "openvino"
     assert set(made[1:]) == {expected}
     (expected_answer,) = predict(CASE, model, Engine(CPU, "torch"))
-    np.testing.assert_allclose(told.probabilities, expected_answer.probabilities, atol=1e-3)
+    np.testing.assert_allclose(prediction.probabilities, expected_answer.probabilities, atol=1e-3)
 
 
 def test_a_backend_that_cannot_run_is_refused_before_any_case() -> None:

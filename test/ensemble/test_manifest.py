@@ -95,5 +95,5 @@ def test_an_answer_that_is_neither_yes_nor_no_is_refused(manifest: Path) -> None
 
 def test_the_weights_that_ship_accept_missing_sequences() -> None:
     shipped = find_manifests(Path(__file__).resolve().parents[2] / "weights")
-    told = {name: accepts_missing_sequences(path) for name, path in shipped.items()}
-    assert told == {"brats-gli": True, "panther-t1": False, "panther-t2": False}
+    accepted = {name: accepts_missing_sequences(path) for name, path in shipped.items()}
+    assert accepted == {"brats-gli": True, "panther-t1": False, "panther-t2": False}

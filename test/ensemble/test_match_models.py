@@ -24,51 +24,52 @@ def model(folder: Path, name: str, scheme: str = "brats-gli", **settings: bool) 
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> InputCases:
+def inputs(tmp_path: Path) -> InputCases:
     """A whole case, and one without t2w."""
     files.write_brats_case(tmp_path / "in" / WHOLE, WHOLE)
     files.write_brats_case(tmp_path / "in" / LACKING, LACKING, sequences=("t1n", "t1c", "t2f"))
     return find_cases(tmp_path / "in")
 
 
-def test_the_manifest_decides(tmp_path: Path, found: InputCases) -> None:
-    plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    chosen, _ = match_models(found, {"bearing": bearing}, None)
-    assert [(id, each.manifest) for id, each in chosen.items()] == [
-        (WHOLE, bearing), (LACKING, bearing),
-    ]  # fmt: skip
-    chosen, faults = match_models(found, {"plain": plain}, None)
+def test_the_manifest_decides(tmp_path: Path, inputs: InputCases) -> None:
+    plain, tolerant = model(tmp_path, "plain"), model(tmp_path, "tolerant", accepts_missing=True)
+    chosen, _ = match_models(inputs, {"tolerant": tolerant}, None)
+    manifests = {id: match.manifest for id, match in chosen.items()}
+    assert manifests == {WHOLE: tolerant, LACKING: tolerant}
+    chosen, failed = match_models(inputs, {"plain": plain}, None)
     assert list(chosen) == [WHOLE]
-    assert f"{LACKING}: missing t2w (found {LACKING}-t1c.nii.gz, " in faults[LACKING]
-    assert faults[LACKING].endswith("; no model that fits accepts that (plain)")
+    assert f"{LACKING}: missing t2w (found {LACKING}-t1c.nii.gz, " in failed[LACKING]
+    assert failed[LACKING].endswith("; no model that fits accepts that (plain)")
 
 
-def test_the_user_overrides_both_ways(tmp_path: Path, found: InputCases) -> None:
-    plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    chosen, _ = match_models(found, {"plain": plain}, None, allow_missing=True)
+def test_the_user_overrides_both_ways(tmp_path: Path, inputs: InputCases) -> None:
+    plain, tolerant = model(tmp_path, "plain"), model(tmp_path, "tolerant", accepts_missing=True)
+    chosen, _ = match_models(inputs, {"plain": plain}, None, allow_missing=True)
     assert chosen[LACKING].manifest == plain
-    _, faults = match_models(found, {"bearing": bearing}, None, allow_missing=False)
-    assert faults[LACKING].endswith("; --no-missing-sequences refuses that")
+    _, failed = match_models(inputs, {"tolerant": tolerant}, None, allow_missing=False)
+    assert failed[LACKING].endswith("; --no-missing-sequences refuses that")
 
 
 @pytest.mark.parametrize("allow_missing", [None, True])
-def test_of_two_models_the_one_trained_for_gaps_answers(
-    tmp_path: Path, found: InputCases, allow_missing: bool | None
+def test_of_two_models_the_one_trained_for_missing_sequences_is_chosen(
+    tmp_path: Path, inputs: InputCases, allow_missing: bool | None
 ) -> None:
-    plain, bearing = model(tmp_path, "plain"), model(tmp_path, "bearing", accepts_missing=True)
-    (lacking,) = (case for case in found.cases if case.missing_sequences)
-    both = {"plain": plain, "bearing": bearing}
-    assert match_model(lacking, both, None, allow_missing).manifest == bearing
+    plain, tolerant = model(tmp_path, "plain"), model(tmp_path, "tolerant", accepts_missing=True)
+    (lacking,) = (case for case in inputs.cases if case.missing_sequences)
+    both = {"plain": plain, "tolerant": tolerant}
+    assert match_model(lacking, both, None, allow_missing).manifest == tolerant
 
 
-def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: InputCases) -> None:
-    """Where no case can be run for its gap alone the folder ends with 1, not with 2."""
+def test_missing_sequences_fail_the_case_and_are_no_wrong_usage(
+    tmp_path: Path, inputs: InputCases
+) -> None:
+    """Where no case can be run for this reason alone the folder ends with 1, not with 2."""
     alone = InputCases(
-        found.platform, tuple(case for case in found.cases if case.missing_sequences), {}
+        inputs.platform, tuple(case for case in inputs.cases if case.missing_sequences), {}
     )
     plain = {"plain": model(tmp_path, "plain")}
-    chosen, faults = match_models(alone, plain, None)
-    assert (chosen, list(faults)) == ({}, [LACKING])
+    chosen, failed = match_models(alone, plain, None)
+    assert (chosen, list(failed)) == ({}, [LACKING])
     with pytest.raises(MatchError, match="no model 'other', only plain"):
         match_models(alone, plain, "other")
     with pytest.raises(MatchError, match="no model fits") as refused:
@@ -77,7 +78,7 @@ def test_a_gap_is_the_cases_fault_and_no_wrong_usage(tmp_path: Path, found: Inpu
 
 
 def manifest(folder: Path, name: str, scheme: str, *answers: str) -> Path:
-    """Write as much of a manifest as a choice looks at."""
+    """Write as much of a manifest as matching reads."""
     path = folder / name / "MANIFEST.json"
     path.parent.mkdir(parents=True)
     content = {"schema": 3, "model": name, "scheme": scheme}

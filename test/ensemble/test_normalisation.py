@@ -1,4 +1,4 @@
-"""Every scheme of nnU-Net gives nnU-Net's own values, to the last bit."""
+"""Every scheme of nnU-Net gives nnU-Net's values, to the last bit."""
 
 import re
 
@@ -10,8 +10,13 @@ from nnunetv2.preprocessing.normalization import default_normalization_schemes a
 
 from ensemble.normalisation import NORMALISATIONS, NormalisationError, normalise, why_not
 
-SCHEMES = ["ZScoreNormalization", "CTNormalization", "NoNormalization", "RescaleTo01Normalization",
-           "RGBTo01Normalization"]  # fmt: skip
+SCHEMES = [
+    "ZScoreNormalization",
+    "CTNormalization",
+    "NoNormalization",
+    "RescaleTo01Normalization",
+    "RGBTo01Normalization",
+]
 PERCENTILES = {"percentile_00_5": 12.5, "percentile_99_5": 240.0}
 
 
@@ -79,7 +84,7 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "intensities", "told"),
+    ("name", "intensities", "message"),
     [
         ("Nyul", {}, "normalisation 'Nyul' is not one of"),
         ("CTNormalization", {"mean": 1.0, "std": 1.0}, "needs percentile_00_5, percentile_99_5"),
@@ -90,7 +95,7 @@ def test_by_hand() -> None:
     ],
 )
 def test_what_a_channel_cannot_be_normalised_by_is_said(
-    name: str, intensities: dict, told: str
+    name: str, intensities: dict, message: str
 ) -> None:
     reason = why_not(name, intensities)
-    assert re.search(told, reason) if told else reason == ""
+    assert re.search(message, reason) if message else reason == ""

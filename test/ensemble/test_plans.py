@@ -54,7 +54,7 @@ def test_the_post_treatment_glioma_network(shared_data: Path) -> None:
     norms = [m for m in network.modules() if isinstance(m, torch.nn.InstanceNorm3d)]
     assert all(m.affine and m.eps == 1e-5 for m in norms) and norms
     assert any(isinstance(m, torch.nn.LeakyReLU) for m in network.modules())
-    # nnU-Net's own figure for this network with four channels and five outputs
+    # nnU-Net's figure for this network with four channels and five outputs
     assert round(sum(p.numel() for p in network.parameters()) / 1e6, 2) == 30.79
 
 
@@ -64,9 +64,12 @@ def test_the_same_network_as_nnunet_builds(shared_data: Path) -> None:
     plan = post_treatment(shared_data)
     stock = get_network_from_plans(
         "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-        dict(plan.arguments), ["conv_op", "norm_op", "dropout_op", "nonlin"], 4, 5,
+        dict(plan.arguments),
+        ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        4,
+        5,
         deep_supervision=False,
-    )  # fmt: skip
+    )
     ours = build_network(plan, 4, 5)
     assert {k: v.shape for k, v in ours.state_dict().items()} == {
         k: v.shape for k, v in stock.state_dict().items()
@@ -132,8 +135,17 @@ def transposed(plans: dict) -> None:
     plans |= {"transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0]}
 
 
-SPELLINGS = [by_modality, in_both_spellings, without_label_manager, tiny.before_2_4, inherited,
-             keywords_left_out, with_threshold, without_masks, transposed]  # fmt: skip
+SPELLINGS = [
+    by_modality,
+    in_both_spellings,
+    without_label_manager,
+    tiny.before_2_4,
+    inherited,
+    keywords_left_out,
+    with_threshold,
+    without_masks,
+    transposed,
+]
 
 
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
@@ -179,12 +191,12 @@ def test_resampling_as_plans_say_is_nnunets(spelt: Callable, which: str) -> None
 
 
 def changed(**changes: object) -> dict:
-    """Plans with keys of their own level changed."""
+    """Plans with top-level keys changed."""
     return tiny.plans() | changes
 
 
-def without(key: str, **kept: object) -> dict:
-    plans = tiny.plans(**kept)
+def without(key: str, **arguments: object) -> dict:
+    plans = tiny.plans(**arguments)
     del plans["configurations"]["3d_fullres"][key]
     return plans
 

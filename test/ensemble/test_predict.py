@@ -25,16 +25,16 @@ from lab.__main__ import main as lab
 
 CASE = scan((20, 18, 22), (1, 1, 1), 2)
 LONG = scan((36, 20, 20), (1, 1, 1), 2)  # three tiles in a row; two, where they do not overlap
-Answer = Callable[[torch.Tensor], torch.Tensor]
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 def engine() -> Engine:
     return Engine(torch.device("cpu"), "torch")
 
 
-def answer(case: Case, model: Model) -> np.ndarray:
-    (told,) = predict(case, model, engine())
-    return told.probabilities
+def probabilities_of(case: Case, model: Model) -> np.ndarray:
+    (prediction,) = predict(case, model, engine())
+    return prediction.probabilities
 
 
 def packed(tmp_path: Path, *sources: Path, flags: tuple[str, ...] = ()) -> Model:
@@ -49,23 +49,23 @@ def folds(tmp_path: Path, n: int, *flags: str) -> Model:
 
 
 class Scripted(Engine):
-    """An engine whose networks answer as told, and say when they were asked."""
+    """An engine whose networks answer by a script and record each call."""
 
-    def __init__(self, answers: list[Answer], model: Model) -> None:
+    def __init__(self, networks: list[Network], model: Model) -> None:
         super().__init__(torch.device("cpu"), "torch")
         names = [member.name for member in model.members]
-        self.answers, self.asked = dict(zip(names, answers, strict=True)), []
+        self.networks, self.calls = dict(zip(names, networks, strict=True)), []
 
     def load(self, member: Member, passes: int) -> LoadedNetwork:
         def forward(tiles: torch.Tensor) -> torch.Tensor:
-            self.asked.append(member.name)
-            return self.answers[member.name](tiles)
+            self.calls.append(member.name)
+            return self.networks[member.name](tiles)
 
         return LoadedNetwork(forward, (0, 1, 2))
 
 
-def says(channel: int, sure: float = 20.0) -> Answer:
-    """Answer with certainty for one of five channels."""
+def always(channel: int, sure: float = 20.0) -> Network:
+    """Return a network that is certain of one of five channels."""
 
     def forward(tiles: torch.Tensor) -> torch.Tensor:
         logits = torch.zeros((len(tiles), 5, *tiles.shape[2:]))
@@ -79,10 +79,10 @@ def test_each_member_counts_exactly_once(tmp_path: Path) -> None:
     """A published winner added fold 1 four times and folds 2 to 4 never."""
     model = folds(tmp_path, 5)
     assert [m.checkpoint.parent.name for m in model.members] == [f"fold_{k}" for k in range(5)]
-    scripted = Scripted([says(channel) for channel in range(5)], model)
-    (told,) = predict(CASE, model, scripted)
-    assert Counter(scripted.asked) == {member.name: 2 for member in model.members}  # two tiles
-    middle = told.probabilities[:, 10, 9, 11]
+    scripted = Scripted([always(channel) for channel in range(5)], model)
+    (prediction,) = predict(CASE, model, scripted)
+    assert Counter(scripted.calls) == {member.name: 2 for member in model.members}  # two tiles
+    middle = prediction.probabilities[:, 10, 9, 11]
     np.testing.assert_allclose(middle, 0.2, atol=1e-6)  # five logits of 20/5 are all alike
 
 
@@ -91,11 +91,13 @@ def test_folds_of_one_network_average_logits_and_networks_probabilities(tmp_path
     b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(1.4, 1.2, 1.2)), tiny.dataset())
     model = packed(tmp_path, a, b)
     assert [len(group) for group in in_groups(model.members)] == [2, 1]
-    (told,) = predict(CASE, model, Scripted([says(1, 4.0), says(1, 0.0), says(2, 9.0)], model))
-    folds_say = math.exp(2) / (math.exp(2) + 4)  # the mean logit of 4 and 0
-    other_says = 1 / (math.exp(9) + 4)
-    expected = (2 * folds_say + other_says) / 3
-    assert told.probabilities[1, 10, 9, 11] == pytest.approx(expected, abs=1e-4)
+    (prediction,) = predict(
+        CASE, model, Scripted([always(1, 4.0), always(1, 0.0), always(2, 9.0)], model)
+    )
+    of_folds = math.exp(2) / (math.exp(2) + 4)  # the mean logit of 4 and 0
+    of_other = 1 / (math.exp(9) + 4)
+    expected = (2 * of_folds + of_other) / 3
+    assert prediction.probabilities[1, 10, 9, 11] == pytest.approx(expected, abs=1e-4)
 
 
 def test_weights_count_and_order_does_not(tmp_path: Path) -> None:
@@ -104,9 +106,9 @@ def test_weights_count_and_order_does_not(tmp_path: Path) -> None:
     model = packed(tmp_path / "ab", a, b, flags=("--weight", "3", "1"))
     swapped = packed(tmp_path / "ba", b, a, flags=("--weight", "1", "3"))
     alone = [predict_member(CASE, member, model, engine()) for member in model.members]
-    mean = answer(CASE, model)
+    mean = probabilities_of(CASE, model)
     np.testing.assert_allclose(mean, 0.75 * alone[0] + 0.25 * alone[1], atol=1e-6)
-    np.testing.assert_allclose(answer(CASE, swapped), mean, atol=1e-6)
+    np.testing.assert_allclose(probabilities_of(CASE, swapped), mean, atol=1e-6)
     assert np.abs(alone[0] - alone[1]).max() > 0.1
 
 
@@ -115,16 +117,16 @@ def test_each_member_votes_once_whatever_its_weight(tmp_path: Path) -> None:
     pairs = zip(model.members, (1.0, 2.0, 0.7), strict=True)
     model = replace(model, members=tuple(replace(m, weight=weight) for m, weight in pairs))
     # ET is channel 3; RC, which is no tumour, is channel 4
-    scripted = Scripted([says(3), says(4), says(3)], model)
-    (told,) = predict(CASE, model, scripted, count_votes=True)
-    assert told.votes is not None
-    assert told.votes.dtype == np.float32
-    assert told.votes.shape == CASE.images["t1c"].shape
-    assert told.votes[10, 9, 11] == np.float32(2 / 3)
-    assert told.votes[0, 0, 0] == 0  # outside the head nobody sees anything
+    scripted = Scripted([always(3), always(4), always(3)], model)
+    (prediction,) = predict(CASE, model, scripted, count_votes=True)
+    assert prediction.votes is not None
+    assert prediction.votes.dtype == np.float32
+    assert prediction.votes.shape == CASE.images["t1c"].shape
+    assert prediction.votes[10, 9, 11] == np.float32(2 / 3)
+    assert prediction.votes[0, 0, 0] == 0  # outside the head no member predicts anything
     (without,) = predict(CASE, model, scripted)
     assert without.votes is None
-    np.testing.assert_array_equal(told.probabilities, without.probabilities)
+    np.testing.assert_array_equal(prediction.probabilities, without.probabilities)
 
 
 def test_softmax_and_region_members_together(tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_softmax_and_region_members_together(tmp_path: Path) -> None:
     assert model.head.kind == "regions"
     softmax, region = (predict_member(CASE, member, model, engine()) for member in model.members)
     wt = softmax[[1, 2, 3]].sum(0)
-    np.testing.assert_allclose(answer(CASE, model)[0], (wt + region[0]) / 2, atol=1e-6)
+    np.testing.assert_allclose(probabilities_of(CASE, model)[0], (wt + region[0]) / 2, atol=1e-6)
 
 
 def test_channels_follow_the_members_own_order(tmp_path: Path) -> None:
@@ -146,8 +148,8 @@ def test_channels_follow_the_members_own_order(tmp_path: Path) -> None:
     images = CASE.images
     renamed = {"t1n": "t2f", "t1c": "t1c", "t2w": "t1n", "t2f": "t2w"}
     case = type(CASE)("x", {new: images[old] for old, new in renamed.items()}, CASE.spacing_mm)
-    one = answer(CASE, packed(tmp_path / "1", plain))
-    np.testing.assert_array_equal(answer(case, packed(tmp_path / "2", turned)), one)
+    one = probabilities_of(CASE, packed(tmp_path / "1", plain))
+    np.testing.assert_array_equal(probabilities_of(case, packed(tmp_path / "2", turned)), one)
 
 
 def test_members_whose_labels_do_not_match_are_refused(
@@ -164,7 +166,7 @@ def test_members_whose_labels_do_not_match_are_refused(
 
 
 class Clock:
-    """A clock that only the script turns on."""
+    """A clock that only the script advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -173,7 +175,7 @@ class Clock:
         return self.now
 
 
-def slow(clock: Clock, seconds: Callable[[], float], inner: Answer) -> Answer:
+def slow(clock: Clock, seconds: Callable[[], float], inner: Network) -> Network:
     def forward(tiles: torch.Tensor) -> torch.Tensor:
         clock.now += seconds() * len(tiles)
         return inner(tiles)
@@ -185,29 +187,29 @@ def run_against_time(
     model: Model, limit_s: float, seconds: Callable[[], float]
 ) -> tuple[list[module.Prediction], Scripted, Clock]:
     clock = Clock()
-    answers = [slow(clock, seconds, says(3)) for _ in model.members]
-    scripted = Scripted(answers, model)
-    told = list(predict(LONG, model, scripted, Budget(limit_s, clock)))
-    return told, scripted, clock
+    networks = [slow(clock, seconds, always(3)) for _ in model.members]
+    scripted = Scripted(networks, model)
+    predictions = list(predict(LONG, model, scripted, Budget(limit_s, clock)))
+    return predictions, scripted, clock
 
 
-def test_with_time_enough_all_is_run_and_nothing_given_up(tmp_path: Path) -> None:
+def test_with_time_enough_all_is_run_and_nothing_skipped(tmp_path: Path) -> None:
     model = folds(tmp_path, 3, "--mirroring")
-    (told,), scripted, _ = run_against_time(model, 1e6, lambda: 0.01)
-    assert len(scripted.asked) == 3 * 3 * 8  # members, tiles, mirrorings
-    assert (told.members_run, told.skipped, told.is_final) == (3, (), True)
+    (prediction,), scripted, _ = run_against_time(model, 1e6, lambda: 0.01)
+    assert len(scripted.calls) == 3 * 3 * 8  # members, tiles, mirrorings
+    assert (prediction.members_run, prediction.skipped, prediction.is_final) == (3, (), True)
 
 
 def test_a_slow_device_loses_mirroring_first_then_overlap_then_members(tmp_path: Path) -> None:
-    """In full 72 passes of a second. A tenth of the limit is kept, and the first tile takes 8."""
+    """In full 72 passes of a second; a tenth of the limit is reserved; the first tile takes 8."""
     model = folds(tmp_path, 3, "--mirroring")
     skipped = {}
     for limit_s in (45.0, 20.0, 16.0, 14.5, 12.0):
-        told, _, clock = run_against_time(model, limit_s, lambda: 1.0)
+        predictions, _, clock = run_against_time(model, limit_s, lambda: 1.0)
         assert clock.now - 1000 <= limit_s
-        assert told[-1].is_final
-        assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
-        skipped[limit_s] = told[-1].skipped
+        assert predictions[-1].is_final
+        assert labels_from(predictions[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
+        skipped[limit_s] = predictions[-1].skipped
     all_mirroring = "mirroring along 3 of 3 axes"
     overlap = "overlap of tiles (step 1 instead of 0.5)"
     assert skipped == {
@@ -221,32 +223,34 @@ def test_a_slow_device_loses_mirroring_first_then_overlap_then_members(tmp_path:
 
 def test_an_early_answer_comes_before_the_rest(tmp_path: Path) -> None:
     model = folds(tmp_path, 3)
-    told, *_ = run_against_time(model, 1e6, lambda: 3.0)
-    assert [t.is_final for t in told] == [False, True]
-    np.testing.assert_allclose(told[0].probabilities, told[1].probabilities, atol=1e-3)
+    predictions, *_ = run_against_time(model, 1e6, lambda: 3.0)
+    assert [p.is_final for p in predictions] == [False, True]
+    np.testing.assert_allclose(
+        predictions[0].probabilities, predictions[1].probabilities, atol=1e-3
+    )
 
 
 def test_a_device_that_slows_midway_still_ends_in_time(tmp_path: Path) -> None:
     model = folds(tmp_path, 3)
     passes = itertools.count()
-    told, _, clock = run_against_time(model, 15.0, lambda: 1.0 if next(passes) < 4 else 9.0)
+    predictions, _, clock = run_against_time(model, 15.0, lambda: 1.0 if next(passes) < 4 else 9.0)
     assert clock.now - 1000 <= 15 + 9  # a tile that has begun is finished
-    assert (told[-1].members_run, told[-1].is_final) == (1, True)
-    assert "2 of 3 members" in told[-1].skipped
-    assert labels_from(told[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
+    assert (predictions[-1].members_run, predictions[-1].is_final) == (1, True)
+    assert "2 of 3 members" in predictions[-1].skipped
+    assert labels_from(predictions[-1].probabilities, model.head, model.scheme)[18, 10, 10] == 3
 
 
-def test_another_network_that_saw_only_a_part_does_not_speak_for_the_rest(tmp_path: Path) -> None:
+def test_another_network_that_saw_only_a_part_does_not_count_for_the_rest(tmp_path: Path) -> None:
     a = tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset())
     b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(0.9, 1, 1)), tiny.dataset())
     model, clock = packed(tmp_path, a, b), Clock()
-    answers = [slow(clock, lambda: 1.0, says(3, 4.0)), slow(clock, lambda: 900.0, says(1))]
-    scripted = Scripted(answers, model)
-    told = list(predict(LONG, model, scripted, Budget(100.0, clock)))[-1]
-    assert scripted.asked.count(model.members[1].name) == 1  # one tile, and time was over
+    networks = [slow(clock, lambda: 1.0, always(3, 4.0)), slow(clock, lambda: 900.0, always(1))]
+    scripted = Scripted(networks, model)
+    prediction = list(predict(LONG, model, scripted, Budget(100.0, clock)))[-1]
+    assert scripted.calls.count(model.members[1].name) == 1  # one tile, and time was over
     (alone,) = predict(LONG, replace(model, members=model.members[:1]), scripted)
-    np.testing.assert_array_equal(told.probabilities, alone.probabilities)
-    assert told.skipped == ("1 of 2 members",)
+    np.testing.assert_array_equal(prediction.probabilities, alone.probabilities)
+    assert prediction.skipped == ("1 of 2 members",)
 
 
 def test_a_limit_that_is_over_gives_background_and_runs_nothing(
@@ -256,10 +260,10 @@ def test_a_limit_that_is_over_gives_background_and_runs_nothing(
     clock = Clock()
     budget = Budget(5.0, clock)
     clock.now += 6
-    scripted = Scripted([says(3)] * 2, model)
-    (told,) = predict(CASE, model, scripted, budget)
-    assert (scripted.asked, told.members_run) == ([], 0)
-    assert (told.probabilities[0] == 1).all()
+    scripted = Scripted([always(3)] * 2, model)
+    (prediction,) = predict(CASE, model, scripted, budget)
+    assert (scripted.calls, prediction.members_run) == ([], 0)
+    assert (prediction.probabilities[0] == 1).all()
     assert "deadline: skipped 2 of 2 members" in caplog.text
 
 
@@ -272,7 +276,7 @@ def test_regions_cannot_become_labels_again() -> None:
 
 def test_a_sure_ensemble_is_surely_labelled(tmp_path: Path) -> None:
     model = packed(tmp_path, tiny.train(tmp_path / "a", tiny.plans(), tiny.dataset()))
-    probabilities = answer(CASE, model)
+    probabilities = probabilities_of(CASE, model)
     np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
     labels = labels_from(probabilities, model.head, model.scheme)
     outside = np.ones(labels.shape, bool)

@@ -1,4 +1,4 @@
-"""Matrices give the values of nnU-Net's own resampling."""
+"""Matrices give the values of nnU-Net's resampling."""
 
 import numpy as np
 import pytest
@@ -80,8 +80,12 @@ def test_every_order_and_threshold_is_nnunets(
 
     volumes = np.random.default_rng(1).normal(0, 40, (1, 13, 12, 11)).astype(np.float32)
     shape = new_shape(volumes.shape[1:], old_mm, new_mm)
-    keywords = {"order": order, "order_z": 5 - order, "force_separate_z": None,
-                "separate_z_anisotropy_threshold": threshold}  # fmt: skip
+    keywords = {
+        "order": order,
+        "order_z": 5 - order,
+        "force_separate_z": None,
+        "separate_z_anisotropy_threshold": threshold,
+    }
     theirs = resample_data_or_seg_to_shape(volumes, shape, old_mm, new_mm, **keywords)
     ours = resample(volumes, shape, old_mm, new_mm, Resampling(*keywords.values()))
     np.testing.assert_allclose(ours, theirs, atol=1e-3)

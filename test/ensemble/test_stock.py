@@ -1,4 +1,4 @@
-"""One member gives stock nnU-Net's answer: the independent check of the whole way."""
+"""One member gives stock nnU-Net's labels: the independent check of the whole pipeline."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES, SCHEMES, labels_from
 from ensemble.engine import Engine
-from ensemble.manifest import verify_model
+from ensemble.manifest import Model, verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 
@@ -24,22 +24,31 @@ def scan(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], ma
     for sequence in MRI_SEQUENCES:
         coarse = torch.from_numpy(rng.normal(300, 90, (1, 1, 7, 7, 7))).float()
         image = np.zeros(shape, np.float32)
-        place = tuple(slice(margin, side - margin) for side in shape)
-        image[place] = torch.nn.functional.interpolate(coarse, inner, mode="trilinear")[0, 0]
+        window = tuple(slice(margin, side - margin) for side in shape)
+        image[window] = torch.nn.functional.interpolate(coarse, inner, mode="trilinear")[0, 0]
         images[sequence] = image
     return Case("case", images, spacing_mm)
 
 
-def stock_answer(
+def pack(trained: Path, weights: Path, *flags: str) -> Model:
+    words = ["--model", "m", "--scheme", "brats-gli", "--out", str(weights)]
+    assert lab(["pack", str(trained), *words, *flags]) == 0
+    return verify_model(weights / "m" / "MANIFEST.json")
+
+
+def stock_prediction(
     folder: Path, case: Case, mirroring: bool, folds: tuple[int, ...] = (0,)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities of nnU-Net's own predictor."""
+    """Labels and probabilities of nnU-Net's predictor."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(
-        tile_step_size=0.5, use_mirroring=mirroring, perform_everything_on_device=False,
-        device=torch.device("cpu"), allow_tqdm=False,
-    )  # fmt: skip
+        tile_step_size=0.5,
+        use_mirroring=mirroring,
+        perform_everything_on_device=False,
+        device=torch.device("cpu"),
+        allow_tqdm=False,
+    )
     predictor.initialize_from_trained_model_folder(str(folder), folds, "checkpoint_final.pth")
     images = np.stack([case.images[sequence] for sequence in MRI_SEQUENCES])
     return predictor.predict_single_npy_array(
@@ -73,21 +82,19 @@ def test_one_member_equals_stock_nnunet(
     regions = heads == "regions"
     labels, order = (tiny.REGIONS, tiny.REGION_ORDER) if regions else (tiny.SOFTMAX, None)
     folder = tiny.train(tmp_path / "trained", plans, tiny.dataset(labels, order=order))
-    expected_labels, expected = stock_answer(folder, case, mirroring)
+    expected_labels, expected = stock_prediction(folder, case, mirroring)
 
     flags = ["--mirroring"] if mirroring else []
-    lab(["pack", str(folder), "--model", "m", "--scheme", "brats-gli", "--out",
-         str(tmp_path / "weights"), *flags])  # fmt: skip
-    model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
+    model = pack(folder, tmp_path / "weights", *flags)
     engine = Engine(torch.device("cpu"), backend)
-    (told,) = predict(case, model, engine)
-    probabilities = told.probabilities
-    found = labels_from(probabilities, model.head, SCHEMES["brats-gli"])
+    (prediction,) = predict(case, model, engine)
+    probabilities = prediction.probabilities
+    labels = labels_from(probabilities, model.head, SCHEMES["brats-gli"])
 
-    assert probabilities.shape == expected.shape == (4 + (not regions), *found.shape)
+    assert probabilities.shape == expected.shape == (4 + (not regions), *labels.shape)
     # Both round logits to half precision: a last bit that a processor sums otherwise is 0.002.
     assert np.abs(probabilities - expected).max() < 2e-3
-    assert (found == expected_labels).mean() >= 0.9999
+    assert (labels == expected_labels).mean() >= 0.9999
     assert len(np.unique(expected_labels)) > 2  # not an agreement on nothing
 
 
@@ -95,14 +102,13 @@ def test_one_member_equals_stock_nnunet(
 def test_folds_together_equal_stock_nnunet(tmp_path: Path, backend: str) -> None:
     case, plans = CASES["cropped"]
     source = tiny.train(tmp_path / "trained", plans, tiny.dataset(), folds=(0, 1, 2))
-    expected_labels, expected = stock_answer(source, case, False, folds=(0, 1, 2))
-    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out",
-         str(tmp_path / "weights")])  # fmt: skip
-    model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
-    (told,) = predict(case, model, Engine(torch.device("cpu"), backend))
-    found = labels_from(told.probabilities, model.head, SCHEMES["brats-gli"])
-    assert np.abs(told.probabilities - expected).max() < 5e-3  # stock adds folds in half precision
-    assert (found == expected_labels).mean() >= 0.9995
+    expected_labels, expected = stock_prediction(source, case, False, folds=(0, 1, 2))
+    model = pack(source, tmp_path / "weights")
+    (prediction,) = predict(case, model, Engine(torch.device("cpu"), backend))
+    labels = labels_from(prediction.probabilities, model.head, SCHEMES["brats-gli"])
+    # Stock nnU-Net adds folds in half precision.
+    assert np.abs(prediction.probabilities - expected).max() < 5e-3
+    assert (labels == expected_labels).mean() >= 0.9995
     assert len(np.unique(expected_labels)) > 2
 
 
@@ -135,14 +141,18 @@ OLDER = {
     "modality and text": (
         CASES["plain"][0],
         tiny.plans(),
-        {"labels": {name: str(value) for name, value in tiny.SOFTMAX.items()},
-         "modality": {str(i): s for i, s in enumerate(MRI_SEQUENCES)}},
+        {
+            "labels": {name: str(value) for name, value in tiny.SOFTMAX.items()},
+            "modality": {str(i): s for i, s in enumerate(MRI_SEQUENCES)},
+        },
     ),
     "no keywords": (THICK, with_keywords(), {}),
     "threshold": (
-        THICK, with_keywords(force_separate_z=None, separate_z_anisotropy_threshold=1.5), {}
+        THICK,
+        with_keywords(force_separate_z=None, separate_z_anisotropy_threshold=1.5),
+        {},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
@@ -155,12 +165,10 @@ def test_every_spelling_that_stock_reads_gives_stocks_answer(tmp_path: Path, nam
         del dataset["channel_names"]
     (folder / "dataset.json").write_text(json.dumps(dataset))
     tiny.as_numpy_1(folder / "fold_0" / "checkpoint_final.pth")
-    expected_labels, expected = stock_answer(folder, case, False)
-    assert lab(["pack", str(folder), "--model", "m", "--scheme", "brats-gli", "--out",
-                str(tmp_path / "weights")]) == 0  # fmt: skip
-    model = verify_model(tmp_path / "weights" / "m" / "MANIFEST.json")
-    (told,) = predict(case, model, Engine(torch.device("cpu"), "torch"))
-    found = labels_from(told.probabilities, model.head, SCHEMES["brats-gli"])
-    assert np.abs(told.probabilities - expected).max() < 2e-3
-    assert (found == expected_labels).mean() >= 0.9999
+    expected_labels, expected = stock_prediction(folder, case, False)
+    model = pack(folder, tmp_path / "weights")
+    (prediction,) = predict(case, model, Engine(torch.device("cpu"), "torch"))
+    labels = labels_from(prediction.probabilities, model.head, SCHEMES["brats-gli"])
+    assert np.abs(prediction.probabilities - expected).max() < 2e-3
+    assert (labels == expected_labels).mean() >= 0.9999
     assert len(np.unique(expected_labels)) > 2

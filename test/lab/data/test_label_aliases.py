@@ -16,34 +16,64 @@ def described(labels: dict) -> dict:
 AGREED = [
     ({"NCR": 1, "ED": 2, "ET": 3}, "brats-ssa", {"NETC": 1, "SNFH": 2, "ET": 3}),
     ({"NCR": "1", "ED": "2", "ET": "3"}, "brats-ssa", {"NETC": 1, "SNFH": 2, "ET": 3}),
-    ({"whole_tumor": [1, 2, 3], "tumor_core": [1, 3], "enhancing_tumor": [3]}, "brats-goat",
-     {"NETC": 1, "SNFH": 2, "ET": 3}),
+    (
+        {"whole_tumor": [1, 2, 3], "tumor_core": [1, 3], "enhancing_tumor": [3]},
+        "brats-goat",
+        {"NETC": 1, "SNFH": 2, "ET": 3},
+    ),
     ({"tumor": 1}, "panther-t1", {"tumour": 1}),
     ({"ET": 1, "NETC": 2, "CC": 3, "ED": 4}, "brats-ped", {"ET": 1, "NETC": 2, "CC": 3, "ED": 4}),
     ({"GTV": 1, "ignore": 2}, "brats-men-rt", {"GTV": 1}),
-]  # fmt: skip
+]
 # A team's own order, or wrong names: the folder does not tell.
 OTHERWISE = [
     # The published post-treatment report.
-    ({"ET": 1, "NETC": 2, "SNFH": 3, "RC": 4}, "brats-gli",
-     {"ET": 1, "NETC": 2, "SNFH": 3, "RC": 4}, "NETC=1,SNFH=2,ET=3,RC=4"),
-    ({"edema": 1, "necrosis": 2, "enhancing tumor": 3}, "brats-ssa",
-     {"SNFH": 1, "NETC": 2, "ET": 3}, "NETC=1,SNFH=2,ET=3"),
+    (
+        {"ET": 1, "NETC": 2, "SNFH": 3, "RC": 4},
+        "brats-gli",
+        {"ET": 1, "NETC": 2, "SNFH": 3, "RC": 4},
+        "NETC=1,SNFH=2,ET=3,RC=4",
+    ),
+    (
+        {"edema": 1, "necrosis": 2, "enhancing tumor": 3},
+        "brats-ssa",
+        {"SNFH": 1, "NETC": 2, "ET": 3},
+        "NETC=1,SNFH=2,ET=3",
+    ),
     # Regions of two real teams (nnU-Net plans of Dataset232 and Dataset241).
-    ({"whole tumor": [1, 2, 3], "tumor core": [2, 3], "enhancing tumor": 3}, "brats-goat",
-     {"SNFH": 1, "NETC": 2, "ET": 3}, "NETC=1,SNFH=2,ET=3"),
-    ({"whole tumor": [1, 2, 3], "tumor core": [2, 3], "enhancing tumor": 3,
-      "resection cavity": 4}, "brats-gli",
-     {"SNFH": 1, "NETC": 2, "ET": 3, "RC": 4}, "NETC=1,SNFH=2,ET=3,RC=4"),
+    (
+        {"whole tumor": [1, 2, 3], "tumor core": [2, 3], "enhancing tumor": 3},
+        "brats-goat",
+        {"SNFH": 1, "NETC": 2, "ET": 3},
+        "NETC=1,SNFH=2,ET=3",
+    ),
+    (
+        {
+            "whole tumor": [1, 2, 3],
+            "tumor core": [2, 3],
+            "enhancing tumor": 3,
+            "resection cavity": 4,
+        },
+        "brats-gli",
+        {"SNFH": 1, "NETC": 2, "ET": 3, "RC": 4},
+        "NETC=1,SNFH=2,ET=3,RC=4",
+    ),
     # MSD's order.
-    ({"pancreas": 1, "cancer lesion": 2, "lesion": 2}, "panther-t1",
-     {"pancreas": 1, "tumour": 2}, "tumour=1,pancreas=2"),
+    (
+        {"pancreas": 1, "cancer lesion": 2, "lesion": 2},
+        "panther-t1",
+        {"pancreas": 1, "tumour": 2},
+        "tumour=1,pancreas=2",
+    ),
     # Numbered without a gap, since nnU-Net asks for it.
-    ({"NETC": 1, "SNFH": 2, "RC": 3}, "brats-gli",
-     {"NETC": 1, "SNFH": 2, "RC": 3}, "NETC=1,SNFH=2,ET=3"),
-    ({"NETC": 1, "SNFH": 2, "ET": 3}, "brats-ped",
-     {"NETC": 1, "ED": 2, "ET": 3}, None),
-]  # fmt: skip
+    (
+        {"NETC": 1, "SNFH": 2, "RC": 3},
+        "brats-gli",
+        {"NETC": 1, "SNFH": 2, "RC": 3},
+        "NETC=1,SNFH=2,ET=3",
+    ),
+    ({"NETC": 1, "SNFH": 2, "ET": 3}, "brats-ped", {"NETC": 1, "ED": 2, "ET": 3}, None),
+]
 
 
 @pytest.mark.parametrize(("labels", "scheme", "expected"), AGREED)

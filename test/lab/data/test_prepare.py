@@ -77,9 +77,11 @@ def test_pancreas_and_tumour_of_three_sources_end_where_they_belong(
     home = tmp_path / "raw" / "Dataset901_X"
     labels = sorted((home / "labelsTr").iterdir())
     assert [path.name for path in labels] == [
-        "msd-pancreas_pancreas_000.nii.gz", "msd-pancreas_pancreas_001.nii.gz",
-        "panorama_100000_00001.nii.gz", "panther-t1_10000_0001.nii.gz",
-    ]  # fmt: skip
+        "msd-pancreas_pancreas_000.nii.gz",
+        "msd-pancreas_pancreas_001.nii.gz",
+        "panorama_100000_00001.nii.gz",
+        "panther-t1_10000_0001.nii.gz",
+    ]
     for path in labels:
         found = voxels(path)
         assert found[1] == 32

@@ -135,16 +135,28 @@ def test_a_label_in_the_middle_that_no_source_has_leaves_no_gap(
     [
         ("brats-gli-2023", AFTER, {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3]}, [2, 1, 3]),
         ("brats-2021", BEFORE, {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3]}, [2, 1, 3]),
-        ("brats-met-2025", AFTER | {"RC": 4},
-         {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}, [2, 1, 3, 4]),
-        ("brats-ped", {"ET": 1, "NETC": 2, "CC": 3, "ED": 4},
-         {"WT": [1, 2, 3, 4], "TC": [1, 2, 3], "ET": [1], "CC": [3]}, [4, 2, 1, 3]),
+        (
+            "brats-met-2025",
+            AFTER | {"RC": 4},
+            {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]},
+            [2, 1, 3, 4],
+        ),
+        (
+            "brats-ped",
+            {"ET": 1, "NETC": 2, "CC": 3, "ED": 4},
+            {"WT": [1, 2, 3, 4], "TC": [1, 2, 3], "ET": [1], "CC": [3]},
+            [4, 2, 1, 3],
+        ),
     ],
-)  # fmt: skip
+)
 def test_regions_are_such_that_nnunet_paints_every_label_back(
-    layout: str, values: dict[str, int], labels: dict[str, list[int]], order: list[int],
-    tmp_path: Path, integrity: Integrity,
-) -> None:  # fmt: skip
+    layout: str,
+    values: dict[str, int],
+    labels: dict[str, list[int]],
+    order: list[int],
+    tmp_path: Path,
+    integrity: Integrity,
+) -> None:
     from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
     write_case(tmp_path / "in" / "A-1", "A-1", values)
@@ -185,9 +197,15 @@ def test_labels_that_went_through_floats_are_whole_again(
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(2.5, "values 2.5 are"), (np.nan, "values nan are"), (-1, "values -1 are"),
-     (300, "values 300 are"), (np.inf, "values inf are"), (4, "values 4 are")],
-)  # fmt: skip
+    [
+        (2.5, "values 2.5 are"),
+        (np.nan, "values nan are"),
+        (-1, "values -1 are"),
+        (300, "values 300 are"),
+        (np.inf, "values inf are"),
+        (4, "values 4 are"),
+    ],
+)
 def test_values_that_are_no_label_are_refused_by_name(
     value: float, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

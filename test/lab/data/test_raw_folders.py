@@ -103,15 +103,21 @@ def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
         ([*names("B")[:4], "W00_Segm.nii.gz"], ", W00_Segm.nii.gz)", False),
         (names("B")[4:], "B lacks t1n, t1c, t2w, t2f (found B-seg.nii.gz)", True),
         (names("B")[1:], "B lacks t1n (found ", True),
-        ([*names("B"), "B_seg.nii.gz"], "2 files are labels of B (B-seg.nii.gz, B_seg.nii.gz)",
-         True),
+        (
+            [*names("B"), "B_seg.nii.gz"],
+            "2 files are labels of B (B-seg.nii.gz, B_seg.nii.gz)",
+            True,
+        ),
         ([*names("B"), "B-t1.nii"], "2 files are t1n of B (B-t1.nii, B-t1n.nii.gz)", True),
         ([*names("B"), "copy/B-t1c.nii.gz"], "copy/B-t1c.nii.gz)", True),
         (names("B 1"), "case 'B 1': nnU-Net's names hold letters, digits, . - _ alone", True),
-        (["seg.nii.gz", "brain.mha"], "no image is named as one of a case (found brain.mha, seg",
-         False),
+        (
+            ["seg.nii.gz", "brain.mha"],
+            "no image is named as one of a case (found brain.mha, seg",
+            False,
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_case_is_named(files: list[str], told: str, stops: bool, tmp_path: Path) -> None:
     touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
     touch(tmp_path, *(f"B/{name}" for name in files))
@@ -170,8 +176,9 @@ def test_radiotherapy_has_one_scan_and_a_target(tmp_path: Path) -> None:
     (case,) = brats_cases(tmp_path, ("t1c",)).cases
     assert case.id == "BraTS-MEN-RT-0001-1"
     assert [path.name[-11:] for path in (*case.images, case.labels)] == [
-        "_t1c.nii.gz", "_gtv.nii.gz",
-    ]  # fmt: skip
+        "_t1c.nii.gz",
+        "_gtv.nii.gz",
+    ]
 
 
 def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:
@@ -182,11 +189,15 @@ def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:
     touch(tmp_path, "ImagesTr/f.mha", "labelsTr/f.mha", "labelsTr/f.nii.gz")
     found = paired_cases("imagesTr", ["labelsTr"])(tmp_path, ("t1",))
     assert [(case.id, case.images[0].name) for case in found.cases] == [
-        ("a_0001", "a_0001_0000.mha"), ("b", "b.nii"),
-    ]  # fmt: skip
+        ("a_0001", "a_0001_0000.mha"),
+        ("b", "b.nii"),
+    ]
     assert [(failure.id, failure.stops) for failure in found.failed] == [
-        ("d", True), ("e", True), ("f", True), ("c", False),
-    ]  # fmt: skip
+        ("d", True),
+        ("e", True),
+        ("f", True),
+        ("c", False),
+    ]
     told = [failure.reason for failure in found.failed]
     assert told[0].endswith("labelsTr/d.nii.gz: labels without imagesTr/d_0000")
     assert "2 files are t1 of e (e_0000.mha, e_0000.nii.gz)" in told[1]
