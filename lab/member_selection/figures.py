@@ -37,9 +37,15 @@ def draw_cost_curve(content: Mapping[str, Any]) -> Figure | None:
         at = (point["case_s"], point["gain"])
         axes.annotate(label, at, xytext=(6, 6), textcoords="offset points", fontsize=8)
     axes.annotate(
-        "equal weights", (1, 0), xycoords=("axes fraction", "data"), xytext=(-4, 4),
-        textcoords="offset points", ha="right", fontsize=8, color=GREY,
-    )  # fmt: skip
+        "equal weights",
+        (1, 0),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color=GREY,
+    )
     axes.margins(x=0.15)
     axes.set_xlabel("seconds a case, networks alone, as measured out of fold")
     axes.set_ylabel(f"gain in {content['objective']}, held out (95 % interval)")
@@ -66,10 +72,17 @@ def draw_per_candidate(content: Mapping[str, Any]) -> Figure | None:
         for at, name in enumerate(names):  # a legend: similar candidates overlap
             x, y = across[name], up[name]
             axes.errorbar(
-                x["value"], y["value"], xerr=_error_bar(x), yerr=_error_bar(y),
-                fmt=MARKERS[at % len(MARKERS)], color=COLOURS[at % len(COLOURS)],
-                elinewidth=0.8, ms=6, alpha=0.85, label=name if number == 1 else None,
-            )  # fmt: skip
+                x["value"],
+                y["value"],
+                xerr=_error_bar(x),
+                yerr=_error_bar(y),
+                fmt=MARKERS[at % len(MARKERS)],
+                color=COLOURS[at % len(COLOURS)],
+                elinewidth=0.8,
+                ms=6,
+                alpha=0.85,
+                label=name if number == 1 else None,
+            )
         axes.invert_yaxis()
         first = names[0]
         axes.set_xlabel(across[first]["metric"])

@@ -1,6 +1,6 @@
-"""`--labels` and `--channels`: what the user says where dataset.json does not tell, or tells wrong.
+"""`--labels` and `--channels`: names of values and inputs where dataset.json is unclear or wrong.
 
-Names are the challenge's own; a name that inference would not know is refused here.
+Names are the challenge's; a name that inference would not know is refused here.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from ensemble.dataset import sequence_of
 from lab.packing.trained_folder import PackError
 
 
-def given_labels(text: str, values: Sequence[int], scheme: Scheme) -> dict[str, int]:
+def parse_labels(text: str, values: Sequence[int], scheme: Scheme) -> dict[str, int]:
     """Read NAME=VALUE,... for the label values that a source was trained with.
 
     Raises:
@@ -38,7 +38,7 @@ def given_labels(text: str, values: Sequence[int], scheme: Scheme) -> dict[str, 
     return names
 
 
-def given_channels(text: str, scheme: Scheme) -> list[str]:
+def parse_channels(text: str, scheme: Scheme) -> list[str]:
     """Read the names of input channels, in order, as the scheme's sequences.
 
     Raises:
@@ -47,8 +47,11 @@ def given_channels(text: str, scheme: Scheme) -> list[str]:
     names = _words("--channels", text, ",".join(scheme.sequences))
     known = [sequence_of(name, scheme) for name in names]
     if sorted(map(str, known)) != sorted(scheme.sequences):
-        unknown = [name for name, own in zip(names, known, strict=True)
-                   if own not in scheme.sequences]  # fmt: skip
+        unknown = [
+            name
+            for name, sequence in zip(names, known, strict=True)
+            if sequence not in scheme.sequences
+        ]
         what = f"{unknown[0]!r} is none of them" if unknown else f"{len(names)} names"
         raise PackError(
             f"--channels {text}: {scheme.name} has {', '.join(scheme.sequences)}; {what}"
@@ -56,15 +59,15 @@ def given_channels(text: str, scheme: Scheme) -> list[str]:
     return [str(name) for name in known]
 
 
-def one_each(given: Sequence[str] | None, count: int, option: str) -> list[str]:
-    """Return what an option says for each source: one word for all, or one for each.
+def one_each(values: Sequence[str] | None, count: int, option: str) -> list[str]:
+    """Return an option's value for each source: one value for all, or one for each.
 
     Raises:
         PackError: another number of words.
     """
-    words = list(given or [""])
+    words = list(values or [""])
     if len(words) not in (1, count):
-        raise PackError(f"{option}: given {len(words)} times for {count} sources")
+        raise PackError(f"{option}: {len(words)} values for {count} sources")
     return words * count if len(words) == 1 else words
 
 

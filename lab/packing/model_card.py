@@ -15,14 +15,14 @@ USE = (
 LIMITS = (
     "No medical device; says nothing about a patient's care. Scans of other sequences, regions, "
     "preparation or scanners than those it was trained on were not judged. Numbers below are of "
-    "cross-validation, on cases that chose nothing, unless they say otherwise."
+    "cross-validation, on held-out cases, unless they say otherwise."
 )
 
 
 def card(
     manifest: Mapping[str, Any], scheme: Scheme, artefacts: Artefacts, data: str
 ) -> Iterator[str]:
-    """Yield the lines of the card; `data` says in the maker's words what it was trained on."""
+    """Yield the lines of the card; `data`: what it was trained on, in its maker's words."""
     yield f"# {manifest['model']}\n"
     yield f"{manifest['note'] or 'No note.'}\n"
     yield f"## Intended use\n\n{USE}\n"
@@ -34,10 +34,10 @@ def card(
     yield "\n## Members\n\n| network | fold | checkpoint | weight | trainer | epochs | sha256 |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for entry in manifest["members"]:
-        own = entry["provenance"]
+        provenance = entry["provenance"]
         yield (
             f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {entry['weight']:g} "
-            f"| {_trainer(own)} | {own['epochs']} | {entry['sha256'][:12]} |"
+            f"| {_trainer(provenance)} | {provenance['epochs']} | {entry['sha256'][:12]} |"
         )
     mirrored = "averaged over flips" if manifest["settings"]["mirroring"] else "without flips"
     yield f"\nTiles overlap by step {manifest['settings']['step']:g}, {mirrored}.\n"

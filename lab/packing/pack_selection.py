@@ -1,4 +1,4 @@
-"""A selection's candidates, each packed before, as one model with the weights that were chosen."""
+"""A selection's candidates, each packed before, as one model with the chosen weights."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ def pack_selection(
     """Copy the chosen candidates' networks into a model folder; return the manifest's part.
 
     A candidate's folds share its weight alike and average their logits; candidates average their
-    probabilities, as they did when they were judged. The model answers the challenges `answers`,
+    probabilities, as `lab select` scored them. The model answers the challenges `answers`,
     else those that its candidates do.
 
     Raises:
@@ -33,18 +33,18 @@ def pack_selection(
             raise PackError(f"{path}: of {selection['scheme']}, not {scheme.name}")
         members, proof, settings = _members(selection, building)
         strategy = selection["strategies"][selection["ships"]]
-        judged = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
-        judged |= {"gain": strategy["gain"], "interval": strategy["interval"]}
+        summary = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
+        summary |= {"gain": strategy["gain"], "interval": strategy["interval"]}
     except (KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{path}: not a selection ({error!r})") from error
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
-        raise PackError(f"{path}: candidates were judged with settings that differ: {settings}")
+        raise PackError(f"{path}: candidates were packed with different settings: {settings}")
     return {
         "answers": answers or _common_answers(path, selection, scheme),
         "members": members,
         "proof": proof,
         "settings": next(iter(settings.values())),
-        "selection": judged,
+        "selection": summary,
     }
 
 
@@ -52,7 +52,7 @@ def _common_answers(path: Path, selection: dict[str, Any], scheme: Scheme) -> li
     """Return the challenges that every candidate answers.
 
     Raises:
-        PackError: they answer different ones, and in which labels the ensemble writes is not told.
+        PackError: they answer different ones, so it is unclear which ones the ensemble answers.
     """
     answers: dict[str, list[str]] = {}
     for name in selection["weights"]:
@@ -69,18 +69,18 @@ def _members(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
     """Copy the candidates' networks; return members, proofs, and each candidate's settings."""
     members: list[dict[str, Any]] = []
-    proof: list[dict[str, Any]] = []  # as each was proven when it was packed
+    proof: list[dict[str, Any]] = []  # of when each was packed
     settings: dict[str, Any] = {}
     for name, share in selection["weights"].items():
         candidate = read_candidate(Path(selection["candidates"][name]))
         if candidate.model is None:
-            raise PackError(f"{candidate.folder}: tells no packed model")
+            raise PackError(f"{candidate.folder}: names no packed model")
         verify_model(candidate.model / MANIFEST)
         manifest = read_manifest(candidate.model / MANIFEST)
         settings[name] = manifest["settings"]
-        facts = manifest.get("proof", ())
-        proof += [fact | {"folder": f"{name}-{fact['folder']}"} for fact in facts]
-        if not facts:
+        records = manifest.get("proof", ())
+        proof += [record | {"folder": f"{name}-{record['folder']}"} for record in records]
+        if not records:
             print(f"{name}: not proven beside stock nnU-Net when it was packed")
         for entry in manifest["members"]:
             home = f"{name}-{entry['folder']}"

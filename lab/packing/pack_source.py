@@ -1,7 +1,7 @@
 """One trained folder's networks as members of a model that is being made."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ensemble.manifest import sha256_of
 from lab.packing.trained_channels import Channels, channels_of, named_dataset
 from lab.packing.trained_folder import PackError, TrainedFolder, read_object
 from lab.packing.trained_network import (
-    NOTHING,
+    STRICT,
     Accepted,
     TrainedFold,
     check_network,
@@ -24,46 +24,68 @@ from lab.packing.training_axes import training_axes
 from lab.training.checkpoints import slim_checkpoint
 
 # Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
-RECIPE = ("stage", "dataset", "settings", "commit", "versions", "data_sha256", "start_sha256",
-          "device")  # fmt: skip
+PROVENANCE_KEYS = (
+    "stage",
+    "dataset",
+    "settings",
+    "commit",
+    "versions",
+    "data_sha256",
+    "start_sha256",
+    "device",
+)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One trained model folder and what to take from it."""
+    """One trained model folder or its export zip, and what to take from it."""
 
-    folder: TrainedFolder
-    folds: tuple[str, ...]
+    path: Path
     checkpoint: str  # "checkpoint_final", "checkpoint_best" or "checkpoint_latest"
-    weight: float
+    folds: Sequence[str] | None = None  # None: those that nnU-Net's predictor takes
+    weight: float = 1.0
     labels: str = ""  # NAME=VALUE,... or nothing
     channels: str = ""  # NAME,... or nothing
     is_mirrored: bool = False
-    accepted: Accepted = NOTHING
-    orientation: str | None = None  # axis code that was asked for
+    accepted: Accepted = STRICT
+    orientation: str | None = None  # axis code that the user requests
     cohort: Path | None = None  # raw folder of the training
 
 
-def pack_source(source: Source, home: Path, scheme: Scheme) -> list[dict[str, Any]]:
+def pack_source(
+    source: Source, folder: TrainedFolder, folds: Sequence[str], home: Path, scheme: Scheme
+) -> list[dict[str, Any]]:
     """Write one source's slim files into a folder of the model; return its manifest entries.
+
+    Args:
+        source: what the user says of it.
+        folder: the source, opened.
+        folds: to pack.
+        home: the new folder.
+        scheme: the challenge whose names are used.
 
     Raises:
         Refusal: something of the source cannot be followed.
     """
-    folder, plans = source.folder, None
+    plans: dict[str, Any] | None = None
     channels = channels_of(folder, scheme, source.labels, source.channels)
     axes = training_axes(folder.plans, folder.dataset, source.orientation, source.cohort)
     home.mkdir()
     entries = []
-    for fold in source.folds:
+    for fold in folds:
         trained = open_fold(folder, fold, source.checkpoint, source.accepted)
         _check_channels(trained, channels, folder)
         check_network(trained, len(channels.sequences), len(channels.head.channels))
         built = plans_as_built(folder.plans, trained)
         if plans not in (None, built):
-            raise PackError(f"{trained.path}: trainer {trained.trainer} built another network than "
-                            "those of the folds before it")  # fmt: skip
+            raise PackError(
+                f"{trained.path}: trainer {trained.trainer} built another network than "
+                "those of the folds before it"
+            )
         plans = built
+        if source.is_mirrored and not trained.content.get("inference_allowed_mirroring_axes"):
+            mirroring = "was trained without mirroring, and stays unmirrored under --mirroring"
+            print(f"{folder.name}: fold_{fold} {mirroring}")
         entries.append(_pack_fold(trained, home, source, channels) | axes)
     _write_object(home / "plans.json", plans or folder.plans)
     dataset = named_dataset(folder.dataset, channels, bool(source.channels))
@@ -71,8 +93,8 @@ def pack_source(source: Source, home: Path, scheme: Scheme) -> list[dict[str, An
     return entries
 
 
-def recipe_of(fold: Path) -> dict[str, Any]:
-    """Return what `lab train` left of a fold's origin, without paths of the machine; or nothing.
+def recipe_provenance(fold: Path) -> dict[str, Any]:
+    """Return what `lab train` wrote of a fold's origin, without the machine's paths; {} if nothing.
 
     Raises:
         PackError: provenance.json is there and no object.
@@ -80,8 +102,8 @@ def recipe_of(fold: Path) -> dict[str, Any]:
     path = fold / "provenance.json"
     if not path.is_file():
         return {}
-    told = read_object(path, str(path))
-    return {"recipe": {key: told[key] for key in RECIPE if key in told}}
+    provenance = read_object(path, str(path))
+    return {"recipe": {key: provenance[key] for key in PROVENANCE_KEYS if key in provenance}}
 
 
 def _check_channels(trained: TrainedFold, channels: Channels, folder: TrainedFolder) -> None:
@@ -94,9 +116,6 @@ def _pack_fold(
     trained: TrainedFold, home: Path, source: Source, channels: Channels
 ) -> dict[str, Any]:
     content = slim_checkpoint(trained.content)
-    if source.is_mirrored and not content["inference_allowed_mirroring_axes"]:
-        print(f"{source.folder.name}: fold_{trained.fold} was trained without mirroring, and stays "
-              "unmirrored under --mirroring")  # fmt: skip
     slim = home / f"fold_{trained.fold}" / trained.path.name
     slim.parent.mkdir()
     torch.save(content, slim)
@@ -116,7 +135,7 @@ def _pack_fold(
             **({"foreign_trainer": True} if trained.is_foreign else {}),
             "epochs": None if epochs is None else int(epochs),
             "trained_sha256": sha256_of(trained.path),
-            **recipe_of(trained.path.parent),
+            **recipe_provenance(trained.path.parent),
         },
     }
 

@@ -39,13 +39,13 @@ def find_case(path: Path, sequences: tuple[str, ...]) -> CaseFiles:
         return _numbered(firsts[0], sequences)
     if firsts:
         raise InputError(f"{path}: {len(firsts)} cases, one expected; name its file ..._0000")
-    found = find_cases(path)
-    if len(found.cases) != 1:
-        faults = "".join(f"; {fault}" for fault in found.failed.values())
-        raise InputError(f"{path}: {len(found.cases)} cases, one expected{faults}")
-    if missing := [s for s in sequences if s not in found.cases[0].images]:
+    inputs = find_cases(path)
+    if len(inputs.cases) != 1:
+        failed = "".join(f"; {reason}" for reason in inputs.failed.values())
+        raise InputError(f"{path}: {len(inputs.cases)} cases, one expected{failed}")
+    if missing := [s for s in sequences if s not in inputs.cases[0].images]:
         raise InputError(f"{path}: no {', '.join(missing)}, which the network reads")
-    return found.cases[0]
+    return inputs.cases[0]
 
 
 def compare_case(path: Path, stock: Stock, model: Model, values: np.ndarray) -> dict[str, Any]:
@@ -64,10 +64,10 @@ def compare_case(path: Path, stock: Stock, model: Model, values: np.ndarray) -> 
     sequences = model.members[0].sequences
     files = find_case(path, sequences)
     device = choose_device("auto")
-    began = time.perf_counter()
+    started = time.perf_counter()
     *_, final = predict(read_case(files), model, Engine(device))
     ours = labels_from(final.probabilities, model.head, model.scheme)
-    ours_s, began = time.perf_counter() - began, time.perf_counter()
+    ours_s, started = time.perf_counter() - started, time.perf_counter()
     theirs = values[stock.segment(files, sequences, device)]
     differing = int((ours != theirs).sum())
     return {
@@ -84,7 +84,7 @@ def compare_case(path: Path, stock: Stock, model: Model, values: np.ndarray) -> 
             if value in values
         },
         "stock_voxels": {n: int((theirs == v).sum()) for n, v in model.scheme.labels.items()},
-        "seconds": {"ours": round(ours_s, 1), "stock": round(time.perf_counter() - began, 1)},
+        "seconds": {"ours": round(ours_s, 1), "stock": round(time.perf_counter() - started, 1)},
     }
 
 

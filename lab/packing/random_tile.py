@@ -1,4 +1,4 @@
-"""One random tile, as a network sees a normalised scan, and what a packed member says of it."""
+"""One random tile, like a normalised scan, and the answer of a packed member to it."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ensemble.plans import Plan
 
 SEED = 20261128  # of a source's first fold; the next fold has the next one
 # Larger patches are halved: 192 cubed takes ResEnc-L 71 s a pass of torch on two cores, 96 cubed 5.
-MOST_VOXELS = 3_000_000
+MAX_VOXELS = 3_000_000
 # Scans are smooth, with edges and some noise; over white noise alone, networks see background.
 COARSE = (3, 8)  # voxels a side of the random fields that are drawn smooth
 NOISE = 0.2
@@ -23,7 +23,7 @@ UNIT_RANGE = ("RescaleTo01Normalization", "RGBTo01Normalization")
 
 def tile_shape(plan: Plan) -> tuple[int, ...]:
     """Return the sides of the tile: the plan's patch, or half of it where that would take long."""
-    return plan.patch if math.prod(plan.patch) <= MOST_VOXELS else half_patch(plan)
+    return plan.patch if math.prod(plan.patch) <= MAX_VOXELS else half_patch(plan)
 
 
 def draw_tile(plan: Plan, channels: int, shape: Sequence[int], seed: int) -> torch.Tensor:
@@ -31,7 +31,7 @@ def draw_tile(plan: Plan, channels: int, shape: Sequence[int], seed: int) -> tor
 
     Every channel is the sum of two smooth random fields and some noise, brought to mean 0 and
     deviation 1; where the plan scales to 0..1, to that; where it leaves images as they are, to the
-    mean and deviation that plans.json tells of the training scans.
+    mean and deviation that plans.json has of the training scans.
     """
     generator = torch.Generator().manual_seed(seed)
     tile = torch.randn((channels, *shape), generator=generator) * NOISE
@@ -57,3 +57,8 @@ def logits_of(member: Member, tile: torch.Tensor, backend: str) -> np.ndarray:
     with torch.inference_mode():
         logits = Engine(torch.device("cpu"), backend).load(small, 1).forward(tile[None])[0]
     return np.array(logits.float().numpy())
+
+
+def deviations_apart(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the largest difference of two answers, in standard deviations of the first."""
+    return float(np.abs(first - second).max() / max(float(first.std()), 1e-9))

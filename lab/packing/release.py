@@ -1,4 +1,4 @@
-"""What makes a packed model a release: its card, and the proof that nothing was lost."""
+"""What makes a packed model a release: its card, and the check that it loads in a new process."""
 
 import json
 import subprocess
@@ -13,7 +13,8 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.manifest import verify_model
 from lab.packing.model_card import NAME, card
-from lab.packing.reload_check import TOLERANCE, answer, difference
+from lab.packing.random_tile import deviations_apart
+from lab.packing.reload_check import TOLERANCE, answer
 from postprocess.artefacts import load_artefacts
 
 
@@ -27,8 +28,8 @@ def write_card(folder: Path, manifest: Mapping[str, Any], scheme: Scheme, data: 
     (folder / NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def check_fresh(manifest: Path) -> None:
-    """Load a release in a fresh process, and compare what its networks say there and here.
+def check_reload(manifest: Path) -> None:
+    """Load a release in a new process, and compare its networks' answers there and here.
 
     Raises:
         ReleaseError: it does not load, or a member answers otherwise than in this process, where it
@@ -36,14 +37,17 @@ def check_fresh(manifest: Path) -> None:
     """
     done = subprocess.run(
         [sys.executable, "-m", "lab.packing.reload_check", str(manifest)],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[2],
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[2],
+    )
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise ReleaseError(f"{manifest}: does not load in a fresh process: {reason}")
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise ReleaseError(f"{manifest}: does not load in a new process: {reason}")
     there = [np.array(values) for values in json.loads(done.stdout)]
     here = [answer(member) for member in verify_model(manifest).members]
-    apart = [difference(first, second) for first, second in zip(here, there, strict=True)]
+    apart = [deviations_apart(first, second) for first, second in zip(here, there, strict=True)]
     if any(not each <= TOLERANCE for each in apart):
-        raise ReleaseError(f"{manifest}: members answer otherwise in a fresh process, by {apart}")
-    print(f"{len(there)} members load in a fresh process, within {max(apart):.1e} of here")
+        raise ReleaseError(f"{manifest}: members answer otherwise in a new process, by {apart}")
+    print(f"{len(there)} members load in a new process, within {max(apart):.1e} of here")

@@ -1,4 +1,4 @@
-"""What networks say of one seeded tile, in a fresh process and in the one that packed them.
+"""Answers of networks to one seeded tile, in a new process and in the one that packed them.
 
 `python -m lab.packing.reload_check MODEL/MANIFEST.json` prints each member's answer as
 JSON. A release whose members answer otherwise there is refused.
@@ -25,11 +25,6 @@ def answer(member: Member) -> np.ndarray:
     tile = draw_tile(member.plan, len(member.sequences), half_patch(member.plan), SEED)
     logits = logits_of(member, tile, REFERENCE).flatten()
     return np.asarray(logits[:: max(1, len(logits) // SAMPLES)][:SAMPLES])
-
-
-def difference(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the largest difference of two answers, in standard deviations of the first."""
-    return float(np.abs(first - second).max() / max(float(first.std()), 1e-9))
 
 
 def main(argv: list[str]) -> int:

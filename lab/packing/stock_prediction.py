@@ -1,7 +1,7 @@
-"""Stock nnU-Net's own predictor over a trained folder: what it says of a tile and of a whole case.
+"""Stock nnU-Net's predictor over a trained folder: its answer to a tile and to a whole case.
 
-Stock opens checkpoints and plans with whatever code they name. Here it is given the same tensors in
-files of plain values, and plans that name nothing but its own networks and torch's operations.
+Stock opens checkpoints and plans with whatever code they name. Here it gets the same tensors in
+files of plain values, and plans that name only nnU-Net's networks and torch's operations.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class StockError(Exception):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model folder and what of it is meant."""
+    """A trained model folder, and which folds and checkpoints of it."""
 
     folder: Path
     folds: tuple[str, ...]
@@ -79,25 +79,26 @@ def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
 class Stock:
     """nnU-Net's predictor, its network built as the trainer that the first fold names builds it."""
 
-    def __init__(
-        self, plain: Trained, configuration: str, mirroring: bool, step: float
-    ) -> None:  # fmt: skip
+    def __init__(self, plain: Trained, configuration: str, mirroring: bool, step: float) -> None:
         """Open every fold of a plain copy.
 
         Raises:
             StockError: plans name what is not nnU-Net's, or stock raises anything.
         """
         plans = json.loads((plain.folder / "plans.json").read_text(encoding="utf-8"))
-        with _answering(f"{STOCK} cannot build the network"):
+        with _stock_errors(f"{STOCK} cannot build the network"):
             from nnunetv2.inference import predict_from_raw_data as stock
             from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
             settings = PlansManager(plans).get_configuration(configuration).configuration
             refuse_foreign_names(settings["architecture"])
             self._predictor = stock.nnUNetPredictor(
-                tile_step_size=step, use_mirroring=mirroring, device=torch.device("cpu"),
-                perform_everything_on_device=False, allow_tqdm=False,
-            )  # fmt: skip
+                tile_step_size=step,
+                use_mirroring=mirroring,
+                device=torch.device("cpu"),
+                perform_everything_on_device=False,
+                allow_tqdm=False,
+            )
             folder, name = str(plain.folder), f"{plain.checkpoint}.pth"
             with mock.patch.object(stock, "recursive_find_trainer_class_by_name", find_trainer):
                 self._predictor.initialize_from_trained_model_folder(folder, plain.folds, name)
@@ -109,7 +110,7 @@ class Stock:
 
     def logits(self, number: int, tile: torch.Tensor) -> np.ndarray:
         """Return the logits (channel, z, y, x) of a tile (channel, z, y, x), by fold number."""
-        with _answering(f"{STOCK} cannot run the network"), torch.inference_mode():
+        with _stock_errors(f"{STOCK} cannot run the network"), torch.inference_mode():
             network = self._predictor.network.to("cpu").eval()
             network.load_state_dict(self._predictor.list_of_parameters[number])
             return np.asarray(network(tile[None])[0].float().numpy())
@@ -121,8 +122,8 @@ class Stock:
 
     def segment(
         self, files: CaseFiles, sequences: Sequence[str], device: torch.device
-    ) -> np.ndarray:  # fmt: skip
-        """Return the labels (z, y, x) of a case on its own grid, in the values of dataset.json.
+    ) -> np.ndarray:
+        """Return the labels (z, y, x) of a case on its grid, in the values of dataset.json.
 
         All of it is stock's: reader, preprocessing, tiles, mirroring, folds, resampling, writer.
         """
@@ -130,15 +131,15 @@ class Stock:
         ending = "".join(paths[0].suffixes[-2:]) if paths[0].suffix == ".gz" else paths[0].suffix
         with (
             tempfile.TemporaryDirectory() as scratch,
-            _answering(f"{STOCK} cannot predict {files.id}"),
+            _stock_errors(f"{STOCK} cannot predict {files.id}"),
         ):
             self._predictor.device = device
             self._predictor.perform_everything_on_device = device.type == "cuda"
             reader = self._predictor.plans_manager.image_reader_writer_class()
-            images, about = reader.read_images([str(path) for path in paths])
-            labels = self._predictor.predict_single_npy_array(images, about)
+            images, properties = reader.read_images([str(path) for path in paths])
+            labels = self._predictor.predict_single_npy_array(images, properties)
             written = Path(scratch, f"stock{ending}")
-            reader.write_seg(labels, str(written), about)
+            reader.write_seg(labels, str(written), properties)
             return read_volume(written, np.uint8).array
 
 
@@ -146,9 +147,9 @@ def find_trainer(name: str) -> type:
     """Return the trainer that stock would find by its name, importing no other module of stock's.
 
     Stock imports one module after the other until one has the name; some of them need what may not
-    be there (torchvision, on a processor build of torch), and nothing behind them is found. Where
-    stock ships no such trainer, the folders of `nnUNet_extTrainer` are searched, by stock, and then
-    our own trainers.
+    be there (torchvision, on a processor build of torch), and then nothing behind them is
+    searched. Where stock ships no such trainer, the folders of `nnUNet_extTrainer` are searched, by
+    stock, and then our trainers.
 
     Raises:
         StockError: there is none.
@@ -164,11 +165,11 @@ def find_trainer(name: str) -> type:
             module = ".".join((root.name, *path.relative_to(root).with_suffix("").parts))
             return cast(type, getattr(importlib.import_module(module), name))
     for folder in filter(None, (nnUNet_extTrainer.get() or "").split(os.pathsep)):
-        found = recursive_find_python_class(
+        trainer = recursive_find_python_class(
             folder, name, None, base_folder=folder, cleanup_imports_from_base_folder=True
         )
-        if found is not None:
-            return cast(type, found)
+        if trainer is not None:
+            return cast(type, trainer)
     from lab.training import trainers
 
     if name in vars(trainers):
@@ -177,7 +178,7 @@ def find_trainer(name: str) -> type:
 
 
 def refuse_foreign_names(architecture: Mapping[str, Any]) -> None:
-    """Raise StockError where a network is not nnU-Net's own, or an operation not torch's."""
+    """Raise StockError where a network is not nnU-Net's, or an operation not torch's."""
     network, arguments = architecture["network_class_name"], architecture["arch_kwargs"]
     operations = [arguments.get(key) for key in architecture["_kw_requires_import"]]
     for name, home in [(network, NETWORKS), *((name, OPERATIONS) for name in operations)]:
@@ -186,8 +187,8 @@ def refuse_foreign_names(architecture: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _answering(what: str) -> Iterator[None]:
-    """Keep stock's talk off the screen; turn whatever it raises into a StockError."""
+def _stock_errors(what: str) -> Iterator[None]:
+    """Keep stock's output off the screen; turn whatever it raises into a StockError."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")

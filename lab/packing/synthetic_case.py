@@ -1,6 +1,6 @@
-"""A synthetic case through a model, step by step as the program takes it: would a real one trip?
+"""A synthetic case through a model, step by step as the program takes it: would a real one fail?
 
-Hashes that are right and networks that load say nothing of normalising, resampling, tiles, rules
+Right hashes and networks that load do not test normalising, resampling, tiles, rules
 and writing. A head with a bright lesion goes through all of it, written to files first, on a grid
 that the plan has not: thick slices, other spacings, a little more than one tile long.
 """
@@ -34,7 +34,7 @@ from ensemble.manifest import (
 from ensemble.match_models import match_models
 from ensemble.plans import Plan
 from ensemble.predict import predict
-from lab.packing.random_tile import MOST_VOXELS
+from lab.packing.random_tile import MAX_VOXELS
 from postprocess import refine
 from postprocess.artefacts import load_artefacts
 
@@ -43,7 +43,7 @@ from postprocess.artefacts import load_artefacts
 EXTENT, EXTENT_OF_LARGE = (1.25, 0.95, 0.95), (0.95, 0.95, 0.95)
 # Times the plan's spacing: so thick that a default plan resamples slices apart.
 COARSENESS = (3.2, 1.1, 0.9)
-LEAST_SIDE = 6  # voxels
+MIN_SIDE = 6  # voxels
 SEED = 0
 # Five folds of ResEnc-L at 192 cubed take two minutes on two cores, with mirroring eight times as
 # long; what is skipped is in the line that is printed.
@@ -51,9 +51,11 @@ TIME_LIMIT_S = 300.0
 # Grey levels that a lesion's core, rim and surroundings add to a sequence.
 OF_OTHERS = (300.0, 300.0, 60.0)  # where LESION does not name the sequence
 LESION: Mapping[str, tuple[float, float, float]] = {
-    "t1n": (-200, -120, -60), "t1c": (-120, 420, -40), "t2w": (420, 260, 220),
+    "t1n": (-200, -120, -60),
+    "t1c": (-120, 420, -40),
+    "t2w": (420, 260, 220),
     "t2f": (120, 260, 360),
-}  # fmt: skip
+}
 RADII = (0.2, 0.35, 0.55)  # of the shortest half of the grid
 
 
@@ -83,7 +85,7 @@ def try_case(manifest: Path) -> str:
         *([scheme.sequences[-1:]] if accepts_missing_sequences(manifest) else []),
     ]
     for absent in gaps:
-        began = time.perf_counter()
+        started = time.perf_counter()
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 volumes, skipped = _volumes(manifest, Path(scratch), absent)
@@ -92,12 +94,12 @@ def try_case(manifest: Path) -> str:
                 reason = str(error).replace(f"{scratch}/", "").replace(weights, "")
                 kind = "" if isinstance(error, Refusal) else f"{type(error).__name__}: "
                 which = f" without {', '.join(absent)}" if absent else ""
-                told = f"{manifest.parent.name}: a synthetic case{which} fails ({kind}{reason})"
-                raise TrialError(told) from error
+                message = f"{manifest.parent.name}: a synthetic case{which} fails ({kind}{reason})"
+                raise TrialError(message) from error
         sizes = ", ".join(f"{name} {mm3 / 1000:.1f} mL" for name, mm3 in volumes.items())
         deadline = f", deadline: skipped {'; '.join(skipped)}" if skipped else ""
         which = f"without {', '.join(absent)} " if absent else ""
-        words.append(f"{which}{sizes} in {time.perf_counter() - began:.1f} s{deadline}")
+        words.append(f"{which}{sizes} in {time.perf_counter() - started:.1f} s{deadline}")
     return "; ".join(words)
 
 
@@ -105,11 +107,11 @@ def grid_for(members: Iterable[Member]) -> Grid:
     """Return the grid of the case: by the member whose patch takes the least room."""
     plan = min((member.plan for member in members), key=lambda plan: math.prod(_patch_mm(plan)))
     patch_mm, spacing_mm = _patch_mm(plan), _as_stored(plan, plan.spacing_mm)
-    extent = EXTENT if math.prod(plan.patch) <= MOST_VOXELS else EXTENT_OF_LARGE
+    extent = EXTENT if math.prod(plan.patch) <= MAX_VOXELS else EXTENT_OF_LARGE
     extent_mm = [share * mm for share, mm in zip(extent, patch_mm, strict=True)]
     wanted_mm = [times * mm for times, mm in zip(COARSENESS, spacing_mm, strict=True)]
     sides = zip(extent_mm, wanted_mm, strict=True)
-    shape = tuple(max(LEAST_SIDE, round(extent / mm)) for extent, mm in sides)
+    shape = tuple(max(MIN_SIDE, round(extent / mm)) for extent, mm in sides)
     return Grid(shape, tuple(mm / side for mm, side in zip(extent_mm, shape, strict=True)))
 
 
@@ -135,13 +137,13 @@ def scan(sequence: str, grid: Grid) -> np.ndarray:
     generator = np.random.default_rng(SEED)
     sides = zip(grid.shape, grid.spacing_mm, strict=True)
     centred = [(np.arange(side) - (side - 1) / 2) * mm for side, mm in sides]
-    place = np.meshgrid(*centred, indexing="ij")
+    position_mm = np.meshgrid(*centred, indexing="ij")
     reaches = [axis[-1] * 0.95 for axis in centred]
-    head = sum((axis / reach) ** 2 for axis, reach in zip(place, reaches, strict=True)) < 1
+    head = sum((axis / reach) ** 2 for axis, reach in zip(position_mm, reaches, strict=True)) < 1
     shortest = min(reaches)
-    away = [axis - 0.25 * shortest for axis in place]
+    away = [axis - 0.25 * shortest for axis in position_mm]
     distance = np.sqrt(sum(axis**2 for axis in away)) / shortest
-    image = 500 + 150 * place[1] / reaches[1] + generator.normal(0, 25, grid.shape)
+    image = 500 + 150 * position_mm[1] / reaches[1] + generator.normal(0, 25, grid.shape)
     inner = 0.0
     for outer, gain in zip(RADII, LESION.get(sequence, OF_OTHERS), strict=True):
         image[(distance >= inner) & (distance < outer)] += gain

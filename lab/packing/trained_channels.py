@@ -7,7 +7,7 @@ from typing import Any
 from challenge.scheme import Head, Scheme
 from ensemble.dataset import channel_names, channel_order, label_values, read_head, sequence_of
 from lab.data.label_aliases import LabelsError, agreed_labels, training_values_by_name
-from lab.packing.label_options import given_channels, given_labels
+from lab.packing.label_options import parse_channels, parse_labels
 from lab.packing.trained_folder import PackError, TrainedFolder
 
 
@@ -21,7 +21,7 @@ class Channels:
 
 
 def channels_of(folder: TrainedFolder, scheme: Scheme, labels: str, channels: str) -> Channels:
-    """Read dataset.json, and what the user says in its stead; say what was understood.
+    """Read dataset.json, or what the user says instead; print how it was understood.
 
     Args:
         folder: whose dataset.json.
@@ -30,28 +30,30 @@ def channels_of(folder: TrainedFolder, scheme: Scheme, labels: str, channels: st
         channels: what --channels says, or nothing.
 
     Raises:
-        Refusal: labels or channels that are not the challenge's or cannot be told.
+        Refusal: labels or channels that are unclear or not the challenge's.
     """
     values = label_values(folder.dataset)
-    names = given_labels(labels, values, scheme) if labels else None
+    names = parse_labels(labels, values, scheme) if labels else None
     if names is None:
         names = agreed_labels(folder.dataset, scheme)
     else:
-        _say_contradiction(folder, scheme, names)
+        _print_contradiction(folder, scheme, names)
     head = read_head(folder.dataset, {value: name for name, value in names.items()})
     if channels:
-        sequences = tuple(given_channels(channels, scheme))
+        sequences = tuple(parse_channels(channels, scheme))
     else:
         sequences = channel_order(folder.dataset, scheme)
         _check_single(folder, scheme)
-    told = ", ".join(f"{value} {name}" for name, value in sorted(names.items(), key=_by_value))
-    print(f"{folder.name}: labels {told}; channels {', '.join(sequences)}")
+    words = ", ".join(f"{value} {name}" for name, value in sorted(names.items(), key=_by_value))
+    print(f"{folder.name}: labels {words}; channels {', '.join(sequences)}")
     return Channels(sequences, names, head)
 
 
-def named_dataset(dataset: Mapping[str, Any], channels: Channels, is_given: bool) -> dict[str, Any]:
+def named_dataset(
+    dataset: Mapping[str, Any], channels: Channels, is_renamed: bool
+) -> dict[str, Any]:
     """Return dataset.json for the packed model, its channels named as the user says."""
-    if not is_given:
+    if not is_renamed:
         return dict(dataset)
     others = {key: value for key, value in dataset.items() if key != "modality"}
     return others | {"channel_names": {str(i): s for i, s in enumerate(channels.sequences)}}
@@ -61,7 +63,7 @@ def _by_value(pair: tuple[str, int]) -> int:
     return pair[1]
 
 
-def _say_contradiction(folder: TrainedFolder, scheme: Scheme, names: Mapping[str, int]) -> None:
+def _print_contradiction(folder: TrainedFolder, scheme: Scheme, names: Mapping[str, int]) -> None:
     try:
         named = training_values_by_name(folder.dataset, scheme)
     except LabelsError:

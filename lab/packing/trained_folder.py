@@ -26,15 +26,15 @@ class PackError(Refusal):
 class TrainedFolder:
     """Where plans.json, dataset.json and fold_* lie."""
 
-    name: str  # as the user knows it: the given path, then the path inside
-    path: Path  # where it lies now; of a zip, a temporary place
+    name: str  # as the user knows it: the path handed in, then the path inside
+    path: Path  # where it lies now; of a zip, a temporary folder
     title: str  # what the packed copy is called
     plans: dict[str, Any]
     dataset: dict[str, Any]
 
 
 @contextmanager
-def trained_folder(given: Path, configuration: str = "") -> Iterator[TrainedFolder]:
+def trained_folder(source: Path, configuration: str = "") -> Iterator[TrainedFolder]:
     """Yield the one trained folder at or under a path, or in an exported zip.
 
     `configuration` chooses where there are several (nnU-Net exports all that it finds).
@@ -42,33 +42,33 @@ def trained_folder(given: Path, configuration: str = "") -> Iterator[TrainedFold
     Raises:
         PackError: nothing there, no zip, not exactly one trained folder, files that are not JSON.
     """
-    if not given.exists():
-        raise PackError(f"{given}: no such folder or zip")
-    if given.is_dir():
-        yield _open(given, given, configuration)
+    if not source.exists():
+        raise PackError(f"{source}: no such folder or zip")
+    if source.is_dir():
+        yield _open(source, source, configuration)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        _unzip(given, Path(scratch))
-        yield _open(given, Path(scratch), configuration)
+        _unzip(source, Path(scratch))
+        yield _open(source, Path(scratch), configuration)
 
 
-def folds_of(folder: TrainedFolder, checkpoint: str, asked: Sequence[str] | None) -> list[str]:
-    """Return the folds to pack: those asked for, or what nnU-Net's own predictor takes.
+def folds_of(folder: TrainedFolder, checkpoint: str, requested: Sequence[str] | None) -> list[str]:
+    """Return the folds to pack: those requested, or what nnU-Net's predictor takes.
 
     That is every numbered fold that has the checkpoint; fold_all only where there is no other. What
-    is left out is said.
+    is left out is printed.
 
     Raises:
-        PackError: no such checkpoint, or a fold is asked for twice.
+        PackError: no such checkpoint, or a fold is requested twice.
     """
     present = _folds_with(folder, checkpoint)
-    if asked:
-        if absent := [fold for fold in asked if fold not in present]:
+    if requested:
+        if absent := [fold for fold in requested if fold not in present]:
             there = ", ".join(present) or "none"
             raise PackError(f"{folder.name}: no fold_{absent[0]}/{checkpoint}.pth; folds: {there}")
-        if len(set(asked)) < len(asked):
-            raise PackError(f"{folder.name}: --folds {' '.join(asked)} names a fold twice")
-        return list(asked)
+        if len(set(requested)) < len(requested):
+            raise PackError(f"{folder.name}: --folds {' '.join(requested)} names a fold twice")
+        return list(requested)
     numbered = [fold for fold in present if fold.isdecimal()]
     chosen = numbered or [fold for fold in present if fold == "all"]
     if not chosen:
@@ -113,7 +113,7 @@ def read_object(path: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def _open(given: Path, root: Path, configuration: str) -> TrainedFolder:
+def _open(source: Path, root: Path, configuration: str) -> TrainedFolder:
     homes = [path.parent for path in sorted(root.rglob("plans.json")) if _has_folds(path.parent)]
     if len(homes) > 1 and configuration:
         homes = [home for home in homes if home.name.endswith(f"__{configuration}")]
@@ -121,12 +121,12 @@ def _open(given: Path, root: Path, configuration: str) -> TrainedFolder:
         listed = ", ".join(str(home.relative_to(root)) for home in homes[:5])
         several = f" ({listed}); name one, or say --configuration" if homes else ""
         raise PackError(
-            f"{given}: {len(homes)} folders with plans.json and fold_*, one expected{several}"
+            f"{source}: {len(homes)} folders with plans.json and fold_*, one expected{several}"
         )
     (home,) = homes
     inside = home.relative_to(root)
-    title = home.resolve().name if given.is_dir() or inside.parts else given.stem
-    name = str(given / inside)
+    title = home.resolve().name if source.is_dir() or inside.parts else source.stem
+    name = str(source / inside)
     plans, dataset = (
         read_object(home / file, f"{name}/{file}") for file in ("plans.json", "dataset.json")
     )
@@ -161,15 +161,15 @@ def _instead(folder: TrainedFolder) -> str:
     return ""
 
 
-def _unzip(given: Path, scratch: Path) -> None:
+def _unzip(source: Path, scratch: Path) -> None:
     try:
-        with zipfile.ZipFile(given) as archive:
+        with zipfile.ZipFile(source) as archive:
             for name in archive.namelist():
                 parts = PurePosixPath(name.replace("\\", "/"))
                 if parts.is_absolute() or ".." in parts.parts:
-                    raise PackError(f"{given}: {name!r} points outside of the zip")
+                    raise PackError(f"{source}: {name!r} points outside of the zip")
             archive.extractall(scratch)
     except zipfile.BadZipFile as error:
-        raise PackError(f"{given}: neither a folder nor a sound zip ({error})") from error
+        raise PackError(f"{source}: neither a folder nor a sound zip ({error})") from error
     except (RuntimeError, NotImplementedError, OSError, zlib.error, EOFError) as error:
-        raise PackError(f"{given}: cannot be unzipped ({error})") from error
+        raise PackError(f"{source}: cannot be unzipped ({error})") from error

@@ -1,4 +1,4 @@
-"""One trained fold: its checkpoint, the plan that its network follows, and whether they agree."""
+"""One trained fold: its checkpoint, the plan of its network, and whether they agree."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Accepted:
     foreign_trainer: bool = False
 
 
-NOTHING = Accepted()
+STRICT = Accepted()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def open_fold(
     folder: TrainedFolder,
     fold: str,
     checkpoint: str,
-    accepted: Accepted = NOTHING,
+    accepted: Accepted = STRICT,
 ) -> TrainedFold:
     """Read a fold's checkpoint and the plan that its network was built by.
 
@@ -59,8 +59,8 @@ def open_fold(
     """
     path = folder.path / f"fold_{fold}" / f"{checkpoint}.pth"
     content = read_training_checkpoint(path)
-    given = content.get("init_args")
-    arguments: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    init_args = content.get("init_args")
+    arguments: Mapping[str, Any] = init_args if isinstance(init_args, dict) else {}
     configuration = arguments.get("configuration") or accepted.configuration
     if not isinstance(configuration, str) or not configuration:
         raise PackError(
@@ -117,16 +117,16 @@ def plans_as_built(plans: dict[str, Any], trained: TrainedFold) -> dict[str, Any
     if trained.trainer != BATCH_NORM:
         return plans
     settings = plans["configurations"][plan.configuration]
-    given = settings.get("architecture", {})
+    planned = settings.get("architecture", {})
     architecture = {
-        "network_class_name": given.get("network_class_name", f"{UNETS}.{plan.network}"),
+        "network_class_name": planned.get("network_class_name", f"{UNETS}.{plan.network}"),
         "arch_kwargs": dict(plan.arguments),
-        "_kw_requires_import": given.get("_kw_requires_import", list(OPERATION_KEYS[:4])),
+        "_kw_requires_import": planned.get("_kw_requires_import", list(OPERATION_KEYS[:4])),
     }
-    named = plans["configurations"] | {
+    configurations = plans["configurations"] | {
         plan.configuration: settings | {"architecture": architecture}
     }
-    return plans | {"configurations": named}
+    return plans | {"configurations": configurations}
 
 
 def _check_mirroring(axes: Any, path: Path) -> None:
@@ -163,18 +163,18 @@ def _compare_training(
 ) -> None:
     """Compare with the plans and dataset that the checkpoint itself was trained with.
 
-    nnU-Net predicts by plans.json and dataset.json: what they say otherwise is said, and refused
-    where it makes another network.
+    nnU-Net predicts by plans.json and dataset.json: differences are printed, and refused where they
+    make another network.
 
     Raises:
         PackError: the network was another.
     """
-    said = f"{folder.name}: fold_{fold} was trained with another"
+    prefix = f"{folder.name}: fold_{fold} was trained with another"
     dataset = arguments.get("dataset_json")
     for key in ("labels", "regions_class_order", "channel_names"):
         now = folder.dataset.get(key)
         if isinstance(dataset, dict) and now and dataset.get(key, now) != now:
-            print(f"{said} dataset.json: {key} {dataset[key]}; taken as dataset.json says")
+            print(f"{prefix} dataset.json: {key} {dataset[key]}; taken as dataset.json says")
     if not isinstance(arguments.get("plans"), dict):
         return
     try:
@@ -183,12 +183,15 @@ def _compare_training(
         print(f"{folder.name}: fold_{fold}: the plans of training cannot be compared ({error})")
         return
     if (trained.network, trained.arguments) != (plan.network, plan.arguments):
-        keys = [key for key in {**trained.arguments, **plan.arguments}
-                if trained.arguments.get(key) != plan.arguments.get(key)]  # fmt: skip
+        keys = [
+            key
+            for key in {**trained.arguments, **plan.arguments}
+            if trained.arguments.get(key) != plan.arguments.get(key)
+        ]
         key = keys[0] if keys else "network"
         then, now = (each.arguments.get(key, each.network) for each in (trained, plan))
-        raise PackError(f"{said} network: {key} {then!r}, plans.json says {now!r}")
+        raise PackError(f"{prefix} network: {key} {then!r}, plans.json says {now!r}")
     for field in fields(Plan):
         then, now = getattr(trained, field.name), getattr(plan, field.name)
         if then != now:
-            print(f"{said} plans.json: {field.name} {then}; taken as plans.json says, {now}")
+            print(f"{prefix} plans.json: {field.name} {then}; taken as plans.json says, {now}")

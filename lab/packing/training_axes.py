@@ -13,12 +13,14 @@ from ensemble.plans import READER_ORIENTATION
 
 
 def training_axes(
-    plans: Mapping[str, Any], dataset: Mapping[str, Any], orientation: str | None,
+    plans: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    orientation: str | None,
     cohort: Path | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return a member's "orientation" and "training_axes", as far as they are known.
 
-    The orientation is what was asked for, else what `lab prepare --orientation` left in
+    The orientation is the requested one, else what `lab prepare --orientation` wrote into
     dataset.json, else that of nnU-Net's reader. Without one, the axes of the training images are
     what a case's axes will be compared with: as `cohort` has them, else as dataset.json does.
 
@@ -27,12 +29,12 @@ def training_axes(
         Refusal: the cohort holds no training image.
     """
     reader = plans.get("image_reader_writer", "")
-    turned = READER_ORIENTATION.get(reader)
+    reader_axes = READER_ORIENTATION.get(reader)
     if orientation is not None:
         orientation = check_axis_code(orientation)
-    wanted = orientation or dataset.get("orientation") or turned
-    if wanted and turned and check_axis_code(wanted) != turned:
-        raise OrientationError(f"orientation {wanted}: nnU-Net's {reader} trained on {turned}")
+    wanted = orientation or dataset.get("orientation") or reader_axes
+    if wanted and reader_axes and check_axis_code(wanted) != reader_axes:
+        raise OrientationError(f"orientation {wanted}: nnU-Net's {reader} trained on {reader_axes}")
     axes = axes_of(cohort) if cohort else dict(dataset.get("axes", {}))
     entry: dict[str, Any] = {"orientation": check_axis_code(wanted)} if wanted else {}
     return entry | ({"training_axes": sorted(map(check_axis_code, axes))} if axes else {})

@@ -10,19 +10,21 @@ from pathlib import Path
 from challenge.refusal import Refusal
 from ensemble.manifest import find_manifests, scheme_of, verify_model
 from lab.packing.synthetic_case import try_case
+from lab.packing.write_manifest import open_members
 from postprocess.artefacts import load_artefacts
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("--weights", type=Path, default=Path("weights"), metavar="DIR")
-    parser.add_argument("--quick", action="store_true", help="without a synthetic case each model")
+    add = parser.add_argument
+    add("--weights", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
+    add("--quick", action="store_true", help="no synthetic case")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run every check on every model, and say how each went."""
+    """Run every check on every model, and print how each went."""
     manifests = find_manifests(args.weights)
-    faults = 0
+    failed = 0
     for model, manifest in sorted(manifests.items()):
         for name, check in CHECKS.items():
             if args.quick and check is try_case:
@@ -31,15 +33,13 @@ def run(args: argparse.Namespace) -> int:
             try:
                 print(f"{model}: {name}: {check(manifest)}", flush=True)
             except Refusal as error:
-                faults += 1
+                failed += 1
                 print(f"{model}: {name} FAILED: {error}")
-    return 1 if faults else 0
+    return 1 if failed else 0
 
 
 def check_members(manifest: Path) -> str:
     """Verify hashes and sizes, and open every checkpoint as plain tensors."""
-    from lab.packing.pack import check_members as open_members
-
     model = verify_model(manifest)
     open_members(manifest)
     return f"{len(model.members)} members, hashes right, checkpoints open"

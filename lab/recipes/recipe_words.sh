@@ -2,7 +2,8 @@
 # reads the lines, draws the graph and does the work.
 #
 #   cohort NAME DATASET KEY=VALUE...   raw data: source=LAYOUT=DIR (may be repeated), or synthetic:
-#                                      phantom=KIND:CASES:SEED:SPACING[:regions]; folds=5, stratify=FILE, orientation=RAS
+#                                      phantom=KIND:CASES:SEED:SPACING[:regions]; folds=5, stratify=FILE, orientation=RAS,
+#                                      skip_bad=yes (go on without cases that cannot be prepared)
 #   network NAME KEY=VALUE...          a configuration: network=, spacing=, patch=, batch=, normalisation=
 #   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file, heads=keep,
 #                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of

@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Copy the artefact with all its checks, and say what ships."""
     from ensemble.manifest import MANIFEST, read_manifest, scheme_of
-    from lab.packing.pack import write_manifest
+    from lab.packing.write_manifest import write_manifest
 
     setup, ships = read_setup(args.work), read_work(args.work, SEARCH)["ships"]
     artefacts = load_artefacts(args.work / (FORCED if args.force else DECIDED), setup.scheme)

@@ -1,4 +1,4 @@
-"""Checkpoints as training writes them, opened without running anything; what is kept of them."""
+"""Checkpoints as training writes them, opened without running code, and cut to what is packed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +16,8 @@ def slim_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
     weights = {}
     for key, value in content["network_weights"].items():
         # nnU-Net lists each encoder tensor four times over, sharing one storage.
-        place = (value.data_ptr(), value.shape, value.stride(), value.dtype)
-        weights[plain_key(key)] = halves.setdefault(place, _half(value))
+        storage = (value.data_ptr(), value.shape, value.stride(), value.dtype)
+        weights[plain_key(key)] = halves.setdefault(storage, _half(value))
     axes = content.get("inference_allowed_mirroring_axes")
     return {
         "network_weights": weights,

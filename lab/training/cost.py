@@ -10,13 +10,13 @@ STEP = 3  # a step is a pass, and twice as much on the way back
 
 def petaflop_of(stage: Stage, recipe: Recipe) -> float:
     """Return the operations of training one fold, in 10^15."""
-    plan, scheme = recipe.plans[stage.network], SCHEMES[recipe.cohorts[stage.cohort].scheme]
-    patch = [int(side) for side in plan.patch.split(",")]
-    own, channels = Settings.of(stage.settings), len(scheme.sequences)
-    plans = plans_of(plan.network, patch, channels)
-    a_pass = flops_of_a_pass(plans, channels, 1 + len(scheme.labels))
-    passes = own.epochs * (own.iterations * STEP + own.val_iterations)
-    return a_pass * plan.batch * passes / 1e15
+    configuration = recipe.configurations[stage.configuration]
+    scheme = SCHEMES[recipe.cohorts[stage.cohort].scheme]
+    settings, channels = Settings.of(stage.settings), len(scheme.sequences)
+    plans = plans_of(configuration.network, configuration.patch, channels)
+    flops = flops_of_a_pass(plans, channels, 1 + len(scheme.labels))
+    passes = settings.epochs * (settings.iterations * STEP + settings.val_iterations)
+    return flops * configuration.batch * passes / 1e15
 
 
 def hours_of(petaflop: float, teraflop_a_second: float) -> float:

@@ -6,8 +6,10 @@ from typing import Any
 
 UNETS = "dynamic_network_architectures.architectures.unet"
 MODULES = {
-    "PlainConvUNet": UNETS, "ResidualEncoderUNet": UNETS, "AttentionUNet": "ensemble.attention",
-}  # fmt: skip
+    "PlainConvUNet": UNETS,
+    "ResidualEncoderUNet": UNETS,
+    "AttentionUNet": "ensemble.attention",
+}
 SMALLEST_SIDE = 4  # voxels at the bottom, as nnU-Net's planner has it
 
 
@@ -33,7 +35,7 @@ NETWORKS: Mapping[str, Network] = {
     "demo": Network("PlainConvUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
     # The default weights: whole heads at 2 mm on two processor cores, 2.3 M parameters.
     "world": Network("PlainConvUNet", (12, 32, 64, 96, 128), (1, 2, 2, 2, 2), 1),
-    # Miniatures: the whole way, nothing learned.
+    # Miniatures: every step runs, nothing is learned.
     "tiny": Network("PlainConvUNet", (6, 8, 10), (1, 1, 1), 1),
     "tiny-resenc": Network("ResidualEncoderUNet", (6, 8, 10), (1, 1, 1), 1),
     "tiny-gated": Network("AttentionUNet", (6, 8, 10), (1, 1, 1), 1),

@@ -14,15 +14,15 @@ NAME = "ClippedZScoreNormalization"
 
 
 class ClippedZScoreNormalization(schemes.ImageNormalization):
-    """nnU-Net's face of the normalisation."""
+    """The normalisation behind nnU-Net's interface."""
 
     leaves_pixels_outside_mask_at_zero_if_use_mask_for_norm_is_true = True
 
     def run(self, image: np.ndarray, seg: np.ndarray | None = None) -> np.ndarray:
         """Normalise one channel; `seg` is negative where the image is outside of the head."""
-        inside = seg >= 0 if self.use_mask_for_norm and seg is not None else None
+        nonzero = seg >= 0 if self.use_mask_for_norm and seg is not None else None
         image = np.array(image, self.target_dtype)
-        return NORMALISATIONS[NAME](image, inside, self.intensityproperties)
+        return NORMALISATIONS[NAME](image, nonzero, self.intensityproperties)
 
 
 def register() -> None:

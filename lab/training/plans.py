@@ -23,6 +23,31 @@ class Configuration:
     batch: int = 2
     normalisation: str | None = None  # None: nnU-Net's own choice
 
+    @classmethod
+    def of(cls, text: str) -> "Configuration":
+        """Read NAME:NETWORK:SPACING:PATCH:BATCH[:NORMALISATION]."""
+        name, network, spacing, patch, batch, *normalisation = text.split(":")
+        return cls(
+            name,
+            network,
+            tuple(float(side) for side in spacing.split(",")),
+            tuple(int(side) for side in patch.split(",")),
+            int(batch),
+            normalisation[0] if normalisation else None,
+        )
+
+    @property
+    def text(self) -> str:
+        """Return NAME:NETWORK:SPACING:PATCH:BATCH[:NORMALISATION]."""
+        patch = ",".join(map(str, self.patch))
+        parts = [self.name, self.network, self.spacing_text, patch, str(self.batch)]
+        return ":".join([*parts, *([self.normalisation] if self.normalisation else [])])
+
+    @property
+    def spacing_text(self) -> str:
+        """Return the spacing in mm, comma-separated."""
+        return ",".join(f"{side:g}" for side in self.spacing_mm)
+
     @property
     def preprocessing(self) -> str:
         """Name what preprocessing depends on; networks that agree in it share the cases."""
@@ -32,7 +57,7 @@ class Configuration:
 
 def with_configuration(plans: dict[str, Any], wanted: Configuration) -> dict[str, Any]:
     """Return plans with a configuration that inherits what the recipe does not say."""
-    own: dict[str, Any] = {
+    configuration: dict[str, Any] = {
         "inherits_from": "3d_fullres",
         "data_identifier": f"{plans['plans_name']}_{wanted.preprocessing}",
         "spacing": list(wanted.spacing_mm),
@@ -43,8 +68,8 @@ def with_configuration(plans: dict[str, Any], wanted: Configuration) -> dict[str
     }
     if wanted.normalisation:
         channels = len(plans["configurations"]["3d_fullres"]["normalization_schemes"])
-        own["normalization_schemes"] = [wanted.normalisation] * channels
-    plans["configurations"][wanted.name] = own
+        configuration["normalization_schemes"] = [wanted.normalisation] * channels
+    plans["configurations"][wanted.name] = configuration
     return plans
 
 
@@ -56,7 +81,7 @@ def splits(cases: Sequence[str], folds: int) -> list[dict[str, list[str]]]:
 
 
 def stratified_splits(clusters: Mapping[str, int], folds: int) -> list[dict[str, list[str]]]:
-    """Deal the cases of one cluster after the other out, so that folds hold alike shares of each.
+    """Deal the cases of one cluster after the other out, so that folds hold similar shares of each.
 
     Args:
         clusters: case -> the cluster that its features fall in, as `lab fit` finds them.
@@ -74,7 +99,7 @@ def read_clusters(path: Path) -> dict[str, int]:
         Refusal: the file is neither.
     """
     content = json.loads(path.read_text(encoding="utf-8"))
-    found = content.get("cases", content) if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(v, int) for v in found.values()):
+    clusters = content.get("cases", content) if isinstance(content, dict) else None
+    if not isinstance(clusters, dict) or not all(isinstance(v, int) for v in clusters.values()):
         raise Refusal(f"{path}: not an object of case -> cluster")
-    return {str(case): int(np.int64(cluster)) for case, cluster in found.items()}
+    return {str(case): int(np.int64(cluster)) for case, cluster in clusters.items()}

@@ -1,8 +1,8 @@
 """Fingerprint, plans, splits and preprocessing of one raw dataset, for a recipe's configurations.
 
 `python -m lab.training.preprocess DATASET --configuration NAME:NETWORK:SPACING:PATCH:BATCH[:NORM]`,
-e.g. `iso:resenc-l:1,1,1:192,192,192:2`, with nnU-Net's folder variables set. What is finished is
-not done again.
+e.g. `iso:resenc-l:1,1,1:192,192,192:2`, with nnU-Net's folder variables set. Finished
+steps are skipped.
 """
 
 import argparse
@@ -37,22 +37,9 @@ def main(argv: list[str]) -> int:
     add("--clusters", type=Path, metavar="FILE", help="JSON: case -> cluster, to stratify folds by")
     add_jobs(parser, 2)
     args = parser.parse_args(argv)
-    wanted = [configuration(text) for text in args.configuration]
+    wanted = [Configuration.of(text) for text in args.configuration]
     prepare(args.dataset, wanted, args.folds, args.clusters, args.jobs)
     return 0
-
-
-def configuration(text: str) -> Configuration:
-    """Read NAME:NETWORK:SPACING:PATCH:BATCH[:NORMALISATION]."""
-    name, network, spacing, patch, batch, *normalisation = text.split(":")
-    return Configuration(
-        name,
-        network,
-        tuple(float(part) for part in spacing.split(",")),
-        tuple(int(part) for part in patch.split(",")),
-        int(batch),
-        normalisation[0] if normalisation else None,
-    )
 
 
 def prepare(
@@ -77,10 +64,10 @@ def prepare(
     ending = json.loads((home / "dataset.json").read_text(encoding="utf-8"))["file_ending"]
     labels = entries(Path(str(nnUNet_raw), dataset, "labelsTr"), f"*{ending}")
     cases = [label.name.removesuffix(ending) for label in labels]
-    own = stratified_splits(read_clusters(clusters), folds) if clusters else splits(cases, folds)
-    if sorted(case for fold in own for case in fold["val"]) != cases:
+    parts = stratified_splits(read_clusters(clusters), folds) if clusters else splits(cases, folds)
+    if sorted(case for fold in parts for case in fold["val"]) != cases:
         raise Refusal(f"{clusters}: not the cases of {dataset}")
-    (home / "splits_final.json").write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+    (home / "splits_final.json").write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
     truth = home / "gt_segmentations"  # what nnU-Net's validation compares with
     truth.mkdir(exist_ok=True)
     for label in labels:
@@ -92,12 +79,12 @@ def prepare(
 
 def preprocess(dataset: str, name: str, cases: list[str], jobs: int) -> None:
     """Preprocess the cases of a configuration that are not there yet."""
-    running = joblib.Parallel(n_jobs=jobs)
-    running(joblib.delayed(preprocess_case)(dataset, name, case) for case in cases)
+    parallel = joblib.Parallel(n_jobs=jobs)
+    parallel(joblib.delayed(preprocess_case)(dataset, name, case) for case in cases)
 
 
 def preprocess_case(dataset: str, name: str, case: str) -> None:
-    """Preprocess one case as nnU-Net does; in a process of its own, which must know our names."""
+    """Preprocess one case as nnU-Net does; in a process that must know our normalisation."""
     from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -107,8 +94,8 @@ def preprocess_case(dataset: str, name: str, case: str) -> None:
     register()
     home, raw = Path(str(nnUNet_preprocessed), dataset), Path(str(nnUNet_raw), dataset)
     manager = PlansManager(str(home / f"{PLANS}.json"))
-    own = manager.get_configuration(name)
-    folder = home / own.data_identifier
+    configuration = manager.get_configuration(name)
+    folder = home / configuration.data_identifier
     folder.mkdir(exist_ok=True)
     if (folder / f"{case}.pkl").exists():  # written last
         return
@@ -117,7 +104,9 @@ def preprocess_case(dataset: str, name: str, case: str) -> None:
     images = sorted(map(str, (raw / "imagesTr").glob(f"{case}_[0-9][0-9][0-9][0-9]{ending}")))
     label = str(raw / "labelsTr" / f"{case}{ending}")
     preprocessor = DefaultPreprocessor(verbose=False)
-    preprocessor.run_case_save(str(folder / case), images, label, manager, own, description)
+    preprocessor.run_case_save(
+        str(folder / case), images, label, manager, configuration, description
+    )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,11 @@ def plans_of(network: str, patch: Sequence[int], channels: int) -> dict[str, Any
     """Return plans.json of a network of lab/training/networks.py at 1 mm."""
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
     configuration = {
-        "data_identifier": "bench", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2,
-        "patch_size": list(patch), "median_image_size_in_voxels": list(patch),
+        "data_identifier": "bench",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": list(patch),
+        "median_image_size_in_voxels": list(patch),
         "spacing": [1.0, 1.0, 1.0],
         "normalization_schemes": ["ZScoreNormalization"] * channels,
         "use_mask_for_norm": [channels > 1] * channels,
@@ -36,30 +39,38 @@ def plans_of(network: str, patch: Sequence[int], channels: int) -> dict[str, Any
         "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
         "architecture": architecture(network, patch),
         "batch_dice": False,
-    }  # fmt: skip
+    }
     intensity = {"mean": 300.0, "std": 90.0, "percentile_00_5": 20.0, "percentile_99_5": 700.0}
     return {
-        "dataset_name": "Dataset999_Bench", "plans_name": "nnUNetPlans",
+        "dataset_name": "Dataset999_Bench",
+        "plans_name": "nnUNetPlans",
         "original_median_spacing_after_transp": [1, 1, 1],
         "original_median_shape_after_transp": list(patch),
         "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2],
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
         "configurations": {"3d_fullres": configuration},
-        "experiment_planner_used": "ExperimentPlanner", "label_manager": "LabelManager",
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {str(i): intensity for i in range(channels)},
-    }  # fmt: skip
+    }
 
 
 def write_trained(
-    folder: Path, plans: Mapping[str, Any], channels: Sequence[str], labels: Mapping[str, int],
+    folder: Path,
+    plans: Mapping[str, Any],
+    channels: Sequence[str],
+    labels: Mapping[str, int],
     folds: int,
-) -> None:  # fmt: skip
+) -> None:
     """Write a model folder as training leaves it."""
     ending = ".nii.gz" if len(channels) > 1 else ".mha"
     dataset = {
         "channel_names": {str(i): name for i, name in enumerate(channels)},
-        "labels": {"background": 0, **labels}, "numTraining": 1, "file_ending": ending,
-    }  # fmt: skip
+        "labels": {"background": 0, **labels},
+        "numTraining": 1,
+        "file_ending": ending,
+    }
     folder.mkdir(parents=True)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
@@ -68,10 +79,14 @@ def write_trained(
         network = build_network(plan, len(channels), 1 + len(labels))
         content = {
             "network_weights": random_weights(network, fold),
-            "optimizer_state": {}, "current_epoch": 1, "_best_ema": 0.5, "logging": {},
+            "optimizer_state": {},
+            "current_epoch": 1,
+            "_best_ema": 0.5,
+            "logging": {},
             "init_args": {"configuration": "3d_fullres", "fold": fold},
-            "trainer_name": "nnUNetTrainer", "inference_allowed_mirroring_axes": (0, 1, 2),
-        }  # fmt: skip
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": (0, 1, 2),
+        }
         (folder / f"fold_{fold}").mkdir()
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
 
@@ -79,12 +94,12 @@ def write_trained(
 def random_weights(network: nn.Module, seed: int) -> dict[str, torch.Tensor]:
     """Draw weights that keep the size of activations (He et al. 2015)."""
     generator = torch.Generator().manual_seed(seed)
-    drawn: dict[int, torch.Tensor] = {}  # modules that appear twice share their weights
+    by_parameter: dict[int, torch.Tensor] = {}  # modules that appear twice share their weights
     weights: dict[str, torch.Tensor] = {}
     for name, parameter in network.state_dict(keep_vars=True).items():
-        if id(parameter) not in drawn:
-            drawn[id(parameter)] = _draw(name, parameter, generator)
-        weights[name] = drawn[id(parameter)]
+        if id(parameter) not in by_parameter:
+            by_parameter[id(parameter)] = _draw(name, parameter, generator)
+        weights[name] = by_parameter[id(parameter)]
     return weights
 
 
@@ -110,7 +125,7 @@ def flops_of_a_pass(plans: Mapping[str, Any], channels: int, classes: int) -> fl
 def write_heads(folder: Path, ids: Sequence[str], shape: Sequence[int], box: Sequence[int]) -> None:
     """Write textured boxes in empty air as BraTS cases; `box` is what nnU-Net crops to."""
     starts = [(side - inner) // 2 for side, inner in zip(shape, box, strict=True)]
-    place = tuple(slice(s, s + inner) for s, inner in zip(starts, box, strict=True))
+    in_box = tuple(slice(s, s + inner) for s, inner in zip(starts, box, strict=True))
     for i, id in enumerate(ids):
         (folder / id).mkdir(parents=True)
         for j, sequence in enumerate(SCHEMES["brats-gli"].sequences):
@@ -118,16 +133,14 @@ def write_heads(folder: Path, ids: Sequence[str], shape: Sequence[int], box: Seq
             coarse = rng.normal(300, 90, (9, 9, 9))
             inner = zoom(coarse, [side / 9 for side in box], order=1) + rng.normal(0, 9, box)
             image = np.zeros(shape, np.float32)
-            image[place] = np.maximum(inner, 1)
+            image[in_box] = np.maximum(inner, 1)
             nibabel.save(
                 nibabel.Nifti1Image(image.T, np.diag((-1.0, -1.0, 1.0, 1.0))),
                 folder / id / f"{id}-{sequence}.nii.gz",
             )
 
 
-def write_abdomen(
-    folder: Path, id: str, shape: Sequence[int], spacing_mm: Sequence[float]
-) -> None:  # fmt: skip
+def write_abdomen(folder: Path, id: str, shape: Sequence[int], spacing_mm: Sequence[float]) -> None:
     """Write a textured volume as a PANTHER scan."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)

@@ -8,32 +8,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.training.tasks import Place, Task
+from lab.training.tasks import NNUNET_FOLDERS, RunFolder, Task
 
 POLL_S = 0.2
-# What makes trainings quick on a CPU: compiling costs minutes, one process augments, memory that
-# was touched is kept (nnunet: a third of the time goes into page faults).
+# What makes trainings quick on a CPU: compiling costs minutes, one process augments, memory
+# is not given back to the system (a third of nnU-Net's time goes into page faults).
 ON_CPU = {
-    "nnUNet_compile": "0", "nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1",
-    "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1099511627776",
-}  # fmt: skip
+    "nnUNet_compile": "0",
+    "nnUNet_n_proc_DA": "1",
+    "nnUNet_def_n_proc": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "1099511627776",
+}
 
 
 @dataclass
 class Running:
-    """A task at work."""
+    """A task whose process runs."""
 
     task: Task
     process: subprocess.Popen[bytes]
     device: str
-    began: float
+    started_s: float  # of the monotonic clock
 
 
 @dataclass
 class Runner:
-    """Tasks, devices, and what became of them; each finished task leaves a file, a log each one."""
+    """Tasks and devices; each task has a log, each finished one a file that says so."""
 
-    place: Place
+    folder: RunFolder
     tasks: Sequence[Task]
     devices: Sequence[str]  # cuda:0, cuda:1, ..., or cpu as often as trainings may run at once
     petaflop: Mapping[str, float] = field(default_factory=dict)  # of trainings, for the time left
@@ -48,8 +51,8 @@ class Runner:
 
         A task that fails stops what waits for it, and nothing else.
         """
-        for name in ("done", "logs", "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-            (self.place.work / name).mkdir(parents=True, exist_ok=True)
+        for name in ("done", "logs", *NNUNET_FOLDERS):
+            (self.folder.path / name).mkdir(parents=True, exist_ok=True)
         done = {task.name for task in self.tasks if self._mark(task).exists()}
         if done:
             yield f"{len(done)} of {len(self.tasks)} tasks are finished already"
@@ -62,7 +65,7 @@ class Runner:
                 yield self._end(each, done)
         left = [task.name for task in self.tasks if task.name not in done | self.failed]
         if left:
-            yield f"not run, since something before them failed: {', '.join(left)}"
+            yield f"not run, because a task before them failed: {', '.join(left)}"
 
     def _start_all(self, done: set[str], running: list[Running]) -> Iterator[str]:
         for task in self._ready(done, running):
@@ -88,7 +91,7 @@ class Runner:
         return None
 
     def _start(self, task: Task, device: str) -> Running:
-        environment = {**os.environ, **self.place.environment}
+        environment = {**os.environ, **self.folder.environment}
         if "cpu" in self.devices:  # the cores are shared among those that train at once
             threads = max(1, (os.cpu_count() or 1) // len(self.devices))
             environment |= {**ON_CPU, "OMP_NUM_THREADS": str(threads)}
@@ -100,40 +103,44 @@ class Runner:
                 environment["CUDA_VISIBLE_DEVICES"] = number
         with self._log(task).open("ab") as log:
             process = subprocess.Popen(
-                words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                words,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
                 env=environment,
-            )  # fmt: skip
+            )
         return Running(task, process, device, time.monotonic())
 
     def _end(self, each: Running, done: set[str]) -> str:
-        task, seconds = each.task, time.monotonic() - each.began
+        task, seconds = each.task, time.monotonic() - each.started_s
         if each.process.returncode:
             self.failed.add(task.name)
             lines = self._log(task).read_text(encoding="utf-8", errors="replace").splitlines()
-            last = next((line for line in reversed(lines) if line.strip()), "no word")
+            last = next((line for line in reversed(lines) if line.strip()), "no output")
             return f"FAILED  {task.name} after {_time(seconds)}: {last} ({self._log(task)})"
         done.add(task.name)
         self._spent[task.name] = seconds
         content = {"task": task.name, "seconds": round(seconds, 1), "command": list(task.words)}
         self._mark(task).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         left = self._left_s(done)
-        told = f", about {_time(left)} of training left" if left else ""
-        return f"done    {task.name} in {_time(seconds)}{told}"
+        estimate = f", about {_time(left)} of training left" if left else ""
+        return f"done    {task.name} in {_time(seconds)}{estimate}"
 
     def _left_s(self, done: set[str]) -> float | None:
         """Return the seconds of training left, at the pace so far, over all devices."""
-        seen = [name for name in self._spent if self.petaflop.get(name)]
-        if not seen:
+        trained = [name for name in self._spent if self.petaflop.get(name)]
+        if not trained:
             return None
-        pace = sum(self._spent[name] for name in seen) / sum(self.petaflop[name] for name in seen)
-        left = sum(work for name, work in self.petaflop.items() if name not in done)
+        seconds = sum(self._spent[name] for name in trained)
+        pace = seconds / sum(self.petaflop[name] for name in trained)
+        left = sum(petaflop for name, petaflop in self.petaflop.items() if name not in done)
         return pace * left / len(self.devices)
 
     def _mark(self, task: Task) -> Path:
-        return self.place.work / "done" / f"{task.name.replace(' ', '-')}.json"
+        return self.folder.path / "done" / f"{task.name.replace(' ', '-')}.json"
 
     def _log(self, task: Task) -> Path:
-        return self.place.work / "logs" / f"{task.name.replace(' ', '-')}.log"
+        return self.folder.path / "logs" / f"{task.name.replace(' ', '-')}.log"
 
 
 def _time(seconds: float) -> str:

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from lab.training.tasks import Place, Task
+from lab.training.tasks import RunFolder, Task
 
 HEAD = """#!/usr/bin/env bash
 # Submits a recipe to Slurm: `bash {name}`, from the repository, with its environment activated.
@@ -30,10 +30,10 @@ submit() {{ # STAGE OPTION...: prints the job's number
 """
 
 
-def script(tasks: Sequence[Task], place: Place, name: str) -> Iterator[str]:
+def script(tasks: Sequence[Task], folder: RunFolder, name: str) -> Iterator[str]:
     """Yield the lines of the script."""
-    yield HEAD.format(name=name, work=shlex.quote(str(place.work)))
-    for key, value in place.environment.items():
+    yield HEAD.format(name=name, work=shlex.quote(str(folder.path)))
+    for key, value in folder.environment.items():
         yield f"export {key}={shlex.quote(value)}"
     jobs: dict[str, str] = {}  # task -> the shell variable that holds its job's number
     for group in _arrays(tasks):

@@ -1,6 +1,6 @@
 """nnU-Net's trainer with a recipe's settings; the network, loss and data loading are stock.
 
-nnU-Net finds these classes too, for its own commands: `export nnUNet_extTrainer=lab/recipes`, run
+nnU-Net finds these classes too, for its own commands: `export nnUNet_extTrainer=lab/training`, run
 from the repository.
 """
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5 import (
@@ -18,7 +17,12 @@ from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5
     nnUNetTrainerDA5Segord0,
 )
 
-from lab.training.datasets import Made, MissingSequences, Slabs
+from lab.training.datasets import (
+    HardNegativeDataset,
+    MissingSequenceDataset,
+    SyntheticDataset,
+    ThinSlabDataset,
+)
 
 # Augmentation strength, the recipe's main axis: default gave the best boundaries, DA5 the highest
 # overlap (Durugol et al. 2025). ord0 resamples by nearest neighbour: image and mask, or mask alone.
@@ -29,13 +33,15 @@ AUGMENTATIONS: Mapping[str, type[nnUNetTrainer]] = {
     "da5-segord0": nnUNetTrainerDA5Segord0,
 }
 MIRRORS: Mapping[str, tuple[int, ...] | None] = {
-    "all": (0, 1, 2), "none": None, "left-right": (2,),
-}  # fmt: skip
+    "all": (0, 1, 2),
+    "none": None,
+    "left-right": (2,),
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage may set; the defaults are nnU-Net's own."""
+    """What a stage may set; the defaults are nnU-Net's."""
 
     augmentation: str = "default"
     epochs: int = 1000
@@ -45,59 +51,40 @@ class Settings:
     optimiser: str = "sgd"  # or adamw, for short training: momentum 0.99 needs thousands of steps
     mirror: str = ""  # of MIRRORS; empty: the augmentation's own
     oversample: float = 0.33  # share of patches that must hold foreground
-    made: int = 0  # synthetic patients to train on instead of the cohort's cases
+    synthetic: int = 0  # synthetic patients to train on instead of the cohort's cases
     missing: float = 0.0  # share of cases that lack sequences
-    slabs: float = 0.0  # share of cases that are a few slices thick
+    thin_slabs: float = 0.0  # share of cases that are a few slices thick
 
     @classmethod
-    def of(cls, given: Mapping[str, str]) -> "Settings":
+    def of(cls, words: Mapping[str, str]) -> "Settings":
         """Read settings from words.
 
         Raises:
-            ValueError: an unknown name, or a value that is none.
+            ValueError: an unknown name, or a value of the wrong type.
         """
-        own = cls()
-        for key, text in given.items():
-            if not hasattr(own, key):
-                raise ValueError(f"{key}: no setting; there are {', '.join(vars(own))}")
+        settings = cls()
+        for key, text in words.items():
+            if not hasattr(settings, key):
+                raise ValueError(f"{key}: no setting; there are {', '.join(vars(settings))}")
             try:
-                own = replace(own, **{key: type(getattr(own, key))(text)})
+                settings = replace(settings, **{key: type(getattr(settings, key))(text)})
             except ValueError as error:
                 raise ValueError(f"{key}={text}: {error}") from error
-        if own.augmentation not in AUGMENTATIONS:
-            raise ValueError(f"augmentation={own.augmentation}: one of {', '.join(AUGMENTATIONS)}")
-        if own.mirror and own.mirror not in MIRRORS:
-            raise ValueError(f"mirror={own.mirror}: one of {', '.join(MIRRORS)}")
-        if own.optimiser not in ("sgd", "adamw"):
-            raise ValueError(f"optimiser={own.optimiser}: sgd or adamw")
-        return own
+        if settings.augmentation not in AUGMENTATIONS:
+            known = ", ".join(AUGMENTATIONS)
+            raise ValueError(f"augmentation={settings.augmentation}: one of {known}")
+        if settings.mirror and settings.mirror not in MIRRORS:
+            raise ValueError(f"mirror={settings.mirror}: one of {', '.join(MIRRORS)}")
+        if settings.optimiser not in ("sgd", "adamw"):
+            raise ValueError(f"optimiser={settings.optimiser}: sgd or adamw")
+        return settings
 
 
-class HardNegatives:
-    """nnU-Net's dataset with more places to look at: where an earlier stage was wrong.
-
-    The loader that wants foreground draws a kind of place, then one of its voxels; each label that
-    was mined is one more kind.
-    """
-
-    def __init__(self, dataset: Any, folder: Path) -> None:
-        """Read what `lab.training.hard_negatives` found in each case, beside the case itself."""
-        self.dataset, self.folder, self.identifiers = dataset, folder, dataset.identifiers
-
-    def load_case(self, identifier: str) -> tuple:
-        """Return data, labels, labels of a stage before, and properties with the places."""
-        *arrays, properties = self.dataset.load_case(identifier)
-        with np.load(self.folder / f"{identifier}.npz", allow_pickle=False) as found:
-            hard = {f"no {name}": found[name] for name in found.files}
-        places = {**properties["class_locations"], **hard}
-        return *arrays, {**properties, "class_locations": places}
-
-
-class Recipe:
+class RecipeTrainer:
     """What a recipe changes of any of nnU-Net's trainers; mixed in before it."""
 
     settings = Settings()
-    hard: Path | None = None  # folder of hard negatives
+    hard_negatives: Path | None = None  # a folder
 
     def __init__(
         self,
@@ -108,26 +95,28 @@ class Recipe:
         device: torch.device = torch.device("cuda"),  # noqa: B008 -- the base reads this signature
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)  # type: ignore[call-arg]
-        own = self.settings
-        self.num_epochs = own.epochs
-        self.num_iterations_per_epoch = own.iterations
-        self.num_val_iterations_per_epoch = own.val_iterations
-        self.initial_lr = own.lr
-        self.oversample_foreground_percent = own.oversample
-        self.save_every = max(1, min(50, own.epochs // 10))  # a stopped run loses a tenth at most
+        settings = self.settings
+        self.num_epochs = settings.epochs
+        self.num_iterations_per_epoch = settings.iterations
+        self.num_val_iterations_per_epoch = settings.val_iterations
+        self.initial_lr = settings.lr
+        self.oversample_foreground_percent = settings.oversample
+        self.save_every = max(
+            1, min(50, settings.epochs // 10)
+        )  # a stopped run loses a tenth at most
 
     def get_tr_and_val_datasets(self) -> tuple:
         """Change what is trained on; the pseudo Dice of validation stays what it was."""
         base: Any = super()
         training, validation = base.get_tr_and_val_datasets()
-        if self.settings.made:
-            training = Made(self, self.settings.made)
-        if self.hard:
-            training = HardNegatives(training, self.hard)
+        if self.settings.synthetic:
+            training = SyntheticDataset(self, self.settings.synthetic)
+        if self.hard_negatives:
+            training = HardNegativeDataset(training, self.hard_negatives)
         if self.settings.missing:
-            training = MissingSequences(training, self.settings.missing)
-        if self.settings.slabs:
-            training = Slabs(training, self.settings.slabs)
+            training = MissingSequenceDataset(training, self.settings.missing)
+        if self.settings.thin_slabs:
+            training = ThinSlabDataset(training, self.settings.thin_slabs)
         return training, validation
 
     def configure_optimizers(self) -> tuple:
@@ -155,29 +144,31 @@ class Recipe:
 
     def train_step(self, batch: dict) -> dict:
         """On a CPU, one step in bfloat16 and channels-last takes half of the base's time."""
-        own: Any = self
-        if own.device.type != "cpu":
+        trainer: Any = self
+        if trainer.device.type != "cpu":
             base: Any = super()
             stock: dict = base.train_step(batch)
             return stock
         image = batch["data"].to(memory_format=torch.channels_last_3d)
-        own.optimizer.zero_grad(set_to_none=True)
+        trainer.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            output = own.network(image)
-        loss = own.loss([scale.float() for scale in output], batch["target"])
+            output = trainer.network(image)
+        loss = trainer.loss([scale.float() for scale in output], batch["target"])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(own.network.parameters(), 12)
-        own.optimizer.step()
+        torch.nn.utils.clip_grad_norm_(trainer.network.parameters(), 12)
+        trainer.optimizer.step()
         return {"loss": loss.detach().numpy()}
 
     def plot_network_architecture(self) -> None:
         """Skip the drawing, which needs a package that nothing else here does."""
 
 
-def trainer_class(stage: str, settings: Settings, hard: Path | None = None) -> type[nnUNetTrainer]:
+def trainer_class(
+    stage: str, settings: Settings, hard_negatives: Path | None = None
+) -> type[nnUNetTrainer]:
     """Return the trainer of a stage; nnU-Net names the results' folder by the class."""
-    bases = (Recipe, AUGMENTATIONS[settings.augmentation])
-    return type(stage, bases, {"settings": settings, "hard": hard})
+    bases = (RecipeTrainer, AUGMENTATIONS[settings.augmentation])
+    return type(stage, bases, {"settings": settings, "hard_negatives": hard_negatives})
 
 
 # As nnU-Net's own commands may name them (-tr): a fine-tuning of each strength.

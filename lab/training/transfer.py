@@ -1,4 +1,4 @@
-"""Weights of an earlier stage, taken key by key, with a report of what was not and why."""
+"""Weights of an earlier stage, taken key by key, with a report of what was skipped and why."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class TransferError(Refusal):
 
 
 @dataclass(frozen=True)
-class Report:
+class TransferReport:
     """What became of every weight of the new network."""
 
     taken: tuple[str, ...]
@@ -35,7 +35,7 @@ class Report:
             yield f"  {len(keys)} skipped, {reason}: {few}"
 
 
-def take_weights(network: nn.Module, start: Path, heads: bool = False) -> Report:
+def take_weights(network: nn.Module, start: Path, heads: bool = False) -> TransferReport:
     """Fill a network from a checkpoint where key and shape agree and the key is no head.
 
     `heads`: take them too, where the stage before had the same labels.
@@ -44,27 +44,26 @@ def take_weights(network: nn.Module, start: Path, heads: bool = False) -> Report
         TransferError: no weight of the encoder or decoder fits; training from it would be training
             from scratch under another name.
     """
-    given = {
-        plain_key(key): v for key, v in read_training_checkpoint(start)["network_weights"].items()
-    }
-    own = network.state_dict()
+    content = read_training_checkpoint(start)["network_weights"]
+    checkpoint = {plain_key(key): value for key, value in content.items()}
+    initial = network.state_dict()
     taken: dict[str, torch.Tensor] = {}
     skipped = {}
-    for key, value in own.items():
-        found = given.get(plain_key(key))
+    for key, value in initial.items():
+        trained = checkpoint.get(plain_key(key))
         if HEADS in f".{key}" and not heads:
             skipped[key] = "a segmentation head"
-        elif found is None:
+        elif trained is None:
             skipped[key] = "not in the checkpoint"
-        elif found.shape != value.shape:
+        elif trained.shape != value.shape:
             sizes = " where the network has ".join(
-                "x".join(map(str, each.shape)) for each in (found, value)
+                "x".join(map(str, each.shape)) for each in (trained, value)
             )
             skipped[key] = f"of size {sizes}"
         else:
-            taken[key] = found.to(value.dtype)
+            taken[key] = trained.to(value.dtype)
     if not any(value.dim() > 1 for value in taken.values()):
-        told = "; ".join(Report((), skipped).lines())
-        raise TransferError(f"{start}: nothing could be taken ({told})")
-    network.load_state_dict({**own, **taken})
-    return Report(tuple(taken), skipped)
+        reasons = "; ".join(TransferReport((), skipped).lines())
+        raise TransferError(f"{start}: nothing could be taken ({reasons})")
+    network.load_state_dict({**initial, **taken})
+    return TransferReport(tuple(taken), skipped)

@@ -69,21 +69,41 @@ ROWS = [
     ("train", "{recipe} --work {new} --slurm {bad}", (empty,)),
     ("train", "{recipe} --work {new} --slurm {bad}/submit.sh", (missing, file)),
     ("out-of-fold", "--model {bad} --cohort {cohort} --unseen --out {new}", (*FOLDER, MANIFEST)),
-    ("out-of-fold", "--model {model} --cohort {bad} --unseen --out {new}",
-     (*FOLDER, malformed_in("dataset.json"))),
+    (
+        "out-of-fold",
+        "--model {model} --cohort {bad} --unseen --out {new}",
+        (*FOLDER, malformed_in("dataset.json")),
+    ),
     ("out-of-fold", "--model {model} --cohort {cohort} --unseen --out {bad}", (file,)),
     ("out-of-fold", "--model {model} --cohort {cohort} --splits {bad} --out {new}", JSON),
-    ("features", "--cohort {bad} --predictions {cohort}/labelsTr --scheme brats-gli --out {new}",
-     (*FOLDER, malformed_in("dataset.json"))),
+    (
+        "features",
+        "--cohort {bad} --predictions {cohort}/labelsTr --scheme brats-gli --out {new}",
+        (*FOLDER, malformed_in("dataset.json")),
+    ),
     ("features", "--cohort {cohort} --predictions {bad} --scheme brats-gli --out {new}", FOLDER),
-    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --model {bad} --out {new}",
-     (*FOLDER, MANIFEST)),
-    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {bad}",
-     (file,)),
-    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {new} "
-     "--probabilities {bad}", FOLDER),
-    ("features", "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {new} "
-     "--members {cohort}/labelsTr {bad}", FOLDER),
+    (
+        "features",
+        "--cohort {cohort} --predictions {cohort}/labelsTr --model {bad} --out {new}",
+        (*FOLDER, MANIFEST),
+    ),
+    (
+        "features",
+        "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {bad}",
+        (file,),
+    ),
+    (
+        "features",
+        "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {new} "
+        "--probabilities {bad}",
+        FOLDER,
+    ),
+    (
+        "features",
+        "--cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out {new} "
+        "--members {cohort}/labelsTr {bad}",
+        FOLDER,
+    ),
     ("fit", "{bad}", (*FOLDER, SETUP)),
     ("search", "{bad}", (*FOLDER, SETUP)),
     ("freeze", "{bad} --out {new}", (*FOLDER, SETUP)),
@@ -118,14 +138,17 @@ ROWS = [
     ("stress", "--weights {bad}", (*FOLDER, malformed_in("MANIFEST.json"))),
     ("picture", "--input {bad} --labels {labels} --out {new}.png", FOLDER),
     ("picture", "--input {brats} --labels {bad}.nii.gz --out {new}.png", (missing, empty, file)),
-    ("picture", "--input {brats} --labels {labels} --reference {bad}.nii.gz --out {new}.png",
-     (missing, empty, file)),
+    (
+        "picture",
+        "--input {brats} --labels {labels} --reference {bad}.nii.gz --out {new}.png",
+        (missing, empty, file),
+    ),
     ("picture", "--input {brats} --labels {labels} --out {bad}/a.png", (missing, file)),
     ("picture", "--input {brats} --labels {labels} --out {bad}.png", (empty,)),
     ("picture", "--input {brats} --labels {labels} --out {bad}.xyz", (missing,)),
     ("robustness", "--input {bad} --weights {weights}", FOLDER),
     ("robustness", "--input {brats} --weights {bad}", (*FOLDER, MANIFEST)),
-]  # fmt: skip
+]
 # `bench` takes no path; what `pack` and `verify` refuse has its own tests.
 OTHERS = {"bench", "pack", "verify"}
 CASES = [
@@ -158,11 +181,18 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     words = ["--model", "m", "--scheme", "brats-gli", "--out", str(home / "weights")]
     assert lab(["pack", str(source), *words]) == 0
     candidate = {
-        "schema": 1, "name": "c", "scheme": "brats-gli", "member_of": {"a": "fold_0"},
-        "case_s": 1.0, "model": None,
-        "head": {"kind": "softmax", "channels": [[], ["NETC"], ["SNFH"], ["ET"], ["RC"]],
-                 "paints": ["", "NETC", "SNFH", "ET", "RC"]},
-    }  # fmt: skip
+        "schema": 1,
+        "name": "c",
+        "scheme": "brats-gli",
+        "member_of": {"a": "fold_0"},
+        "case_s": 1.0,
+        "model": None,
+        "head": {
+            "kind": "softmax",
+            "channels": [[], ["NETC"], ["SNFH"], ["ET"], ["RC"]],
+            "paints": ["", "NETC", "SNFH", "ET", "RC"],
+        },
+    }
     (home / "candidate").mkdir()
     (home / "candidate" / "candidate.json").write_text(json.dumps(candidate))
     row = {"kind": "remove-small", "label": "ET", "becomes": "background", "min_voxels": 5}
@@ -172,20 +202,32 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     for name in ("results", "other"):
         tables = {id: report_cases.table((1, 1, 9), (0, 0, 99)) for id in "ab"}
         write_json(report_cases.results(tables), home / f"{name}.json")
-    return Good({
-        "brats": home / "brats", "cohort": home / "cohort", "weights": home / "weights",
-        "model": home / "weights" / "m", "candidate": home / "candidate",
-        "results": home / "results.json", "other": home / "other.json", "recipe": RECIPE,
-        "labels": home / "cohort" / "labelsTr" / "a.nii.gz", "rules": home / "rules.json",
-        "tables": home / "tables.json",
-    })  # fmt: skip
+    return Good(
+        {
+            "brats": home / "brats",
+            "cohort": home / "cohort",
+            "weights": home / "weights",
+            "model": home / "weights" / "m",
+            "candidate": home / "candidate",
+            "results": home / "results.json",
+            "other": home / "other.json",
+            "recipe": RECIPE,
+            "labels": home / "cohort" / "labelsTr" / "a.nii.gz",
+            "rules": home / "rules.json",
+            "tables": home / "tables.json",
+        }
+    )
 
 
 @pytest.mark.parametrize(("verb", "words", "put"), CASES)
 def test_what_a_verb_cannot_use_is_one_sentence(
-    verb: str, words: str, put: Callable[[Path], None], good: Good, tmp_path: Path,
+    verb: str,
+    words: str,
+    put: Callable[[Path], None],
+    good: Good,
+    tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     bad = tmp_path / "bad"
     template = next(word for word in words.split() if "{bad}" in word)
     ending = Path(template.replace("{bad}", "bad")).suffix if "/" not in template else ""
@@ -205,26 +247,43 @@ def test_what_a_verb_cannot_use_is_one_sentence(
     ("words", "told"),
     [
         ("bench selection --strategies best nonsense", "--strategies best, nonsense: of "),
-        ("evaluate --scorer 2025-gli --predictions {labels} --references {labels} --dask nowhere",
-         "{labels}: no such folder"),
-        ("features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
-         "{new} --dask nowhere", "--dask nowhere: no scheduler answers there (missing port number"),
-        ("prepare --source brats-gli={brats} --dataset X --out {new}",
-         "--dataset X: nnU-Net's names are DatasetNNN_NAME"),
-        ("prepare --source brats-xyz={brats} --dataset Dataset901_A --out {new}",
-         "--source brats-xyz={brats}: LAYOUT=DIR with one of brats-gli, "),
+        (
+            "evaluate --scorer 2025-gli --predictions {labels} --references {labels} "
+            "--dask nowhere",
+            "{labels}: no such folder",
+        ),
+        (
+            "features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
+            "{new} --dask nowhere",
+            "--dask nowhere: no scheduler answers there (missing port number",
+        ),
+        (
+            "prepare --source brats-gli={brats} --dataset X --out {new}",
+            "--dataset X: nnU-Net's names are DatasetNNN_NAME",
+        ),
+        (
+            "prepare --source brats-xyz={brats} --dataset Dataset901_A --out {new}",
+            "--source brats-xyz={brats}: LAYOUT=DIR with one of brats-gli, ",
+        ),
         ("rank {results} {other} --metrics beauty", "metric beauty: not known"),
         ("rank {results} {other} --regions XX", "region XX: not in every file"),
         ("report {results} --html {new}.html --key beauty", "no metric 'beauty' in the results"),
         ("robustness --input {brats} --weights {weights} --model nobody", "no model 'nobody'"),
-        ("out-of-fold --model {model} --cohort {cohort} --unseen --out {new} --maps {new}",
-         "--maps: of one member each"),
-        ("features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
-         "{new} --members {cohort}/labelsTr", "--members: one folder"),
-        ("phantom --kind brats-gli --cases 1 --seed 0 --gallery {new}.txt",
-         "{new}.txt: the name of what is written ends in .html or .htm"),
+        (
+            "out-of-fold --model {model} --cohort {cohort} --unseen --out {new} --maps {new}",
+            "--maps: of one member each",
+        ),
+        (
+            "features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
+            "{new} --members {cohort}/labelsTr",
+            "--members: one folder",
+        ),
+        (
+            "phantom --kind brats-gli --cases 1 --seed 0 --gallery {new}.txt",
+            "{new}.txt: the name of what is written ends in .html or .htm",
+        ),
     ],
-)  # fmt: skip
+)
 def test_names_that_nobody_knows_are_one_sentence(
     words: str, told: str, good: Good, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

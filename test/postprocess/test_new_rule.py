@@ -116,7 +116,7 @@ def test_a_wrong_row_of_it_is_refused_by_name(change, message):
     ],
 )
 def test_the_rule_search_refuses_by_name_what_it_does_not_know(labels, rule, message):
-    components = find_label_components(labels, ())
+    components = find_label_components(labels)
     parts = tabulate_components(components.ids, components.values, components.touching, 1.0, 100.0)
     with pytest.raises(RuleError, match=message):
         values_after(parts, [RemoveSmall("ET", min_voxels=3), rule], GLI)

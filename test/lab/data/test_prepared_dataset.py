@@ -273,6 +273,8 @@ def test_a_bad_case_is_refused_and_with_skip_bad_left_out(
     (line, *_) = capsys.readouterr().err.splitlines()
     assert "A-1" in line
     assert unlabelled or line.endswith("; --skip-bad goes on without this case")
+    assert prepare(tmp_path, *flags, "--skip-bad", "--accept-skipped") == 0
+    capsys.readouterr()
     assert prepare(tmp_path, *flags, "--skip-bad") == 1
     told = capsys.readouterr().err.splitlines()
     assert "A-1" in told[-2]

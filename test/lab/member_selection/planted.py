@@ -29,9 +29,11 @@ def ball(number: int) -> np.ndarray:
 def write_cohort(folder: Path, cases: int) -> Path:
     """Write a raw dataset in nnU-Net's layout."""
     dataset = {
-        "channel_names": {"0": "MRI"}, "labels": {"background": 0, "tumour": 1, "pancreas": 2},
-        "numTraining": cases, "file_ending": ".mha",
-    }  # fmt: skip
+        "channel_names": {"0": "MRI"},
+        "labels": {"background": 0, "tumour": 1, "pancreas": 2},
+        "numTraining": cases,
+        "file_ending": ".mha",
+    }
     for place in ("imagesTr", "labelsTr"):
         (folder / place).mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps(dataset))

@@ -41,8 +41,18 @@ def test_each_case_by_its_own_fold_and_a_stopped_run_goes_on(tmp_path: Path, coh
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
     splits = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
     (tmp_path / "splits.json").write_text(json.dumps(splits))
-    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu",
-                 "--splits", tmp_path / "splits.json", "--out", tmp_path / "oof"]  # fmt: skip
+    arguments = [
+        "--model",
+        tmp_path / "m",
+        "--cohort",
+        cohort,
+        "--device",
+        "cpu",
+        "--splits",
+        tmp_path / "splits.json",
+        "--out",
+        tmp_path / "oof",
+    ]
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     assert sorted(p.name for p in (tmp_path / "oof").iterdir()) == [f"{i}.nii.gz" for i in IDS]
 
@@ -77,11 +87,33 @@ def test_a_fold_that_the_splits_do_not_know_is_said_before_anything_runs(
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     (source / "fold_1").rename(source / f"fold_{folds[1]}")
-    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path),
-         "--folds", *folds])  # fmt: skip
+    lab(
+        [
+            "pack",
+            str(source),
+            "--model",
+            "m",
+            "--scheme",
+            "brats-gli",
+            "--out",
+            str(tmp_path),
+            "--folds",
+            *folds,
+        ]
+    )
     (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
-    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu",
-                 "--splits", tmp_path / "splits.json", "--out", tmp_path / "oof"]  # fmt: skip
+    arguments = [
+        "--model",
+        tmp_path / "m",
+        "--cohort",
+        cohort,
+        "--device",
+        "cpu",
+        "--splits",
+        tmp_path / "splits.json",
+        "--out",
+        tmp_path / "oof",
+    ]
     capsys.readouterr()
     assert lab(["out-of-fold", *map(str, arguments)]) == 2
     member = f"trained/fold_{folds[1]}/checkpoint_final.pth"
@@ -95,8 +127,18 @@ def test_folds_without_a_member_are_said(
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
     (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
-    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu",
-                 "--splits", tmp_path / "splits.json", "--out", tmp_path / "oof"]  # fmt: skip
+    arguments = [
+        "--model",
+        tmp_path / "m",
+        "--cohort",
+        cohort,
+        "--device",
+        "cpu",
+        "--splits",
+        tmp_path / "splits.json",
+        "--out",
+        tmp_path / "oof",
+    ]
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     assert "fold 1: no member, 2 cases are not predicted" in capsys.readouterr().out
 
@@ -125,8 +167,17 @@ def test_a_missing_channel_is_named(cohort: Path) -> None:
 def test_cases_that_no_member_saw_are_predicted_by_all(tmp_path: Path, cohort: Path) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
-    arguments = ["--model", tmp_path / "m", "--cohort", cohort, "--device", "cpu", "--unseen",
-                 "--out", tmp_path / "out"]  # fmt: skip
+    arguments = [
+        "--model",
+        tmp_path / "m",
+        "--cohort",
+        cohort,
+        "--device",
+        "cpu",
+        "--unseen",
+        "--out",
+        tmp_path / "out",
+    ]
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     model = verify_model(tmp_path / "m" / "MANIFEST.json")
     case = read_case(read_cohort(cohort, GLI)[1].files)

@@ -11,7 +11,7 @@ import torch
 
 from ensemble.manifest import accepts_missing_sequences, verify_model
 from lab.__main__ import main as lab
-from lab.packing.release import ReleaseError, check_fresh
+from lab.packing.release import ReleaseError, check_reload
 from lab.packing.reload_check import answer
 from lab.training.checkpoints import read_training_checkpoint
 
@@ -146,8 +146,18 @@ def test_each_source_has_its_own_labels(tmp_path: Path, say: Say) -> None:
     first = tiny.train(tmp_path / "first", tiny.plans(), tiny.dataset(PERMUTED))
     second = tiny.train(tmp_path / "second", tiny.plans(), tiny.dataset())
     each = ["--labels", "ET=1,NETC=2,SNFH=3,RC=4", "--labels", "NETC=1,SNFH=2,ET=3,RC=4"]
-    words = ["pack", str(first), str(second), "--model", "m", "--scheme", "brats-gli",
-             "--out", str(tmp_path / "weights"), *each]  # fmt: skip
+    words = [
+        "pack",
+        str(first),
+        str(second),
+        "--model",
+        "m",
+        "--scheme",
+        "brats-gli",
+        "--out",
+        str(tmp_path / "weights"),
+        *each,
+    ]
     # Softmax heads of another order cannot be averaged, which is refused without a temporary name.
     assert lab(words) == 2
     told = "member second-1/fold_0/checkpoint_final.pth: its labels cannot be averaged with others'"
@@ -220,8 +230,11 @@ REFUSED: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     "RGB of MRI": (lambda s: spoil(s, normalization_schemes=RGB), (), "had mean 300"),
     "2-D": (lambda s: spoil(s, patch_size=[16, 16]), (), "not a 3-D configuration"),
     "cascade": (lambda s: spoil(s, previous_stage="3d_lowres"), (), "cascade's second stage"),
-    "channels": (lambda s: spoil(s, normalization_schemes=["NoNormalization"], use_mask_for_norm=[
-        True]), (), "4 channels by dataset.json, 1 by plans.json"),
+    "channels": (
+        lambda s: spoil(s, normalization_schemes=["NoNormalization"], use_mask_for_norm=[True]),
+        (),
+        "4 channels by dataset.json, 1 by plans.json",
+    ),
     "blank channels": (lambda s: None, ("--channels", "t1n, t1c, t2w, t2f"), "a blank"),
     "unknown channels": (lambda s: None, ("--channels", "a,b,c,d"), "'a' is none of them"),
     "no labels": (lambda s: None, ("--labels", "NETC"), "'NETC' is not NAME=VALUE"),
@@ -233,14 +246,19 @@ REFUSED: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     "checkpoint": (lambda s: None, ("--checkpoint", "best"), "no fold_*/checkpoint_best.pth"),
     "not JSON": (lambda s: (s / "plans.json").write_text("{"), (), "plans.json: not JSON"),
     "dataset": (lambda s: (s / "dataset.json").write_text("{}"), (), "labels None"),
-    "old labels": (lambda s: (s / "dataset.json").write_text(json.dumps(
-        {"labels": {"0": "background", "1": "NETC"}})), (), "write them as nnU-Net 2 does"),
+    "old labels": (
+        lambda s: (s / "dataset.json").write_text(
+            json.dumps({"labels": {"0": "background", "1": "NETC"}})
+        ),
+        (),
+        "write them as nnU-Net 2 does",
+    ),
     "provenance": (lambda s: (s / "fold_0" / "provenance.json").write_text("["), (), "not JSON"),
     "no trainer": (lambda s: recheckpoint(s, "trainer_name"), (), "no trainer_name"),
     "trainer": (lambda s: recheckpoint(s, trainer_name="Own"), (), "trainer 'Own' does not ship"),
     "no arguments": (lambda s: recheckpoint(s, "init_args"), (), "does not say its configuration"),
     "no weights": (lambda s: recheckpoint(s, "network_weights"), (), "holds no network_weights"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -324,47 +342,72 @@ def test_a_batch_norm_trainer_is_packed_as_it_was_built(tmp_path: Path) -> None:
     assert member.plan.arguments["norm_op"].endswith("BatchNorm3d")
 
 
-def test_a_release_has_a_card_and_was_loaded_in_a_fresh_process(
+def test_a_release_has_a_card_and_was_loaded_in_a_new_process(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     artefact = Path(__file__).resolve().parents[3] / "weights" / "brats-gli"
-    folder = pack(source, tmp_path / "weights", "--release", "--artefact", str(artefact),
-                  "--data", "Cubes.", "--note", "for tests")  # fmt: skip
-    assert "2 members load in a fresh process, within " in capsys.readouterr().out
+    folder = pack(
+        source,
+        tmp_path / "weights",
+        "--release",
+        "--artefact",
+        str(artefact),
+        "--data",
+        "Cubes.",
+        "--note",
+        "for tests",
+    )
+    assert "2 members load in a new process, within " in capsys.readouterr().out
     card = (folder / "MODEL_CARD.md").read_text()
-    for told in ("# m", "for tests", "Cubes.", "| 4 | RC | yes |", "| trained | 1 |",
-                 "No medical device", "pooled, by 2025-gli on 60 cases"):  # fmt: skip
+    for told in (
+        "# m",
+        "for tests",
+        "Cubes.",
+        "| 4 | RC | yes |",
+        "| trained | 1 |",
+        "No medical device",
+        "pooled, by 2025-gli on 60 cases",
+    ):
         assert told in card
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     assert {"MODEL_CARD.md", "postprocess.json", "clusters.npz"} < set(manifest["files"])
 
 
-def test_a_release_that_answers_otherwise_in_a_fresh_process_is_refused(
+def test_a_release_that_answers_otherwise_in_a_new_process_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
     folder = pack(source, tmp_path / "weights")
     with monkeypatch.context() as here:
         here.setattr("lab.packing.release.answer", lambda member: answer(member) * 1.01)
-        with pytest.raises(ReleaseError, match="answer otherwise in a fresh process"):
-            check_fresh(folder / "MANIFEST.json")
+        with pytest.raises(ReleaseError, match="answer otherwise in a new process"):
+            check_reload(folder / "MANIFEST.json")
     (folder / "trained" / "plans.json").unlink()
-    reason = "does not load in a fresh process: .*plans.json: listed in MANIFEST.json but missing"
+    reason = "does not load in a new process: .*plans.json: listed in MANIFEST.json but missing"
     with pytest.raises(ReleaseError, match=reason):
-        check_fresh(folder / "MANIFEST.json")
+        check_reload(folder / "MANIFEST.json")
 
 
 def test_a_folds_origin_is_packed_without_the_machines_paths(tmp_path: Path) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
-    told = {"stage": "full", "commit": "abc", "start": "/home/x/y.pth", "start_sha256": "1f",
-            "settings": {"lr": 0.01}, "hours": 3.0}  # fmt: skip
+    told = {
+        "stage": "full",
+        "commit": "abc",
+        "start": "/home/x/y.pth",
+        "start_sha256": "1f",
+        "settings": {"lr": 0.01},
+        "hours": 3.0,
+    }
     (source / "fold_1" / "provenance.json").write_text(json.dumps(told))
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
     text = (tmp_path / "m" / "MANIFEST.json").read_text()
     first, second = (entry["provenance"] for entry in json.loads(text)["members"])
     assert "recipe" not in first
     assert second["recipe"] == {
-        "stage": "full", "commit": "abc", "start_sha256": "1f", "settings": {"lr": 0.01}
-    }  # fmt: skip
+        "stage": "full",
+        "commit": "abc",
+        "start_sha256": "1f",
+        "settings": {"lr": 0.01},
+    }
     assert "/home" not in text

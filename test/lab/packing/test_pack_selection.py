@@ -41,11 +41,16 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
         write_candidate(Candidate(name, home, GLI, head, {}, 1.0, packed))
         candidates[name] = str(home)
     selection = {
-        "schema": 2, "scheme": "brats-gli", "scorer": "2025-gli", "objective": "overlap",
-        "cases": 9, "ships": "greedy", "weights": {"default": 0.75, "strong": 0.25},
+        "schema": 2,
+        "scheme": "brats-gli",
+        "scorer": "2025-gli",
+        "objective": "overlap",
+        "cases": 9,
+        "ships": "greedy",
+        "weights": {"default": 0.75, "strong": 0.25},
         "candidates": candidates,
         "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
-    }  # fmt: skip
+    }
     path = tmp_path / "selection.json"
     path.write_text(json.dumps(selection))
     flags = ["--scheme", "brats-gli", "--out", str(tmp_path / "weights"), "--model", "both"]

@@ -17,7 +17,6 @@ from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab
 from lab.packing import proof_case
-from lab.packing.proof import Answer, difference
 from lab.packing.random_tile import SEED, draw_tile
 from lab.packing.stock_prediction import (
     STOCK,
@@ -27,6 +26,7 @@ from lab.packing.stock_prediction import (
     plain_copy,
     refuse_foreign_names,
 )
+from lab.packing.tile_answers import Answer, difference
 
 Say = pytest.CaptureFixture[str]
 
@@ -264,8 +264,18 @@ def test_a_real_case_of_one_sequence_is_a_file(tmp_path: Path) -> None:
     source = tiny.train(tmp_path / "t1", tiny.plans(channels=1), abdomen)
     folder = files.write_panther_case(tmp_path / "in")
     (scan,) = folder.glob("images/*/*.mha")
-    assert pack(source, tmp_path, "--prove", str(scan), "--labels", "pancreas=1,tumour=2",
-                scheme="panther-t1") == 0  # fmt: skip
+    assert (
+        pack(
+            source,
+            tmp_path,
+            "--prove",
+            str(scan),
+            "--labels",
+            "pancreas=1,tumour=2",
+            scheme="panther-t1",
+        )
+        == 0
+    )
     found = proof_of(tmp_path)["case"]
     # the reader of a NIfTI cohort reads a MetaImage too; values 1 and 2 mean what they are named
     assert found["agreement"] >= 0.9999 and SimpleITK.ReadImage(str(scan)).GetDepth() == 20

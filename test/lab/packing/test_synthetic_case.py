@@ -93,7 +93,10 @@ def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
 
 def test_no_model_that_fits_is_said(tmp_path, monkeypatch):
     manifest = packed(tmp_path)
-    monkeypatch.setattr(synthetic_case, "write_case", lambda folder, *rest: write_case(
-        folder, SCHEMES["brats-men-rt"], GRID))  # fmt: skip
+    monkeypatch.setattr(
+        synthetic_case,
+        "write_case",
+        lambda folder, *rest: write_case(folder, SCHEMES["brats-men-rt"], GRID),
+    )
     with pytest.raises(TrialError, match=r"missing t1n, t2w, t2f .*; no model that fits"):
         try_case(manifest)

@@ -100,10 +100,13 @@ def test_what_is_no_fold_or_unfinished_is_left_out_and_said(
         (FINAL, ["7"], "no fold_7/checkpoint_final.pth; folds: 0, 1"),
         (FINAL, ["00"], "no fold_00/checkpoint_final.pth"),
         (FINAL, ["0", "0"], "--folds 0 0 names a fold twice"),
-        ("checkpoint_best", None, "no fold_*/checkpoint_best.pth; --checkpoint final is there, of "
-         "fold 0, 1"),
+        (
+            "checkpoint_best",
+            None,
+            "no fold_*/checkpoint_best.pth; --checkpoint final is there, of fold 0, 1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_folds_that_are_not_there(trained: Path, checkpoint: str, asked: list, told: str) -> None:
     with trained_folder(trained) as folder, pytest.raises(Refusal) as refused:
         folds_of(folder, checkpoint, asked)

@@ -14,7 +14,7 @@ from ensemble.network import build_network
 from ensemble.plans import read_plan
 from lab.packing.trained_folder import TrainedFolder, naming, trained_folder
 from lab.packing.trained_network import (
-    NOTHING,
+    STRICT,
     Accepted,
     TrainedFold,
     check_network,
@@ -36,14 +36,14 @@ def change(folder: Path, drop: tuple[str, ...] = (), **changes: object) -> None:
     torch.save({key: value for key, value in content.items() if key not in drop}, path)
 
 
-def opened(path: Path, accepted: Accepted = NOTHING) -> tuple[TrainedFolder, TrainedFold]:
+def opened(path: Path, accepted: Accepted = STRICT) -> tuple[TrainedFolder, TrainedFold]:
     with trained_folder(path) as folder, naming(folder):
         fold = open_fold(folder, "0", FINAL, accepted)
         check_network(fold, 4, 5)
         return folder, fold
 
 
-def refusal_of(path: Path, accepted: Accepted = NOTHING) -> str:
+def refusal_of(path: Path, accepted: Accepted = STRICT) -> str:
     with pytest.raises(Refusal) as refused:
         opened(path, accepted)
     text = str(refused.value)
@@ -74,8 +74,10 @@ def test_a_stage_of_our_recipes_is_known_by_what_it_left(trained: Path) -> None:
     assert "trainer 'other' does not ship with nnU-Net 2.8.1" in refusal_of(trained)
 
 
-@pytest.mark.parametrize(("drop", "who"), [((), "trainer 'nnUNetTrainerReLU' does not ship"),
-                                           (("trainer_name",), "no trainer_name")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("drop", "who"),
+    [((), "trainer 'nnUNetTrainerReLU' does not ship"), (("trainer_name",), "no trainer_name")],
+)
 def test_a_foreign_trainer_is_taken_when_asked_for_alone(
     trained: Path, drop: tuple, who: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,8 +163,11 @@ def test_another_spelling_of_the_same_is_the_same(
 ) -> None:
     plans = with_arguments(tiny.plans(), features_per_stage=[5, 10, 10])
     trained = tiny.train(tmp_path / "trained", plans, tiny.dataset())
-    arguments = {"configuration": "3d_fullres", "plans": tiny.before_2_4(copy.deepcopy(plans)),
-                 "dataset_json": tiny.dataset()}  # fmt: skip
+    arguments = {
+        "configuration": "3d_fullres",
+        "plans": tiny.before_2_4(copy.deepcopy(plans)),
+        "dataset_json": tiny.dataset(),
+    }
     change(trained, init_args=arguments)
     opened(trained)
     assert capsys.readouterr().out == ""

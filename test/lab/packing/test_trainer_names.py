@@ -41,7 +41,7 @@ def test_every_trainer_that_ships_is_known_with_its_network() -> None:
 
 def test_the_recipes_trainers_are_known() -> None:
     made = set()
-    for node in ast.parse((ROOT / "lab" / "recipes" / "trainers.py").read_text()).body:
+    for node in ast.parse((ROOT / "lab" / "training" / "trainers.py").read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             made |= {ast.unparse(t) for t in node.targets if "trainer_class(" in ast.unparse(node)}
     assert made == OURS

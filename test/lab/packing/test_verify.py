@@ -9,7 +9,7 @@ import tiny
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
 from lab.packing import verify
-from lab.packing.pack import write_manifest
+from lab.packing.write_manifest import write_manifest
 
 
 @pytest.fixture

@@ -87,12 +87,16 @@ def test_mirroring_axes_become_plain_numbers() -> None:
         ({"state_dict": {}}, "holds no network_weights"),
         ([1, 2], "holds no network_weights"),
         ({"network_weights": {"a": np.zeros(3)}}, "network_weights 'a' is no tensor"),
-        ({"network_weights": {"a": torch.ones(1)}, "log": Path("x")},
-         "it holds pathlib.PosixPath, and only code of its own could read that"),
-        ({"network_weights": {"a": torch.ones(1)}, "log": np.array([{}], dtype=object)},
-         "numpy type 'O8' is neither number nor text nor date"),
+        (
+            {"network_weights": {"a": torch.ones(1)}, "log": Path("x")},
+            "it holds pathlib.PosixPath, and only code of its own could read that",
+        ),
+        (
+            {"network_weights": {"a": torch.ones(1)}, "log": np.array([{}], dtype=object)},
+            "numpy type 'O8' is neither number nor text nor date",
+        ),
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_one_sentence(tmp_path: Path, content: object, told: str) -> None:
     path = tmp_path / "checkpoint_final.pth"
     torch.save(content, path)

@@ -9,8 +9,13 @@ import pytest
 import tiny
 
 from lab.phantom import cohort
-from lab.training import datasets as made
-from lab.training.datasets import SEED, Made, MissingSequences, Slabs
+from lab.training.datasets import (
+    MEAN_USES,
+    SEED,
+    MissingSequenceDataset,
+    SyntheticDataset,
+    ThinSlabDataset,
+)
 
 SPACING_MM = (6.0, 6.0, 6.0)
 
@@ -21,23 +26,28 @@ def trainer(fold: int, plans: dict) -> SimpleNamespace:
     manager = PlansManager(plans)
     regions = tiny.dataset(tiny.REGIONS, order=tiny.REGION_ORDER) | {"phantom": "brats-gli"}
     return SimpleNamespace(
-        plans_manager=manager, configuration_manager=manager.get_configuration("3d_fullres"),
-        dataset_json=regions, fold=fold,
-    )  # fmt: skip
+        plans_manager=manager,
+        configuration_manager=manager.get_configuration("3d_fullres"),
+        dataset_json=regions,
+        fold=fold,
+    )
 
 
 def test_a_patient_is_what_nnunet_reads_from_its_files(tmp_path: Path) -> None:
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-    own = trainer(1, tiny.plans(spacing_mm=SPACING_MM, use_mask_for_norm=[True] * 4))
-    data, seg, before, properties = Made(own, 9).make(3)
+    stub = trainer(1, tiny.plans(spacing_mm=SPACING_MM, use_mask_for_norm=[True] * 4))
+    data, seg, before, properties = SyntheticDataset(stub, 9).make(3)
     patient = cohort.Population("brats-gli", SEED + 1, SPACING_MM).patient(3)
     cohort.save_nnunet(tmp_path, patient, ".nii.gz")
     images = sorted(map(str, (tmp_path / "imagesTr").iterdir()))
     theirs, their_seg, their_properties = DefaultPreprocessor(verbose=False).run_case(
-        images, str(next((tmp_path / "labelsTr").iterdir())), own.plans_manager,
-        own.configuration_manager, own.dataset_json,
-    )  # fmt: skip
+        images,
+        str(next((tmp_path / "labelsTr").iterdir())),
+        stub.plans_manager,
+        stub.configuration_manager,
+        stub.dataset_json,
+    )
     np.testing.assert_allclose(data, theirs, atol=1e-5)
     np.testing.assert_array_equal(seg, their_seg)
     assert before is None
@@ -47,34 +57,34 @@ def test_a_patient_is_what_nnunet_reads_from_its_files(tmp_path: Path) -> None:
 def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[int, int]] = []
-    own = trainer(0, tiny.plans(spacing_mm=SPACING_MM))
+    requested: list[tuple[int, int]] = []
+    stub = trainer(0, tiny.plans(spacing_mm=SPACING_MM))
     monkeypatch.setattr(
-        cohort.Population, "patient", lambda self, number: asked.append((self.seed, number))
+        cohort.Population, "patient", lambda self, number: requested.append((self.seed, number))
     )
     for fold in (0, 1):
-        own.fold = fold
+        stub.fold = fold
         with pytest.raises(AttributeError):
-            Made(own, 5).make(2)
-    assert asked == [(SEED, 2), (SEED + 1, 2)]
-    assert len(Made(own, 2000).identifiers) == 2000
-    with pytest.raises(ValueError, match="made=20000"):  # half of them are the next fold's
-        Made(own, 20_000)
+            SyntheticDataset(stub, 5).make(2)
+    assert requested == [(SEED, 2), (SEED + 1, 2)]
+    assert len(SyntheticDataset(stub, 2000).identifiers) == 2000
+    with pytest.raises(ValueError, match="synthetic=20000"):  # half of them are the next fold's
+        SyntheticDataset(stub, 20_000)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="patient 10000"):
         cohort.Population("brats-gli", 100).patient(10_000)
 
 
-def test_patients_are_looked_at_a_few_times_and_then_make_room(
+def test_patients_are_drawn_a_few_times_and_then_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source = Made(trainer(0, tiny.plans(spacing_mm=SPACING_MM)), 2000)
+    source = SyntheticDataset(trainer(0, tiny.plans(spacing_mm=SPACING_MM)), 2000)
     count = []
     monkeypatch.setattr(source, "make", lambda number: count.append(number) or (number,))
     np.random.seed(0)  # noqa: NPY002 -- nnU-Net draws from it
     seen = [source.load_case(str(number))[0] for number in range(2000)]
-    assert 0.8 < len(seen) / len(count) / made.REUSE < 1.25
-    assert len(set(seen)) > 0.8 * len(seen) / made.REUSE
+    assert 0.8 < len(seen) / len(count) / MEAN_USES < 1.25
+    assert len(set(seen)) > 0.8 * len(seen) / MEAN_USES
 
 
 class Full:
@@ -86,7 +96,7 @@ class Full:
 
 def test_some_cases_lack_some_sequences_and_none_lacks_all() -> None:
     np.random.seed(0)  # noqa: NPY002
-    source = MissingSequences(Full(), 0.4)
+    source = MissingSequenceDataset(Full(), 0.4)
     left = [int(source.load_case("a")[0].any((1, 2, 3)).sum()) for _ in range(400)]
     assert min(left) >= 1
     assert 0.3 < np.mean(np.array(left) < 4) < 0.5
@@ -100,30 +110,34 @@ class Tall:
     image = np.broadcast_to(np.arange(10.0)[None, :, None, None], (1, 10, 2, 2))
 
     def load_case(self, identifier: str) -> tuple:
-        places = {1: np.array([[0, 7, 1, 0]]), 2: np.array([])}
-        return self.image, self.image, None, {"class_locations": places}
+        locations = {1: np.array([[0, 7, 1, 0]]), 2: np.array([])}
+        return self.image, self.image, None, {"class_locations": locations}
 
 
-def test_some_cases_are_slabs_whose_places_still_point_at_the_same_voxels() -> None:
+def test_class_locations_of_a_slab_point_at_the_same_voxels() -> None:
     np.random.seed(0)  # noqa: NPY002
-    source = Slabs(Tall(), 0.5, least=3)
+    source = ThinSlabDataset(Tall(), 0.5, min_slices=3)
     thick = []
     for _ in range(400):
         image, seg, before, properties = source.load_case("a")
         thick.append(image.shape[1])
-        (place,) = properties["class_locations"][1]
-        assert image[tuple(place)] == seg[tuple(place)] == 7
+        (voxel,) = properties["class_locations"][1]
+        assert image[tuple(voxel)] == seg[tuple(voxel)] == 7
         assert before is None
         assert len(properties["class_locations"][2]) == 0
     assert {3, 9, 10} <= set(thick) <= set(range(3, 11))
     assert 0.4 < np.mean(np.array(thick) < 10) < 0.6
-    assert Slabs(Tall(), 1.0, least=10).load_case("a")[0].shape[1] == 10
+    assert ThinSlabDataset(Tall(), 1.0, min_slices=10).load_case("a")[0].shape[1] == 10
 
 
 def test_a_cohort_of_regions_describes_them_as_nnunet_wants(tmp_path: Path) -> None:
     cohort.describe(tmp_path, "brats-gli", 5, regions=True)
-    told = json.loads((tmp_path / "dataset.json").read_text())
-    assert told["labels"] == {
-        "background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]
-    }  # fmt: skip
-    assert told["regions_class_order"] == [2, 1, 3, 4]
+    content = json.loads((tmp_path / "dataset.json").read_text())
+    assert content["labels"] == {
+        "background": 0,
+        "WT": [1, 2, 3],
+        "TC": [1, 3],
+        "ET": [3],
+        "RC": [4],
+    }
+    assert content["regions_class_order"] == [2, 1, 3, 4]

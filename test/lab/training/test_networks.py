@@ -31,8 +31,17 @@ def test_resenc_l_is_nnunets_preset(shared_data: Path) -> None:
     else:
         pytest.fail("no configuration of 192 voxels a side")
     assert ours["network_class_name"] == plan["architecture"]["network_class_name"]
-    for key in ("n_stages", "features_per_stage", "kernel_sizes", "strides", "n_blocks_per_stage",
-                "n_conv_per_stage_decoder", "conv_bias", "norm_op", "nonlin"):  # fmt: skip
+    for key in (
+        "n_stages",
+        "features_per_stage",
+        "kernel_sizes",
+        "strides",
+        "n_blocks_per_stage",
+        "n_conv_per_stage_decoder",
+        "conv_bias",
+        "norm_op",
+        "nonlin",
+    ):
         assert ours["arch_kwargs"][key] == theirs[key], key
 
 
@@ -42,8 +51,13 @@ def test_plain_6_is_what_nnunet_plans_for_glioma(shared_data: Path) -> None:
     theirs = plan["architecture"]
     ours = architecture("plain-6", plan["patch_size"])
     assert ours["network_class_name"] == theirs["network_class_name"]
-    for key in ("n_stages", "features_per_stage", "strides", "n_conv_per_stage",
-                "n_conv_per_stage_decoder"):  # fmt: skip
+    for key in (
+        "n_stages",
+        "features_per_stage",
+        "strides",
+        "n_conv_per_stage",
+        "n_conv_per_stage_decoder",
+    ):
         assert ours["arch_kwargs"][key] == theirs["arch_kwargs"][key], key
 
 

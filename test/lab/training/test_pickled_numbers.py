@@ -17,12 +17,31 @@ from tiny import as_numpy_1
 from lab.training.pickled_numbers import STANDINS, PickledArray, PickledType
 
 LETTERS = [
-    "float16", "float32", "float64", "longdouble", "int8", "int16", "int32", "int64", "uint8",
-    "uint16", "uint32", "uint64", "bool", "complex64", "complex128",
-]  # fmt: skip
+    "float16",
+    "float32",
+    "float64",
+    "longdouble",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "complex64",
+    "complex128",
+]
 SCALARS: list[Any] = [np.dtype(name).type(1) for name in LETTERS]
-SCALARS += [np.str_("log"), np.str_(""), np.bytes_(b"x"), np.datetime64("2024-05-06T07:08", "m"),
-            np.timedelta64(90, "s"), np.datetime64("NaT")]  # fmt: skip
+SCALARS += [
+    np.str_("log"),
+    np.str_(""),
+    np.bytes_(b"x"),
+    np.datetime64("2024-05-06T07:08", "m"),
+    np.timedelta64(90, "s"),
+    np.datetime64("NaT"),
+]
 
 
 def read(content: object, path: Path, numpy_1: bool, is_zip: bool = True) -> Any:

@@ -13,10 +13,10 @@ from lab.training.transfer import TransferError, take_weights
 
 def network(channels: int, classes: int, **changes: object) -> torch.nn.Module:
     plan = read_plan(tiny.plans(channels=channels, **changes), "3d_fullres")
-    found = build_network(plan, channels, classes).to_empty(device="cpu")
-    for value in found.parameters():
+    network = build_network(plan, channels, classes).to_empty(device="cpu")
+    for value in network.parameters():
         value.data.zero_()
-    return found
+    return network
 
 
 def checkpoint(tmp_path: Path) -> Path:
@@ -26,16 +26,16 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def test_all_but_the_heads(tmp_path: Path) -> None:
-    own = network(1, 3)
-    report = take_weights(own, checkpoint(tmp_path))
-    given = torch.load(checkpoint(tmp_path / "x"), weights_only=False)["network_weights"]
+    target = network(1, 3)
+    report = take_weights(target, checkpoint(tmp_path))
+    trained = torch.load(checkpoint(tmp_path / "x"), weights_only=False)["network_weights"]
     assert report.taken
-    for key, value in own.state_dict().items():
+    for key, value in target.state_dict().items():
         if ".seg_layers." in f".{key}":
             assert report.skipped[key] == "a segmentation head"
             assert not value.any()
         else:
-            torch.testing.assert_close(value, given[key])
+            torch.testing.assert_close(value, trained[key])
 
 
 def test_a_stem_of_other_channels_is_left_as_it_is(tmp_path: Path) -> None:

@@ -1,0 +1,162 @@
+"""Build a model folder beside its target, check it, and rename it to the target."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from challenge.refusal import Refusal
+from challenge.scheme import Scheme, answer_fault
+from ensemble.manifest import MANIFEST, SCHEMA, ManifestError, verify_model
+from lab.packing.pack_selection import pack_selection
+from lab.packing.pack_source import Source, pack_source
+from lab.packing.proof import prove
+from lab.packing.release import check_reload, write_card
+from lab.packing.stock_prediction import Trained
+from lab.packing.synthetic_case import try_case
+from lab.packing.trained_folder import PackError, folds_of, naming, trained_folder
+from lab.packing.write_manifest import open_members, write_manifest
+from postprocess.artefacts import load_artefacts, save_artefacts
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """The model to make, whatever it is made of."""
+
+    name: str
+    scheme: Scheme
+    out: Path  # the model becomes a folder in it
+    origin: str  # sources or selection, as error messages name them
+    answers: str | None = None  # NAME,...; None: the scheme, or those of a selection's candidates
+    note: str = ""
+    mirroring: bool = False
+    step: float = 0.5  # of tiles, as a share of the patch
+    accepts_missing: bool = False
+    artefact: Path | None = None  # post-processing
+    real_case: Path | None = None  # to compare with stock nnU-Net on
+    is_release: bool = False
+    data: str = ""  # what it was trained on, for the model card
+
+    @property
+    def target(self) -> Path:
+        """Return the model folder."""
+        return self.out / self.name
+
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong before anything is opened.
+
+        Raises:
+            PackError: the message names the option.
+        """
+        if not self.name.strip(".") or Path(self.name).name != self.name:
+            raise PackError(f"--model {self.name!r} is not the name of a folder")
+        if not 0 < self.step <= 1:
+            raise PackError(f"--step {self.step:g} is not above 0 and at most 1")
+
+    def check_target(self) -> None:
+        """Refuse to write over a model.
+
+        Raises:
+            PackError: the target exists.
+        """
+        if self.target.exists():
+            raise PackError(f"{self.target} exists already; remove it or choose another --model")
+
+
+def build_model(
+    request: ModelRequest, sources: Sequence[Source], selection: Path | None
+) -> dict[str, Any]:
+    """Pack sources, or else a selection, into a new model folder; return its manifest.
+
+    Raises:
+        Refusal: what is handed in cannot be packed; nothing is left behind.
+    """
+    request.check()
+    manifest = empty_manifest(request)
+    request.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=request.out, prefix=".packing-") as scratch:
+        building = Path(scratch) / request.name
+        building.mkdir()
+        if selection:
+            request.check_target()
+            answers = manifest["answers"] if request.answers else None
+            manifest |= pack_selection(selection, building, request.scheme, answers)
+        for source in sources:
+            add_source(source, building, request, manifest)
+        if request.artefact:
+            save_artefacts(building, load_artefacts(request.artefact, request.scheme))
+        if request.is_release:
+            write_card(building, manifest, request.scheme, request.data)
+        write_manifest(building, manifest)
+        with naming_origin(building, request.origin):
+            open_members(building / MANIFEST)
+            if request.is_release:
+                check_reload(building / MANIFEST)
+            print(f"{request.name}: synthetic case: {try_case(building / MANIFEST)}")
+        building.rename(request.target)
+    return manifest
+
+
+def empty_manifest(request: ModelRequest) -> dict[str, Any]:
+    """Return the manifest that members are added to."""
+    return {
+        "schema": SCHEMA,
+        "model": request.name,
+        "scheme": request.scheme.name,
+        "answers": parse_answers(request.answers, request.scheme),
+        "note": request.note,
+        "settings": {
+            "mirroring": request.mirroring,
+            "step": request.step,
+            **({"accepts_missing": True} if request.accepts_missing else {}),
+        },
+        "members": [],
+        "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},
+        "proof": [],  # of each source, beside stock nnU-Net
+    }
+
+
+def parse_answers(text: str | None, scheme: Scheme) -> list[str]:
+    """Read --answers, and refuse a challenge that labels of `scheme` cannot answer."""
+    names = text.split(",") if text else [scheme.name]
+    for name in names:
+        if fault := answer_fault(scheme, name):
+            raise ManifestError(f"--answers {text}: {fault}")
+    return names
+
+
+def add_source(
+    source: Source, building: Path, request: ModelRequest, manifest: dict[str, Any]
+) -> None:
+    """Pack one source and prove it; add its members and its proof to the manifest."""
+    with trained_folder(source.path, source.accepted.configuration) as folder:
+        with naming(folder):
+            folds = tuple(folds_of(folder, source.checkpoint, source.folds))
+            number = sum(path.is_dir() for path in building.iterdir())
+            home = building / (f"{folder.title}-{number}" if number else folder.title)
+            manifest["members"] += pack_source(source, folder, folds, home, request.scheme)
+        write_manifest(building, manifest)
+        request.check_target()  # after what is wrong with the source itself
+        with naming_origin(building, request.origin):
+            verify_model(building / MANIFEST)
+        with naming_origin(building, folder.name):
+            trained = Trained(folder.path, folds, source.checkpoint)
+            record = prove(trained, building / MANIFEST, home.name, request.real_case)
+            manifest["proof"].append(record)
+
+
+@contextmanager
+def naming_origin(building: Path, origin: str) -> Iterator[None]:
+    """Let refusals of a folder that is being built name what the user handed in.
+
+    Raises:
+        PackError: in place of any refusal.
+    """
+    try:
+        yield
+    except Refusal as error:
+        text = str(error).replace(f"{building / MANIFEST}: ", "").replace(f"{building}/", "")
+        raise PackError(f"{origin}: {text}") from error

@@ -1,0 +1,31 @@
+"""MANIFEST.json of a model folder that is being made: written with hashes, and checked."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from challenge.folders import is_hidden
+from ensemble.manifest import MANIFEST, sha256_of, verify_model
+from ensemble.network import build_network, load_network
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write MANIFEST.json with size and sha256 of every other file of the folder."""
+    files = {
+        str(path.relative_to(folder)): {
+            "sha256": sha256_of(path),
+            "size_bytes": path.stat().st_size,
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST and not is_hidden(path)
+    }
+    text = json.dumps({**manifest, "files": files}, indent=1) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def open_members(manifest: Path) -> None:
+    """Open every member as the program will: hashes, plans, heads, and the network's weights."""
+    for member in verify_model(manifest).members:
+        network = build_network(member.plan, len(member.sequences), len(member.head.channels))
+        load_network(network, member.checkpoint)

@@ -1,0 +1,63 @@
+"""A recipe's lines are read, or refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.training.read_recipe import read_recipe
+from lab.training.recipe import RecipeError
+
+RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("stage a cohort=none network=n", "no cohort none"),
+        ("stage a cohort=c network=n augmentation=wild", "augmentation=wild: one of default"),
+        ("stage a cohort=c network=n lr=fast", "lr=fast"),
+        ("stage a cohort=c network=n speed=9", "speed: no setting"),
+        ("network m network=vnet spacing=1,1,1 patch=64,64,64", "network vnet: one of"),
+        ("network m network=resenc-l spacing=1,1,1 patch=20,20,20", "too small for 6 stages"),
+        ("cohort d Dataset2_X source=brain=/x", "source brain=/x: one of"),
+        (
+            "network r network=resenc-l spacing=1,1,1 patch=128,128,128\n"
+            "stage b cohort=c network=n\nstage a cohort=c network=r from=b",
+            "starts from b, another network",
+        ),
+        ("stage a cohort=c network=n hard=b:tumour", "no candidate 'b' before it"),
+        (
+            "stage b cohort=c network=n\ncandidate b stage=b\nstage a cohort=c network=n hard=b:ET",
+            "ET is none of tumour, pancreas",
+        ),
+        (
+            "cohort p Dataset3_X phantom=brats-gli:4:1:6,6,6\nstage b cohort=p network=n\n"
+            "candidate b stage=b\nstage a cohort=c network=n hard=b:tumour",
+            "another cohort",
+        ),
+        ("cohort p Dataset3_X phantom=knee:4:1:6,6,6", "phantom knee: one of"),
+        ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 source=panther-t1=/x", "not mixed"),
+        ("cohort p Dataset3_X orientation=XYZ source=panther-t1=/x", "three letters expected"),
+        (
+            "cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 orientation=RAS",
+            "of real sources",
+        ),
+        ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 skip_bad=yes", "skip_bad: of real"),
+        ("cohort p Dataset3_X source=panther-t1=/x skip_bad=maybe", "skip_bad=maybe: yes or no"),
+        ("cohort p Dataset3_X", "no source"),
+        ("stage a cohort=c network=n heads=keep", "from a stage of the same cohort"),
+        ("false", "1"),
+    ],
+)
+def test_a_line_that_cannot_be_followed_is_named(line: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.sh"
+    head = [
+        "set -e",
+        f". {RECIPES / 'recipe_words.sh'}",
+        "cohort c Dataset001_X source=panther-t1=/x",
+        "network n network=tiny spacing=1,1,1 patch=32,32,32",
+    ]
+    path.write_text("\n".join([*head, line, "stage z cohort=c network=n"]))
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    assert message in str(caught.value)

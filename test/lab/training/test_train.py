@@ -1,0 +1,89 @@
+"""`lab train`: a recipe is printed with its cost, and followed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.__main__ import main as lab
+from lab.training.cost import petaflop_of
+from lab.training.miniature import miniature
+from lab.training.read_recipe import read_recipe
+
+RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
+NAMES = (
+    "panther_multistage",
+    "brats_posttreatment",
+    "brats_ssa_finetune",
+    "phantom_augmentation",
+    "brats_world",
+    "panther_world",
+)
+
+
+def test_the_cost_is_steps_times_patches_times_passes() -> None:
+    recipe = read_recipe(RECIPES / "brats_posttreatment.sh")
+    # 1.057 TFLOP a pass (lab bench engine), two patches, 1000 x (250 x 3 + 50) passes
+    assert petaflop_of(recipe.stages["full"], recipe) == pytest.approx(1.057 * 2 * 800, rel=0.01)
+
+
+def test_a_dry_run_runs_nothing_and_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--work", str(tmp_path / "work")]
+    recipe = str(RECIPES / "panther_multistage.sh")
+    assert lab(["train", recipe, *flags, "--dry-run", "--devices", "cuda:0,cuda:1"]) == 0
+    printed = capsys.readouterr().out
+    assert "ct            scratch       all         resenc-l 192x192x192 at 1,1,1 mm" in printed
+    assert "missing: $MSD, $PANORAMA, $PANTHER_T1, $PANTHER_T2" in printed
+    assert "on 2 devices" in printed
+    assert not (tmp_path / "work").exists()
+    assert lab(["train", recipe, *flags]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_which_cohorts_skip_broken_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recipe.sh"
+    path.write_text(
+        f". {RECIPES / 'recipe_words.sh'}\n"
+        "cohort c Dataset001_X source=panther-t1=/x skip_bad=yes\n"
+        "network n network=tiny spacing=1,1,1 patch=32,32,32\n"
+        "stage z cohort=c network=n\n"
+    )
+    assert lab(["train", str(path), "--work", str(tmp_path / "work"), "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "cohort c: Dataset001_X, panther-t1=/x; "
+        "skip_bad: goes on without cases that cannot be prepared"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_whole_in_miniature(name: str, tmp_path: Path) -> None:
+    small = miniature(read_recipe(RECIPES / f"{name}.sh"))
+    assert (
+        lab(
+            [
+                "train",
+                str(RECIPES / f"{name}.sh"),
+                "--work",
+                str(tmp_path),
+                "--miniature",
+                "--devices",
+                "cpu,cpu",
+            ]
+        )
+        == 0
+    )
+    shipped = sorted(path.parent.name for path in (tmp_path / "weights").glob("*/MANIFEST.json"))
+    wanted = {small.stages[each.stage].cohort for each in small.candidates.values()}
+    assert shipped == sorted(wanted)
+    provenance = [json.loads(p.read_text()) for p in tmp_path.rglob("provenance.json")]
+    assert len(provenance) == sum(len(stage.folds) for stage in small.stages.values())
+    for each in provenance:
+        start = small.stages[each["stage"]].start
+        assert bool(each["hard"]) == bool(small.stages[each["stage"]].hard_negatives)
+        assert bool(each["transfer"]) == bool(start)
+        assert (each["start_sha256"] is not None) == bool(start)
