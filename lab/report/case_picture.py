@@ -13,7 +13,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from challenge.platforms import InputError, find_cases
-from challenge.scheme import MRI_SEQUENCES, SCHEMES
+from challenge.scheme import SCHEMES
 from lab.arguments import add_out, add_scheme
 from lab.drawing.slices import edge_of, frame, grey, painted, read_turned, square
 from lab.drawing.svg import label_colours
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     tumour = scheme.mask(labels, scheme.tumour)
     z = int(np.argmax(tumour.sum((1, 2))))
     scans = {s: read_turned(path)[0][z] for s, path in cases[0].images.items()}
-    order = [str(s) for s in MRI_SEQUENCES if s in scans] or sorted(scans)
+    order = [s for s in scheme.sequences if s in scans] or sorted(scans)
     window = frame(scans)
     panels = {s: grey(square(scans[s][window], y_mm, x_mm, args.height)) for s in order}
     answer = square(labels[z][window], y_mm, x_mm, args.height, order=0)
