@@ -29,8 +29,8 @@ def largest_error(
 ) -> LargestError | None:
     """Find the largest error of two label maps (z, y, x), and its most central voxel.
 
-    Only voxels where one of them has one of `scored_values` can disagree. Without any disagreement the
-    centre is that of the largest labelled piece; None where both maps are empty.
+    Only voxels where one of them has one of `scored_values` can disagree. Without any disagreement
+    the centre is that of the largest labelled component; None where both maps are empty.
     """
     counts = np.isin(prediction, list(scored_values)) | np.isin(reference, list(scored_values))
     piece = largest_component((prediction != reference) & counts)
