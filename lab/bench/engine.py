@@ -2,8 +2,8 @@
 
 Every figure is of a process from its start to its last file: wall and CPU seconds, the peak of
 its memory, whether the labels are stock's, and how near its networks come to the device's own peak.
-Random weights tell time, not agreement: their logits are nearly tied. Agreement is told by the
-trained members that ship.
+Random weights measure time, not agreement: their logits are nearly tied. Agreement is measured with
+the trained members that ship.
 """
 
 import argparse
@@ -14,21 +14,19 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import openvino
-import torch
-from openvino import opset13 as ops
 
 from challenge.scheme import SCHEMES, Scheme
 from ensemble.manifest import verify_model
 from ensemble.preprocess import find_nonzero_region, preprocessed_shape
 from ensemble.sliding_window import count_tiles
-from lab.bench.processes import ROOT, TUNED, Subject
+from lab.bench.device_peak import device_peak
+from lab.bench.processes import ROOT, TUNED, Run, Subject
+from lab.packing import pack
 from lab.phantom.cohort import Destination, Population, write
 from lab.training.random_networks import (
     flops_of_a_pass,
@@ -46,67 +44,108 @@ IDS = tuple(f"BraTS-GLI-0000{i}-100" for i in range(3))
 PANCREAS = "pancreas"
 
 
-def bench_engine(args: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class EngineBench:
+    """What is measured, and for how long."""
+
+    device: str  # cpu | cuda
+    networks: tuple[str, ...]  # glioma, resenc-l
+    backends: tuple[str, ...]  # beside the one that is chosen
+    cases: int  # for agreement
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network to be measured."""
+
+    subject: Subject
+    flops: float  # of a forward pass
+    title: str
+
+
+def bench_engine(bench: EngineBench) -> int:
     """Print the tables: time and memory with random weights, agreement with the trained ones."""
-    began = time.perf_counter()
-    peak = device_peak(args.device)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch "
-          f"{version('torch')}, nnunetv2 {version('nnunetv2')}, openvino {version('openvino')}, "
-          f"{time.strftime('%Y-%m-%d')}; measured peak {peak / 1e12:.2f} TFLOP/s")  # fmt: skip
+    started = time.perf_counter()
+    peak = device_peak(bench.device)
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "nnunetv2", "openvino"))
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {versions}, "
+        f"{time.strftime('%Y-%m-%d')}; measured peak {peak / 1e12:.2f} TFLOP/s"
+    )
     with tempfile.TemporaryDirectory() as scratch:
         for name, make in (("glioma", make_glioma), ("resenc-l", make_pancreas)):
-            if name in args.networks:
-                # In a process of its own: what this one holds would count as its children's.
+            if name in bench.networks:
+                # In a process apart: what this one holds would count as its children's.
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
-                    subject, flops, told = pool.apply(make, (Path(scratch) / name, args.device))
-                print(f"\n{told}; {flops / 1e12:.2f} TFLOP a pass")
-                bench_times(subject, flops / peak, args, began)
+                    network = pool.apply(make, (Path(scratch) / name, bench.device))
+                print(f"\n{network.title}; {network.flops / 1e12:.2f} TFLOP a pass")
+                bench_times(network.subject, network.flops / peak, bench, started)
         print("\nagreement with stock on trained members (weights/brats-gli, synthetic patients)")
-        bench_agreement(Path(scratch) / "trained", args)
+        bench_agreement(Path(scratch) / "trained", bench)
     return 0
 
 
 def bench_times(
-    subject: Subject, floor_of_a_pass_s: float, args: argparse.Namespace, began: float
+    subject: Subject, floor_of_a_pass_s: float, bench: EngineBench, started: float
 ) -> None:
     """Print a block for each number of folds, mirroring and number of cases there is time for."""
-    known_s: float | None = None  # stock's seconds a pass
+    pass_s: float | None = None  # stock's
     most_cases = 3 if subject.is_brats else 1
     rows = [(f, m, c) for c in (1, 3) for m in (False, True) for f in (1, 5) if c <= most_cases]
     for folds, mirroring, cases in sorted(rows, key=lambda r: r[0] * (8 if r[1] else 1) * r[2]):
-        title = f"{folds} fold{'s' * (folds > 1)}, mirroring {'on' if mirroring else 'off'}, " \
-                f"{cases} case{'s' * (cases > 1)}"  # fmt: skip
+        title = (
+            f"{_count(folds, 'fold')}, mirroring {'on' if mirroring else 'off'}, "
+            f"{_count(cases, 'case')}"
+        )
         times = folds * (8 if mirroring else 1) * cases
-        if known_s and (time.perf_counter() - began + 2.2 * known_s * times) / 60 > args.minutes:
-            print(f"{title}: not run, about {known_s * times / 60:.0f} minutes for stock alone")
+        elapsed_s = time.perf_counter() - started
+        if pass_s and (elapsed_s + 2.2 * pass_s * times) / 60 > bench.minutes:
+            print(f"{title}: not run, about {pass_s * times / 60:.0f} minutes for stock alone")
             continue
         stock = subject.stock(folds, mirroring, cases, {})
-        known_s = stock.wall_s / times
+        pass_s = stock.wall_s / times
         runs = {"stock": stock}
-        if args.device == "cpu":
+        if bench.device == "cpu":
             runs["stock, allocator"] = subject.stock(folds, mirroring, cases, TUNED)
-        agreed = {}
-        for backend in ("auto", *args.backends):
+        equal = {}
+        for backend in ("auto", *bench.backends):
             runs[f"podium, {backend}"] = subject.podium(folds, mirroring, cases, backend)
-            agreed[f"podium, {backend}"] = subject.agreement(cases)[0]
-        print(f"{title}\n{'':<24}{'wall s':>8}{'ratio':>7}{'CPU s':>8}{'peak MiB':>10}"
-              f"{'networks':>10}{'the rest':>10}{'equal':>10}{'x floor':>9}")  # fmt: skip
-        passes = times * tiles_of(subject)
-        for name, run in runs.items():
-            networks = run.stages_s.get("networks")
-            rest = None if networks is None else (run.wall_s - networks) / cases
-            floor = None if networks is None else networks / (passes * floor_of_a_pass_s)
-            print(f"{name:<24}{run.wall_s:>8.1f}{stock.wall_s / run.wall_s:>6.1f}x{run.cpu_s:>8.0f}"
-                  f"{run.peak_mib:>10.0f}{_or_not(networks, 10, 1)}{_or_not(rest, 10, 2)}"
-                  f"{_or_not(100 * agreed[name] if name in agreed else None, 9, 3)}"
-                  f"{'%' if name in agreed else ' '}{_or_not(floor, 9, 2)}")  # fmt: skip
-        last = runs["podium, auto"].stages_s
+            equal[f"podium, {backend}"] = subject.agreement(cases)[0]
+        floor_s = times * tiles_of(subject) * floor_of_a_pass_s
+        print(title)
+        print_times(runs, equal, cases, floor_s)
+
+
+def print_times(
+    runs: Mapping[str, Run], equal: Mapping[str, float], cases: int, floor_s: float
+) -> None:
+    """Print one row a run, and the stages of this program's.
+
+    Args:
+        runs: name -> what the process took.
+        equal: name -> share of voxels that are as stock's.
+        cases: in each run.
+        floor_s: seconds that the networks take at the device's peak.
+    """
+    heads = f"{'wall s':>8}{'ratio':>7}{'CPU s':>8}{'peak MiB':>10}{'networks':>10}"
+    print(f"{'':<24}{heads}{'the rest':>10}{'equal':>10}{'x floor':>9}")
+    for name, run in runs.items():
+        networks = run.stages_s.get("networks")
+        rest = None if networks is None else (run.wall_s - networks) / cases
+        floors = None if networks is None else networks / floor_s
+        percent = 100 * equal[name] if name in equal else None
         print(
-            "  stages: " + ", ".join(f"{stage} {s:.2f} s" for stage, s in last.items()), flush=True
+            f"{name:<24}{run.wall_s:>8.1f}{runs['stock'].wall_s / run.wall_s:>6.1f}x"
+            f"{run.cpu_s:>8.0f}{run.peak_mib:>10.0f}{_number(networks, 10, 1)}"
+            f"{_number(rest, 10, 2)}{_number(percent, 9, 3)}{'%' if name in equal else ' '}"
+            f"{_number(floors, 9, 2)}"
         )
+    stages = runs["podium, auto"].stages_s.items()
+    print("  stages: " + ", ".join(f"{stage} {s:.2f} s" for stage, s in stages), flush=True)
 
 
-def bench_agreement(work: Path, args: argparse.Namespace) -> None:
+def bench_agreement(work: Path, bench: EngineBench) -> None:
     """Compare labels of the members that ship with stock's, case by case and region by region."""
     weights = work / "weights"
     shutil.copytree(ROOT / "weights" / "brats-gli", weights)
@@ -116,39 +155,39 @@ def bench_agreement(work: Path, args: argparse.Namespace) -> None:
         (weights / name).unlink()
     (weights / "MANIFEST.json").write_text(json.dumps(manifest), encoding="utf-8")
     trained = next(path for path in weights.iterdir() if (path / "plans.json").is_file())
-    write(Population("brats-gli", 11), args.cases, Destination(work / "cases", "challenge"), 2)
-    subject = Subject(work, SCHEMES["brats-gli"], trained, weights, args.device)
+    write(Population("brats-gli", 11), bench.cases, Destination(work / "cases", "challenge"), 2)
+    subject = Subject(work, SCHEMES["brats-gli"], trained, weights, bench.device)
     regions = list(subject.scheme.regions)
     print(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))
     for folds in (1, 3):
-        subject.stock(folds, False, args.cases, TUNED)
-        for backend in ("auto", *args.backends):
-            subject.podium(folds, False, args.cases, backend)
-            equal, dice = subject.agreement(args.cases)
-            title = f"{folds} fold{'s' * (folds > 1)}, {backend}"
-            print(f"{title:<30}{100 * equal:>9.4f}%" + "".join(f"{dice[r]:>9.5f}" for r in regions),
-                  flush=True)  # fmt: skip
-    print(f"{args.cases} cases; Dice over the voxels of all of them")
+        subject.stock(folds, False, bench.cases, TUNED)
+        for backend in ("auto", *bench.backends):
+            subject.podium(folds, False, bench.cases, backend)
+            equal, dice = subject.agreement(bench.cases)
+            by_region = "".join(f"{dice[region]:>9.5f}" for region in regions)
+            title = f"{_count(folds, 'fold')}, {backend}"
+            print(f"{title:<30}{100 * equal:>9.4f}%{by_region}", flush=True)
+    print(f"{bench.cases} cases; Dice over the voxels of all of them")
 
 
-def make_glioma(work: Path, device: str) -> tuple[Subject, float, str]:
+def make_glioma(work: Path, device: str) -> Network:
     """Make the post-treatment glioma network, five folds of it, and three heads."""
     scheme = SCHEMES["brats-gli"]
     write_heads(work / "cases", IDS, (182, 218, 182), (148, 178, 142))
-    told = "glioma: PlainConvUNet, 6 stages, patch 128x160x112, 4 x 182x218x182 at 1 mm"
-    return (*_subject(work, scheme, plans_of(GLIOMA, GLIOMA_PATCH, 4), device), told)
+    title = "glioma: PlainConvUNet, 6 stages, patch 128x160x112, 4 x 182x218x182 at 1 mm"
+    return _network(work, scheme, plans_of(GLIOMA, GLIOMA_PATCH, 4), device, title)
 
 
-def make_pancreas(work: Path, device: str) -> tuple[Subject, float, str]:
+def make_pancreas(work: Path, device: str) -> Network:
     """Make PANTHER's ResEnc-L, five folds of it, and an abdomen; smaller on a CPU."""
     small = device == "cpu"
     patch = ON_CPU if small else RESENC_L_PATCH
     shape = (43, 200, 200) if small else (72, 466, 570)
     write_abdomen(work / "cases" / PANCREAS, PANCREAS, shape, (3.0, 0.69, 0.69))
     sides, size = ("x".join(map(str, values)) for values in (patch, shape))
-    told = f"ResEnc-L: patch {sides}, {size} at 3 x 0.69 x 0.69 mm to 1 mm"
-    told += ", a reduced size: CPU" if small else ""
-    return (*_subject(work, SCHEMES["panther-t1"], plans_of(RESENC_L, patch, 1), device), told)
+    title = f"ResEnc-L: patch {sides}, {size} at 3 x 0.69 x 0.69 mm to 1 mm"
+    title += ", a reduced size: CPU" if small else ""
+    return _network(work, SCHEMES["panther-t1"], plans_of(RESENC_L, patch, 1), device, title)
 
 
 def tiles_of(subject: Subject) -> int:
@@ -160,52 +199,25 @@ def tiles_of(subject: Subject) -> int:
     return count_tiles(preprocessed_shape(case, plan, inside), plan.patch, model.step)
 
 
-def device_peak(device: str) -> float:
-    """Return the most FLOP/s that the device shows: float32, half precision on a GPU.
-
-    Of a matrix product, and on a CPU of a convolution, where libraries come nearest to the metal.
-    """
-    size = 8192 if device == "cuda" else 3072
-    a = torch.randn(size, size)
-    if device == "cuda":
-        a = a.to(device, torch.half)
-
-    def product() -> None:
-        (a @ a)[0, 0].item()  # waits for the device
-
-    shown: list[tuple[float, Callable[[], object]]] = [(2 * size**3, product)]
-    if device == "cpu":
-        x = ops.parameter([1, 64, 64, 64, 64], np.float32)
-        w = ops.constant(np.ones((64, 64, 3, 3, 3), np.float32))
-        convolved = ops.convolution(x, w, [1] * 3, [1] * 3, [1] * 3, [1] * 3)
-        shown.append((2 * 27 * 64**5, _by_openvino(convolved, [x])))
-    best = 0.0
-    for operations, run in shown * 6:
-        began = time.perf_counter()
-        run()
-        best = max(best, operations / (time.perf_counter() - began))
-    return best
-
-
-def _by_openvino(product: Any, inputs: list[Any]) -> Callable[[], object]:
-    model = openvino.Model([product], inputs)
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    given = [np.ones(x.get_shape(), np.float32) for x in inputs]
-    return lambda: compiled(given)
-
-
-def _subject(
-    work: Path, scheme: Scheme, plans: dict[str, Any], device: str
-) -> tuple[Subject, float]:  # fmt: skip
-    from lab.__main__ import main as lab
-
+def _network(work: Path, scheme: Scheme, plans: dict[str, Any], device: str, title: str) -> Network:
     channels = len(scheme.sequences)
     write_trained(work / "trained", plans, scheme.sequences, scheme.labels, 5)
-    flags = ["--model", "packed", "--scheme", scheme.name, "--out", str(work)]
-    lab(["pack", str(work / "trained"), *flags])
+    pack_model(work, scheme)
     subject = Subject(work, scheme, work / "trained", work / "packed", device)
-    return subject, flops_of_a_pass(plans, channels, 1 + len(scheme.labels))
+    return Network(subject, flops_of_a_pass(plans, channels, 1 + len(scheme.labels)), title)
 
 
-def _or_not(value: float | None, width: int, decimals: int) -> str:
+def pack_model(work: Path, scheme: Scheme) -> None:
+    """Pack WORK/trained as WORK/packed."""
+    parser = argparse.ArgumentParser()
+    pack.configure(parser)
+    options = ["--model", "packed", "--scheme", scheme.name, "--out", str(work)]
+    pack.run(parser.parse_args([str(work / "trained"), *options]))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number > 1)}"
+
+
+def _number(value: float | None, width: int, decimals: int) -> str:
     return f"{'':>{width}}" if value is None else f"{value:>{width}.{decimals}f}"

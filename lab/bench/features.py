@@ -29,21 +29,23 @@ Measured = tuple[dict[str, float], float, float]  # values by name, CPU seconds,
 
 
 def bench_features(runs: int) -> int:
-    """Print one row for each of SETTINGS; every measurement in a process of its own."""
+    """Print one row for each of SETTINGS; every measurement in a separate process."""
     print(
         f"{'settings':<10}{'plain CPU s':>12}{'CPU s':>8}{'ratio':>8}{'peak MB':>9}{'differ':>10}"
     )
     worst = 0.0
     for name, settings in SETTINGS.items():
-        plain, plain_s, _ = _alone(_plain, settings, 1)
-        ours, ours_s, peak_mb = _alone(_ours, settings, runs)
+        plain, plain_s, _ = _in_process(_plain, settings, 1)
+        ours, ours_s, peak_mb = _in_process(_ours, settings, runs)
         differ = max(_relative(ours[key], plain[key]) for key in plain)
         worst = max(worst, differ)
         ratio = f"{plain_s / ours_s:.0f} x"
         print(f"{name:<10}{plain_s:>12.1f}{ours_s:>8.2f}{ratio:>8}{peak_mb:>9.0f}{differ:>10.1e}")
     shape = " x ".join(map(str, SHAPE))
-    print(f"{len(SEQUENCES)} sequences of {shape}, a tumour of {TUMOUR_MM3 // 1000} cm3; "
-          f"plain once, ours the least of {runs} runs")  # fmt: skip
+    print(
+        f"{len(SEQUENCES)} sequences of {shape}, a tumour of {TUMOUR_MM3 // 1000} cm3; "
+        f"plain once, ours the least of {runs} runs"
+    )
     return int(worst > 1e-9)
 
 
@@ -54,11 +56,11 @@ def make_head(seed: int) -> tuple[Case, np.ndarray]:
     head = ((z - 78) / 70) ** 2 + ((y - 120) / 95) ** 2 + ((x - 120) / 75) ** 2 < 1
     box = (slice(45, 120), slice(80, 155), slice(75, 150))  # holds the tumour
     size = tuple(side.stop - side.start for side in box)
-    away_mm = np.linalg.norm(np.indices(size).T - 37, axis=3).T
+    distance_mm = np.linalg.norm(np.indices(size).T - 37, axis=3).T
     lumps = gaussian_filter(generator.normal(size=size), 4)
-    away_mm += 2 * lumps / lumps.std()
+    distance_mm += 2 * lumps / lumps.std()
     tumour = np.zeros(SHAPE, bool)
-    tumour[box] = away_mm <= np.partition(away_mm.ravel(), TUMOUR_MM3)[TUMOUR_MM3 - 1]
+    tumour[box] = distance_mm <= np.partition(distance_mm.ravel(), TUMOUR_MM3)[TUMOUR_MM3 - 1]
     images = {}
     for level, sequence in enumerate(SEQUENCES, 3):
         image = generator.standard_normal(SHAPE, dtype=np.float32)
@@ -68,7 +70,7 @@ def make_head(seed: int) -> tuple[Case, np.ndarray]:
     return Case("head", images, (1.0, 1.0, 1.0)), largest_component(tumour)
 
 
-def _alone(
+def _in_process(
     measure: Callable[[Mapping[str, Any], int], Measured], settings: Mapping[str, Any], runs: int
 ) -> Measured:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -89,7 +91,7 @@ def _ours(settings: Mapping[str, Any], runs: int) -> Measured:
 
 
 def _plain(settings: Mapping[str, Any], runs: int) -> Measured:
-    """Run PyRadiomics' own extractor once a sequence, as its documentation shows."""
+    """Run PyRadiomics' extractor once a sequence, as its documentation shows."""
     import radiomics
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 

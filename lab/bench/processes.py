@@ -55,34 +55,40 @@ class Subject:
         """Return whether the cases are a BraTS folder, not one PANTHER case."""
         return len(self.scheme.sequences) > 1
 
-    def stock(
-        self, folds: int, mirroring: bool, cases: int, environment: Mapping[str, str]
-    ) -> Run:  # fmt: skip
+    def stock(self, folds: int, mirroring: bool, cases: int, environment: Mapping[str, str]) -> Run:
         """Run stock nnU-Net on the first cases."""
-        source, target = _emptied(self.work / "stock-in"), _emptied(self.work / "stock-out")
+        source, target = (
+            _empty_folder(self.work / "stock-in"),
+            _empty_folder(self.work / "stock-out"),
+        )
         for id in self._ids(cases):
             for i, scan in enumerate(self._scans(id)):
                 (source / f"{id}_{i:04d}{self._ending}").symlink_to(scan)
-        words = [str(self.trained), ",".join(map(str, range(folds))), "on" if mirroring else "off",
-                 self.device, str(source), str(target)]  # fmt: skip
-        return measured([sys.executable, "-c", STOCK, *words], environment)
+        numbers = ",".join(map(str, range(folds)))
+        model = [str(self.trained), numbers, "on" if mirroring else "off", self.device]
+        command = [sys.executable, "-c", STOCK, *model, str(source), str(target)]
+        return measured(command, environment)
 
-    def podium(
-        self, folds: int, mirroring: bool, cases: int, backend: str = "auto"
-    ) -> Run:  # fmt: skip
+    def podium(self, folds: int, mirroring: bool, cases: int, backend: str = "auto") -> Run:
         """Run this program on the first cases."""
-        source, target = _emptied(self.work / "in"), _emptied(self.work / "out")
+        source, target = _empty_folder(self.work / "in"), _empty_folder(self.work / "out")
         for id in self._ids(cases):
-            place = source if self.is_brats else source / "images" / "abdominal-t1-mri"
-            place.mkdir(parents=True, exist_ok=True)
+            folder = source if self.is_brats else source / "images" / "abdominal-t1-mri"
+            folder.mkdir(parents=True, exist_ok=True)
             scans = [self.work / "cases" / id] if self.is_brats else self._scans(id)
             for scan in scans:
-                (place / scan.name).symlink_to(scan)
+                (folder / scan.name).symlink_to(scan)
         record = self.work / "record.json"
-        command = [sys.executable, str(ROOT / "inference.py"), "--input", str(source), "--output",
-                   str(target), "--weights", str(self._of(folds, mirroring)), "--device",
-                   self.device, "--backend", backend, "--record", str(record)]  # fmt: skip
-        run = measured(command, TUNED)
+        options = {
+            "--input": source,
+            "--output": target,
+            "--weights": self._with_folds(folds, mirroring),
+            "--device": self.device,
+            "--backend": backend,
+            "--record": record,
+        }
+        words = [str(word) for option in options.items() for word in option]
+        run = measured([sys.executable, str(ROOT / "inference.py"), *words], TUNED)
         stages = json.loads(record.read_text(encoding="utf-8"))["seconds"]
         return Run(run.wall_s, run.cpu_s, run.peak_mib, stages)
 
@@ -91,12 +97,12 @@ class Subject:
         regions = self.scheme.regions if self.is_brats else {self.scheme.tumour: ()}
         equal, sums = 0.0, {region: np.zeros(2) for region in regions}
         for id in self._ids(cases):
-            place = self.work / "out"
+            folder = self.work / "out"
             if not self.is_brats:
-                place = place / "images" / "pancreatic-tumor-segmentation"
+                folder = folder / "images" / "pancreatic-tumor-segmentation"
             ours, stock = (
-                read_volume(folder / f"{id}{self._ending}", np.uint8).array
-                for folder in (place, self.work / "stock-out")
+                read_volume(answers / f"{id}{self._ending}", np.uint8).array
+                for answers in (folder, self.work / "stock-out")
             )
             for region, both in sums.items():
                 a, b = self.scheme.mask(ours, region), self.scheme.mask(stock, region)
@@ -118,8 +124,8 @@ class Subject:
             return [home / f"{id}.mha"]
         return [home / f"{id}-{sequence}.nii.gz" for sequence in self.scheme.sequences]
 
-    def _of(self, folds: int, mirroring: bool) -> Path:
-        """Return the packed model, its manifest rewritten for the wanted folds."""
+    def _with_folds(self, folds: int, mirroring: bool) -> Path:
+        """Return the packed model, its manifest rewritten for the first folds."""
         manifest = self.weights / "MANIFEST.json"
         whole = self.weights / "whole.json"
         if not whole.exists():
@@ -135,24 +141,24 @@ def measured(command: Sequence[str], environment: Mapping[str, str]) -> Run:
     """Run a process to its end.
 
     Raises:
-        RuntimeError: it failed; the message holds the end of what it said.
+        RuntimeError: it failed; the message holds the end of its output.
     """
-    own = {k: v for k, v in os.environ.items() if k not in TUNED}
-    with tempfile.TemporaryFile() as said:
-        began = time.perf_counter()
+    inherited = {key: value for key, value in os.environ.items() if key not in TUNED}
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
         process = subprocess.Popen(
-            command, env=own | dict(environment), stdout=said, stderr=said, cwd=ROOT
+            command, env=inherited | dict(environment), stdout=output, stderr=output, cwd=ROOT
         )
         _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - began
+        wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            raise RuntimeError(said.read()[-2000:].decode(errors="replace"))
+            output.seek(0)
+            raise RuntimeError(output.read()[-2000:].decode(errors="replace"))
     return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def _emptied(folder: Path) -> Path:
+def _empty_folder(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

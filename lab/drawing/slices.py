@@ -62,9 +62,12 @@ def grey(picture: np.ndarray) -> np.ndarray:
 
 
 def painted(
-    pixels: np.ndarray, labels: np.ndarray, values: Mapping[str, int], colours: Mapping[str, str],
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    values: Mapping[str, int],
+    colours: Mapping[str, str],
     fill: bool = False,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Draw labels (y, x) on grey or coloured pixels, as outlines or filled; return RGB."""
     rgb = (np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels).astype(np.float32)
     for name, value in values.items():

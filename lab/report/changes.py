@@ -8,7 +8,7 @@ import numpy as np
 from lab.evaluation.results import Results
 from lab.metrics.metric_info import lower_is_better, title, unit
 from lab.report.headline import headline_metrics
-from lab.report.intervals import mean_estimate
+from lab.statistics import mean_estimate
 
 MOVERS = 10
 

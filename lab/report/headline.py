@@ -12,7 +12,7 @@ from lab.evaluation.results import Results, summarise
 from lab.metrics.metric_info import HEADLINE_WORDS, RMSE, metric_info, title, unit, words
 from lab.metrics.scorers import ranked_by
 from lab.report.counts import Cohort
-from lab.report.intervals import Estimate, mean_estimate, root_mean_square_estimate
+from lab.statistics import Estimate, mean_estimate, root_mean_square_estimate
 
 YEAR = re.compile(r"20\d\d")
 # Scorers that had one year only and do not say it in their name.

@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.evaluation.results import Results
 from lab.report.counts import Cohort, ScoredClass
-from lab.report.intervals import pearson_estimate, spearman, spearman_estimate
+from lab.statistics import pearson_estimate, spearman, spearman_estimate
 
 # Around the sizes that the scorers ignore (2 to 50 mm3), then decades; a bin holds its upper edge.
 BIN_EDGES_MM3 = (0, 10, 50, 200, 1000, 5000, 20000, np.inf)

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
+from challenge.challenges import folder_sequences
 from challenge.file_names import IMAGE_ENDINGS
 from challenge.folders import files_below
 from challenge.headers import last_line
 
-SEQUENCES = ("t1c", "t2f", "t1n", "t2w")
+PREFERRED = ("t1c", "t2f")  # of the sequences of a case, the first ones that are shown
 
 
 def index_images(folder: Path | None) -> dict[str, Path]:
@@ -24,7 +25,8 @@ def index_images(folder: Path | None) -> dict[str, Path]:
 
 def image_of(id: str, images: Mapping[str, Path]) -> Path | None:
     """Return a case's scan: t1c, else t2f, else another sequence, else a file of its own name."""
-    names = [f"{id}{between}{sequence}" for sequence in SEQUENCES for between in "-_"]
+    sequences = dict.fromkeys((*PREFERRED, *folder_sequences()))
+    names = [f"{id}{between}{sequence}" for sequence in sequences for between in "-_"]
     return next((images[n] for n in (*names, f"{id}_0000", id) if n in images), None)
 
 

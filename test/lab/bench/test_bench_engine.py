@@ -1,4 +1,4 @@
-"""The bench's ground: both programs get the same networks and cases, and are measured alike."""
+"""Both programs get the same networks and cases, and are measured alike."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ import torch
 from challenge.scheme import SCHEMES
 from ensemble.network import build_network
 from ensemble.plans import read_plan
-from lab.__main__ import main as lab
-from lab.bench.engine import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH
+from lab.bench.engine import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH, pack_model
 from lab.bench.processes import Subject, measured
 from lab.training.random_networks import (
     flops_of_a_pass,
@@ -35,8 +34,8 @@ def test_networks_have_the_published_size() -> None:
     glioma, pancreas = (GLIOMA, GLIOMA_PATCH, 4), (RESENC_L, RESENC_L_PATCH, 1)
     for (name, patch, channels), millions in ((glioma, 30.79), (pancreas, 102.4)):
         plan = read_plan(plans_of(name, patch, channels), "3d_fullres")
-        found = sum(p.numel() for p in build_network(plan, channels, 5).parameters()) / 1e6
-        assert found == pytest.approx(millions, rel=0.01)
+        parameters = sum(p.numel() for p in build_network(plan, channels, 5).parameters()) / 1e6
+        assert parameters == pytest.approx(millions, rel=0.01)
 
 
 def test_weights_that_modules_share_are_drawn_once() -> None:
@@ -54,7 +53,7 @@ def test_a_process_that_fails_says_why() -> None:
         measured(["python", "-c", "1 / 0"], {})
 
 
-def test_what_a_process_takes_is_its_own(tmp_path: Path) -> None:
+def test_a_process_is_measured_alone(tmp_path: Path) -> None:
     run = measured(["python", "-c", "x = bytearray(200 << 20); sum(range(10**6))"], {})
     assert run.peak_mib > 200
     assert 0 < run.cpu_s < 60
@@ -65,8 +64,7 @@ def test_what_a_process_takes_is_its_own(tmp_path: Path) -> None:
 def test_both_programs_give_the_same_labels(tmp_path: Path) -> None:
     write_heads(tmp_path / "cases", ["BraTS-GLI-00000-100"], (44, 40, 42), (40, 36, 38))
     write_trained(tmp_path / "trained", plans_of(*SMALL, 4), GLI.sequences, GLI.labels, 2)
-    flags = ["--model", "packed", "--scheme", "brats-gli", "--out", str(tmp_path)]
-    lab(["pack", str(tmp_path / "trained"), *flags])
+    pack_model(tmp_path, GLI)
     subject = Subject(tmp_path, GLI, tmp_path / "trained", tmp_path / "packed", "cpu")
     for folds, mirroring in ((1, False), (2, True)):
         subject.stock(folds, mirroring, 1, {})

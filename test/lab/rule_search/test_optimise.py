@@ -49,8 +49,10 @@ def test_a_parameter_that_may_not_be_used_is_not():
 def test_chance_is_not_a_rule_stepwise_though_the_best_of_a_grid_is_one_label_by_label():
     rng = np.random.default_rng(1)
     cache = cache_of([tumour_with_islands(rng, 4, are_true=bool(i % 20 >= 11)) for i in range(20)])
-    chosen = {s: choose_rules(cache, uniform(20), ALL, "overlap", s)
-             for s in ("stepwise", "label-by-label")}  # fmt: skip
+    chosen = {
+        search: choose_rules(cache, uniform(20), ALL, "overlap", search)
+        for search in ("stepwise", "label-by-label")
+    }
     assert chosen == {"stepwise": (0, 0, 0), "label-by-label": (1, 0, 0)}
 
 

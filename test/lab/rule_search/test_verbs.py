@@ -138,8 +138,8 @@ def test_cases_that_are_all_alike_are_refused(cohort, tmp_path, capsys):
     assert features(cohort, "alike") == 0
     table = load_table(cohort / "alike" / "features.npz")
     rows = np.repeat(table.rows[:1], CASES, axis=0)
-    save_table(FeatureTable(table.ids, table.names, rows, table.reasons),
-               cohort / "alike" / "features.npz")  # fmt: skip
+    alike = FeatureTable(table.ids, table.names, rows, table.reasons)
+    save_table(alike, cohort / "alike" / "features.npz")
     assert main(["fit", str(cohort / "alike")]) == 2
     assert "are all cases alike?" in capsys.readouterr().err
 

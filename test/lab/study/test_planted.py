@@ -132,8 +132,11 @@ def test_the_best_size_of_one_cluster_is_too_large_for_another(cohort):
 
 FEW = {  # of 386, those that a reader would try first
     "shape": ("VoxelVolume", "Sphericity"),
-    "t1n": ("Mean",), "t1c": ("Mean", "Skewness"), "t2w": ("Mean",), "t2f": ("Mean",),
-}  # fmt: skip
+    "t1n": ("Mean",),
+    "t1c": ("Mean", "Skewness"),
+    "t2w": ("Mean",),
+    "t2f": ("Mean",),
+}
 
 
 def few_features(case, monkeypatch):
