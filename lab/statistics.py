@@ -1,13 +1,21 @@
-"""Ranks, intervals and tests on plain arrays, for systems scored on the same cases."""
+"""Ranks, means, correlations, bootstrap intervals and tests on plain arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import rankdata
 
 Ties = Literal["average", "dense", "competition"]
 
 CONFIDENCE = 0.95
+RESAMPLES = 2000
+# Of estimates: each starts a generator of its own, so that no number depends on the others.
+SEED = 2025
+# Fewer cases give too few different resamples for an interval to mean anything.
+FEWEST_FOR_INTERVAL = 5
+FEWEST_FOR_CORRELATION = 3
 # Random numbers held at a time; bounds memory whatever the cohort.
 BLOCK_CELLS = 2_000_000
 # Sums of the same differences in another order differ by rounding, and must count as equal.
@@ -27,10 +35,10 @@ def ranks(values: np.ndarray, ties: Ties = "average") -> np.ndarray:
     if ties == "dense":
         return _dense_ranks(values)
     absent = np.isnan(values)
-    own, other = values[..., :, None], values[..., None, :]
-    absent_own, absent_other = absent[..., :, None], absent[..., None, :]
-    better = (other > own) | (absent_own & ~absent_other)
-    equal = (other == own) | (absent_own & absent_other)
+    one, other = values[..., :, None], values[..., None, :]
+    absent_one, absent_other = absent[..., :, None], absent[..., None, :]
+    better = (other > one) | (absent_one & ~absent_other)
+    equal = (other == one) | (absent_one & absent_other)
     shared = (equal.sum(-1) - 1) / 2 if ties == "average" else 0.0
     return 1.0 + better.sum(-1) + shared
 
@@ -38,13 +46,13 @@ def ranks(values: np.ndarray, ties: Ties = "average") -> np.ndarray:
 def _dense_ranks(values: np.ndarray) -> np.ndarray:
     """Rank by sorting: a search ranks the thresholds of every case and column again and again."""
     order = np.argsort(-values, axis=-1, kind="stable")  # NaN come last
-    found = np.take_along_axis(values, order, -1)
-    before, after = found[..., :-1], found[..., 1:]
+    ordered = np.take_along_axis(values, order, -1)
+    before, after = ordered[..., :-1], ordered[..., 1:]
     is_next = (before != after) & ~(np.isnan(before) & np.isnan(after))
-    places = np.zeros(values.shape)
-    places[..., 1:] = np.cumsum(is_next, axis=-1)
+    ranks_behind = np.zeros(values.shape)
+    ranks_behind[..., 1:] = np.cumsum(is_next, axis=-1)
     ranked = np.empty(values.shape)
-    np.put_along_axis(ranked, order, 1.0 + places, -1)
+    np.put_along_axis(ranked, order, 1.0 + ranks_behind, -1)
     return ranked
 
 
@@ -85,12 +93,21 @@ def bootstrap_interval(
     known = ~np.isnan(paired)
     usable = (known.sum(0) >= 2) & ~np.isinf(paired).any(0)
     filled = np.where(known & usable, paired, 0.0)
-    means = np.concatenate([_means(w, filled, known) for w in _draws(len(paired), resamples, rng)])
+    blocks = bootstrap_weights(len(paired), resamples, rng)
+    means = np.concatenate([_means(weights, filled, known) for weights in blocks])
     tail = (1 - confidence) / 2
-    found = np.full((2, paired.shape[1]), np.nan)
+    interval = np.full((2, paired.shape[1]), np.nan)
     if usable.any():  # a resample may miss the few cases that a row has
-        found[:, usable] = np.nanquantile(means[:, usable], (tail, 1 - tail), axis=0)
-    return found
+        interval[:, usable] = np.nanquantile(means[:, usable], (tail, 1 - tail), axis=0)
+    return interval
+
+
+def bootstrap_weights(cases: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield blocks (resample, case) of how often a resample with replacement holds each case."""
+    for size in _blocks(resamples, cases):
+        indices = rng.integers(0, cases, (size, cases)) + np.arange(size)[:, None] * cases
+        counts = np.bincount(indices.ravel(), minlength=size * cases)
+        yield counts.reshape(size, cases).astype(float)
 
 
 def sign_flip_p(paired: np.ndarray, flips: int, rng: np.random.Generator) -> np.ndarray:
@@ -130,17 +147,77 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def _means(drawn: np.ndarray, filled: np.ndarray, known: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its bootstrap interval (NaN where there are too few cases), and n."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_estimate(values: np.ndarray) -> Estimate:
+    """Return the mean of the values (case,) that are not NaN; one infinity makes it infinite."""
+    values = values[~np.isnan(values)]
+    if values.size == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    return _estimate(lambda rows: rows[..., 0].mean(-1), values[:, None])
+
+
+def root_mean_square_estimate(values: np.ndarray) -> Estimate:
+    """Return the root of the mean square of values (case,), such as volume differences."""
+    return _estimate(lambda rows: np.sqrt((rows[..., 0] ** 2).mean(-1)), values[:, None])
+
+
+def pearson_estimate(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Return Pearson's correlation of x and y (case,); NaN for a constant or below three cases."""
+    return _estimate(lambda rows: pearson(rows[..., 0], rows[..., 1]), np.stack((x, y), 1))
+
+
+def spearman_estimate(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Return Spearman's correlation of x and y (case,), ties ranked by their mean rank."""
+    return _estimate(lambda rows: spearman(rows[..., 0], rows[..., 1]), np.stack((x, y), 1))
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation along the last axis; NaN where either is constant."""
+    if x.shape[-1] < FEWEST_FOR_CORRELATION:
+        return np.full(x.shape[:-1], np.nan)
+    constant = (np.ptp(x, -1) == 0) | (np.ptp(y, -1) == 0)
+    x, y = x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = (x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
+    return np.where(constant, np.nan, np.clip(r, -1, 1))
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation along the last axis; NaN where either is constant."""
+    if x.shape[-1] < FEWEST_FOR_CORRELATION:
+        return np.full(x.shape[:-1], np.nan)
+    return pearson(rankdata(x, axis=-1), rankdata(y, axis=-1))
+
+
+def _estimate(statistic: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> Estimate:
+    """Estimate a statistic of rows (case, variable) that reduces the axis before the last."""
+    n = rows.shape[0]
+    value = float(statistic(rows)) if n else np.nan
+    if n < FEWEST_FOR_INTERVAL or np.isnan(value):
+        return Estimate(value, np.nan, np.nan, n)
+    indices = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
+    resampled = statistic(rows[indices])
+    resampled = resampled[~np.isnan(resampled)]
+    if resampled.size == 0:
+        return Estimate(value, np.nan, np.nan, n)
+    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+    # No interpolation: between a finite and an infinite mean it would give NaN.
+    low, high = np.quantile(resampled, tails, method="inverted_cdf")
+    return Estimate(value, float(low), float(high), n)
+
+
+def _means(weights: np.ndarray, filled: np.ndarray, known: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return (drawn @ filled) / (drawn @ known.astype(float))
-
-
-def _draws(cases: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield blocks (resample, case) of how often each case was drawn."""
-    for size in _blocks(resamples, cases):
-        drawn = rng.integers(0, cases, (size, cases)) + np.arange(size)[:, None] * cases
-        counts = np.bincount(drawn.ravel(), minlength=size * cases)
-        yield counts.reshape(size, cases).astype(float)
+        return (weights @ filled) / (weights @ known.astype(float))
 
 
 def _at_least_as_far(values: np.ndarray, signs: Iterator[np.ndarray]) -> np.ndarray:

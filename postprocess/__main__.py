@@ -56,8 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     for label_map in label_maps.cases:
         lines.append(attempt(label_map, artefacts, args.output, shares))
         print(json.dumps(lines[-1]), flush=True)
-    if unjudged := shares.left_out():
-        log.info(unjudged)
+    if reason := shares.left_out():
+        log.info(reason)
     failed = [line for line in lines if "error" in line]
     if failed:
         first = f"{failed[0]['id']}: {failed[0]['error']}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from challenge.atomic_write import write_atomically
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 
@@ -80,9 +81,7 @@ def save_artefacts(folder: Path, artefacts: Artefacts) -> None:
     document = write_document(artefacts, sha256)
     _checked(document, buffer.getvalue(), artefacts.scheme, folder)
     for name, content in ((ARRAYS_NAME, buffer.getvalue()), (JSON_NAME, document)):
-        partial = folder / f".partial-{name}"
-        partial.write_bytes(content)
-        partial.replace(folder / name)
+        write_atomically(content, folder / name)
 
 
 def _checked(document: bytes, arrays: bytes, scheme: Scheme, folder: Path) -> Artefacts:

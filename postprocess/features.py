@@ -85,8 +85,9 @@ def radiomic_features(
     component = largest_component(tumour)
     check_describable(component)
     described = {name.split("_")[0] for name in names}
-    at_hand = set(case.images) - set(case.missing_sequences)  # zeros in place of a scan are no scan
-    if missing := sorted(described - {"shape", *at_hand}):
+    # A missing sequence is an image of zeros.
+    available = set(case.images) - set(case.missing_sequences)
+    if missing := sorted(described - {"shape", *available}):
         raise FeatureError(f"no image of sequence {', '.join(missing)}")
     needed = {s: image for s, image in case.images.items() if s in described}
     values = describe(replace(case, images=needed), component, settings)

@@ -30,8 +30,7 @@ ARCHIVE_ERRORS = (
     zlib.error,
     zipfile.BadZipFile,
 )
-# The orders in which nnU-Net is trained on BraTS regions.
-REGIONS: tuple[tuple[str, ...], ...] = (("WT", "TC", "ET"), ("WT", "TC", "ET", "RC"))
+LEAST_REGIONS = 3  # of a challenge's training regions, where a network was trained on fewer
 # Half precision rounds 1 by less than this, in each of a few channels.
 ROUNDING = 0.02
 HALF = 0.5
@@ -88,9 +87,8 @@ def read_probabilities(
     head = head_of(len(array), scheme)
     if head is None:
         expected = f"{1 + len(scheme.labels)} (background and labels)"
-        for names in REGIONS:
-            if set(names) <= set(scheme.regions):
-                expected += f" or {len(names)} ({', '.join(names)})"
+        for rows in _region_orders(scheme):
+            expected += f" or {len(rows)} ({', '.join(region for region, _ in rows)})"
         raise CaseError(
             f"{path}: {key} of shape {array.shape}: {len(array)} channels, where {scheme.name} "
             f"has {expected}"
@@ -124,21 +122,23 @@ def _read_archive(path: Path) -> tuple[str, np.ndarray]:
 def head_of(channels: int, scheme: Scheme) -> Head | None:
     """Return what so many channels mean: labels by value, or regions; None if neither.
 
-    Each region paints the first of its labels that the next one, if nested in it, lacks.
+    Regions are the challenge's `training_regions`, all of them or the first ones.
     """
     if channels == 1 + len(scheme.labels):
         names = sorted(scheme.labels, key=lambda name: scheme.labels[name])
         return Head("softmax", ((), *((name,) for name in names)), ("", *names))
-    known = next((n for n in REGIONS if len(n) == channels), None)
-    if known and set(known) <= set(scheme.regions):
-        regions = tuple(scheme.regions[name] for name in known)
-        inner = (*regions[1:], ())
-        paints = [
-            next(name for name in outer if name not in nested)
-            for outer, nested in zip(regions, inner, strict=True)
-        ]
-        return Head("regions", regions, tuple(paints))
+    for rows in _region_orders(scheme):
+        if len(rows) == channels:
+            regions = tuple(scheme.regions.get(region, (region,)) for region, _ in rows)
+            return Head("regions", regions, tuple(label for _, label in rows))
     return None
+
+
+def _region_orders(scheme: Scheme) -> list[tuple[tuple[str, str], ...]]:
+    """Return the regions, with the labels that they paint, that networks may be trained on."""
+    rows = scheme.training_regions
+    numbers = range(min(LEAST_REGIONS, len(rows)), len(rows) + 1)
+    return [rows[:number] for number in numbers if number]
 
 
 def _warn_of_disagreement(refine_input: RefineInput, path: Path) -> None:

@@ -108,8 +108,8 @@ class Setting:
     def artefacts(self) -> Artefacts | None:
         """Return the rules that the features ask for."""
         small = {"kind": "remove-small", "label": "NETC", "becomes": "background", "min_voxels": 4}
-        sure = {"kind": "drop-doubtful", "label": "ET", "becomes": "background",
-                "min_probability": 0.6}  # fmt: skip
+        sure = {"kind": "drop-doubtful", "label": "ET", "becomes": "background"}
+        sure |= {"min_probability": 0.6}
         rows = [small] * self.has("one rule set") + [sure] * self.has("probability rules")
         rules: tuple[Rule, ...] = tuple(rule_from(row, GLI) for row in rows)
         artefacts = make_artefacts()

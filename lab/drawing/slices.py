@@ -49,8 +49,8 @@ def square(
 ) -> np.ndarray:
     """Bring a slice (y, x) to so many pixels of height, each as wide as high."""
     factor = height / (picture.shape[0] * y_mm)
-    found: np.ndarray = zoom(picture, (factor * y_mm, factor * x_mm), order=order)
-    return found
+    resized: np.ndarray = zoom(picture, (factor * y_mm, factor * x_mm), order=order)
+    return resized
 
 
 def grey(picture: np.ndarray) -> np.ndarray:
@@ -62,9 +62,12 @@ def grey(picture: np.ndarray) -> np.ndarray:
 
 
 def painted(
-    pixels: np.ndarray, labels: np.ndarray, values: Mapping[str, int], colours: Mapping[str, str],
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    values: Mapping[str, int],
+    colours: Mapping[str, str],
     fill: bool = False,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Draw labels (y, x) on grey or coloured pixels, as outlines or filled; return RGB."""
     rgb = (np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels).astype(np.float32)
     for name, value in values.items():

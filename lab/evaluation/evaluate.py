@@ -19,6 +19,7 @@ from tqdm import tqdm
 from challenge.challenges import scheme_of_ending, scheme_of_id
 from challenge.file_names import METAIMAGE_ENDING, NIFTI_ENDINGS
 from challenge.headers import last_line
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.arguments import add_dask, add_jobs, add_out, add_scheme, add_scorer
 from lab.evaluation.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
@@ -29,9 +30,11 @@ from lab.evaluation.label_pairs import Unscored, read_pair
 from lab.evaluation.matching import CasePair, match_cases
 from lab.evaluation.results import Problem, Results, write_json
 from lab.evaluation.score_table import table
+from lab.metrics.csv_layouts import Layout
 from lab.metrics.panther import volume_rmse_mm3
 from lab.metrics.scorer import Scorer, score_missing, without_scores
 from lab.metrics.scorers import SCORERS, VOXEL, voxel_scorer
+from lab.metrics.voxel import AbsentRule
 from lab.parallel import workers
 
 
@@ -42,11 +45,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR")
     add("--references", type=Path, required=True, metavar="DIR")
     add_out(parser, "results.json; .csv and nnU-Net's go beside it", "FILE", required=False)
-    add("--cohorts", type=Path, metavar="CSV",
-        help="GoAT 2024, 2025: columns NewID and Cohort (default: what ids tell)")  # fmt: skip
+    add(
+        "--cohorts",
+        type=Path,
+        metavar="CSV",
+        help="GoAT 2024, 2025: columns NewID and Cohort (default: what ids tell)",
+    )
     add_scheme(parser, "voxel: whose labels (default: from BraTS ids)")
-    add("--absent", choices=["excluded", "one"], default="excluded",
-        help="voxel: a label in neither map is excluded from the mean, or scores 1")  # fmt: skip
+    add(
+        "--absent",
+        choices=["excluded", "one"],
+        default="excluded",
+        help="voxel: a label in neither map is excluded from the mean, or scores 1",
+    )
     add_jobs(parser)
     add_dask(parser)
     add("--strict", action="store_true", help="any problem: exit 1 and write nothing")
@@ -54,56 +65,64 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score every case, print the table, write the files; exit 1 if a case has no scores."""
-    try:
-        if args.out:
-            _check_out(args.out)
-        pairs, found = match_cases(args.predictions, args.references)
-        scorer, scheme, assumed = _chosen(args, pairs)
-        pairs, odd = with_cohorts(pairs, scorer, _cohort_table(args, scorer))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    cases = evaluate(pairs, scorer, scheme, args)
-    results = collect(cases, [*found, *assumed, *odd], scorer, scheme)
+    if args.out:
+        check_out(args.out)
+    pairs, problems = match_cases(args.predictions, args.references)
+    scorer, scheme, assumed = choose_scorer(args.scorer, args.scheme, args.absent, pairs)
+    pairs, odd_cohorts = with_cohorts(pairs, scorer, _cohort_table(args.cohorts, scorer))
+    journal = Journal(args.out, scorer) if args.out else None
+    with workers(args.jobs, args.dask):
+        cases = evaluate(pairs, scorer, scheme, journal)
+    results = collect(cases, [*problems, *assumed, *odd_cohorts], scorer, scheme)
     for problem in results.problems:
         # Names of files and foreign errors may hold line breaks.
         print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
     if args.strict and results.problems:
         print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
-        if args.out:
-            Journal(args.out, scorer).remove()
+        if journal:
+            journal.remove()
         return 1
     if results.cases:
         print(table(results))
-    if args.out:
-        write_json(results, args.out)
-        write_csv(results, args.out.with_suffix(".csv"), scorer.layout)
-        write_nnunet(results, args.out.with_name(f"{args.out.stem}-nnunet-summary.json"))
-        Journal(args.out, scorer).remove()
+    if journal:
+        write_files(results, args.out, scorer.layout)
+        journal.remove()
     unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]
     return 1 if unscored else 0
 
 
-def _check_out(out: Path) -> None:
-    """Refuse a result file that could not be written, before anything is scored."""
+def check_out(out: Path) -> None:
+    """Refuse a result file that could not be written, before anything is scored.
+
+    Raises:
+        Refusal: its folder is missing, or it is a folder or a CSV file.
+    """
     if not out.parent.is_dir():
-        raise ValueError(f"{out.parent}: no such folder for --out")
+        raise Refusal(f"{out.parent}: no such folder for --out")
     if out.is_dir() or out.suffix == ".csv":  # the platform's table goes there
-        raise ValueError(f"{out}: --out takes a file's name that does not end in .csv")
+        raise Refusal(f"{out}: --out takes a file's name that does not end in .csv")
+
+
+def write_files(results: Results, out: Path, layout: Layout) -> None:
+    """Write results.json, and beside it the platform's table and nnU-Net's summary."""
+    write_json(results, out)
+    write_csv(results, out.with_suffix(".csv"), layout)
+    write_nnunet(results, out.with_name(f"{out.stem}-nnunet-summary.json"))
 
 
 def evaluate(
-    pairs: Sequence[CasePair], scorer: Scorer, scheme: Scheme, args: argparse.Namespace
+    pairs: Sequence[CasePair], scorer: Scorer, scheme: Scheme, journal: Journal | None = None
 ) -> list[CaseResult]:
-    """Score all pairs, in processes or on Dask; what a journal already holds is not done again."""
-    journal = Journal(args.out, scorer) if args.out else None
+    """Score all pairs in the processes of the surrounding joblib backend.
+
+    Cases that the journal holds are not scored again; the others are appended to it.
+    """
     done = journal.read(pairs) if journal else {}
-    left = [pair for pair in pairs if pair.id not in done]
+    missing = [pair for pair in pairs if pair.id not in done]
     task = joblib.delayed(functools.partial(score_case, scorer=scorer, scheme=scheme))
-    bar = tqdm(total=len(pairs), initial=len(done), unit="case", disable=None)
-    with bar, workers(args.jobs, args.dask):
+    with tqdm(total=len(pairs), initial=len(done), unit="case", disable=None) as bar:
         running = joblib.Parallel(n_jobs=None, return_as="generator_unordered")
-        for case in running(task(pair) for pair in left):
+        for case in running(task(pair) for pair in missing):
             done[case.pair.id] = case
             if journal:
                 journal.append(case)
@@ -139,11 +158,11 @@ def _scored(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
 
 
 def collect(
-    cases: Sequence[CaseResult], found: Sequence[Problem], scorer: Scorer, scheme: Scheme
+    cases: Sequence[CaseResult], problems: Sequence[Problem], scorer: Scorer, scheme: Scheme
 ) -> Results:
     """Put the cases together, in the order of their ids."""
     scores = {case.pair.id: case.scores for case in cases if case.scores is not None}
-    scores |= {p.case: without_scores(scorer) for p in found if p.kind == "duplicate" and p.case}
+    scores |= {p.case: without_scores(scorer) for p in problems if p.kind == "duplicate" and p.case}
     results = Results(
         scorer=scorer.name,
         cases=dict(sorted(scores.items())),
@@ -153,7 +172,7 @@ def collect(
         absent=scorer.absent,
         cohorts={case.pair.id: case.pair.cohort for case in cases if case.pair.cohort},
         facts={case.pair.id: case.facts for case in cases if case.facts},
-        problems=(*found, *(problem for case in cases for problem in case.problems)),
+        problems=(*problems, *(problem for case in cases for problem in case.problems)),
     )
     return results if not scorer.binary else _with_volume_rmse(results)
 
@@ -167,31 +186,35 @@ def _with_volume_rmse(results: Results) -> Results:
     return Results(**{**vars(results), "extra": extra})
 
 
-def _cohort_table(args: argparse.Namespace, scorer: Scorer) -> dict[str, str]:
-    if args.cohorts is None:
+def _cohort_table(path: Path | None, scorer: Scorer) -> dict[str, str]:
+    if path is None:
         return {}
     if not scorer.by_cohort:
-        raise ValueError(f"--cohorts {args.cohorts}: {scorer.name} scores all cases alike")
-    return read_cohorts(args.cohorts)
+        raise Refusal(f"--cohorts {path}: {scorer.name} scores all cases alike")
+    return read_cohorts(path)
 
 
-def _chosen(
-    args: argparse.Namespace, pairs: Sequence[CasePair]
+def choose_scorer(
+    name: str, scheme: str | None, absent: AbsentRule, pairs: Sequence[CasePair]
 ) -> tuple[Scorer, Scheme, list[Problem]]:
-    """Return the scorer and its label map, and a problem where the map had to be guessed."""
-    if args.scorer != VOXEL:
-        scorer = SCORERS[args.scorer]
-        if args.scheme not in (None, scorer.scheme):
-            raise ValueError(f"--scheme {args.scheme}: {scorer.name} scores {scorer.scheme}")
+    """Return the scorer and its label map, and a problem where the map had to be assumed.
+
+    Raises:
+        Refusal: the scorer has another label map than `scheme`.
+    """
+    if name != VOXEL:
+        scorer = SCORERS[name]
+        if scheme not in (None, scorer.scheme):
+            raise Refusal(f"--scheme {scheme}: {scorer.name} scores {scorer.scheme}")
         return scorer, SCHEMES[str(scorer.scheme)], []
     assumed = []
-    name = args.scheme or _scheme_of_ids([pair.id for pair in pairs])
-    if name is None:
+    scheme = scheme or _scheme_of_ids([pair.id for pair in pairs])
+    if scheme is None:
         is_mha = any(pair.reference.suffix == METAIMAGE_ENDING for pair in pairs)
-        name = scheme_of_ending(METAIMAGE_ENDING if is_mha else NIFTI_ENDINGS[0]).name
-        text = f"the ids do not tell the label map, {name} assumed; --scheme says another"
+        scheme = scheme_of_ending(METAIMAGE_ENDING if is_mha else NIFTI_ENDINGS[0]).name
+        text = f"the ids do not tell the label map, {scheme} assumed; --scheme names another"
         assumed = [Problem(None, "scheme", text, scored=True)]
-    return voxel_scorer(SCHEMES[name], args.absent), SCHEMES[name], assumed
+    return voxel_scorer(SCHEMES[scheme], absent), SCHEMES[scheme], assumed
 
 
 def _scheme_of_ids(ids: Sequence[str]) -> str | None:

@@ -7,7 +7,7 @@ apart, so the absolute differences are tested and printed beside it.
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -55,8 +55,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print who stands where and how any two systems compare."""
     sampling = Sampling(args.resamples, args.flips, args.seed)
-    check_options(args)
-    rule, requested = options(args)
+    if args.published and (args.ties or args.metrics or args.nan != "by-cause"):
+        raise ComparisonError("--published sets --ties, --metrics and --nan itself")
+    if args.out:
+        check_out(args.out, args.results)
+    rule = Rule("dense" if args.published else args.ties or "average", args.nan)
+    requested = RequestedColumns(
+        metrics=PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics),
+        regions=args.regions and tuple(args.regions),
+        summary_rows=args.summary_rows or args.published,
+        strict=args.strict,
+    )
     comparison = read_comparison(args.results, requested)
     for left_out in comparison.left_out:
         print(f"rank: {left_out}", file=sys.stderr)
@@ -72,28 +81,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_options(args: argparse.Namespace) -> None:
-    """Refuse options that contradict each other, and an output that would be lost or do harm."""
-    if args.published and (args.ties or args.metrics or args.nan != "by-cause"):
-        raise ComparisonError("--published sets --ties, --metrics and --nan itself")
-    if args.out and not args.out.resolve().parent.is_dir():
-        raise ComparisonError(f"{args.out}: no folder {args.out.parent}")
-    if args.out and args.out.is_dir():
-        raise ComparisonError(f"{args.out}: is a folder")
-    if args.out and args.out.resolve() in [path.resolve() for path in args.results]:
-        raise ComparisonError(f"{args.out}: is one of the result files")
+def check_out(out: Path, results: Sequence[Path]) -> None:
+    """Refuse an output that could not be written or would overwrite a result file.
 
-
-def options(args: argparse.Namespace) -> tuple[Rule, RequestedColumns]:
-    """Return how to rank, and what."""
-    metrics = PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics)
-    rule = Rule("dense" if args.published else args.ties or "average", args.nan)
-    return rule, RequestedColumns(
-        metrics=metrics,
-        regions=args.regions and tuple(args.regions),
-        summary_rows=args.summary_rows or args.published,
-        strict=args.strict,
-    )
+    Raises:
+        ComparisonError: its folder is missing, or it is a folder or one of the result files.
+    """
+    if not out.resolve().parent.is_dir():
+        raise ComparisonError(f"{out}: no folder {out.parent}")
+    if out.is_dir():
+        raise ComparisonError(f"{out}: is a folder")
+    if out.resolve() in [path.resolve() for path in results]:
+        raise ComparisonError(f"{out}: is one of the result files")
 
 
 def as_json(

@@ -14,10 +14,9 @@ from lab.member_selection.combine import Ensemble
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import STRATEGIES, Search, cost, equal_weights, greedy_path
 from lab.metrics.objective import Objective
-from lab.statistics import CONFIDENCE
+from lab.statistics import CONFIDENCE, RESAMPLES, bootstrap_weights
 
 PARTS = 5
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,9 @@ def difference(
         one, other = search.objective(pair, columns, case_weights)
         return float(other - one)
 
-    draws = [np.bincount(rng.integers(0, cases, cases), minlength=cases) for _ in range(RESAMPLES)]
+    resampled = [gain(row) for rows in bootstrap_weights(cases, RESAMPLES, rng) for row in rows]
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile([gain(counts.astype(float)) for counts in draws], (tail, 1 - tail))
+    low, high = np.nanquantile(resampled, (tail, 1 - tail))
     return gain(np.ones(cases)), float(low), float(high)
 
 

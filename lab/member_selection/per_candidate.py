@@ -9,9 +9,7 @@ from lab.member_selection.combine import weighted
 from lab.member_selection.score_cache import EnsembleScores
 from lab.metrics.metric_info import metric_info
 from lab.metrics.objective import cohort_numbers
-from lab.statistics import CONFIDENCE
-
-RESAMPLES = 2000
+from lab.statistics import CONFIDENCE, RESAMPLES, bootstrap_weights
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ def candidate_scores(scores: EnsembleScores) -> Iterator[CandidateScore]:
         return signed
 
     whole = numbers(np.ones(cases))
-    draws = (np.bincount(rng.integers(0, cases, cases), minlength=cases) for _ in range(RESAMPLES))
-    resampled = np.stack([numbers(counts.astype(float)) for counts in draws])
+    blocks = bootstrap_weights(cases, RESAMPLES, rng)
+    resampled = np.stack([numbers(weights) for block in blocks for weights in block])
     ends = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     with np.errstate(invalid="ignore"):
         gaps, whole_gap = resampled - resampled[:, :1], whole - whole[:1]

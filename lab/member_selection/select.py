@@ -21,7 +21,7 @@ from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import STRATEGIES
 from lab.member_selection.summary import Selection, selection_content, summary_lines
 from lab.metrics.objective import OBJECTIVES
-from lab.metrics.scorer_choice import scorer_named
+from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
 
 SELECTION, SCORES = "selection.json", "scores.jsonl"

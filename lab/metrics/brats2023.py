@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from challenge.scheme import SCHEMES
 from lab.metrics import lesionwise
 from lab.metrics.lesionwise import Profile, ScoredRegion
 from lab.metrics.pair import Pair, Region, bounding_box, crop, joint_box
@@ -20,9 +21,10 @@ PENALTY_MM = 374.0  # the diagonal of 240 x 240 x 155 mm, rounded up
 
 
 def _profile(dilation: int, larger_than_mm3: float) -> Profile:
-    values = {"ET": (3,), "TC": (1, 3), "WT": (1, 2, 3)}
+    scheme = SCHEMES["brats-gli-2023"]
     regions = {
-        name: ScoredRegion(Region(of), dilation, larger_than_mm3) for name, of in values.items()
+        name: ScoredRegion(Region.of(scheme, name), dilation, larger_than_mm3)
+        for name in ("ET", "TC", "WT")
     }
     return Profile(regions, PENALTY_MM, nsd=False)
 

@@ -5,28 +5,31 @@ the spacing; touching tissues merge lesions; 2025 adds NSD. 2024 is 2025 without
 then had fewer regions and a fixed penalty.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.lesionwise import Profile, ScoredRegion
 from lab.metrics.pair import Region
 
 PENALTY_GLI_MM = 337.0  # the diagonal of 182 x 218 x 182 mm, rounded down
 PENALTY_MM = 374.0  # that of 240 x 240 x 155 mm, rounded up
 
-ET, TC, WT = Region((3,)), Region((1, 3)), Region((1, 2, 3), is_range=True)
-NETC, SNFH, RC = Region((1,)), Region((2,)), Region((4,))
-
 
 def _gli() -> Profile:
-    # SNFH keeps 3 although 5 was meant: the script asks for "SFNH".
+    scheme = SCHEMES["brats-gli"]
+    # SNFH keeps dilation 3 although 5 was meant: the script asks for "SFNH".
+    numbers = {
+        "ET": (3, 10),
+        "NETC": (5, 20),
+        "RC": (5, 20),
+        "SNFH": (3, 20),
+        "TC": (3, 20),
+        "WT": (3, 20),
+    }
     regions = {
-        "ET": ScoredRegion(ET, 3, 10, 10),
-        "NETC": ScoredRegion(NETC, 5, 20, 20),
-        "RC": ScoredRegion(RC, 5, 20, 20),
-        "SNFH": ScoredRegion(SNFH, 3, 20, 20),
-        "TC": ScoredRegion(TC, 3, 20, 20),
-        "WT": ScoredRegion(WT, 3, 20, 20),
+        name: ScoredRegion(Region.of(scheme, name, name == "WT"), dilation, size, size)
+        for name, (dilation, size) in numbers.items()
     }
     merge_with = {
         "NETC": ("ET", "RC"),
@@ -37,48 +40,53 @@ def _gli() -> Profile:
     return Profile(regions, PENALTY_GLI_MM, merge_with)
 
 
-def _with_et_by_netc(dilation: int, floor: float, rc: bool, penalty_mm: float | None) -> Profile:
+def _with_et_by_netc(
+    scheme: Scheme, names: Sequence[str], dilation: int, size: float, penalty_mm: float | None
+) -> Profile:
     """SSA and MET: ET lesions that touch one NETC lesion are one; NETC itself is not reported."""
-    scored = {"ET": ET, "TC": TC, "WT": WT} | ({"RC": RC} if rc else {})
-    regions = {name: ScoredRegion(r, dilation, floor, floor) for name, r in sorted(scored.items())}
-    regions["NETC"] = ScoredRegion(NETC, dilation, floor, floor, reported=False)
+    regions = {
+        name: ScoredRegion(
+            Region.of(scheme, name, name == "WT"), dilation, size, size, reported=name in names
+        )
+        for name in (*names, "NETC")
+    }
     return Profile(regions, penalty_mm, {"ET": ("NETC",)})
 
 
 def _ped() -> Profile:
-    values = {
-        "CC": Region((3,)),
-        "ED": Region((4,)),
-        "ET": Region((1,)),
-        "NETC": Region((2,)),
-        "TC": Region((1, 2, 3), is_range=True),
-        "WT": Region((1, 2, 3, 4), is_range=True),
+    scheme = SCHEMES["brats-ped"]
+    regions = {
+        name: ScoredRegion(Region.of(scheme, name, is_range=name in ("TC", "WT")), 5, 10, 10)
+        for name in ("CC", "ED", "ET", "NETC", "TC", "WT")
     }
-    return Profile({name: ScoredRegion(r, 5, 10, 10) for name, r in values.items()}, PENALTY_MM)
+    return Profile(regions, PENALTY_MM)
 
 
 def _men() -> Profile:
     """2023's algorithm with NSD: no joining, no deleting, WT by its values."""
-    regions = {"ET": ET, "TC": TC, "WT": Region((1, 2, 3))}
-    return Profile({name: ScoredRegion(r, 1, 50) for name, r in regions.items()}, PENALTY_MM)
+    scheme = SCHEMES["brats-men"]
+    regions = {name: ScoredRegion(Region.of(scheme, name), 1, 50) for name in ("ET", "TC", "WT")}
+    return Profile(regions, PENALTY_MM)
 
 
 def _men_rt() -> Profile:
     """Radiotherapy volumes in native space: false lesions are counted but cost nothing."""
-    regions = {"GTV": ScoredRegion(Region((1,)), 1, 50, 50)}
+    regions = {"GTV": ScoredRegion(Region.of(SCHEMES["brats-men-rt"], "GTV"), 1, 50, 50)}
     return Profile(regions, None, counts_false_lesions=False, min_size_is_mm3=True)
 
 
 PROFILES_2025: Mapping[str, Profile] = {
     "gli": _gli(),
-    "ssa": _with_et_by_netc(3, 50, rc=False, penalty_mm=PENALTY_MM),
+    "ssa": _with_et_by_netc(SCHEMES["brats-ssa"], ("ET", "TC", "WT"), 3, 50, PENALTY_MM),
     "ped": _ped(),
-    "met": _with_et_by_netc(1, 2, rc=True, penalty_mm=None),
+    "met": _with_et_by_netc(SCHEMES["brats-met-2025"], ("ET", "RC", "TC", "WT"), 1, 2, None),
     "men": _men(),
     "men-rt": _men_rt(),
 }
 
 PROFILES_2024: Mapping[str, Profile] = {
     **{name: replace(PROFILES_2025[name], nsd=False) for name in ("gli", "ssa", "ped", "men-rt")},
-    "met": replace(_with_et_by_netc(1, 2, rc=False, penalty_mm=PENALTY_MM), nsd=False),
+    "met": replace(
+        _with_et_by_netc(SCHEMES["brats-met"], ("ET", "TC", "WT"), 1, 2, PENALTY_MM), nsd=False
+    ),
 }

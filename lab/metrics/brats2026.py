@@ -19,6 +19,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
+from challenge.scheme import SCHEMES
 from lab.metrics.pair import Pair, Region, bounding_box, crop, joint_box
 from lab.metrics.surface import border, distances, normalised_surface_dice, pooled_hausdorff_mm
 
@@ -26,20 +27,17 @@ PENALTY_MM = 373.0
 LEAST_DICE = 1e-6  # of a pair that may be matched
 GLOBAL_TOLERANCE_VOXELS = 0.5  # the global scores know no spacing
 
-_GLIOMA: Mapping[str, tuple[int, ...]] = {"ET": (3,), "TC": (1, 3), "WT": (1, 2, 3)}
 REGIONS: Mapping[str, Mapping[str, Region]] = {
-    name: {region: Region(values) for region, values in regions.items()}
-    for name, regions in {
-        "gli": {"SNFH": (2,), "NETC": (1,), "RC": (4,), **_GLIOMA},
-        "mets": {"RC": (4,), **_GLIOMA},
-        "goat": _GLIOMA,
-        "ped": {
-            "ET": (1,), "NETC": (2,), "CC": (3,), "ED": (4,), "TC": (1, 2, 3), "WT": (1, 2, 3, 4),
-        },
-        "men": _GLIOMA,  # before surgery: config_MenPre
-        "men-rt": {"GTV": (1,)},  # radiotherapy: config_MenRT
-    }.items()
-}  # fmt: skip
+    task: {name: Region.of(SCHEMES[scheme], name) for name in names}
+    for task, scheme, names in (
+        ("gli", "brats-gli", ("SNFH", "NETC", "RC", "ET", "TC", "WT")),
+        ("mets", "brats-met-2025", ("RC", "ET", "TC", "WT")),
+        ("goat", "brats-goat", ("ET", "TC", "WT")),
+        ("ped", "brats-ped", ("ET", "NETC", "CC", "ED", "TC", "WT")),
+        ("men", "brats-men", ("ET", "TC", "WT")),  # before surgery: config_MenPre
+        ("men-rt", "brats-men-rt", ("GTV",)),  # radiotherapy: config_MenRT
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -116,13 +114,13 @@ def match_instances(
     instances = []
     for r in range(len(dice)):
         voxels = int(sizes[1][r + 1])
-        found = None
+        scores = None
         if r in partner:
             p = partner[r]
             box = joint_box(boxes[0][p], boxes[1][r])
             masks = ours[box] == p + 1, theirs[box] == r + 1
-            found = (float(dice[r, p]), *_border_scores(*masks, spacing_mm, min(spacing_mm)))
-        instances.append(Instance(voxels, voxels * float(np.prod(spacing_mm)), found))
+            scores = (float(dice[r, p]), *_border_scores(*masks, spacing_mm, min(spacing_mm)))
+        instances.append(Instance(voxels, voxels * float(np.prod(spacing_mm)), scores))
     return instances, dice.shape[1] - len(partner)
 
 

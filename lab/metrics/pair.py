@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from challenge.scheme import Scheme
+
 Box = tuple[slice, ...]
 
 
@@ -36,6 +38,12 @@ class Region:
     # 1.5 in a file of floats is whole tumour and no tissue.
     is_range: bool = False
 
+    @classmethod
+    def of(cls, scheme: Scheme, name: str, is_range: bool = False) -> "Region":
+        """Return a region or a label of a scheme by its name."""
+        labels = scheme.regions.get(name, (name,))
+        return cls(tuple(scheme.labels[label] for label in labels), is_range)
+
     def mask(self, labels: np.ndarray) -> np.ndarray:
         """Return the bool mask of the region in a label map."""
         if labels.dtype == np.uint8:
@@ -52,11 +60,12 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> Box | None:
     box: list[slice] = []
     for axis in range(mask.ndim):
         view = mask[tuple(box)]
-        found = np.flatnonzero(view.any(axis=tuple(i for i in range(mask.ndim) if i != axis)))
-        if found.size == 0:
+        others = tuple(i for i in range(mask.ndim) if i != axis)
+        indices = np.flatnonzero(view.any(axis=others))
+        if indices.size == 0:
             return None
-        stop = min(int(found[-1]) + 1 + margin, mask.shape[axis])
-        box.append(slice(max(int(found[0]) - margin, 0), stop))
+        stop = min(int(indices[-1]) + 1 + margin, mask.shape[axis])
+        box.append(slice(max(int(indices[0]) - margin, 0), stop))
     return tuple(box)
 
 

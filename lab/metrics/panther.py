@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from challenge.scheme import SCHEMES
 from lab.metrics.pair import Pair, Region, bounding_box, joint_box
 from lab.metrics.surface import (
     distances,
@@ -18,7 +19,7 @@ from lab.metrics.surface import (
 )
 
 TOLERANCE_MM = 5.0
-TUMOUR = Region((1,))
+TUMOUR = Region.of(SCHEMES["panther-t1"], "tumour")
 
 
 def score(pair: Pair, order: Literal["right", "as-published"]) -> dict[str, dict[str, float]]:

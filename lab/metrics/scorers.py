@@ -17,7 +17,7 @@ from functools import partial
 from typing import Literal, NoReturn
 
 from challenge.refusal import Refusal
-from challenge.scheme import Scheme
+from challenge.scheme import SCHEMES, Scheme
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
 from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, SEG_2026
 from lab.metrics.pair import Pair
@@ -176,6 +176,26 @@ def voxel_scorer(scheme: Scheme, absent: voxel.AbsentRule) -> Scorer:
         reads_with="any",
         absent=SKIPPED if absent == "excluded" else "a region in neither map scores 1",
     )
+
+
+def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
+    """Return the scorer of that name, or the challenge's default.
+
+    Raises:
+        Refusal: the scorer's label values are not the scheme's, or it asks for cohorts.
+    """
+    name = name or scheme.default_scorer
+    if name == VOXEL:
+        return voxel_scorer(scheme, "one")
+    scorer = SCORERS[name]
+    if scorer.by_cohort:
+        names = ", ".join(scorer.by_cohort)
+        raise Refusal(f"scorer {name} scores by cohort ({names}), which a search does not know")
+    theirs = SCHEMES[str(scorer.scheme)].labels
+    if any(scheme.labels.get(label) != value for label, value in theirs.items()):
+        ours = f"{scheme.name} has {dict(scheme.labels)}"
+        raise Refusal(f"scorer {name} reads labels {dict(theirs)}, {ours}")
+    return scorer
 
 
 def ranked_by(name: str) -> tuple[str, ...]:

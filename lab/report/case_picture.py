@@ -13,7 +13,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from challenge.platforms import InputError, find_cases
-from challenge.scheme import MRI_SEQUENCES, SCHEMES
+from challenge.scheme import SCHEMES
 from lab.arguments import add_out, add_scheme
 from lab.drawing.slices import edge_of, frame, grey, painted, read_turned, square
 from lab.drawing.svg import label_colours
@@ -48,16 +48,19 @@ def run(args: argparse.Namespace) -> int:
     tumour = scheme.mask(labels, scheme.tumour)
     z = int(np.argmax(tumour.sum((1, 2))))
     scans = {s: read_turned(path)[0][z] for s, path in cases[0].images.items()}
-    order = [str(s) for s in MRI_SEQUENCES if s in scans] or sorted(scans)
+    order = [s for s in scheme.sequences if s in scans] or sorted(scans)
     window = frame(scans)
     panels = {s: grey(square(scans[s][window], y_mm, x_mm, args.height)) for s in order}
     answer = square(labels[z][window], y_mm, x_mm, args.height, order=0)
-    drawn = painted(panels[order[-1]], answer, scheme.labels, label_colours(scheme.labels), True)
+    labelled = painted(panels[order[-1]], answer, scheme.labels, label_colours(scheme.labels), True)
     if args.reference:
-        whole = _tumour_of(args, z)[window].astype(np.uint8)
-        drawn[edge_of(square(whole, y_mm, x_mm, args.height, order=0) > 0)] = OUTLINE
+        reference = read_turned(args.reference)[0][z]
+        values = [int(value) for value in args.values.split(",")] if args.values else None
+        whole = np.isin(reference, values) if values else scheme.mask(reference, scheme.tumour)
+        outline = square(whole[window].astype(np.uint8), y_mm, x_mm, args.height, order=0)
+        labelled[edge_of(outline > 0)] = OUTLINE
     title = "labels, reference in white" if args.reference else "labels"
-    compose({**panels, title: drawn}, scheme.labels).save(args.out)
+    compose({**panels, title: labelled}, scheme.labels).save(args.out)
     print(args.out)
     return 0
 
@@ -80,12 +83,3 @@ def compose(panels: Mapping[str, np.ndarray], labels: Mapping[str, int]) -> Imag
         pen.text((x + 16, height + CAPTION + 6), name, fill=INK, font=font)
         x += 32 + int(pen.textlength(name, font=font))
     return sheet
-
-
-def _tumour_of(args: argparse.Namespace, z: int) -> np.ndarray:
-    """Return the reference's whole tumour in a slice (y, x)."""
-    scheme = SCHEMES[args.scheme]
-    reference = read_turned(args.reference)[0][z]
-    if args.values:
-        return np.isin(reference, [int(value) for value in args.values.split(",")])
-    return scheme.mask(reference, scheme.tumour)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab import statistics
 from lab.evaluation.results import Results
-from lab.report import changes, counts, extremes, headline, intervals, numbers, relations, shares
+from lab.report import changes, counts, extremes, headline, numbers, relations, shares
 
 NOT_TOLD = {
     "platform-csv": "a platform's CSV",
@@ -49,10 +50,10 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
         "extremes": extremes.extremes(results, cohort, key, options.count),
         "changes": [changes.changes(results, old, name, key) for name, old in before.items()],
         "bootstrap": {
-            "resamples": intervals.RESAMPLES,
-            "level": intervals.LEVEL,
-            "seed": intervals.SEED,
-            "fewest_cases": intervals.FEWEST_FOR_INTERVAL,
+            "resamples": statistics.RESAMPLES,
+            "level": statistics.CONFIDENCE,
+            "seed": statistics.SEED,
+            "fewest_cases": statistics.FEWEST_FOR_INTERVAL,
         },
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.evaluation.results import Results
 from lab.report.counts import Cohort, ScoredClass
-from lab.report.intervals import pearson_estimate, spearman, spearman_estimate
+from lab.statistics import pearson_estimate, spearman, spearman_estimate
 
 # Around the sizes that the scorers ignore (2 to 50 mm3), then decades; a bin holds its upper edge.
 BIN_EDGES_MM3 = (0, 10, 50, 200, 1000, 5000, 20000, np.inf)
@@ -61,9 +61,11 @@ def detection(results: Results, cohort: Cohort) -> dict[str, Any]:
     rows = []
     for region in regions:
         lesions = [lesion for f in results.facts.values() for lesion in f.lesions.get(region, ())]
-        place = np.searchsorted(edges, [lesion.volume_mm3 for lesion in lesions], side="left") - 1
+        bin_index = (
+            np.searchsorted(edges, [lesion.volume_mm3 for lesion in lesions], side="left") - 1
+        )
         hit = np.array([lesion.detected for lesion in lesions], bool)
-        n = np.bincount(place, minlength=edges.size - 1)
-        detected = np.bincount(place[hit], minlength=edges.size - 1)
+        n = np.bincount(bin_index, minlength=edges.size - 1)
+        detected = np.bincount(bin_index[hit], minlength=edges.size - 1)
         rows.append({"region": region, "n": n.tolist(), "detected": detected.tolist()})
     return {"bin_edges_mm3": list(BIN_EDGES_MM3), "regions": rows}

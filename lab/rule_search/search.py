@@ -20,8 +20,8 @@ from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns
-from lab.metrics.scorer_choice import scorer_named
-from lab.metrics.scorers import Scorer
+from lab.metrics.scorer import Scorer
+from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
 from lab.rule_search.cases import open_search_cases, score_on_images
 from lab.rule_search.config import SearchConfig

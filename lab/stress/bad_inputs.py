@@ -28,7 +28,7 @@ from lab.training.random_networks import write_abdomen, write_heads
 MEMORY_GIB = 4.0
 PANTHER_OUTPUT = Path("images", "pancreatic-tumor-segmentation", f"{STEM}.mha")
 Labels = tuple[np.ndarray, tuple[object, ...]]
-# Where the first word of a name is none of these, the fault is one of folders.
+# By the first word of a name; any other is of FOLDERS.
 GROUPS = {
     "NIfTI": "NIfTI header",
     "MetaImage": "MetaImage",

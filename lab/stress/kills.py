@@ -57,13 +57,16 @@ def _program(work: Path, weights: Path, times: int) -> Iterator[str]:
         counts[len(names)] += 1
         hidden += sum(name not in expected for name in names)
         known = {name: expected[name] for name in names if name in expected}
-        for fault in compare(target, known):
+        for deviation in compare(target, known):
             broken += 1
-            yield f"FAULT kill {number}: {fault}"
+            yield f"FAULT kill {number}: {deviation}"
         again = run(words, 300)
-        for fault in [*compare(target, expected), *([again.last_line] if again.exit_code else [])]:
+        for deviation in [
+            *compare(target, expected),
+            *([again.last_line] if again.exit_code else []),
+        ]:
             unfinished += 1
-            yield f"FAULT second run after kill {number}: {fault}"
+            yield f"FAULT second run after kill {number}: {deviation}"
     some = counts[1] + counts[2]
     yield (
         f"| run of 3 cases | {times} | {counts[0]} | {some} | {counts[3]} | {hidden} | {broken} "

@@ -95,7 +95,7 @@ def check_file(
     label set, which is a finding of its own. `shares` holds what was seen of each scheme so far.
     """
     file = read_label_file(path)
-    findings = [Finding(id, fault) for fault in file.faults]
+    findings = [Finding(id, error) for error in file.errors]
     if file.values is None:
         return findings
     if case and (difference := geometry_difference(path, case.images[case.geometry_from])):

@@ -34,7 +34,7 @@ class LabelFile:
     """What a file holds; the values (z, y, x) have the stored type, scaled as readers scale."""
 
     values: np.ndarray | None  # None where the file cannot be read as a 3-D volume
-    faults: tuple[str, ...]
+    errors: tuple[str, ...]
 
 
 def read_label_file(path: Path) -> LabelFile:
@@ -77,7 +77,7 @@ def _read_nifti(path: Path) -> LabelFile:
         dtype = image.get_data_dtype()
         _check_volume(image.shape, 1 if dtype.fields is None else len(dtype.fields))
         if dtype.kind not in "iuf":
-            raise FormatError(*_type_faults(dtype))
+            raise FormatError(*_type_errors(dtype))
         if (declared := math.prod(image.shape) * dtype.itemsize) > len(content):
             raise FormatError(f"declares {declared} bytes of voxels, holds {len(content)}")
         values = np.asanyarray(image.dataobj)
@@ -85,12 +85,12 @@ def _read_nifti(path: Path) -> LabelFile:
         raise
     except NIFTI_ERRORS as error:
         raise FormatError(f"not readable to the end as NIfTI ({error})") from error
-    faults = _type_faults(dtype)
+    errors = _type_errors(dtype)
     scaling: Any = image.dataobj  # nibabel clears the header's own fields
     slope, inter = float(scaling.slope), float(scaling.inter)
     if (slope, inter) != (1, 0):
-        faults += (f"scl_slope {slope:g} and scl_inter {inter:g}, 1 and 0 expected",)
-    return LabelFile(values.transpose(2, 1, 0), faults)
+        errors += (f"scl_slope {slope:g} and scl_inter {inter:g}, 1 and 0 expected",)
+    return LabelFile(values.transpose(2, 1, 0), errors)
 
 
 def _gunzip(content: bytes) -> bytes:
@@ -127,7 +127,7 @@ def _read_metaimage(path: Path) -> LabelFile:
     values: np.ndarray = SimpleITK.GetArrayFromImage(image)
     if len(data) != values.nbytes:
         raise FormatError(f"{len(data)} data bytes, {values.nbytes} expected")
-    return LabelFile(values, _type_faults(values.dtype))
+    return LabelFile(values, _type_errors(values.dtype))
 
 
 def _inflate(data: bytes) -> bytes:
@@ -151,7 +151,7 @@ def _check_volume(size: tuple[int, ...], components: int) -> None:
         raise FormatError(f"{components} numbers a voxel, 1 expected")
 
 
-def _type_faults(dtype: np.dtype) -> tuple[str, ...]:
+def _type_errors(dtype: np.dtype) -> tuple[str, ...]:
     if dtype == np.uint8:
         return ()
     expected = "uint8" if dtype.kind in "iu" else "an integer type (uint8)"

@@ -11,7 +11,7 @@ from challenge.description import Scheme, Socket
 from challenge.platforms import find_cases, match_scan_name
 from lab.data.sources import all_layouts
 from lab.metrics.objective import OBJECTIVES
-from lab.metrics.scorer_choice import scorer_named
+from lab.metrics.scorers import scorer_named
 from postprocess.empty_prediction import STEPS
 
 

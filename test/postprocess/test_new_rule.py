@@ -11,8 +11,7 @@ from cubes import GLI, box, make_artefacts
 from scipy import ndimage
 
 from challenge.scheme import Scheme
-from lab.metrics.label_components import find_label_components
-from lab.rule_search.component_rules import tabulate_components, values_after
+from lab.rule_search.component_rules import CaseComponents, values_after
 from postprocess import rule_kinds
 from postprocess.apply_rules import apply_rules
 from postprocess.artefacts import Cluster, Fallback, load_artefacts, replace, save_artefacts
@@ -115,8 +114,9 @@ def test_a_wrong_row_of_it_is_refused_by_name(change, message):
         ),
     ],
 )
-def test_the_rule_search_refuses_by_name_what_it_does_not_know(labels, rule, message):
-    components = find_label_components(labels)
-    parts = tabulate_components(components.ids, components.values, components.touching, 1.0, 100.0)
+def test_the_rule_search_refuses_by_name_what_it_does_not_know(rule, message):
+    no_neighbours = np.empty((0, 2), np.int64), np.empty((0, 3), np.int64)
+    cube = CaseComponents(np.array([0, ET], np.uint8), np.array([0, 27]), *no_neighbours, 1.0)
+    assert values_after(cube, [RemoveSmall("ET", min_voxels=28)], GLI).tolist() == [0, 0]
     with pytest.raises(RuleError, match=message):
-        values_after(parts, [RemoveSmall("ET", min_voxels=3), rule], GLI)
+        values_after(cube, [RemoveSmall("ET", min_voxels=3), rule], GLI)

@@ -24,9 +24,15 @@ def write(path: Path, content: str, encoding: str = "utf-8") -> Path:
 
 @pytest.mark.parametrize(
     "content",
-    [TABLE, TABLE.replace(",", ";"), TABLE.replace(",", "\t"), TABLE + "\n\n", "\ufeff" + TABLE,
-     TABLE.replace("SSA", " BraTS-SSA ").replace("MEN", "men")],
-)  # fmt: skip
+    [
+        TABLE,
+        TABLE.replace(",", ";"),
+        TABLE.replace(",", "\t"),
+        TABLE + "\n\n",
+        "\ufeff" + TABLE,
+        TABLE.replace("SSA", " BraTS-SSA ").replace("MEN", "men"),
+    ],
+)
 def test_the_organisers_table_is_read_as_programs_write_it(content: str, tmp_path: Path) -> None:
     found = read_cohorts(write(tmp_path / "map.csv", content))
     assert found == {"BraTS-GoAT-00001": "SSA", "BraTS-GoAT-00002": "MEN"}
@@ -34,9 +40,13 @@ def test_the_organisers_table_is_read_as_programs_write_it(content: str, tmp_pat
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [("", "no table"), ("NewID\nx\n", "no columns NewID and Cohort"), ("\xff\n", "no columns"),
-     (TABLE + "BraTS-GoAT-00001,z,MET\n", "BraTS-GoAT-00001 is of SSA and of MET")],
-)  # fmt: skip
+    [
+        ("", "no table"),
+        ("NewID\nx\n", "no columns NewID and Cohort"),
+        ("\xff\n", "no columns"),
+        (TABLE + "BraTS-GoAT-00001,z,MET\n", "BraTS-GoAT-00001 is of SSA and of MET"),
+    ],
+)
 def test_what_is_no_such_table_is_refused_by_name(content: str, told: str, tmp_path: Path) -> None:
     path = write(tmp_path / "map.csv", content)
     with pytest.raises(CohortError, match=told) as error:
@@ -50,8 +60,10 @@ def test_a_row_goes_before_a_name_and_a_number_is_enough(tmp_path: Path) -> None
     table = read_cohorts(write(tmp_path / "map.csv", TABLE))
     ids = ["BraTS-GoAT-00001", "00002", "BraTS-PED-00009-000", "BraTS-GoAT-00003", "patient"]
     assert cohorts_of(ids, GOAT, table) == {
-        "BraTS-GoAT-00001": "SSA", "00002": "MEN", "BraTS-PED-00009-000": "PED",
-    }  # fmt: skip
+        "BraTS-GoAT-00001": "SSA",
+        "00002": "MEN",
+        "BraTS-PED-00009-000": "PED",
+    }
     assert cohorts_of(["BraTS-MET-00001-000"], GOAT, {"BraTS-MET-00001-000": "GLI"}) == {
         "BraTS-MET-00001-000": "GLI"
     }
@@ -101,9 +113,11 @@ def test_an_island_costs_what_each_cohort_makes_of_it(
     assert {id: row["num_fp"] for id, row in wt.items()} == {"1": 0, "2": 1, "3": 1, "4": 1}
     assert {id: row["dice"] for id, row in wt.items()} == {"1": 1, "2": 0.5, "3": 0.5, "4": 0.5}
     assert {id[-1]: set(regions) for id, regions in content["cases"].items()} == {
-        "1": {"ET", "TC", "WT"}, "2": {"ET", "TC", "WT"},
-        "3": {"ET", "TC", "WT", "NETC", "CC", "ED"}, "4": {"ET", "TC", "WT", "NETC", "SNFH", "RC"},
-    }  # fmt: skip
+        "1": {"ET", "TC", "WT"},
+        "2": {"ET", "TC", "WT"},
+        "3": {"ET", "TC", "WT", "NETC", "CC", "ED"},
+        "4": {"ET", "TC", "WT", "NETC", "SNFH", "RC"},
+    }
     assert list(content["cohorts"].values()) == ["SSA", "MEN", "PED", "GLI"]
     assert content["summary"]["RC"]["dice"]["n"] == 1
     (odd,) = content["problems"]
@@ -155,8 +169,10 @@ def test_a_case_without_a_row_has_nulls_and_its_reason(cohort: Path) -> None:
     code, content = run(cohort, f"--cohorts={cohort / 'map.csv'}")
     assert code == 1
     assert content["cohorts"] == {
-        "BraTS-GoAT-00001": "GLI", "BraTS-GoAT-00002": "SSA", "BraTS-MET-00003-000": "MET",
-    }  # fmt: skip
+        "BraTS-GoAT-00001": "GLI",
+        "BraTS-GoAT-00002": "SSA",
+        "BraTS-MET-00003-000": "MET",
+    }
     row = content["cases"]["BraTS-GoAT-00004"]
     assert set(row) == {"ET", "TC", "WT"}
     assert {value for scores in row.values() for value in scores.values()} == {None}
@@ -179,7 +195,7 @@ def test_systems_scored_as_other_cohorts_are_not_ranked(
 def test_a_search_is_told_to_take_another_scorer() -> None:
     from challenge.refusal import Refusal
     from challenge.scheme import SCHEMES
-    from lab.metrics.scorer_choice import scorer_named
+    from lab.metrics.scorers import scorer_named
 
     with pytest.raises(Refusal, match="2025-goat scores by cohort"):
         scorer_named("2025-goat", SCHEMES["brats-goat"])

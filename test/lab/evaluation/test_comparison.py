@@ -71,9 +71,16 @@ def test_without_a_headline_metric_all_with_a_direction_are_ranked(tmp_path):
 
 @pytest.mark.parametrize(
     ("metric", "better"),
-    [("nsd_0.5", "higher"), ("surface_dice_5mm", "higher"), ("masd", "lower"), ("num_fn", "lower"),
-     ("small_instance_f1", "higher"), ("lesionwise_nsd_std", None), ("tp", None)],
-)  # fmt: skip
+    [
+        ("nsd_0.5", "higher"),
+        ("surface_dice_5mm", "higher"),
+        ("masd", "lower"),
+        ("num_fn", "lower"),
+        ("small_instance_f1", "higher"),
+        ("lesionwise_nsd_std", None),
+        ("tp", None),
+    ],
+)
 def test_directions(metric, better):
     assert metric_info(metric).better == better
 

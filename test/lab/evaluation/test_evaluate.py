@@ -75,9 +75,15 @@ def test_nnunet_writes_the_same_summary(cohort: Path) -> None:
     assert run(cohort, "--absent=excluded", scorer="voxel") == 0
     ours = json.loads((cohort / "r-nnunet-summary.json").read_text())
     compute_metrics_on_folder(
-        str(cohort / "references"), str(cohort / "predictions"), str(cohort / "peer.json"),
-        SimpleITKIO(), ".nii.gz", [1, 2, 3], None, num_processes=1,
-    )  # fmt: skip
+        str(cohort / "references"),
+        str(cohort / "predictions"),
+        str(cohort / "peer.json"),
+        SimpleITKIO(),
+        ".nii.gz",
+        [1, 2, 3],
+        None,
+        num_processes=1,
+    )
     peer = json.loads((cohort / "peer.json").read_text())
     assert ours.keys() == peer.keys()
     assert ours["mean"] == {k: pytest.approx(v) for k, v in peer["mean"].items()}
@@ -96,9 +102,16 @@ def test_facts_are_kept_for_the_report(cohort: Path) -> None:
 
 @pytest.mark.parametrize(
     ("scorer", "dice", "hd95"),
-    [("2023-ssa", None, None), ("2024-ssa", None, None), ("2025-ssa", 0, 374),
-     ("2025-gli", 0, 337), ("2025-met", 0, 374), ("2026-goat", 0, 373), ("voxel", 0, None)],
-)  # fmt: skip
+    [
+        ("2023-ssa", None, None),
+        ("2024-ssa", None, None),
+        ("2025-ssa", 0, 374),
+        ("2025-gli", 0, 337),
+        ("2025-met", 0, 374),
+        ("2026-goat", 0, 373),
+        ("voxel", 0, None),
+    ],
+)
 def test_a_missing_prediction_counts_as_the_scorer_counts_it(
     scorer: str, dice: float | None, hd95: float | None, cohort: Path
 ) -> None:
@@ -122,11 +135,15 @@ def test_goat_says_what_ranks_there(cohort: Path, capsys: pytest.CaptureFixture[
     assert "its organisers rank by global_dice, global_nsd_1.0" in out
     wt = {id[10:15]: regions["WT"] for id, regions in written(cohort)["cases"].items()}
     assert {id: row["global_dice"] for id, row in wt.items()} == {
-        "00000": 1, "00001": pytest.approx(5 / 6), "00002": 0,
-    }  # fmt: skip
+        "00000": 1,
+        "00001": pytest.approx(5 / 6),
+        "00002": 0,
+    }
     assert {id: row["global_nsd_1.0"] for id, row in wt.items()} == {
-        "00000": 1, "00001": 1, "00002": 0,
-    }  # fmt: skip
+        "00000": 1,
+        "00001": 1,
+        "00002": 0,
+    }
     assert summary_line(out, "WT")[-3:-1] == ["0.611", "0.667"]  # global ones, before HD95
     back = read_results(cohort / "r.csv").cases["BraTS-SSA-00001-000"]["WT"]
     assert (back["global_bin_dsc"], back["global_nsd_1.0"]) == (pytest.approx(5 / 6), 1)

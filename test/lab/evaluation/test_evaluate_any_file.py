@@ -127,7 +127,7 @@ def test_places_are_those_of_simpleitk_where_it_reads(folders: Path) -> None:
     """By the affine or by SimpleITK, a turned and moved file lies in the same place."""
     turned = np.array([[0, 2.0, 0, 5], [1.5, 0, 0, -7], [0, 0, 3, 2], [0, 0, 0, 1]])
     path = files.write_nifti(folders / "turned.nii.gz", bad_files.labels(), turned)
-    expected = label_files._itk_place(path)
+    expected = label_files._itk_geometry(path)
     found = label_files._affine_place(label_files.read_labels(path))
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-6)
@@ -240,10 +240,20 @@ def test_the_journal_knows_what_a_scorer_reported(folders: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"3", b'{"cases": 3, "scorer": "x"}', b"a,b\n\x00",
-     b'{"scorer": "x", "cases": {"a": {"WT": 3}}}', b"dangling", b"folder"],
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[]",
+        b"3",
+        b'{"cases": 3, "scorer": "x"}',
+        b"a,b\n\x00",
+        b'{"scorer": "x", "cases": {"a": {"WT": 3}}}',
+        b"dangling",
+        b"folder",
+    ],
     ids=lambda content: repr(content[:12]),
-)  # fmt: skip
+)
 @pytest.mark.parametrize("ending", [".json", ".csv"])
 def test_a_bad_result_file_is_one_sentence(
     content: bytes, ending: str, folders: Path, capsys: pytest.CaptureFixture[str]
@@ -257,8 +267,10 @@ def test_a_bad_result_file_is_one_sentence(
     else:
         bad.write_bytes(content)
     capsys.readouterr()
-    for arguments in (["rank", str(folders / "r.json"), str(bad)],
-                      ["report", str(bad), f"--html={folders / 'page.html'}"]):  # fmt: skip
+    for arguments in (
+        ["rank", str(folders / "r.json"), str(bad)],
+        ["report", str(bad), f"--html={folders / 'page.html'}"],
+    ):
         assert lab(arguments) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert str(bad) in line
@@ -269,8 +281,11 @@ def test_results_that_contradict_themselves_are_refused_by_name(
 ) -> None:
     content = run(folders, "2025-ssa")[1]
     facts = content["facts"][GOOD]
-    for change in ({"regions": {"WT": ["CC"]}}, {"labels": {"NETC": 1}, "regions": {}},
-                   {"facts": {GOOD: facts | {"confusion": [1, 2]}}}):  # fmt: skip
+    for change in (
+        {"regions": {"WT": ["CC"]}},
+        {"labels": {"NETC": 1}, "regions": {}},
+        {"facts": {GOOD: facts | {"confusion": [1, 2]}}},
+    ):
         path = folders / "odd.json"
         path.write_text(json.dumps(content | change))
         capsys.readouterr()

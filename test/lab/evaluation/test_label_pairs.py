@@ -40,9 +40,14 @@ def test_whole_numbers_are_uint8_in_z_y_x(dtype: type, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "dtype", "told"),
-    [(255, np.uint8, "255 (18 voxels)"), (2.9999, np.float32, "2.9999"), (-1, np.int16, "-1"),
-     (1000, np.int16, "1000"), (np.nan, np.float32, "nan")],
-)  # fmt: skip
+    [
+        (255, np.uint8, "255 (18 voxels)"),
+        (2.9999, np.float32, "2.9999"),
+        (-1, np.int16, "-1"),
+        (1000, np.int16, "1000"),
+        (np.nan, np.float32, "nan"),
+    ],
+)
 def test_values_that_are_no_label_are_named(
     value: float, dtype: type, told: str, tmp_path: Path
 ) -> None:

@@ -300,13 +300,17 @@ def row(what: str, difference: float, p: float) -> PairedDifference:
     [
         ((0.3, 0.01), (-0.4, 0.02), "b is better than a: mean score +0.3000 [+0.2000, +0.5000], p"),
         ((-0.3, 0.01), (0.4, 0.02), "a is better than b: mean score +0.3000 [+0.1000, +0.4000], p"),
-        ((-0.3, 0.01), (0.4, 0.20), "a is better than b: mean score +0.3000 [+0.1000, +0.4000], "
-         "p = 0.0100; not shown by mean rank -0.4000"),
+        (
+            (-0.3, 0.01),
+            (0.4, 0.20),
+            "a is better than b: mean score +0.3000 [+0.1000, +0.4000], "
+            "p = 0.0100; not shown by mean rank -0.4000",
+        ),
         ((0.3, 0.01), (0.4, 0.02), "b against a: score and rank contradict each other; mean score"),
         ((0.3, 0.06), (-0.4, 0.05), "b against a: no difference shown; mean score +0.3000"),
         ((NAN, NAN), (-0.4, 0.05), "b against a: no difference shown; mean score -, not tested;"),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_says_what_is_shown(score, rank, told):
     pair = Pair("a", "b", (row(MEAN_SCORE, *score), row(MEAN_RANK, *rank)))
     assert sentence(pair).startswith(told)

@@ -56,8 +56,13 @@ def test_json_comes_back(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
     assert content["cases"]["a"]["WT"]["dice"] is None
     assert content["summary"]["WT"]["dice"] == {
-        "mean": 0.5, "std": None, "25quantile": 0.5, "median": 0.5, "75quantile": 0.5, "n": 1,
-    }  # fmt: skip
+        "mean": 0.5,
+        "std": None,
+        "25quantile": 0.5,
+        "median": 0.5,
+        "75quantile": 0.5,
+        "n": 1,
+    }
     assert content["summary"]["ET"]["volume_rmse_mm3"]["value"] == 2.5
 
 
@@ -105,8 +110,12 @@ def test_summary_rows_are_cases_only_on_request(shared_data: Path) -> None:
     path = shared_data / "brats-ssa-2025-official-csv" / "1_model__9752810.csv"
     assert len(read_results(path).cases) == 35
     assert list(read_results(path, summary_rows=True).cases)[35:] == [
-        "mean", "std", "25quantile", "median", "75quantile",
-    ]  # fmt: skip
+        "mean",
+        "std",
+        "25quantile",
+        "median",
+        "75quantile",
+    ]
 
 
 def test_nnunets_summary_is_read_and_written(tmp_path: Path) -> None:
@@ -117,8 +126,15 @@ def test_nnunets_summary_is_read_and_written(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "summary.json").read_text())
     metrics = content["metric_per_case"][0]["metrics"]
     assert metrics["1"] == {
-        "Dice": 10 / 13, "IoU": 5 / 8, "FP": 2, "TP": 5, "FN": 1, "TN": 92, "n_pred": 7, "n_ref": 6,
-    }  # fmt: skip
+        "Dice": 10 / 13,
+        "IoU": 5 / 8,
+        "FP": 2,
+        "TP": 5,
+        "FN": 1,
+        "TN": 92,
+        "n_pred": 7,
+        "n_ref": 6,
+    }
     assert metrics["2"]["Dice"] == 0  # predicted once, never there
     assert content["foreground_mean"]["Dice"] == pytest.approx((10 / 13 + 0 + 2 / 3) / 3)
     back = read_results(tmp_path / "summary.json")

@@ -96,14 +96,20 @@ TASKS = {
 # 2023, asked by the cohort's name; in 2025 each cohort's own program of that year.
 GOAT = {
     "2024-goat": {
-        "GLI": "2023-gli", "MEN": "2023-men", "MET": "2023-met", "PED": "2023-ped",
+        "GLI": "2023-gli",
+        "MEN": "2023-men",
+        "MET": "2023-met",
+        "PED": "2023-ped",
         "SSA": "2023-ssa",
     },
     "2025-goat": {
-        "GLI": "2025-gli", "MEN": "2025-men", "MET": "2025-met", "PED": "2025-ped",
+        "GLI": "2025-gli",
+        "MEN": "2025-men",
+        "MET": "2025-met",
+        "PED": "2025-ped",
         "SSA": "2025-ssa",
     },
-}  # fmt: skip
+}
 
 # 2026: regions by label values, one configuration a task (config_GoAT, config_MenPre, ...).
 INSTANCES = {
@@ -111,9 +117,19 @@ INSTANCES = {
     "2026-men": {"ET": {3}, "TC": {1, 3}, "WT": {1, 2, 3}},
     "2026-men-rt": {"GTV": {1}},
     "2026-gli": {
-        "ET": {3}, "TC": {1, 3}, "WT": {1, 2, 3}, "NETC": {1}, "SNFH": {2}, "RC": {4},
+        "ET": {3},
+        "TC": {1, 3},
+        "WT": {1, 2, 3},
+        "NETC": {1},
+        "SNFH": {2},
+        "RC": {4},
     },
     "2026-ped": {
-        "ET": {1}, "NETC": {2}, "CC": {3}, "ED": {4}, "TC": {1, 2, 3}, "WT": {1, 2, 3, 4},
+        "ET": {1},
+        "NETC": {2},
+        "CC": {3},
+        "ED": {4},
+        "TC": {1, 2, 3},
+        "WT": {1, 2, 3, 4},
     },
-}  # fmt: skip
+}

@@ -38,8 +38,11 @@ def test_edge_values() -> None:
     region = REGIONS["goat"]
     empty = score(Pair(nothing, nothing, (1, 1, 1)), region)["ET"]
     assert all(math.isnan(empty[name]) for name in ("dice", "hd95", "nsd", "rq", "global_bin_dsc"))
-    for pair in (Pair(nothing, tumour, (1, 1, 1)), Pair(tumour, nothing, (1, 1, 1)),
-                 Pair(elsewhere, tumour, (1, 1, 1))):  # fmt: skip
+    for pair in (
+        Pair(nothing, tumour, (1, 1, 1)),
+        Pair(tumour, nothing, (1, 1, 1)),
+        Pair(elsewhere, tumour, (1, 1, 1)),
+    ):
         found = score(pair, region)["ET"]
         assert (found["dice"], found["hd95"], found["nsd"], found["rq"]) == (0, 373, 0, 0)
         assert found["sq_hd95"] == found["global_bin_hd95"] == math.inf
@@ -99,8 +102,12 @@ def test_goat_scores_whole_masks_at_one_millimetre() -> None:
 def test_whole_masks_that_share_nothing_or_are_not_there() -> None:
     nothing, tumour = np.zeros((3, 3, 40), np.uint8), 3 * line((0, 9)).astype(np.uint8)
     beside = 3 * line((9, 18)).astype(np.uint8)  # as near as can be
-    for pair, expected in (((nothing, nothing), math.nan), ((nothing, tumour), 0),
-                           ((tumour, nothing), 0), ((beside, tumour), 0)):  # fmt: skip
+    for pair, expected in (
+        ((nothing, nothing), math.nan),
+        ((nothing, tumour), 0),
+        ((tumour, nothing), 0),
+        ((beside, tumour), 0),
+    ):
         found = score(Pair(*pair, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
         for name in ("global_dice", "global_nsd_1.0"):
             assert found[name] == pytest.approx(expected, nan_ok=True)

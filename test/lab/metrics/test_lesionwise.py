@@ -33,9 +33,14 @@ TUMOUR = volume((3, 5, 5))  # 125 voxels
 
 @pytest.mark.parametrize(
     ("year", "task", "dice", "hd95"),
-    [(2023, "gli", 0.5, 187.0), (2025, "gli", 1.0, 0.0), (2025, "ssa", 1.0, 0.0),
-     (2025, "met", 0.5, None), (2025, "men", 0.5, 187.0)],
-)  # fmt: skip
+    [
+        (2023, "gli", 0.5, 187.0),
+        (2025, "gli", 1.0, 0.0),
+        (2025, "ssa", 1.0, 0.0),
+        (2025, "met", 0.5, None),
+        (2025, "men", 0.5, 187.0),
+    ],
+)
 def test_an_island_of_eight_voxels(year: int, task: str, dice: float, hd95: float | None) -> None:
     found = scores(year, task, volume((3, 5, 5), (3, 30, 2)), TUMOUR)["ET"]
     assert found["dice"] == pytest.approx(dice)

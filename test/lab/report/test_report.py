@@ -102,9 +102,15 @@ def test_an_infinite_distance_is_shown_as_one(written):
 def test_strings_from_files_are_escaped(tmp_path):
     found = cohort(tmp_path, {NASTY: 1, "b": 0})
     nasty = Results(
-        NASTY, found.cases, found.labels, found.regions, found.scheme, NASTY, found.facts,
+        NASTY,
+        found.cases,
+        found.labels,
+        found.regions,
+        found.scheme,
+        NASTY,
+        found.facts,
         (Problem(NASTY, NASTY, NASTY, False),),
-    )  # fmt: skip
+    )
     write_json(nasty, tmp_path / "r.json")
     compared = ["--compare", str(tmp_path / "r.json"), "--name", NASTY]
     texts = report(tmp_path, "r.json", *compared)
@@ -225,14 +231,17 @@ def test_slices_have_the_shape_of_the_patient(tmp_path):
     error = found["largest_error"]
     assert (error["voxels"], error["volume_mm3"]) == (20, 200)
     assert (error["voxel_xyz"][0], error["prediction"], error["reference"]) == (
-        5, "SNFH", "background",
-    )  # fmt: skip
+        5,
+        "SNFH",
+        "background",
+    )
     # Stored from right to left, so the last x lies at the page's right edge.
     axial = found["panels"][0]
     assert axial["cross_mm"][0] == 11
     assert {(path["side"], path["label"]) for path in axial["paths"]} == {
-        ("prediction", "SNFH"), ("reference", "SNFH"),
-    }  # fmt: skip
+        ("prediction", "SNFH"),
+        ("reference", "SNFH"),
+    }
 
 
 def test_a_scan_stored_the_other_way_round_is_turned(tmp_path):
@@ -257,8 +266,9 @@ def test_labels_that_are_not_judged_cannot_be_the_largest_error(tmp_path):
     found = cohort(tmp_path, {"a": 1})
     shown = picture(found.facts["a"], GLI.labels, ["NETC"], None)["largest_error"]
     assert (shown["voxels"], {shown["prediction"], shown["reference"]}) == (
-        2, {"NETC", "ET"},
-    )  # fmt: skip
+        2,
+        {"NETC", "ET"},
+    )
 
 
 def test_axes_in_another_order_are_left_alone():
@@ -296,8 +306,12 @@ def test_a_scan_that_does_not_fit_is_named_and_replaced(tmp_path):
 
 def test_numbers_are_formatted_alike_everywhere():
     assert [number(v) for v in (0.12345, None, float("nan"), float("inf"), -0.0001)] == [
-        "0.123", "-", "n/a", "∞", "0.000",
-    ]  # fmt: skip
+        "0.123",
+        "-",
+        "n/a",
+        "∞",
+        "0.000",
+    ]
     assert (number(1234567.8, "mm3"), number(3.14159, "mm")) == ("1\u202f234\u202f568", "3.14")
     assert [signed(v) for v in (0.5, -0.5, 0.0)] == ["+0.500", "−0.500", "0.000"]
     assert interval({"low": float("nan"), "high": 1.0}) == "no interval"
@@ -315,22 +329,38 @@ def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
 
 
 SELECTION = {
-    "schema": 2, "scorer": "panther", "objective": "overlap", "cases": 12, "ships": "greedy",
+    "schema": 2,
+    "scorer": "panther",
+    "objective": "overlap",
+    "cases": 12,
+    "ships": "greedy",
     "weights": {"left": 0.5, NASTY: 0.5},
     "strategies": {
-        name: {"held_out": 0.6125, "gain": 0.125, "in_sample_gain": 0.25, "members": 4,
-               "case_s": 2.5, "interval": [0.0625, 0.1875]}
+        name: {
+            "held_out": 0.6125,
+            "gain": 0.125,
+            "in_sample_gain": 0.25,
+            "members": 4,
+            "case_s": 2.5,
+            "interval": [0.0625, 0.1875],
+        }
         for name in ("equal", "greedy", "simplex")
     },
     "cost_curve": [{"members": 4, "case_s": 2.5, "gain": 0.1, "interval": [0.05, 0.15]}],
     "per_candidate": [
-        {"candidate": name, "region": "tumour", "metric": metric, "value": value,
-         "interval": [value - 0.1, value + 0.1], "over_first": value / 8,
-         "over_first_interval": [0.015625, 0.03125]}
+        {
+            "candidate": name,
+            "region": "tumour",
+            "metric": metric,
+            "value": value,
+            "interval": [value - 0.1, value + 0.1],
+            "over_first": value / 8,
+            "over_first_interval": [0.015625, 0.03125],
+        }
         for name in ("left", NASTY)
         for metric, value in (("dice", 0.4375), ("hd95", 7.25))
     ],
-}  # fmt: skip
+}
 
 
 def test_a_selection_is_shown_beside_the_results(tmp_path):

@@ -15,10 +15,10 @@ from lab.report.changes import changes
 from lab.report.counts import cohort_of, scored_classes
 from lab.report.extremes import extremes
 from lab.report.headline import extra_headline, headline, headline_metrics, key_metric, scorer_year
-from lab.report.intervals import mean_estimate, pearson_estimate, spearman_estimate
 from lab.report.numbers import confusion, false_positive_row, mean_over, overlap_row
 from lab.report.relations import cross_class, detection, volume_and_dice
 from lab.report.shares import share_rows, unjudged, warnings
+from lab.statistics import mean_estimate, pearson_estimate, spearman_estimate
 
 NETC, SNFH, ET = 1, 2, 3
 
@@ -82,9 +82,13 @@ def test_a_label_that_predictions_never_hold_is_not_judged():
         confusion = np.array([[90, 0, 0], [0, 5, 0], [95, 0, predicted_pancreas]])
         lesions = {"tumour": (Lesion(5.0, True),), "pancreas": (Lesion(100.0, False),)}
         found = Results(
-            "panther", {"a": {}}, scheme.labels, scheme.regions, scheme.name,
+            "panther",
+            {"a": {}},
+            scheme.labels,
+            scheme.regions,
+            scheme.name,
             facts={"a": facts(confusion, lesions)},
-        )  # fmt: skip
+        )
         cohort = cohort_of(found)
         shown = [row["region"] for row in detection(found, cohort)["regions"]]
         return [scored.name for scored in cohort.classes], shown
@@ -289,18 +293,24 @@ def test_headline_metrics_of_each_years_scorer():
         return Results("x", {"a": {"WT": dict.fromkeys(names, 0.5)}})
 
     assert headline_metrics(with_metrics("dice", "hd95", "nsd_0.5", "num_fp")) == [
-        "dice", "hd95", "nsd_0.5",
-    ]  # fmt: skip
+        "dice",
+        "hd95",
+        "nsd_0.5",
+    ]
     assert headline_metrics(with_metrics("dice", "surface_dice_5mm", "masd", "sq_dsc_std")) == [
-        "dice", "surface_dice_5mm", "masd",
-    ]  # fmt: skip
+        "dice",
+        "surface_dice_5mm",
+        "masd",
+    ]
     assert headline_metrics(with_metrics("global_dsc", "rq")) == ["global_dsc"]
     assert key_metric(with_metrics("hd95", "global_dsc", "dice")) == "dice"
     with pytest.raises(ValueError, match="no metric 'iou'"):
         key_metric(with_metrics("dice"), "iou")
     assert [scorer_year(s) for s in ("2025-gli", "panther-as-published", "voxel")] == [
-        "2025", "2025", "",
-    ]  # fmt: skip
+        "2025",
+        "2025",
+        "",
+    ]
 
 
 def test_a_volume_rmse_gets_an_interval_where_the_voxels_agree_with_it():
@@ -310,9 +320,13 @@ def test_a_volume_rmse_gets_an_interval_where_the_voxels_agree_with_it():
 
     def low(value):
         extra = Results(
-            "x", found.cases, found.labels, found.regions, facts=found.facts,
+            "x",
+            found.cases,
+            found.labels,
+            found.regions,
+            facts=found.facts,
             extra={"ET": {"volume_rmse_mm3": {"value": value, "n": 6}}},
-        )  # fmt: skip
+        )
         (row,) = extra_headline(extra, cohort_of(extra))
         assert (row["value"], row["n"], row["unit"]) == (value, 6, "mm3")
         return row["low"]

@@ -9,7 +9,7 @@ from files import write_nifti
 from challenge.case import CaseFiles
 from challenge.scheme import SCHEMES
 from lab.data.cohort import CohortCase
-from lab.metrics.scorer_choice import scorer_named
+from lab.metrics.scorers import scorer_named
 from lab.rule_search.cases import score_on_images
 from lab.rule_search.search import ScoreMismatch, check_on_images, make_score_cache
 from lab.rule_search.search_space import rules_of
