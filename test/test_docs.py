@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from test_imports import ROOMS as IMPORT_ORDER
 
 import challenge.cli
 import postprocess.__main__
@@ -172,3 +173,11 @@ def test_make_targets_named_in_contributing_exist() -> None:
     targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M)
     assert named
     assert [target for target in named if target not in targets] == []
+
+
+def test_contributing_has_the_tree_and_the_import_order_of_lab() -> None:
+    text = CONTRIBUTING.read_text()
+    entries = [path for path in (ROOT / "lab").iterdir() if not path.name.startswith(("__", "req"))]
+    assert [path.name for path in entries if path.name not in text] == []
+    quoted = "".join(re.findall(r"^> (.*\n)", text, re.M))
+    assert tuple(quoted.replace("\n", " ").replace(" ", "").split(",")) == IMPORT_ORDER

@@ -15,9 +15,9 @@ def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[i
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     client.request(method, path, body)
     answer = client.getresponse()
-    told = answer.status, json.loads(answer.read())
+    result = answer.status, json.loads(answer.read())
     client.close()
-    return told
+    return result
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_a_call_is_answered_with_201_once_it_is_done(server: Server) -> None:
 def test_whoever_has_the_answer_may_send_the_next_case_at_once(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dawdle(handler: Handler, *told: object) -> None:
-        answer(handler, *told)
+    def dawdle(handler: Handler, *result: object) -> None:
+        answer(handler, *result)
         time.sleep(0.2)  # a thread that is slow to come back from its answer
 
     answer = Handler._answer
