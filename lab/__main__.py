@@ -1,21 +1,22 @@
-"""The second door, `python -m lab VERB`: a verb is a module with `configure` and `run`.
+"""`python -m lab VERB`: finds the verb in its room, reads its options, and runs it.
 
-What is refused by design ends here, for every verb: one sentence on stderr, exit code 2. So do
-files and folders that the command line names and that are missing, closed or in the way.
+A verb is a module with `configure`, which declares its options, and `run`, which returns its exit
+code. Each room lists its verbs in `VERBS`. A refusal (`challenge.refusal`) of any verb is printed
+as one line on stderr, with exit code 2; so is a file or folder of the command line that is missing,
+cannot be opened, or exists where another kind is needed.
 """
 
 import argparse
 import importlib
 import io
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from challenge.refusal import Refusal
 
-# Rooms in the order of `--help`; a room's `VERBS` names its verbs, whose modules are imported only
-# when they are called.
+# In the order of `--help`. A verb's module is imported only when the verb is called.
 ROOMS = (
     "data",
     "phantom",
@@ -41,18 +42,42 @@ class Verb(NamedTuple):
 
 
 def verbs_of(room: str) -> Mapping[str, Verb]:
-    """Return a room's verbs, their modules with the room's name."""
+    """Return a room's verbs by name."""
     table = importlib.import_module(f"lab.{room}").VERBS
     return {verb: Verb(f"lab.{room}.{row[0]}", *row[1:]) for verb, row in table.items()}
 
 
 def help_text() -> str:
-    """Return the verbs by room, each with what it does."""
-    lines = []
+    """Return all verbs by room, each with what it does."""
+    lines = ["Train, pack, evaluate and test; `VERB --help` lists the options of a verb."]
     for room in ROOMS:
         lines.append(f"\n{room.replace('_', ' ')}")
         lines += [f"  {verb:<14}{purpose}" for verb, (_, purpose, _) in verbs_of(room).items()]
     return "\n".join(lines)
+
+
+def make_parser(table: Mapping[str, Verb], argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all verbs; only the verb that `argv` calls has its options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lab",
+        usage="%(prog)s VERB [OPTION ...]",
+        description=help_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="VERB", help=argparse.SUPPRESS
+    )
+    for verb, row in table.items():
+        verb_parser = verbs.add_parser(
+            verb,
+            prog=f"python -m lab {verb}",
+            description=row.purpose,
+            epilog=f"example:\n  python -m lab {row.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if argv[:1] == [verb]:
+            importlib.import_module(row.module).configure(verb_parser)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,30 +86,14 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
             stream.reconfigure(errors="backslashreplace")
-    parser = argparse.ArgumentParser(
-        prog="python -m lab",
-        usage="%(prog)s VERB ...",
-        epilog=help_text(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     table = {verb: row for room in ROOMS for verb, row in verbs_of(room).items()}
-    for verb, row in table.items():
-        verb_parser = verbs.add_parser(
-            verb,
-            prog=f"python -m lab {verb}",
-            description=row.purpose,
-            epilog=f"example: python -m lab {row.example}",
-        )
-        if argv[:1] == [verb]:
-            importlib.import_module(row.module).configure(verb_parser)
-    args = parser.parse_args(argv)
+    args = make_parser(table, argv).parse_args(argv)
     try:
         return int(importlib.import_module(table[args.verb].module).run(args))
     except Refusal as refusal:
         print(" ".join(str(refusal).split()), file=sys.stderr)
     except OSError as error:
-        if not _is_named(error.filename, args):  # a fault of the program keeps its traceback
+        if not _is_named(error.filename, args):  # an error of the program keeps its traceback
             raise
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     return 2
@@ -95,8 +104,8 @@ def _is_named(filename: object, args: argparse.Namespace) -> bool:
     if not isinstance(filename, str | Path):
         return False
     path = Path(filename).resolve()
-    given = [each.resolve() for each in _paths(vars(args).values())]
-    return any(path.is_relative_to(each) or each.is_relative_to(path) for each in given)
+    named = [each.resolve() for each in _paths(vars(args).values())]
+    return any(path.is_relative_to(each) or each.is_relative_to(path) for each in named)
 
 
 def _paths(values: object) -> Iterator[Path]:

@@ -15,11 +15,13 @@ from challenge.case import read_case
 from challenge.challenges import SCHEMES
 from challenge.description import Scheme, TrainingLayout
 from challenge.platforms import find_cases
+from challenge.scheme import Head
 from ensemble.engine import Engine
 from ensemble.manifest import MANIFEST, Model, verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from postprocess.artefacts import load_artefacts
+from postprocess.read_inputs import head_of
 
 VALUES = {"core": 1, "rim": 2, "fluid": 3, "cavity": 5}
 ROW = Scheme(
@@ -159,3 +161,14 @@ def test_rules_are_searched_in_the_challenges_own_values(tmp_path: Path) -> None
     artefacts = load_artefacts(work / "decided", ROW)
     rules = [rule for cluster in artefacts.clusters for rule in cluster.rules]
     assert {rule.label for rule in rules} == {"cavity"}
+
+
+def test_probabilities_of_its_training_regions_are_understood() -> None:
+    head = head_of(4, ROW)
+    assert head and head.paints == ("rim", "core", "fluid", "cavity")
+    assert head.channels == (("core", "rim"), ("core",), ("fluid",), ("cavity",))
+    assert head_of(5, ROW) == Head(
+        "softmax",
+        ((), ("core",), ("rim",), ("fluid",), ("cavity",)),
+        ("", "core", "rim", "fluid", "cavity"),
+    )

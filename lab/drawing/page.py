@@ -36,8 +36,8 @@ def interval(estimate: Mapping[str, Any], unit: str = "", sign: bool = False) ->
     """Format an estimate's bootstrap interval, or say that there is none."""
     if math.isnan(estimate["low"]):
         return "no interval"
-    told = signed if sign else number
-    return f"{told(estimate['low'], unit)} to {told(estimate['high'], unit)}"
+    text_of = signed if sign else number
+    return f"{text_of(estimate['low'], unit)} to {text_of(estimate['high'], unit)}"
 
 
 def count(value: int) -> str:
@@ -69,14 +69,14 @@ def stylesheet() -> Markup:
 
 def environment(folder: Path) -> jinja2.Environment:
     """Return what renders the templates of a folder, with the lab's number formats."""
-    found = jinja2.Environment(
+    rendering = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {
+    rendering.filters |= {
         "number": number,
         "signed": signed,
         "interval": interval,
@@ -85,4 +85,4 @@ def environment(folder: Path) -> jinja2.Environment:
         "bins": bins,
         "md": markdown_cell,
     }
-    return found
+    return rendering

@@ -49,8 +49,8 @@ def square(
 ) -> np.ndarray:
     """Bring a slice (y, x) to so many pixels of height, each as wide as high."""
     factor = height / (picture.shape[0] * y_mm)
-    found: np.ndarray = zoom(picture, (factor * y_mm, factor * x_mm), order=order)
-    return found
+    resized: np.ndarray = zoom(picture, (factor * y_mm, factor * x_mm), order=order)
+    return resized
 
 
 def grey(picture: np.ndarray) -> np.ndarray:

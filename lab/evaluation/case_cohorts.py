@@ -43,14 +43,14 @@ def read_cohorts(path: Path) -> dict[str, str]:
     if rows is None:
         raise CohortError(f"{path}: no columns {ID} and {COHORT} in its first line")
     at = rows[0].index(ID), rows[0].index(COHORT)
-    found: dict[str, str] = {}
+    cohorts: dict[str, str] = {}
     for row in rows[1:]:
         if len(row) <= max(at):
             continue  # an empty line
         id, cohort = row[at[0]], row[at[1]].upper().removeprefix("BRATS-")
-        if found.setdefault(id, cohort) != cohort:
-            raise CohortError(f"{path}: {id} is of {found[id]} and of {cohort}")
-    return found
+        if cohorts.setdefault(id, cohort) != cohort:
+            raise CohortError(f"{path}: {id} is of {cohorts[id]} and of {cohort}")
+    return cohorts
 
 
 def with_cohorts(
@@ -94,12 +94,12 @@ def cohorts_of(ids: Iterable[str], scorer: Scorer, table: Mapping[str, str]) -> 
         CohortError: the cohort is not one of the scorer's.
     """
     by_number = _by_number(table)
-    found = {id: table.get(id) or by_number.get(numeric_id(id) or "") or _named(id) for id in ids}
-    for id, cohort in found.items():
+    cohorts = {id: table.get(id) or by_number.get(numeric_id(id) or "") or _named(id) for id in ids}
+    for id, cohort in cohorts.items():
         if cohort is not None and cohort not in scorer.by_cohort:
             names = ", ".join(scorer.by_cohort)
             raise CohortError(f"{id}: cohort {cohort}, but {scorer.name} knows {names}")
-    return {id: cohort for id, cohort in found.items() if cohort is not None}
+    return {id: cohort for id, cohort in cohorts.items() if cohort is not None}
 
 
 def _rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:

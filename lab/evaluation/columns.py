@@ -48,7 +48,7 @@ class RequestedColumns:
 class Columns:
     """Columns of every system, metric by metric, and sentences about the others."""
 
-    kept: tuple[Column, ...]
+    common: tuple[Column, ...]
     sentences: tuple[str, ...]
     chosen: str = ""  # who chose these metrics, in words
     not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
@@ -56,7 +56,7 @@ class Columns:
 
 def choose_columns(results: list[Results], requested: RequestedColumns) -> Columns:
     """Keep the wanted columns of every system; only those that were not asked for may lack."""
-    offered = [_columns_of(found) for found in results]
+    offered = [_columns_of(result) for result in results]
     everywhere = [c for c in offered[0] if all(c in columns for columns in offered)]
     metrics, chosen, missing = _metrics(results[0].scorer, everywhere, requested)
     regions = requested.regions or tuple(dict.fromkeys(c.region for c in everywhere))
@@ -70,8 +70,8 @@ def choose_columns(results: list[Results], requested: RequestedColumns) -> Colum
     _check_offered("metric", of_cases, everywhere)
     _check_offered("region", regions, everywhere)
     wanted = dict.fromkeys(Column(r, m) for m in metrics for r in regions)
-    kept = tuple(c for c in wanted if c in everywhere)
-    if not kept:
+    common = tuple(c for c in wanted if c in everywhere)
+    if not common:
         raise ComparisonError("no metric that every file has and whose better values are known")
     looked_for = metrics if requested.metrics else (*metrics, *headline_metrics())
     lacking = [
@@ -86,7 +86,7 @@ def choose_columns(results: list[Results], requested: RequestedColumns) -> Colum
         missing = (*missing, f"{names}: not in every file, left out")
     present = {column.metric for column in everywhere}
     not_ranked = tuple(m for m in headline_metrics() if m in present and m not in metrics)
-    return Columns(kept, missing, chosen, not_ranked)
+    return Columns(common, missing, chosen, not_ranked)
 
 
 def _metrics(
@@ -100,8 +100,8 @@ def _metrics(
         return official, f"the metrics that the organisers of {scorer} rank by", ()
     missing = ", ".join(metric for metric in official if metric not in present)
     sentences = (f"{missing}, by which {scorer} ranks: not in every file",) if official else ()
-    told = "not the organisers'" if official else "what organisers rank by is not known"
-    return _default_metrics(everywhere), f"the usual metrics ({told})", sentences
+    reason = "not the organisers'" if official else "what organisers rank by is not known"
+    return _default_metrics(everywhere), f"the usual metrics ({reason})", sentences
 
 
 def _default_metrics(columns: list[Column]) -> tuple[str, ...]:

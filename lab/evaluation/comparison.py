@@ -55,8 +55,8 @@ def read_comparison(paths: list[Path], requested: RequestedColumns) -> Compariso
     check_same_scorer(systems, results)
     check_same_references(systems, results)
     rows = common_cases(systems, results, requested.strict)
-    cases = tuple(row for row in rows.kept if row not in SUMMARY_ROWS)
-    summaries = tuple(row for row in SUMMARY_ROWS if row in rows.kept)
+    cases = tuple(row for row in rows.common if row not in SUMMARY_ROWS)
+    summaries = tuple(row for row in SUMMARY_ROWS if row in rows.common)
     if len(cases) < 2:
         raise ComparisonError(
             f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two"
@@ -70,10 +70,10 @@ def read_comparison(paths: list[Path], requested: RequestedColumns) -> Compariso
         absent=results[0].absent,
         systems=systems,
         cases=cases,
-        columns=columns.kept,
-        values=gather(results, cases, columns.kept),
-        both_absent=find_both_absent(results, cases, columns.kept),
-        summary_values=gather(results, summaries, columns.kept),
+        columns=columns.common,
+        values=gather(results, cases, columns.common),
+        both_absent=find_both_absent(results, cases, columns.common),
+        summary_values=gather(results, summaries, columns.common),
         totals=totals,
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
         chosen=columns.chosen,
@@ -85,7 +85,7 @@ def read_comparison(paths: list[Path], requested: RequestedColumns) -> Compariso
 class Rows:
     """Case ids of every system, sorted, and sentences about the others."""
 
-    kept: tuple[str, ...]
+    common: tuple[str, ...]
     sentences: tuple[str, ...]
 
 
@@ -138,15 +138,15 @@ def check_same_references(systems: Mapping[str, Path], results: list[Results]) -
 
 def common_cases(systems: Mapping[str, Path], results: list[Results], strict: bool) -> Rows:
     """Keep the cases of every system; with `strict` they must all be the same."""
-    kept = set.intersection(*(set(found.cases) for found in results))
+    common = set.intersection(*(set(result.cases) for result in results))
     sentences = tuple(
         f"{path}: {', '.join(extra)} not in every file, left out"
-        for path, found in zip(systems.values(), results, strict=True)
-        if (extra := sorted(set(found.cases) - kept))
+        for path, result in zip(systems.values(), results, strict=True)
+        if (extra := sorted(set(result.cases) - common))
     )
     if strict and sentences:
         raise ComparisonError("; ".join(sentences).replace(", left out", ""))
-    return Rows(tuple(sorted(kept)), sentences)
+    return Rows(tuple(sorted(common)), sentences)
 
 
 def cohort_totals(
@@ -157,14 +157,15 @@ def cohort_totals(
     sentences: list[str] = []
     if requested.metrics and RMSE not in requested.metrics:
         return totals, ()
-    for region in dict.fromkeys(column.region for column in columns.kept):
+    for region in dict.fromkeys(column.region for column in columns.common):
         column = Column(region, RMSE)
-        found = [r.extra.get(region, {}).get(RMSE) for r in results]
-        if all(found) and all(total["n"] == cases for total in found):
+        per_system = [r.extra.get(region, {}).get(RMSE) for r in results]
+        if all(per_system) and all(total["n"] == cases for total in per_system):
             totals[column] = np.array(
-                [math.nan if total["value"] is None else total["value"] for total in found], float
+                [math.nan if total["value"] is None else total["value"] for total in per_system],
+                float,
             )
-        elif any(found):
+        elif any(per_system):
             sentences.append(f"{column}: not in every file over these {cases} cases, left out")
     if requested.metrics and not totals:
         raise ComparisonError(f"{RMSE}: not in every file over these {cases} cases")
@@ -186,11 +187,11 @@ def find_both_absent(
 ) -> np.ndarray:
     """Tell (case, column, system) where a number lacks because neither map holds the region.
 
-    Told by the voxel counts of our own files and nnU-Net's; a CSV does not say.
+    The voxel counts of Podium's and nnU-Net's files decide; a CSV has none.
     """
     columns = tuple(columns)
-    found = [[[_is_both_absent(r, case, c) for r in results] for c in columns] for case in cases]
-    return np.array(found, bool).reshape(-1, len(columns), len(results))
+    cells = [[[_is_both_absent(r, case, c) for r in results] for c in columns] for case in cases]
+    return np.array(cells, bool).reshape(-1, len(columns), len(results))
 
 
 def _is_both_absent(results: Results, case: str, column: Column) -> bool:

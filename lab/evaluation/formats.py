@@ -172,6 +172,6 @@ def _cell(value: float) -> str:
 
 
 def _mean(values: list[float]) -> float:
-    kept = np.array(values, float)
-    kept = kept[~np.isnan(kept)]
-    return float(kept.mean()) if kept.size else math.nan
+    numbers = np.array(values, float)
+    numbers = numbers[~np.isnan(numbers)]
+    return float(numbers.mean()) if numbers.size else math.nan

@@ -22,7 +22,7 @@ from lab.metrics.scorer import Scorer
 SIGNED_TOLERANCE = 1e-5  # BraTS 2026, on sums of signed differences
 SPACING_TOLERANCE_MM = 1e-4  # PANTHER
 MOST_VALUES_LISTED = 5
-Place = dict[str, np.ndarray]  # spacing and origin in mm, direction; axes (x, y, z) towards LPS
+Geometry = dict[str, np.ndarray]  # spacing and origin in mm, direction; axes (x, y, z) towards LPS
 
 
 class Unscored(ValueError):
@@ -143,9 +143,9 @@ def _grid_faults(
     ours, theirs = prediction.volume.geometry, reference.volume.geometry
     if ours.shape == theirs.shape and np.array_equal(ours, theirs):
         return
-    places = _places([prediction, reference])
+    geometries = _geometries([prediction, reference])
     for name in ("spacing", "origin", "direction"):
-        first, second = places[0][name], places[1][name]
+        first, second = geometries[0][name], geometries[1][name]
         if np.array_equal(first, second):
             continue
         text = f"{prediction.path}: {name} {_listed(first)}, reference {_listed(second)}"
@@ -199,7 +199,7 @@ def _refuse_what_the_platform_refuses(both: list[Labels], scorer: Scorer) -> Non
         reason = ""
         if scorer.reads_with == "SimpleITK":
             try:
-                _itk_place(path)
+                _itk_geometry(path)
             except (RuntimeError, CaseError) as error:
                 reason = last_line(error).removeprefix(f"{path}: ")
         elif scorer.reads_with == "nibabel" and is_plain_gz(path):
@@ -209,18 +209,18 @@ def _refuse_what_the_platform_refuses(both: list[Labels], scorer: Scorer) -> Non
             raise Unscored("unreadable", f"{path}: {library} ({reason})")
 
 
-def _places(both: list[Labels]) -> list[Place]:
+def _geometries(both: list[Labels]) -> list[Geometry]:
     """Return where voxels lie as SimpleITK reads it, or all by their affines if it refuses any.
 
     It refuses NIfTI-2 and axes that are not at right angles, which nibabel reads.
     """
     try:
-        return [_itk_place(labels.path) for labels in both]
+        return [_itk_geometry(labels.path) for labels in both]
     except (RuntimeError, CaseError):
-        return [_affine_place(labels) for labels in both]
+        return [_affine_geometry(labels) for labels in both]
 
 
-def _itk_place(path: Path) -> Place:
+def _itk_geometry(path: Path) -> Geometry:
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(itk_name(path))
     reader.ReadImageInformation()
@@ -232,7 +232,7 @@ def _itk_place(path: Path) -> Place:
     return {name: np.array(values) for name, values in read.items()}
 
 
-def _affine_place(labels: Labels) -> Place:
+def _affine_geometry(labels: Labels) -> Geometry:
     geometry = labels.volume.geometry
     spacing = np.linalg.norm(geometry[:3, :3], axis=0)
     direction = (geometry[:3, :3] / spacing).ravel()

@@ -37,7 +37,7 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     A reference with two predictions, or an id with two references, is a problem and no pair. Where
     any file of the references' folder ends in -seg or _gtv, only such files are references: scans
     may lie beside them, and predictions too. A broken link or a pipe that bears a label map's name
-    is matched like a file, so that its case is told and not lost.
+    is matched like a file, so that its case is reported and not lost.
 
     Raises:
         Refusal: a folder is missing, or holds no label map.
@@ -51,8 +51,8 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     if not reference_files:
         raise Refusal(f"{references}: no label map ({', '.join(IMAGE_ENDINGS)}) in it")
     taken = {_resolved(path) for path in reference_files}
-    found, unlisted = label_files(predictions)
-    prediction_files = [path for path in found if _resolved(path) not in taken]
+    files, unlisted = label_files(predictions)
+    prediction_files = [path for path in files if _resolved(path) not in taken]
     if not prediction_files:
         raise Refusal(f"{predictions}: no prediction ({', '.join(IMAGE_ENDINGS)}) in it")
 
@@ -88,11 +88,11 @@ def label_files(folder: Path) -> tuple[list[Path], list[Problem]]:
     problems: list[Problem] = []
     waiting, seen = [folder], {_resolved(folder)}
     while waiting:
-        place = waiting.pop()
+        directory = waiting.pop()
         try:
-            entries = sorted(path for path in place.iterdir() if not is_hidden(path))
+            entries = sorted(path for path in directory.iterdir() if not is_hidden(path))
         except OSError as error:
-            text = f"{place}: this folder cannot be listed ({error.strerror})"
+            text = f"{directory}: this folder cannot be listed ({error.strerror})"
             problems.append(Problem(None, "unreadable", text, scored=False))
             continue
         named += [path for path in entries if path.name.endswith(IMAGE_ENDINGS)]
@@ -111,7 +111,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _resolved(path: Path) -> Path:
-    """Return where a path leads; a link that leads to itself is its own place."""
+    """Return where a path leads; a link that leads to itself is returned as it is."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
@@ -141,13 +141,13 @@ def _candidates(by_id: dict[str, list[Path]], predictions: list[Path]) -> dict[s
     """
     numbers = _by(list(by_id), numeric_id)
     known = {number: ids[0] for number, ids in numbers.items() if len(ids) == 1}
-    found: dict[str, list[Path]] = {id: [] for id in by_id}
+    candidates: dict[str, list[Path]] = {id: [] for id in by_id}
     for path in predictions:
         name = case_id(path)
         id = name if name in by_id else known.get(numeric_id(name) or "")
         if id is not None:
-            found[id].append(path)
-    return found
+            candidates[id].append(path)
+    return candidates
 
 
 def _by(items: list[Any], key: Callable[[Any], str | None]) -> dict[str, list[Any]]:

@@ -47,7 +47,7 @@ class PairedDifference:
     n_worse: int
 
     @property
-    def shown(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the two differ by more than chance explains."""
         return self.p_holm < ALPHA
 
@@ -135,16 +135,16 @@ def describe(
     `numbers` are the interval's lower and upper end, p and adjusted p, each (row,).
     """
     means = mean_over_cases(table)
-    found = []
+    rows = []
     for i, (what, better) in enumerate(row_names(comparison)):
         gains = table[:, i] if better == "higher" else -table[:, i]
         low, high, p, p_holm = (float(values[i]) for values in numbers)
         n, n_better, n_worse = (
-            int(np.count_nonzero(kept)) for kept in (~np.isnan(gains), gains > 0, gains < 0)
+            int(np.count_nonzero(mask)) for mask in (~np.isnan(gains), gains > 0, gains < 0)
         )
-        found.append(
+        rows.append(
             PairedDifference(
                 what, better, float(means[i]), low, high, p, p_holm, n, n_better, n_worse
             )
         )
-    return tuple(found)
+    return tuple(rows)

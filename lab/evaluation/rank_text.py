@@ -39,7 +39,7 @@ def text(
     rule: Rule,
     sampling: Sampling,
 ) -> str:
-    """Lay out all that was found; what is asked most, who beats whom, comes last."""
+    """Lay out all tables; who beats whom, which readers want most, comes last."""
     parts = (
         _heading(comparison, standings, rule),
         _ranking(comparison, standings),
@@ -54,17 +54,17 @@ def text(
 def sentence(pair: Pair) -> str:
     """Say in words which system is better, by score and by rank; differences as the verb takes."""
     by_name = {row.what: row for row in pair.comparisons}
-    judged = [by_name[what] for what in (MEAN_SCORE, MEAN_RANK) if what in by_name]
-    winners = {row.second_wins for row in judged if row.shown}
+    rows = [by_name[what] for what in (MEAN_SCORE, MEAN_RANK) if what in by_name]
+    winners = {row.second_wins for row in rows if row.is_significant}
     if len(winners) != 1:
         verdict = "score and rank contradict each other" if winners else "no difference shown"
-        numbers = "; ".join(map(_numbers, judged))
+        numbers = "; ".join(map(_numbers, rows))
         return f"{pair.second} against {pair.first}: {verdict}; {numbers}."
     winner, loser = pair.second, pair.first
     if not winners.pop():
         winner, loser = loser, winner
-        judged = [row.reverse() for row in judged]
-    parts = [("" if c.shown else "not shown by ") + _numbers(c) for c in judged]
+        rows = [row.reverse() for row in rows]
+    parts = [("" if c.is_significant else "not shown by ") + _numbers(c) for c in rows]
     return f"{winner} is better than {loser}: {'; '.join(parts)}."
 
 
@@ -82,9 +82,9 @@ def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
         + (f" and {rows} summary rows, which are ranked as if they were cases" if rows else ""),
         f"Columns: {len(comparison.columns)}, of {', '.join(regions)}. "
         + " ".join(
-            f"{better.capitalize()} is better: {', '.join(found)}."
+            f"{better.capitalize()} is better: {', '.join(named)}."
             for better in ("higher", "lower")
-            if (found := [m for m, b in metrics.items() if b == better])
+            if (named := [m for m, b in metrics.items() if b == better])
         ),
         f"Ranked by {comparison.chosen}: {', '.join(metrics)}."
         + (f" Reported, not ranked: {', '.join(rest)}." if (rest := comparison.not_ranked) else ""),
@@ -98,11 +98,11 @@ def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
 def _nan(comparison: Comparison, standings: Standings, rule: Rule) -> str:
     cells, split = standings.nan_cells
     total = comparison.values.shape[0] * comparison.values.shape[1]
-    found = f"{cells or 'none'} of {total} cells (case x column)"
+    count = f"{cells or 'none'} of {total} cells (case x column)"
     if cells:
-        found += f", {split} of them for some systems only"
+        count += f", {split} of them for some systems only"
     absent = f" The scorer: {comparison.absent}." if comparison.absent else ""
-    return f"NaN: {rule.nan}, it {NAN[rule.nan]}. Here: {found}.{absent}"
+    return f"NaN: {rule.nan}, it {NAN[rule.nan]}. Here: {count}.{absent}"
 
 
 def _ranking(comparison: Comparison, standings: Standings) -> str:

@@ -76,10 +76,10 @@ class Results:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Metrics that any case has, in order of first appearance."""
-        found = (
+        names = (
             m for regions in self.cases.values() for scores in regions.values() for m in scores
         )
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(names))
 
     def column(self, region: str, metric: str) -> np.ndarray:
         """Return one metric of one region over the cases, in their order; NaN where it lacks."""
@@ -90,14 +90,14 @@ class Results:
 
 def summarise(values: np.ndarray) -> dict[str, float]:
     """Return mean, std (n - 1), quartiles and n of the values that are not NaN."""
-    kept = values[~np.isnan(values)]
-    if kept.size == 0:
+    numbers = values[~np.isnan(values)]
+    if numbers.size == 0:
         return dict.fromkeys(SUMMARY_ROWS, math.nan) | {"n": 0}
     with np.errstate(invalid="ignore"):  # infinite distances have no spread
-        std = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
-        quartiles = np.quantile(kept, (0.25, 0.5, 0.75))
-    rows = (float(kept.mean()), std, *map(float, quartiles))
-    return dict(zip(SUMMARY_ROWS, rows, strict=True)) | {"n": int(kept.size)}
+        std = float(numbers.std(ddof=1)) if numbers.size > 1 else math.nan
+        quartiles = np.quantile(numbers, (0.25, 0.5, 0.75))
+    rows = (float(numbers.mean()), std, *map(float, quartiles))
+    return dict(zip(SUMMARY_ROWS, rows, strict=True)) | {"n": int(numbers.size)}
 
 
 def summary(results: Results) -> dict[str, dict[str, Any]]:
@@ -148,7 +148,7 @@ def results_from(content: Mapping[str, Any]) -> Results:
         ValueError: labels, regions and voxel counts contradict each other.
         KeyError, TypeError, AttributeError: it is other JSON.
     """
-    own = {"mean", "n"}
+    mean_keys = {"mean", "n"}
     results = Results(
         scorer=content["scorer"],
         cases={id: scores_from(regions) for id, regions in content["cases"].items()},
@@ -162,7 +162,7 @@ def results_from(content: Mapping[str, Any]) -> Results:
         extra={
             region: extra
             for region, numbers in content.get("summary", {}).items()
-            if (extra := {k: v for k, v in numbers.items() if not own <= set(v)})
+            if (extra := {k: v for k, v in numbers.items() if not mean_keys <= set(v)})
         },
     )
     _check_coherent(results)
@@ -190,8 +190,8 @@ def scores_from(regions: Mapping[str, Mapping[str, float | None]]) -> dict[str, 
 def facts_row(facts: Facts) -> dict[str, Any]:
     """Return facts as JSON holds them."""
     lesions = {
-        region: [[lesion.volume_mm3, lesion.detected] for lesion in found]
-        for region, found in facts.lesions.items()
+        region: [[lesion.volume_mm3, lesion.detected] for lesion in lesions]
+        for region, lesions in facts.lesions.items()
     }
     return vars(facts) | {"confusion": facts.confusion.tolist(), "lesions": lesions}
 
@@ -199,8 +199,8 @@ def facts_row(facts: Facts) -> dict[str, Any]:
 def facts_from(row: Mapping[str, Any]) -> Facts:
     """Build facts from what JSON held."""
     lesions = {
-        region: tuple(Lesion(volume, detected) for volume, detected in found)
-        for region, found in row["lesions"].items()
+        region: tuple(Lesion(volume, detected) for volume, detected in lesions)
+        for region, lesions in row["lesions"].items()
     }
     return Facts(**{**row, "confusion": np.array(row["confusion"]), "lesions": lesions})
 

@@ -56,23 +56,23 @@ def rank_values(
     values: np.ndarray, columns: Iterable[Column], rule: Rule, both_absent: np.ndarray
 ) -> np.ndarray:
     """Rank values (row, column, system) among the systems of each row and column."""
-    goodness = values * np.array([column.sign for column in columns])[:, None]
-    absent = np.isnan(goodness)
+    oriented = values * np.array([column.sign for column in columns])[:, None]
+    absent = np.isnan(oriented)
     if rule.nan == "by-cause":
-        goodness = np.where(both_absent, np.inf, goodness)
+        oriented = np.where(both_absent, np.inf, oriented)
     if rule.nan == "best":
-        goodness = np.where(absent, np.inf, goodness)
+        oriented = np.where(absent, np.inf, oriented)
     if rule.nan == "tie":
-        goodness = np.where(absent.any(-1, keepdims=True), 0.0, goodness)
-    return ranks(goodness, rule.ties)
+        oriented = np.where(absent.any(-1, keepdims=True), 0.0, oriented)
+    return ranks(oriented, rule.ties)
 
 
 def stand(comparison: Comparison, rule: Rule) -> Standings:
     """Rank the systems case by case, and by the positions of their means."""
     rows = np.concatenate([comparison.values, comparison.summary_values])
-    told = np.zeros(rows.shape, bool)
-    told[: len(comparison.cases)] = comparison.both_absent
-    ranked = rank_values(rows, comparison.columns, rule, told)
+    both_absent = np.zeros(rows.shape, bool)
+    both_absent[: len(comparison.cases)] = comparison.both_absent
+    ranked = rank_values(rows, comparison.columns, rule, both_absent)
     weights = column_weights(comparison.columns)
     by_column = ranked.mean(0)
     mean_rank = weights @ by_column

@@ -35,9 +35,9 @@ def label_rows(
     labels: Mapping[str, int], regions: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[int]]:
     """Return which rows of a confusion matrix make up each region, then each label."""
-    places = {name: row for row, name in enumerate(labels, 1)}
-    rows = {region: [places[name] for name in names] for region, names in regions.items()}
-    return rows | {name: [row] for name, row in places.items() if name not in rows}
+    index = {name: row for row, name in enumerate(labels, 1)}
+    rows = {region: [index[name] for name in names] for region, names in regions.items()}
+    return rows | {name: [row] for name, row in index.items() if name not in rows}
 
 
 def confusion(pair: Pair, values: list[int]) -> np.ndarray:

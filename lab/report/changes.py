@@ -37,12 +37,12 @@ def changes(after: Results, before: Results, name: str, metric: str) -> dict[str
 
 def pairs(after: Results, before: Results, region: str, metric: str) -> list[dict[str, Any]]:
     """Return the cases that have a value, maybe infinite, before and after."""
-    found = []
+    rows = []
     for id in after.cases:
         sides = [r.cases.get(id, {}).get(region, {}).get(metric, np.nan) for r in (after, before)]
         if not np.isnan(sides).any():
-            found.append({"case": id, "before": sides[1], "after": sides[0]})
-    return found
+            rows.append({"case": id, "before": sides[1], "after": sides[0]})
+    return rows
 
 
 def pair_row(after: Results, before: Results, region: str, metric: str) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def movers(after: Results, before: Results, regions: list[str], metric: str) -> 
             if np.isfinite([pair["after"], pair["before"]]).all():
                 differences.setdefault(pair["case"], {})[region] = pair["after"] - pair["before"]
     rows: list[dict[str, Any]] = [
-        {"case": id, "mean": float(np.mean(list(found.values()))), "regions": found}
-        for id, found in differences.items()
+        {"case": id, "mean": float(np.mean(list(by_region.values()))), "regions": by_region}
+        for id, by_region in differences.items()
     ]
     sign = -1 if lower_is_better(metric) else 1
     ordered = sorted(rows, key=lambda row: (-sign * row["mean"], row["case"]))

@@ -99,19 +99,19 @@ def scored_classes(
         Refusal: a region is made of a label that the label map does not have.
     """
     row = {name: i for i, name in enumerate(labels, 1)}
-    found = []
+    classes = []
     for region, members in regions.items():
         if unknown := set(members) - set(row):
             raise Refusal(f"region {region}: {sorted(unknown)} not in label map {dict(labels)}")
         if tuple(members) != (region,):
             rows = tuple(row[name] for name in members)
-            found.append(ScoredClass(region, "region", tuple(members), rows))
-    several = {scored.name for scored in found}
+            classes.append(ScoredClass(region, "region", tuple(members), rows))
+    several = {scored.name for scored in classes}
     for name in labels:
         # PANTHER's region "pancreas" holds the tumour, its label "pancreas" does not.
-        shown = f"{name} (label)" if name in several else name
-        found.append(ScoredClass(shown, "label", (name,), (row[name],)))
-    return tuple(found)
+        title = f"{name} (label)" if name in several else name
+        classes.append(ScoredClass(title, "label", (name,), (row[name],)))
+    return tuple(classes)
 
 
 def cohort_of(results: Results) -> Cohort | None:

@@ -25,14 +25,14 @@ def largest_error(
     prediction: np.ndarray,
     reference: np.ndarray,
     spacing_mm: tuple[float, float, float],
-    judged: Collection[int],
+    scored_values: Collection[int],
 ) -> LargestError | None:
     """Find the largest error of two label maps (z, y, x), and its most central voxel.
 
-    Only voxels where one of them has a `judged` value can disagree. Without any disagreement the
-    centre is that of the largest labelled piece; None where both maps are empty.
+    Only voxels where one of them has one of `scored_values` can disagree. Without any disagreement
+    the centre is that of the largest labelled component; None where both maps are empty.
     """
-    counts = np.isin(prediction, list(judged)) | np.isin(reference, list(judged))
+    counts = np.isin(prediction, list(scored_values)) | np.isin(reference, list(scored_values))
     piece = largest_component((prediction != reference) & counts)
     voxels = int(piece.sum())
     if not voxels:
@@ -41,8 +41,8 @@ def largest_error(
             return None
         return LargestError(most_central(piece, spacing_mm), 0, 0, 0)
     pairs = np.stack((prediction[piece], reference[piece]), 1)
-    found, n = np.unique(pairs, axis=0, return_counts=True)
-    commonest = found[n.argmax()]
+    unique_pairs, n = np.unique(pairs, axis=0, return_counts=True)
+    commonest = unique_pairs[n.argmax()]
     centre = most_central(piece, spacing_mm)
     return LargestError(centre, voxels, int(commonest[0]), int(commonest[1]))
 
@@ -52,11 +52,11 @@ def most_central(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> Vo
 
     The centroid alone would leave a shell, which is what most errors are.
     """
-    places = np.argwhere(mask)
-    low = places.min(0)
-    box = tuple(slice(a, b + 1) for a, b in zip(low, places.max(0), strict=True))
+    indices = np.argwhere(mask)
+    low = indices.min(0)
+    box = tuple(slice(a, b + 1) for a, b in zip(low, indices.max(0), strict=True))
     depth_mm = distance_transform_edt(np.pad(mask[box], 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
     deepest = np.argwhere(depth_mm >= depth_mm.max() - 1e-6) + low
-    off_mm = (deepest - places.mean(0)) * np.array(spacing_mm)
+    off_mm = (deepest - indices.mean(0)) * np.array(spacing_mm)
     z, y, x = deepest[(off_mm**2).sum(1).argmin()].tolist()
     return z, y, x

@@ -52,8 +52,8 @@ def case_row(id: str, results: Results, absent: set[str], metric: str) -> dict[s
         region: None if region in absent else results.cases[id].get(region, {}).get(metric, np.nan)
         for region in results.scored_regions
     }
-    kept = [value for value in scores.values() if value is not None and not np.isnan(value)]
-    return {"case": id, "key": float(np.mean(kept)) if kept else np.nan, "scores": scores}
+    numbers = [value for value in scores.values() if value is not None and not np.isnan(value)]
+    return {"case": id, "key": float(np.mean(numbers)) if numbers else np.nan, "scores": scores}
 
 
 def _add_voxel_dice(rows: list[dict[str, Any]], cohort: Cohort | None) -> None:
@@ -63,5 +63,5 @@ def _add_voxel_dice(rows: list[dict[str, Any]], cohort: Cohort | None) -> None:
         for id, value in zip(cohort.ids if cohort else (), dice, strict=True):
             by_case.setdefault(id, {})[scored.name] = float(value)
     for row in rows:
-        found: Mapping[str, float] = by_case.get(row["case"], {})
-        row["voxel_dice"] = {k: None if np.isnan(v) else v for k, v in found.items()}
+        dice_by_class: Mapping[str, float] = by_case.get(row["case"], {})
+        row["voxel_dice"] = {k: None if np.isnan(v) else v for k, v in dice_by_class.items()}

@@ -65,8 +65,8 @@ def volume_plots(rows: list[dict[str, Any]], colours: Mapping[str, str]) -> str:
         ax.set_xlabel("reference volume, mm³")
         ax.set_ylabel("voxel-wise Dice")
         rho = row["spearman"]["value"]
-        told = "undefined" if np.isnan(rho) else f"{rho:.2f}"
-        ax.set_title(f"{row['name']}: Spearman {told}, n = {row['n']}")
+        text = "undefined" if np.isnan(rho) else f"{rho:.2f}"
+        ax.set_title(f"{row['name']}: Spearman {text}, n = {row['n']}")
         _decades(ax, x)
         _score_limits(ax, "dice")
 
@@ -81,8 +81,8 @@ def detection_plots(content: dict[str, Any], names: list[str]) -> str:
         rate = np.divide(detected, n, out=np.zeros(n.size), where=n > 0)
         ax.bar(range(n.size), rate, color=ACCENT, width=0.72, alpha=0.85)
         for i, (height, count) in enumerate(zip(rate, n.tolist(), strict=True)):
-            told = f"{count}" if count else "–"
-            ax.text(i, height + 0.02, told, ha="center", color=QUIET, fontsize=8)
+            text = f"{count}" if count else "–"
+            ax.text(i, height + 0.02, text, ha="center", color=QUIET, fontsize=8)
         ax.set_xticks(range(n.size), names, rotation=40, ha="right", rotation_mode="anchor")
         ax.tick_params(axis="x", labelsize=8)
         ax.set_ylim(0, 1.13)

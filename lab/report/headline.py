@@ -26,9 +26,11 @@ def headline_metrics(results: Results) -> list[str]:
     those with one in their name; else all.
     """
     ranked = [m for m in ranked_by(results.scorer) if m in results.metrics]
-    found = list(dict.fromkeys([*ranked, *(m for m in results.metrics if metric_info(m).headline)]))
+    headline = list(
+        dict.fromkeys([*ranked, *(m for m in results.metrics if metric_info(m).headline)])
+    )
     similar = [m for m in results.metrics if words(m) & HEADLINE_WORDS and "std" not in words(m)]
-    return found or similar or list(results.metrics)
+    return headline or similar or list(results.metrics)
 
 
 def key_metric(results: Results, wanted: str | None = None) -> str:
@@ -46,8 +48,8 @@ def key_metric(results: Results, wanted: str | None = None) -> str:
 
 def scorer_year(scorer: str) -> str:
     """Return the year in a scorer's name, or the one it is known to be of; else nothing."""
-    found = YEAR.search(scorer)
-    return found[0] if found else YEARS.get(scorer.lower().split("-")[0], "")
+    match = YEAR.search(scorer)
+    return match[0] if match else YEARS.get(scorer.lower().split("-")[0], "")
 
 
 def headline(results: Results) -> list[dict[str, Any]]:
@@ -68,9 +70,9 @@ def extra_headline(results: Results, cohort: Cohort | None) -> list[dict[str, An
     rows = []
     for region, numbers in results.extra.items():
         for metric, value in numbers.items():
-            told = value if isinstance(value, dict) else {"value": value}
-            if isinstance(told.get("value"), int | float):
-                estimate = _extra_estimate(cohort, region, metric, told)
+            number = value if isinstance(value, dict) else {"value": value}
+            if isinstance(number.get("value"), int | float):
+                estimate = _extra_estimate(cohort, region, metric, number)
                 rows.append(_row(region, metric, estimate) | {"n_infinite": 0})
     return rows
 
@@ -81,15 +83,15 @@ def _row(region: str, metric: str, estimate: Estimate) -> dict[str, Any]:
 
 
 def _extra_estimate(
-    cohort: Cohort | None, region: str, metric: str, told: Mapping[str, Any]
+    cohort: Cohort | None, region: str, metric: str, number: Mapping[str, Any]
 ) -> Estimate:
     """Give a volume RMSE an interval where the voxel counts lead to the same number."""
-    value = float(told["value"])
-    unknown = Estimate(value, np.nan, np.nan, int(told.get("n", 0)))
-    found = [c for c in cohort.classes if c.name == region] if cohort else []
-    if cohort is None or not found or metric != RMSE:
+    value = float(number["value"])
+    unknown = Estimate(value, np.nan, np.nan, int(number.get("n", 0)))
+    classes = [c for c in cohort.classes if c.name == region] if cohort else []
+    if cohort is None or not classes or metric != RMSE:
         return unknown
-    counts = cohort.counts(found[0])
+    counts = cohort.counts(classes[0])
     difference_mm3 = (counts.prediction - counts.reference) * cohort.voxel_volume_mm3
     estimate = root_mean_square_estimate(difference_mm3)
     return estimate if np.isclose(estimate.value, value, rtol=1e-6) else unknown

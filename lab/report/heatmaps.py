@@ -18,9 +18,9 @@ def cross_class_map(content: dict[str, Any]) -> str:
         values = np.array(content["spearman"], float)
         image = ax.imshow(np.ma.masked_invalid(values), cmap="RdBu", vmin=-1, vmax=1)
         for (a, b), value in np.ndenumerate(values):
-            told = "–" if np.isnan(value) else f"{value:.2f}"
+            text = "–" if np.isnan(value) else f"{value:.2f}"
             colour = "white" if abs(np.nan_to_num(value)) > 0.55 else INK
-            _cell(ax, (a, b), told, f"n={content['n'][a][b]}", colour)
+            _cell(ax, (a, b), text, f"n={content['n'][a][b]}", colour)
         _name(ax, names, "Dice of", "reference volume of")
         bar = figure.colorbar(image, ax=ax, shrink=0.7, pad=0.03, ticks=[-1, -0.5, 0, 0.5, 1])
         bar.outline.set_visible(False)
@@ -35,8 +35,8 @@ def confusion_map(content: dict[str, Any]) -> str:
         ax.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1)
         for (a, b), share in np.ndenumerate(shares):
             voxels = f"{content['voxels'][a][b]:,}".replace(",", "\u202f")
-            told = "–" if np.isnan(share) else percent(float(share))
-            _cell(ax, (a, b), told, voxels, "white" if np.nan_to_num(share) > 0.5 else INK)
+            text = "–" if np.isnan(share) else percent(float(share))
+            _cell(ax, (a, b), text, voxels, "white" if np.nan_to_num(share) > 0.5 else INK)
         _name(ax, names, "predicted as", "reference label")
         return svg(figure, "confusion")
 
@@ -58,8 +58,8 @@ def _square(side: int) -> tuple[Figure, Axes]:
     return figure, ax
 
 
-def _cell(ax: Axes, place: tuple[int, ...], large: str, small: str, colour: str) -> None:
-    row, column = place
+def _cell(ax: Axes, cell: tuple[int, ...], large: str, small: str, colour: str) -> None:
+    row, column = cell
     ax.text(column, row - 0.1, large, ha="center", va="center", color=colour, fontsize=9.5)
     ax.text(column, row + 0.26, small, ha="center", va="center", color=colour, fontsize=7)
 

@@ -21,10 +21,10 @@ def overlap_row(cohort: Cohort, scored: ScoredClass, absent: str) -> dict[str, A
     values = counts.overlaps()
     if absent == "one":
         values |= {metric: np.where(both_lack, 1.0, values[metric]) for metric in ("dice", "iou")}
-    kept = {metric: column[~np.isnan(column)] for metric, column in values.items()}
+    defined = {metric: column[~np.isnan(column)] for metric, column in values.items()}
     return asdict(scored) | {
-        "macro": {m: float(v.mean()) if v.size else np.nan for m, v in kept.items()},
-        "n": {metric: int(column.size) for metric, column in kept.items()},
+        "macro": {m: float(v.mean()) if v.size else np.nan for m, v in defined.items()},
+        "n": {metric: int(column.size) for metric, column in defined.items()},
         "micro": {m: float(v[0]) for m, v in counts.pooled().overlaps().items()},
         "n_absent_both": int(both_lack.sum()),
         "n_prediction_only": int((prediction & ~reference).sum()),

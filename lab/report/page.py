@@ -76,16 +76,16 @@ def _by_metric(rows: list[dict[str, Any]], wanted: set[str]) -> list[dict[str, A
 def _figures(
     content: Mapping[str, Any], results: Results, colours: Mapping[str, str]
 ) -> dict[str, str]:
-    found = {"box": figures.box_plots(results)}
+    svgs = {"box": figures.box_plots(results)}
     if content["volume_and_dice"]:
-        found["volume"] = figures.volume_plots(content["volume_and_dice"], colours)
-        found["cross"] = heatmaps.cross_class_map(content["cross_class"])
-        found["confusion"] = heatmaps.confusion_map(content["confusion"])
+        svgs["volume"] = figures.volume_plots(content["volume_and_dice"], colours)
+        svgs["cross"] = heatmaps.cross_class_map(content["cross_class"])
+        svgs["confusion"] = heatmaps.confusion_map(content["confusion"])
     if content["detection"]:
         names = bins(content["detection"]["bin_edges_mm3"])
-        found["detection"] = figures.detection_plots(content["detection"], names)
+        svgs["detection"] = figures.detection_plots(content["detection"], names)
     if content["selection"]:
-        found |= selection_figures(content["selection"])
+        svgs |= selection_figures(content["selection"])
     for i, change in enumerate(content["changes"]):
-        found[f"pairs{i}"] = figures.pair_plots(change, "pairs", i)
-    return found
+        svgs[f"pairs{i}"] = figures.pair_plots(change, "pairs", i)
+    return svgs

@@ -39,26 +39,26 @@ class Maps:
 
 
 def picture(
-    facts: Facts, labels: Mapping[str, int], judged: Collection[str], image: Path | None
+    facts: Facts, labels: Mapping[str, int], scored: Collection[str], image: Path | None
 ) -> dict[str, Any]:
     """Return a case's largest error and its panels, or why there is no picture.
 
-    Only the `judged` labels can be in error; the others are drawn all the same.
+    Only the `scored` labels can be in error; the others are drawn as well.
     Keys: `missing` (a sentence, or None), `note`, `radiological`, `largest_error`, `panels`.
     """
     if facts.prediction is None:
         return {"missing": "There is no prediction for this case."}
     try:
-        return _picture(facts, labels, judged, image)
+        return _picture(facts, labels, scored, image)
     except CaseError as error:
         return {"missing": f"No picture: {error}"}
     except Exception as error:  # noqa: BLE001 - one file never ends a report
-        told = f"{type(error).__name__}: {last_line(error)}"
-        return {"missing": f"No picture: {facts.prediction} and {facts.reference} ({told})"}
+        reason = f"{type(error).__name__}: {last_line(error)}"
+        return {"missing": f"No picture: {facts.prediction} and {facts.reference} ({reason})"}
 
 
 def _picture(
-    facts: Facts, labels: Mapping[str, int], judged: Collection[str], image: Path | None
+    facts: Facts, labels: Mapping[str, int], scored: Collection[str], image: Path | None
 ) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):  # fractions and NaN are no labels
         prediction, reference = (
@@ -68,9 +68,9 @@ def _picture(
         return {"missing": f"No picture: {facts.prediction} and {facts.reference} differ in size"}
     values = list(labels.values())
     known = [np.where(np.isin(v.array, values), v.array, 0) for v in (prediction, reference)]
-    counted = [value for name, value in labels.items() if name in judged]
-    found = largest_error(known[0], known[1], reference.spacing_mm, counted)
-    if found is None:
+    counted = [value for name, value in labels.items() if name in scored]
+    largest = largest_error(known[0], known[1], reference.spacing_mm, counted)
+    if largest is None:
         return {"missing": "No picture: prediction and reference are both empty."}
     grey, note = backdrop(image, reference, known[1], values)
     maps = Maps(known[0], known[1], grey, reference.spacing_mm, radiological_flips(reference))
@@ -80,13 +80,13 @@ def _picture(
         "note": note,
         "radiological": maps.flips is not None,
         "largest_error": {
-            "voxel_xyz": list(found.centre[::-1]),
-            "voxels": found.voxels,
-            "volume_mm3": found.voxels * float(np.prod(reference.spacing_mm)),
-            "prediction": names[found.prediction_label],
-            "reference": names[found.reference_label],
+            "voxel_xyz": list(largest.centre[::-1]),
+            "voxels": largest.voxels,
+            "volume_mm3": largest.voxels * float(np.prod(reference.spacing_mm)),
+            "prediction": names[largest.prediction_label],
+            "reference": names[largest.reference_label],
         },
-        "panels": panels(maps, found.centre, labels),
+        "panels": panels(maps, largest.centre, labels),
     }
 
 
@@ -104,9 +104,9 @@ def panels(maps: Maps, centre: Voxel, labels: Mapping[str, int]) -> list[dict[st
 
 def window(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[slice, ...]:
     """Return a cube in mm around a mask (z, y, x) with a margin, cut at the image's edge."""
-    places = np.argwhere(mask)
+    indices = np.argwhere(mask)
     spacing = np.array(spacing_mm)
-    low, high = places.min(0), places.max(0) + 1
+    low, high = indices.min(0), indices.max(0) + 1
     side_mm = max(float(((high - low) * spacing).max()) + 2 * MARGIN_MM, SMALLEST_WINDOW_MM)
     middle, half = (low + high) / 2, side_mm / 2 / spacing
     starts = np.maximum(np.floor(middle - half).astype(int), 0)
@@ -117,18 +117,18 @@ def window(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[sl
 def _panel(
     maps: Maps, axis: int, centre: Voxel, box: tuple[slice, ...], labels: Mapping[str, int]
 ) -> dict[str, Any]:
-    shown = [i for i in range(3) if i != axis]
-    step_mm = [maps.spacing_mm[i] for i in shown]
+    in_plane = [i for i in range(3) if i != axis]
+    step_mm = [maps.spacing_mm[i] for i in in_plane]
     # Stored z grows towards the head, which a page has at the top; y of an LPS file already falls.
     flips = maps.flips or (False, False, False)
-    turn = tuple(slice(None, None, -1 if flips[i] ^ (i == 0) else 1) for i in shown)
+    turn = tuple(slice(None, None, -1 if flips[i] ^ (i == 0) else 1) for i in in_plane)
 
     def cut(volume: np.ndarray) -> np.ndarray:
-        place = tuple(centre[i] if i == axis else box[i] for i in range(3))
-        return np.asarray(volume[place])[turn]
+        index = tuple(centre[i] if i == axis else box[i] for i in range(3))
+        return np.asarray(volume[index])[turn]
 
     grey = cut(maps.backdrop)
-    at = [centre[i] - box[i].start for i in shown]
+    at = [centre[i] - box[i].start for i in in_plane]
     at = [n - 1 - a if t.step == -1 else a for a, n, t in zip(at, grey.shape, turn, strict=True)]
     paths = [
         {"label": name, "side": side, "d": d}

@@ -61,9 +61,11 @@ def detection(results: Results, cohort: Cohort) -> dict[str, Any]:
     rows = []
     for region in regions:
         lesions = [lesion for f in results.facts.values() for lesion in f.lesions.get(region, ())]
-        place = np.searchsorted(edges, [lesion.volume_mm3 for lesion in lesions], side="left") - 1
+        bin_index = (
+            np.searchsorted(edges, [lesion.volume_mm3 for lesion in lesions], side="left") - 1
+        )
         hit = np.array([lesion.detected for lesion in lesions], bool)
-        n = np.bincount(place, minlength=edges.size - 1)
-        detected = np.bincount(place[hit], minlength=edges.size - 1)
+        n = np.bincount(bin_index, minlength=edges.size - 1)
+        detected = np.bincount(bin_index[hit], minlength=edges.size - 1)
         rows.append({"region": region, "n": n.tolist(), "detected": detected.tolist()})
     return {"bin_edges_mm3": list(BIN_EDGES_MM3), "regions": rows}

@@ -85,7 +85,7 @@ def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:
     check_page(html)
     paths = {"html": html, "json": html.with_suffix(".json"), "md": html.with_suffix(".md")}
     for path in paths.values():
-        if path.resolve() in [given.resolve() for given in inputs]:
+        if path.resolve() in [each.resolve() for each in inputs]:
             raise Refusal(f"{path}: would overwrite the results it is made from")
     return paths
 
@@ -104,13 +104,13 @@ def look(
     from lab.report.pictures import picture
     from lab.report.scans import image_of, index_images
 
-    found: dict[str, dict[str, Any]] = {}
+    pictures: dict[str, dict[str, Any]] = {}
     scans = index_images(images)
-    judged = set(results.labels) - set(content["cover"]["not_judged"])
+    scored = set(results.labels) - set(content["cover"]["not_judged"])
     for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
         id = row["case"]
         facts = results.facts.get(id)
-        if id not in found and facts:
-            found[id] = picture(facts, results.labels, judged, image_of(id, scans))
-        row["largest_error"] = found.get(id, {}).get("largest_error")
-    return found
+        if id not in pictures and facts:
+            pictures[id] = picture(facts, results.labels, scored, image_of(id, scans))
+        row["largest_error"] = pictures.get(id, {}).get("largest_error")
+    return pictures

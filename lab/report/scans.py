@@ -16,11 +16,11 @@ PREFERRED = ("t1c", "t2f")  # of the sequences of a case, the first ones that ar
 
 def index_images(folder: Path | None) -> dict[str, Path]:
     """Return every scan below a folder by its name without the ending."""
-    found = {}
+    scans = {}
     for ending in IMAGE_ENDINGS:
         for path in files_below(folder, (ending,)) if folder else ():
-            found[path.name.removesuffix(ending)] = path
-    return found
+            scans[path.name.removesuffix(ending)] = path
+    return scans
 
 
 def image_of(id: str, images: Mapping[str, Path]) -> Path | None:
@@ -47,19 +47,19 @@ def backdrop(
     image: Path | None, reference: Volume, labels: np.ndarray, values: list[int]
 ) -> tuple[np.ndarray, str]:
     """Return a grey backdrop: the scan, or the reference's labels where there is none."""
-    place = np.zeros(256, np.uint8)
-    place[values] = np.linspace(85, 150, len(values)).astype(np.uint8)
+    grey_of_label = np.zeros(256, np.uint8)
+    grey_of_label[values] = np.linspace(85, 150, len(values)).astype(np.uint8)
     if image is None:
-        return place[labels], ""
+        return grey_of_label[labels], ""
     try:
         scan = read_scan(image)
     except CaseError as error:
-        return place[labels], f"Scan not shown: {error}"
+        return grey_of_label[labels], f"Scan not shown: {error}"
     except Exception as error:  # noqa: BLE001 - one file never ends a report
-        told = f"{type(error).__name__}: {last_line(error)}"
-        return place[labels], f"Scan not shown: {image} ({told})"
+        reason = f"{type(error).__name__}: {last_line(error)}"
+        return grey_of_label[labels], f"Scan not shown: {image} ({reason})"
     if scan.array.shape != reference.array.shape:
-        return place[labels], f"Scan not shown: {image} has another size"
+        return grey_of_label[labels], f"Scan not shown: {image} has another size"
     inside = scan.array[scan.array != 0]
     low, high = np.percentile(inside, (0.5, 99.7)) if inside.size else (0.0, 1.0)
     grey = (scan.array - low) / max(float(high - low), 1e-6)

@@ -29,7 +29,7 @@ def read_selection(path: Path) -> dict[str, Any]:
     try:
         if content["schema"] != SCHEMA:
             raise Refusal(f"schema {content['schema']}, this program reads {SCHEMA}")
-        told = {k: content[k] for k in ("scorer", "objective", "cases", "ships")}
+        summary = {k: content[k] for k in ("scorer", "objective", "cases", "ships")}
         points = [_numbers(point, COST_POINT) for point in content["cost_curve"]]
         rows = [
             _numbers(row, CANDIDATE) | {key: str(row[key]) for key in NAMES}
@@ -41,12 +41,12 @@ def read_selection(path: Path) -> dict[str, Any]:
         order = list(dict.fromkeys((row["region"], row["metric"]) for row in rows))
         rows.sort(key=lambda row: order.index((row["region"], row["metric"])))
         weights = {str(name): float(value) for name, value in content["weights"].items()}
-        return told | {
+        return summary | {
             "strategies": strategies,
             "weights": weights,
             "cost_curve": points,
             "per_candidate": rows,
-            "meaning": MEANING[told["objective"]],
+            "meaning": MEANING[summary["objective"]],
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(f"{path}: not a selection ({error})") from error
@@ -54,11 +54,11 @@ def read_selection(path: Path) -> dict[str, Any]:
 
 def selection_figures(selection: dict[str, Any]) -> dict[str, str]:
     """Return the figures as SVG by name."""
-    drawn = {
+    drawings = {
         "cost_curve": draw_cost_curve(selection),
         "per_candidate": draw_per_candidate(selection),
     }
-    return {name: svg(figure, name) for name, figure in drawn.items() if figure is not None}
+    return {name: svg(figure, name) for name, figure in drawings.items() if figure is not None}
 
 
 def _numbers(row: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _row(voxels: Mapping[str, np.ndarray], name: str, side: str, scheme: Scheme)
 def warnings(rows: list[dict[str, Any]], results: Results) -> list[str]:
     """Say in sentences what contradicts the scheme: volume shares, and label values."""
     kinds = {"pooled": "of all cases together", "median": "of the median case"}
-    found = [
+    sentences = [
         f"{row['label']} is {row[kind]:.0%} of {row['whole']} {kinds[kind]} in the {row['side']} "
         f"(n = {row['n']}); in {results.scheme} it usually is "
         f"{row['usual_low']:.0%} to {row['usual_high']:.0%}."
@@ -88,6 +88,6 @@ def warnings(rows: list[dict[str, Any]], results: Results) -> list[str]:
     for name, value in results.labels.items() if scheme else ():
         usual = scheme.labels.get(name) if scheme else None
         if usual != value:
-            own = "has no such label" if usual is None else f"has {usual}"
-            found.append(f"The results call value {value} {name}; {results.scheme} {own}.")
-    return found
+            meaning = "has no such label" if usual is None else f"has {usual}"
+            sentences.append(f"The results call value {value} {name}; {results.scheme} {meaning}.")
+    return sentences

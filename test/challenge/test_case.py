@@ -146,7 +146,7 @@ SPOIL = {
     "constant": lambda path: files.write_nifti(path, np.full_like(files.head(), 7)),
     "label map": lambda path: files.write_nifti(path, (files.head() > 400).astype(np.uint8) * 4),
     "other size": lambda path: files.write_nifti(path, files.head()[:-1]),
-    "other place": lambda path: files.write_nifti(path, files.head(), MOVED),
+    "other origin": lambda path: files.write_nifti(path, files.head(), MOVED),
     "colour": colour,
 }
 
@@ -162,7 +162,7 @@ SPOIL = {
         ("constant", "constant image, every voxel is 7"),
         ("label map", "looks like a label map, not a scan (values 0, 4)"),
         ("other size", "size (17, 22, 20) differs from (18, 22, 20) of " + ID + "-t1c.nii.gz"),
-        ("other place", "not on the grid of " + ID + "-t1c.nii.gz"),
+        ("other origin", "not on the grid of " + ID + "-t1c.nii.gz"),
         ("colour", "colour image"),
     ],
 )
@@ -225,7 +225,7 @@ def test_an_equal_grid_is_worth_no_word(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_sequences_may_come_in_two_formats(tmp_path: Path) -> None:
-    """The same place, written from right, anterior and from left, posterior."""
+    """The same affine, written from right, anterior and from left, posterior."""
     nifti = files.write_nifti(tmp_path / "a.nii.gz", files.head())
     SimpleITK.WriteImage(SimpleITK.ReadImage(str(nifti)), str(tmp_path / "b.mha"))
     images = {"t1c": nifti, "t2f": tmp_path / "b.mha"}
@@ -258,8 +258,8 @@ def test_labels_lie_where_an_odd_scan_does(
     np.testing.assert_array_equal(stored.itk_affine(image), stored.itk_affine(original))
     headers = (gzip.decompress(target.read_bytes())[:348], scan.read_bytes()[:348])
     # Spacing; units; codes, quaternion, offsets and rows.
-    for place in (slice(76, 92), slice(123, 124), slice(252, 328)):
-        assert headers[0][place] == headers[1][place]
+    for part in (slice(76, 92), slice(123, 124), slice(252, 328)):
+        assert headers[0][part] == headers[1][part]
 
 
 def test_extensions_of_a_scan_stay(tmp_path: Path) -> None:

@@ -10,21 +10,21 @@ from challenge.cli import UsageError, check_paths, parse
 
 
 @pytest.mark.parametrize(
-    ("words", "asked"),
+    ("words", "expected"),
     [([], None), (["--missing-sequences"], True), (["--no-missing-sequences"], False)],
 )
 @pytest.mark.parametrize("first", [[], ["infer"], ["serve"]])
 def test_missing_sequences_are_left_to_the_model_unless_asked(
-    first: list[str], words: list[str], asked: bool | None
+    first: list[str], words: list[str], expected: bool | None
 ) -> None:
-    assert parse([*first, *words]).missing_sequences is asked
+    assert parse([*first, *words]).missing_sequences is expected
 
 
 def test_the_help_tells_the_time_limits(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert "12 h for a BraTS folder, as the rules of 2026 say (an older copy: 8 h)" in told
+    message = " ".join(capsys.readouterr().out.split())
+    assert "12 h for a BraTS folder, as the rules of 2026 say (an older copy: 8 h)" in message
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Compressed bytes: no more than asked for, whole or not at all."""
+"""Compressed bytes: no more than asked for, complete or an error."""
 
 import gzip
 import zlib

@@ -33,7 +33,7 @@ TEXTS = st.sampled_from(
         "first\nOffset = 7 8 9",
     ]
 )
-PLACES = ["Offset", "Position", "Origin", "ImagePosition"]
+ORIGINS = ["Offset", "Position", "Origin", "ImagePosition"]
 TURNS = ["TransformMatrix", "Rotation", "Orientation"]
 ROTATIONS = [
     "1 0 0 0 1 0 0 0 1",
@@ -85,7 +85,7 @@ def meta_files(draw: st.DrawFn) -> bytes:
         "DimSize": draw(st.sampled_from(["5 4 3", "5 4 3", "5.0 4 3", "5 4 3 9", "5 4", "5 0 3"])),
         "ElementType": kind,
         spacing: draw(st.sampled_from(NUMBERS)),
-        **draw(subset(PLACES, NUMBERS)),
+        **draw(subset(ORIGINS, NUMBERS)),
         **draw(subset(TURNS, ROTATIONS)),
     }
     # Before any text that could take it along: without it SimpleITK reads what lies in memory.
@@ -124,12 +124,12 @@ READ: dict[str, dict[str, str | None]] = {
     "a text of a thousand letters": {"0010|4000": "x" * 1000},
     "an empty text": {"0010|4000": ""},
     "no object type": {"ObjectType": None},
-    "a place under another name": {"Offset": None, "Position": "7 8 9"},
-    "two places": {"Origin": "7 8 9"},
-    "three places": {"Origin": "7 8 9", "ImagePosition": "4 4 4"},
+    "an origin under another name": {"Offset": None, "Position": "7 8 9"},
+    "two origins": {"Origin": "7 8 9"},
+    "three origins": {"Origin": "7 8 9", "ImagePosition": "4 4 4"},
     "a rotation": {"TransformMatrix": None, "Rotation": "0 1 0 1 0 0 0 0 1"},
     "a rotation under two names": {"Orientation": "0 1 0 1 0 0 0 0 1"},
-    "no place": {"Offset": None, "TransformMatrix": None, "CenterOfRotation": None},
+    "no origin": {"Offset": None, "TransformMatrix": None, "CenterOfRotation": None},
     "a size of elements alone": {"ElementSpacing": None, "ElementSize": "4 5 6"},
     "a size of elements beside": {"ElementSize": "4 5 6"},
     "a negative spacing": {"ElementSpacing": "1 -2 3"},
@@ -271,12 +271,12 @@ REFUSED: dict[str, tuple[dict[str, str | None], Because | None]] = {
     "a spacing of 0": ({"ElementSpacing": "1 0 3"}, Because.SPACING),
     "a spacing in metres": ({"ElementSpacing": "9e-4 9e-4 9e-4"}, Because.SPACING),
     "a spacing with commas": ({"ElementSpacing": "1,2,3"}, Because.NO_NUMBER),
-    "a place that is no number": ({"Offset": "nan 0 0"}, Because.NO_NUMBER),
+    "an origin that is no number": ({"Offset": "nan 0 0"}, Because.NO_NUMBER),
     "numbers in two lines": ({"DimSize": "5 4\n3"}, Because.NO_NUMBER),
     "axes in a plane": ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, Because.DEGENERATE_AFFINE),
     "no voxel": ({"DimSize": "5 0 3"}, Because.NO_VOXELS),
     "terabytes": ({"DimSize": "50000 40000 3000"}, Because.TOO_LARGE),
-    "fewer voxels than told": ({"DimSize": "5 4 4"}, Because.FEW_VOXELS),
+    "fewer voxels than declared": ({"DimSize": "5 4 4"}, Because.FEW_VOXELS),
     "names": ({"ElementType": "MET_STRING"}, None),
 }
 

@@ -1,4 +1,4 @@
-"""A NIfTI file is read as SimpleITK reads it, with its size, spacing, place and values."""
+"""A NIfTI file is read as SimpleITK reads it, with its size, spacing, affine and values."""
 
 import gzip
 from pathlib import Path
@@ -42,7 +42,7 @@ def rotation(quaternion: list[float]) -> np.ndarray:
 
 @st.composite
 def sforms(draw: st.DrawFn, like: np.ndarray) -> np.ndarray:
-    """A (3, 4) sform: the qform's, nearly so, of another place, sheared, empty, or no number."""
+    """A (3, 4) sform: the qform's, nearly so, of another origin, sheared, empty, or no number."""
     kind = draw(
         st.sampled_from(
             ["same", "same", "nearly", "mirrored", "moved", "scaled", "sheared", "zeros", "NaN"]

@@ -19,12 +19,12 @@ ID = "BraTS-GLI-00005-100"
 def test_brats_folder(tmp_path: Path, nested: bool, separator: str) -> None:
     for id in (ID, "BraTS-GLI-00006-000"):
         files.write_brats_case(tmp_path / id if nested else tmp_path, id, separator)
-    found = find_cases(tmp_path)
-    assert found.platform == "brats-folder"
-    assert [case.id for case in found.cases] == [ID, "BraTS-GLI-00006-000"]
-    assert found.cases[0].output == Path(f"{ID}.nii.gz")
-    assert found.cases[0].images["t2f"].name == f"{ID}{separator}t2f.nii.gz"
-    assert found.failed == {}
+    inputs = find_cases(tmp_path)
+    assert inputs.platform == "brats-folder"
+    assert [case.id for case in inputs.cases] == [ID, "BraTS-GLI-00006-000"]
+    assert inputs.cases[0].output == Path(f"{ID}.nii.gz")
+    assert inputs.cases[0].images["t2f"].name == f"{ID}{separator}t2f.nii.gz"
+    assert inputs.failed == {}
 
 
 @pytest.mark.parametrize(
@@ -81,21 +81,21 @@ def test_segmentations_and_strangers_are_left_alone(tmp_path: Path) -> None:
     files.write_nifti(tmp_path / ID / f"{ID}-seg.nii.gz", files.head())
     (tmp_path / "readme.txt").write_text("hello")
     (tmp_path / ID / f"._{ID}-t1n.nii.gz").write_text("left by a desktop")
-    found = find_cases(tmp_path)
-    assert [set(case.images) for case in found.cases] == [set(MRI_SEQUENCES)]
-    assert found.failed == {}
+    inputs = find_cases(tmp_path)
+    assert [set(case.images) for case in inputs.cases] == [set(MRI_SEQUENCES)]
+    assert inputs.failed == {}
 
 
 def test_radiotherapy_cases_have_one_scan(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path, "BraTS-MEN-RT-0012-1", separator="_", sequences=["t1c"])
     files.write_brats_case(tmp_path, "BraTS-MEN-00012-000", sequences=["t1c"])
-    found = find_cases(tmp_path)
-    assert [(case.id, case.scheme) for case in found.cases] == [
+    inputs = find_cases(tmp_path)
+    assert [(case.id, case.scheme) for case in inputs.cases] == [
         ("BraTS-MEN-00012-000", "brats-men"),
         ("BraTS-MEN-RT-0012-1", "brats-men-rt"),
     ]
-    assert [case.missing_sequences for case in found.cases] == [("t1n", "t2w", "t2f"), ()]
-    assert found.failed == {}
+    assert [case.missing_sequences for case in inputs.cases] == [("t1n", "t2w", "t2f"), ()]
+    assert inputs.failed == {}
 
 
 def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
@@ -105,11 +105,11 @@ def test_a_faulty_case_is_named_and_the_others_stay(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / "c", "BraTS-GLI-00003-000")
     files.write_brats_case(tmp_path / "d", "BraTS-GLI-00003-000")
     files.write_brats_case(tmp_path / "e", "BraTS-GLI-00004-000")
-    found = find_cases(tmp_path)
-    assert [case.id for case in found.cases] == ["BraTS-GLI-00001-000", "BraTS-GLI-00004-000"]
-    faults = [found.failed[f"BraTS-GLI-0000{i}-000"] for i in (2, 3)]
-    assert "duplicate t1n" in faults[0] and "BraTS-GLI-00002-000_t1n.nii.gz" in faults[0]
-    assert "two cases with one id" in faults[1] and str(tmp_path / "d") in faults[1]
+    inputs = find_cases(tmp_path)
+    assert [case.id for case in inputs.cases] == ["BraTS-GLI-00001-000", "BraTS-GLI-00004-000"]
+    reasons = [inputs.failed[f"BraTS-GLI-0000{i}-000"] for i in (2, 3)]
+    assert "duplicate t1n" in reasons[0] and "BraTS-GLI-00002-000_t1n.nii.gz" in reasons[0]
+    assert "two cases with one id" in reasons[1] and str(tmp_path / "d") in reasons[1]
 
 
 @pytest.mark.parametrize("key", ["socket", "interface", None])
@@ -118,9 +118,9 @@ def test_both_panther_tasks_under_either_key_and_without_json(
     tmp_path: Path, task: str, key: str | None
 ) -> None:
     files.write_panther_case(tmp_path, f"abdominal-{task}-mri", key=key)
-    found = find_cases(tmp_path)
-    (case,) = found.cases
-    assert found.platform == "grand-challenge"
+    inputs = find_cases(tmp_path)
+    (case,) = inputs.cases
+    assert inputs.platform == "grand-challenge"
     assert (case.scheme, set(case.images)) == (f"panther-{task}", {task})
     assert case.output == Path("images/pancreatic-tumor-segmentation/0a1b-scan.mha")
 
@@ -172,9 +172,9 @@ def test_every_official_name_is_taken_apart(id: str, separator: str, sequence: s
 
 def test_a_case_that_lacks_sequences_is_one_and_tells_which(tmp_path: Path) -> None:
     files.write_brats_case(tmp_path / ID, ID, sequences=("t2f", "t2w"))
-    found = find_cases(tmp_path)
-    assert not found.failed
-    (case,) = found.cases
+    inputs = find_cases(tmp_path)
+    assert not inputs.failed
+    (case,) = inputs.cases
     assert set(case.images) == {"t2f", "t2w"}
     assert case.missing_sequences == ("t1n", "t1c")
     assert case.geometry_from == "t2f"
@@ -198,9 +198,9 @@ def test_a_scan_that_is_there_and_no_file_is_not_missing(
     else:
         target = {"link to nothing": "nowhere", "link to itself": path.name, "device": "/dev/zero"}
         path.symlink_to(target[kind])
-    found = find_cases(tmp_path)
+    inputs = find_cases(tmp_path)
     if kind == "folder" and not nested:  # a folder of its own, which holds no scan
-        assert [case.missing_sequences for case in found.cases] == [("t2w",)]
+        assert [case.missing_sequences for case in inputs.cases] == [("t2w",)]
         return
-    assert found.cases == ()
-    assert f"{path}: no file" in found.failed[ID]
+    assert inputs.cases == ()
+    assert f"{path}: no file" in inputs.failed[ID]

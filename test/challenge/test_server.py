@@ -12,12 +12,12 @@ from challenge.server import Handler, Server, Work, WorkError, serve
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     client.request(method, path, body)
     answer = client.getresponse()
-    told = answer.status, json.loads(answer.read())
+    result = answer.status, json.loads(answer.read())
     client.close()
-    return told
+    return result
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_a_call_is_answered_with_201_once_it_is_done(server: Server) -> None:
 def test_whoever_has_the_answer_may_send_the_next_case_at_once(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dawdle(handler: Handler, *told: object) -> None:
-        answer(handler, *told)
+    def dawdle(handler: Handler, *result: object) -> None:
+        answer(handler, *result)
         time.sleep(0.2)  # a thread that is slow to come back from its answer
 
     answer = Handler._answer
@@ -80,19 +80,19 @@ def test_one_case_at_a_time_and_health_meanwhile(server: Server) -> None:
 
     def work() -> None:
         started.set()
-        go_on.wait(10)
+        go_on.wait(300)
 
     server.work, answers = work, []
     first = threading.Thread(
         target=lambda: answers.append(ask(server.server_port, "POST", "/invoke"))
     )
     first.start()
-    assert started.wait(10)
+    assert started.wait(300)
     assert ask(server.server_port, "GET", "/health")[0] == 200
     busy = (503, {"error": "another case is being worked on"})
     assert ask(server.server_port, "POST", "/invoke") == busy
     go_on.set()
-    first.join(10)
+    first.join(300)
     assert answers == [(201, {"status": "Created"})]
 
 
@@ -101,7 +101,7 @@ def test_one_case_at_a_time_and_health_meanwhile(server: Server) -> None:
     [("GET", "/", 404), ("GET", "/invoke", 404), ("POST", "/health", 404), ("PUT", "/invoke", 501)],
 )
 def test_anything_else_is_no_redirect(server: Server, method: str, path: str, status: int) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=300)
     client.request(method, path)
     assert client.getresponse().status == status
 

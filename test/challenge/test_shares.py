@@ -41,8 +41,8 @@ def test_where_the_model_does_not_predict_the_whole_nothing_is_said() -> None:
     """The organisers' own PANTHER baseline has no pancreas; its tumour is all of the whole."""
     tumour = np.ones((1, 10, 10), np.uint8)
     assert unusual_shares(tumour, PANTHER, labels_of(TUMOUR_ALONE)) == []
-    told = "tumour is 100% of pancreas, usually 0% to 85%"
-    assert unusual_shares(tumour, PANTHER, labels_of(BOTH)) == [told]
+    message = "tumour is 100% of pancreas, usually 0% to 85%"
+    assert unusual_shares(tumour, PANTHER, labels_of(BOTH)) == [message]
     enhancing = np.repeat([2, 3], [10, 90]).astype(np.uint8).reshape(1, 10, 10)
     assert labels_of(WITHOUT_CORE) == {"SNFH", "ET"}
     assert unusual_shares(enhancing, GLI, labels_of(WITHOUT_CORE)) == []
@@ -56,8 +56,8 @@ def test_label_maps_alone_are_judged_once_every_label_was_seen() -> None:
     assert seen.left_out() == "shares of WT not judged: no NETC in the label map"
     assert [id for id, _ in seen.add("second", USUAL)] == ["first", "first"]
     assert seen.left_out() is None
-    told = seen.add("third", SWAPPED)
-    assert [(id, sentence.split()[0]) for id, sentence in told] == [
+    message = seen.add("third", SWAPPED)
+    assert [(id, sentence.split()[0]) for id, sentence in message] == [
         ("third", "NETC"),
         ("third", "SNFH"),
     ]

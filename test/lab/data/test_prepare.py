@@ -83,35 +83,35 @@ def test_pancreas_and_tumour_of_three_sources_end_where_they_belong(
         "panther-t1_10000_0001.nii.gz",
     ]
     for path in labels:
-        found = voxels(path)
-        assert found[1] == 32
-        assert found[2] == 320 - 32 + (2 if "panorama" in path.name else 0)
+        counts = voxels(path)
+        assert counts[1] == 32
+        assert counts[2] == 320 - 32 + (2 if "panorama" in path.name else 0)
         scan = SimpleITK.ReadImage(str(home / "imagesTr" / path.name.replace(".nii", "_0000.nii")))
-        own = SimpleITK.ReadImage(str(path))
-        assert own.GetOrigin() == scan.GetOrigin() == pytest.approx((-100.5, 20.25, 7.0))
-        assert own.GetSpacing() == scan.GetSpacing() == pytest.approx((0.8, 0.8, 2.5))
+        copy = SimpleITK.ReadImage(str(path))
+        assert copy.GetOrigin() == scan.GetOrigin() == pytest.approx((-100.5, 20.25, 7.0))
+        assert copy.GetSpacing() == scan.GetSpacing() == pytest.approx((0.8, 0.8, 2.5))
     dataset = json.loads((home / "dataset.json").read_text())
     assert dataset["labels"] == {"background": 0, "tumour": 1, "pancreas": 2}
     assert dataset["numTraining"] == 4
-    told = capsys.readouterr().out
-    assert "msd-pancreas         2  tumour         1       2    10.0%" in told
-    assert "panorama             5  pancreas       2       1     0.6%" in told
-    assert "panorama             2  -              0       1     0.3%" in told
+    message = capsys.readouterr().out
+    assert "msd-pancreas         2  tumour         1       2    10.0%" in message
+    assert "panorama             5  pancreas       2       1     0.6%" in message
+    assert "panorama             2  -              0       1     0.3%" in message
 
 
 def test_swapped_values_are_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     msd = write_msd(tmp_path / "msd", {"pancreas": 2, "tumour": 1})  # PANTHER's values
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 1
-    told = capsys.readouterr().err
-    assert "tumour is 90% of the pancreas in the median case, 0% to 50% is usual" in told
+    message = capsys.readouterr().err
+    assert "tumour is 90% of the pancreas in the median case, 0% to 50% is usual" in message
 
 
 def test_tumours_without_their_organ_are_no_swapped_values(tmp_path: Path, capsys) -> None:
     msd = write_msd(tmp_path / "msd", {"pancreas": 0, "tumour": 2})
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 0
-    told = capsys.readouterr()
-    assert "swapped" not in told.err
-    assert "pancreas       2       0     0.0%" in told.out  # which the table says
+    message = capsys.readouterr()
+    assert "swapped" not in message.err
+    assert "pancreas       2       0     0.0%" in message.out  # which the table says
 
 
 def test_brats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,12 +138,12 @@ def test_it_goes_on_where_it_stopped_and_overwrites_nothing(
     msd = write_msd(tmp_path / "msd")
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 0
     home = tmp_path / "raw" / "Dataset901_X"
-    kept, gone = sorted((home / "labelsTr").iterdir())
-    before = kept.stat().st_mtime_ns
-    gone.unlink()
+    finished, removed = sorted((home / "labelsTr").iterdir())
+    before = finished.stat().st_mtime_ns
+    removed.unlink()
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 0
-    assert gone.exists()
-    assert kept.stat().st_mtime_ns == before
+    assert removed.exists()
+    assert finished.stat().st_mtime_ns == before
     other = write_msd(tmp_path / "other", cases=3)
     assert prepare(tmp_path, f"msd-pancreas={other}") == 2
     assert "made from other sources; move it away first" in capsys.readouterr().err
@@ -157,15 +157,15 @@ def test_a_case_that_the_sources_no_longer_have_is_not_left_among_the_others(
 ) -> None:
     msd = write_msd(tmp_path / "msd")
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 0
-    for place in ("imagesTr", "labelsTr"):
-        (msd / place / "pancreas_001.nii.gz").unlink()
+    for part in ("imagesTr", "labelsTr"):
+        (msd / part / "pancreas_001.nii.gz").unlink()
     assert prepare(tmp_path, f"msd-pancreas={msd}") == 2
-    told = capsys.readouterr().err
-    assert "holds 1 cases that the sources do not (pancreas_001); move it away first" in told
+    message = capsys.readouterr().err
+    assert "holds 1 cases that the sources do not (pancreas_001); move it away first" in message
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("msd", "LAYOUT=DIR with one of"),
         ("brain=/tmp", "LAYOUT=DIR with one of"),
@@ -174,11 +174,11 @@ def test_a_case_that_the_sources_no_longer_have_is_not_left_among_the_others(
     ],
 )
 def test_sources_that_cannot_work(
-    source: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     assert prepare(tmp_path, source.format(empty=tmp_path / "empty")) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_labels_on_another_grid_and_missing_scans_are_named(

@@ -39,9 +39,9 @@ def integrity(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     def verify(folder: Path) -> None:
         capsys.readouterr()
         stock.verify_dataset_integrity(str(folder), num_processes=1)
-        told = capsys.readouterr()
-        assert "verify_dataset_integrity Done" in told.out
-        assert "warning" not in (told.out + told.err).lower()
+        message = capsys.readouterr()
+        assert "verify_dataset_integrity Done" in message.out
+        assert "warning" not in (message.out + message.err).lower()
 
     return verify
 
@@ -81,8 +81,8 @@ def test_values_are_numbered_from_one_and_mapped_by_name(
     sources = [f"brats-2021={tmp_path / 'old'}", f"brats-gli-2023={tmp_path / 'new'}"]
     flags = [word for source in sources for word in ("--source", source)]
     assert prepare(tmp_path, *flags, "--scheme", "brats-gli") == 0
-    told = capsys.readouterr().err
-    assert "RC: no source has it, so dataset.json does not name it" in told
+    message = capsys.readouterr().err
+    assert "RC: no source has it, so dataset.json does not name it" in message
     assert dataset(tmp_path)["labels"] == {"background": 0, **AFTER}
     for id in ("brats-2021_BraTS20_Training_001", "brats-gli-2023_BraTS-GLI-00001-000"):
         np.testing.assert_array_equal(written(tmp_path, id), head_labels(AFTER))
@@ -196,7 +196,7 @@ def test_labels_that_went_through_floats_are_whole_again(
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         (2.5, "values 2.5 are"),
         (np.nan, "values nan are"),
@@ -207,7 +207,7 @@ def test_labels_that_went_through_floats_are_whole_again(
     ],
 )
 def test_values_that_are_no_label_are_refused_by_name(
-    value: float, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    value: float, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_case(tmp_path / "in", "A-1", AFTER)
     labels = head_labels(AFTER).astype(np.float32)
@@ -215,7 +215,7 @@ def test_values_that_are_no_label_are_refused_by_name(
     files.write_nifti(path, labels)
     assert prepare(tmp_path, "--source", f"brats-gli-2023={tmp_path / 'in'}") == 2
     line = capsys.readouterr().err
-    assert f"{path}: {told} not named by BraTS 2023: 1 NETC, 2 SNFH, 3 ET" in line
+    assert f"{path}: {message} not named by BraTS 2023: 1 NETC, 2 SNFH, 3 ET" in line
     assert len(line.splitlines()) == 1
 
 
@@ -276,11 +276,11 @@ def test_a_bad_case_is_refused_and_with_skip_bad_left_out(
     assert prepare(tmp_path, *flags, "--skip-bad", "--accept-skipped") == 0
     capsys.readouterr()
     assert prepare(tmp_path, *flags, "--skip-bad") == 1
-    told = capsys.readouterr().err.splitlines()
-    assert "A-1" in told[-2]
-    assert told[-1] == f"{tmp_path / HOME}: 2 of 3 cases, 1 left out, listed in {SKIPPED}"
+    message = capsys.readouterr().err.splitlines()
+    assert "A-1" in message[-2]
+    assert message[-1] == f"{tmp_path / HOME}: 2 of 3 cases, 1 left out, listed in {SKIPPED}"
     (row,) = json.loads((tmp_path / HOME / SKIPPED).read_text())
-    assert (row["source"], row["case"], row["reason"]) == (flags[1], "A-1", told[-2])
+    assert (row["source"], row["case"], row["reason"]) == (flags[1], "A-1", message[-2])
     assert how == "gone" or bad.name in row["reason"]
     assert dataset(tmp_path)["numTraining"] == 2
     integrity(tmp_path / HOME)
@@ -315,9 +315,9 @@ def test_all_bad_cases_are_named_at_once_and_a_dataset_that_is_refused_does_not_
         (tmp_path / "in" / f"A-{number}-t2f.nii.gz").write_bytes(b"")
     flags = ("--source", f"brats-gli-2023={tmp_path / 'in'}")
     assert prepare(tmp_path, *flags) == 2
-    told = capsys.readouterr().err
-    assert told.endswith(", as 1 more cannot (A-3); --skip-bad goes on without them\n")
-    assert len(told.splitlines()) == 1
+    message = capsys.readouterr().err
+    assert message.endswith(", as 1 more cannot (A-3); --skip-bad goes on without them\n")
+    assert len(message.splitlines()) == 1
     with pytest.raises(AssertionError, match="expected number of training cases"):
         integrity(tmp_path / HOME)
 
@@ -325,8 +325,8 @@ def test_all_bad_cases_are_named_at_once_and_a_dataset_that_is_refused_does_not_
 def test_ids_that_two_sources_share_are_refused_or_both_left_out(
     tmp_path: Path, integrity: Integrity, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for place, id in (("a", "A-1"), ("b", "A-1"), ("b", "A-2")):
-        write_case(tmp_path / place, id, AFTER)
+    for folder, id in (("a", "A-1"), ("b", "A-1"), ("b", "A-2")):
+        write_case(tmp_path / folder, id, AFTER)
     flags = [w for p in "ab" for w in ("--source", f"brats-gli-2023={tmp_path / p}")]
     assert prepare(tmp_path, *flags) == 2
     assert "brats-gli-2023_A-1 is the id of several cases" in capsys.readouterr().err
@@ -382,11 +382,13 @@ def test_all_48_orders_of_axes_become_one(
     assert dataset(tmp_path)["orientation"] == "RAS"
     for code in AXIS_CODES:
         for wanted, name in ((scan, f"imagesTr/{code}_0000"), (truth, f"labelsTr/{code}")):
-            own = SimpleITK.ReadImage(str(tmp_path / HOME / f"{name}.{ending}"))
-            assert own.GetPixelID() == wanted.GetPixelID()
-            np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (own, wanted)))
-            for place in ("GetOrigin", "GetSpacing", "GetDirection"):
-                assert getattr(own, place)() == pytest.approx(getattr(wanted, place)(), abs=1e-5)
+            actual = SimpleITK.ReadImage(str(tmp_path / HOME / f"{name}.{ending}"))
+            assert actual.GetPixelID() == wanted.GetPixelID()
+            np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (actual, wanted)))
+            for getter in ("GetOrigin", "GetSpacing", "GetDirection"):
+                assert getattr(actual, getter)() == pytest.approx(
+                    getattr(wanted, getter)(), abs=1e-5
+                )
     integrity(tmp_path / HOME)
 
 
@@ -410,9 +412,9 @@ def test_scaled_voxels_keep_their_values_when_turned(tmp_path: Path, integrity: 
     nibabel.save(image, path)
     flags = ("--source", f"brats-gli-2023={tmp_path / 'in'}")
     assert prepare(tmp_path, *flags, "--orientation", "LPS") == 0
-    own = SimpleITK.ReadImage(str(tmp_path / HOME / "imagesTr" / "A-1_0001.nii.gz"))
+    actual = SimpleITK.ReadImage(str(tmp_path / HOME / "imagesTr" / "A-1_0001.nii.gz"))
     wanted = SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "LPS")
-    np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (own, wanted)))
+    np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (actual, wanted)))
     integrity(tmp_path / HOME)
 
 
@@ -420,19 +422,19 @@ def test_real_scans_are_turned_and_put_together(shared_data: Path, tmp_path: Pat
     """An abdomen's MRI, with some of its organs as the pancreas."""
     scan = shared_data / "totalsegmentator-mr-abdomen" / "example_mr_sm.nii.gz"
     labels = SimpleITK.ReadImage(str(scan.with_name("example_seg_mr.nii.gz")))
-    for place, name in (("imagesTr", "a_0000.nii.gz"), ("labelsTr", "a.nii.gz")):
-        (tmp_path / "in" / place).mkdir(parents=True)
-        target = str(tmp_path / "in" / place / name)
-        if place == "imagesTr":
+    for folder, name in (("imagesTr", "a_0000.nii.gz"), ("labelsTr", "a.nii.gz")):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        target = str(tmp_path / "in" / folder / name)
+        if folder == "imagesTr":
             shutil.copyfile(scan, target)
         else:
             SimpleITK.WriteImage(SimpleITK.Cast(labels > 20, SimpleITK.sitkUInt8), target)
     assert prepare(
         tmp_path, "--source", f"panther-t1={tmp_path / 'in'}", "--orientation", "RAS"
     ) in (0, 1)
-    own = SimpleITK.ReadImage(str(tmp_path / HOME / "labelsTr" / "a.nii.gz"))
+    actual = SimpleITK.ReadImage(str(tmp_path / HOME / "labelsTr" / "a.nii.gz"))
     wanted = SimpleITK.DICOMOrient(labels > 20, "RAS")
-    np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (own, wanted)))
+    np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (actual, wanted)))
     assert dataset(tmp_path)["axes"] == {"RAS": 1}
 
 
@@ -444,16 +446,16 @@ def test_a_real_glioma_in_ras(
     source = shared_data / "brats-2021-expert"
     flags = ("--source", f"brats-gli-2023={source}", "--orientation", "RAS", "--regions")
     assert prepare(tmp_path, *flags) == 1
-    told = capsys.readouterr().err
-    assert "1 of 3 cases, 2 left out" in told
+    message = capsys.readouterr().err
+    assert "1 of 3 cases, 2 left out" in message
     for unlabelled in ("BraTS-GLI-00001-000", "BraTS-GLI-00027-000"):
-        assert f"{unlabelled} has scans and no labels" in told
+        assert f"{unlabelled} has scans and no labels" in message
     assert dataset(tmp_path)["axes"] == {"RAS": 1}
     id = "BraTS-GLI-00000-000"
     for part, name in (("t2f", f"imagesTr/{id}_0003"), ("seg", f"labelsTr/{id}")):
-        own = SimpleITK.ReadImage(str(tmp_path / HOME / f"{name}.nii.gz"))
+        actual = SimpleITK.ReadImage(str(tmp_path / HOME / f"{name}.nii.gz"))
         stored_image = SimpleITK.ReadImage(str(source / id / f"{id}-{part}.nii.gz"))
         wanted = SimpleITK.DICOMOrient(stored_image, "RAS")
-        np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (own, wanted)))
-        assert own.GetOrigin() == pytest.approx(wanted.GetOrigin())
+        np.testing.assert_array_equal(*map(SimpleITK.GetArrayFromImage, (actual, wanted)))
+        assert actual.GetOrigin() == pytest.approx(wanted.GetOrigin())
     integrity(tmp_path / HOME)

@@ -37,22 +37,22 @@ def brats(folder: Path) -> RawCases:
     return brats_cases(folder, MRI_SEQUENCES)
 
 
-@pytest.mark.parametrize("place", ["", "{id}/", "TrainingData/{id}/"])
+@pytest.mark.parametrize("folder", ["", "{id}/", "TrainingData/{id}/"])
 @pytest.mark.parametrize("between", ["-", "_"])
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
 @pytest.mark.parametrize("spelling", [{}, OLD], ids=["t1n", "t1"])
 def test_cases_are_found_however_they_lie_and_are_spelt(
-    place: str, between: str, ending: str, spelling: dict[str, str], tmp_path: Path
+    folder: str, between: str, ending: str, spelling: dict[str, str], tmp_path: Path
 ) -> None:
     ids = ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
     for id in ids:
         for part in (*MRI_SEQUENCES, "seg"):
             name = f"{id}{between}{spelling.get(part, part)}{ending}"
-            touch(tmp_path, place.format(id=id) + name)
-    found = brats(tmp_path)
-    assert found.failed == ()
-    assert [case.id for case in found.cases] == ids
-    for case in found.cases:
+            touch(tmp_path, folder.format(id=id) + name)
+    raw = brats(tmp_path)
+    assert raw.failed == ()
+    assert [case.id for case in raw.cases] == ids
+    for case in raw.cases:
         wanted = [spelling.get(part, part) for part in MRI_SEQUENCES]
         assert [path.name for path in case.images] == [
             f"{case.id}{between}{part}{ending}" for part in wanted
@@ -78,13 +78,13 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
     touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
     touch(tmp_path, "A-1/._A-1-seg.nii.gz", "._A-2-seg.nii.gz", ".DS_Store", ".trash/A-3-seg.nii")
     touch(tmp_path, *(f"__MACOSX/A-1/{name}" for name in names("A-1")))
-    found = brats(tmp_path)
-    assert len(found.cases) == 1
-    assert found.failed == ()
+    raw = brats(tmp_path)
+    assert len(raw.cases) == 1
+    assert raw.failed == ()
     pairs = touch(tmp_path / "pairs", "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz")
     touch(pairs, "imagesTr/._a_0000.nii.gz", "labelsTr/._a.nii.gz", "labelsTr/.DS_Store")
-    found = paired_cases("imagesTr", ["labelsTr"])(pairs, ("t1",))
-    assert ([case.id for case in found.cases], found.failed) == (["a"], ())
+    raw = paired_cases("imagesTr", ["labelsTr"])(pairs, ("t1",))
+    assert ([case.id for case in raw.cases], raw.failed) == (["a"], ())
 
 
 def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
@@ -92,12 +92,12 @@ def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "A-1").symlink_to(there)
     (there / "up").symlink_to(tmp_path / "source")
-    found = brats(tmp_path / "source")
-    assert ([case.id for case in found.cases], found.failed) == (["A-1"], ())
+    raw = brats(tmp_path / "source")
+    assert ([case.id for case in raw.cases], raw.failed) == (["A-1"], ())
 
 
 @pytest.mark.parametrize(
-    ("files", "told", "stops"),
+    ("files", "message", "stops"),
     [
         (names("B")[:4], "B has scans and no labels (found B-t1n.nii.gz, B-t1c.nii.gz, ", False),
         ([*names("B")[:4], "W00_Segm.nii.gz"], ", W00_Segm.nii.gz)", False),
@@ -118,21 +118,23 @@ def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_case_is_named(files: list[str], told: str, stops: bool, tmp_path: Path) -> None:
+def test_what_is_no_case_is_named(
+    files: list[str], message: str, stops: bool, tmp_path: Path
+) -> None:
     touch(tmp_path, *(f"A-1/{name}" for name in names("A-1")))
     touch(tmp_path, *(f"B/{name}" for name in files))
-    found = brats(tmp_path)
-    assert [case.id for case in found.cases] == ["A-1"]
-    (failure,) = found.failed
-    assert told in failure.reason
+    raw = brats(tmp_path)
+    assert [case.id for case in raw.cases] == ["A-1"]
+    (failure,) = raw.failed
+    assert message in failure.reason
     assert str(tmp_path / "B") in failure.reason
     assert failure.stops == stops
 
 
 def test_in_a_flat_folder_a_file_of_no_case_is_named(tmp_path: Path) -> None:
     touch(tmp_path, *names("A-1"), "A-1-brainmask.nii.gz", "patient9.nii.gz", "readme.txt")
-    found = brats(tmp_path)
-    assert [failure.reason for failure in found.failed] == [
+    raw = brats(tmp_path)
+    assert [failure.reason for failure in raw.failed] == [
         f"{tmp_path}/patient9.nii.gz: named as no scan and no labels of a case"
     ]
 
@@ -187,19 +189,19 @@ def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:
     touch(tmp_path, "ImagesTr/c_0000.nii.gz", "labelsTr/d.nii.gz")
     touch(tmp_path, "ImagesTr/e_0000.mha", "ImagesTr/e_0000.nii.gz", "labelsTr/e.mha")
     touch(tmp_path, "ImagesTr/f.mha", "labelsTr/f.mha", "labelsTr/f.nii.gz")
-    found = paired_cases("imagesTr", ["labelsTr"])(tmp_path, ("t1",))
-    assert [(case.id, case.images[0].name) for case in found.cases] == [
+    raw = paired_cases("imagesTr", ["labelsTr"])(tmp_path, ("t1",))
+    assert [(case.id, case.images[0].name) for case in raw.cases] == [
         ("a_0001", "a_0001_0000.mha"),
         ("b", "b.nii"),
     ]
-    assert [(failure.id, failure.stops) for failure in found.failed] == [
+    assert [(failure.id, failure.stops) for failure in raw.failed] == [
         ("d", True),
         ("e", True),
         ("f", True),
         ("c", False),
     ]
-    told = [failure.reason for failure in found.failed]
-    assert told[0].endswith("labelsTr/d.nii.gz: labels without imagesTr/d_0000")
-    assert "2 files are t1 of e (e_0000.mha, e_0000.nii.gz)" in told[1]
-    assert "2 files are labels of f" in told[2]
-    assert told[3].endswith("ImagesTr/c_0000.nii.gz: a scan without labels")
+    message = [failure.reason for failure in raw.failed]
+    assert message[0].endswith("labelsTr/d.nii.gz: labels without imagesTr/d_0000")
+    assert "2 files are t1 of e (e_0000.mha, e_0000.nii.gz)" in message[1]
+    assert "2 files are labels of f" in message[2]
+    assert message[3].endswith("ImagesTr/c_0000.nii.gz: a scan without labels")

@@ -19,7 +19,7 @@ from lab.data.cohort import read_cohort
 
 GLI = SCHEMES["brats-gli"]
 IDS = ["a", "b", "c", "d"]
-# A team's own numbering: 1 and 2 are the other way round than the challenge has them.
+# A team's numbering: 1 and 2 are the other way round than the challenge has them.
 TURNED = {"background": 0, "SNFH": 1, "NETC": 2, "ET": 3, "RC": 4}
 
 
@@ -36,7 +36,9 @@ def cohort(tmp_path: Path) -> Path:
     return folder
 
 
-def test_each_case_by_its_own_fold_and_a_stopped_run_goes_on(tmp_path: Path, cohort: Path) -> None:
+def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
+    tmp_path: Path, cohort: Path
+) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
     splits = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
@@ -61,8 +63,8 @@ def test_each_case_by_its_own_fold_and_a_stopped_run_goes_on(tmp_path: Path, coh
     engine = Engine(torch.device("cpu"))
     by_fold = [predict_member(case, m, model, engine) for m in model.members]
     expected = [labels_from(p, model.head, GLI) for p in by_fold]
-    found = read_volume(tmp_path / "oof" / "c.nii.gz", np.uint8).array
-    np.testing.assert_array_equal(found, expected[1])
+    labels = read_volume(tmp_path / "oof" / "c.nii.gz", np.uint8).array
+    np.testing.assert_array_equal(labels, expected[1])
     assert (expected[0] != expected[1]).any()
 
     (tmp_path / "oof" / "d.nii.gz").unlink()
@@ -76,14 +78,14 @@ SPLITS = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}
 
 
 @pytest.mark.parametrize(
-    ("folds", "told"),
+    ("folds", "message"),
     [
         (("0", "all"), "fold_all was trained on every case and left none out"),
         (("0", "5"), "fold '5' is not in the splits (0..1)"),
     ],
 )
 def test_a_fold_that_the_splits_do_not_know_is_said_before_anything_runs(
-    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str], folds: tuple, told: str
+    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str], folds: tuple, message: str
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     (source / "fold_1").rename(source / f"fold_{folds[1]}")
@@ -117,7 +119,7 @@ def test_a_fold_that_the_splits_do_not_know_is_said_before_anything_runs(
     capsys.readouterr()
     assert lab(["out-of-fold", *map(str, arguments)]) == 2
     member = f"trained/fold_{folds[1]}/checkpoint_final.pth"
-    assert capsys.readouterr().err.splitlines()[-1] == f"{member}: {told}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{member}: {message}"
     assert not list((tmp_path / "oof").iterdir())  # though fold 0 could have been predicted
 
 
@@ -181,7 +183,7 @@ def test_cases_that_no_member_saw_are_predicted_by_all(tmp_path: Path, cohort: P
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     model = verify_model(tmp_path / "m" / "MANIFEST.json")
     case = read_case(read_cohort(cohort, GLI)[1].files)
-    *_, told = predict(case, model, Engine(torch.device("cpu")))
-    found = read_volume(tmp_path / "out" / "b.nii.gz", np.uint8).array
-    np.testing.assert_array_equal(found, labels_from(told.probabilities, model.head, GLI))
+    *_, final = predict(case, model, Engine(torch.device("cpu")))
+    labels = read_volume(tmp_path / "out" / "b.nii.gz", np.uint8).array
+    np.testing.assert_array_equal(labels, labels_from(final.probabilities, model.head, GLI))
     assert lab(["out-of-fold", *map(str, arguments), "--maps", str(tmp_path / "maps")]) == 2

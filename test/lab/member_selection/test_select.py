@@ -135,9 +135,9 @@ def test_a_candidates_row_is_what_the_scorer_says_of_it(tmp_path: Path, cohort: 
     for name in ("left", "small"):
         dice, errors = [], []
         for number in range(CASES):
-            truth, found = ball(number), probability(name, number) * 0.98 > 0.5
-            dice.append(2 * (truth & found).sum() / (truth.sum() + found.sum()))
-            errors.append((int(found.sum()) - int(truth.sum())) * 6.75)
+            truth, predicted = ball(number), probability(name, number) * 0.98 > 0.5
+            dice.append(2 * (truth & predicted).sum() / (truth.sum() + predicted.sum()))
+            errors.append((int(predicted.sum()) - int(truth.sum())) * 6.75)
         assert rows[name, "dice"].value == pytest.approx(np.mean(dice))
         rmse = float(np.sqrt(np.mean(np.square(errors))))
         assert rows[name, "volume_error_mm3"].value == pytest.approx(rmse)

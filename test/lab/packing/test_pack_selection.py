@@ -61,8 +61,8 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert manifest["answers"] == ["brats-ssa", "brats-gli"]
     expected = 0.75 * probabilities(tmp_path / "packed" / "default")
     expected += 0.25 * probabilities(tmp_path / "packed" / "strong")
-    found = probabilities(tmp_path / "weights" / "both")
-    np.testing.assert_allclose(found, expected, atol=2e-3)
+    packed_maps = probabilities(tmp_path / "weights" / "both")
+    np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
 
     other = tmp_path / "packed" / "strong" / "MANIFEST.json"
     other.write_text(json.dumps(json.loads(other.read_text()) | {"answers": ["brats-gli"]}))
@@ -77,14 +77,14 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     path.write_text(json.dumps(selection | {"schema": 1}))
     flags[-1] = "other"
     capsys.readouterr()
-    for words, told in (
+    for words, message in (
         (["--selection", str(path)], f"{path}: schema 1, this program reads 2"),
         ([], "either sources or --selection"),
         (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
         (["--selection", str(tmp_path / "none.json")], "none.json: missing"),
     ):
         assert lab(["pack", *words, *flags]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     del selection["strategies"]
     path.write_text(json.dumps(selection))
     assert lab(["pack", "--selection", str(path), *flags]) == 2

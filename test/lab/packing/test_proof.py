@@ -1,4 +1,4 @@
-"""Packing proves itself beside stock nnU-Net's own predictor, and a proof can fail."""
+"""Packing is proven beside stock nnU-Net's predictor, and a proof can fail."""
 
 import json
 import sys
@@ -133,17 +133,17 @@ def test_another_network_with_the_same_weights_is_refused(
     (tmp_path / "trainers" / "own.py").write_text(text)
     monkeypatch.setenv("nnUNet_extTrainer", str(tmp_path / "trainers"))
     assert pack(source, tmp_path, "--foreign-trainer") == 2
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1
+    message = capsys.readouterr().err.strip().splitlines()
+    assert len(message) == 1
     network = "gli/fold_0/checkpoint_final.pth: our network is not nnU-Net 2.8.1's"
-    assert told[0].startswith(f"{source}: {network}")
+    assert message[0].startswith(f"{source}: {network}")
     assert not (tmp_path / "m").exists()
     monkeypatch.delenv("nnUNet_extTrainer")  # and without its trainer, nothing is proven of it
     assert pack(source, tmp_path, "--foreign-trainer") == 0
     assert "not proven: nnU-Net 2.8.1 ships no trainer nnUNetTrainerOwn" in capsys.readouterr().out
 
 
-def test_several_sources_are_proven_each_on_its_own(tmp_path: Path, capsys: Say) -> None:
+def test_several_sources_are_proven_one_by_one(tmp_path: Path, capsys: Say) -> None:
     a = trained(tmp_path / "a" / "same", folds=(0, 1))
     b = trained(tmp_path / "b" / "same", spacing_mm=(2, 2, 2), network="AttentionUNet")
     out = ["--out", str(tmp_path)]
@@ -216,8 +216,8 @@ def test_weights_that_half_precision_does_not_hold_are_refused(tmp_path: Path, c
             value *= 1e-8  # half precision ends at 6e-8
     change(path, network_weights=weights)
     assert pack(source, tmp_path) == 2
-    told = capsys.readouterr().err
-    assert "checkpoint_final.pth: its weights give another answer in half precision" in told
+    message = capsys.readouterr().err
+    assert "checkpoint_final.pth: its weights give another answer in half precision" in message
 
 
 def test_a_patch_that_does_not_halve_is_refused_when_packing(tmp_path: Path, capsys: Say) -> None:
@@ -251,12 +251,12 @@ def test_a_real_case_goes_both_ways(tmp_path: Path, capsys: Say, layout: str) ->
             (case / name).rename(case / f"x_{number:04d}.nii.gz")
         case = case / "x_0000.nii.gz"
     assert pack(source, tmp_path, "--mirroring", "--prove", str(case)) == 0
-    found = proof_of(tmp_path)["case"]
-    assert found["id"] == ("x" if layout == "nnU-Net" else "BraTS-GLI-00001-000")
-    assert found["voxels"] == 18 * 22 * 20 and found["agreement"] >= 0.9995
-    assert sum(found["stock_voxels"].values()) > 0 and found["mirroring"] is True
-    assert min(d for d in found["dice"].values() if d is not None) > 0.99
-    assert f"case {found['id']}: " in capsys.readouterr().out
+    record = proof_of(tmp_path)["case"]
+    assert record["id"] == ("x" if layout == "nnU-Net" else "BraTS-GLI-00001-000")
+    assert record["voxels"] == 18 * 22 * 20 and record["agreement"] >= 0.9995
+    assert sum(record["stock_voxels"].values()) > 0 and record["mirroring"] is True
+    assert min(d for d in record["dice"].values() if d is not None) > 0.99
+    assert f"case {record['id']}: " in capsys.readouterr().out
 
 
 def test_a_real_case_of_one_sequence_is_a_file(tmp_path: Path) -> None:
@@ -276,9 +276,9 @@ def test_a_real_case_of_one_sequence_is_a_file(tmp_path: Path) -> None:
         )
         == 0
     )
-    found = proof_of(tmp_path)["case"]
+    record = proof_of(tmp_path)["case"]
     # the reader of a NIfTI cohort reads a MetaImage too; values 1 and 2 mean what they are named
-    assert found["agreement"] >= 0.9999 and SimpleITK.ReadImage(str(scan)).GetDepth() == 20
+    assert record["agreement"] >= 0.9999 and SimpleITK.ReadImage(str(scan)).GetDepth() == 20
 
 
 def test_a_case_that_both_ways_answer_otherwise_is_refused(
@@ -288,8 +288,8 @@ def test_a_case_that_both_ways_answer_otherwise_is_refused(
     case = files.write_brats_case(tmp_path / "in", "BraTS-GLI-00001-000")
     true_reader = proof_case.read_case
 
-    def turned(asked: Any) -> Case:
-        seen = true_reader(asked)
+    def turned(files: Any) -> Case:
+        seen = true_reader(files)
         images = {name: image[:, ::-1].copy() for name, image in seen.images.items()}
         return Case(seen.id, images, seen.spacing_mm)
 
@@ -300,7 +300,7 @@ def test_a_case_that_both_ways_answer_otherwise_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (("a_0000", "a_0001", "a_0002"), "a_0003.nii.gz missing"),
         (("a_0000", "b_0000"), "2 cases, one expected"),
@@ -308,14 +308,14 @@ def test_a_case_that_both_ways_answer_otherwise_is_refused(
     ],
 )
 def test_a_case_that_cannot_be_told_is_refused(
-    tmp_path: Path, capsys: Say, names: tuple[str, ...], told: str
+    tmp_path: Path, capsys: Say, names: tuple[str, ...], message: str
 ) -> None:
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())
     (tmp_path / "in").mkdir()
     for name in names:
         files.write_nifti(tmp_path / "in" / f"{name}.nii.gz", files.head())
     assert pack(source, tmp_path, "--prove", str(tmp_path / "in")) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ def packed(folder: Path, *flags: str, **plans: object) -> Path:
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_every_challenge_has_a_case_that_its_platform_would_hand_over(scheme, tmp_path):
-    found = find_cases(write_case(tmp_path, scheme, GRID))
-    (files,) = found.cases
-    assert not found.failed and set(files.images) == set(scheme.sequences)
+    inputs = find_cases(write_case(tmp_path, scheme, GRID))
+    (files,) = inputs.cases
+    assert not inputs.failed and set(files.images) == set(scheme.sequences)
     assert {path.suffix for path in files.images.values()} == (
         {".mha"} if scheme.name.startswith("panther") else {".gz"}
     )
@@ -52,17 +52,17 @@ def test_the_grid_is_not_the_plans_and_takes_two_tiles(transposed, tmp_path):
     extent_mm = np.multiply(grid.shape, grid.spacing_mm)
     patch_mm = (24, 48, 32) if transposed else (32, 24, 48)
     np.testing.assert_allclose(extent_mm, np.multiply(patch_mm, (1.25, 0.95, 0.95)))
-    own_mm = (1.0, 1.5, 2.0) if transposed else (2.0, 1.0, 1.5)
-    thick, high, wide = np.divide(grid.spacing_mm, own_mm)
+    spacing_mm = (1.0, 1.5, 2.0) if transposed else (2.0, 1.0, 1.5)
+    thick, high, wide = np.divide(grid.spacing_mm, spacing_mm)
     assert thick > 3 and 1.02 < high < 1.2 and 0.8 < wide < 0.98
 
 
 def test_a_sound_model_says_seconds_and_volumes(tmp_path, capsys):
-    told = try_case(packed(tmp_path))
+    message = try_case(packed(tmp_path))
     for word in ("NETC ", "SNFH ", "ET ", "RC ", " mL in ", " s"):
-        assert word in told
-    assert f"m: synthetic case: {told.split(' mL')[0]}" in capsys.readouterr().out  # by pack too
-    assert " without " not in told
+        assert word in message
+    assert f"m: synthetic case: {message.split(' mL')[0]}" in capsys.readouterr().out  # by pack too
+    assert " without " not in message
 
 
 def test_a_model_for_cases_with_gaps_gets_one(tmp_path):
@@ -85,9 +85,9 @@ def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())
     out = ["--out", str(tmp_path / "w")]
     assert lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", *out]) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
+    message = capsys.readouterr().err.strip().splitlines()[-1]
     reason = "a synthetic case fails (OSError: out/x.nii.gz: the disk is full)"
-    assert told == f"{source}: m: {reason}"
+    assert message == f"{source}: m: {reason}"
     assert list((tmp_path / "w").iterdir()) == []
 
 

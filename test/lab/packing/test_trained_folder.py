@@ -1,4 +1,4 @@
-"""A trained folder or its zip is found, its folds are nnU-Net's, refusals name what was given."""
+"""A trained folder or its zip is opened, its folds are nnU-Net's, refusals name the source."""
 
 import json
 import shutil
@@ -36,21 +36,21 @@ def add_fold(folder: Path, name: str, checkpoint: str = FINAL) -> None:
 def stock_folds(folder: Path) -> list[str]:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    found = nnUNetPredictor.auto_detect_available_folds(str(folder), "checkpoint_final.pth")
-    return [str(fold) for fold in found]
+    folds = nnUNetPredictor.auto_detect_available_folds(str(folder), "checkpoint_final.pth")
+    return [str(fold) for fold in folds]
 
 
 def test_a_folder_above_it_and_its_zip_are_one_folder(trained: Path, tmp_path: Path) -> None:
     above = tmp_path / "results"
     archive = zipped(above, tmp_path / "export.zip")
     flat = zipped(trained, tmp_path / "flat.zip")
-    for given, name, title in (
+    for path, name, title in (
         (trained, str(trained), trained.name),
         (above, str(trained), trained.name),
         (archive, f"{archive}/{INSIDE}", trained.name),
         (flat, str(flat), "flat"),  # not the name of a temporary folder
     ):
-        with trained_folder(given) as folder:
+        with trained_folder(path) as folder:
             assert (folder.name, folder.title) == (name, title)
             assert folder.plans == tiny.plans() and folder.dataset == tiny.dataset()
             assert folds_of(folder, FINAL, None) == ["0", "1"]
@@ -64,10 +64,10 @@ def test_fold_all_beside_numbered_folds_is_left_out_as_nnunet_does(
     add_fold(trained, "fold_2")
     with trained_folder(trained) as folder:
         folds = folds_of(folder, FINAL, None)
-        told = capsys.readouterr().out
+        text = capsys.readouterr().out
         assert folds == ["0", "1", "2", "10"]
         assert sorted(folds) == sorted(stock_folds(trained))
-        assert told.startswith(f"{trained}: fold_all is left out")
+        assert text.startswith(f"{trained}: fold_all is left out")
         assert folds_of(folder, FINAL, ["all"]) == ["all"]
         assert folds_of(folder, FINAL, ["0", "1", "all"]) == ["0", "1", "all"]
         assert "left out" not in capsys.readouterr().out
@@ -88,14 +88,14 @@ def test_what_is_no_fold_or_unfinished_is_left_out_and_said(
     (trained / "fold_0.zip").touch()
     with trained_folder(trained) as folder:
         assert folds_of(folder, FINAL, None) == ["0", "1"]
-        told = capsys.readouterr().out.splitlines()
-        assert told[0] == f"{trained}: fold_3 is left out: it has no checkpoint_final.pth"
-        assert told[1].startswith(f"{trained}: fold_old is left out")
+        text = capsys.readouterr().out.splitlines()
+        assert text[0] == f"{trained}: fold_3 is left out: it has no checkpoint_final.pth"
+        assert text[1].startswith(f"{trained}: fold_old is left out")
         assert folds_of(folder, "checkpoint_latest", None) == ["3"]
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "asked", "told"),
+    ("checkpoint", "requested", "text"),
     [
         (FINAL, ["7"], "no fold_7/checkpoint_final.pth; folds: 0, 1"),
         (FINAL, ["00"], "no fold_00/checkpoint_final.pth"),
@@ -107,27 +107,29 @@ def test_what_is_no_fold_or_unfinished_is_left_out_and_said(
         ),
     ],
 )
-def test_folds_that_are_not_there(trained: Path, checkpoint: str, asked: list, told: str) -> None:
+def test_folds_that_are_not_there(
+    trained: Path, checkpoint: str, requested: list, text: str
+) -> None:
     with trained_folder(trained) as folder, pytest.raises(Refusal) as refused:
-        folds_of(folder, checkpoint, asked)
-    assert str(refused.value) == f"{trained}: {told}" or told in str(refused.value)
+        folds_of(folder, checkpoint, requested)
+    assert str(refused.value) == f"{trained}: {text}" or text in str(refused.value)
 
 
 def test_one_of_several_configurations(trained: Path, tmp_path: Path) -> None:
     low = trained.with_name("nnUNetTrainer__nnUNetPlans__3d_lowres")
     shutil.copytree(trained, low)
     archive = zipped(tmp_path / "results", tmp_path / "export.zip")
-    for given in (tmp_path / "results", archive):
+    for path in (tmp_path / "results", archive):
         with pytest.raises(Refusal, match=r"2 folders .*__3d_lowres"):
-            trained_folder(given).__enter__()
-        with trained_folder(given, "3d_lowres") as folder:
+            trained_folder(path).__enter__()
+        with trained_folder(path, "3d_lowres") as folder:
             assert folder.title == low.name
         with trained_folder(trained, "any") as folder:  # where there is one, it is that one
             assert folder.title == trained.name
 
 
-def refusal_of(given: Path) -> str:
-    with pytest.raises(Refusal) as refused, trained_folder(given):
+def refusal_of(path: Path) -> str:
+    with pytest.raises(Refusal) as refused, trained_folder(path):
         pass
     return str(refused.value)
 
@@ -170,13 +172,13 @@ def test_a_zip_that_is_none_or_damaged(trained: Path, tmp_path: Path) -> None:
     assert refusal_of(archive).startswith(f"{archive}: cannot be unzipped")
 
 
-def test_what_is_refused_within_names_what_was_given(trained: Path, tmp_path: Path) -> None:
+def test_what_is_refused_within_names_the_source(trained: Path, tmp_path: Path) -> None:
     archive = zipped(tmp_path / "results", tmp_path / "export.zip")
     with trained_folder(archive) as folder:
-        for text, told in (
+        for text, text in (
             (f"{folder.path}/fold_0/x.pth: bad", f"{archive}/{INSIDE}/fold_0/x.pth: bad"),
             ("plans.json: bad", f"{archive}/{INSIDE}: plans.json: bad"),
         ):
             with pytest.raises(Refusal) as refused, naming(folder):
                 raise Refusal(text)
-            assert str(refused.value) == told
+            assert str(refused.value) == text

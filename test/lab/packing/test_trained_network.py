@@ -82,8 +82,8 @@ def test_a_foreign_trainer_is_taken_when_asked_for_alone(
     trained: Path, drop: tuple, who: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(trained, drop, **({} if drop else {"trainer_name": "nnUNetTrainerReLU"}))
-    told = refusal_of(trained)
-    assert who in told and "--foreign-trainer" in told
+    text = refusal_of(trained)
+    assert who in text and "--foreign-trainer" in text
     capsys.readouterr()
     assert opened(trained, Accepted(foreign_trainer=True))[1].is_foreign
     assert who in capsys.readouterr().out
@@ -92,8 +92,8 @@ def test_a_foreign_trainer_is_taken_when_asked_for_alone(
 def test_a_transformers_trainer_is_refused_by_name(trained: Path) -> None:
     change(trained, trainer_name="nnUNet_Primus_M_Trainer")
     for accepted in (Accepted(), Accepted(foreign_trainer=True)):
-        told = refusal_of(trained, accepted)
-        assert "trainer nnUNet_Primus_M_Trainer builds a transformer" in told
+        text = refusal_of(trained, accepted)
+        assert "trainer nnUNet_Primus_M_Trainer builds a transformer" in text
 
 
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
@@ -134,9 +134,9 @@ def test_the_network_of_training_must_be_the_one_of_plans(trained: Path) -> None
     """An activation has no weights: nothing but the plans of training tells it."""
     then = with_arguments(tiny.plans(), nonlin="torch.nn.ReLU")
     change(trained, init_args={"configuration": "3d_fullres", "plans": then})
-    told = refusal_of(trained)
+    text = refusal_of(trained)
     assert (
-        "fold_0 was trained with another network: nonlin 'torch.nn.ReLU', plans.json says" in told
+        "fold_0 was trained with another network: nonlin 'torch.nn.ReLU', plans.json says" in text
     )
     then = with_arguments(tiny.plans(), norm_op_kwargs={"eps": 1e-3, "affine": True})
     change(trained, init_args={"configuration": "3d_fullres", "plans": then})
@@ -153,9 +153,9 @@ def test_what_else_was_other_in_training_is_said(
     }
     change(trained, init_args=arguments)
     opened(trained)
-    told = capsys.readouterr().out
-    assert "fold_0 was trained with another plans.json: patch (8, 16, 16)" in told
-    assert "fold_0 was trained with another dataset.json: labels {'background': 0, 'ET': 1" in told
+    text = capsys.readouterr().out
+    assert "fold_0 was trained with another plans.json: patch (8, 16, 16)" in text
+    assert "fold_0 was trained with another dataset.json: labels {'background': 0, 'ET': 1" in text
 
 
 def test_another_spelling_of_the_same_is_the_same(
@@ -176,8 +176,8 @@ def test_another_spelling_of_the_same_is_the_same(
 @pytest.mark.parametrize("arguments", [{}, None, {"configuration": None}])
 def test_a_checkpoint_that_does_not_say_its_configuration(trained: Path, arguments: object) -> None:
     change(trained, init_args=arguments)
-    told = refusal_of(trained)
-    assert "does not say its configuration (init_args)" in told and "one of 3d_fullres" in told
+    text = refusal_of(trained)
+    assert "does not say its configuration (init_args)" in text and "one of 3d_fullres" in text
     _, fold = opened(trained, Accepted(configuration="3d_fullres"))
     assert fold.content["init_args"]["configuration"] == "3d_fullres"
     assert "no configuration '2d'" in refusal_of(trained, Accepted(configuration="2d"))
@@ -194,14 +194,14 @@ def test_axes_that_are_none_are_no_mirroring_and_strange_ones_refused(trained: P
 
 def test_weights_of_another_network_are_told_apart_by_name_and_size(trained: Path) -> None:
     plans = tiny.plans()
-    for changes, told in (
+    for changes, text in (
         ({"features_per_stage": [6, 8, 12]}, "tensors differ in size, encoder.stages.2"),
         ({"conv_bias": False}, "tensors more, "),
         ({"n_conv_per_stage": [1, 2, 1]}, "it lacks "),
         ({"nonlin": "torch.nn.PReLU", "nonlin_kwargs": {}}, "it lacks "),
     ):
         (trained / "plans.json").write_text(json.dumps(with_arguments(plans, **changes)))
-        assert told in refusal_of(trained)
+        assert text in refusal_of(trained)
         assert "not the network of plans.json" in refusal_of(trained)
 
 
@@ -214,7 +214,7 @@ def test_weights_that_are_not_numbers(trained: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plans", "told"),
+    ("plans", "text"),
     [
         (tiny.plans(patch=(16, 18, 16)), "the network cannot take a patch of (16, 18, 16)"),
         (with_arguments(tiny.plans(), strides=[[2, 2, 2]] * 3), "becomes (1, 5, 8, 8, 8)"),
@@ -225,10 +225,10 @@ def test_weights_that_are_not_numbers(trained: Path) -> None:
     ],
 )
 def test_a_network_that_could_not_run_is_refused_before_a_case_comes(
-    trained: Path, plans: dict, told: str
+    trained: Path, plans: dict, text: str
 ) -> None:
     (trained / "plans.json").write_text(json.dumps(plans))
-    if told:
-        assert told in refusal_of(trained)
+    if text:
+        assert text in refusal_of(trained)
     else:
         opened(trained)

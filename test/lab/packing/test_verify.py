@@ -59,8 +59,8 @@ def test_what_only_a_case_trips_over_fails_by_name(stumbling, capsys):
     assert main(["verify", "--weights", str(stumbling)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "m: members: 1 members, hashes right, checkpoints open" in lines
-    (told,) = [line for line in lines if "synthetic case" in line]
-    assert told.startswith("m: synthetic case FAILED: m: a synthetic case fails (")
+    (message,) = [line for line in lines if "synthetic case" in line]
+    assert message.startswith("m: synthetic case FAILED: m: a synthetic case fails (")
 
 
 def test_quick_tries_no_case_and_says_so(stumbling, capsys):

@@ -81,7 +81,7 @@ def test_mirroring_axes_become_plain_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"network_weights": {}}, "holds no network_weights"),
         ({"state_dict": {}}, "holds no network_weights"),
@@ -97,10 +97,10 @@ def test_mirroring_axes_become_plain_numbers() -> None:
         ),
     ],
 )
-def test_anything_else_is_one_sentence(tmp_path: Path, content: object, told: str) -> None:
+def test_anything_else_is_one_sentence(tmp_path: Path, content: object, message: str) -> None:
     path = tmp_path / "checkpoint_final.pth"
     torch.save(content, path)
-    with pytest.raises(CheckpointError, match=told) as refused:
+    with pytest.raises(CheckpointError, match=message) as refused:
         read_training_checkpoint(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert "\n" not in str(refused.value) and "weights_only" not in str(refused.value)
