@@ -4,7 +4,8 @@ SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # What a case goes through, the metrics, and the house rules.
-FAST := test/challenge test/postprocess test/lab/metrics test/test_imports.py test/test_security.py
+FAST := test/challenge test/postprocess test/lab/metrics/test_lesionwise.py test/lab/metrics/test_voxel.py \
+	test/test_imports.py test/test_security.py
 
 .PHONY: help setup fast test long types style container
 

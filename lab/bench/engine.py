@@ -1,12 +1,11 @@
 """How fast the engine is beside stock nnU-Net: same networks, same cases, process by process.
 
 Every figure is of a process from its start to its last file: wall and CPU seconds, the peak of
-its memory, whether the labels are stock's, and how near its networks come to the device's own peak.
+its memory, whether the labels are stock's, and how near its networks come to the device's peak.
 Random weights measure time, not agreement: their logits are nearly tied. Agreement is measured with
 the trained members that ship.
 """
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -26,7 +25,8 @@ from ensemble.preprocess import find_nonzero_region, preprocessed_shape
 from ensemble.sliding_window import count_tiles
 from lab.bench.device_peak import device_peak
 from lab.bench.processes import ROOT, TUNED, Run, Subject
-from lab.packing import pack
+from lab.packing.build_model import ModelRequest, build_model
+from lab.packing.pack_source import Source
 from lab.phantom.cohort import Destination, Population, write
 from lab.training.random_networks import (
     flops_of_a_pass,
@@ -209,10 +209,9 @@ def _network(work: Path, scheme: Scheme, plans: dict[str, Any], device: str, tit
 
 def pack_model(work: Path, scheme: Scheme) -> None:
     """Pack WORK/trained as WORK/packed."""
-    parser = argparse.ArgumentParser()
-    pack.configure(parser)
-    options = ["--model", "packed", "--scheme", scheme.name, "--out", str(work)]
-    pack.run(parser.parse_args([str(work / "trained"), *options]))
+    trained = work / "trained"
+    request = ModelRequest(name="packed", scheme=scheme, out=work, origin=str(trained))
+    build_model(request, [Source(trained, "checkpoint_final")], None)
 
 
 def _count(number: int, noun: str) -> str:

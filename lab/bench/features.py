@@ -1,6 +1,6 @@
 """How fast radiomic features are, against PyRadiomics itself on whole volumes.
 
-CPU seconds of one thread; the peak of memory is that of a fresh process that describes one case.
+CPU seconds of one thread; the peak of memory is that of a new process that describes one case.
 """
 
 import logging
@@ -36,15 +36,15 @@ def bench_features(runs: int) -> int:
     worst = 0.0
     for name, settings in SETTINGS.items():
         plain, plain_s, _ = _in_process(_plain, settings, 1)
-        ours, ours_s, peak_mb = _in_process(_ours, settings, runs)
-        differ = max(_relative(ours[key], plain[key]) for key in plain)
+        fast, fast_s, peak_mb = _in_process(_fast, settings, runs)
+        differ = max(_relative(fast[key], plain[key]) for key in plain)
         worst = max(worst, differ)
-        ratio = f"{plain_s / ours_s:.0f} x"
-        print(f"{name:<10}{plain_s:>12.1f}{ours_s:>8.2f}{ratio:>8}{peak_mb:>9.0f}{differ:>10.1e}")
+        ratio = f"{plain_s / fast_s:.0f} x"
+        print(f"{name:<10}{plain_s:>12.1f}{fast_s:>8.2f}{ratio:>8}{peak_mb:>9.0f}{differ:>10.1e}")
     shape = " x ".join(map(str, SHAPE))
     print(
         f"{len(SEQUENCES)} sequences of {shape}, a tumour of {TUMOUR_MM3 // 1000} cm3; "
-        f"plain once, ours the least of {runs} runs"
+        f"plain once, the other the least of {runs} runs"
     )
     return int(worst > 1e-9)
 
@@ -77,7 +77,7 @@ def _in_process(
         return pool.apply(measure, (settings, runs))
 
 
-def _ours(settings: Mapping[str, Any], runs: int) -> Measured:
+def _fast(settings: Mapping[str, Any], runs: int) -> Measured:
     """Describe the head by every radiomic feature; the seconds are the least of the runs."""
     case, tumour = make_head(seed=0)
     names, seconds = feature_names(SEQUENCES), []

@@ -1,6 +1,6 @@
 """How fast the scorers are, beside the official programs.
 
-CPU seconds of one thread, the least of several runs; the peak of memory is that of a fresh process
+CPU seconds of one thread, the least of several runs; the peak of memory is that of a new process
 that scores one case.
 """
 

@@ -100,15 +100,15 @@ class Subject:
             folder = self.work / "out"
             if not self.is_brats:
                 folder = folder / "images" / "pancreatic-tumor-segmentation"
-            ours, stock = (
+            podium, stock = (
                 read_volume(answers / f"{id}{self._ending}", np.uint8).array
                 for answers in (folder, self.work / "stock-out")
             )
             for region, both in sums.items():
-                a, b = self.scheme.mask(ours, region), self.scheme.mask(stock, region)
+                a, b = self.scheme.mask(podium, region), self.scheme.mask(stock, region)
                 both += (2 * int((a & b).sum()), int(a.sum()) + int(b.sum()))
             written = [self.scheme.labels[name] for name in self.scheme.written]
-            equal += float((ours == np.where(np.isin(stock, written), stock, 0)).mean()) / cases
+            equal += float((podium == np.where(np.isin(stock, written), stock, 0)).mean()) / cases
         return equal, {r: float(two / n) if n else 1.0 for r, (two, n) in sums.items()}
 
     @property

@@ -1,7 +1,7 @@
 """How long a selection takes, and in how much memory, at the size of a challenge.
 
 Abdomens of PANTHER's Task 1 grid with a pancreas and a tumour, and candidates that each err
-differently; `lab select` in a process of its own, its worker processes counted by the largest.
+differently; `lab select` in a separate process, its worker processes counted by the largest.
 """
 
 import json
@@ -24,7 +24,7 @@ from lab.member_selection.strategies import STRATEGIES
 SHAPE, SPACING_MM = (72, 258, 318), (3.0, 1.1875, 1.1875)  # the median of 92 cases
 HEAD = Head("softmax", ((), ("tumour",), ("pancreas",)), ("", "tumour", "pancreas"))
 SCHEME = SCHEMES["panther-t1"]
-MARGIN = 12  # voxels around the pancreas that a candidate's errors may reach
+MARGIN = 12  # voxels around the pancreas that a candidate's errors may extend
 
 
 def bench_selection(candidates: int, cases: int, strategies: Sequence[str], jobs: int) -> int:

@@ -1,4 +1,4 @@
-"""Adaptive post-processing: features -> clusters -> rules a cluster, chosen and judged out of fold.
+"""Adaptive post-processing: features -> clusters -> rules a cluster, chosen and cross-validated.
 
 config            what is measured, tried and accepted, as data: `published` and `validated`
 feature_table     feature vectors of a cohort's predictions
@@ -8,7 +8,7 @@ component_rules   rules applied to the label components of a case, without its i
 score_cache       scores of the distinct variants that rules make of each case
 optimise          which rules a group of cases gets
 cluster_rules     fit: clusters and the rules of each; apply: what a case gets
-cross_validation  the same judged on held-out cases
+cross_validation  the same evaluated on held-out cases
 effects           identity, one rule set for all, and one a cluster, with intervals
 decision          which of them ships
 freeze            all of it as the artefact that the container reads
@@ -30,7 +30,7 @@ VERBS = {
     ),
     "search": (
         "search",
-        "choose rules for each cluster, judged out of fold",
+        "choose rules for each cluster, cross-validated",
         "search work --jobs 8",
     ),
     "explain": (

@@ -65,10 +65,10 @@ def make_search_case(
 ) -> tuple[SearchCase, np.ndarray]:
     """Prepare a pair of label maps in the scheme's values; see `open_search_case`."""
     voxel_mm3 = float(np.prod(pair.spacing_mm))
-    found = find_label_components(crop(pair, 1).prediction)
+    labelled = find_label_components(crop(pair, 1).prediction)
     largest_mm3 = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
     components = tabulate_components(
-        found.ids, found.values, found.touching, voxel_mm3, largest_mm3
+        labelled.ids, labelled.values, labelled.touching, voxel_mm3, largest_mm3
     )
     unwritten = unwritten_values(scheme)
     reference = without(pair.reference, unwritten)

@@ -1,6 +1,6 @@
-"""Rules judged on cases that they were not learned on.
+"""Rules evaluated on cases that they were not learned on.
 
-Everything that is learned is learned again without the cases it is judged on: scaling, PCA,
+Everything that is learned is learned again without the held-out cases: scaling, PCA,
 centres, the number of clusters (by a further cross-validation inside) and every threshold.
 """
 
@@ -70,7 +70,7 @@ def choose_k(
     """Choose the number of clusters of the cases `train` (case,).
 
     `published` takes the clearest silhouette. `validated` takes, of the numbers whose clusters are
-    found again in resamples and from other seeds, the smallest within one standard error of the
+    reproduced in resamples and from other seeds, the smallest within one standard error of the
     best held-out gain.
     """
     rows = features.rows[train[features.described[train]]]

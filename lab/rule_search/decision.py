@@ -41,7 +41,7 @@ class Decision:
 def decide(
     features: FeatureTable, cache: ScoreCache, config: SearchConfig, k: int | None = None
 ) -> Decision:
-    """Choose clusters and rules on all cases, and judge that procedure by cross-validation.
+    """Choose clusters and rules on all cases, and evaluate that procedure by cross-validation.
 
     A gated configuration ships rules only where their held-out gain `is_clear`.
 

@@ -65,7 +65,7 @@ def load_table(path: Path) -> FeatureTable:
 def informative(
     table: FeatureTable, drops_constant: bool
 ) -> tuple[FeatureTable, dict[str, list[str]]]:
-    """Drop features that are not finite somewhere or, if asked, the same everywhere.
+    """Drop features that are not finite somewhere or, with `drops_constant`, the same everywhere.
 
     Returns:
         The table of the others, and the names that were dropped, by reason.

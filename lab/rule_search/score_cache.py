@@ -38,7 +38,7 @@ class SearchCase:
 
 @dataclass
 class ScoreCache:
-    """The scores of a cohort's variants, computed when first asked for."""
+    """The scores of a cohort's variants, computed when first needed."""
 
     search_cases: Sequence[SearchCase]
     parameters: Sequence[SearchParameter]

@@ -1,4 +1,4 @@
-"""Choose rules for each cluster, and judge that procedure on held-out cases.
+"""Choose rules for each cluster, and evaluate that procedure on held-out cases.
 
 `python -m lab search WORK [--scorer 2025-gli]`, after `lab features` and `lab fit`. Every distinct
 variant that rules make of a case is scored once; the rules chosen are applied to the images in the
@@ -49,7 +49,7 @@ TOLERANCE = 1e-9  # between a score in the search and that of the images
 
 
 class ScoreMismatch(RuntimeError):
-    """The search scored a case otherwise than its images score: a fault of this program.
+    """The search scored a case otherwise than its images score: a bug of this program.
 
     No `Refusal`: nothing that a user names or writes leads here, so nobody can mend it by another
     call, and whoever mends the program needs the traceback.
@@ -71,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Search, judge, check on the images, write search.json and both artefacts."""
+    """Search, cross-validate, check on the images, write search.json and both artefacts."""
     setup, clusters = read_setup(args.work), read_work(args.work, CLUSTERS)
     scorer = scorer_named(args.scorer, setup.scheme)
     objective = args.objective or setup.config.objective

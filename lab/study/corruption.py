@@ -77,8 +77,8 @@ def corrupt(
     """Corrupt a reference; returns a prediction, both label maps (z, y, x).
 
     `room` is a bool mask (z, y, x) that no label leaves; None is everywhere. Noise and borders
-    come first, then swaps, then islands, which therefore have just the sizes asked for. An island
-    for which there is no room is left out.
+    come first, then swaps, then islands, which therefore have exactly the sizes requested. An
+    island for which there is no room is left out.
     """
     room = np.ones(reference.shape, bool) if room is None else room
     intact = components_below(reference > 0, corruption.intact_below)

@@ -86,7 +86,7 @@ def compare_configs(results: Sequence[tuple[Planted, Decision]]) -> list[dict[st
 
 
 def compare_objectives(planted: Planted) -> dict[str, Any]:
-    """Choose by ranking, Dice, NSD and both; judge each by all of them (the paper's question 1)."""
+    """Choose by ranking, Dice, NSD and both; score each by all of them (the paper's question 1)."""
     cache, cases = planted.cache, planted.cases
     settings = {
         objective: validate(planted, replace(planted.config, objective=objective)).settings
@@ -97,13 +97,13 @@ def compare_objectives(planted: Planted) -> dict[str, Any]:
     rows = []
     for row in effect_table(cache, planted.config, settings, cases)[1:]:
         scores = cache.scores(settings[row["method"]], cases)
-        judges = {
-            judge: gain_statistics(_change(cache, without, scores, judge), rng)
-            for judge in ("dice", "nsd", "overlap")
+        gains = {
+            objective: gain_statistics(_change(cache, without, scores, objective), rng)
+            for objective in ("dice", "nsd", "overlap")
         }
-        rows.append({"objective": row["method"], "mean_rank": row["mean_rank"], "judges": judges})
+        rows.append({"objective": row["method"], "mean_rank": row["mean_rank"], "gains": gains})
     overlap = cache.scores(settings["overlap"], cases)
-    dice, nsd = (_change(cache, without, overlap, judge) for judge in ("dice", "nsd"))
+    dice, nsd = (_change(cache, without, overlap, objective) for objective in ("dice", "nsd"))
     opposite = (np.sign(dice) != np.sign(nsd)) & (np.minimum(abs(dice), abs(nsd)) > CHANGED)
     return {
         "rows": rows,

@@ -72,7 +72,7 @@ def _figures(content: Mapping[str, Any]) -> dict[str, str]:
     null, configs = content["null"], content["configs"]
     return {
         "Adaptive, global, identity": _intervals(content["methods"][1:], "method", "methods"),
-        "The published configuration and ours": grid(
+        "The published configuration and the validated one": grid(
             [None], lambda ax, _: _configs(ax, configs), "configs", 1, 2.2
         ),
         "Where nothing is to be gained": grid(

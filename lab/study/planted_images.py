@@ -1,4 +1,4 @@
-"""Pictures of planted cases: four sequences of a plain head with a tumour of a given look."""
+"""Images of planted cases: four sequences of a plain head with a tumour of a given look."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -2,9 +2,9 @@
 
 `python -m lab study --html study.html` plants cluster-dependent errors, searches for the rules that
 repair them, and compares: no rules, one set for all, one a cluster; sizes, shares, both; the
-published configuration and ours; ranking, Dice and NSD as objectives; further features; repeated
-rounds; seeds and a shifted cohort; and cohorts without systematic errors, where nothing should
-ship.
+published configuration and the validated one; ranking, Dice and NSD as objectives; further
+features; repeated rounds; seeds and a shifted cohort; and cohorts without systematic errors, where
+nothing should ship.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from challenge.server import Handler, Server, Work, WorkError, serve
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     client.request(method, path, body)
     answer = client.getresponse()
     result = answer.status, json.loads(answer.read())
@@ -80,19 +80,19 @@ def test_one_case_at_a_time_and_health_meanwhile(server: Server) -> None:
 
     def work() -> None:
         started.set()
-        go_on.wait(10)
+        go_on.wait(300)
 
     server.work, answers = work, []
     first = threading.Thread(
         target=lambda: answers.append(ask(server.server_port, "POST", "/invoke"))
     )
     first.start()
-    assert started.wait(10)
+    assert started.wait(300)
     assert ask(server.server_port, "GET", "/health")[0] == 200
     busy = (503, {"error": "another case is being worked on"})
     assert ask(server.server_port, "POST", "/invoke") == busy
     go_on.set()
-    first.join(10)
+    first.join(300)
     assert answers == [(201, {"status": "Created"})]
 
 
@@ -101,7 +101,7 @@ def test_one_case_at_a_time_and_health_meanwhile(server: Server) -> None:
     [("GET", "/", 404), ("GET", "/invoke", 404), ("POST", "/health", 404), ("PUT", "/invoke", 501)],
 )
 def test_anything_else_is_no_redirect(server: Server, method: str, path: str, status: int) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=300)
     client.request(method, path)
     assert client.getresponse().status == status
 

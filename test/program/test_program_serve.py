@@ -30,13 +30,13 @@ class Server:
         self.process = subprocess.Popen([sys.executable, inference.__file__, *words])
 
     def request(self, method: str, path: str) -> tuple[int, str]:
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         client.request(method, path)
         response = client.getresponse()
         return response.status, response.read().decode()
 
     def wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             with contextlib.suppress(ConnectionRefusedError):
                 if self.request("GET", "/health")[0] == 200:

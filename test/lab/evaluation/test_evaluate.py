@@ -25,6 +25,7 @@ from lab.evaluation.matching import match_cases
 from lab.metrics.scorers import SCORERS
 
 ROOT = Path(__file__).resolve().parents[3]
+WAIT_S = 600  # never waited for but by what is broken: a loaded machine is slow
 
 
 @pytest.fixture
@@ -307,26 +308,26 @@ def test_dask_workers_may_die(tmp_path: Path, shared_data: Path) -> None:
     try:
         worker = ("worker", "--nthreads=1", "--no-nanny", "--no-dashboard")
         programs += [dask(*worker), dask(*worker)]
-        wait_for(scheduler_file.exists, 60)
+        wait_for(scheduler_file.exists)
         address = json.loads(scheduler_file.read_text())["address"]
         folders = [f"--{name}={tmp_path / name}" for name in ("predictions", "references")]
         flags = ["--scorer=2025-gli", *folders, f"--dask={address}", f"--out={tmp_path / 'r.json'}"]
         command = [sys.executable, "-m", "lab", "evaluate", *flags]
         running = subprocess.Popen(command, cwd=ROOT)
         journal = tmp_path / ".r.json.journal"
-        wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 4, 120)
+        wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 4)
         programs[1].send_signal(signal.SIGKILL)
         assert running.poll() is None, "all was over before the worker was killed"
-        assert running.wait(120) == 0
-        assert programs[1].wait(10) == -signal.SIGKILL
+        assert running.wait(WAIT_S) == 0
+        assert programs[1].wait(WAIT_S) == -signal.SIGKILL
     finally:
         for program in programs:
             program.kill()
     assert written(tmp_path) == expected
 
 
-def wait_for(happened: Any, seconds: float) -> None:
-    end = time.monotonic() + seconds
+def wait_for(happened: Any) -> None:
+    end = time.monotonic() + WAIT_S
     while not happened():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)

@@ -156,10 +156,17 @@ def test_touching_tissues_merge_alike(task: str) -> None:
         agree(fast(case, task), naive(case, task))
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(100, 103), marks=pytest.mark.slow),
+        pytest.param(range(103, 130), marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("task", sorted(TASKS))
-def test_many_random_cases_score_alike(task: str) -> None:
-    for seed in range(100, 130):
+def test_many_random_cases_score_alike(task: str, seeds: range) -> None:
+    for seed in seeds:
         case = random_case(seed)
         agree(fast(case, task), naive(case, task))
 

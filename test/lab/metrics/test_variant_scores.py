@@ -51,10 +51,17 @@ def test_removed_and_relabelled_components(task: str) -> None:
         check(task, seed)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(100, 106), marks=pytest.mark.slow),
+        pytest.param(range(106, 160), marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("task", PROFILES)
-def test_many_states(task: str) -> None:
-    for seed in range(100, 160):
+def test_many_states(task: str, seeds: range) -> None:
+    for seed in seeds:
         check(task, seed)
 
 

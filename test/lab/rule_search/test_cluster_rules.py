@@ -1,4 +1,4 @@
-"""Clusters with rules of their own: fitted on some cases, applied to others."""
+"""Clusters and the rules of each: fitted on some cases, applied to others."""
 
 from dataclasses import replace
 

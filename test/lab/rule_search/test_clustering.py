@@ -47,8 +47,8 @@ def test_the_published_clustering_is_scikit_learns():
     np.testing.assert_allclose(space.project(rows), pca.transform(unit), atol=1e-9)
     model = with_clusters(space, rows, 2)
     reference = KMeans(2, n_init=10, random_state=0).fit(pca.transform(unit))
-    ours, _ = assign(model, rows)
-    same = {(a, b) for a, b in zip(ours.tolist(), reference.labels_.tolist(), strict=True)}
+    clusters, _ = assign(model, rows)
+    same = {(a, b) for a, b in zip(clusters.tolist(), reference.labels_.tolist(), strict=True)}
     assert len(same) == 2
 
 

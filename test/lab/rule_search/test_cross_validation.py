@@ -1,4 +1,4 @@
-"""Clusters and rules judged on cases that chose neither."""
+"""Clusters and rules evaluated on held-out cases."""
 
 import numpy as np
 import pytest

@@ -125,11 +125,19 @@ def test_another_label_another_geometry_and_a_stray_are_reported(tmp_path: Path)
     assert "expected ['b']" in "".join(compare(target, {"b": (labels, geometry)}))
 
 
-@pytest.mark.slow
-def test_the_program_under_stress(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("inputs", "kills", "cases"),
+    [
+        pytest.param(3, 1, 4, marks=pytest.mark.slow),
+        pytest.param(24, 6, 40, marks=pytest.mark.long),
+    ],
+)
+def test_the_program_under_stress(
+    capsys: pytest.CaptureFixture[str], inputs: int, kills: int, cases: int
+) -> None:
     # The limit of 30 s is for `lab stress`: other work on a shared machine must fail no test.
-    flags = ["--most", "24", "--kills", "6", "--cases", "40", "--limit", "300"]
-    assert lab(["stress", *flags]) == 0, capsys.readouterr().out
+    flags = ["--most", f"{inputs}", "--kills", f"{kills}", "--cases", f"{cases}"]
+    assert lab(["stress", *flags, "--limit", "300"]) == 0, capsys.readouterr().out
     out = capsys.readouterr().out
     assert "\n0 faults" in out
-    assert "40 of 40 written, exit code 0" in out
+    assert f"{cases} of {cases} written, exit code 0" in out

@@ -1,6 +1,9 @@
 """`lab train`: a recipe is printed with its cost, and followed."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from lab.__main__ import main as lab
 from lab.training.cost import petaflop_of
 from lab.training.miniature import miniature
 from lab.training.read_recipe import read_recipe
+from lab.training.runner import ON_CPU
 
 RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
 NAMES = (
@@ -62,21 +66,30 @@ def test_a_dry_run_says_which_cohorts_skip_broken_cases(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_runs_whole_in_miniature(name: str, tmp_path: Path) -> None:
-    small = miniature(read_recipe(RECIPES / f"{name}.sh"))
-    assert (
-        lab(
-            [
-                "train",
-                str(RECIPES / f"{name}.sh"),
-                "--work",
-                str(tmp_path),
-                "--miniature",
-                "--devices",
-                "cpu,cpu",
-            ]
-        )
-        == 0
+    """The tasks are forks of one process that has torch and nnU-Net imported."""
+    words = [sys.executable, Path(__file__).with_name("forked.py"), RECIPES / f"{name}.sh"]
+    done = subprocess.run(
+        [*words, tmp_path],
+        env=os.environ | ON_CPU | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(RECIPES.parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_finished(name, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_whole_in_processes_of_its_own(name: str, tmp_path: Path) -> None:
+    words = ["train", str(RECIPES / f"{name}.sh"), "--work", str(tmp_path)]
+    assert lab([*words, "--miniature", "--devices", "cpu,cpu"]) == 0
+    check_finished(name, tmp_path)
+
+
+def check_finished(name: str, tmp_path: Path) -> None:
+    """Every cohort has its model, and every fold says where it came from."""
+    small = miniature(read_recipe(RECIPES / f"{name}.sh"))
     shipped = sorted(path.parent.name for path in (tmp_path / "weights").glob("*/MANIFEST.json"))
     wanted = {small.stages[each.stage].cohort for each in small.candidates.values()}
     assert shipped == sorted(wanted)

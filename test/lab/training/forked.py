@@ -1,0 +1,90 @@
+"""`python forked.py RECIPE.sh WORK`: a recipe in miniature, each task in a fork of this process.
+
+As `python -m lab train RECIPE.sh --work WORK --miniature --devices cpu,cpu`, but that torch and
+nnU-Net are imported once, and not by each of the tasks and of the processes that they start.
+"""
+
+import importlib
+import multiprocessing
+import os
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+from lab.__main__ import main as lab
+from lab.training import runner
+from lab.training.tasks import RunFolder
+
+IMPORTED = (
+    "inference",
+    "ensemble.predict",
+    "lab.data.prepare",
+    "lab.member_selection.select",
+    "lab.packing.pack",
+    "lab.phantom.cohort",
+    "lab.training.fold",
+    "lab.training.preprocess",
+    "nnunetv2.training.nnUNetTrainer.nnUNetTrainer",
+)
+FORK = multiprocessing.get_context("fork")
+
+
+class Fork:
+    """What `subprocess.Popen` is to the runner, for `python -m MODULE ...`."""
+
+    def __init__(
+        self, words: Sequence[str], stdout: IO[bytes], env: Mapping[str, str], **_: object
+    ) -> None:
+        assert tuple(words[:2]) == (sys.executable, "-m")
+        self.process = FORK.Process(target=run_module, args=(words[2:], dict(env), stdout.fileno()))
+        self.process.start()
+
+    def poll(self) -> int | None:
+        """Return the exit status once there is one."""
+        return self.process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status once there is one."""
+        return self.process.exitcode
+
+
+def run_module(words: Sequence[str], env: Mapping[str, str], log: int) -> None:
+    """Be `python -m MODULE ...`."""
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(env)
+    sys.argv = list(words)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def sample_few_voxels() -> None:
+    """Let nnU-Net's fingerprint sample about as many voxels as tiny scans have, not 10^8."""
+    from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
+
+    extractor = fingerprint_extractor.DatasetFingerprintExtractor
+    whole = extractor.__init__
+
+    def few(self: Any, *words: Any, **options: Any) -> None:
+        whole(self, *words, **options)
+        self.num_foreground_voxels_for_intensitystats = 1e5
+
+    extractor.__init__ = few  # type: ignore[method-assign]
+
+
+def main(recipe: str, work: str) -> int:
+    """Import all that the tasks do, and follow the recipe."""
+    os.environ |= {**RunFolder(Path(work)).environment, **runner.ON_CPU}
+    for name in IMPORTED:  # nnU-Net reads its folders when it is imported
+        importlib.import_module(name)
+    sample_few_voxels()
+    multiprocessing.get_context = lambda method=None: FORK  # type: ignore[assignment]
+    runner.subprocess = SimpleNamespace(**vars(runner.subprocess) | {"Popen": Fork})  # type: ignore[assignment]
+    return lab(["train", recipe, "--work", work, "--miniature", "--devices", "cpu,cpu"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
