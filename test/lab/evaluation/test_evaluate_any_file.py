@@ -123,12 +123,12 @@ def test_a_sheared_pair_is_read_as_the_platform_reads_it(scorer: str, folders: P
         assert "reads with SimpleITK" in problem["message"] and "orthonormal" in problem["message"]
 
 
-def test_places_are_those_of_simpleitk_where_it_reads(folders: Path) -> None:
-    """By the affine or by SimpleITK, a turned and moved file lies in the same place."""
+def test_geometry_is_that_of_simpleitk_where_it_reads(folders: Path) -> None:
+    """By the affine or by SimpleITK, a turned and moved file has the same geometry."""
     turned = np.array([[0, 2.0, 0, 5], [1.5, 0, 0, -7], [0, 0, 3, 2], [0, 0, 0, 1]])
     path = files.write_nifti(folders / "turned.nii.gz", bad_files.labels(), turned)
     expected = label_files._itk_geometry(path)
-    found = label_files._affine_place(label_files.read_labels(path))
+    found = label_files._affine_geometry(label_files.read_labels(path))
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-6)
 
