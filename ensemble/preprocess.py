@@ -11,6 +11,7 @@ import cc3d
 import numpy as np
 from scipy import special
 
+from challenge.box import Box, bounding_box
 from challenge.case import Case, CaseError
 from challenge.scheme import Head
 from ensemble.normalisation import normalise
@@ -25,7 +26,7 @@ MOST_GRID_BYTES = 32 * 2**30
 class NonzeroRegion:
     """Where a case is not zero, in its axes (z, y, x); the same for every network of that order."""
 
-    box: tuple[slice, slice, slice]  # slices (z, y, x) of the case
+    box: Box  # slices (z, y, x) of the case
     mask: np.ndarray  # bool (z, y, x) of the box: the voxels of a masked normalisation
     case_shape: tuple[int, ...]  # (z, y, x)
 
@@ -52,7 +53,7 @@ def find_nonzero_region(case: Case, sequences: Sequence[str]) -> NonzeroRegion:
     mask = case.images[sequences[0]] != 0
     for sequence in sequences[1:]:
         mask |= case.images[sequence] != 0
-    box = _bounds(mask)
+    box = bounding_box(mask) or (slice(None),) * 3
     # Holes touch no face of the box around the mask: outside of it there is nothing to fill.
     return NonzeroRegion(box, _fill_holes(mask[box]), mask.shape)
 
@@ -142,16 +143,6 @@ def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: He
     else:
         _softmax(within)
     return probabilities
-
-
-def _bounds(mask: np.ndarray) -> tuple[slice, slice, slice]:
-    """Return the box around a mask, everything where it is empty."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        filled = np.flatnonzero(mask.any(others))
-        sides.append(slice(int(filled[0]), int(filled[-1]) + 1) if filled.size else slice(None))
-    return sides[0], sides[1], sides[2]
 
 
 def _fill_holes(mask: np.ndarray) -> np.ndarray:

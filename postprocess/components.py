@@ -71,12 +71,6 @@ def largest_component(
     return components.ids == 1 + int(score[1:].argmax())
 
 
-def box_of(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the smallest box that holds a bool mask (z, y, x) that is not empty."""
-    spans = (np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
-    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
-
-
 def surrounding_labels(
     labels: np.ndarray, selected: np.ndarray, connectivity: Connectivity
 ) -> np.ndarray:

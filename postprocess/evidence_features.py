@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.box import bounding_box
 from challenge.scheme import Scheme
 
-from .components import Components, SpacingMm, box_of, find_components
+from .components import Components, SpacingMm, find_components
 
 SMALL_MM3 = 100.0
 UNCERTAIN = (0.1, 0.9)  # a probability between these is no answer
@@ -35,9 +36,9 @@ class Tumour:
 def find_tumour(labels: np.ndarray, scheme: Scheme) -> Tumour | None:
     """Find the components of the tumour in a label map (z, y, x); None where there is none."""
     labelled = labels > 0
-    if not labelled.any():
+    box = bounding_box(labelled)
+    if box is None:
         return None
-    box = box_of(labelled)
     inside = scheme.mask(labels[box], scheme.tumour)
     return Tumour(box, find_components(inside), inside) if inside.any() else None
 

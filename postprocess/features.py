@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
+from challenge.box import Box, bounding_box
 from challenge.case import Case
 
-from .components import box_of, largest_component
+from .components import largest_component
 from .feature_names import INTENSITY, SHAPE
 
 EXTRACTOR = "pyradiomics"  # the distribution whose version an artefact names
@@ -99,12 +100,12 @@ def radiomic_features(
 
 def check_describable(mask: np.ndarray) -> None:
     """Raise FeatureError unless a mask (z, y, x) extends in all three directions."""
-    voxels = int(np.count_nonzero(mask))
-    if voxels == 0:
+    box = bounding_box(mask)
+    if box is None:
         raise FeatureError("the tumour is empty")
-    if voxels == 1:
+    if np.count_nonzero(mask) == 1:
         raise FeatureError("the tumour is a single voxel")
-    extent = [end.stop - end.start for end in box_of(mask)]
+    extent = [side.stop - side.start for side in box]
     if min(extent) == 1:
         raise FeatureError(f"the tumour is flat, {'x'.join(map(str, extent))} voxels (z, y, x)")
 
@@ -119,7 +120,9 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
     for sequence, array in case.images.items():
         if array.shape != mask.shape:
             raise ValueError(f"{case.id}: {sequence} {array.shape}, the mask {mask.shape}")
-    box = box_of(mask)
+    box = bounding_box(mask)
+    if box is None:
+        raise FeatureError("the tumour is empty")
     mask_crop = _image(mask[box].astype(np.uint8), case.spacing_mm)
     with _quiet_radiomics():
         from radiomics.featureextractor import RadiomicsFeatureExtractor
@@ -138,7 +141,7 @@ def describe(case: Case, mask: np.ndarray, settings: Mapping[str, Any]) -> dict[
     return {name.removeprefix("original_"): float(value) for name, value in values.items()}
 
 
-def check_varies(array: np.ndarray, box: tuple[slice, ...], sequence: str) -> None:
+def check_varies(array: np.ndarray, box: Box, sequence: str) -> None:
     """Raise FeatureError for a constant image (z, y, x): no z-scores, or numbers of no meaning."""
     first = array[box].flat[0]
     if (array[box] == first).all() and (array == first).all():  # the box alone is quick to read
@@ -152,9 +155,7 @@ def _image(array: np.ndarray, spacing_mm: tuple[float, float, float]) -> SimpleI
     return image
 
 
-def _normalised(
-    array: np.ndarray, box: tuple[slice, ...], settings: Mapping[str, Any]
-) -> np.ndarray:
+def _normalised(array: np.ndarray, box: Box, settings: Mapping[str, Any]) -> np.ndarray:
     """Normalise an image (z, y, x) as PyRadiomics would, and return the part inside the box.
 
     Mean and deviation are of the whole image; what follows is voxel by voxel, so the box will do.

@@ -7,14 +7,13 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from challenge.box import Box, joint_box
 from challenge.scheme import Head, Scheme
 from ensemble.heads import HeadError, common_head, to_head
 from lab.data.cohort import CohortCase
 from lab.member_selection.probability_maps import (
-    Box,
     Candidate,
     MapError,
-    ProbabilityMap,
     read_candidate,
 )
 
@@ -36,7 +35,7 @@ class Pool:
             of the case.
         """
         maps = [candidate.read(case.files.id) for candidate in self.candidates]
-        box = joint_box(maps)
+        box = joint_box(*(each.box for each in maps)) or (slice(0, 0),) * 3
         stacked = np.empty(
             (len(maps), len(self.head.channels), *(side.stop - side.start for side in box)),
             np.float16,
@@ -44,15 +43,6 @@ class Pool:
         for i, (candidate, each) in enumerate(zip(self.candidates, maps, strict=True)):
             stacked[i] = to_head(each.within(box, candidate.head), candidate.head, self.head)
         return stacked, box, maps[0].shape
-
-
-def joint_box(maps: Sequence[ProbabilityMap]) -> Box:
-    """Return the box around all maps' boxes."""
-    z, y, x = (
-        slice(min(m.box[axis].start for m in maps), max(m.box[axis].stop for m in maps))
-        for axis in range(3)
-    )
-    return z, y, x
 
 
 def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Scheme) -> Pool:

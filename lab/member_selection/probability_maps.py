@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from challenge.box import Box
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 
@@ -21,7 +22,6 @@ SCHEMA = 1
 NAME = "candidate.json"
 # No average of several members makes a label of a smaller probability.
 NEGLIGIBLE = 1 / 512
-Box = tuple[slice, slice, slice]
 
 
 class MapError(Refusal):

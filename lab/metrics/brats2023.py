@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from challenge.box import bounding_box, joint_box
 from challenge.scheme import SCHEMES
 from lab.metrics import lesionwise
 from lab.metrics.lesionwise import Profile, ScoredRegion
-from lab.metrics.pair import Pair, Region, bounding_box, crop, joint_box
+from lab.metrics.pair import Pair, Region, crop
 from lab.metrics.surface import distances, robust_hausdorff_mm, surfels
 from lab.metrics.voxel import dice
 

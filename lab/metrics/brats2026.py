@@ -19,8 +19,9 @@ import numpy as np
 from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
+from challenge.box import bounding_box, joint_box
 from challenge.scheme import SCHEMES
-from lab.metrics.pair import Pair, Region, bounding_box, crop, joint_box
+from lab.metrics.pair import Pair, Region, crop
 from lab.metrics.surface import border, distances, normalised_surface_dice, pooled_hausdorff_mm
 
 PENALTY_MM = 373.0

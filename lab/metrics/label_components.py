@@ -7,8 +7,8 @@ import cc3d
 import numpy as np
 from scipy.ndimage import find_objects
 
+from challenge.box import Box
 from lab.metrics.lesions import adjacent_pairs, dilate
-from lab.metrics.pair import Box
 
 Edges = np.ndarray  # (n, 2) pairs of components, each in both orders
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import find_objects
 
+from challenge.box import Box, joint_box
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching, remove_small
-from lab.metrics.pair import Box, Pair, Region, crop, joint_box
+from lab.metrics.pair import Pair, Region, crop
 from lab.metrics.surface_scores import SurfaceScores, surface_scores
 
 Boxes = Sequence[Box | None]  # by lesion, from 1; None where a number has no voxel

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from challenge.box import bounding_box, joint_box
 from challenge.scheme import Scheme
-
-Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -53,30 +52,6 @@ class Region:
         if self.is_range:
             return (labels >= min(self.values)) & (labels <= max(self.values))
         return np.isin(labels, self.values)
-
-
-def bounding_box(mask: np.ndarray, margin: int = 0) -> Box | None:
-    """Return the slices that hold all that is not zero, widened inside the array; None if empty."""
-    box: list[slice] = []
-    for axis in range(mask.ndim):
-        view = mask[tuple(box)]
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        indices = np.flatnonzero(view.any(axis=others))
-        if indices.size == 0:
-            return None
-        stop = min(int(indices[-1]) + 1 + margin, mask.shape[axis])
-        box.append(slice(max(int(indices[0]) - margin, 0), stop))
-    return tuple(box)
-
-
-def joint_box(first: Box | None, second: Box | None) -> Box | None:
-    """Return the smallest box that holds both."""
-    if first is None or second is None:
-        return first or second
-    return tuple(
-        slice(min(a.start, b.start), max(a.stop, b.stop))
-        for a, b in zip(first, second, strict=True)
-    )
 
 
 def crop(pair: Pair, margin: int) -> Pair:

@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from challenge.box import bounding_box, joint_box
 from challenge.scheme import SCHEMES
-from lab.metrics.pair import Pair, Region, bounding_box, joint_box
+from lab.metrics.pair import Pair, Region
 from lab.metrics.surface import (
     distances,
     mean_distances_mm,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.box import Box, bounding_box, joint_box
 from lab.metrics.label_components import find_label_components
-from lab.metrics.pair import Box, Pair, bounding_box, joint_box
+from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scores import VariantScorer
 

@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from challenge.box import bounding_box, joint_box
 from challenge.scheme import Scheme
-from lab.metrics.pair import Pair, bounding_box, joint_box
+from lab.metrics.pair import Pair
 
 AbsentRule = Literal["excluded", "one"]  # Dice and IoU of a label that neither map holds
 

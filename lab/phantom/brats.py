@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from challenge.box import bounding_box
 from challenge.scheme import SCHEMES
 from lab.phantom import brain, contrast, glioma, head, scanner
 from lab.phantom.fields import Grid
@@ -53,7 +54,8 @@ def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     for name in _DISEASE:
         labels[window][tissue[name] > LABELLED[name]] = SCHEMES["brats-gli"].labels[name]
     signals = contrast.draw_signals(np.random.default_rng([seed, 3]))
-    crop = _bounds_with_margin(tissue["brain"], box)
+    margin = [math.ceil(MARGIN_MM / mm) for mm in box.spacing_mm]
+    crop = bounding_box(tissue["brain"], margin) or (slice(None),) * 3
     near = {name: part[crop] for name, part in tissue.items()}
     pictures = {}
     for channel, sequence in enumerate(SCHEMES["brats-gli"].sequences):
@@ -100,16 +102,6 @@ def _head_box(grid: Grid) -> tuple[Grid, tuple[slice, ...]]:
         inside = np.flatnonzero(np.abs(line.ravel()) <= half)
         window.append(slice(int(inside[0]), int(inside[-1]) + 1))
     return _crop(grid, tuple(window)), tuple(window)
-
-
-def _bounds_with_margin(mask: np.ndarray, grid: Grid) -> tuple[slice, ...]:
-    """Return the bounding box (z, y, x) of a mask and a margin: most around a head is air."""
-    bounds = []
-    for axis, spacing_mm in enumerate(grid.spacing_mm):
-        others = tuple(other for other in range(3) if other != axis)
-        inside, more = np.flatnonzero(mask.any(others)), math.ceil(MARGIN_MM / spacing_mm)
-        bounds.append(slice(max(int(inside[0]) - more, 0), int(inside[-1]) + 1 + more))
-    return tuple(bounds)
 
 
 def _crop(grid: Grid, window: tuple[slice, ...]) -> Grid:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt, maximum_filter
 
+from challenge.box import bounding_box
 from challenge.scheme import Scheme
 from postprocess.components import find_components
 
 Triple = tuple[float, float, float]
 
+EMPTY_BOX = (slice(0, 0),) * 3
 ATTEMPTS = 30  # positions tried for one island before it is left out
 
 
@@ -116,7 +118,7 @@ def without_small_components(labels: np.ndarray, least_voxels: int) -> np.ndarra
     """Give components of any label below a size to the nearest voxel that is of none."""
     labels = labels.copy()
     for _ in range(5):  # what joins another label seldom leaves a small component behind
-        part = labels[box_around(labels > 0, 1)]
+        part = labels[bounding_box(labels, 1) or EMPTY_BOX]
         small = np.zeros(part.shape, bool)
         for value in np.unique(part[part > 0]):
             small |= components_below(part == value, least_voxels)
@@ -125,14 +127,6 @@ def without_small_components(labels: np.ndarray, least_voxels: int) -> np.ndarra
         nearest = distance_transform_edt(small, return_distances=False, return_indices=True)
         part[...] = part[tuple(nearest)]
     return labels
-
-
-def box_around(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
-    """Return the smallest box that holds a mask (z, y, x), wider by `margin` voxels."""
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not spans[0].size:
-        return (slice(0, 0),) * 3
-    return tuple(slice(max(0, s[0] - margin), int(s[-1]) + 1 + margin) for s in spans)
 
 
 def components_below(mask: np.ndarray, voxels: int) -> np.ndarray:

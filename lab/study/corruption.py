@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from challenge.box import bounding_box
 from challenge.scheme import Scheme
 from lab.phantom.fields import Grid, SmoothField
 from lab.study.components import (
+    EMPTY_BOX,
     Islands,
     Triple,
-    box_around,
     components_below,
     distance_from,
     with_islands,
@@ -117,7 +118,8 @@ def deform(
     labels: np.ndarray, noise_mm: float, spacing_mm: Triple, generator: np.random.Generator
 ) -> np.ndarray:
     """Return a label map whose voxels strayed smoothly, by `noise_mm` along each axis."""
-    box = box_around(labels > 0, 1 + int(np.ceil(MOST_DEVIATIONS * noise_mm / min(spacing_mm))))
+    margin = 1 + int(np.ceil(MOST_DEVIATIONS * noise_mm / min(spacing_mm)))
+    box = bounding_box(labels, margin) or EMPTY_BOX
     part, sources = labels[box], []
     for axis, (side, mm) in enumerate(zip(part.shape, spacing_mm, strict=True)):
         field = smooth_field(part.shape, spacing_mm, NOISE_WAVELENGTH_MM, generator)
@@ -141,7 +143,7 @@ def with_border_moved(
     if not region.any() or region.all():
         return labels
     farthest_mm = abs(shift.mean_mm) + MOST_DEVIATIONS * shift.noise_mm
-    box = box_around(region, 2 + int(np.ceil(farthest_mm / min(spacing_mm))))
+    box = bounding_box(region, 2 + int(np.ceil(farthest_mm / min(spacing_mm)))) or EMPTY_BOX
     part, inside = labels[box], region[box]
     wobble = smooth_field(part.shape, spacing_mm, NOISE_WAVELENGTH_MM, generator)
     to_inside, inner = distance_transform_edt(~inside, sampling=spacing_mm, return_indices=True)
