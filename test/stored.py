@@ -13,14 +13,31 @@ from challenge.case import CaseError, read_volume
 from challenge.headers import Because
 
 CODES = {
-    "u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "u4": 768, "i8": 1024,
+    "u1": 2,
+    "i2": 4,
+    "i4": 8,
+    "f4": 16,
+    "f8": 64,
+    "i1": 256,
+    "u2": 512,
+    "u4": 768,
+    "i8": 1024,
     "u8": 1280,
-}  # fmt: skip
+}
 META_TYPES = {
-    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
-    "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
-    "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
-}  # fmt: skip
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
 
 
 def voxels(kind: str = "i2", shape: tuple[int, ...] = (3, 4, 5)) -> np.ndarray:
@@ -67,16 +84,23 @@ def metaimage(
     content = zlib.compress(content) if packed else content
     kind = next(name for name, code in META_TYPES.items() if array.dtype.str[1:] == code)
     first: dict[str, str | None] = {
-        "ObjectType": "Image", "NDims": "3", "BinaryData": "True",
-        "BinaryDataByteOrderMSB": "False", "CompressedData": str(packed),
+        "ObjectType": "Image",
+        "NDims": "3",
+        "BinaryData": "True",
+        "BinaryDataByteOrderMSB": "False",
+        "CompressedData": str(packed),
         "CompressedDataSize": str(len(content)) if packed else None,
-        "TransformMatrix": "1 0 0 0 1 0 0 0 1", "Offset": "1 2 3", "CenterOfRotation": "0 0 0",
-        "AnatomicalOrientation": "RAI", "ElementSpacing": "1 2 3",
-    }  # fmt: skip
+        "TransformMatrix": "1 0 0 0 1 0 0 0 1",
+        "Offset": "1 2 3",
+        "CenterOfRotation": "0 0 0",
+        "AnatomicalOrientation": "RAI",
+        "ElementSpacing": "1 2 3",
+    }
     last: dict[str, str | None] = {
-        "DimSize": " ".join(map(str, array.shape[::-1])), "ElementType": kind,
+        "DimSize": " ".join(map(str, array.shape[::-1])),
+        "ElementType": kind,
         "ElementDataFile": "LOCAL",
-    }  # fmt: skip
+    }
     fields = fields or {}
     added = {name: value for name, value in fields.items() if name not in first | last}
     ordered = {**first, **added, **last}

@@ -28,9 +28,19 @@ PLACEHOLDER = re.compile(r"[\s<>{}$=()|]|NAME|my-gli")
 # Options that the pages name and that our parsers do not declare: of Docker, pip, pytest and of
 # our shell scripts.
 OTHER_OPTIONS = {
-    "--require-hashes", "--no-deps", "--no-build-isolation", "--entrypoint", "--user", "--gpus",
-    "--network", "--memory", "--shm-size", "--durations", "--invoke", "--name",
-}  # fmt: skip
+    "--require-hashes",
+    "--no-deps",
+    "--no-build-isolation",
+    "--entrypoint",
+    "--user",
+    "--gpus",
+    "--network",
+    "--memory",
+    "--shm-size",
+    "--durations",
+    "--invoke",
+    "--name",
+}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 each_current_page = pytest.mark.parametrize(

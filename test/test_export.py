@@ -34,9 +34,12 @@ def export(folder: Path, method: str, cuda: str) -> str:
     engine.chmod(0o755)
     facts = {"DOCKER": str(engine), "IMAGE": "an-image", "METHOD": method, "CUDA": cuda}
     done = subprocess.run(
-        [ROOT / "export.sh"], capture_output=True, text=True, check=False,
+        [ROOT / "export.sh"],
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | facts | {"DIST": str(folder / "dist"), "TMPDIR": str(folder)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

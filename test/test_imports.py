@@ -18,9 +18,22 @@ MAY_IMPORT = {
 }
 # The rooms of `lab`, and one module: each imports itself and what stands further down.
 ROOMS = (
-    "study", "stress", "bench", "rule_search", "packing", "report", "member_selection", "training",
-    "evaluation", "submission", "phantom", "drawing", "data", "arguments", "metrics",
-)  # fmt: skip
+    "study",
+    "stress",
+    "bench",
+    "rule_search",
+    "packing",
+    "report",
+    "member_selection",
+    "training",
+    "evaluation",
+    "submission",
+    "phantom",
+    "drawing",
+    "data",
+    "arguments",
+    "metrics",
+)
 NEVER = {
     "challenge": {"torch", "sklearn", "pandas", "pickle", "radiomics", "nnunetv2"},
     "postprocess": {"torch", "sklearn", "pandas", "pickle", "joblib", "nnunetv2"},

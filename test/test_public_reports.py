@@ -22,12 +22,17 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         for scorer in ("2023-gli", "2025-gli", "voxel")
     ),
     "fold-all-beside-folds": (
-        "pack exit 0", ".*: 1 members, .*", "inference exit 0",
+        "pack exit 0",
+        ".*: 1 members, .*",
+        "inference exit 0",
         "agreement with nnUNetPredictor: 1.0000",
     ),
     "gap-and-radiomic-rules": (
-        "pack exit 0", "inference exit 0", "WARNING .* falls back to pooled",
-        "BraTS-GLI-00001-000.nii.gz", "BraTS-GLI-00002-000.nii.gz",
+        "pack exit 0",
+        "inference exit 0",
+        "WARNING .* falls back to pooled",
+        "BraTS-GLI-00001-000.nii.gz",
+        "BraTS-GLI-00002-000.nii.gz",
     ),
     "met-2025-cavity-dropped": ("pack exit 0", "inference exit 0", "labels written .* 4: .*"),
     "mha-metadata-line-break": ("pack exit 0", "SimpleITK reads .*", "inference exit 0"),
@@ -37,18 +42,22 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     # The first of the four is a reader that reorients, which is followed.
     "pack-refusals-are-tracebacks": (
         "pack exit 0, tracebacks 0",
-        "pack exit 2, tracebacks 0", r".*/b: --channels .*",
-        "pack exit 2, tracebacks 0", r".*/b: --labels .*",
-        "pack exit 2, tracebacks 0", r"--weight: 2 for 1 sources \(.*/b\)",
+        "pack exit 2, tracebacks 0",
+        r".*/b: --channels .*",
+        "pack exit 2, tracebacks 0",
+        r".*/b: --labels .*",
+        "pack exit 2, tracebacks 0",
+        r"--weight: 2 for 1 sources \(.*/b\)",
     ),
     "panther-tumour-only": ("pack exit 0", "inference exit 0"),
     "plans-own-preprocessor": ("pack exit 2", ".*input/model: plans.json: preprocessor_name .*"),
     "prepare-drops-cases": (
-        ".*BraTS-GLI-00003-000 has scans and no labels.*", "prepare exit 1",
+        ".*BraTS-GLI-00003-000 has scans and no labels.*",
+        "prepare exit 1",
         "case folders 3, prepared 2",
     ),
     "slurm-multi-cluster": ("train --slurm exit 0", "submit exit 0", "--dependency=afterok:1"),
-}  # fmt: skip
+}
 NEVER = {"panther-tumour-only": "swapped", "met-2025-cavity-dropped": "not written"}
 
 
@@ -57,9 +66,12 @@ def test_what_a_public_report_found_wrong_is_right(case: str) -> None:
     if not (CASES / case).is_dir():
         pytest.skip(f"no case at {CASES / case}")
     done = subprocess.run(
-        ["bash", CASES / case / "run.sh"], capture_output=True, text=True, check=False,
+        ["bash", CASES / case / "run.sh"],
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"PODIUM": str(Path(inference.__file__).parent), "PY": sys.executable},
-    )  # fmt: skip
+    )
     lines = iter(done.stdout.splitlines())
     for wanted in EXPECTED[case]:
         assert any(re.fullmatch(wanted, line) for line in lines), (wanted, done.stdout)

@@ -88,12 +88,15 @@ def before_2_4(plans: dict[str, Any]) -> dict[str, Any]:
     settings = plans["configurations"]["3d_fullres"]
     arguments = settings.pop("architecture")["arch_kwargs"]
     settings |= {
-        "UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 5,
-        "unet_max_num_features": 10, "n_conv_per_stage_encoder": arguments["n_conv_per_stage"],
+        "UNet_class_name": "PlainConvUNet",
+        "UNet_base_num_features": 5,
+        "unet_max_num_features": 10,
+        "n_conv_per_stage_encoder": arguments["n_conv_per_stage"],
         "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
-        "num_pool_per_axis": [2, 2, 2], "pool_op_kernel_sizes": arguments["strides"],
+        "num_pool_per_axis": [2, 2, 2],
+        "pool_op_kernel_sizes": arguments["strides"],
         "conv_kernel_sizes": arguments["kernel_sizes"],
-    }  # fmt: skip
+    }
     return plans
 
 

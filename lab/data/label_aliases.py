@@ -89,8 +89,8 @@ def are_trusted(dataset: Mapping[str, Any], value_of: Mapping[str, int], scheme:
     Other names may be a team's order, or the wrong names of the challenge's: a published report
     lists ET first of labels whose first is NETC. Nothing in the folder says which of the two it is.
     """
-    own = {label: scheme.labels[label] for label in value_of}
-    return PREPARED in dataset or value_of in (own, _without_gaps(scheme))
+    challenge_values = {label: scheme.labels[label] for label in value_of}
+    return PREPARED in dataset or value_of in (challenge_values, _without_gaps(scheme))
 
 
 def _without_gaps(scheme: Scheme) -> dict[str, int]:

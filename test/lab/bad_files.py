@@ -183,16 +183,37 @@ def nifti_2(path: Path) -> None:
 Make = Callable[[Path], None]
 # Read by nibabel, as BraTS did until 2025, but not by SimpleITK.
 NIBABEL_ALONE: tuple[Make, ...] = (
-    sheared, nifti_2, name_that_is_no_text, metaimage_name_that_is_no_text,
-)  # fmt: skip
+    sheared,
+    nifti_2,
+    name_that_is_no_text,
+    metaimage_name_that_is_no_text,
+)
 # Read by SimpleITK, but not by nibabel.
 SIMPLEITK_ALONE: tuple[Make, ...] = (not_zipped,)
 # Read all the same, though something is wrong.
 DAMAGED: tuple[Make, ...] = (bytes_behind_the_end,)
 READ_BY_NOBODY: tuple[Make, ...] = (
-    zero_bytes, text, zipped_text, truncated, wrong_checksum, damaged_inside, empty_folder,
-    folder_of_notes, dangling_link, link_to_itself, pipe, four_axes, two_axes, colours,
-    complex_numbers, huge_size, negative_size, unknown_type, voxels_past_the_end, nan_affine,
-    metaimage_of_another_file, metaimage_without_voxels,
-)  # fmt: skip
+    zero_bytes,
+    text,
+    zipped_text,
+    truncated,
+    wrong_checksum,
+    damaged_inside,
+    empty_folder,
+    folder_of_notes,
+    dangling_link,
+    link_to_itself,
+    pipe,
+    four_axes,
+    two_axes,
+    colours,
+    complex_numbers,
+    huge_size,
+    negative_size,
+    unknown_type,
+    voxels_past_the_end,
+    nan_affine,
+    metaimage_of_another_file,
+    metaimage_without_voxels,
+)
 ALL = (*READ_BY_NOBODY, nan_labels, *NIBABEL_ALONE, *SIMPLEITK_ALONE, *DAMAGED)

@@ -18,10 +18,10 @@ def table(*counts: tuple[int, int, int]) -> np.ndarray:
 
     Each of `counts` is (row of the reference label, column of the predicted label, voxels).
     """
-    found = np.zeros((4, 4), np.int64)
+    result = np.zeros((4, 4), np.int64)
     for reference, prediction, voxels in counts:
-        found[reference, prediction] += voxels
-    return found
+        result[reference, prediction] += voxels
+    return result
 
 
 def facts(
@@ -49,12 +49,12 @@ def results(
 
 def cohort(folder: Path, names: dict[str, int]) -> Results:
     """Write label maps of cubes, the prediction's shifted by so many voxels, and score them."""
-    scores, found = {}, {}
+    scores, result = {}, {}
     for id, shift in names.items():
         reference = np.zeros((SIDE, SIDE, SIDE), np.uint8)
         reference[1:6, 1:6, 1:6], reference[2:5, 2:5, 2:5], reference[3, 3, 3] = 2, 3, 1
         prediction = np.roll(reference, shift, 0)
-        stem = f"case{len(found)}.nii.gz"
+        stem = f"case{len(result)}.nii.gz"
         paths = [
             files.write_nifti(folder / side / stem, labels)
             for side, labels in (("predictions", prediction), ("references", reference))
@@ -64,9 +64,9 @@ def cohort(folder: Path, names: dict[str, int]) -> Results:
         scores[id] = {r: {"dice": overlap(prediction, reference, r)} for r in GLI.regions}
         scores[id]["WT"]["hd95"] = float(shift) if shift < 3 else math.inf
         lesions = {"WT": (Lesion(125.0, True),), "ET": (Lesion(26.0, shift < 3),)}
-        found[id] = Facts(str(paths[0]), str(paths[1]), 1.0, confusion, lesions)
+        result[id] = Facts(str(paths[0]), str(paths[1]), 1.0, confusion, lesions)
     return Results(
-        "2023-gli", scores, dict(GLI.labels), dict(GLI.regions), GLI.name, "counted as 1", found
+        "2023-gli", scores, dict(GLI.labels), dict(GLI.regions), GLI.name, "counted as 1", result
     )
 
 

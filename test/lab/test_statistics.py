@@ -50,9 +50,9 @@ def test_nan_is_behind_even_the_worst_number():
 
 
 def test_differences_of_infinities_are_none_or_infinite():
-    found = differences(np.array([INF, 1.0, INF, NAN, 2.0]), np.array([INF, INF, 1.0, 0.0, 5.0]))
-    assert found[[0, 1, 2, 4]].tolist() == [0, INF, -INF, 3]
-    assert np.isnan(found[3])
+    result = differences(np.array([INF, 1.0, INF, NAN, 2.0]), np.array([INF, INF, 1.0, 0.0, 5.0]))
+    assert result[[0, 1, 2, 4]].tolist() == [0, INF, -INF, 3]
+    assert np.isnan(result[3])
 
 
 def test_means_leave_nan_out():
@@ -136,15 +136,15 @@ def test_the_interval_agrees_with_scipy():
     expected = scipy.stats.bootstrap(
         (paired[:, 0],), np.mean, n_resamples=10_000, method="percentile", rng=rng(6)
     ).confidence_interval
-    found = bootstrap_interval(paired, 10_000, rng())[:, 0]
-    assert found == pytest.approx([expected.low, expected.high], abs=0.05)
+    result = bootstrap_interval(paired, 10_000, rng())[:, 0]
+    assert result == pytest.approx([expected.low, expected.high], abs=0.05)
 
 
 def test_the_interval_is_of_the_cases_that_have_a_difference():
     paired = np.array([[2.0, 2.0, NAN, INF], [2.0, NAN, NAN, 1.0], [NAN, NAN, NAN, 1.0]])
-    found = bootstrap_interval(paired, 100, rng())
-    assert found[:, 0].tolist() == [2, 2]
-    assert np.isnan(found[:, 1:]).all()
+    result = bootstrap_interval(paired, 100, rng())
+    assert result[:, 0].tolist() == [2, 2]
+    assert np.isnan(result[:, 1:]).all()
 
 
 def test_holm_by_hand():

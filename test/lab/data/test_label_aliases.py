@@ -89,10 +89,10 @@ def test_names_at_other_values_are_asked_about(
 ) -> None:
     dataset = described(labels)
     assert training_values_by_name(dataset, SCHEMES[scheme]) == expected
-    with pytest.raises(Refusal, match="say which of them the training labels hold") as asked:
+    with pytest.raises(Refusal, match="say which of them the training labels hold") as refusal:
         agreed_labels(dataset, SCHEMES[scheme])
     named = ",".join(f"{name}={value}" for name, value in expected.items())
-    assert f"--labels {named} or --labels {other}" in str(asked.value)
+    assert f"--labels {named} or --labels {other}" in str(refusal.value)
 
 
 def test_values_that_have_gaps_may_be_numbered_without() -> None:

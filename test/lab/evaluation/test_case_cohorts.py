@@ -34,12 +34,12 @@ def write(path: Path, content: str, encoding: str = "utf-8") -> Path:
     ],
 )
 def test_the_organisers_table_is_read_as_programs_write_it(content: str, tmp_path: Path) -> None:
-    found = read_cohorts(write(tmp_path / "map.csv", content))
-    assert found == {"BraTS-GoAT-00001": "SSA", "BraTS-GoAT-00002": "MEN"}
+    result = read_cohorts(write(tmp_path / "map.csv", content))
+    assert result == {"BraTS-GoAT-00001": "SSA", "BraTS-GoAT-00002": "MEN"}
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "no table"),
         ("NewID\nx\n", "no columns NewID and Cohort"),
@@ -47,9 +47,11 @@ def test_the_organisers_table_is_read_as_programs_write_it(content: str, tmp_pat
         (TABLE + "BraTS-GoAT-00001,z,MET\n", "BraTS-GoAT-00001 is of SSA and of MET"),
     ],
 )
-def test_what_is_no_such_table_is_refused_by_name(content: str, told: str, tmp_path: Path) -> None:
+def test_what_is_no_such_table_is_refused_by_name(
+    content: str, message: str, tmp_path: Path
+) -> None:
     path = write(tmp_path / "map.csv", content)
-    with pytest.raises(CohortError, match=told) as error:
+    with pytest.raises(CohortError, match=message) as error:
         read_cohorts(path)
     assert str(path) in str(error.value)
     with pytest.raises(CohortError, match="no table"):

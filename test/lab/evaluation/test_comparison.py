@@ -65,8 +65,8 @@ def test_without_a_headline_metric_all_with_a_direction_are_ranked(tmp_path):
     paths = [
         write(tmp_path / f"{n}.json", {"x": {"WT": scores}, "y": {"WT": scores}}) for n in "ab"
     ]
-    found = {c.metric: c.better for c in read_comparison(paths, RequestedColumns()).columns}
-    assert found == {"global_dsc": "higher", "all_instance_fp": "lower"}
+    result = {c.metric: c.better for c in read_comparison(paths, RequestedColumns()).columns}
+    assert result == {"global_dsc": "higher", "all_instance_fp": "lower"}
 
 
 @pytest.mark.parametrize(
@@ -184,19 +184,19 @@ def test_volume_rmse_takes_part_where_all_have_it_over_the_same_cases(tmp_path):
     a = write(tmp_path / "a.json", dice(0.1, 0.2), **rmse(300.0))
     b = write(tmp_path / "b.json", dice(0.1, 0.2), **rmse(NAN))
     column = Column("WT", RMSE)
-    found = read_comparison([a, b], RequestedColumns())
-    assert found.totals[column][0] == 300
-    assert np.isnan(found.totals[column][1])
-    assert (column.better, found.columns) == ("lower", (Column("WT", "dice"),))
+    result = read_comparison([a, b], RequestedColumns())
+    assert result.totals[column][0] == 300
+    assert np.isnan(result.totals[column][1])
+    assert (column.better, result.columns) == ("lower", (Column("WT", "dice"),))
     assert read_comparison([a, b], RequestedColumns(metrics=("dice",))).totals == {}
     assert list(read_comparison([a, b], RequestedColumns(metrics=("dice", RMSE))).totals) == [
         column
     ]
     # Over more cases than are compared it is another number.
     c = write(tmp_path / "c.json", dice(0.1, 0.2, 0.3), **rmse(5.0, n=3))
-    found = read_comparison([a, c], RequestedColumns())
-    assert found.totals == {}
-    assert f"{column}: not in every file over these 2 cases, left out" in found.left_out
+    result = read_comparison([a, c], RequestedColumns())
+    assert result.totals == {}
+    assert f"{column}: not in every file over these 2 cases, left out" in result.left_out
     with pytest.raises(ComparisonError, match=RMSE):
         read_comparison([a, c], RequestedColumns(metrics=("dice", RMSE)))
 
@@ -251,4 +251,6 @@ def test_files_of_a_version_that_did_not_score_it_say_so(tmp_path):
     comparison = read_comparison(paths, RequestedColumns())
     assert [c.metric for c in comparison.columns] == ["dice", "nsd", "hd95"]
     assert "not the organisers'" in comparison.chosen
-    assert any("global_dice, global_nsd_1.0, by which" in told for told in comparison.left_out)
+    assert any(
+        "global_dice, global_nsd_1.0, by which" in message for message in comparison.left_out
+    )

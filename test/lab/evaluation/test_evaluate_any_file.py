@@ -123,14 +123,14 @@ def test_a_sheared_pair_is_read_as_the_platform_reads_it(scorer: str, folders: P
         assert "reads with SimpleITK" in problem["message"] and "orthonormal" in problem["message"]
 
 
-def test_places_are_those_of_simpleitk_where_it_reads(folders: Path) -> None:
-    """By the affine or by SimpleITK, a turned and moved file lies in the same place."""
+def test_geometry_is_that_of_simpleitk_where_it_reads(folders: Path) -> None:
+    """By the affine or by SimpleITK, a turned and moved file has the same geometry."""
     turned = np.array([[0, 2.0, 0, 5], [1.5, 0, 0, -7], [0, 0, 3, 2], [0, 0, 0, 1]])
     path = files.write_nifti(folders / "turned.nii.gz", bad_files.labels(), turned)
     expected = label_files._itk_geometry(path)
-    found = label_files._affine_place(label_files.read_labels(path))
+    result = label_files._affine_geometry(label_files.read_labels(path))
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=1e-6)
+        np.testing.assert_allclose(result[name], values, atol=1e-6)
 
 
 def test_what_differs_between_sheared_files_is_told(folders: Path) -> None:
@@ -178,8 +178,8 @@ def test_a_case_that_could_not_be_read_is_tried_again(folders: Path) -> None:
     for side in SIDES:
         bad_files.good(folders / side / f"{BAD}.nii.gz")
     place = folders / "predictions" / f"{BAD}.nii.gz"
-    kept = str(place.rename(folders / "kept.nii.gz"))
-    place.symlink_to(kept + ".moved")
+    remaining = str(place.rename(folders / "kept.nii.gz"))
+    place.symlink_to(remaining + ".moved")
     journal = folders / ".r.json.journal"
     run(folders, "2025-ssa")
     pairs = evaluate.match_cases(folders / "predictions", folders / "references")[0]
@@ -190,7 +190,7 @@ def test_a_case_that_could_not_be_read_is_tried_again(folders: Path) -> None:
     with journal.open("ab") as file:
         file.write(b'\n\xff\xfe\n[]\n12\n{"key": 1}\nnull\n{"key": {}}\n' + b"[" * 100_000)
     assert set(writer.read(pairs)) == {GOOD}
-    Path(kept).rename(kept + ".moved")
+    Path(remaining).rename(remaining + ".moved")
     code, content = run(folders, "2025-ssa")
     assert code == 0 and content["cases"][BAD]["WT"]["dice"] == 1
 

@@ -39,7 +39,7 @@ def test_whole_numbers_are_uint8_in_z_y_x(dtype: type, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "dtype", "told"),
+    ("value", "dtype", "message"),
     [
         (255, np.uint8, "255 (18 voxels)"),
         (2.9999, np.float32, "2.9999"),
@@ -49,12 +49,12 @@ def test_whole_numbers_are_uint8_in_z_y_x(dtype: type, tmp_path: Path) -> None:
     ],
 )
 def test_values_that_are_no_label_are_named(
-    value: float, dtype: type, told: str, tmp_path: Path
+    value: float, dtype: type, message: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path, "p", labels(value, dtype))
     pair, (problem,) = read(tmp_path, path)
     assert (problem.kind, problem.case, problem.scored) == ("labels", "k", True)
-    assert told in problem.message and str(path) in problem.message
+    assert message in problem.message and str(path) in problem.message
     assert not np.isin(pair.prediction, [1, 2, 3]).any()
     with pytest.raises(Unscored, match="not labels of brats-met-2025"):
         read(tmp_path, path, "2026-mets", "brats-met-2025")

@@ -40,8 +40,8 @@ def rank_files(tmp_path: Path, paths: list[Path], *options: str) -> dict:
     return json.loads(out.read_text(), parse_constant=pytest.fail)
 
 
-def compared(found: dict, what: str, pair: int = 0) -> dict:
-    return next(row for row in found["pairs"][pair]["comparisons"] if row["what"] == what)
+def compared(result: dict, what: str, pair: int = 0) -> dict:
+    return next(row for row in result["pairs"][pair]["comparisons"] if row["what"] == what)
 
 
 @pytest.fixture
@@ -62,25 +62,25 @@ def official(shared_data) -> list[Path]:
 )
 def test_mean_ranks_of_the_official_scores(official, options, expected, tmp_path):
     """The published ranker's numbers, and what other tie rules make of the same scores."""
-    found = rank_files(tmp_path, official, *options)
-    assert [round(v, 4) for v in found["ranking"]["mean_rank"].values()] == expected
+    result = rank_files(tmp_path, official, *options)
+    assert [round(v, 4) for v in result["ranking"]["mean_rank"].values()] == expected
 
 
 def test_differences_of_the_official_scores(official, tmp_path):
     """Component removal changes 11 of 35 cases, so that its tests are exact."""
-    found = rank_files(tmp_path, official, *OVERLAP)
-    scores = [round(v, 5) for v in found["ranking"]["mean_score"].values()]
+    result = rank_files(tmp_path, official, *OVERLAP)
+    scores = [round(v, 5) for v in result["ranking"]["mean_score"].values()]
     assert scores == [0.77111, 0.77163, 0.77176]
     removal, final = (
-        [compared(found, row, pair) for row in (MEAN_SCORE, MEAN_RANK)] for pair in (0, 1)
+        [compared(result, row, pair) for row in (MEAN_SCORE, MEAN_RANK)] for pair in (0, 1)
     )
     assert removal[0]["n_better"] + removal[0]["n_worse"] == 11
     assert [round(row["p"], 4) for row in removal] == [0.0088, 0.2012]
     assert [row["p"] for row in final] == [pytest.approx(0.126, abs=0.01)] * 2
     assert removal[0]["p_holm"] == pytest.approx(3 * removal[0]["p"])
     assert final[0]["low"] < 0 < final[0]["high"]
-    assert "2_model_PPcc__9754422 is better than 1_model" in found["pairs"][0]["sentence"]
-    assert "no difference shown" in found["pairs"][1]["sentence"]
+    assert "2_model_PPcc__9754422 is better than 1_model" in result["pairs"][0]["sentence"]
+    assert "no difference shown" in result["pairs"][1]["sentence"]
 
 
 def test_summary_rows_are_ranked_but_are_no_cases(tmp_path):
@@ -93,17 +93,17 @@ def test_summary_rows_are_ranked_but_are_no_cases(tmp_path):
     plain = rank_files(tmp_path, paths)
     assert (plain["cases"], plain["summary_rows"]) == (2, 0)
     assert plain["ranking"]["mean_rank"] == {"a": 1, "b": 2}
-    found = rank_files(tmp_path, paths, "--summary-rows")
-    assert (found["cases"], found["summary_rows"]) == (2, 2)
-    assert found["ranking"]["mean_rank"] == {"a": 1.25, "b": 1.75}
-    assert list(found["ranking"]["mean_rank_of_case"]) == ["case1", "case2"]
-    assert found["ranking"]["mean_score"] == pytest.approx({"a": 0.85, "b": 0.7})
-    assert found["pairs"] == plain["pairs"]
+    result = rank_files(tmp_path, paths, "--summary-rows")
+    assert (result["cases"], result["summary_rows"]) == (2, 2)
+    assert result["ranking"]["mean_rank"] == {"a": 1.25, "b": 1.75}
+    assert list(result["ranking"]["mean_rank_of_case"]) == ["case1", "case2"]
+    assert result["ranking"]["mean_score"] == pytest.approx({"a": 0.85, "b": 0.7})
+    assert result["pairs"] == plain["pairs"]
 
 
 def test_a_small_cohort_by_hand(tmp_path):
     """b leads in c0 and c1 by 0.1, ties in c2 and c3, and its 95th percentile is 1 mm further."""
-    found = rank(
+    result = rank(
         tmp_path,
         {
             "a": columns(dice=[0.5, 0.6, 0.7, 0.8], hd95=[4.0, 5, 6, 7]),
@@ -111,18 +111,18 @@ def test_a_small_cohort_by_hand(tmp_path):
         },
     )
     # Dice: a (2 2 1.5 1.5), b (1 1 1.5 1.5); HD95, lower is better: a 1, b 2 everywhere.
-    assert found["ranking"]["mean_rank"] == {"a": 1.375, "b": 1.625}
-    assert found["ranking"]["place"] == {"a": 1, "b": 2}
-    assert found["ranking"]["mean_score"] == pytest.approx({"a": 0.65, "b": 0.7})
-    assert found["position_of_means"]["mean_position"] == {"a": 1.5, "b": 1.5}
-    score, distance = compared(found, MEAN_SCORE), compared(found, "hd95 WT")
+    assert result["ranking"]["mean_rank"] == {"a": 1.375, "b": 1.625}
+    assert result["ranking"]["place"] == {"a": 1, "b": 2}
+    assert result["ranking"]["mean_score"] == pytest.approx({"a": 0.65, "b": 0.7})
+    assert result["position_of_means"]["mean_position"] == {"a": 1.5, "b": 1.5}
+    score, distance = compared(result, MEAN_SCORE), compared(result, "hd95 WT")
     assert score["difference"] == pytest.approx(0.05)
     # Of the signs of two equal gains half are as far from 0; of those of four, 2 in 16.
     assert [score["p"], distance["p"]] == [0.5, 0.125]
     assert [score[k] for k in ("n", "n_better", "n_worse")] == [4, 2, 0]
     assert [distance[k] for k in ("difference", "low", "high", "n_worse")] == [1, 1, 1, 4]
     # In c0 and c1 both rank 1.5 over the two metrics, in c2 and c3 a is half a rank ahead.
-    assert compared(found, MEAN_RANK)["difference"] == pytest.approx(0.25)
+    assert compared(result, MEAN_RANK)["difference"] == pytest.approx(0.25)
 
 
 def test_regions_count_the_same_however_many_metrics_they_have(tmp_path):
@@ -131,11 +131,11 @@ def test_regions_count_the_same_however_many_metrics_they_have(tmp_path):
             c: {"WT": {"dice": wt, "nsd_1.0": wt, "hd95": -wt}, "ET": {"dice": et}} for c in "xy"
         }
 
-    found = rank(tmp_path, {"a": system(0.9, 0.1), "b": system(0.8, 0.2)})
-    assert found["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
-    assert found["ranking"]["mean_rank_of_region"]["WT"] == {"a": 1, "b": 2}
-    assert found["ranking"]["mean_score"] == pytest.approx({"a": 0.5, "b": 0.5})
-    assert compared(found, MEAN_SCORE)["difference"] == pytest.approx(0)
+    result = rank(tmp_path, {"a": system(0.9, 0.1), "b": system(0.8, 0.2)})
+    assert result["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
+    assert result["ranking"]["mean_rank_of_region"]["WT"] == {"a": 1, "b": 2}
+    assert result["ranking"]["mean_score"] == pytest.approx({"a": 0.5, "b": 0.5})
+    assert compared(result, MEAN_SCORE)["difference"] == pytest.approx(0)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_regions_count_the_same_however_many_metrics_they_have(tmp_path):
 def test_nan_counts_as_declared_and_the_output_says_so(rule, expected, tmp_path, capsys):
     """NaN for a only in c0, for both in c1, for neither in c2, where they are equal."""
     systems = {"a": columns(dice=[NAN, NAN, 0.5]), "b": columns(dice=[0.0, NAN, 0.5])}
-    found = rank(tmp_path, systems, "--nan", rule)
-    assert list(found["ranking"]["mean_rank"].values()) == pytest.approx(expected)
-    assert found["nan_cells"] == {"any": 2, "some_but_not_all": 1}
-    assert compared(found, MEAN_SCORE)["n"] == 1
+    result = rank(tmp_path, systems, "--nan", rule)
+    assert list(result["ranking"]["mean_rank"].values()) == pytest.approx(expected)
+    assert result["nan_cells"] == {"any": 2, "some_but_not_all": 1}
+    assert compared(result, MEAN_SCORE)["n"] == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert f"NaN: {rule}" in printed
     assert "Here: 2 of 3 cells (case x column), 1 of them for some systems only" in printed
@@ -161,9 +161,9 @@ def test_nan_counts_as_declared_and_the_output_says_so(rule, expected, tmp_path,
 
 def test_a_mean_of_nothing_is_the_worst_whatever_nan_means_in_a_case(tmp_path):
     systems = {"a": columns(dice=[NAN, NAN]), "b": columns(dice=[0.1, 0.1])}
-    found = rank(tmp_path, systems, "--nan", "best")
-    assert found["ranking"]["mean_rank"] == {"a": 1, "b": 2}
-    assert found["position_of_means"]["mean_position"] == {"a": 2, "b": 1}
+    result = rank(tmp_path, systems, "--nan", "best")
+    assert result["ranking"]["mean_rank"] == {"a": 1, "b": 2}
+    assert result["position_of_means"]["mean_position"] == {"a": 2, "b": 1}
 
 
 def test_the_same_ranks_in_another_order_are_equal(tmp_path):
@@ -177,10 +177,10 @@ def test_the_same_ranks_in_another_order_are_equal(tmp_path):
 
 def test_infinite_distances_rank_but_have_no_interval(tmp_path):
     systems = {"a": columns(hd95=[INF, 2.0, INF]), "b": columns(hd95=[9.0, 3.0, INF])}
-    found = rank(tmp_path, systems)
-    assert found["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
-    assert found["ranking"]["mean_score"] is None
-    row = compared(found, "hd95 WT")
+    result = rank(tmp_path, systems)
+    assert result["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
+    assert result["ranking"]["mean_score"] is None
+    row = compared(result, "hd95 WT")
     assert row["difference"] == -INF
     assert [row[k] for k in ("low", "high", "p")] == [None] * 3
     assert [row[k] for k in ("n", "n_better", "n_worse")] == [3, 1, 1]
@@ -196,11 +196,11 @@ def test_volume_rmse_is_one_more_position(tmp_path):
         )
         for name, dice, hd95, rmse in (("a", 0.9, 8.0, 70.0), ("b", 0.8, 7.0, 60.0))
     ]
-    found = rank_files(tmp_path, paths)
-    positions = found["position_of_means"]
+    result = rank_files(tmp_path, paths)
+    positions = result["position_of_means"]
     assert positions["mean_position"] == pytest.approx({"a": 5 / 3, "b": 4 / 3})
     assert positions["columns"][-1]["mean"] == {"a": 70, "b": 60}
-    assert found["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
+    assert result["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
 
 
 def test_a_third_system_changes_no_pair_but_its_rank_among_all(tmp_path):
@@ -229,9 +229,9 @@ def test_the_order_of_files_and_cases_changes_nothing(tmp_path):
 
 
 def test_the_same_scores_twice_show_nothing(tmp_path, capsys):
-    found = rank(tmp_path, {"a": columns(dice=[0.1, 0.2]), "b": columns(dice=[0.1, 0.2])})
-    assert found["ranking"]["place"] == {"a": 1, "b": 1}
-    assert compared(found, MEAN_SCORE)["p"] == 1
+    result = rank(tmp_path, {"a": columns(dice=[0.1, 0.2]), "b": columns(dice=[0.1, 0.2])})
+    assert result["ranking"]["place"] == {"a": 1, "b": 1}
+    assert compared(result, MEAN_SCORE)["p"] == 1
     assert "b against a: no difference shown" in capsys.readouterr().out
 
 
@@ -241,7 +241,7 @@ def test_what_is_printed_says_how_to_read_it(tmp_path, capsys):
     rank(tmp_path, systems, "--ties", "competition", "--seed", "7")
     out = capsys.readouterr().out
     printed = " ".join(out.split())
-    for told in (
+    for message in (
         "2 systems, scorer 2025-ssa, n = 8 cases",
         "Higher is better: dice. Lower is better: hd95.",
         "Ties: competition",
@@ -251,7 +251,7 @@ def test_what_is_printed_says_how_to_read_it(tmp_path, capsys):
         "better is better than plain: mean score +0.1000 [+0.1000, +0.1000], p = 0.0078; "
         "mean rank -1.0000",
     ):
-        assert told in printed
+        assert message in printed
     assert [line.split() for line in out.splitlines() if line.startswith("hd95")] == [
         ["hd95", "WT", "lower", "3.0000", "(2)", "2.0000", "(1)"],
         ["hd95", "WT", "lower", "-1.0000", "[-1.0000,", "-1.0000]", "0.0078", "8", "8", "0"],
@@ -266,7 +266,7 @@ def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["missing.json"], "missing.json: not a result file"),
         (["--metrics", "beauty"], "metric beauty: not known"),
@@ -277,14 +277,14 @@ def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
         (["--out", "a.json"], "a.json: is one of the result files"),
     ],
 )
-def test_wrong_usage_is_named_and_2(options, told, tmp_path, capsys, monkeypatch):
+def test_wrong_usage_is_named_and_2(options, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     for name in "ab":
         write(tmp_path / f"{name}.json", columns(dice=[0.1, 0.2]))
     assert main(["rank", "a.json", "b.json", *options]) == 2
     captured = capsys.readouterr()
-    assert told in captured.err
+    assert message in captured.err
     assert captured.out == ""
 
 
@@ -296,7 +296,7 @@ def row(what: str, difference: float, p: float) -> PairedDifference:
 
 
 @pytest.mark.parametrize(
-    ("score", "rank", "told"),
+    ("score", "rank", "message"),
     [
         ((0.3, 0.01), (-0.4, 0.02), "b is better than a: mean score +0.3000 [+0.2000, +0.5000], p"),
         ((-0.3, 0.01), (0.4, 0.02), "a is better than b: mean score +0.3000 [+0.1000, +0.4000], p"),
@@ -311,15 +311,15 @@ def row(what: str, difference: float, p: float) -> PairedDifference:
         ((NAN, NAN), (-0.4, 0.05), "b against a: no difference shown; mean score -, not tested;"),
     ],
 )
-def test_the_sentence_says_what_is_shown(score, rank, told):
+def test_the_sentence_says_what_is_shown(score, rank, message):
     pair = Pair("a", "b", (row(MEAN_SCORE, *score), row(MEAN_RANK, *rank)))
-    assert sentence(pair).startswith(told)
+    assert sentence(pair).startswith(message)
 
 
 def test_a_difference_must_be_shown_after_the_adjustment():
-    shown = row(MEAN_SCORE, 0.3, 0.01)
-    assert sentence(Pair("a", "b", (shown,))).startswith("b is better than a")
-    adjusted = replace(shown, p_holm=0.06)
+    output = row(MEAN_SCORE, 0.3, 0.01)
+    assert sentence(Pair("a", "b", (output,))).startswith("b is better than a")
+    adjusted = replace(output, p_holm=0.06)
     assert sentence(Pair("a", "b", (adjusted,))) == (
         "b against a: no difference shown; mean score +0.3000 [+0.2000, +0.5000], "
         "p = 0.0100 (Holm 0.0600)."
@@ -355,16 +355,16 @@ def test_goat_is_ranked_by_whole_masks_and_says_so(tmp_path, capsys):
     better = {"dice": [0.1, 0.1], "global_dice": [0.9, 0.9], "global_nsd_1.0": [0.9, 0.9]}
     worse = {"dice": [0.9, 0.9], "global_dice": [0.8, 0.8], "global_nsd_1.0": [0.8, 0.8]}
     paths = []
-    for name, found in (("a", better), ("b", worse)):
+    for name, result in (("a", better), ("b", worse)):
         cases = {
-            f"c{i}": {"WT": {metric: values[i] for metric, values in found.items()}}
+            f"c{i}": {"WT": {metric: values[i] for metric, values in result.items()}}
             for i in range(2)
         }
         paths.append(write(tmp_path / f"{name}.json", cases, scorer="2026-goat"))
-    found = rank_files(tmp_path, paths)
-    assert found["ranking"]["place"] == {"a": 1, "b": 2}
-    assert found["ranked_by"] == ["global_dice", "global_nsd_1.0"]
-    assert found["not_ranked"] == ["dice"]
+    result = rank_files(tmp_path, paths)
+    assert result["ranking"]["place"] == {"a": 1, "b": 2}
+    assert result["ranked_by"] == ["global_dice", "global_nsd_1.0"]
+    assert result["not_ranked"] == ["dice"]
     out = " ".join(capsys.readouterr().out.split())
     assert "the organisers of 2026-goat rank by: global_dice, global_nsd_1.0." in out
     assert "Reported, not ranked: dice." in out

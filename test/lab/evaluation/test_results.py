@@ -74,9 +74,9 @@ def test_every_double_survives(value: float) -> None:
 
 
 def test_summaries_count_what_is_there() -> None:
-    found = summarise(np.array([1.0, 2.0, math.nan, 6.0]))
-    assert (found["mean"], found["n"], found["median"]) == (3.0, 3, 2.0)
-    assert found["std"] == pytest.approx(math.sqrt(7))
+    result = summarise(np.array([1.0, 2.0, math.nan, 6.0]))
+    assert (result["mean"], result["n"], result["median"]) == (3.0, 3, 2.0)
+    assert result["std"] == pytest.approx(math.sqrt(7))
     assert summarise(np.array([math.nan]))["n"] == 0
     assert summary(RESULTS)["ET"]["hd95"]["mean"] == math.inf
 
@@ -143,7 +143,7 @@ def test_nnunets_summary_is_read_and_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("a.json", "{", "not a result file"),
         ("a.json", "[1, 2]", "not a result file"),
@@ -155,7 +155,9 @@ def test_nnunets_summary_is_read_and_written(tmp_path: Path) -> None:
         ("a.csv", "id,Dice_ET\n" + "a" * 200_000 + ",1", "not a result file"),
     ],
 )
-def test_other_files_are_refused_by_name(name: str, text: str, told: str, tmp_path: Path) -> None:
+def test_other_files_are_refused_by_name(
+    name: str, text: str, message: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=rf"{name}: .*{told}"):
+    with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
         read_results(tmp_path / name)

@@ -68,10 +68,10 @@ def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
     assert (expected[0] != expected[1]).any()
 
     (tmp_path / "oof" / "d.nii.gz").unlink()
-    kept = (tmp_path / "oof" / "a.nii.gz").stat().st_mtime_ns
+    first_written_ns = (tmp_path / "oof" / "a.nii.gz").stat().st_mtime_ns
     lab(["out-of-fold", *map(str, arguments)])
     assert (tmp_path / "oof" / "d.nii.gz").exists()
-    assert (tmp_path / "oof" / "a.nii.gz").stat().st_mtime_ns == kept
+    assert (tmp_path / "oof" / "a.nii.gz").stat().st_mtime_ns == first_written_ns
 
 
 SPLITS = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]

@@ -46,12 +46,12 @@ def dilated(mask: np.ndarray, times: int) -> np.ndarray:
 
 def pieces(mask: np.ndarray) -> np.ndarray:
     """Number the 26-connected pieces from 1 by their first voxel, x running fastest."""
-    found, count = ndimage.label(mask, S26)
-    flat = found.ravel(order="F")
+    result, count = ndimage.label(mask, S26)
+    flat = result.ravel(order="F")
     by_first_voxel = sorted(range(1, count + 1), key=lambda piece: np.argmax(flat == piece))
     numbered = np.zeros(mask.shape, int)
     for number, piece in enumerate(by_first_voxel, start=1):
-        numbered[found == piece] = number
+        numbered[result == piece] = number
     return numbered
 
 
@@ -99,12 +99,12 @@ def merged_by(lesions: np.ndarray, others: np.ndarray) -> np.ndarray:
         ]
     if len(touching) <= 1:
         return lesions
-    fresh: dict[int, int] = {}
+    new: dict[int, int] = {}
     after, done = lesions.copy(), set()
     for number, other in sorted(touching):
-        fresh.setdefault(other, int(lesions.max()) + 1 + len(fresh))
+        new.setdefault(other, int(lesions.max()) + 1 + len(new))
         if number not in done:
-            after[lesions == number] = fresh[other]
+            after[lesions == number] = new[other]
             done.add(number)
     return after
 

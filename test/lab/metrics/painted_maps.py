@@ -66,8 +66,8 @@ def random_case(seed: int, kind: str | None = None) -> Case:
     rng = np.random.default_rng(seed)
     spacing_mm = SPACINGS_MM[rng.integers(len(SPACINGS_MM))]
     weights = np.array([2.0 if name in ("moved", "lattice") else 1.0 for name in KINDS])
-    drawn = str(rng.choice(list(KINDS), p=weights / weights.sum()))
-    return Case(*KINDS[kind or drawn](rng), spacing_mm)
+    image = str(rng.choice(list(KINDS), p=weights / weights.sum()))
+    return Case(*KINDS[kind or image](rng), spacing_mm)
 
 
 def random_shape(rng: np.random.Generator) -> Shape:
@@ -104,7 +104,7 @@ def corner_in(rng: np.random.Generator, shape: Shape) -> Shape:
 def moved(rng: np.random.Generator) -> Maps:
     """What a fair network makes of a map: blobs shifted, grown, confused, lost, invented."""
     shape = random_shape(rng)
-    blobs, found = random_blobs(rng, shape), []
+    blobs, result = random_blobs(rng, shape), []
     for blob in blobs:
         if rng.random() < 0.2:
             continue
@@ -112,9 +112,9 @@ def moved(rng: np.random.Generator) -> Maps:
         sides = np.maximum(np.array(blob.sides) + rng.integers(-1, 2, 3), 1)
         label = blob.label if rng.random() < 0.8 else int(rng.integers(1, LABELS + 1))
         place = {"corner": tuple(corner.tolist()), "sides": tuple(sides.tolist())}
-        found.append(replace(blob, label=label, **place))
-    found += [island(rng, shape) for _ in range(rng.integers(0, 4))]
-    return painted(found, shape), painted(blobs, shape)
+        result.append(replace(blob, label=label, **place))
+    result += [island(rng, shape) for _ in range(rng.integers(0, 4))]
+    return painted(result, shape), painted(blobs, shape)
 
 
 def unrelated(rng: np.random.Generator) -> Maps:
@@ -163,9 +163,9 @@ def lattice(rng: np.random.Generator) -> Maps:
                 thickness = rng.integers(1, 3, 3)
                 thickness[axis] = pitch - side - (rng.random() < 0.3)
                 blobs.append(_blob(rng.choice(labels), start, thickness))
-    kept = [blob for blob in blobs if rng.random() < 0.9]
-    found = [replace(b, label=int(rng.choice([*[b.label] * 9, *labels]))) for b in kept]
-    return painted(found, (x, y, z)), painted(blobs, (x, y, z))
+    remaining = [blob for blob in blobs if rng.random() < 0.9]
+    result = [replace(b, label=int(rng.choice([*[b.label] * 9, *labels]))) for b in remaining]
+    return painted(result, (x, y, z)), painted(blobs, (x, y, z))
 
 
 def _blob(label: int, corner: Iterable[int], sides: Iterable[int]) -> Blob:

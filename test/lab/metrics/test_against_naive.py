@@ -61,10 +61,10 @@ def naive(case: Case, task: str) -> dict[str, dict[str, float]]:
     return naive_scores(case.prediction, case.reference, case.spacing_mm, task)
 
 
-def agree(found: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]) -> None:
-    assert set(found) == set(expected)
+def agree(result: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]) -> None:
+    assert set(result) == set(expected)
     for region, row in expected.items():
-        assert found[region] == pytest.approx(row, rel=0, abs=1e-9), region
+        assert result[region] == pytest.approx(row, rel=0, abs=1e-9), region
 
 
 @st.composite
@@ -94,12 +94,12 @@ def scored(case: Case, scorer: Scorer) -> dict[str, dict[str, float]]:
 
 
 def agree_where_both_tell(
-    found: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]
+    result: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]
 ) -> None:
     """As `agree`; numbers that only one of the two has are not compared."""
-    assert set(found) == set(expected)
+    assert set(result) == set(expected)
     for region, row in expected.items():
-        ours = {name: found[region][name] for name in row}
+        ours = {name: result[region][name] for name in row}
         assert ours == pytest.approx(row, rel=0, abs=1e-9, nan_ok=True), region
 
 

@@ -43,9 +43,9 @@ def test_edge_values() -> None:
         Pair(tumour, nothing, (1, 1, 1)),
         Pair(elsewhere, tumour, (1, 1, 1)),
     ):
-        found = score(pair, region)["ET"]
-        assert (found["dice"], found["hd95"], found["nsd"], found["rq"]) == (0, 373, 0, 0)
-        assert found["sq_hd95"] == found["global_bin_hd95"] == math.inf
+        result = score(pair, region)["ET"]
+        assert (result["dice"], result["hd95"], result["nsd"], result["rq"]) == (0, 373, 0, 0)
+        assert result["sq_hd95"] == result["global_bin_hd95"] == math.inf
 
 
 def test_mets_punishes_every_miss_and_every_false_instance_twice() -> None:
@@ -56,20 +56,20 @@ def test_mets_punishes_every_miss_and_every_false_instance_twice() -> None:
         Instance(10, 10.0, (0.2, 1.0, 1.0)),
         Instance(9, 9.0, (0.1, 1.0, 1.0)),
     ]
-    found = parse_mets(instances, false=1)
-    assert found["lesionwise_dsc_mean"] == pytest.approx((0.8 + 0.1 + 0 + 0) / 4)
-    assert found["lesionwise_hd95_mean"] == pytest.approx((2 + 5 + 373 + 373) / 4)
-    assert [found[f"large_instance_{k}"] for k in ("tp", "fp", "fn")] == [1, 1, 2]
-    assert [found[f"small_instance_{k}"] for k in ("tp", "fp", "fn")] == [1, 1, 1]
-    assert found["small_instance_f1"] == pytest.approx(2 / 4)
+    result = parse_mets(instances, false=1)
+    assert result["lesionwise_dsc_mean"] == pytest.approx((0.8 + 0.1 + 0 + 0) / 4)
+    assert result["lesionwise_hd95_mean"] == pytest.approx((2 + 5 + 373 + 373) / 4)
+    assert [result[f"large_instance_{k}"] for k in ("tp", "fp", "fn")] == [1, 1, 2]
+    assert [result[f"small_instance_{k}"] for k in ("tp", "fp", "fn")] == [1, 1, 1]
+    assert result["small_instance_f1"] == pytest.approx(2 / 4)
     gentle = parse_mets(instances, false=1, parser=MetParser(penalises=False))
     assert gentle["lesionwise_dsc_mean"] == pytest.approx(0.45)
 
 
 def test_mets_without_a_large_lesion_has_no_mean() -> None:
-    found = parse_mets([Instance(5, 5.0, None)], false=3)
-    assert math.isnan(found["lesionwise_dsc_mean"])
-    assert found["small_instance_fn"] == 1
+    result = parse_mets([Instance(5, 5.0, None)], false=3)
+    assert math.isnan(result["lesionwise_dsc_mean"])
+    assert result["small_instance_fn"] == 1
     assert math.isnan(parse_mets([], false=3)["small_instance_f1"])
 
 
@@ -78,9 +78,9 @@ def test_distances_take_the_spacing_in_the_evaluators_order() -> None:
     reference = np.zeros((8, 8, 8), np.uint8)
     reference[2:6, 2:6, 2:6] = 3
     pair = Pair(np.roll(reference, 1, axis=2), reference, (3.0, 1.0, 1.0))
-    found = score(pair, REGIONS["goat"])["ET"]
-    assert found["hd95"] == 3.0
-    assert found["global_bin_hd95"] == 1.0
+    result = score(pair, REGIONS["goat"])["ET"]
+    assert result["hd95"] == 3.0
+    assert result["global_bin_hd95"] == 1.0
 
 
 def test_goat_scores_whole_masks_at_one_millimetre() -> None:
@@ -88,10 +88,10 @@ def test_goat_scores_whole_masks_at_one_millimetre() -> None:
     reference = np.zeros((10, 10, 10), np.uint8)
     reference[3:7, 3:7, 3:7] = 3
     moved = np.roll(reference, 1, axis=0)
-    found = score(Pair(moved, reference, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
-    assert found["global_dice"] == found["global_bin_dsc"] == pytest.approx(48 / 64)
-    assert found["global_nsd_1.0"] == 1
-    assert found["global_bin_nsd"] < 1  # half a voxel, as the evaluator has it
+    result = score(Pair(moved, reference, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
+    assert result["global_dice"] == result["global_bin_dsc"] == pytest.approx(48 / 64)
+    assert result["global_nsd_1.0"] == 1
+    assert result["global_bin_nsd"] < 1  # half a voxel, as the evaluator has it
     thick = score(Pair(moved, reference, (2, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
     # Of 56 border voxels the 16 of the far face are 2 mm away; those inside of it, 1 mm.
     assert thick["global_nsd_1.0"] == pytest.approx(1 - 16 / 56)
@@ -108,9 +108,9 @@ def test_whole_masks_that_share_nothing_or_are_not_there() -> None:
         ((tumour, nothing), 0),
         ((beside, tumour), 0),
     ):
-        found = score(Pair(*pair, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
+        result = score(Pair(*pair, (1, 1, 1)), REGIONS["goat"], global_nsd_mm=1.0)["ET"]
         for name in ("global_dice", "global_nsd_1.0"):
-            assert found[name] == pytest.approx(expected, nan_ok=True)
+            assert result[name] == pytest.approx(expected, nan_ok=True)
 
 
 def test_meningioma_has_the_regions_of_its_configurations() -> None:

@@ -48,9 +48,9 @@ def test_pieces_whose_dilations_touch_are_one_lesion() -> None:
 
 
 def test_removing_leaves_gaps() -> None:
-    found = remove_small(find_lesions(line(1, 5, 6, 10, 12, 13), 0), 1)
-    assert found.voxels.tolist() == [0, 0, 2, 0, 2]
-    assert np.unique(found.ids).tolist() == [0, 2, 4]
+    result = remove_small(find_lesions(line(1, 5, 6, 10, 12, 13), 0), 1)
+    assert result.voxels.tolist() == [0, 0, 2, 0, 2]
+    assert np.unique(result.ids).tolist() == [0, 2, 4]
 
 
 def test_lesions_that_touch_one_partner_are_joined() -> None:

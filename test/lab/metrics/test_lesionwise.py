@@ -42,11 +42,11 @@ TUMOUR = volume((3, 5, 5))  # 125 voxels
     ],
 )
 def test_an_island_of_eight_voxels(year: int, task: str, dice: float, hd95: float | None) -> None:
-    found = scores(year, task, volume((3, 5, 5), (3, 30, 2)), TUMOUR)["ET"]
-    assert found["dice"] == pytest.approx(dice)
-    assert found["num_fp"] == (0 if dice == 1 else 1)
+    result = scores(year, task, volume((3, 5, 5), (3, 30, 2)), TUMOUR)["ET"]
+    assert result["dice"] == pytest.approx(dice)
+    assert result["num_fp"] == (0 if dice == 1 else 1)
     # MET 2025 punishes by the grid's diagonal in voxels.
-    assert found["hd95"] == pytest.approx(
+    assert result["hd95"] == pytest.approx(
         np.sqrt(24**2 + 24**2 + 48**2) / 2 if hd95 is None else hd95
     )
 
@@ -61,8 +61,8 @@ def test_floors_are_voxels_for_predictions_and_mm3_for_references() -> None:
 
 def test_men_rt_forgives_false_volumes_but_counts_them() -> None:
     target, extra = volume((1, 5, 5)), volume((1, 5, 5), (1, 30, 4))
-    found = scores(2025, "men-rt", extra, target)["GTV"]
-    assert (found["dice"], found["hd95"], found["num_fp"]) == (1, 0, 1)
+    result = scores(2025, "men-rt", extra, target)["GTV"]
+    assert (result["dice"], result["hd95"], result["num_fp"]) == (1, 0, 1)
     assert scores(2025, "men-rt", extra, target, mm=0.5)["GTV"]["num_fp"] == 0  # 8 mm3
     nothing = np.zeros_like(target)
     assert scores(2025, "men-rt", extra, nothing)["GTV"]["dice"] == 1
@@ -81,57 +81,57 @@ def test_the_table_of_empty_cases(year: int) -> None:
         (nothing, small, (1, 0, 1)),
         (small, nothing, penalty if year == 2023 else (1, 0, 1)),
     ):
-        found = scores(year, "ssa", prediction, reference)["ET"]
-        assert (found["dice"], found["hd95"]) == expected[:2]
+        result = scores(year, "ssa", prediction, reference)["ET"]
+        assert (result["dice"], result["hd95"]) == expected[:2]
         if year == 2025:
-            assert found["nsd_0.5"] == found["nsd_1.0"] == expected[2]
+            assert result["nsd_0.5"] == result["nsd_1.0"] == expected[2]
         else:
-            assert "nsd_0.5" not in found
+            assert "nsd_0.5" not in result
 
 
 def test_a_match_with_a_lesion_too_small_to_count_is_free() -> None:
     small = volume((3, 5, 5), (3, 30, 3))
-    found = scores(2023, "gli", volume((3, 5, 5), (3, 31, 3)), small)["ET"]
-    assert (found["num_tp"], found["num_fp"], found["num_fn"], found["dice"]) == (1, 0, 0, 1)
+    result = scores(2023, "gli", volume((3, 5, 5), (3, 31, 3)), small)["ET"]
+    assert (result["num_tp"], result["num_fp"], result["num_fn"], result["dice"]) == (1, 0, 0, 1)
 
 
 def test_one_component_over_two_lesions_is_scored_in_both() -> None:
     reference = volume((3, 2, 4), (3, 40, 4))
     prediction = reference.copy()
     prediction[11, 11, 2:44] = 3
-    found = scores(2023, "gli", prediction, reference)["ET"]
+    result = scores(2023, "gli", prediction, reference)["ET"]
     parts, lesion = int((prediction == 3).sum()), 64
-    assert found["num_tp"] == 2 and found["num_fp"] == 0
-    assert found["dice"] == pytest.approx(2 * lesion / (parts + lesion))
+    assert result["num_tp"] == 2 and result["num_fp"] == 0
+    assert result["dice"] == pytest.approx(2 * lesion / (parts + lesion))
 
 
 def test_resection_cavity_is_no_tumour() -> None:
-    found = scores(2025, "gli", volume((4, 5, 5)), volume((4, 5, 5)))
-    assert found["RC"]["num_tp"] == 1
-    assert found["WT"]["num_tp"] == found["WT"]["num_fp"] == 0
+    result = scores(2025, "gli", volume((4, 5, 5)), volume((4, 5, 5)))
+    assert result["RC"]["num_tp"] == 1
+    assert result["WT"]["num_tp"] == result["WT"]["num_fp"] == 0
     assert set(scores(2024, "met", TUMOUR, TUMOUR)) == {"ET", "TC", "WT"}
     assert set(scores(2025, "met", TUMOUR, TUMOUR)) == {"ET", "RC", "TC", "WT"}
 
 
 def test_pediatric_labels_are_their_own() -> None:
-    found = scores(2025, "ped", volume((3, 5, 5)), volume((3, 5, 5)))
-    assert found["CC"]["num_tp"] == found["TC"]["num_tp"] == 1
-    assert found["ET"]["num_tp"] == 0
+    result = scores(2025, "ped", volume((3, 5, 5)), volume((3, 5, 5)))
+    assert result["CC"]["num_tp"] == result["TC"]["num_tp"] == 1
+    assert result["ET"]["num_tp"] == 0
 
 
 def test_fractions_are_whole_tumour_and_no_tissue_from_2024_on() -> None:
     odd = TUMOUR.astype(float)
     odd[odd == 3] = 2.9999
     for year, whole in ((2023, 0), (2025, 1)):
-        found = scores(year, "gli", odd, TUMOUR)
-        assert found["ET"]["num_tp"] == 0
-        assert found["WT"]["num_tp"] == whole
+        result = scores(year, "gli", odd, TUMOUR)
+        assert result["ET"]["num_tp"] == 0
+        assert result["WT"]["num_tp"] == whole
     assert scores(2025, "men", odd, TUMOUR)["WT"]["num_tp"] == 0
 
 
 def test_a_perfect_lesion_of_2025_misses_one_by_its_divisor() -> None:
-    found = scores(2025, "gli", TUMOUR, TUMOUR)["ET"]
-    assert found["nsd_0.5"] == pytest.approx(2 / (2 + 1e-8), abs=1e-15)
+    result = scores(2025, "gli", TUMOUR, TUMOUR)["ET"]
+    assert result["nsd_0.5"] == pytest.approx(2 / (2 + 1e-8), abs=1e-15)
 
 
 def test_lesions_at_the_images_edge() -> None:

@@ -39,8 +39,8 @@ def test_a_search_looks_at_what_ranks(scorer: str, metrics: set[str]) -> None:
     ],
 )
 def test_a_selection_ranks_what_the_challenge_ranks(scorer: str, metrics: list[str]) -> None:
-    found = SCORERS[scorer]
-    columns = selection_columns(found, SCHEMES[str(found.scheme)])
+    result = SCORERS[scorer]
+    columns = selection_columns(result, SCHEMES[str(result.scheme)])
     first = columns[0][0]
     assert [metric for region, metric in columns if region == first] == metrics
 

@@ -60,12 +60,12 @@ def metastases(folder: Path, case: str) -> Pair:
 
 def check_table(pair: Pair, profile: Profile, rows: dict[str, dict[str, str | float]]) -> None:
     of_2023 = profile in brats2023.PROFILES.values()
-    found = (brats2023.score if of_2023 else lesionwise.score)(pair, profile)
-    assert set(found) == set(rows)
+    result = (brats2023.score if of_2023 else lesionwise.score)(pair, profile)
+    assert set(result) == set(rows)
     columns = COLUMNS | (WHOLE_MASK_COLUMNS if of_2023 else {})
     for region, row in rows.items():
         expected = {ours: float(row[col]) for ours, col in columns.items() if col in row}
-        assert found[region] == pytest.approx(expected, abs=1e-9), region
+        assert result[region] == pytest.approx(expected, abs=1e-9), region
 
 
 @pytest.mark.parametrize("case", SYNTHETIC)
@@ -104,13 +104,13 @@ def test_real_metastases_by_2023(case: str, shared_data: Path) -> None:
     check_table(metastases(folder, case), brats2023.PROFILES["met"], rows)
 
 
-def check_instances(found: dict[str, dict[str, float]], rows: dict[str, object]) -> None:
+def check_instances(result: dict[str, dict[str, float]], rows: dict[str, object]) -> None:
     """Compare with the organisers' JSON; what it leaves out must be undefined here."""
     checked = 0
     for region, row in rows.items():
         if not isinstance(row, dict):
             continue
-        ours = found[region.upper()]
+        ours = result[region.upper()]
         for name, value in row.items():
             if name == "reference_instances":
                 continue
@@ -139,16 +139,16 @@ def test_published_metastases_of_2026(case: str, shared_data: Path) -> None:
     """The organisers' example: its JSON, and its table made with 20 and 0.1 and no penalties."""
     folder = shared_data / "brats-official-eval-pairs"
     parser = MetParser(large_from_mm3=20, overlap=0.1, penalises=False)
-    found = brats2026.score(metastases(folder, case), brats2026.REGIONS["mets"], parser)
+    result = brats2026.score(metastases(folder, case), brats2026.REGIONS["mets"], parser)
     published = json.loads((folder / "published" / "sample_mets_metrics.json").read_text())
     row = next(row for row in published["metrics"] if case in row["subject_name"])
-    check_instances(found, row)
+    check_instances(result, row)
     table = csv.DictReader((folder / "published" / "sample_mets_summary.csv").open())
     columns = next(row for row in table if case in row.pop("subject_id"))
     names = {"all_instance_f1": "rq"} | {f"all_instance_{k}": k for k in ("tp", "fp", "fn")}
     for column, text in columns.items():
         name, _, region = column.rpartition("_")
-        value = found[region.upper()][names.get(name, name)]
+        value = result[region.upper()][names.get(name, name)]
         expected = float(text) if text else math.nan
         assert value == pytest.approx(expected, abs=1e-6, nan_ok=True), column
 
@@ -158,11 +158,11 @@ def test_published_metastases_of_2026(case: str, shared_data: Path) -> None:
 def test_synthetic_pairs_by_2026(case: str, task: str, shared_data: Path) -> None:
     pair = synthetic(shared_data / "brats-official-scores-synthetic", case)
     parser = MetParser() if task == "mets" else None
-    found = brats2026.score(pair, brats2026.REGIONS[task], parser)
-    assert set(found) == set(OFFICIAL_2026[task][case])
-    check_instances(found, OFFICIAL_2026[task][case])
+    result = brats2026.score(pair, brats2026.REGIONS[task], parser)
+    assert set(result) == set(OFFICIAL_2026[task][case])
+    check_instances(result, OFFICIAL_2026[task][case])
     if parser:
-        check_instances(found, OFFICIAL_2026["mets-parsed"][case])
+        check_instances(result, OFFICIAL_2026["mets-parsed"][case])
 
 
 @pytest.mark.parametrize("case", SYNTHETIC)
@@ -173,9 +173,9 @@ def test_synthetic_pairs_by_the_configurations_of_fewer_labels(
     pair = synthetic(shared_data / "brats-official-scores-synthetic", case)
     known = np.array([0, 1, 1, 1, 1] if task == "men-rt" else [0, 1, 2, 3, 0], np.uint8)
     pair = Pair(known[pair.prediction], known[pair.reference], pair.spacing_mm)
-    found = SCORERS[f"2026-{task}"].score(pair)
-    assert set(found) == set(OFFICIAL_2026[task][case])
-    check_instances(found, OFFICIAL_2026[task][case])
+    result = SCORERS[f"2026-{task}"].score(pair)
+    assert set(result) == set(OFFICIAL_2026[task][case])
+    check_instances(result, OFFICIAL_2026[task][case])
 
 
 @pytest.mark.parametrize("case", SYNTHETIC)
@@ -187,12 +187,12 @@ def test_synthetic_pairs_by_goat(case: str, shared_data: Path) -> None:
     for name, rows in official.items():
         year, cohort = name.split("-", 1)
         scorer = SCORERS[{"2023": "2024-goat", "2025": "2025-goat"}[year]].of(cohort)
-        found = scorer.score(pair)
-        assert set(found) == set(rows)
+        result = scorer.score(pair)
+        assert set(result) == set(rows)
         for region, row in rows.items():
             columns = COLUMNS | (WHOLE_MASK_COLUMNS if year == "2023" else {})
             expected = {ours: row[column] for ours, column in columns.items() if column in row}
-            assert found[region] == pytest.approx(expected, abs=1e-9), (name, region)
+            assert result[region] == pytest.approx(expected, abs=1e-9), (name, region)
 
 
 def test_panther_as_published(shared_data: Path) -> None:
@@ -222,9 +222,9 @@ def test_panther_as_published(shared_data: Path) -> None:
                 np.isin(m, regions[region]).astype(np.uint8)
                 for m in (whole.prediction, whole.reference)
             ]
-            found = panther.score(Pair(*binary, whole.spacing_mm), "as-published")["tumour"]
+            result = panther.score(Pair(*binary, whole.spacing_mm), "as-published")["tumour"]
             for theirs, ours in names.items():
-                assert found[ours] == pytest.approx(row[theirs], abs=1e-6), (name, ours)
-            volumes.append([found[f"volume_{m}_mm3"] for m in ("prediction", "reference")])
+                assert result[ours] == pytest.approx(row[theirs], abs=1e-6), (name, ours)
+            volumes.append([result[f"volume_{m}_mm3"] for m in ("prediction", "reference")])
         rmse = panther.volume_rmse_mm3(*np.array(volumes).T)
         assert rmse == pytest.approx(content["aggregates"]["tumor_burden_rmse"], abs=1e-6)

@@ -38,10 +38,12 @@ def test_an_empty_or_a_full_prediction_is_one_bad_case() -> None:
     reference = ball((45, 60, 60))
     for prediction in (np.zeros_like(reference), np.ones_like(reference)):
         for order, spacing in (("right", SPACING_MM), ("as-published", SPACING_MM[::-1])):
-            found = score(Pair(prediction, reference, SPACING_MM), order)["tumour"]  # type: ignore[arg-type]
+            result = score(Pair(prediction, reference, SPACING_MM), order)["tumour"]  # type: ignore[arg-type]
             diagonal = math.hypot(*(n * mm for n, mm in zip(SHAPE, spacing, strict=True)))
-            assert found["hd95"] == found["masd"] == pytest.approx(diagonal)
-            assert found["dice"] == found["surface_dice_5mm"] == found["volume_prediction_mm3"] == 0
+            assert result["hd95"] == result["masd"] == pytest.approx(diagonal)
+            assert (
+                result["dice"] == result["surface_dice_5mm"] == result["volume_prediction_mm3"] == 0
+            )
 
 
 def test_the_evaluator_takes_any_one_value_and_label_1_among_several() -> None:

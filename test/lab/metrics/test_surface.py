@@ -32,10 +32,10 @@ def test_areas_are_deepminds(spacing: tuple[float, float, float]) -> None:
 
 
 def test_one_voxel_has_eight_surfels_and_one_border_voxel() -> None:
-    found = surface.surfels(box(5, 6), (1.0, 1.0, 1.0))
-    assert len(found.cells) == 8
+    result = surface.surfels(box(5, 6), (1.0, 1.0, 1.0))
+    assert len(result.cells) == 8
     # An eighth of an octahedron with legs of half a millimetre in each cell.
-    assert found.areas_mm2 == pytest.approx([math.sqrt(3) / 8] * 8)
+    assert result.areas_mm2 == pytest.approx([math.sqrt(3) / 8] * 8)
     assert surface.border(box(5, 6)).tolist() == [[5, 5, 5]]
 
 
@@ -45,9 +45,9 @@ def test_border_of_a_cube_is_its_shell_and_the_images_edge_is_border() -> None:
 
 
 def test_distances_count_voxels_in_mm() -> None:
-    found = surface.distances(np.array([[0, 0, 0]]), np.array([[0, 3, 4], [9, 9, 9]]), (1, 2, 0.5))
-    assert found.prediction_to_reference == pytest.approx([math.hypot(6, 2)])
-    assert found.reference_to_prediction[0] == pytest.approx(math.hypot(6, 2))
+    result = surface.distances(np.array([[0, 0, 0]]), np.array([[0, 3, 4], [9, 9, 9]]), (1, 2, 0.5))
+    assert result.prediction_to_reference == pytest.approx([math.hypot(6, 2)])
+    assert result.reference_to_prediction[0] == pytest.approx(math.hypot(6, 2))
     nothing = np.empty((0, 3), int)
     assert surface.distances(np.array([[1, 1, 1]]), nothing, (1, 1, 1)).prediction_to_reference == [
         np.inf

@@ -28,7 +28,7 @@ VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
         (SCORERS["panther"], VolumeScorer),
         (VOXELWISE, VolumeScorer),
     ],
-    ids=lambda given: getattr(given, "name", getattr(given, "__name__", "")),
+    ids=lambda value: getattr(value, "name", getattr(value, "__name__", "")),
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) -> None:

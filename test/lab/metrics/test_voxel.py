@@ -26,14 +26,14 @@ def test_dice_by_hand() -> None:
 def test_labels_and_regions() -> None:
     prediction = np.array([[[1, 2, 3, 3, 0]]], np.uint8)
     reference = np.array([[[3, 2, 3, 0, 1]]], np.uint8)
-    found = score(Pair(prediction, reference, (2.0, 1.0, 1.0)), GLI)
-    assert set(found) == {"WT", "TC", "ET", "NETC", "SNFH", "RC"}
-    et = found["ET"]
+    result = score(Pair(prediction, reference, (2.0, 1.0, 1.0)), GLI)
+    assert set(result) == {"WT", "TC", "ET", "NETC", "SNFH", "RC"}
+    et = result["ET"]
     assert (et["dice"], et["iou"]) == (pytest.approx(2 / 4), pytest.approx(1 / 3))
     assert (et["precision"], et["recall"]) == (0.5, 0.5)
     assert (et["tp_mm3"], et["fp_mm3"], et["fn_mm3"]) == (2, 2, 2)
-    assert found["TC"]["dice"] == pytest.approx(2 * 2 / 6)
-    assert found["NETC"]["dice"] == 0
+    assert result["TC"]["dice"] == pytest.approx(2 * 2 / 6)
+    assert result["NETC"]["dice"] == 0
 
 
 def test_a_label_in_neither_map() -> None:

@@ -41,9 +41,9 @@ def test_pixels_by_hand() -> None:
     assert not levels[0, 0]
     labels = np.zeros((20, 30), np.uint8)
     labels[8:12, 10:14] = 3
-    found = painted(levels, labels, {"ET": 3}, {"ET": "#ff0000"})
-    assert (found[8, 10:14] == (255, 0, 0)).all()  # the outline
-    assert (found[9, 11] == levels[9, 11]).all()  # inside it the picture
+    result = painted(levels, labels, {"ET": 3}, {"ET": "#ff0000"})
+    assert (result[8, 10:14] == (255, 0, 0)).all()  # the outline
+    assert (result[9, 11] == levels[9, 11]).all()  # inside it the picture
     filled = painted(levels, labels, {"ET": 3}, {"ET": "#ff0000"}, fill=True)
     assert filled[9, 11, 0] > filled[9, 11, 1]
 

@@ -55,16 +55,16 @@ def report(folder, name, *options):
 
 def test_page_and_markdown_have_the_numbers_of_the_json(written):
     content = json.loads(written["json"])
-    shown = [number(row["value"], row["unit"]) for row in content["cover"]["headline"]]
+    output = [number(row["value"], row["unit"]) for row in content["cover"]["headline"]]
     # Dice of WT: 1, 0.8 and 0.4 (cubes of 5 voxels a side, shifted by 0, 1 and 3).
-    assert shown[0] == f"{(1 + 0.8 + 0.4) / 3:.3f}"
+    assert output[0] == f"{(1 + 0.8 + 0.4) / 3:.3f}"
     overlap = content["overlap"]["rows"]
-    shown += [number(value) for row in overlap for value in row["macro"].values()]
+    output += [number(value) for row in overlap for value in row["macro"].values()]
     changed = content["changes"][0]["rows"]
-    shown += [number(row["difference"]["value"], row["unit"]) for row in changed]
-    for told in shown:
-        assert told in written["html"]
-        assert told in written["md"]
+    output += [number(row["difference"]["value"], row["unit"]) for row in changed]
+    for message in output:
+        assert message in written["html"]
+        assert message in written["md"]
     for id in NAMES:
         assert id in written["html"]
         assert id in written["md"]
@@ -100,15 +100,15 @@ def test_an_infinite_distance_is_shown_as_one(written):
 
 
 def test_strings_from_files_are_escaped(tmp_path):
-    found = cohort(tmp_path, {NASTY: 1, "b": 0})
+    result = cohort(tmp_path, {NASTY: 1, "b": 0})
     nasty = Results(
         NASTY,
-        found.cases,
-        found.labels,
-        found.regions,
-        found.scheme,
+        result.cases,
+        result.labels,
+        result.regions,
+        result.scheme,
         NASTY,
-        found.facts,
+        result.facts,
         (Problem(NASTY, NASTY, NASTY, False),),
     )
     write_json(nasty, tmp_path / "r.json")
@@ -156,7 +156,7 @@ def test_a_shifted_label_map_heads_the_page_and_is_told(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--html", "results.html"], "would overwrite the results"),
         (["--html", "report.pdf"], "ends in .html"),
@@ -167,13 +167,13 @@ def test_a_shifted_label_map_heads_the_page_and_is_told(tmp_path, capsys):
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_written(
-    options, told, tmp_path, monkeypatch, capsys
+    options, message, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     write_json(results({"a": table((3, 3, 1))}), tmp_path / "results.json")
     before = (tmp_path / "results.json").read_text()
     assert main(["report", "results.json", *options]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
     assert (tmp_path / "results.json").read_text() == before
 
@@ -181,8 +181,8 @@ def test_wrong_usage_is_told_before_anything_is_written(
 def test_the_key_and_the_number_of_cases_can_be_chosen(tmp_path):
     write_json(cohort(tmp_path, {"a": 0, "b": 1, "c": 2}), tmp_path / "r.json")
     texts = report(tmp_path, "r.json", "--key", "hd95", "--count", "1")
-    shown = json.loads(texts["json"])["extremes"]
-    assert [row["case"] for row in (*shown["worst"], *shown["best"])] == ["c", "a"]
+    output = json.loads(texts["json"])["extremes"]
+    assert [row["case"] for row in (*output["worst"], *output["best"])] == ["c", "a"]
 
 
 def test_the_largest_error_is_the_largest_connected_one():
@@ -190,9 +190,9 @@ def test_the_largest_error_is_the_largest_connected_one():
     prediction = reference.copy()
     prediction[1, 1, 1:3] = 1
     reference[4:7, 4:7, 4:7] = 2
-    found = largest_error(prediction, reference, (3.0, 1.0, 1.0), [1, 2])
-    assert found.centre == (5, 5, 5)
-    assert (found.voxels, found.prediction_label, found.reference_label) == (27, 0, 2)
+    result = largest_error(prediction, reference, (3.0, 1.0, 1.0), [1, 2])
+    assert result.centre == (5, 5, 5)
+    assert (result.voxels, result.prediction_label, result.reference_label) == (27, 0, 2)
     assert largest_error(prediction, reference, (3.0, 1.0, 1.0), [1]).voxels == 2
     assert largest_error(reference, reference, (1.0, 1.0, 1.0), [1, 2]).voxels == 0
     assert largest_error(prediction * 0, reference * 0, (1.0, 1.0, 1.0), [1, 2]) is None
@@ -225,10 +225,10 @@ def labelled(folder, side, affine):
 def test_slices_have_the_shape_of_the_patient(tmp_path):
     affine = np.diag([-2.0, -1.0, 5.0, 1.0])
     paths = [labelled(tmp_path, side, affine) for side in ("predictions", "references")]
-    found = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, GLI.labels, None)
-    sizes = {p["plane"]: (p["width_mm"], p["height_mm"]) for p in found["panels"]}
+    result = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, GLI.labels, None)
+    sizes = {p["plane"]: (p["width_mm"], p["height_mm"]) for p in result["panels"]}
     assert sizes == {"axial": (12, 10), "coronal": (12, 60), "sagittal": (10, 60)}
-    error = found["largest_error"]
+    error = result["largest_error"]
     assert (error["voxels"], error["volume_mm3"]) == (20, 200)
     assert (error["voxel_xyz"][0], error["prediction"], error["reference"]) == (
         5,
@@ -236,7 +236,7 @@ def test_slices_have_the_shape_of_the_patient(tmp_path):
         "background",
     )
     # Stored from right to left, so the last x lies at the page's right edge.
-    axial = found["panels"][0]
+    axial = result["panels"][0]
     assert axial["cross_mm"][0] == 11
     assert {(path["side"], path["label"]) for path in axial["paths"]} == {
         ("prediction", "SNFH"),
@@ -248,24 +248,24 @@ def test_a_scan_stored_the_other_way_round_is_turned(tmp_path):
     # x grows towards the right: the last x must land on the page's left, z still points up.
     affine = np.diag([2.0, -1.0, 5.0, 1.0])
     paths = [labelled(tmp_path, side, affine) for side in ("predictions", "references")]
-    found = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, GLI.labels, None)
-    axial, coronal, _ = found["panels"]
+    result = picture(Facts(*paths, 10.0, table(), {}), GLI.labels, GLI.labels, None)
+    axial, coronal, _ = result["panels"]
     assert axial["cross_mm"][0] == 1
-    z = found["largest_error"]["voxel_xyz"][2]
+    z = result["largest_error"]["voxel_xyz"][2]
     assert coronal["cross_mm"] == [1, (12 - z - 0.5) * 5]
 
 
 def test_the_smallest_tissue_is_drawn_last(tmp_path):
-    found = cohort(tmp_path, {"a": 0})
-    axial = picture(found.facts["a"], GLI.labels, GLI.labels, None)["panels"][0]
-    drawn = [(path["side"], path["label"]) for path in axial["paths"]]
-    assert drawn == [(s, n) for s in ("reference", "prediction") for n in ("SNFH", "ET", "NETC")]
+    result = cohort(tmp_path, {"a": 0})
+    axial = picture(result.facts["a"], GLI.labels, GLI.labels, None)["panels"][0]
+    image = [(path["side"], path["label"]) for path in axial["paths"]]
+    assert image == [(s, n) for s in ("reference", "prediction") for n in ("SNFH", "ET", "NETC")]
 
 
 def test_labels_that_are_not_judged_cannot_be_the_largest_error(tmp_path):
-    found = cohort(tmp_path, {"a": 1})
-    shown = picture(found.facts["a"], GLI.labels, ["NETC"], None)["largest_error"]
-    assert (shown["voxels"], {shown["prediction"], shown["reference"]}) == (
+    result = cohort(tmp_path, {"a": 1})
+    output = picture(result.facts["a"], GLI.labels, ["NETC"], None)["largest_error"]
+    assert (output["voxels"], {output["prediction"], output["reference"]}) == (
         2,
         {"NETC", "ET"},
     )
@@ -288,11 +288,11 @@ def test_scans_are_found_nested_or_flat_and_t1c_comes_first(tmp_path):
 
 
 def test_a_scan_that_does_not_fit_is_named_and_replaced(tmp_path):
-    found = cohort(tmp_path, {"a": 1})
+    result = cohort(tmp_path, {"a": 1})
     files.write_brats_case(tmp_path, "a")
-    shown = picture(found.facts["a"], GLI.labels, GLI.labels, tmp_path / "a-t1c.nii.gz")
-    assert "a-t1c.nii.gz has another size" in shown["note"]
-    assert len(shown["panels"]) == 3
+    output = picture(result.facts["a"], GLI.labels, GLI.labels, tmp_path / "a-t1c.nii.gz")
+    assert "a-t1c.nii.gz has another size" in output["note"]
+    assert len(output["panels"]) == 3
     missing = Facts(None, "r", 1.0, table(), {})
     assert (
         picture(missing, GLI.labels, GLI.labels, None)["missing"]
@@ -319,9 +319,11 @@ def test_numbers_are_formatted_alike_everywhere():
 
 
 def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
-    found = results({id: table((3, 3, 20)) for id in "ab"})
-    nothing = {region: dict.fromkeys(row, float("nan")) for region, row in found.cases["a"].items()}
-    write_json(replace(found, cases={**found.cases, "c": nothing}), tmp_path / "r.json")
+    result = results({id: table((3, 3, 20)) for id in "ab"})
+    nothing = {
+        region: dict.fromkeys(row, float("nan")) for region, row in result.cases["a"].items()
+    }
+    write_json(replace(result, cases={**result.cases, "c": nothing}), tmp_path / "r.json")
     page = tmp_path / "report.html"
     assert main(["report", str(tmp_path / "r.json"), "--html", str(page)]) == 0
     assert "3: 2 with scores, 2 with voxel counts" in page.read_text()
@@ -366,19 +368,19 @@ SELECTION = {
 def test_a_selection_is_shown_beside_the_results(tmp_path):
     write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")
     (tmp_path / "selection.json").write_text(json.dumps(SELECTION))
-    found = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
-    for told in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438"):
-        assert told in found["html"]
-        assert told in found["md"]
-    assert "<script" not in found["html"]
-    page = Page(found["html"])
+    result = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
+    for message in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438"):
+        assert message in result["html"]
+        assert message in result["md"]
+    assert "<script" not in result["html"]
+    page = Page(result["html"])
     assert len(page.ids) == len(set(page.ids))
-    assert json.loads(found["json"])["selection"]["weights"]["left"] == 0.5
-    assert "ever more networks" in found["html"]
+    assert json.loads(result["json"])["selection"]["weights"]["left"] == 0.5
+    assert "ever more networks" in result["html"]
     (tmp_path / "selection.json").write_text(json.dumps(SELECTION | {"cost_curve": []}))
-    found = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
-    assert "ever more networks" not in found["html"]
-    assert "None" not in found["html"].split("Why these members")[1].split("</section>")[0]
+    result = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
+    assert "ever more networks" not in result["html"]
+    assert "None" not in result["html"].split("Why these members")[1].split("</section>")[0]
 
 
 @pytest.mark.parametrize(

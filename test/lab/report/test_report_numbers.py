@@ -23,8 +23,8 @@ from lab.statistics import mean_estimate, pearson_estimate, spearman_estimate
 NETC, SNFH, ET = 1, 2, 3
 
 
-def rows_of(found, absent="excluded"):
-    cohort = cohort_of(found)
+def rows_of(result, absent="excluded"):
+    cohort = cohort_of(result)
     return {c.name: overlap_row(cohort, c, absent) for c in cohort.classes}
 
 
@@ -61,14 +61,14 @@ def test_absent_prediction_only_and_reference_only_are_told_apart():
 
 
 def test_the_mean_of_labels_leaves_out_a_label_that_no_case_has():
-    found = rows_of(results({"a": table((1, 1, 1), (2, 2, 1), (2, 0, 2))}))
-    assert mean_over(list(found.values()), "label")["dice"] == pytest.approx((1 + 0.5) / 2)
+    result = rows_of(results({"a": table((1, 1, 1), (2, 2, 1), (2, 0, 2))}))
+    assert mean_over(list(result.values()), "label")["dice"] == pytest.approx((1 + 0.5) / 2)
 
 
 def test_a_region_of_the_same_name_as_a_label_that_it_is_not():
     scheme = SCHEMES["panther-t1"]
-    found = {c.name: c.members for c in scored_classes(scheme.labels, scheme.regions)}
-    assert found == {
+    result = {c.name: c.members for c in scored_classes(scheme.labels, scheme.regions)}
+    assert result == {
         "pancreas": ("tumour", "pancreas"),
         "tumour": ("tumour",),
         "pancreas (label)": ("pancreas",),
@@ -78,10 +78,10 @@ def test_a_region_of_the_same_name_as_a_label_that_it_is_not():
 def test_a_label_that_predictions_never_hold_is_not_judged():
     scheme = SCHEMES["panther-t1"]
 
-    def judged(predicted_pancreas):
+    def labels_and_regions(predicted_pancreas):
         confusion = np.array([[90, 0, 0], [0, 5, 0], [95, 0, predicted_pancreas]])
         lesions = {"tumour": (Lesion(5.0, True),), "pancreas": (Lesion(100.0, False),)}
-        found = Results(
+        result = Results(
             "panther",
             {"a": {}},
             scheme.labels,
@@ -89,12 +89,15 @@ def test_a_label_that_predictions_never_hold_is_not_judged():
             scheme.name,
             facts={"a": facts(confusion, lesions)},
         )
-        cohort = cohort_of(found)
-        shown = [row["region"] for row in detection(found, cohort)["regions"]]
-        return [scored.name for scored in cohort.classes], shown
+        cohort = cohort_of(result)
+        output = [row["region"] for row in detection(result, cohort)["regions"]]
+        return [scored.name for scored in cohort.classes], output
 
-    assert judged(0) == (["tumour"], ["tumour"])
-    assert judged(1) == (["pancreas", "tumour", "pancreas (label)"], ["pancreas", "tumour"])
+    assert labels_and_regions(0) == (["tumour"], ["tumour"])
+    assert labels_and_regions(1) == (
+        ["pancreas", "tumour", "pancreas (label)"],
+        ["pancreas", "tumour"],
+    )
 
 
 def test_what_contradicts_itself_is_named():
@@ -105,8 +108,8 @@ def test_what_contradicts_itself_is_named():
 
 
 def test_false_positive_volume_ratio():
-    found = results({"a": table((0, ET, 5), (ET, ET, 10)), "b": table((ET, 0, 30))})
-    cohort = cohort_of(found)
+    result = results({"a": table((0, ET, 5), (ET, ET, 10)), "b": table((ET, 0, 30))})
+    cohort = cohort_of(result)
     row = false_positive_row(cohort, next(c for c in cohort.classes if c.name == "ET"))
     assert (row["mean_fp_mm3"], row["mean_reference_mm3"]) == (2.5, 20)
     assert row["ratio"] == pytest.approx(5 / 40)
@@ -114,12 +117,12 @@ def test_false_positive_volume_ratio():
 
 
 def test_confusion_is_pooled_and_shared_out_by_row():
-    found = confusion(
+    result = confusion(
         cohort_of(results({"a": table((1, 1, 3)), "b": table((1, 3, 1))})), {"NETC": 1}
     )
-    assert found["voxels"][1] == [0, 3, 0, 1]
-    assert found["row_shares"][1] == [0, 0.75, 0, 0.25]
-    assert np.isnan(found["row_shares"][2]).all()
+    assert result["voxels"][1] == [0, 3, 0, 1]
+    assert result["row_shares"][1] == [0, 0.75, 0, 0.25]
+    assert np.isnan(result["row_shares"][2]).all()
 
 
 def test_usual_volume_shares_are_no_cause_for_a_warning():
@@ -139,10 +142,10 @@ def test_a_shifted_label_map_is_caught_on_either_side(side):
         tables[id] = np.zeros((4, 4), np.int64)
         tables[id][1:, 1:] = np.outer(rows, columns)
     bad = results(tables)
-    found = warnings(share_rows(cohort_of(bad), bad), bad)
-    assert all(f"in the {side}" in sentence for sentence in found)
-    assert {sentence.split()[0] for sentence in found} == {"NETC", "SNFH"}
-    assert "NETC is 70% of WT of all cases together" in found[0]
+    result = warnings(share_rows(cohort_of(bad), bad), bad)
+    assert all(f"in the {side}" in sentence for sentence in result)
+    assert {sentence.split()[0] for sentence in result} == {"NETC", "SNFH"}
+    assert "NETC is 70% of WT of all cases together" in result[0]
 
 
 def test_the_median_is_checked_beside_the_pooled_share():
@@ -154,15 +157,15 @@ def test_the_median_is_checked_beside_the_pooled_share():
 
 
 def test_values_that_are_not_the_schemes_are_warned_of():
-    found = results({"a": table((2, 2, 70), (3, 3, 30))})
-    moved = Results("x", found.cases, {"NETC": 1, "SNFH": 2, "ET": 4}, {}, found.scheme)
+    result = results({"a": table((2, 2, 70), (3, 3, 30))})
+    moved = Results("x", result.cases, {"NETC": 1, "SNFH": 2, "ET": 4}, {}, result.scheme)
     assert warnings([], moved) == ["The results call value 4 ET; brats-gli-2023 has 3."]
 
 
 def test_predictions_that_cannot_hold_the_whole_are_not_judged():
     scheme = SCHEMES["panther-t1"]
     confusion = np.array([[90, 0, 0], [0, 5, 0], [95, 0, 0]])  # pancreas is never predicted
-    found = Results(
+    result = Results(
         "panther",
         {"a": {}},
         scheme.labels,
@@ -171,20 +174,20 @@ def test_predictions_that_cannot_hold_the_whole_are_not_judged():
         "",
         {"a": facts(confusion)},
     )
-    rows = share_rows(cohort_of(found), found)
+    rows = share_rows(cohort_of(result), result)
     assert [(r["side"], r["pooled"]) for r in rows] == [("reference", 0.05)]
-    assert unjudged(cohort_of(found), found) == [
+    assert unjudged(cohort_of(result), result) == [
         "Shares of the predictions are not judged: none has any pancreas."
     ]
 
 
 def test_predictions_that_never_hold_a_label_are_not_judged_and_references_are():
     # The model was trained without NETC: its core is all ET, 80 % of the tumour.
-    found = results({id: table((1, 3, 50), (2, 2, 20), (3, 3, 30)) for id in "abc"})
-    rows = share_rows(cohort_of(found), found)
+    result = results({id: table((1, 3, 50), (2, 2, 20), (3, 3, 30)) for id in "abc"})
+    rows = share_rows(cohort_of(result), result)
     assert {row["side"] for row in rows} == {"reference"}
-    assert warnings(rows, found) == []
-    assert unjudged(cohort_of(found), found) == [
+    assert warnings(rows, result) == []
+    assert unjudged(cohort_of(result), result) == [
         "Shares of the predictions are not judged: none has any NETC."
     ]
     whole = results({id: table((1, 1, 10), (2, 2, 70), (3, 3, 20)) for id in "abc"})
@@ -214,7 +217,7 @@ def test_an_interval_is_seeded_and_holds_the_mean():
 
 
 def test_volume_and_dice_uses_cases_whose_reference_has_the_class():
-    found = results(
+    result = results(
         {
             "a": table((ET, ET, 1), (ET, 0, 3)),
             "b": table((ET, ET, 10)),
@@ -222,7 +225,7 @@ def test_volume_and_dice_uses_cases_whose_reference_has_the_class():
             "d": table((0, ET, 7)),
         }
     )
-    cohort = cohort_of(found)
+    cohort = cohort_of(result)
     row = volume_and_dice(cohort, next(c for c in cohort.classes if c.name == "ET"))
     assert [p["case"] for p in row["points"]] == ["a", "b", "c"]
     assert [p["dice"] for p in row["points"]] == pytest.approx([2 / 5, 1, 10 / 11])
@@ -237,9 +240,9 @@ def test_lesions_are_binned_with_the_upper_edge_inside():
     lesions = {
         "WT": (Lesion(10.0, True), Lesion(10.5, False), Lesion(50.0, True), Lesion(9e4, True))
     }
-    found = results({"a": table()})
-    found = Results(**{**vars(found), "facts": {"a": facts(table(), lesions)}})
-    (row,) = detection(found, cohort_of(found))["regions"]
+    result = results({"a": table()})
+    result = Results(**{**vars(result), "facts": {"a": facts(table(), lesions)}})
+    (row,) = detection(result, cohort_of(result))["regions"]
     assert row["n"] == [1, 2, 0, 0, 0, 0, 1]
     assert row["detected"] == [1, 1, 0, 0, 0, 0, 1]
 
@@ -254,38 +257,41 @@ def test_worst_and_best_go_by_present_regions_and_ties_by_id():
         "none": {"WT": 1.0, "ET": 1.0},
         "wt": {"WT": 0.0, "ET": 1.0},  # the scorer gives the absent ET 1
     }
-    found = results(tables, dice)
-    shown = extremes(found, cohort_of(found), "dice", 2)
-    assert [(r["case"], r["key"]) for r in shown["worst"]] == [("wt", 0), ("b", pytest.approx(0.6))]
-    assert [r["case"] for r in shown["best"]] == ["a", "b"]
-    assert shown["worst"][0]["scores"] == {"WT": 0.0, "ET": None}
-    assert shown["not_ranked"] == ["none"]
-    assert (shown["single_list"], shown["overlap"]) == (False, False)
-    assert extremes(found, cohort_of(found), "dice", 3)["overlap"] is True
-    single = extremes(found, cohort_of(found), "dice", 4)
+    result = results(tables, dice)
+    output = extremes(result, cohort_of(result), "dice", 2)
+    assert [(r["case"], r["key"]) for r in output["worst"]] == [
+        ("wt", 0),
+        ("b", pytest.approx(0.6)),
+    ]
+    assert [r["case"] for r in output["best"]] == ["a", "b"]
+    assert output["worst"][0]["scores"] == {"WT": 0.0, "ET": None}
+    assert output["not_ranked"] == ["none"]
+    assert (output["single_list"], output["overlap"]) == (False, False)
+    assert extremes(result, cohort_of(result), "dice", 3)["overlap"] is True
+    single = extremes(result, cohort_of(result), "dice", 4)
     assert [r["case"] for r in single["worst"]] == ["wt", "b", "c", "a"]
     assert (single["single_list"], single["best"]) == (True, [])
 
 
 def test_a_distance_orders_the_other_way_round():
-    found = Results("x", {id: {"WT": {"hd95": mm}} for id, mm in {"a": 1.0, "b": 9.0}.items()})
-    shown = extremes(found, None, "hd95", 1)
-    assert (shown["worst"][0]["case"], shown["best"][0]["case"]) == ("b", "a")
+    result = Results("x", {id: {"WT": {"hd95": mm}} for id, mm in {"a": 1.0, "b": 9.0}.items()})
+    output = extremes(result, None, "hd95", 1)
+    assert (output["worst"][0]["case"], output["best"][0]["case"]) == ("b", "a")
 
 
 def test_changes_are_after_minus_before_over_shared_cases():
     def scored(**dice):
         return Results("2023-gli", {id: {"WT": {"dice": v}} for id, v in dice.items()})
 
-    found = changes(
+    result = changes(
         scored(a=0.9, b=0.5, c=0.4, new=1.0), scored(a=0.6, b=0.5, c=0.5), "old", "dice"
     )
-    row = found["rows"][0]
+    row = result["rows"][0]
     assert row["difference"]["value"] == pytest.approx((0.3 + 0 - 0.1) / 3)
     assert (row["n"], row["n_better"], row["n_worse"], row["n_equal"]) == (3, 1, 1, 1)
-    assert (found["only_after"], found["only_before"]) == (["new"], [])
-    assert [r["case"] for r in found["better"]] == ["a"]
-    assert [r["case"] for r in found["worse"]] == ["c"]
+    assert (result["only_after"], result["only_before"]) == (["new"], [])
+    assert [r["case"] for r in result["better"]] == ["a"]
+    assert [r["case"] for r in result["worse"]] == ["c"]
 
 
 def test_headline_metrics_of_each_years_scorer():
@@ -315,16 +321,16 @@ def test_headline_metrics_of_each_years_scorer():
 
 def test_a_volume_rmse_gets_an_interval_where_the_voxels_agree_with_it():
     tables = {str(i): table((ET, ET, 10), (0, ET, i)) for i in range(6)}
-    found = results(tables)
+    result = results(tables)
     rmse = math.sqrt(sum(i * i for i in range(6)) / 6)
 
     def low(value):
         extra = Results(
             "x",
-            found.cases,
-            found.labels,
-            found.regions,
-            facts=found.facts,
+            result.cases,
+            result.labels,
+            result.regions,
+            facts=result.facts,
             extra={"ET": {"volume_rmse_mm3": {"value": value, "n": 6}}},
         )
         (row,) = extra_headline(extra, cohort_of(extra))
@@ -336,6 +342,6 @@ def test_a_volume_rmse_gets_an_interval_where_the_voxels_agree_with_it():
 
 
 def test_infinite_distances_stay_visible():
-    found = Results("x", {id: {"WT": {"hd95": v}} for id, v in {"a": 2.0, "b": math.inf}.items()})
-    row = headline(found)[0]
+    result = Results("x", {id: {"WT": {"hd95": v}} for id, v in {"a": 2.0, "b": math.inf}.items()})
+    row = headline(result)[0]
     assert (row["value"], row["n"], row["n_infinite"]) == (math.inf, 2, 1)
