@@ -58,7 +58,11 @@ def run_module(words: Sequence[str], env: Mapping[str, str], log: int) -> None:
     os.dup2(log, 2)
     os.environ.update(env)
     sys.argv = list(words)
-    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    finally:  # joblib's workers would be waited for: five minutes, until they have idled enough
+        for child in multiprocessing.active_children():
+            child.terminate()
 
 
 def sample_few_voxels() -> None:
