@@ -128,7 +128,7 @@ def test_another_label_another_geometry_and_a_stray_are_reported(tmp_path: Path)
 @pytest.mark.parametrize(
     ("inputs", "kills", "cases"),
     [
-        pytest.param(3, 1, 20, marks=pytest.mark.slow),
+        pytest.param(3, 1, 40, marks=pytest.mark.slow),
         pytest.param(24, 6, 40, marks=pytest.mark.long),
     ],
 )
