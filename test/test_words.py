@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # CONTRIBUTING.md, "Naming". As whole names alone: `is_found` or `found_in` may say what they mean.
 BANNED = {
+    "alone",
     "asked",
     "began",
     "book",
@@ -30,6 +31,7 @@ BANNED = {
     "taker",
     "giver",
     "told",
+    "way",
     "ways",
 }
 FOLDERS = ("challenge", "ensemble", "postprocess", "lab", "test", ".ci")

@@ -214,14 +214,14 @@ def _foreign(
         for paths in files.values():
             for path in paths:
                 ids[path.parent].add(id)
-    alone: dict[Path, list[str]] = defaultdict(list)
+    strays_of: dict[Path, list[str]] = defaultdict(list)
     for path in strays:
         if path.parent not in ids and path.parent != folder:
-            alone[path.parent].append(path.name)
+            strays_of[path.parent].append(path.name)
         elif path.parent == folder and not path.name.startswith(tuple(ids[folder]) or "/"):
             what = "named as no scan and no labels of a case" if path.exists() else "a broken link"
             yield Failure(path.name, f"{path}: {what}", stops=not path.exists())
-    for home, names in sorted(alone.items()):
+    for home, names in sorted(strays_of.items()):
         listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
         reason = f"{home}: no image is named as one of a case (found {listed})"
         yield Failure(home.name, reason, stops=False)

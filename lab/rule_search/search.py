@@ -19,7 +19,7 @@ import numpy as np
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
-from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns
+from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns, selection_columns
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
@@ -30,7 +30,7 @@ from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import Provenance, make_artefacts
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, make_search_space, rules_of
-from lab.rule_search.summary import decision_lines
+from lab.rule_search.summary import decision_lines, objective_line
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
         save_artefacts(args.work / name, artefacts)
     content = search_content(features, cache, config, decision, scorer)
     write_work(args.work, SEARCH, content)
+    leaderboard = selection_columns(scorer, setup.scheme)
+    print(objective_line(objective, cache.columns, leaderboard), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
     return 0
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics.objective import reported_objective
+from lab.metrics.metric_info import metric_info
+from lab.metrics.objective import Column, reported_objective
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision
 from lab.rule_search.score_cache import ScoreCache
@@ -28,6 +29,14 @@ def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) 
     )
     lines.append(f"ships: {decision.ships}{'' if config.gated else ' (without a gate)'}")
     return lines
+
+
+def objective_line(objective: str, columns: Sequence[Column], leaderboard: Sequence[Column]) -> str:
+    """Say which metrics an objective counts, and which of a leaderboard's it does not."""
+    counted = [m for _, m in columns if objective in metric_info(m).objectives]
+    others = [m for _, m in leaderboard if m not in counted]
+    line = f"objective {objective}: {', '.join(dict.fromkeys(counted))}"
+    return line + (f"; not optimised: {', '.join(dict.fromkeys(others))}" if others else "")
 
 
 def k_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:

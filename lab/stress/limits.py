@@ -111,9 +111,9 @@ def read_only_midway(work: Path, weights: Path) -> str:
 
 def two_at_once(work: Path, weights: Path) -> str:
     """Two programs on one output folder."""
-    alone, target = _emptied(work / "alone"), _emptied(work / "out")
-    run(command(work / "small", alone, weights), 300)
-    expected = {path.name: read(path) for path in alone.iterdir()}
+    single, target = _emptied(work / "alone"), _emptied(work / "out")
+    run(command(work / "small", single, weights), 300)
+    expected = {path.name: read(path) for path in single.iterdir()}
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: run(command(work / "small", target, weights), 300), "ab"))
     deviations = [

@@ -212,7 +212,7 @@ def test_a_header_size_skips_what_stands_between(tmp_path: Path) -> None:
     assert agree(stored.placed(tmp_path / "a.mha", content))
 
 
-def test_compressed_voxels_of_a_size_that_is_not_told(tmp_path: Path) -> None:
+def test_compressed_voxels_of_a_size_that_is_not_declared(tmp_path: Path) -> None:
     """SimpleITK would read what lies in memory: sometimes an error, sometimes an image."""
     content = stored.metaimage(ARRAY, {"CompressedDataSize": None}, packed=True)
     volume = read_volume(stored.placed(tmp_path / "a.mha", content), None)
@@ -239,7 +239,7 @@ def test_damaged_voxels_are_refused_where_simpleitk_makes_some_up(
     assert caught.value.because is Because.FEW_VOXELS
 
 
-def test_a_place_that_a_text_takes_along_is_told(
+def test_a_place_that_a_text_takes_along_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """MetaIO takes the line after one without = for its value; so does SimpleITK."""

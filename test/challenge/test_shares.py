@@ -49,7 +49,7 @@ def test_where_the_model_does_not_predict_the_whole_nothing_is_said() -> None:
     assert len(unusual_shares(enhancing, GLI, GLI.labels)) == 2
 
 
-def test_label_maps_alone_are_judged_once_every_label_was_seen() -> None:
+def test_label_maps_alone_are_checked_once_every_label_was_seen() -> None:
     seen = SeenShares(GLI)
     without_core = np.where(SWAPPED == 1, 3, SWAPPED)  # 95 voxels of ET, 5 of SNFH
     assert seen.add("first", without_core) == []
@@ -63,7 +63,7 @@ def test_label_maps_alone_are_judged_once_every_label_was_seen() -> None:
     ]
 
 
-def test_a_folder_of_tumours_alone_is_not_judged_and_says_so() -> None:
+def test_a_folder_of_tumours_alone_is_not_checked_and_says_so() -> None:
     seen = SeenShares(PANTHER)
     assert [seen.add(id, np.ones((1, 10, 10), np.uint8)) for id in "abc"] == [[], [], []]
     assert seen.left_out() == "shares of pancreas not judged: no pancreas in any of 3 label maps"

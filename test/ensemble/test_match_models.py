@@ -64,16 +64,16 @@ def test_missing_sequences_fail_the_case_and_are_no_wrong_usage(
     tmp_path: Path, inputs: InputCases
 ) -> None:
     """Where no case can be run for this reason alone the folder ends with 1, not with 2."""
-    alone = InputCases(
+    panther_only = InputCases(
         inputs.platform, tuple(case for case in inputs.cases if case.missing_sequences), {}
     )
     plain = {"plain": model(tmp_path, "plain")}
-    chosen, failed = match_models(alone, plain, None)
+    chosen, failed = match_models(panther_only, plain, None)
     assert (chosen, list(failed)) == ({}, [LACKING])
     with pytest.raises(MatchError, match="no model 'other', only plain"):
-        match_models(alone, plain, "other")
+        match_models(panther_only, plain, "other")
     with pytest.raises(MatchError, match="no model fits") as refused:
-        match_models(alone, {"abdomen": model(tmp_path, "abdomen", "panther-t1")}, None)
+        match_models(panther_only, {"abdomen": model(tmp_path, "abdomen", "panther-t1")}, None)
     assert not isinstance(refused.value, MissingSequencesError)
 
 

@@ -105,11 +105,11 @@ def test_weights_count_and_order_does_not(tmp_path: Path) -> None:
     b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(1.4, 1.2, 1.2)), tiny.dataset(), (7,))
     model = packed(tmp_path / "ab", a, b, flags=("--weight", "3", "1"))
     swapped = packed(tmp_path / "ba", b, a, flags=("--weight", "1", "3"))
-    alone = [predict_member(CASE, member, model, engine()) for member in model.members]
+    each_member = [predict_member(CASE, member, model, engine()) for member in model.members]
     mean = probabilities_of(CASE, model)
-    np.testing.assert_allclose(mean, 0.75 * alone[0] + 0.25 * alone[1], atol=1e-6)
+    np.testing.assert_allclose(mean, 0.75 * each_member[0] + 0.25 * each_member[1], atol=1e-6)
     np.testing.assert_allclose(probabilities_of(CASE, swapped), mean, atol=1e-6)
-    assert np.abs(alone[0] - alone[1]).max() > 0.1
+    assert np.abs(each_member[0] - each_member[1]).max() > 0.1
 
 
 def test_each_member_votes_once_whatever_its_weight(tmp_path: Path) -> None:
@@ -248,8 +248,8 @@ def test_another_network_that_saw_only_a_part_does_not_count_for_the_rest(tmp_pa
     scripted = Scripted(networks, model)
     prediction = list(predict(LONG, model, scripted, Budget(100.0, clock)))[-1]
     assert scripted.calls.count(model.members[1].name) == 1  # one tile, and time was over
-    (alone,) = predict(LONG, replace(model, members=model.members[:1]), scripted)
-    np.testing.assert_array_equal(prediction.probabilities, alone.probabilities)
+    (single,) = predict(LONG, replace(model, members=model.members[:1]), scripted)
+    np.testing.assert_array_equal(prediction.probabilities, single.probabilities)
     assert prediction.skipped == ("1 of 2 members",)
 
 

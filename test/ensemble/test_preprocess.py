@@ -28,7 +28,7 @@ def plan() -> Plan:
     return read_plan(plans | swapped, "3d_fullres")
 
 
-def test_the_size_is_told_before_it_is_made(plan: Plan) -> None:
+def test_the_size_is_reported_before_it_is_made(plan: Plan) -> None:
     case = cube((3.0, 1.0, 1.0))
     nonzero = find_nonzero_region(case, ("t1c",))
     shape = preprocessed_shape(case, plan, nonzero)

@@ -97,9 +97,9 @@ def test_mirrored_tiles_may_run_together(together: int) -> None:
         return ramp(x) + x
 
     tile = torch.arange(2 * 4 * 4 * 4.0).reshape(2, 4, 4, 4)
-    alone = mean_over_mirrorings(forward, tile, (0, 1, 2), 1)
+    one_by_one = mean_over_mirrorings(forward, tile, (0, 1, 2), 1)
     sizes.clear()
-    torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1, 2), together), alone)
+    torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1, 2), together), one_by_one)
     assert sum(sizes) == 8
     assert max(sizes) == together
 

@@ -43,7 +43,7 @@ def test_what_is_below_the_minimum_goes_and_what_is_at_it_stays():
     assert row(after) == [0, ET, ET, SNFH, 0]
 
 
-def test_a_region_is_judged_as_one():
+def test_a_region_is_evaluated_as_one():
     labels = line(NETC, ET, SNFH, NETC)
     rule = DropDoubtful(region="TC", becomes="SNFH", min_probability=0.5)
     after = apply(labels, rule, probability=[0.4, 0.4, 0.4, 0.6])

@@ -133,7 +133,7 @@ def test_without_probabilities_the_rule_is_skipped_with_a_warning():
     assert (result.applied[0]["label"], result.applied[0]["voxels"]) == ("ET", 0)
 
 
-def test_probabilities_that_cannot_be_told_are_as_good_as_none():
+def test_probabilities_of_unknown_challenge_are_as_good_as_none():
     def probability(names):
         raise ValueError(f"no channel holds all of {names}")
 

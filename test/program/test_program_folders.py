@@ -91,13 +91,13 @@ def test_a_model_without_a_pancreas_is_not_reported_as_swapped(
     tmp_path: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ):
     """As the organisers' baseline: background and tumour, nothing else."""
-    alone = tiny.dataset({"background": 0, "tumour": 1}, ["MRI"])
-    source = tiny.train(tmp_path / "trained", tiny.plans(channels=1), alone)
-    flags = ["--model", "alone", "--scheme", "panther-t1", "--out", str(tmp_path / "alone")]
+    single = tiny.dataset({"background": 0, "tumour": 1}, ["MRI"])
+    source = tiny.train(tmp_path / "trained", tiny.plans(channels=1), single)
+    flags = ["--model", "single", "--scheme", "panther-t1", "--out", str(tmp_path / "single")]
     assert lab(["pack", str(source), *flags]) == 0
     files.write_panther_case(tmp_path / "in")
     record = tmp_path / "record.json"
-    assert run("--weights", str(tmp_path / "alone"), "--record", str(record)) == 0
+    assert run("--weights", str(tmp_path / "single"), "--record", str(record)) == 0
     (case,) = json.loads(record.read_text())["cases"].values()
     assert case["unusual_shares"] == [] and case["volumes_mm3"]["tumour"] > 0
     assert "swapped" not in capfd.readouterr().out

@@ -194,7 +194,7 @@ def test_systems_scored_as_other_cohorts_are_not_ranked(
     assert "BraTS-GoAT-00001 scored as MET, but as SSA" in capsys.readouterr().err
 
 
-def test_a_search_is_told_to_take_another_scorer() -> None:
+def test_a_search_needs_another_scorer() -> None:
     from challenge.refusal import Refusal
     from challenge.scheme import SCHEMES
     from lab.metrics.scorers import scorer_named

@@ -198,7 +198,7 @@ def test_strict_refuses_and_writes_nothing(cohort: Path) -> None:
     assert sorted(path.name for path in cohort.iterdir()) == ["predictions", "references"]
 
 
-def test_wrong_usage_is_told(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_reported(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (cohort / "empty").mkdir()
     arguments = ["evaluate", "--scorer=2023-gli", f"--predictions={cohort / 'predictions'}"]
     assert lab([*arguments, f"--references={cohort / 'empty'}"]) == 2
@@ -209,7 +209,7 @@ def test_wrong_usage_is_told(cohort: Path, capsys: pytest.CaptureFixture[str]) -
     assert "2025-ssa scores brats-ssa" in capsys.readouterr().err
 
 
-def test_a_label_map_that_had_to_be_guessed_is_told(cohort: Path) -> None:
+def test_a_label_map_that_had_to_be_guessed_is_reported(cohort: Path) -> None:
     assert run(cohort, scorer="voxel") == 0
     assert (written(cohort)["scheme"], written(cohort)["problems"]) == ("brats-ssa", [])
     for folder in ("predictions", "references"):

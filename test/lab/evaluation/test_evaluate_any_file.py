@@ -36,9 +36,9 @@ def folders(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def scores_without_bad_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The good case's scores without company, by scorer."""
-    place = tmp_path_factory.mktemp("alone")
+    place = tmp_path_factory.mktemp("good")
     for side in SIDES:
         (place / side).mkdir()
         bad_files.good(place / side / f"{GOOD}.nii.gz")
@@ -79,7 +79,7 @@ def test_one_file_never_ends_an_evaluation(
     make: bad_files.Make,
     side: str,
     folders: Path,
-    alone: dict[str, dict[str, Any]],
+    scores_without_bad_file: dict[str, dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for folder in SIDES:
@@ -89,7 +89,7 @@ def test_one_file_never_ends_an_evaluation(
         capsys.readouterr()
         code, content = run(folders, scorer)
         err = capsys.readouterr().err
-        assert content["cases"].pop(GOOD) == alone[scorer], scorer
+        assert content["cases"].pop(GOOD) == scores_without_bad_file[scorer], scorer
         ((id, row),) = content["cases"].items()
         scored = is_scored(make, side, scorer)
         assert (is_null(row), code) == (not scored, 0 if scored else 1), scorer
@@ -133,7 +133,7 @@ def test_geometry_is_that_of_simpleitk_where_it_reads(folders: Path) -> None:
         np.testing.assert_allclose(result[name], values, atol=1e-6)
 
 
-def test_what_differs_between_sheared_files_is_told(folders: Path) -> None:
+def test_what_differs_between_sheared_files_is_reported(folders: Path) -> None:
     paths = [folders / side / f"{BAD}.nii.gz" for side in SIDES]
     for path in paths:
         bad_files.sheared(path)
@@ -178,8 +178,8 @@ def test_a_case_that_could_not_be_read_is_tried_again(folders: Path) -> None:
     for side in SIDES:
         bad_files.good(folders / side / f"{BAD}.nii.gz")
     place = folders / "predictions" / f"{BAD}.nii.gz"
-    remaining = str(place.rename(folders / "kept.nii.gz"))
-    place.symlink_to(remaining + ".moved")
+    moved = str(place.rename(folders / "kept.nii.gz"))
+    place.symlink_to(moved + ".moved")
     journal = folders / ".r.json.journal"
     run(folders, "2025-ssa")
     pairs = evaluate.match_cases(folders / "predictions", folders / "references")[0]
@@ -190,12 +190,12 @@ def test_a_case_that_could_not_be_read_is_tried_again(folders: Path) -> None:
     with journal.open("ab") as file:
         file.write(b'\n\xff\xfe\n[]\n12\n{"key": 1}\nnull\n{"key": {}}\n' + b"[" * 100_000)
     assert set(writer.read(pairs)) == {GOOD}
-    Path(remaining).rename(remaining + ".moved")
+    Path(moved).rename(moved + ".moved")
     code, content = run(folders, "2025-ssa")
     assert code == 0 and content["cases"][BAD]["WT"]["dice"] == 1
 
 
-def test_a_result_file_that_could_not_be_written_is_told_before(
+def test_a_result_file_that_could_not_be_written_is_reported_before(
     folders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folders / "taken.json").mkdir()

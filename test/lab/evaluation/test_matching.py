@@ -140,7 +140,7 @@ def test_links_to_folders_are_followed_once(folders: tuple[Path, Path], tmp_path
     assert ([pair.id for pair in pairs], problems) == (["b", "c"], [])
 
 
-def test_a_folder_that_cannot_be_listed_is_told(
+def test_a_folder_that_cannot_be_listed_is_reported(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(folders[1], "a-seg.nii.gz", "closed/b-seg.nii.gz")

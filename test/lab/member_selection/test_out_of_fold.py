@@ -36,6 +36,12 @@ def cohort(tmp_path: Path) -> Path:
     return folder
 
 
+def with_splits(folder: Path, cohort: Path) -> list[str]:
+    """Return the options of a run over the splits, model and output of one folder."""
+    words = ["--model", folder / "m", "--cohort", cohort, "--device", "cpu"]
+    return [*map(str, [*words, "--splits", folder / "splits.json", "--out", folder / "oof"])]
+
+
 def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
     tmp_path: Path, cohort: Path
 ) -> None:
@@ -43,18 +49,7 @@ def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
     splits = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
     (tmp_path / "splits.json").write_text(json.dumps(splits))
-    arguments = [
-        "--model",
-        tmp_path / "m",
-        "--cohort",
-        cohort,
-        "--device",
-        "cpu",
-        "--splits",
-        tmp_path / "splits.json",
-        "--out",
-        tmp_path / "oof",
-    ]
+    arguments = with_splits(tmp_path, cohort)
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     assert sorted(p.name for p in (tmp_path / "oof").iterdir()) == [f"{i}.nii.gz" for i in IDS]
 
@@ -104,18 +99,7 @@ def test_a_fold_that_the_splits_do_not_know_is_said_before_anything_runs(
         ]
     )
     (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
-    arguments = [
-        "--model",
-        tmp_path / "m",
-        "--cohort",
-        cohort,
-        "--device",
-        "cpu",
-        "--splits",
-        tmp_path / "splits.json",
-        "--out",
-        tmp_path / "oof",
-    ]
+    arguments = with_splits(tmp_path, cohort)
     capsys.readouterr()
     assert lab(["out-of-fold", *map(str, arguments)]) == 2
     member = f"trained/fold_{folds[1]}/checkpoint_final.pth"
@@ -129,18 +113,7 @@ def test_folds_without_a_member_are_said(
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
     (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
-    arguments = [
-        "--model",
-        tmp_path / "m",
-        "--cohort",
-        cohort,
-        "--device",
-        "cpu",
-        "--splits",
-        tmp_path / "splits.json",
-        "--out",
-        tmp_path / "oof",
-    ]
+    arguments = with_splits(tmp_path, cohort)
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     assert "fold 1: no member, 2 cases are not predicted" in capsys.readouterr().out
 

@@ -85,9 +85,9 @@ def surfaces(
     one: np.ndarray, other: np.ndarray, spacing_mm: Spacing, tolerance_mm: float
 ) -> tuple[float, float]:
     """Return HD95 of both borders' distances together, and the mean of the two near shares."""
-    strategies = []
+    distances = []
     for first, second in ((one, other), (other, one)):
         away_mm = ndimage.distance_transform_edt(~border(second), sampling=spacing_mm)
-        strategies.append(away_mm[border(first)])
-    shares = [np.mean(way <= tolerance_mm) for way in strategies]
-    return float(np.percentile(np.concatenate(strategies), 95)), float(sum(shares) / 2)
+        distances.append(away_mm[border(first)])
+    shares = [np.mean(mm <= tolerance_mm) for mm in distances]
+    return float(np.percentile(np.concatenate(distances), 95)), float(sum(shares) / 2)

@@ -99,12 +99,12 @@ def merged_by(lesions: np.ndarray, others: np.ndarray) -> np.ndarray:
         ]
     if len(touching) <= 1:
         return lesions
-    new: dict[int, int] = {}
+    renumbered: dict[int, int] = {}
     after, done = lesions.copy(), set()
     for number, other in sorted(touching):
-        new.setdefault(other, int(lesions.max()) + 1 + len(new))
+        renumbered.setdefault(other, int(lesions.max()) + 1 + len(renumbered))
         if number not in done:
-            after[lesions == number] = new[other]
+            after[lesions == number] = renumbered[other]
             done.add(number)
     return after
 

@@ -66,8 +66,8 @@ def random_case(seed: int, kind: str | None = None) -> Case:
     rng = np.random.default_rng(seed)
     spacing_mm = SPACINGS_MM[rng.integers(len(SPACINGS_MM))]
     weights = np.array([2.0 if name in ("moved", "lattice") else 1.0 for name in KINDS])
-    image = str(rng.choice(list(KINDS), p=weights / weights.sum()))
-    return Case(*KINDS[kind or image](rng), spacing_mm)
+    random_kind = str(rng.choice(list(KINDS), p=weights / weights.sum()))
+    return Case(*KINDS[kind or random_kind](rng), spacing_mm)
 
 
 def random_shape(rng: np.random.Generator) -> Shape:

@@ -57,7 +57,7 @@ def trained(folder: Path, folds: tuple[int, ...] = (0,), **plans: Any) -> Path:
     return source
 
 
-def test_what_was_packed_is_proven_and_rounding_told_apart(tmp_path: Path, capsys: Say) -> None:
+def test_what_was_packed_is_proven_and_rounding_counted_apart(tmp_path: Path, capsys: Say) -> None:
     assert pack(trained(tmp_path / "gli", folds=(0, 1)), tmp_path) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "proven beside" in line]
     assert line.startswith("gli: proven beside nnU-Net 2.8.1 (nnUNetTrainer) on one random tile a")
@@ -307,7 +307,7 @@ def test_a_case_that_both_ways_answer_otherwise_is_refused(
         ((), "no case found"),
     ],
 )
-def test_a_case_that_cannot_be_told_is_refused(
+def test_a_case_that_is_not_exactly_one_is_refused(
     tmp_path: Path, capsys: Say, names: tuple[str, ...], message: str
 ) -> None:
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())

@@ -192,7 +192,7 @@ def test_axes_that_are_none_are_no_mirroring_and_strange_ones_refused(trained: P
     assert "inference_allowed_mirroring_axes (0, 3) are no axes of 0 to 2" in refusal_of(trained)
 
 
-def test_weights_of_another_network_are_told_apart_by_name_and_size(trained: Path) -> None:
+def test_weights_of_another_network_are_counted_apart_by_name_and_size(trained: Path) -> None:
     plans = tiny.plans()
     for changes, text in (
         ({"features_per_stage": [6, 8, 12]}, "tensors differ in size, encoder.stages.2"),

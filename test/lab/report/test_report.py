@@ -142,7 +142,7 @@ def test_without_voxel_counts_the_page_says_what_is_left_out(tmp_path):
     assert "for want of voxel counts" in texts["md"]
 
 
-def test_a_shifted_label_map_heads_the_page_and_is_told(tmp_path, capsys):
+def test_a_shifted_label_map_heads_the_page_and_is_reported(tmp_path, capsys):
     shifted = results({id: table((1, 1, 70), (2, 2, 10), (3, 3, 20)) for id in "abc"})
     write_json(shifted, tmp_path / "r.json")
     page = tmp_path / "report.html"
@@ -166,7 +166,7 @@ def test_a_shifted_label_map_heads_the_page_and_is_told(tmp_path, capsys):
         (["--html", "report.html", "--compare", "none.json"], "none.json: not a result file"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_written(
+def test_wrong_usage_is_reported_before_anything_is_written(
     options, message, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -258,11 +258,11 @@ def test_a_scan_stored_the_other_way_round_is_turned(tmp_path):
 def test_the_smallest_tissue_is_drawn_last(tmp_path):
     result = cohort(tmp_path, {"a": 0})
     axial = picture(result.facts["a"], GLI.labels, GLI.labels, None)["panels"][0]
-    image = [(path["side"], path["label"]) for path in axial["paths"]]
-    assert image == [(s, n) for s in ("reference", "prediction") for n in ("SNFH", "ET", "NETC")]
+    outlines = [(path["side"], path["label"]) for path in axial["paths"]]
+    assert outlines == [(s, n) for s in ("reference", "prediction") for n in ("SNFH", "ET", "NETC")]
 
 
-def test_labels_that_are_not_judged_cannot_be_the_largest_error(tmp_path):
+def test_labels_that_are_not_evaluated_cannot_be_the_largest_error(tmp_path):
     result = cohort(tmp_path, {"a": 1})
     output = picture(result.facts["a"], GLI.labels, ["NETC"], None)["largest_error"]
     assert (output["voxels"], {output["prediction"], output["reference"]}) == (

@@ -40,7 +40,7 @@ def test_overlap_from_one_confusion_matrix():
     )
 
 
-def test_absent_prediction_only_and_reference_only_are_told_apart():
+def test_absent_prediction_only_and_reference_only_are_counted_apart():
     tables = {
         "absent": table((0, 0, 9)),
         "prediction only": table((0, ET, 2)),
@@ -75,7 +75,7 @@ def test_a_region_of_the_same_name_as_a_label_that_it_is_not():
     }
 
 
-def test_a_label_that_predictions_never_hold_is_not_judged():
+def test_a_label_that_predictions_never_hold_is_not_evaluated():
     scheme = SCHEMES["panther-t1"]
 
     def labels_and_regions(predicted_pancreas):
@@ -162,7 +162,7 @@ def test_values_that_are_not_the_schemes_are_warned_of():
     assert warnings([], moved) == ["The results call value 4 ET; brats-gli-2023 has 3."]
 
 
-def test_predictions_that_cannot_hold_the_whole_are_not_judged():
+def test_predictions_that_cannot_hold_the_whole_are_not_evaluated():
     scheme = SCHEMES["panther-t1"]
     confusion = np.array([[90, 0, 0], [0, 5, 0], [95, 0, 0]])  # pancreas is never predicted
     result = Results(
@@ -181,7 +181,7 @@ def test_predictions_that_cannot_hold_the_whole_are_not_judged():
     ]
 
 
-def test_predictions_that_never_hold_a_label_are_not_judged_and_references_are():
+def test_predictions_that_never_hold_a_label_are_not_evaluated_and_references_are():
     # The model was trained without NETC: its core is all ET, 80 % of the tumour.
     result = results({id: table((1, 3, 50), (2, 2, 20), (3, 3, 30)) for id in "abc"})
     rows = share_rows(cohort_of(result), result)

@@ -71,7 +71,7 @@ def searched(cohort):
     return cohort
 
 
-def test_a_rule_against_false_islands_is_judged_out_of_fold_and_shipped(searched, capsys):
+def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searched, capsys):
     content = json.loads((searched / "work" / "search.json").read_text())
     assert (content["scorer"], content["ships"]) == ("panther", "pooled")
     methods = {row["method"]: row for row in content["effects"]}

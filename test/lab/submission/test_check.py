@@ -38,7 +38,7 @@ def test_the_samples_of_the_repository_are_clean(
     assert "checked, all is well" in capsys.readouterr().out
 
 
-def test_a_fault_of_the_input_is_told_beside_the_missing_output(brats: Path, say: Say) -> None:
+def test_a_fault_of_the_input_is_reported_beside_the_missing_output(brats: Path, say: Say) -> None:
     (brats / "input" / FIRST / f"{FIRST}-t2f.nii.gz").unlink()
     assert only(say(brats), FIRST, "input:", "missing t2f") == "WARN"
     (brats / "output" / FILE).unlink()
@@ -71,7 +71,7 @@ def test_meningioma_radiotherapy_is_matched_by_its_id(tmp_path: Path, say: Say) 
     assert f"named 0012-1.nii.gz, expected {id}.nii.gz {read}" in say(folder)[1][0]
 
 
-def test_wrong_usage_is_told_apart_from_findings(brats: Path, say: Say, tmp_path: Path) -> None:
+def test_wrong_usage_is_kept_apart_from_findings(brats: Path, say: Say, tmp_path: Path) -> None:
     assert say(brats, "grand-challenge") == (2, [])
     assert say(tmp_path / "nowhere") == (2, [])
     (brats / "output").rename(brats / "elsewhere")

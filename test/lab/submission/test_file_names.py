@@ -142,7 +142,7 @@ def test_a_file_may_be_missing_or_doubled_on_grand_challenge(panther: Path, say:
     only(say(panther, "grand-challenge"), "0a1b-scan", f"no .mha in {SOCKET_FOLDER}")
 
 
-def test_a_broken_image_on_grand_challenge_is_not_told_as_missing_too(
+def test_a_broken_image_on_grand_challenge_is_not_reported_as_missing_too(
     panther: Path, say: Say
 ) -> None:
     (path,) = (panther / "output" / SOCKET_FOLDER).iterdir()

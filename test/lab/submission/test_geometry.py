@@ -75,7 +75,7 @@ def test_another_byte_order_is_a_warning(brats: Path, say: Say) -> None:
     assert only(say(brats), FIRST, "byte order >, the scan's <\n") == "WARN"
 
 
-def test_a_scan_that_cannot_be_read_is_told(brats: Path, say: Say) -> None:
+def test_a_scan_that_cannot_be_read_is_reported(brats: Path, say: Say) -> None:
     scan = brats / "input" / FIRST / f"{FIRST}-t1c.nii.gz"
     scan.write_bytes(b"nothing")
     only(say(brats), FIRST, f"geometry cannot be compared with that of {scan.name}")

@@ -1,0 +1,35 @@
+"""What a search prints about itself."""
+
+import pytest
+
+from challenge.scheme import SCHEMES
+from lab.metrics.objective import search_columns, selection_columns
+from lab.metrics.scorers import SCORERS
+from lab.rule_search.summary import objective_line
+
+
+@pytest.mark.parametrize(
+    ("scorer", "scheme", "objective", "line"),
+    [
+        ("2025-gli", "brats-gli", "overlap", "dice, nsd_0.5, nsd_1.0; not optimised: hd95"),
+        ("2025-gli", "brats-gli", "dice", "dice; not optimised: nsd_0.5, nsd_1.0, hd95"),
+        ("2024-gli", "brats-gli", "rank", "dice; not optimised: hd95"),
+        (
+            "panther",
+            "panther-t1",
+            "overlap",
+            "dice, surface_dice_5mm; not optimised: hd95, masd, volume_error_mm3",
+        ),
+    ],
+)
+def test_an_objective_names_what_it_counts_and_what_it_leaves_out(
+    scorer: str, scheme: str, objective: str, line: str
+) -> None:
+    columns = search_columns(SCORERS[scorer], SCHEMES[scheme])
+    leaderboard = selection_columns(SCORERS[scorer], SCHEMES[scheme])
+    assert objective_line(objective, columns, leaderboard) == f"objective {objective}: {line}"
+
+
+def test_nothing_left_out_is_not_mentioned() -> None:
+    columns = (("WT", "dice"), ("TC", "dice"))
+    assert objective_line("dice", columns, columns) == "objective dice: dice"
