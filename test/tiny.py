@@ -27,9 +27,6 @@ def plans(
 ) -> dict[str, Any]:
     """Return plans.json of a three-stage network; `changes` go into the configuration."""
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
-    depth = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
-    stock = "dynamic_network_architectures.architectures.unet"
-    home = "ensemble.attention" if network == "AttentionUNet" else stock
     configuration = {
         "data_identifier": "tiny_3d_fullres",
         "preprocessor_name": "DefaultPreprocessor",
@@ -45,26 +42,7 @@ def plans(
         "resampling_fn_data_kwargs": resampling,
         "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
         "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
-        "architecture": {
-            "network_class_name": f"{home}.{network}",
-            "arch_kwargs": {
-                "n_stages": 3,
-                "features_per_stage": [6, 8, 10],
-                "conv_op": "torch.nn.modules.conv.Conv3d",
-                "kernel_sizes": [[3, 3, 3]] * 3,
-                "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
-                depth: [1, 1, 1],
-                "n_conv_per_stage_decoder": [1, 1],
-                "conv_bias": True,
-                "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-                "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-                "dropout_op": None,
-                "dropout_op_kwargs": None,
-                "nonlin": "torch.nn.LeakyReLU",
-                "nonlin_kwargs": {"inplace": True},
-            },
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
+        "architecture": architecture(network),
         "batch_dice": False,
     } | changes
     intensity = {"mean": 300.0, "std": 90.0, "percentile_00_5": 20.0, "percentile_99_5": 700.0}
@@ -80,6 +58,33 @@ def plans(
         "experiment_planner_used": "ExperimentPlanner",
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {str(i): intensity for i in range(channels)},
+    }
+
+
+def architecture(network: str) -> dict[str, Any]:
+    """Return a three-stage network as a configuration of plans.json describes it."""
+    depth = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
+    stock = "dynamic_network_architectures.architectures.unet"
+    home = "ensemble.attention" if network == "AttentionUNet" else stock
+    return {
+        "network_class_name": f"{home}.{network}",
+        "arch_kwargs": {
+            "n_stages": 3,
+            "features_per_stage": [6, 8, 10],
+            "conv_op": "torch.nn.modules.conv.Conv3d",
+            "kernel_sizes": [[3, 3, 3]] * 3,
+            "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+            depth: [1, 1, 1],
+            "n_conv_per_stage_decoder": [1, 1],
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import files
 import numpy as np
@@ -27,9 +28,11 @@ def probabilities(folder: Path) -> np.ndarray:
     return list(predict(CASE, model, Engine(torch.device("cpu"), "torch")))[-1].probabilities
 
 
-def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def selection(tmp_path: Path) -> Path:
+    """Write the selection of two packed candidates of one plan: two folds and one."""
     candidates = {}
-    for name, folds in (("default", (0, 1)), ("strong", (2,))):  # one plan, two recipes
+    for name, folds in (("default", (0, 1)), ("strong", (2,))):
         source = tiny.train(tmp_path / name, tiny.plans(), tiny.dataset(), folds=folds)
         flags = ["--model", name, "--scheme", "brats-gli", "--out", str(tmp_path / "packed")]
         answers = ["--answers", "brats-ssa,brats-gli"]  # which the selection inherits
@@ -40,7 +43,7 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
         home.mkdir(parents=True)
         write_candidate(Candidate(name, home, GLI, head, {}, 1.0, packed))
         candidates[name] = str(home)
-    selection = {
+    content = {
         "schema": 2,
         "scheme": "brats-gli",
         "scorer": "2025-gli",
@@ -52,10 +55,22 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
         "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
     }
     path = tmp_path / "selection.json"
-    path.write_text(json.dumps(selection))
-    flags = ["--scheme", "brats-gli", "--out", str(tmp_path / "weights"), "--model", "both"]
-    assert lab(["pack", "--selection", str(path), *flags]) == 0
-    manifest = json.loads((tmp_path / "weights" / "both" / "MANIFEST.json").read_text())
+    path.write_text(json.dumps(content))
+    return path
+
+
+def pack(path: Path, model: str, *words: str) -> int:
+    flags = ["--scheme", "brats-gli", "--out", str(path.parent / "weights"), "--model", model]
+    return lab(["pack", "--selection", str(path), *flags, *words])
+
+
+def manifest_of(path: Path, model: str) -> dict[str, Any]:
+    return dict(json.loads((path.parent / "weights" / model / "MANIFEST.json").read_text()))
+
+
+def test_a_selection_becomes_a_model(selection: Path, tmp_path: Path) -> None:
+    assert pack(selection, "both") == 0
+    manifest = manifest_of(selection, "both")
     assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
     assert manifest["selection"]["gain"] == 0.01
     assert manifest["answers"] == ["brats-ssa", "brats-gli"]
@@ -64,18 +79,25 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     packed_maps = probabilities(tmp_path / "weights" / "both")
     np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
 
+
+def test_candidates_that_answer_different_challenges_need_answers(
+    selection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path / "packed" / "strong" / "MANIFEST.json"
     other.write_text(json.dumps(json.loads(other.read_text()) | {"answers": ["brats-gli"]}))
-    flags[-1] = "third"
     capsys.readouterr()
-    assert lab(["pack", "--selection", str(path), *flags]) == 2
+    assert pack(selection, "third") == 2
     assert "candidates answer different challenges" in capsys.readouterr().err
-    assert lab(["pack", "--selection", str(path), *flags, "--answers", "brats-gli"]) == 0
-    manifest = json.loads((tmp_path / "weights" / "third" / "MANIFEST.json").read_text())
-    assert manifest["answers"] == ["brats-gli"]
+    assert pack(selection, "third", "--answers", "brats-gli") == 0
+    assert manifest_of(selection, "third")["answers"] == ["brats-gli"]
 
-    path.write_text(json.dumps(selection | {"schema": 1}))
-    flags[-1] = "other"
+
+def test_a_selection_that_cannot_be_packed_is_named(
+    selection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, content = selection, json.loads(selection.read_text())
+    path.write_text(json.dumps(content | {"schema": 1}))
+    flags = ["--scheme", "brats-gli", "--out", str(tmp_path / "weights"), "--model", "other"]
     capsys.readouterr()
     for words, message in (
         (["--selection", str(path)], f"{path}: schema 1, this program reads 2"),
@@ -85,7 +107,7 @@ def test_a_selection_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     ):
         assert lab(["pack", *words, *flags]) == 2
         assert message in capsys.readouterr().err
-    del selection["strategies"]
-    path.write_text(json.dumps(selection))
-    assert lab(["pack", "--selection", str(path), *flags]) == 2
+    del content["strategies"]
+    path.write_text(json.dumps(content))
+    assert pack(path, "other") == 2
     assert f"{path}: not a selection (KeyError('strategies'))" in capsys.readouterr().err
