@@ -121,7 +121,11 @@ def dataset(
 
 
 def train(
-    folder: Path, plans: dict[str, Any], dataset: dict[str, Any], folds: Sequence[int] = (0,)
+    folder: Path,
+    plans: dict[str, Any],
+    dataset: dict[str, Any],
+    folds: Sequence[int] = (0,),
+    seed: int = 0,
 ) -> Path:
     """Write a model folder whose folds hold random weights with clear-cut answers."""
     folder.mkdir(parents=True)
@@ -133,7 +137,7 @@ def train(
         network = build_network(plan, len(dataset["channel_names"]), heads)
         (folder / f"fold_{fold}").mkdir()
         content = {
-            "network_weights": random_weights(network, seed=fold),
+            "network_weights": random_weights(network, seed=seed + fold),
             "optimizer_state": {},
             "current_epoch": 1,
             "_best_ema": np.float64(0.5),

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import joblib
 import numpy as np
-from tqdm import tqdm
 
 from challenge.case import check_same_grid, read_volume
 from challenge.scheme import Scheme
@@ -15,6 +14,7 @@ from lab.metrics.pair import Pair, crop
 from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
+from lab.progress import progress
 from lab.rule_search.component_rules import tabulate_components
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.score_cache import SearchCase
@@ -44,7 +44,7 @@ def open_search_cases(
     """Prepare every case, in the processes of the surrounding joblib backend."""
     run = joblib.Parallel(n_jobs=None, return_as="generator")
     results = run(joblib.delayed(open_search_case)(case, setup, scorer) for case in cases)
-    return list(tqdm(results, total=len(cases), unit="case", disable=None))
+    return list(progress(results, len(cases), description="reading"))
 
 
 def open_search_case(case: CohortCase, setup: Setup, scorer: Scorer) -> SearchCase:

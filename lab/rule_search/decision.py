@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lab.gate import Gain, Gate
 from lab.metrics.objective import reported_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.config import SearchConfig
@@ -18,10 +19,8 @@ from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval
 
 CURVE_RESAMPLES = 1000
-# A percentile interval is clear of zero as soon as a handful of cases improve and none suffers; the
-# sign-flip test asks for more of them, and a gain that four decimals do not show is none.
-LARGEST_P = 0.05
-LEAST_GAIN = 1e-4
+# A gain that four decimals do not show is none.
+GATE = Gate(least_gain=1e-4)
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,9 @@ def decide(
 
 def is_clear(row: Mapping[str, Any]) -> bool:
     """Return whether a held-out gain is more than chance, and more than nothing."""
-    return bool(row["low"] > 0 and row["p"] < LARGEST_P and row["gain"] >= LEAST_GAIN)
+    return not GATE.failures(
+        Gain(row["gain"], row["low"], row["high"], row["p"], cases=row["cases"])
+    )
 
 
 def curves(

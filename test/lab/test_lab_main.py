@@ -148,6 +148,7 @@ ROWS = [
     ("picture", "--input {brats} --labels {labels} --out {bad}.xyz", (missing,)),
     ("robustness", "--input {bad} --weights {weights}", FOLDER),
     ("robustness", "--input {brats} --weights {bad}", (*FOLDER, MANIFEST)),
+    ("trace", "{bad}", (missing, empty, file)),
 ]
 # `bench` takes no path; what `pack` and `verify` refuse is tested in test/lab/packing.
 OTHERS = {"bench", "pack", "verify"}
