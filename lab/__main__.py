@@ -27,6 +27,7 @@ ROOMS = (
     "evaluation",
     "report",
     "submission",
+    "provenance",
     "study",
     "stress",
     "bench",

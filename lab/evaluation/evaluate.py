@@ -14,7 +14,6 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from tqdm import tqdm
 
 from challenge.challenges import scheme_of_ending, scheme_of_id
 from challenge.file_names import METAIMAGE_ENDING, NIFTI_ENDINGS
@@ -36,6 +35,7 @@ from lab.metrics.scorer import Scorer, score_missing, without_scores
 from lab.metrics.scorers import SCORERS, VOXEL, voxel_scorer
 from lab.metrics.voxel import AbsentRule
 from lab.parallel import workers
+from lab.progress import progress_bar
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +120,7 @@ def evaluate(
     done = journal.read(pairs) if journal else {}
     missing = [pair for pair in pairs if pair.id not in done]
     task = joblib.delayed(functools.partial(score_case, scorer=scorer, scheme=scheme))
-    with tqdm(total=len(pairs), initial=len(done), unit="case", disable=None) as bar:
+    with progress_bar(len(pairs), description="scoring", done=len(done)) as bar:
         running = joblib.Parallel(n_jobs=None, return_as="generator_unordered")
         for case in running(task(pair) for pair in missing):
             done[case.pair.id] = case

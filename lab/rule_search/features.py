@@ -15,7 +15,6 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from tqdm import tqdm
 
 from challenge.case import check_same_grid, read_case, read_volume
 from challenge.refusal import Refusal
@@ -23,6 +22,7 @@ from challenge.scheme import SCHEMES
 from lab.arguments import add_dask, add_jobs, add_out, add_scheme
 from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers
+from lab.progress import progress
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
 from lab.rule_search.workspace import FEATURES, Setup, write_setup
@@ -83,7 +83,7 @@ def describe_cohort(cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:
     names = available_features(setup)
     parallel = joblib.Parallel(n_jobs=None, return_as="generator")
     results = parallel(joblib.delayed(describe_case)(case, names, setup) for case in cases)
-    rows = list(tqdm(results, total=len(cases), unit="case", disable=None))
+    rows = list(progress(results, len(cases), description="describing"))
     return FeatureTable(
         tuple(case.files.id for case in cases),
         names,
