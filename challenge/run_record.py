@@ -8,7 +8,6 @@ refine and given_up.
 """
 
 import json
-import os
 import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from challenge.case import Case, CaseFiles
 from challenge.label_file import write_labels
 from challenge.process import WRITING
+from challenge.provenance import program_version
 from challenge.scheme import Scheme, restrict, unwritten_mm3, volumes_mm3
 
 SCHEMA = 2
@@ -79,7 +79,7 @@ def write_record(
     """
     record = {
         "schema": SCHEMA,
-        "version": os.environ.get("PODIUM_VERSION", "source"),
+        "version": program_version(),
         "platform": platform,
         "models": models,
         "seconds": {stage: round(s, 3) for stage, s in seconds.items()},

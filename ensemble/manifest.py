@@ -11,7 +11,6 @@ probabilities; in schema 1 all are of one group.
 without one they go in as stored, as in stock nnU-Net.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 from challenge.folders import entries
 from challenge.orientation import OrientationError, check_axis_code
+from challenge.provenance import sha256_of
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme, answer_fault
 from ensemble.dataset import channel_order, read_head
@@ -189,12 +189,6 @@ def verify_model(path: Path) -> Model:
         raise ManifestError(f"{path}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{path}: incomplete ({error!r})") from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _verify_file(folder: Path, name: str, facts: Mapping[str, Any]) -> None:

@@ -32,6 +32,7 @@ ROOMS = (
     "evaluation",
     "report",
     "submission",
+    "provenance",
     "study",
     "stress",
     "bench",

@@ -79,6 +79,11 @@ def add_dask(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_foreign(parser: argparse._ActionsContainer, help: str) -> None:
+    """Add --foreign, which takes what was made from something else, and has it said ever after."""
+    parser.add_argument("--foreign", action="store_true", help=help)
+
+
 def natural_number(text: str) -> int:
     """Read a whole number from 0 on."""
     number = int(text)

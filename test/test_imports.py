@@ -30,6 +30,7 @@ ROOMS = (
     "submission",
     "phantom",
     "drawing",
+    "provenance",
     "data",
     "arguments",
     "metrics",

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from challenge.provenance import sha256_of
 from challenge.scheme import Scheme
-from ensemble.manifest import sha256_of
 from lab.packing.trained_channels import Channels, channels_of, named_dataset
 from lab.packing.trained_folder import PackError, TrainedFolder, read_object
 from lab.packing.trained_network import (

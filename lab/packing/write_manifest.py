@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from challenge.folders import is_hidden
-from ensemble.manifest import MANIFEST, sha256_of, verify_model
+from challenge.provenance import sha256_of
+from ensemble.manifest import MANIFEST, verify_model
 from ensemble.network import build_network, load_network
 
 

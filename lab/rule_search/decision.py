@@ -1,11 +1,12 @@
 """What ships: rules a cluster, one set for all, or nothing, and the numbers behind that."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lab.gate import Gain, Gate
 from lab.metrics.objective import reported_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.config import SearchConfig
@@ -14,14 +15,12 @@ from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import Group
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import Setting, searched_parameters
+from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval
 
 CURVE_RESAMPLES = 1000
-# A percentile interval is clear of zero as soon as a handful of cases improve and none suffers; the
-# sign-flip test asks for more of them, and a gain that four decimals do not show is none.
-LARGEST_P = 0.05
-LEAST_GAIN = 1e-4
+# A gain that four decimals do not show is none.
+GATE = Gate(least_gain=1e-4)
 
 
 @dataclass(frozen=True)
@@ -82,22 +81,28 @@ def decide(
 
 def is_clear(row: Mapping[str, Any]) -> bool:
     """Return whether a held-out gain is more than chance, and more than nothing."""
-    return bool(row["low"] > 0 and row["p"] < LARGEST_P and row["gain"] >= LEAST_GAIN)
+    return not GATE.failures(
+        Gain(row["gain"], row["low"], row["high"], row["p"], cases=row["cases"])
+    )
 
 
 def curves(
-    cache: ScoreCache, config: SearchConfig, setting: Setting, cases: np.ndarray, seed: int = 0
+    cache: ScoreCache,
+    config: SearchConfig,
+    setting: Setting,
+    cases: np.ndarray,
+    parameters: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """Return, for every parameter, what each grid point gains over no rule, the others as set.
+    """Return, for `parameters`, what each grid point gains over no rule, the others as set.
 
     Means over `cases` (case,), with a 95 % bootstrap interval.
     """
     weights = np.zeros(len(cache.search_cases))
     weights[cases] = 1 / max(len(cases), 1)
     group = Group(cache, weights, reported_objective(config.objective))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = []
-    for parameter in searched_parameters(cache.parameters, config):
+    for parameter in parameters:
         others = (*setting[:parameter], 0, *setting[parameter + 1 :])
         gains = group.gains(others, parameter)
         low, high = bootstrap_interval(gains, CURVE_RESAMPLES, rng)

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from lab.gate import RESAMPLES, measure_gain
 from lab.metrics.objective import Column, objective_values, reported_objective
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
-from lab.statistics import bootstrap_interval, ranks, sign_flip_p
+from lab.statistics import bootstrap_interval, ranks
 
-RESAMPLES = 5000
-FLIPS = 5000
 # A case whose objective moves less than this is the same but for rounding.
 CHANGED = 1e-9
 
@@ -44,7 +43,6 @@ def effect_table(
     return [
         {
             "method": name,
-            "cases": len(cases),
             "mean": float(values[:, i].mean()),
             **gain_statistics(values[:, i] - values[:, 0], rng),
             "mean_rank": float(mean_ranks[:, i].mean()),
@@ -56,12 +54,13 @@ def effect_table(
 
 def gain_statistics(gain: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     """Return the mean of paired gains (case,), its 95 % interval, p, and how many cases moved."""
-    low, high = bootstrap_interval(gain[:, None], RESAMPLES, rng)[:, 0]
+    measured = measure_gain(gain, rng)
     return {
-        "gain": float(gain.mean()),
-        "low": float(low),
-        "high": float(high),
-        "p": float(sign_flip_p(gain[:, None], FLIPS, rng)[0]),
+        "cases": measured.cases,
+        "gain": measured.mean,
+        "low": measured.low,
+        "high": measured.high,
+        "p": measured.p,
         "changed": int((np.abs(gain) > CHANGED).sum()),
         "better": int((gain > CHANGED).sum()),
         "worse": int((gain < -CHANGED).sum()),
