@@ -206,6 +206,12 @@ def content_sha256(folder: Path) -> str:
     return hash_files(path for path in files if image_stem(path.name) or path.suffix == ".npz")
 
 
+def worst_state(states: Iterable[str]) -> str:
+    """Return the held-out state of what was made with several things of such a state each."""
+    states = set(states)
+    return next((state for state in (IN_SAMPLE, UNKNOWN) if state in states), HELD_OUT)
+
+
 def hash_json(content: Any) -> str:
     """Return the sha256 of JSON content, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))

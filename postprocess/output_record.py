@@ -24,11 +24,15 @@ from challenge.provenance import (
     hash_files,
     program_version,
     read_provenance,
+    worst_state,
     write_provenance,
 )
 
 from .artefacts import JSON_NAME
 from .find_label_maps import LabelMap
+
+# By whether the rules were fitted on a case.
+RULES_STATES = {True: IN_SAMPLE, False: HELD_OUT, None: UNKNOWN}
 
 log = logging.getLogger("podium")
 
@@ -78,15 +82,13 @@ def finish_record(output: Path, started: Provenance, lines: Iterable[Line]) -> N
     """
     written = [line for line in lines if "error" not in line]
     training = sum(line["fitted_on_case"] is True for line in written)
-    facts: dict[str, Any] = {"cases": len(written), "training_cases": training}
-    by_rules = {line["fitted_on_case"] for line in written}
-    states = [each.held_out for role, each in started.inputs.items() if role != "rules"]
-    if True in by_rules or IN_SAMPLE in states:
-        facts[HELD_OUT_FACT] = IN_SAMPLE
-    elif None in by_rules or UNKNOWN in states:
-        facts[HELD_OUT_FACT] = UNKNOWN
-    else:
-        facts[HELD_OUT_FACT] = HELD_OUT
+    states = {RULES_STATES[line["fitted_on_case"]] for line in written}
+    states |= {each.held_out for role, each in started.inputs.items() if role != "rules"}
+    facts = {
+        "cases": len(written),
+        "training_cases": training,
+        HELD_OUT_FACT: worst_state(states),
+    }
     _write(output, replace(started, sha256=content_sha256(output), facts=facts))
 
 
