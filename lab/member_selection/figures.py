@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lab.member_selection.summary import system_name
 from lab.metrics.metric_info import metric_info
 
 BLUE, GREY = "#1f5f8b", "0.4"
@@ -37,7 +38,7 @@ def draw_cost_curve(content: Mapping[str, Any]) -> Figure | None:
         at = (point["case_s"], point["gain"])
         axes.annotate(label, at, xytext=(6, 6), textcoords="offset points", fontsize=8)
     axes.annotate(
-        "equal weights",
+        system_name(content["baseline"]),
         (1, 0),
         xycoords=("axes fraction", "data"),
         xytext=(-4, 4),

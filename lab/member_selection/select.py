@@ -66,16 +66,18 @@ def run(args: argparse.Namespace) -> int:
     with workers(args.jobs, args.dask):
         pool = read_pool(args.candidates, cases, scheme)
         scores = EnsembleScores(pool, scorer, args.out / SCORES)
+        if scores.file.earlier:
+            print(f"{scores.path}: goes on, {scores.file.earlier} scores of an earlier run")
         search = replace(
-            open_search(scores, OBJECTIVES[objective]),
+            open_search(scores, objective),
             max_members=args.most_members,
             max_seconds=args.most_seconds,
         )
-        results = cross_validate(search, args.strategies)
+        strategies = cross_validate(search, args.strategies)
         # The cost curve walks the greedy path, which is most of the work.
         points = tuple(cost_curve(search)) if "greedy" in args.strategies else ()
         rows = tuple(candidate_scores(scores))
-    selection = Selection(objective, scores, results, points, rows)
+    selection = Selection(scores, strategies, points, rows)
     for line in summary_lines(selection):
         print(line)
     print(", ".join(str(path) for path in write_selection(selection, args.out)))
