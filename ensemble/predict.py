@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -96,12 +96,6 @@ def predict(
         log.warning("case=%s deadline: skipped %s", case.id, "; ".join(skipped))
     shares = votes.shares() if votes else None
     yield Prediction(mean.value(case.shape), shares, planner.members_run, skipped)
-
-
-def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> np.ndarray:
-    """Return one member's probabilities (channel, z, y, x) in the member's head."""
-    single = replace(model, members=(member,), head=member.head)
-    return [prediction.probabilities for prediction in predict(case, single, engine)][-1]
 
 
 def run_member(

@@ -3,15 +3,20 @@
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
+from ensemble.engine import Engine
+from ensemble.manifest import Member, Model
 from ensemble.network import build_network
 from ensemble.plans import read_plan
+from ensemble.predict import predict
 
 SOFTMAX = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
 REGIONS = {"background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}
@@ -118,6 +123,12 @@ def dataset(
         "file_ending": ".nii.gz",
     }
     return content if order is None else content | {"regions_class_order": list(order)}
+
+
+def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> np.ndarray:
+    """Return one member's probabilities (channel, z, y, x) in the member's head."""
+    single = replace(model, members=(member,), head=member.head)
+    return [prediction.probabilities for prediction in predict(case, single, engine)][-1]
 
 
 def train(

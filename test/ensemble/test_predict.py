@@ -20,7 +20,7 @@ from ensemble.budget import Budget
 from ensemble.engine import Engine, LoadedNetwork
 from ensemble.heads import to_head
 from ensemble.manifest import Member, Model, verify_model
-from ensemble.predict import in_groups, predict, predict_member
+from ensemble.predict import in_groups, predict
 from lab.__main__ import main as lab
 
 CASE = scan((20, 18, 22), (1, 1, 1), 2)
@@ -105,7 +105,7 @@ def test_weights_count_and_order_does_not(tmp_path: Path) -> None:
     b = tiny.train(tmp_path / "b", tiny.plans(spacing_mm=(1.4, 1.2, 1.2)), tiny.dataset(), (7,))
     model = packed(tmp_path / "ab", a, b, flags=("--weight", "3", "1"))
     swapped = packed(tmp_path / "ba", b, a, flags=("--weight", "1", "3"))
-    each_member = [predict_member(CASE, member, model, engine()) for member in model.members]
+    each_member = [tiny.predict_member(CASE, member, model, engine()) for member in model.members]
     mean = probabilities_of(CASE, model)
     np.testing.assert_allclose(mean, 0.75 * each_member[0] + 0.25 * each_member[1], atol=1e-6)
     np.testing.assert_allclose(probabilities_of(CASE, swapped), mean, atol=1e-6)
@@ -135,7 +135,9 @@ def test_softmax_and_region_members_together(tmp_path: Path) -> None:
     b = tiny.train(tmp_path / "b", tiny.plans(), regions, (3,))
     model = packed(tmp_path, a, b)
     assert model.head.kind == "regions"
-    softmax, region = (predict_member(CASE, member, model, engine()) for member in model.members)
+    softmax, region = (
+        tiny.predict_member(CASE, member, model, engine()) for member in model.members
+    )
     wt = softmax[[1, 2, 3]].sum(0)
     np.testing.assert_allclose(probabilities_of(CASE, model)[0], (wt + region[0]) / 2, atol=1e-6)
 

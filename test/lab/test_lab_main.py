@@ -182,10 +182,10 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     words = ["--model", "m", "--scheme", "brats-gli", "--out", str(home / "weights")]
     assert lab(["pack", str(source), *words]) == 0
     candidate = {
-        "schema": 1,
+        "schema": 2,
         "name": "c",
         "scheme": "brats-gli",
-        "member_of": {"a": "fold_0"},
+        "members_of": {"a": ["fold_0"]},
         "case_s": 1.0,
         "model": None,
         "head": {
@@ -272,7 +272,7 @@ def test_what_a_verb_cannot_use_is_one_sentence(
         ("robustness --input {brats} --weights {weights} --model nobody", "no model 'nobody'"),
         (
             "out-of-fold --model {model} --cohort {cohort} --unseen --out {new} --maps {new}",
-            "--maps: of one member each",
+            "--maps {new}: is the folder of --out",
         ),
         (
             "features --cohort {cohort} --predictions {cohort}/labelsTr --scheme brats-gli --out "
