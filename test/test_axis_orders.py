@@ -17,7 +17,7 @@ from challenge.platforms import find_cases
 from challenge.scheme import MRI_SEQUENCES
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
-from ensemble.predict import predict, predict_member
+from ensemble.predict import predict
 from lab.__main__ import main as lab
 
 ID = "BraTS-GLI-00001-100"
@@ -114,10 +114,10 @@ def test_members_of_different_axis_orders_are_averaged_in_the_axes_of_the_case(
     write_lopsided_case(tmp_path / "in", ID)
     case = read_case(find_cases(tmp_path / "in").cases[0])
     engine = Engine(torch.device("cpu"), "torch")
-    each_member = [predict_member(case, member, model, engine) for member in model.members]
+    each_member = [tiny.predict_member(case, member, model, engine) for member in model.members]
     (both,) = predict(case, model, engine)
     np.testing.assert_allclose(both.probabilities, (each_member[0] + each_member[1]) / 2, atol=1e-6)
-    in_ras = predict_member(case.oriented("RAS"), model.members[0], model, engine)
+    in_ras = tiny.predict_member(case.oriented("RAS"), model.members[0], model, engine)
     turn = case.turn_to("RAS")
     assert turn is not None
     np.testing.assert_array_equal(turn.back(in_ras), each_member[0])

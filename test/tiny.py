@@ -3,15 +3,20 @@
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
+from ensemble.engine import Engine
+from ensemble.manifest import Member, Model
 from ensemble.network import build_network
 from ensemble.plans import read_plan
+from ensemble.predict import predict
 
 SOFTMAX = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
 REGIONS = {"background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}
@@ -120,12 +125,19 @@ def dataset(
     return content if order is None else content | {"regions_class_order": list(order)}
 
 
+def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> np.ndarray:
+    """Return one member's probabilities (channel, z, y, x) in the member's head."""
+    single = replace(model, members=(member,), head=member.head)
+    return [prediction.probabilities for prediction in predict(case, single, engine)][-1]
+
+
 def train(
     folder: Path,
     plans: dict[str, Any],
     dataset: dict[str, Any],
     folds: Sequence[int] = (0,),
     seed: int = 0,
+    mirror_axes: Sequence[int] | None = (0, 1, 2),
 ) -> Path:
     """Write a model folder whose folds hold random weights with clear-cut answers."""
     folder.mkdir(parents=True)
@@ -144,7 +156,7 @@ def train(
             "logging": {"mean_fg_dice": [np.float32(0.5)]},
             "init_args": {"configuration": "3d_fullres", "fold": fold},
             "trainer_name": "nnUNetTrainer",
-            "inference_allowed_mirroring_axes": (0, 1, 2),
+            "inference_allowed_mirroring_axes": mirror_axes,
         }
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder

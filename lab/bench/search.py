@@ -79,8 +79,7 @@ def score_with_cache(pairs: Sequence[Pair]) -> GridScores:
     """Score every grid point by the search's score cache; reading the pairs is not counted."""
     start = time.process_time()
     search_cases = [
-        make_search_case(f"case-{i}", pair, SCHEME, CONFIG, SCORER)[0]
-        for i, pair in enumerate(pairs)
+        make_search_case(f"case-{i}", pair, SCHEME, CONFIG, SCORER) for i, pair in enumerate(pairs)
     ]
     cache = ScoreCache(search_cases, PARAMETERS, COLUMNS, SCHEME)
     everything = np.arange(len(pairs))

@@ -49,10 +49,10 @@ def bench_selection(candidates: int, cases: int, strategies: Sequence[str], jobs
             "file_ending": ".mha",
         }
         (work / "raw" / "dataset.json").write_text(json.dumps(dataset), encoding="utf-8")
-        member_of = {str(case): f"fold_{case % 5}" for case in range(cases)}
+        members_of = {str(case): (f"fold_{case % 5}",) for case in range(cases)}
         for name in names:
             home = work / "maps" / name
-            write_candidate(Candidate(name, home, SCHEME, HEAD, member_of, 1.0))
+            write_candidate(Candidate(name, home, SCHEME, HEAD, members_of, 1.0))
         size = sum(path.stat().st_size for path in (work / "maps").rglob("*.npz"))
         folders = [str(work / "maps" / name) for name in names]
         paths = ["--cohort", str(work / "raw"), "--out", str(work / "out")]

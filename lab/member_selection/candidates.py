@@ -62,7 +62,7 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
             schemes = f"{candidate.scheme.name}, the cohort is {scheme.name}"
             raise MapError(f"{candidate.folder}: of scheme {schemes}")
         ids = {case.files.id for case in cases}
-        if missing := sorted(ids - set(candidate.member_of)):
+        if missing := sorted(ids - set(candidate.members_of)):
             raise MapError(f"{candidate.folder}: {len(missing)} cases unpredicted: {_few(missing)}")
     try:
         head = common_head(candidates)

@@ -18,7 +18,7 @@ from challenge.box import Box
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had one member a case, `member_of`
 NAME = "candidate.json"
 # No average of several members makes a label of a smaller probability.
 NEGLIGIBLE = 1 / 512
@@ -66,14 +66,14 @@ class Candidate:
     folder: Path
     scheme: Scheme
     head: Head
-    member_of: Mapping[str, str]  # case -> the member that predicted it
+    members_of: Mapping[str, tuple[str, ...]]  # case -> the members that predicted it
     case_s: float  # seconds that one member takes for a case
     model: Path | None = None  # the packed model that the maps are of
 
     @property
     def members(self) -> int:
         """Return how many networks an ensemble with this candidate runs."""
-        return len(set(self.member_of.values()))
+        return len({name for names in self.members_of.values() for name in names})
 
     def read(self, case: str) -> ProbabilityMap:
         """Read one case's map.
@@ -124,7 +124,7 @@ def write_candidate(candidate: Candidate) -> None:
         "name": candidate.name,
         "scheme": candidate.scheme.name,
         "head": asdict(candidate.head),
-        "member_of": dict(candidate.member_of),
+        "members_of": {id: list(names) for id, names in candidate.members_of.items()},
         "case_s": round(candidate.case_s, 3),
         "model": str(candidate.model.resolve()) if candidate.model else None,
     }
@@ -149,7 +149,7 @@ def read_candidate(folder: Path) -> Candidate:
             folder=folder,
             scheme=SCHEMES[content["scheme"]],
             head=Head(head["kind"], tuple(map(tuple, head["channels"])), tuple(head["paints"])),
-            member_of=dict(content["member_of"]),
+            members_of={id: tuple(names) for id, names in content["members_of"].items()},
             case_s=float(content["case_s"]),
             model=Path(content["model"]) if content["model"] else None,
         )

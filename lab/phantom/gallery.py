@@ -16,6 +16,7 @@ from lab.drawing.sequences import best_sequence, largest_label
 from lab.drawing.slices import frame, grey, painted, read_turned, square
 from lab.drawing.style import label_colours
 from lab.phantom.cohort import Patient, Population
+from lab.progress import progress
 
 HEIGHT = 250  # pixels of a picture
 
@@ -36,7 +37,8 @@ def write_gallery(html: Path, population: Population, cases: int, beside: Path |
     scheme = SCHEMES[kind]
     colours = label_colours(scheme.labels)
     real = list(real_slices(beside)) if beside else []
-    synthetic = (slice_of(population.patient(number), kind) for number in range(cases))
+    numbers = progress(range(cases), unit="patient", description="drawing")
+    synthetic = (slice_of(population.patient(number), kind) for number in numbers)
     template = environment(Path(__file__).parent).get_template("gallery.html.j2")
     page = template.render(
         kind=kind,

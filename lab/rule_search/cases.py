@@ -40,30 +40,23 @@ class WrittenScorer:
 
 def open_search_cases(
     cases: Sequence[CohortCase], setup: Setup, scorer: Scorer
-) -> tuple[list[SearchCase], np.ndarray]:
-    """Prepare every case, in the processes of the surrounding joblib backend.
-
-    Returns:
-        The cases, and the cohort's voxels by (reference, predicted) label, background first.
-    """
+) -> list[SearchCase]:
+    """Prepare every case, in the processes of the surrounding joblib backend."""
     run = joblib.Parallel(n_jobs=None, return_as="generator")
     results = run(joblib.delayed(open_search_case)(case, setup, scorer) for case in cases)
-    rows = list(progress(results, len(cases), description="reading"))
-    return [case for case, _ in rows], np.sum([counts for _, counts in rows], axis=0)
+    return list(progress(results, len(cases), description="reading"))
 
 
-def open_search_case(
-    case: CohortCase, setup: Setup, scorer: Scorer
-) -> tuple[SearchCase, np.ndarray]:
-    """Read and prepare one case, and count its voxels by (reference, predicted) label."""
+def open_search_case(case: CohortCase, setup: Setup, scorer: Scorer) -> SearchCase:
+    """Read and prepare one case."""
     pair = read_pair(case, setup)
     return make_search_case(case.files.id, pair, setup.scheme, setup.config, scorer)
 
 
 def make_search_case(
     id: str, pair: Pair, scheme: Scheme, config: SearchConfig, scorer: Scorer
-) -> tuple[SearchCase, np.ndarray]:
-    """Prepare a pair of label maps in the scheme's values; see `open_search_case`."""
+) -> SearchCase:
+    """Prepare a pair of label maps in the scheme's values."""
     voxel_mm3 = float(np.prod(pair.spacing_mm))
     labelled = find_label_components(crop(pair, 1).prediction)
     largest_mm3 = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
@@ -73,7 +66,7 @@ def make_search_case(
     unwritten = unwritten_values(scheme)
     reference = without(pair.reference, unwritten)
     scored = WrittenScorer(variant_scorer(scorer, replace(pair, reference=reference)), unwritten)
-    return SearchCase(id, components, scored), confusion(pair, list(scheme.labels.values()))
+    return SearchCase(id, components, scored, confusion(pair, list(scheme.labels.values())))
 
 
 def read_pair(case: CohortCase, setup: Setup) -> Pair:

@@ -29,6 +29,7 @@ class ClusterRules:
     sizes: np.ndarray  # (cluster,) training cases
     settings: tuple[Setting, ...]  # of each cluster
     pooled: Setting
+    parameters: tuple[int, ...]  # numbers of those that were searched, chosen by the training cases
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,24 @@ def fit(
         Refusal: too few training cases have features, or too few of them differ.
     """
     described = train[features.described[train]]
-    pooled = _choose(cache, config, _uniform(cache, train))
+    parameters = searched_parameters(cache.parameters, config, cache.scheme, cache.confusion(train))
+    pooled = _choose(cache, config, _uniform(cache, train), parameters)
     if k == 1 or len(described) < 2:
         if len(described) < 2:
             raise Refusal(f"{len(described)} cases with features, at least 2 are needed")
         rows = features.rows[described]
         model = fit_space(rows, features.names, config)
         sizes = np.array([len(described)])
-        return ClusterRules(model, distance_limits(model, rows, config), sizes, (pooled,), pooled)
+        limits = distance_limits(model, rows, config)
+        return ClusterRules(model, limits, sizes, (pooled,), pooled, parameters)
     rows = features.rows[described]
     model = with_clusters(fit_space(rows, features.names, config), rows, k, config.seed)
     members, _ = assign(model, rows)
-    settings = [
-        _choose(cache, config, _shrunken_weights(cache, config, train, described[members == c]))
-        for c in range(k)
-    ]
+    weights = [_shrunken_weights(cache, config, train, described[members == c]) for c in range(k)]
+    settings = tuple(_choose(cache, config, of_cluster, parameters) for of_cluster in weights)
     sizes = np.bincount(members, minlength=k)
     limits = distance_limits(model, rows, config)
-    return ClusterRules(model, limits, sizes, tuple(settings), pooled)
+    return ClusterRules(model, limits, sizes, settings, pooled, parameters)
 
 
 def apply(features: FeatureTable, fitted: ClusterRules, cases: np.ndarray) -> AssignedRules:
@@ -95,8 +96,9 @@ def _shrunken_weights(
     return np.asarray(weights / weights.sum())
 
 
-def _choose(cache: ScoreCache, config: SearchConfig, weights: np.ndarray) -> Setting:
-    parameters: Sequence[int] = searched_parameters(cache.parameters, config)
+def _choose(
+    cache: ScoreCache, config: SearchConfig, weights: np.ndarray, parameters: Sequence[int]
+) -> Setting:
     return choose_rules(cache, weights, parameters, config.objective, config.search)
 
 

@@ -1,6 +1,6 @@
 """What ships: rules a cluster, one set for all, or nothing, and the numbers behind that."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import Group
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import Setting, searched_parameters
+from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval
 
 CURVE_RESAMPLES = 1000
@@ -87,18 +87,22 @@ def is_clear(row: Mapping[str, Any]) -> bool:
 
 
 def curves(
-    cache: ScoreCache, config: SearchConfig, setting: Setting, cases: np.ndarray, seed: int = 0
+    cache: ScoreCache,
+    config: SearchConfig,
+    setting: Setting,
+    cases: np.ndarray,
+    parameters: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """Return, for every parameter, what each grid point gains over no rule, the others as set.
+    """Return, for `parameters`, what each grid point gains over no rule, the others as set.
 
     Means over `cases` (case,), with a 95 % bootstrap interval.
     """
     weights = np.zeros(len(cache.search_cases))
     weights[cases] = 1 / max(len(cases), 1)
     group = Group(cache, weights, reported_objective(config.objective))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = []
-    for parameter in searched_parameters(cache.parameters, config):
+    for parameter in parameters:
         others = (*setting[:parameter], 0, *setting[parameter + 1 :])
         gains = group.gains(others, parameter)
         low, high = bootstrap_interval(gains, CURVE_RESAMPLES, rng)

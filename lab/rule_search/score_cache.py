@@ -34,6 +34,7 @@ class SearchCase:
     id: str
     components: CaseComponents
     scorer: VariantScorer
+    confusion: np.ndarray  # (1 + label, 1 + label) voxels by reference and prediction, 0 background
 
 
 @dataclass
@@ -59,6 +60,10 @@ class ScoreCache:
     def no_rules(self) -> Setting:
         """The setting without rules."""
         return (0,) * len(self.parameters)
+
+    def confusion(self, cases: np.ndarray) -> np.ndarray:
+        """Return the voxels of `cases` (case,) by (reference, predicted) label."""
+        return np.sum([self.search_cases[case].confusion for case in cases], axis=0)
 
     def grid_scores(self, setting: Setting, parameter: int, cases: np.ndarray) -> np.ndarray:
         """Score cases at each grid point of a parameter, all others as set.

@@ -109,10 +109,9 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
 
 def make_score_cache(cases: Sequence[CohortCase], setup: Setup, scorer: Scorer) -> ScoreCache:
     """Read every case and divide it into label components, ready to be scored."""
-    search_cases, confusion = open_search_cases(cases, setup, scorer)
     return ScoreCache(
-        search_cases,
-        make_search_space(setup.scheme, setup.config, confusion),
+        open_search_cases(cases, setup, scorer),
+        make_search_space(setup.scheme, setup.config),
         search_columns(scorer, setup.scheme),
         setup.scheme,
         # A table answers faster than it travels.
@@ -159,12 +158,13 @@ def search_content(
     """Return what later verbs read of a search, and what people look up."""
     fitted, clusters = decision.fitted, decision.assigned.clusters
     everything = np.arange(len(features.ids))
+    thresholds = sum(len(cache.parameters[p].grid) for p in fitted.parameters)
 
     def rule_set(setting: Setting, cases: np.ndarray) -> dict[str, Any]:
         return {
             "setting": list(setting),
             "rules": [row_from(rule) for rule in rules_of(cache.parameters, setting)],
-            "curves": curves(cache, config, setting, cases),
+            "curves": curves(cache, config, setting, cases, fitted.parameters),
         }
 
     return {
@@ -181,6 +181,7 @@ def search_content(
         "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),
         "centres": fitted.model.centres[:, :2].tolist(),
         "parameters": [{**asdict(p), "title": p.title} for p in cache.parameters],
+        "searched": list(fitted.parameters),
         "clusters": [
             {"cases": int(n), **rule_set(setting, np.flatnonzero(clusters == k))}
             for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True))
@@ -189,5 +190,5 @@ def search_content(
         "effects": decision.effects,
         "gain_in_sample": decision.gain_in_sample,
         "variants_scored": cache.variants,
-        "grid_points": len(everything) * sum(len(p.grid) for p in cache.parameters),
+        "grid_points": len(everything) * thresholds,
     }

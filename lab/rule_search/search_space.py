@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
@@ -47,21 +48,13 @@ class SearchParameter:
         return RemoveSmall(self.label, self.becomes, region=self.region, **size)
 
 
-def make_search_space(
-    scheme: Scheme, config: SearchConfig, confusion: np.ndarray
-) -> tuple[SearchParameter, ...]:
-    """List what a configuration tries, sizes first, as rules apply.
+def make_search_space(scheme: Scheme, config: SearchConfig) -> tuple[SearchParameter, ...]:
+    """List what a configuration can try, sizes first, as rules apply; no case has a say in it.
 
-    A label may turn into those that the reference most often holds where it was predicted. Where a
-    challenge forbids empty answers there is one label to win or lose, so no shares are tried.
-
-    Args:
-        scheme: the challenge.
-        config: what is tried.
-        confusion: (1 + label, 1 + label) voxels by reference and prediction, background first, then
-            the scheme's labels in their order.
+    Any label may turn into any other; `searched_parameters` chooses the pairs that some cases
+    suggest. Where a challenge forbids empty answers there is one label to win or lose, so no shares
+    are tried.
     """
-    names = list(scheme.labels)
 
     def sizes(label: str, region: str = "") -> SearchParameter:
         becomes = BACKGROUND if region else config.becomes
@@ -72,22 +65,49 @@ def make_search_space(
         parameters.append(sizes("", scheme.tumour))
     if scheme.when_empty:
         return tuple(parameters)
-    for label in scheme.written:
-        column = confusion[1:, 1 + names.index(label)].astype(float)
-        column[names.index(label)] = 0
-        order = np.argsort(-column, kind="stable")[: config.targets]
-        targets = [names[i] for i in order if column[i] > 0 and names[i] in scheme.written]
-        parameters += [
-            SearchParameter(label, "", target, "share", config.shares) for target in targets
-        ]
+    pairs = permutations(scheme.written, 2)
+    parameters += [SearchParameter(a, "", b, "share", config.shares) for a, b in pairs]
     return tuple(parameters)
 
 
 def searched_parameters(
-    parameters: Sequence[SearchParameter], config: SearchConfig
+    parameters: Sequence[SearchParameter],
+    config: SearchConfig,
+    scheme: Scheme,
+    confusion: np.ndarray,
 ) -> tuple[int, ...]:
-    """Return the numbers of the parameters whose rules a configuration searches."""
-    return tuple(i for i, p in enumerate(parameters) if p.rule_type in config.rule_types)
+    """Return the numbers of the parameters that a configuration searches on some cases.
+
+    A label may turn into those `config.targets` that their references most often hold where it was
+    predicted, so `confusion` must be of the cases that choose thresholds, and of no held-out one.
+
+    Args:
+        parameters: the search space.
+        config: what is tried.
+        scheme: the challenge.
+        confusion: (1 + label, 1 + label) voxels by reference and prediction, background first, then
+            the scheme's labels in their order.
+    """
+    pairs = {
+        (label, target)
+        for label in scheme.written
+        for target in most_confused(label, scheme, confusion, config.targets)
+    }
+    return tuple(
+        i
+        for i, p in enumerate(parameters)
+        if p.rule_type in config.rule_types
+        and (p.rule_type == "size" or (p.label, p.becomes) in pairs)
+    )
+
+
+def most_confused(label: str, scheme: Scheme, confusion: np.ndarray, count: int) -> list[str]:
+    """Return the labels that references hold most often where `label` was predicted, most first."""
+    names = list(scheme.labels)
+    column = confusion[1:, 1 + names.index(label)].astype(float)
+    column[names.index(label)] = 0
+    order = np.argsort(-column, kind="stable")[:count]
+    return [names[i] for i in order if column[i] > 0 and names[i] in scheme.written]
 
 
 def rules_of(parameters: Sequence[SearchParameter], setting: Setting) -> tuple[Rule, ...]:

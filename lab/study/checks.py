@@ -29,11 +29,9 @@ def check_stability(planted: Planted, decision: Decision, shifted: Planted) -> d
         )
         for seed in range(1, 1 + SEEDS)
     ]
-    # Settings hold the numbers of this cohort's parameters.
-    cache = replace(shifted.cache, parameters=planted.cache.parameters)
-    shifted = replace(shifted, cache=cache, features=shifted.all_features.named(names))
+    shifted = replace(shifted, features=shifted.all_features.named(names))
     assigned = apply(shifted.features, decision.fitted, shifted.cases)
-    without = objectives(shifted, [cache.no_rules] * len(shifted.cases))
+    without = objectives(shifted, [shifted.cache.no_rules] * len(shifted.cases))
     pooled = objectives(shifted, [decision.fitted.pooled] * len(shifted.cases))
     rng = np.random.default_rng(0)
     return {

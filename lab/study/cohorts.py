@@ -61,12 +61,12 @@ def make_planted(
         joblib.delayed(_make_case)(number, cohort, config, labels)
         for number, labels in enumerate(maps)
     )
-    search_cases, confusions, vectors, pairs = zip(*rows, strict=True)
+    search_cases, vectors, pairs = zip(*rows, strict=True)
     reasons = tuple("" if np.isfinite(row).all() else "no features" for row in vectors)
     ids = tuple(case.id for case in search_cases)
     table = FeatureTable(ids, names_of(config.groups), np.stack(vectors), reasons)
     columns = search_columns(scorer_named(SCORER, SCHEME), SCHEME)
-    parameters = make_search_space(SCHEME, config, np.sum(confusions, axis=0))
+    parameters = make_search_space(SCHEME, config)
     return Planted(
         features=informative(table, config.drops_constant)[0],
         all_features=table,
@@ -90,14 +90,14 @@ def features_of_groups(features: FeatureTable, groups: Sequence[str]) -> Feature
 
 def _make_case(
     number: int, cohort: PlantedCohort, config: SearchConfig, prediction: np.ndarray | None
-) -> tuple[SearchCase, np.ndarray, np.ndarray, Pair]:
-    """Return the case, its confusion matrix, its feature vector and its label maps."""
+) -> tuple[SearchCase, np.ndarray, Pair]:
+    """Return the case, its feature vector and its label maps."""
     planted = planted_case(number, cohort)
     labels = planted.prediction if prediction is None else prediction
     pair = Pair(labels, planted.reference, planted.case.spacing_mm)
     scorer = scorer_named(SCORER, SCHEME)
-    search_case, confusion = make_search_case(planted.case.id, pair, SCHEME, config, scorer)
-    return search_case, confusion, _features(planted, labels, config), pair
+    search_case = make_search_case(planted.case.id, pair, SCHEME, config, scorer)
+    return search_case, _features(planted, labels, config), pair
 
 
 def _features(planted: PlantedCase, labels: np.ndarray, config: SearchConfig) -> np.ndarray:

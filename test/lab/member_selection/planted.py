@@ -79,6 +79,6 @@ def write_candidate_of(folder: Path, name: str, cases: int, model: Path | None =
         tumour = probability(name, number)
         maps = np.stack([1 - tumour, tumour * 0.98, tumour * 0.02]).astype(np.float32)
         write_map(home / f"{number}.npz", maps, HEAD)
-    member_of = {str(number): f"fold_{number % 2}" for number in range(cases)}
-    write_candidate(Candidate(name, home, SCHEME, HEAD, member_of, 2.0, model))
+    members_of = {str(number): (f"fold_{number % 2}",) for number in range(cases)}
+    write_candidate(Candidate(name, home, SCHEME, HEAD, members_of, 2.0, model))
     return home

@@ -189,7 +189,7 @@ def test_bad_candidates_are_refused_by_name_before_any_scoring(
     write_candidate(replace(read_candidate(bad), head=other))
     refused("no common labels", good, bad)
     (bad / "candidate.json").write_text('{"schema": 9}')
-    refused("schema 9, this program reads 1")
+    refused("schema 9, this program reads 2")
 
 
 def test_from_maps_to_a_table_a_figure_and_a_selection(

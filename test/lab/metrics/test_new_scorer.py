@@ -131,7 +131,7 @@ def searched(scorer: Scorer) -> tuple[ScoreCache, SearchParameter]:
     prediction = reference.copy()
     prediction[12:14, 10:12, 10:12] = SCHEME.labels["ET"]
     pair = Pair(prediction, reference, SPACING_MM)
-    cases = [make_search_case(id, pair, SCHEME, config, scorer)[0] for id in ("a", "b")]
+    cases = [make_search_case(id, pair, SCHEME, config, scorer) for id in ("a", "b")]
     sizes = SearchParameter("ET", "", "background", "voxels", (0, 4, 20, 100))
     return ScoreCache(cases, (sizes,), search_columns(scorer, SCHEME), SCHEME), sizes
 

@@ -160,7 +160,7 @@ def test_a_shifted_label_map_heads_the_page_and_is_reported(tmp_path, capsys):
     [
         (["--html", "results.html"], "would overwrite the results"),
         (["--html", "report.pdf"], "ends in .html"),
-        (["--html", "nowhere/report.html"], "no such folder"),
+        (["--html", "results.json/report.html"], "results.json: this folder cannot be made"),
         (["--html", "report.html", "--key", "iou"], "no metric 'iou'"),
         (["--html", "report.html", "--images", "nowhere"], "nowhere: no such folder"),
         (["--html", "report.html", "--compare", "none.json"], "none.json: not a result file"),

@@ -69,8 +69,8 @@ def test_too_few_cases_with_features_are_refused():
 def test_curves_have_an_interval_at_every_grid_point_and_say_where_the_rule_is():
     toy = two_kinds(seed=0, cases=20, are_true=(False, False))
     everything = np.arange(20)
-    setting = fit(*toy, everything, 1).pooled
-    rows = curves(toy.cache, toy.config, setting, everything)
+    fitted = fit(*toy, everything, 1)
+    rows = curves(toy.cache, toy.config, fitted.pooled, everything, fitted.parameters)
     assert [row["parameter"] for row in rows] == [0, 1, 2]
     assert rows[0]["grid_index"] == 3
     assert rows[0]["mean"][3] > 0.01

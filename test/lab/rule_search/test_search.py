@@ -12,7 +12,7 @@ from lab.data.cohort import CohortCase
 from lab.metrics.scorers import scorer_named
 from lab.rule_search.cases import score_on_images
 from lab.rule_search.search import ScoreMismatch, check_on_images, make_score_cache
-from lab.rule_search.search_space import rules_of
+from lab.rule_search.search_space import rules_of, searched_parameters
 from lab.rule_search.workspace import Setup
 
 GLI = SCHEMES["brats-gli"]
@@ -54,17 +54,19 @@ def test_every_grid_point_scores_as_the_image_does(cohort):
     cases, setup = cohort[0][:1], cohort[1]
     cache = make_score_cache(cases, setup, SCORER)
     everything, distinct = np.arange(len(cases)), 0
-    for parameter, searched in enumerate(cache.parameters):
+    space, confusion = cache.parameters, cache.confusion(everything)
+    for parameter in searched_parameters(space, setup.config, GLI, confusion):
+        searched = space[parameter]
         scores = cache.grid_scores(cache.no_rules, parameter, everything)
         for index in range(len(searched.grid)):
-            setting = tuple(index if i == parameter else 0 for i in range(len(cache.parameters)))
-            rules = rules_of(cache.parameters, setting)
+            setting = tuple(index if i == parameter else 0 for i in range(len(space)))
+            rules = rules_of(space, setting)
             for case, row in zip(cases, scores[:, index], strict=True):
                 anew = score_on_images(case, rules, setup, SCORER)
                 expected = [anew[region][metric] for region, metric in cache.columns]
                 np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9, equal_nan=True)
         distinct += len(np.unique(scores.round(9), axis=1)[0])
-    assert distinct > len(cache.parameters)  # thresholds do change scores
+    assert distinct > len(space)  # thresholds do change scores
 
 
 def test_scores_that_differ_from_the_images_are_a_fault_that_names_the_case(cohort):

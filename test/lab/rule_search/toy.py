@@ -21,6 +21,9 @@ PARAMETERS = (
     SearchParameter("NETC", "", "background", "voxels", SIZES),
     SearchParameter("NETC", "", "ET", "share", SHARES),
 )
+# What makes a search try NETC -> ET, the one pair of labels among PARAMETERS.
+NETC_FOR_ET = np.zeros((1 + len(GLI.labels),) * 2, int)
+NETC_FOR_ET[ET, NETC] = 1
 VALIDATED = replace(SEARCH_CONFIGS["validated"], least_cases=8, most_clusters=3)
 
 
@@ -55,7 +58,7 @@ def search_case(id: str, components: list[tuple[int, int, int]]) -> SearchCase:
     values, voxels, truth = (np.array([0, *column]) for column in zip(*components, strict=True))
     no_edges, no_faces = np.empty((0, 2), int), np.empty((0, 3), int)
     case = CaseComponents(values.astype(np.uint8), voxels, no_edges, no_faces, 1.0)
-    return SearchCase(id, case, Arithmetic(truth, voxels))
+    return SearchCase(id, case, Arithmetic(truth, voxels), NETC_FOR_ET)
 
 
 def cohort(
