@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lab.arguments import add_dask, add_jobs, add_out, add_scorer
 from lab.data.cohort import read_cohort
+from lab.drawing.style import write_png
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.figures import draw_cost_curve, draw_per_candidate
 from lab.member_selection.nested_cv import cost_curve, cross_validate, open_search
@@ -92,6 +93,6 @@ def write_selection(selection: Selection, folder: Path) -> list[Path]:
     for name, draw in FIGURES.items():
         figure = draw(content)
         if figure is not None:
-            figure.savefig(folder / name, dpi=130)
+            write_png(figure, folder / name)
             paths.append(folder / name)
     return paths
