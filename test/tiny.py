@@ -136,8 +136,8 @@ def train(
     plans: dict[str, Any],
     dataset: dict[str, Any],
     folds: Sequence[int] = (0,),
-    mirror_axes: Sequence[int] | None = (0, 1, 2),
     seed: int = 0,
+    mirror_axes: Sequence[int] | None = (0, 1, 2),
 ) -> Path:
     """Write a model folder whose folds hold random weights with clear-cut answers."""
     folder.mkdir(parents=True)
