@@ -146,7 +146,7 @@ def without_other_labels(label_maps: LabelMaps, scheme: Scheme, accepted: bool) 
     """Move cases to the failed ones in whose challenge a value stands for another label.
 
     Raises:
-        InputError: no other case is left.
+        UsageError: no other case is left.
     """
     odd = {
         case.id: other.name
@@ -164,7 +164,7 @@ def without_other_labels(label_maps: LabelMaps, scheme: Scheme, accepted: bool) 
     cases = tuple(case for case in label_maps.cases if case.id not in odd)
     if failed and not cases:
         id = next(iter(failed))
-        raise InputError(f"{len(failed)} of {len(failed)} cases: {id}: {failed[id]}")
+        raise UsageError(f"{len(failed)} of {len(failed)} cases: {id}: {failed[id]}")
     return LabelMaps(cases, {**label_maps.failed, **failed})
 
 
