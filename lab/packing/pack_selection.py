@@ -17,9 +17,9 @@ def pack_selection(
 ) -> dict[str, Any]:
     """Copy the chosen candidates' networks into a model folder; return the manifest's part.
 
-    A candidate's folds share its weight alike and average their logits; candidates average their
-    probabilities, as `lab select` scored them. The model answers the challenges `answers`,
-    else those that its candidates do.
+    A candidate's members share its weight as they do in its model, where folds of one network
+    average their logits; candidates average their probabilities, as `lab select` scored them. The
+    model answers the challenges `answers`, else those that its candidates do.
 
     Raises:
         PackError: not a selection, of another challenge, or candidates without a packed model or
@@ -86,10 +86,13 @@ def _members(
         proof += [record | {"folder": f"{name}-{record['folder']}"} for record in records]
         if not records:
             print(f"{name}: not proven beside stock nnU-Net when it was packed")
+        total = sum(entry["weight"] for entry in manifest["members"])
         for entry in manifest["members"]:
             home = f"{name}-{entry['folder']}"
             if not (building / home).exists():
                 shutil.copytree(candidate.model / entry["folder"], building / home)
-            weight = round(share / len(manifest["members"]), 6)
-            members.append(entry | {"folder": home, "group": name, "weight": weight})
+            weight = round(share * entry["weight"] / total, 6)
+            # A candidate's own groups, which average their probabilities, stay apart.
+            group = f"{name}/{entry['group']}" if entry.get("group") else name
+            members.append(entry | {"folder": home, "group": group, "weight": weight})
     return members, proof, settings

@@ -82,6 +82,31 @@ def test_a_selection_becomes_a_model(selection: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
 
 
+def test_a_candidate_that_was_a_selection_ships_as_it_was_scored(
+    selection: Path, tmp_path: Path
+) -> None:
+    """Its members' weights stay in proportion, and its groups average their probabilities."""
+    assert pack(selection, "both") == 0
+    candidates = {}
+    for name, packed in (("both", "weights/both"), ("default", "packed/default")):
+        model = verify_model(tmp_path / packed / "MANIFEST.json")
+        home = tmp_path / "again" / name
+        home.mkdir(parents=True)
+        write_candidate(Candidate(name, home, GLI, model.head, {}, 1.0, model.folder))
+        candidates[name] = str(home)
+    content = json.loads(selection.read_text()) | {"candidates": candidates}
+    content["weights"] = {"both": 0.8, "default": 0.2}
+    selection.write_text(json.dumps(content))
+    assert pack(selection, "second") == 0
+    entries = manifest_of(selection, "second")["members"]
+    assert [entry["weight"] for entry in entries] == [0.3, 0.3, 0.2, 0.1, 0.1]
+    assert len({entry["group"] for entry in entries}) == 3
+    expected = 0.8 * probabilities(tmp_path / "weights" / "both")
+    expected += 0.2 * probabilities(tmp_path / "packed" / "default")
+    packed_maps = probabilities(tmp_path / "weights" / "second")
+    np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
+
+
 def test_candidates_that_answer_different_challenges_need_answers(
     selection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
