@@ -17,6 +17,8 @@ from ensemble.manifest import verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from lab.member_selection.probability_maps import Candidate, write_candidate
+from lab.packing.model_card import card
+from postprocess.artefacts import load_artefacts
 
 GLI = SCHEMES["brats-gli"]
 IMAGES = {s: files.head(i).astype(np.float32) for i, s in enumerate(GLI.sequences)}
@@ -75,6 +77,9 @@ def test_a_selection_becomes_a_model(selection: Path, tmp_path: Path) -> None:
     manifest = manifest_of(selection, "both")
     assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
     assert manifest["selection"]["gain"] == 0.01
+    text = "\n".join(card(manifest, GLI, load_artefacts(tmp_path / "weights" / "both", GLI), ""))
+    assert "Members: greedy, by 2025-gli (overlap) on 9 cases" in text
+    assert "- greedy ships: +0.0100 mean overlap over equal weights" in text
     assert manifest["answers"] == ["brats-ssa", "brats-gli"]
     expected = 0.75 * probabilities(tmp_path / "packed" / "default")
     expected += 0.25 * probabilities(tmp_path / "packed" / "strong")
