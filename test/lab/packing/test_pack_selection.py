@@ -62,10 +62,12 @@ def selection(tmp_path: Path) -> Path:
         "scorer": "2025-gli",
         "objective": "overlap",
         "cases": 9,
+        "baseline": "equal",
         "ships": "greedy",
+        "reason": ["greedy ships: +0.0100 mean overlap over equal weights"],
         "weights": {"default": 0.75, "strong": 0.25},
         "candidates": candidates,
-        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
+        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015], "p": 0.001}},
     }
     path = tmp_path / "selection.json"
     write_selection(path, content, records)
@@ -119,7 +121,10 @@ def test_a_selection_that_cannot_be_packed_is_named(
     flags = ["--scheme", "brats-gli", "--out", str(tmp_path / "weights"), "--model", "other"]
     capsys.readouterr()
     for words, message in (
-        (["--selection", str(path)], f"{path}: schema 1, this program reads {SCHEMA}"),
+        (
+            ["--selection", str(path)],
+            f"{path}: schema 1, this program reads {SCHEMA}; run `python -m lab select`",
+        ),
         ([], "either sources or --selection"),
         (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
         (["--selection", str(tmp_path / "none.json")], "none.json: missing"),
@@ -188,10 +193,12 @@ def test_a_candidate_of_two_sources_predicts_as_its_own_model(tmp_path: Path) ->
         "scorer": "2025-gli",
         "objective": "overlap",
         "cases": 9,
+        "baseline": "equal",
         "ships": "greedy",
+        "reason": [],
         "weights": {"pair": 1.0},
         "candidates": {"pair": str(home)},
-        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
+        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015], "p": 0.001}},
     }
     write_selection(tmp_path / "selection.json", content, {"candidate pair": maps})
     assert pack(tmp_path / "selection.json", "ships") == 0

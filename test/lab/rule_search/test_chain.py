@@ -29,7 +29,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(CASES):
         reference = np.zeros((10, 20, 20), np.uint8)
         reference[2:8, 4:14, 4:16] = 2
-        reference[3:6, 6:10, 6 : 9 + i % 3] = 3
+        reference[3 : 5 + i % 4, 6 : 8 + i // 3, 6 : 9 + i % 5] = 3
         prediction = reference.copy()
         prediction[8, 17, 16:18] = 3  # a false island
         for channel in range(4):

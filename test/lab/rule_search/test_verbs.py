@@ -10,6 +10,7 @@ import SimpleITK
 from challenge.scheme import SCHEMES
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
+from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
 from postprocess.artefacts import load_artefacts
 
@@ -177,8 +178,35 @@ def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
     assert "All cases get the same rules" in text
     assert "tumour components &lt; 10 mm3 → surrounding" in text
     assert text.count("data:image/png") == 4
+    assert "Region by region, metric by metric: pooled, which ships" in text
     assert "http" not in text.replace("http-equiv", "")
     assert "1 clusters of 12 cases" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ships", "drawn_method", "heading"),
+    [
+        ("pooled", "pooled", "pooled, which ships"),
+        ("adaptive", "adaptive", "adaptive, which ships"),
+        ("identity", "adaptive", "what adaptive rules would have done; they do not ship"),
+    ],
+)
+def test_the_forest_plot_is_that_of_what_ships(
+    searched, tmp_path, monkeypatch, ships, drawn_method, heading
+):
+    work = tmp_path / "work"
+    shutil.copytree(searched / "work", work)
+    search = json.loads((work / "search.json").read_text()) | {"ships": ships}
+    columns = {row["method"]: row["columns"] for row in search["effects"]}
+    assert columns["pooled"] is not columns["adaptive"]
+    (work / "search.json").write_text(json.dumps(search))
+    drawings = []
+    monkeypatch.setattr(
+        figures, "forest", lambda columns: drawings.append(columns) or "<svg></svg>"
+    )
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.html")]) == 0
+    assert drawings == [columns[drawn_method]]
+    assert heading in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_does_without_scans_and_names_what_is_missing(searched, tmp_path, capsys):
