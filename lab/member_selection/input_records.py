@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from challenge.provenance import Provenance
+from challenge.provenance import Provenance, folder_record
 from lab.data.cohort import CohortCase
 from lab.member_selection.probability_maps import read_candidate
 from lab.provenance.checks import cohort_fault, sample_fault
-from lab.provenance.records import cohort_record, folder_record
+from lab.provenance.records import cohort_record
 
 
 def input_records(

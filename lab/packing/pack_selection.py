@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from challenge.provenance import KEY, Provenance, from_json, hash_json
+from challenge.provenance import KEY, Provenance, folder_record, from_json, hash_json
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, read_manifest, verify_model
 from lab.member_selection.input_records import candidate_role
@@ -14,7 +14,7 @@ from lab.member_selection.probability_maps import read_candidate
 from lab.member_selection.summary import SCHEMA
 from lab.packing.trained_folder import PackError, read_object
 from lab.provenance.checks import accept, model_fault
-from lab.provenance.records import folder_record, model_record
+from lab.provenance.records import model_record
 
 
 def pack_selection(

@@ -58,10 +58,8 @@ def cohort_fault(record: Provenance, cohort: Provenance, what: str) -> str:
 
 def sample_fault(record: Provenance, what: str) -> str:
     """Return that something was made with what saw the same cases; "" where nothing says so."""
-    if record.facts.get("held_out") == IN_SAMPLE:
-        return (
-            f"{what}: not held out; `lab {record.verb}` made it with what was fitted on its cases"
-        )
+    if record.held_out == IN_SAMPLE:
+        return f"{what}: not held out; `{record.command}` made it with what was fitted on its cases"
     return ""
 
 

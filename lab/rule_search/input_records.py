@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from challenge.provenance import Provenance, ProvenanceError, sha256_of
+from challenge.provenance import Provenance, ProvenanceError, folder_record, sha256_of
 from lab.data.cohort import CohortCase
 from lab.provenance.checks import cohort_fault, model_fault, nearest, sample_fault
-from lab.provenance.records import cohort_record, folder_record
+from lab.provenance.records import cohort_record
 from lab.rule_search.workspace import FEATURES, Setup
 
 

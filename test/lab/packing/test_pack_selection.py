@@ -11,7 +11,7 @@ import tiny
 import torch
 
 from challenge.case import Case
-from challenge.provenance import Provenance, hash_json, write_provenance
+from challenge.provenance import Provenance, content_sha256, hash_json, write_provenance
 from challenge.scheme import SCHEMES
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
@@ -19,7 +19,7 @@ from ensemble.predict import predict
 from lab.__main__ import main as lab
 from lab.member_selection.probability_maps import Candidate, write_candidate
 from lab.member_selection.summary import SCHEMA
-from lab.provenance.records import content_sha256, model_record
+from lab.provenance.records import model_record
 
 GLI = SCHEMES["brats-gli"]
 IMAGES = {s: files.head(i).astype(np.float32) for i, s in enumerate(GLI.sequences)}

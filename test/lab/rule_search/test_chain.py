@@ -8,10 +8,10 @@ import pytest
 import SimpleITK
 import tiny
 
-from challenge.provenance import KEY, Provenance, from_json, write_provenance
+from challenge.provenance import KEY, Provenance, content_sha256, from_json, write_provenance
 from challenge.scheme import SCHEMES
 from lab.__main__ import main as lab
-from lab.provenance.records import content_sha256, model_record
+from lab.provenance.records import model_record
 from postprocess.artefacts import load_artefacts
 
 CASES = 12
