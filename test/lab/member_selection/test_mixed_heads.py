@@ -214,6 +214,7 @@ def test_what_lab_select_scores_is_what_the_packed_ensemble_writes(
     shares = {n: w / sum(weights) for n, w in zip(names, weights, strict=True) if w}
     (tmp_path / "selection.json").write_text(json.dumps(selection | {"weights": shares}))
     flags = ["--model", "both", "--scheme", "brats-gli", "--out", str(tmp_path / "weights")]
+    flags.append("--foreign")  # the weights are not those that `lab select` chose
     assert lab(["pack", "--selection", str(tmp_path / "selection.json"), *flags]) == 0
     (tmp_path / "out").mkdir()
     paths = ("--input", networks.folder / "in", "--output", tmp_path / "out")
