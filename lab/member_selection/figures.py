@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.drawing.style import ACCENT, INK, MARKERS, figure, series_colour, styled
+from lab.member_selection.summary import system_name
 from lab.metrics.metric_info import metric_info, title
 
 MOST_TICKS = 10  # so that their captions never touch
@@ -38,7 +39,8 @@ def draw_cost_curve(content: Mapping[str, Any]) -> Figure | None:
         axes.set_xticks(named, [_cost(points[place]) for place in named])
         axes.margins(x=0.08)
         axes.set_xlabel("networks, and seconds a case (networks only, as measured out of fold)")
-        axes.set_ylabel(f"held-out gain in {content['objective']}\nover equal weights (95 %)")
+        baseline = system_name(content["baseline"])
+        axes.set_ylabel(f"held-out gain in {content['objective']}\nover {baseline} (95 %)")
         axes.set_title("What more networks gain")
     return picture
 

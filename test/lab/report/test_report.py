@@ -402,11 +402,13 @@ def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
 
 
 SELECTION = {
-    "schema": 2,
+    "schema": 3,
     "scorer": "panther",
     "objective": "overlap",
     "cases": 12,
+    "baseline": "equal",
     "ships": "greedy",
+    "reason": ["greedy ships: +0.1250 mean overlap over equal weights"],
     "weights": {"left": 0.5, NASTY: 0.5},
     "strategies": {
         name: {
@@ -416,6 +418,7 @@ SELECTION = {
             "members": 4,
             "case_s": 2.5,
             "interval": [0.0625, 0.1875],
+            "p": 0.0005,
         }
         for name in ("equal", "greedy", "simplex")
     },
@@ -440,7 +443,8 @@ def test_a_selection_is_shown_beside_the_results(tmp_path):
     write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")
     (tmp_path / "selection.json").write_text(json.dumps(SELECTION))
     result = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
-    for message in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438"):
+    reason = "greedy ships: +0.1250 mean overlap over equal weights"
+    for message in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438", reason):
         assert message in result["html"]
         assert message in result["md"]
     assert NASTY not in result["html"]

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from challenge.case import read_volume
+from challenge.provenance import content_sha256, read_provenance
 from challenge.scheme import SCHEMES
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
+from lab.evaluation.formats import read_results
+from lab.metrics.objective import objective_values, search_columns
+from lab.metrics.scorers import scorer_named
 from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
 from postprocess.artefacts import load_artefacts
@@ -80,8 +85,12 @@ def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searc
     assert methods["adaptive"]["better"] == CASES
     assert {c["region"] for c in methods["adaptive"]["columns"]} == {"tumour"}
     folder = searched / "weights" / "panther-t1"
-    assert main(["freeze", str(searched / "work"), "--model", str(folder)]) == 0
+    words = ["freeze", str(searched / "work"), "--model", str(folder)]
+    assert main(words) == 2  # predictions of no recorded model
+    assert "made from predictions of unknown origin" in capsys.readouterr().err
+    assert main([*words, "--foreign"]) == 0
     artefacts = load_artefacts(folder, PANTHER)
+    assert "unknown origin" in artefacts.fit["foreign"]
     assert [rule.label for rule in artefacts.clusters[0].rules] == ["tumour"]
     assert artefacts.fit["ships"] == "pooled"
     assert artefacts.fit["score_with_rules"] > artefacts.fit["score_without_rules"]
@@ -92,18 +101,59 @@ def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searc
     assert "tumour" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def published(cohort):
+    """A work folder whose rules of two clusters ship whatever they gain."""
+    assert features(cohort, "published", "--config", "published") == 0
+    assert main(["fit", str(cohort / "published"), "--clusters", "2"]) == 0
+    assert main(["search", str(cohort / "published")]) == 0
+
+
+def evaluated_mean(root, folder):
+    """Return the mean overlap of a folder of label maps, by `lab evaluate` from its files."""
+    out = folder.parent / "results.json"
+    options = ["--predictions", folder, "--references", root / "raw" / "labelsTr", "--out", out]
+    assert main(["evaluate", "--scorer", "panther", *map(str, options)]) == 0
+    results, scorer = read_results(out), scorer_named("panther", PANTHER)
+    columns = search_columns(scorer, PANTHER)
+    scores = np.stack([results.column(*column) for column in columns], axis=-1)
+    return float(objective_values(scores[:, None], columns, "overlap").mean())
+
+
+@pytest.mark.parametrize(("work", "method"), [("work", "pooled"), ("published", "adaptive")])
+def test_evaluate_on_the_held_out_labels_gives_the_held_out_number(
+    searched, published, work, method
+):
+    folder = searched / work / "held_out"
+    content = json.loads((searched / work / "search.json").read_text())
+    means = {row["method"]: row["mean"] for row in content["effects"]}
+    assert content["ships"] == method
+    assert means[method] > means["identity"]
+    assert evaluated_mean(searched, folder) == pytest.approx(means[method], abs=1e-9)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {path.name for path in (searched / "oof").iterdir()} | {"provenance.json"}
+    # Labels that the challenge does not ask for stay as they were predicted.
+    before, after = (read_volume(at / "p00.mha", np.uint8) for at in (searched / "oof", folder))
+    assert ((before.array == 2) == (after.array == 2)).all()
+    assert before.spacing_mm == after.spacing_mm
+    record = read_provenance(folder)
+    assert (record.verb, record.held_out, record.sha256) == (
+        "search",
+        "unknown",  # nobody said that the networks did not see the cases
+        content_sha256(folder),
+    )
+    assert record.facts["rules"] == f"{method}, each case's without it"
+
+
 def test_the_same_work_gives_the_same_bytes(searched):
     before = [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
     assert main(["search", str(searched / "work")]) == 0
     assert before == [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
 
 
-def test_the_published_configuration_runs_on_the_same_files(cohort):
-    assert features(cohort, "published", "--config", "published") == 0
+def test_the_published_configuration_runs_on_the_same_files(cohort, published):
     table = load_table(cohort / "published" / "features.npz")
     assert len(table.names) == 107
-    assert main(["fit", str(cohort / "published"), "--clusters", "2"]) == 0
-    assert main(["search", str(cohort / "published")]) == 0
     artefacts = load_artefacts(cohort / "published" / "decided", PANTHER)
     assert len(artefacts.clusters) == 2
     assert all(cluster.max_distance == np.inf for cluster in artefacts.clusters)
@@ -123,10 +173,10 @@ def test_a_missing_step_is_named(cohort, tmp_path, capsys):
 def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys):
     shutil.copytree(searched / "work", tmp_path / "work")
     setup = json.loads((tmp_path / "work" / "setup.json").read_text())
-    assert setup["schema"] == 2
+    assert setup["schema"] == 3
     (tmp_path / "work" / "setup.json").write_text(json.dumps({**setup, "schema": 1}))
     assert main(["fit", str(tmp_path / "work")]) == 2
-    said = "setup.json: schema 1, this program reads 2; run lab features again"
+    said = "setup.json: schema 1, this program reads 3; run lab features again"
     assert said in capsys.readouterr().err
 
 
