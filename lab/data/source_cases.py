@@ -83,9 +83,15 @@ def list_entries(
             failed.append(FailedCase(entry.source.text, Failure(entry.id, reason)))
     if not entries:
         if failed:
-            raise LayoutError(f"{failed[0].reason}; no case of {len(failed)} can be prepared")
+            raise LayoutError(none_usable(failed))
         raise LayoutError("; ".join(map(_no_case, sources)))
     return [entry for entry in entries if entry.id not in twice], failed
+
+
+def none_usable(failed: Sequence[FailedCase]) -> str:
+    """Say why no case can be prepared: what is broken first, then what is only not labelled."""
+    first = next((each for each in failed if each.failure.stops), failed[0])
+    return f"{first.reason}; no case of {len(failed)} can be prepared"
 
 
 def other_layout(case: RawCase, source: Source) -> Layout | None:
