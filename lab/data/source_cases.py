@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenge.folders import MOST_NAMES, describe_contents
+from challenge.folders import describe_contents, few
 from lab.data.raw_dataset import FailedCase
 from lab.data.raw_folders import Failure, LayoutError, RawCase
 from lab.data.sources import Layout, all_layouts
@@ -121,10 +121,9 @@ def foreign_lines(entries: Sequence[Entry]) -> Iterator[str]:
     for source in {entry.source.text: entry.source for entry in entries}.values():
         ids = [e.id for e in entries if e.named and e.source.text == source.text]
         if ids:
-            more = ", ..." if len(ids) > MOST_NAMES else ""
             yield (
                 f"{source.text}: {len(ids)} cases are named as of another challenge, and are read "
-                f"as {source.layout.name} ({', '.join(ids[:MOST_NAMES])}{more}): --foreign"
+                f"as {source.layout.name} ({few(ids)}): --foreign"
             )
 
 
