@@ -19,7 +19,7 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
-from lab.phantom import brats, panther
+from lab.phantom import atlas, brats, panther
 from lab.phantom.fields import Grid
 
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
@@ -46,6 +46,11 @@ class Population:
     seed: int
     spacing_mm: Triple | None = None  # instead of each patient's native grid
     anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
+
+    def read_atlas(self) -> None:
+        """Read what heads are bent out of now, once for all processes that are forked later."""
+        if self.kind == "brats-gli":
+            atlas.maps()
 
     def patient(self, number: int) -> Patient:
         """Return one patient.
@@ -133,6 +138,7 @@ def write(population: Population, cases: int, destination: Destination, jobs: in
     write_one = partial(_write_patient, population=population, destination=destination)
     if jobs == 1:
         return [write_one(number) for number in range(cases)]
+    population.read_atlas()
     with ProcessPoolExecutor(jobs) as pool:
         return list(pool.map(write_one, range(cases)))
 

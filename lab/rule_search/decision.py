@@ -10,7 +10,7 @@ from lab.gate import Gain, Gate
 from lab.metrics.objective import reported_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.config import SearchConfig
-from lab.rule_search.cross_validation import case_objectives, choose_k, cross_validate
+from lab.rule_search.cross_validation import HeldOut, case_objectives, choose_k, cross_validate
 from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import Group
@@ -34,7 +34,8 @@ class Decision:
     k: list[dict[str, float]]  # a row for every candidate number of clusters
     effects: list[dict[str, Any]]  # held out; see `effect_table`
     gain_in_sample: float  # of the same rules on the cases they were chosen on
-    held_out_k: np.ndarray  # (case,)
+    adaptive: HeldOut
+    pooled: HeldOut
 
 
 def decide(
@@ -75,7 +76,8 @@ def decide(
         k=count.candidates,
         effects=effects,
         gain_in_sample=float(gain.mean()),
-        held_out_k=adaptive.k,
+        adaptive=adaptive,
+        pooled=pooled,
     )
 
 

@@ -176,7 +176,7 @@ def search_content(
         "ships": decision.ships,
         "pooled_ships": decision.pooled_ships,
         "k": decision.k,
-        "held_out_k": decision.held_out_k.tolist(),
+        "held_out_k": decision.adaptive.k.tolist(),
         "assigned": clusters.tolist(),
         "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),
         "centres": fitted.model.centres[:, :2].tolist(),
