@@ -6,6 +6,7 @@ from pathlib import Path
 
 # Beside names with a dot in front: .DS_Store, and ._x, which macOS puts beside a file x.
 LEFT_BEHIND = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+MOST_NAMES = 3  # of each kind in a message
 
 
 def is_hidden(path: Path) -> bool:
@@ -25,6 +26,26 @@ def entries(folder: Path, pattern: str = "*") -> list[Path]:
         return []
     visible = (path for path in folder.iterdir() if not is_hidden(path))
     return sorted(path for path in visible if fnmatchcase(path.name, pattern))
+
+
+def describe_contents(folder: Path) -> str:
+    """Say in a few words what lies in a folder, for where what was looked for does not."""
+    if not folder.is_dir():
+        return "no such folder"
+    try:
+        visible = entries(folder)
+    except OSError as error:
+        return f"it cannot be looked into, {error.strerror}"
+    folders = [path for path in visible if path.is_dir()]
+    files = [path for path in visible if path not in folders]
+    groups = [_named(files, "file"), _named(folders, "folder")]
+    return " and ".join(group for group in groups if group) or "nothing"
+
+
+def _named(paths: list[Path], what: str) -> str:
+    names = ", ".join(path.name for path in paths[:MOST_NAMES])
+    more = ", ..." if len(paths) > MOST_NAMES else ""
+    return f"{len(paths)} {what}{'s' * (len(paths) != 1)} ({names}{more})" if paths else ""
 
 
 def files_below(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:

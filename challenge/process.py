@@ -1,4 +1,4 @@
-"""How the process runs: its threads, its log, and its end on SIGTERM.
+"""How the process runs: its threads, its log, and its end on SIGTERM and Ctrl-C.
 
 Imported before torch, which reads the number of threads when it is loaded.
 """
@@ -31,6 +31,7 @@ def set_up_process() -> None:
         stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s", force=True
     )
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGINT, _exit_on_signal)
 
 
 def report(code: int, message: str) -> int:
@@ -59,4 +60,7 @@ def cores(limit: Path = CGROUP_LIMIT) -> int:
 
 def _exit_on_signal(signum: int, frame: FrameType | None) -> None:
     with WRITING:  # a file that is being written is finished first
+        if signum == signal.SIGINT:
+            line = "interrupted; label files that are there are whole; the same command runs again"
+            print(f"\n{line} from the first case", file=sys.stderr, flush=True)
         os._exit(128 + signum)

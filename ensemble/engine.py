@@ -32,14 +32,6 @@ MOST_TOGETHER = 8  # mirrored tiles in one batch on a GPU
 LONG_RUN_S = 60.0  # what takes less is not worth comparing backends for
 
 
-@dataclass(frozen=True)
-class LoadedNetwork:
-    """A network on its backend, ready to run."""
-
-    forward: Forward
-    mirror_axes: tuple[int, ...]
-
-
 Kind = tuple[object, ...]  # equal for networks that run alike
 
 
@@ -74,7 +66,7 @@ class Engine:
         self._accumulator_on_host = False
         self._chosen: dict[Kind, Backend] = {}
         self._pass_s: dict[Kind, float] = {}  # the fastest pass so far
-        self._loaded: dict[str, LoadedNetwork] = {}
+        self._loaded: dict[str, Forward] = {}
 
     @property
     def accumulator_device(self) -> torch.device:
@@ -88,7 +80,7 @@ class Engine:
             self._chosen.clear()
             self._loaded.clear()
 
-    def load(self, member: Member, passes: int) -> LoadedNetwork:
+    def load(self, member: Member, passes: int) -> Forward:
         """Return a member's network, ready to run about so many passes."""
         with self.timed("load"):
             if self._is_worth_comparing(member, passes):
@@ -104,7 +96,12 @@ class Engine:
             self._loaded.clear()
 
     def run(
-        self, member: Member, tile: torch.Tensor, axes: Sequence[int], accumulator: LogitAccumulator
+        self,
+        member: Member,
+        tile: torch.Tensor,
+        axes: Sequence[int],
+        accumulator: LogitAccumulator,
+        unmirrored: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return a member's mean logits (channel, z, y, x) of a tile over all mirrorings.
 
@@ -113,18 +110,21 @@ class Engine:
             tile: (channel, z, y, x) float32.
             axes: to mirror along.
             accumulator: moved to the host where memory runs out.
+            unmirrored: the logits of the tile as it is, where they are known already.
 
         Raises:
             torch.OutOfMemoryError: and nothing is left to reduce.
         """
         with self.timed("networks"):
             while True:
-                network = self.load(member, 1)
+                forward = self.load(member, 1)
                 try:
                     started = time.perf_counter()
                     tile = tile.to(self.device)
-                    logits = mean_over_mirrorings(network.forward, tile, axes, self._together)
-                    self._note_pace(member, (time.perf_counter() - started) / 2 ** len(axes))
+                    known = None if unmirrored is None else unmirrored.to(self.device)
+                    logits = mean_over_mirrorings(forward, tile, axes, self._together, known)
+                    if passes := 2 ** len(axes) - (known is not None):
+                        self._note_pace(member, (time.perf_counter() - started) / passes)
                     return logits
                 except torch.OutOfMemoryError:
                     if not self.reduce_memory(accumulator):
@@ -170,15 +170,15 @@ class Engine:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
-    def _load(self, member: Member) -> LoadedNetwork:
-        network, axes = _network(member)
+    def _load(self, member: Member) -> Forward:
+        network = _network(member)
         shape = (self._together, len(member.sequences), *member.plan.patch)
         backend = self._backend(member)
         try:
-            return LoadedNetwork(backend.make(network, shape, self.device), axes)
+            return backend.make(network, shape, self.device)
         except ValueError as error:
             log.warning("backend %s does not take %s (%s)", backend.name, member.name, error)
-            return LoadedNetwork(BACKENDS[REFERENCE].make(network, shape, self.device), axes)
+            return BACKENDS[REFERENCE].make(network, shape, self.device)
 
     def _backend(self, member: Member) -> Backend:
         if self.backend != AUTO:
@@ -202,13 +202,13 @@ class Engine:
     def _compare(self, member: Member) -> None:
         running = self._backend(member)
         small = (1, len(member.sequences), *half_patch(member.plan))
-        best = choose_backend(_network(member)[0], small, self.device)
+        best = choose_backend(_network(member), small, self.device)
         self._chosen[self._kind(member)] = best
         if best is not running:
             self._loaded.clear()
 
 
-def _network(member: Member) -> tuple[nn.Module, tuple[int, ...]]:
+def _network(member: Member) -> nn.Module:
     network = build_network(member.plan, len(member.sequences), len(member.head.channels))
     return load_network(network, member.checkpoint)
 

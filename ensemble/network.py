@@ -69,8 +69,8 @@ def build_network(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
     return network.eval()
 
 
-def load_network(network: nn.Module, checkpoint: Path) -> tuple[nn.Module, tuple[int, ...]]:
-    """Fill a network from a checkpoint; return it with the axes it may be mirrored along.
+def load_network(network: nn.Module, checkpoint: Path) -> nn.Module:
+    """Fill a network from a checkpoint.
 
     Raises:
         CheckpointError: the file holds more than tensors and plain values, or not this network.
@@ -80,8 +80,19 @@ def load_network(network: nn.Module, checkpoint: Path) -> tuple[nn.Module, tuple
         fill_network(network, content["network_weights"])
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint}: {error}") from error
-    axes = content.get("inference_allowed_mirroring_axes")
-    return network.requires_grad_(False), tuple(axes or ())
+    return network.requires_grad_(False)
+
+
+def mirror_axes_of(checkpoint: Path) -> tuple[int, ...]:
+    """Return the axes that a network was mirrored along in training; its weights stay on disk.
+
+    Axes are the network's, 0 the first spatial one.
+
+    Raises:
+        CheckpointError: the file holds more than tensors and plain values.
+    """
+    content = open_checkpoint(checkpoint, only_mapped=True)
+    return tuple(content.get("inference_allowed_mirroring_axes") or ())
 
 
 def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
@@ -98,14 +109,18 @@ def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
         raise CheckpointError(f"not the network of plans.json ({reason})") from error
 
 
-def open_checkpoint(path: Path) -> dict[str, Any]:
+def open_checkpoint(path: Path, only_mapped: bool = False) -> dict[str, Any]:
     """Open a checkpoint on the CPU with `weights_only=True`.
+
+    Args:
+        path: of the file.
+        only_mapped: tensors are read from the file when they are used.
 
     Raises:
         CheckpointError: not a checkpoint, or it holds more than tensors and plain values.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=only_mapped)
     except UNREADABLE as error:
         reason = _reason(error)
         raise CheckpointError(f"{path}: cannot be opened as plain tensors ({reason})") from error

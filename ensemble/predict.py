@@ -15,9 +15,11 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import labels_from
 from ensemble.average import ProbabilityMean, VoteCount
-from ensemble.budget import STEPS, Budget, DeadlinePlanner, Effort
+from ensemble.budget import Budget
+from ensemble.deadline import STEPS, DeadlinePlanner, Work
 from ensemble.engine import Engine
 from ensemble.manifest import Member, Model
+from ensemble.network import mirror_axes_of
 from ensemble.prepared_case import Orientations, PreparedCase, orient, prepare_groups
 from ensemble.preprocess import preprocessed_shape
 from ensemble.sliding_window import LogitAccumulator, count_tiles, tiles
@@ -111,20 +113,26 @@ def run_member(
     positions = list(tiles(prepared.shape, member.plan.patch, step))
     while done < len(positions):
         effort = planner.effort(rank, step, done)
+        unmirrored, first_pass_s = None, 0.0
+        if effort and planner.first_pass_is_apart(rank):
+            engine.load(member, 1)
+            tile_started = planner.budget.now()
+            tile = prepared.volume[(slice(None), *positions[done])]
+            unmirrored = engine.run(member, tile, (), accumulator)
+            first_pass_s = planner.budget.now() - tile_started
+            effort = planner.effort_after_first_pass(rank, step, first_pass_s)
         if effort is None:
             break
-        if effort.step > step and done <= 1:
+        if effort.step > step and done <= 1:  # the first tile is the same at every step
             step, done = effort.step, 0
             positions = list(tiles(prepared.shape, member.plan.patch, step))
-        passes = (len(positions) - done) * effort.passes_a_tile
-        network = engine.load(member, passes)
-        axes = tuple(axis for axis in effort.mirror_axes if axis in network.mirror_axes)
+        engine.load(member, (len(positions) - done) * planner.work[rank].passes_a_tile(effort))
         tile_started = planner.budget.now()
         tile = prepared.volume[(slice(None), *positions[done])]
-        logits = engine.run(member, tile, axes, accumulator)
+        logits = engine.run(member, tile, planner.work[rank].axes(effort), accumulator, unmirrored)
         with engine.timed("blend"):
             accumulator.add(logits, positions[done])
-        planner.record_tile(rank, effort, planner.budget.now() - tile_started)
+        planner.record_tile(rank, effort, first_pass_s + planner.budget.now() - tile_started)
         done, ran = done + 1, True
     else:
         planner.finish_member(rank, step)
@@ -153,13 +161,13 @@ def in_groups(members: Sequence[Member]) -> list[list[Member]]:
 def _deadline_planner(
     orientations: Orientations, model: Model, members: Sequence[Member], budget: Budget
 ) -> DeadlinePlanner:
-    """Count the tiles of every member at every step, and plan them within a budget."""
+    """Count the tiles and mirrorings of every member, and plan them within a budget."""
     steps = (model.step, *(step for step in STEPS if step > model.step))
-    tile_counts = []
+    work = []
     for member in members:
         oriented = orientations[member.orientation]
         shape = preprocessed_shape(oriented.case, member.plan, oriented.nonzero)
-        tile_counts.append({step: count_tiles(shape, member.plan.patch, step) for step in steps})
-    axes = (0, 1, 2) if model.mirroring else ()
-    voxels = [math.prod(member.plan.patch) for member in members]
-    return DeadlinePlanner(Effort(len(members), model.step, axes), tile_counts, voxels, budget)
+        counts = {step: count_tiles(shape, member.plan.patch, step) for step in steps}
+        axes = mirror_axes_of(member.checkpoint) if model.mirroring else ()
+        work.append(Work(counts, math.prod(member.plan.patch), axes))
+    return DeadlinePlanner(model.step, work, budget)

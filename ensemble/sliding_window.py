@@ -110,7 +110,11 @@ def mirrorings(axes: Sequence[int]) -> list[tuple[int, ...]]:
 
 @torch.inference_mode()
 def mean_over_mirrorings(
-    forward: Forward, tile: torch.Tensor, axes: Sequence[int], batch: int
+    forward: Forward,
+    tile: torch.Tensor,
+    axes: Sequence[int],
+    batch: int,
+    unmirrored: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the mean logits (channel, z, y, x) of a tile (channel, z, y, x) over all mirrorings.
 
@@ -119,11 +123,15 @@ def mean_over_mirrorings(
         tile: where the network is.
         axes: that the network was mirrored along in training; () runs it once.
         batch: mirrored tiles that run together.
+        unmirrored: logits of the tile as it is, where they are known already.
     """
     flips = mirrorings(axes)
-    mean: torch.Tensor | None = None
-    for start in range(0, len(flips), batch):
-        together = flips[start : start + batch]
+    if len(flips) == 1 and unmirrored is not None:
+        return unmirrored
+    mean = None if unmirrored is None else unmirrored.clone()
+    remaining = flips if unmirrored is None else flips[1:]
+    for start in range(0, len(remaining), batch):
+        together = remaining[start : start + batch]
         outputs = forward(torch.stack([_flip(tile, flip) for flip in together]))
         for output, flip in zip(outputs, together, strict=True):
             back = _flip(output, flip)

@@ -1,18 +1,23 @@
 """`python -m lab VERB`: finds the verb in its room, reads its options, and runs it.
 
 A verb is a module with `configure`, which declares its options, and `run`, which returns its exit
-code. Each room lists its verbs in `VERBS`. A refusal (`challenge.refusal`) of any verb is printed
-as one line on stderr, with exit code 2; so is a file or folder of the command line that is missing,
-cannot be opened, or exists where another kind is needed.
+code: 0 where all was done, 1 where some cases or checks failed and the others were done, 2 where
+nothing was run. Each room lists its verbs in `VERBS`. A refusal (`challenge.refusal`) of any verb
+is printed as one line on stderr, with exit code 2; so is a file or folder of the command line that
+is missing, cannot be opened, or exists where another kind is needed. Ctrl-C is one line that says
+how to go on, with exit code 130.
 """
 
 import argparse
 import importlib
 import io
+import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from challenge.refusal import Refusal
 
@@ -34,12 +39,16 @@ ROOMS = (
 )
 
 
+INTERRUPTED = 128 + signal.SIGINT
+
+
 class Verb(NamedTuple):
     """One row of a room's `VERBS`."""
 
     module: str
     purpose: str
     example: str
+    resumes: bool = False  # whether the same command goes on where it was interrupted
 
 
 def verbs_of(room: str) -> Mapping[str, Verb]:
@@ -53,7 +62,7 @@ def help_text() -> str:
     lines = ["Train, pack, evaluate and test; `VERB --help` lists the options of a verb."]
     for room in ROOMS:
         lines.append(f"\n{room.replace('_', ' ')}")
-        lines += [f"  {verb:<14}{purpose}" for verb, (_, purpose, _) in verbs_of(room).items()]
+        lines += [f"  {verb:<14}{row.purpose}" for verb, row in verbs_of(room).items()]
     return "\n".join(lines)
 
 
@@ -87,10 +96,22 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
             stream.reconfigure(errors="backslashreplace")
+    verb = argv[0] if argv else ""
     table = {verb: row for room in ROOMS for verb, row in verbs_of(room).items()}
-    args = make_parser(table, argv).parse_args(argv)
     try:
-        return int(importlib.import_module(table[args.verb].module).run(args))
+        args = make_parser(table, argv).parse_args(argv)
+        return _run(importlib.import_module(table[args.verb].module), args)
+    except KeyboardInterrupt:
+        resumes = verb in table and table[verb].resumes
+        how = "goes on where it stopped" if resumes else "starts again from the beginning"
+        print(f"\n{verb}: interrupted; the same command {how}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(module: ModuleType, args: argparse.Namespace) -> int:
+    """Run a verb; print what it refuses, as one line."""
+    try:
+        return int(module.run(args))
     except Refusal as refusal:
         print(" ".join(str(refusal).split()), file=sys.stderr)
     except OSError as error:
@@ -118,5 +139,24 @@ def _paths(values: object) -> Iterator[Path]:
             yield from _paths(value)
 
 
+class Output(io.FileIO):
+    """Standard output whose reader may go away, as `head` does: the verb goes on all the same."""
+
+    def write(self, data: Any) -> int:
+        """Write what the reader still takes."""
+        try:
+            return int(super().write(data) or 0)
+        except BrokenPipeError:
+            return len(memoryview(data).cast("B"))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(Output(1, "w", closefd=False)),
+        encoding=sys.stdout.encoding,
+        line_buffering=os.isatty(1),
+    )
+    code = main()
+    if code == INTERRUPTED:  # once is enough: what still runs is being ended
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)

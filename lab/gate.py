@@ -45,8 +45,9 @@ class Gate:
         unit = f" {self.unit}" if self.unit else ""
         words = []
         if gain.cases < self.fewest_cases:
+            are = "case is" if gain.cases == 1 else "cases are"
             words.append(
-                f"{gain.cases} cases are too few, p below {self.largest_p:.3g} needs at least "
+                f"{gain.cases} {are} too few, p below {self.largest_p:.3g} needs at least "
                 f"{self.fewest_cases}"
             )
         if not gain.mean > 0:

@@ -1,11 +1,17 @@
 """Where cases run: in this process, in several, or on a Dask cluster."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import joblib
 
 from challenge.refusal import Refusal
+
+
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C, which a terminal sends to all its processes, to the one that started this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -18,7 +24,7 @@ def workers(jobs: int, dask: str | None) -> Iterator[None]:
     if jobs == 0:
         raise Refusal("--jobs 0: at least one process is needed")
     if dask is None:
-        with joblib.parallel_config(backend="loky", n_jobs=jobs):
+        with joblib.parallel_config(backend="loky", n_jobs=jobs, initializer=ignore_interrupts):
             yield
         return
     from distributed import Client

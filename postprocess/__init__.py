@@ -27,6 +27,7 @@ from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
 from .refine_input import RefineInput, case_features
 from .rule_base import Probability, Rule
+from .training_cases import was_fitted_on
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     after, recovered_by = _recovered(refine_input, result.labels)
     record = {
         **choice.record,
+        "fitted_on_case": was_fitted_on(case.id, artefacts),
         "rules": result.applied,
         "recovered_by": recovered_by,
         "voxels_changed": voxels_changed(before, after, scheme),

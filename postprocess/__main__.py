@@ -8,13 +8,13 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseError, CaseFiles
 from challenge.label_file import write_labels
-from challenge.platforms import InputError
+from challenge.provenance import ProvenanceError
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from challenge.shares import SeenShares, labels_of
@@ -22,7 +22,9 @@ from challenge.shares import SeenShares, labels_of
 from . import refine_labels
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
 from .find_label_maps import LabelMap, LabelMaps, find_label_maps
+from .output_record import finish_record, start_record
 from .read_inputs import read_case
+from .training_cases import in_sample_sentence
 
 log = logging.getLogger("podium")
 
@@ -46,7 +48,10 @@ def main(argv: list[str] | None = None) -> int:
         label_maps = find_label_maps(args.labels, args.images, args.probabilities, channels)
         folders = {key: getattr(args, key) for key in ("labels", "images", "probabilities")}
         make_output(args.output, folders, label_maps)
-    except (UsageError, InputError, ArtefactError) as error:
+        record = start_record(
+            args.labels, args.artefact, artefacts.fit, label_maps.cases, args.output
+        )
+    except Refusal as error:
         return _finish(2, str(error))
     lines = [{"id": id, "error": reason} for id, reason in label_maps.failed.items()]
     for line in lines:
@@ -58,6 +63,11 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(lines[-1]), flush=True)
     if reason := shares.left_out():
         log.info(reason)
+    report_training_cases(args.artefact, lines)
+    try:
+        finish_record(args.output, record, lines)
+    except ProvenanceError as error:
+        return _finish(1, str(error))
     failed = [line for line in lines if "error" in line]
     if failed:
         first = f"{failed[0]['id']}: {failed[0]['error']}"
@@ -79,6 +89,15 @@ def attempt(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: See
         return {"id": label_map.id, "error": str(error) or type(error).__name__}
 
 
+def report_training_cases(artefact: Path, lines: Sequence[Line]) -> None:
+    """Warn where rules were fitted on the cases that they refined, or where that is not known."""
+    fitted_on = [line["fitted_on_case"] for line in lines if "error" not in line]
+    if training := fitted_on.count(True):
+        log.warning("%s: %s", artefact, in_sample_sentence(training, len(fitted_on)))
+    elif None in fitted_on:
+        log.info("%s: does not list the cases that chose its rules; are they others?", artefact)
+
+
 def run_case(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
     """Take one label map from its file to the refined one; return its line of JSON."""
     refine_input = read_case(label_map, artefacts.scheme)
@@ -95,7 +114,7 @@ def run_case(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: Se
         "images": list(label_map.images),
         "probabilities": str(label_map.probabilities) if label_map.probabilities else None,
         "remarks": list(refine_input.case.remarks),
-        **{key: record[key] for key in ("cluster", "distance", "fallback")},
+        **{key: record[key] for key in ("cluster", "distance", "fallback", "fitted_on_case")},
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],
         **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},

@@ -137,6 +137,7 @@ def train(
     dataset: dict[str, Any],
     folds: Sequence[int] = (0,),
     seed: int = 0,
+    mirror_axes: Sequence[int] | None = (0, 1, 2),
 ) -> Path:
     """Write a model folder whose folds hold random weights with clear-cut answers."""
     folder.mkdir(parents=True)
@@ -155,7 +156,7 @@ def train(
             "logging": {"mean_fg_dice": [np.float32(0.5)]},
             "init_args": {"configuration": "3d_fullres", "fold": fold},
             "trainer_name": "nnUNetTrainer",
-            "inference_allowed_mirroring_axes": (0, 1, 2),
+            "inference_allowed_mirroring_axes": mirror_axes,
         }
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder

@@ -18,7 +18,7 @@ in the order of the values, and `pack` maps them back by name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from challenge.challenges import brats, panther
 from challenge.description import Scheme
@@ -48,3 +48,10 @@ def folder_sequences() -> tuple[str, ...]:
     """Return the sequences of every challenge whose cases lie in a BraTS folder, in table order."""
     schemes = [scheme for scheme in SCHEMES.values() if scheme.socket is None]
     return tuple(dict.fromkeys(name for scheme in schemes for name in scheme.sequences))
+
+
+def in_reading_order(regions: Iterable[str]) -> tuple[str, ...]:
+    """Sort regions as challenges list them: WT, TC, ET, NETC, SNFH, RC; unknown ones come last."""
+    known = list(dict.fromkeys(name for scheme in SCHEMES.values() for name in scheme.regions))
+    place = {name: number for number, name in enumerate(known)}
+    return tuple(sorted(dict.fromkeys(regions), key=lambda name: place.get(name, len(place))))

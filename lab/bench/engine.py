@@ -27,6 +27,7 @@ from lab.bench.device_peak import device_peak
 from lab.bench.processes import ROOT, TUNED, Run, Subject
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.pack_source import Source
+from lab.parallel import ignore_interrupts
 from lab.phantom.cohort import Destination, Population, write
 from lab.training.random_networks import (
     flops_of_a_pass,
@@ -77,7 +78,7 @@ def bench_engine(bench: EngineBench) -> int:
         for name, make in (("glioma", make_glioma), ("resenc-l", make_pancreas)):
             if name in bench.networks:
                 # In a process apart: what this one holds would count as its children's.
-                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                with multiprocessing.get_context("spawn").Pool(1, ignore_interrupts) as pool:
                     network = pool.apply(make, (Path(scratch) / name, bench.device))
                 print(f"\n{network.title}; {network.flops / 1e12:.2f} TFLOP a pass")
                 bench_times(network.subject, network.flops / peak, bench, started)
@@ -155,7 +156,8 @@ def bench_agreement(work: Path, bench: EngineBench) -> None:
         (weights / name).unlink()
     (weights / "MANIFEST.json").write_text(json.dumps(manifest), encoding="utf-8")
     trained = next(path for path in weights.iterdir() if (path / "plans.json").is_file())
-    write(Population("brats-gli", 11), bench.cases, Destination(work / "cases", "challenge"), 2)
+    destination = Destination(work / "cases", "challenge")
+    list(write(Population("brats-gli", 11), bench.cases, destination, 2))
     subject = Subject(work, SCHEMES["brats-gli"], trained, weights, bench.device)
     regions = list(subject.scheme.regions)
     print(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from challenge.case import Case
 from challenge.scheme import SCHEMES
+from lab.parallel import ignore_interrupts
 from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.components import largest_component
 from postprocess.feature_names import feature_names
@@ -73,7 +74,7 @@ def make_head(seed: int) -> tuple[Case, np.ndarray]:
 def _in_process(
     measure: Callable[[Mapping[str, Any], int], Measured], settings: Mapping[str, Any], runs: int
 ) -> Measured:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1, ignore_interrupts) as pool:
         return pool.apply(measure, (settings, runs))
 
 

@@ -12,6 +12,7 @@ import time
 from challenge.scheme import SCHEMES
 from lab.bench.synthetic_pair import make_pair
 from lab.metrics.scorers import SCORERS, voxel_scorer
+from lab.parallel import ignore_interrupts
 
 SHAPE = (182, 218, 182)  # (z, y, x), the grid of post-treatment BraTS at 1 mm
 # Scorer -> CPU seconds of the official program on a case of this kind, as measured by others:
@@ -29,7 +30,7 @@ def bench_metrics(runs: int) -> int:
     """Print one row a scorer."""
     print(f"{'scorer':<10}{'CPU s':>8}{'official CPU s':>17}{'ratio':>12}{'peak MB':>9}")
     for name in SCORED:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
+        with multiprocessing.get_context("spawn").Pool(1, ignore_interrupts) as pool:
             seconds, peak_mb = pool.apply(measure, (name, runs))
         official, ratio = "", ""
         if name in OFFICIAL_CPU_S:

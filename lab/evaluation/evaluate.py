@@ -34,6 +34,7 @@ from lab.metrics.panther import volume_rmse_mm3
 from lab.metrics.scorer import Scorer, score_missing, without_scores
 from lab.metrics.scorers import SCORERS, VOXEL, voxel_scorer
 from lab.metrics.voxel import AbsentRule
+from lab.output_files import make_folder
 from lab.parallel import workers
 from lab.progress import progress_bar
 
@@ -74,33 +75,30 @@ def run(args: argparse.Namespace) -> int:
     with workers(args.jobs, args.dask):
         cases = evaluate(pairs, scorer, scheme, journal)
     results = collect(cases, [*problems, *assumed, *odd_cohorts], scorer, scheme)
-    for problem in results.problems:
-        # Names of files and foreign errors may hold line breaks.
-        print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
+    _print_problems(results)
     if args.strict and results.problems:
         print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
         if journal:
             journal.remove()
         return 1
-    if results.cases:
-        print(table(results))
-    if journal:
+    if journal:  # first: a reader that closes the pipe, as `head` does, loses no result
         write_files(results, args.out, scorer.layout)
         journal.remove()
+    if results.cases:
+        print(table(results))
     unscored = [p for p in results.problems if not p.scored and p.kind != "extra"]
     return 1 if unscored else 0
 
 
 def check_out(out: Path) -> None:
-    """Refuse a result file that could not be written, before anything is scored.
+    """Make a result file's folder, or refuse one that could not be written, before scoring.
 
     Raises:
-        Refusal: its folder is missing, or it is a folder or a CSV file.
+        Refusal: its folder cannot be made, or it is a folder or a CSV file.
     """
-    if not out.parent.is_dir():
-        raise Refusal(f"{out.parent}: no such folder for --out")
     if out.is_dir() or out.suffix == ".csv":  # the platform's table goes there
         raise Refusal(f"{out}: --out takes a file's name that does not end in .csv")
+    make_folder(out.parent)
 
 
 def write_files(results: Results, out: Path, layout: Layout) -> None:
@@ -108,6 +106,12 @@ def write_files(results: Results, out: Path, layout: Layout) -> None:
     write_json(results, out)
     write_csv(results, out.with_suffix(".csv"), layout)
     write_nnunet(results, out.with_name(f"{out.stem}-nnunet-summary.json"))
+
+
+def _print_problems(results: Results) -> None:
+    for problem in results.problems:
+        # Names of files and foreign errors may hold line breaks.
+        print(" ".join(f"{problem.kind}: {problem.message}".split()), file=sys.stderr)
 
 
 def evaluate(

@@ -7,13 +7,13 @@ whole. What does not match is a problem with a name, never an exception.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
-from challenge.folders import is_hidden
+from challenge.folders import MOST_NAMES, describe_contents, is_hidden
 from challenge.refusal import Refusal
 from lab.evaluation.results import Problem
 
@@ -40,7 +40,7 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     is matched like a file, so that its case is reported and not lost.
 
     Raises:
-        Refusal: a folder is missing, or holds no label map.
+        Refusal: a folder is missing or holds no label map, or the two have no case in common.
     """
     for folder in (predictions, references):
         if not folder.is_dir():
@@ -49,18 +49,24 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     marked = [path for path in reference_files if LABEL_SUFFIX.search(stem(path))]
     reference_files = marked or reference_files
     if not reference_files:
-        raise Refusal(f"{references}: no label map ({', '.join(IMAGE_ENDINGS)}) in it")
+        raise Refusal(_nothing(references, "label map"))
     taken = {_resolved(path) for path in reference_files}
     files, unlisted = label_files(predictions)
     prediction_files = [path for path in files if _resolved(path) not in taken]
     if not prediction_files:
-        raise Refusal(f"{predictions}: no prediction ({', '.join(IMAGE_ENDINGS)}) in it")
+        raise Refusal(_nothing(predictions, "prediction"))
 
     by_id = _by(reference_files, case_id)
     problems += [problem for problem in unlisted if problem not in problems]
     problems += [_duplicate(id, files, "references") for id, files in by_id.items() if files[1:]]
     candidates = _candidates(by_id, prediction_files)
     used = {path for files in candidates.values() for path in files}
+    if not used:
+        raise Refusal(
+            f"no case in common: {predictions} has {_few(map(case_id, prediction_files))}, "
+            f"{references} has {_few(by_id)}; a prediction is named as its reference, or ends in "
+            "the same case number"
+        )
     for id, files in candidates.items():
         if len(files) > 1 and not by_id[id][1:]:
             problems.append(_duplicate(id, files, "predictions"))
@@ -101,6 +107,21 @@ def label_files(folder: Path) -> tuple[list[Path], list[Problem]]:
         seen |= set(inner)
     holding = {parent for path in named if not _is_folder(path) for parent in path.parents}
     return sorted(path for path in named if path not in holding), problems
+
+
+def _nothing(folder: Path, what: str) -> str:
+    endings = ", ".join(IMAGE_ENDINGS)
+    return (
+        f"{folder}: no {what} (no file that ends in {endings}, in it or in any folder below); it "
+        f"holds {describe_contents(folder)}"
+    )
+
+
+def _few(ids: Iterable[str]) -> str:
+    """Return how many cases there are, and the first few."""
+    names = sorted(ids)
+    more = ", ..." if len(names) > MOST_NAMES else ""
+    return f"{len(names)} ({', '.join(names[:MOST_NAMES])}{more})"
 
 
 def _is_folder(path: Path) -> bool:

@@ -19,6 +19,7 @@ from lab.evaluation.paired import Pair, Sampling, compare
 from lab.evaluation.rank_text import sentence, text
 from lab.evaluation.results import to_json
 from lab.evaluation.standings import Nan, Rule, Standings, stand
+from lab.output_files import check_file
 from lab.statistics import Ties
 
 # The post-processing paper's ranker (BraTS-Unofficial-Ranker, 2025): every column with Dice or NSD
@@ -85,12 +86,10 @@ def check_out(out: Path, results: Sequence[Path]) -> None:
     """Refuse an output that could not be written or would overwrite a result file.
 
     Raises:
-        ComparisonError: its folder is missing, or it is a folder or one of the result files.
+        ComparisonError: it is one of the result files.
+        Refusal: it is a folder, or its folder cannot be made.
     """
-    if not out.resolve().parent.is_dir():
-        raise ComparisonError(f"{out}: no folder {out.parent}")
-    if out.is_dir():
-        raise ComparisonError(f"{out}: is a folder")
+    check_file(out)
     if out.resolve() in [path.resolve() for path in results]:
         raise ComparisonError(f"{out}: is one of the result files")
 

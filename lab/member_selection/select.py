@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lab.arguments import add_dask, add_jobs, add_out, add_scorer
 from lab.data.cohort import read_cohort
+from lab.drawing.style import write_png
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.figures import draw_cost_curve, draw_per_candidate
 from lab.member_selection.nested_cv import cost_curve, cross_validate, open_search
@@ -66,16 +67,18 @@ def run(args: argparse.Namespace) -> int:
     with workers(args.jobs, args.dask):
         pool = read_pool(args.candidates, cases, scheme)
         scores = EnsembleScores(pool, scorer, args.out / SCORES)
+        if scores.file.earlier:
+            print(f"{scores.path}: goes on, {scores.file.earlier} scores of an earlier run")
         search = replace(
-            open_search(scores, OBJECTIVES[objective]),
+            open_search(scores, objective),
             max_members=args.most_members,
             max_seconds=args.most_seconds,
         )
-        results = cross_validate(search, args.strategies)
+        strategies = cross_validate(search, args.strategies)
         # The cost curve walks the greedy path, which is most of the work.
         points = tuple(cost_curve(search)) if "greedy" in args.strategies else ()
         rows = tuple(candidate_scores(scores))
-    selection = Selection(objective, scores, results, points, rows)
+    selection = Selection(scores, strategies, points, rows)
     for line in summary_lines(selection):
         print(line)
     print(", ".join(str(path) for path in write_selection(selection, args.out)))
@@ -90,6 +93,6 @@ def write_selection(selection: Selection, folder: Path) -> list[Path]:
     for name, draw in FIGURES.items():
         figure = draw(content)
         if figure is not None:
-            figure.savefig(folder / name, dpi=130)
+            write_png(figure, folder / name)
             paths.append(folder / name)
     return paths

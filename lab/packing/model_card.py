@@ -58,12 +58,13 @@ def _selection(selection: Mapping[str, Any] | None) -> Iterator[str]:
     if selection is None:
         yield "Members were not selected by `lab select`."
         return
-    low, high = selection["interval"]
     yield (
         f"Members: {selection['ships']}, by {selection['scorer']} ({selection['objective']}) on "
-        f"{selection['cases']} cases; gain over equal weights, held out: {selection['gain']:+.4f} "
-        f"({low:+.4f} to {high:+.4f})."
+        f"{selection['cases']} cases, by cross-validation of the choice."
     )
+    # Models packed before schema 3 of selection.json have no reason.
+    for line in selection.get("reason", ()):
+        yield f"- {line}"
 
 
 def _rules(artefacts: Artefacts) -> Iterator[str]:

@@ -27,14 +27,18 @@ def pack_selection(
     """
     selection = read_object(path, str(path))
     if selection.get("schema") != SCHEMA:
-        raise PackError(f"{path}: schema {selection.get('schema')}, this program reads {SCHEMA}")
+        raise PackError(
+            f"{path}: schema {selection.get('schema')}, this program reads {SCHEMA}; run "
+            "`python -m lab select` again"
+        )
     try:
         if selection["scheme"] != scheme.name:
             raise PackError(f"{path}: of {selection['scheme']}, not {scheme.name}")
         members, proof, settings = _members(selection, building)
         strategy = selection["strategies"][selection["ships"]]
-        summary = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
-        summary |= {"gain": strategy["gain"], "interval": strategy["interval"]}
+        keys = ("scorer", "objective", "cases", "baseline", "ships", "reason")
+        summary = {key: selection[key] for key in keys}
+        summary |= {key: strategy[key] for key in ("gain", "interval", "p")}
     except (KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{path}: not a selection ({error!r})") from error
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:

@@ -55,7 +55,7 @@ def logits_of(member: Member, tile: torch.Tensor, backend: str) -> np.ndarray:
     shape = tuple(tile.shape[1:])
     small = replace(member, plan=replace(member.plan, patch=shape))
     with torch.inference_mode():
-        logits = Engine(torch.device("cpu"), backend).load(small, 1).forward(tile[None])[0]
+        logits = Engine(torch.device("cpu"), backend).load(small, 1)(tile[None])[0]
     return np.array(logits.float().numpy())
 
 

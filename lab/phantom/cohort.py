@@ -8,21 +8,26 @@ challenge  BraTS    DIR/<ID>/<ID>-t1n.nii.gz ..., references DIR-labels/<ID>.nii
 
 import json
 import uuid
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
+from challenge.folders import describe_contents, entries
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
+from lab.json_files import read_json
+from lab.output_files import make_folder
+from lab.parallel import workers
 from lab.phantom import atlas, brats, panther
 from lab.phantom.fields import Grid
 
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
+POPULATION = "phantom.json"  # what a cohort was sampled from, beside its labels
+ELSEWHERE = "choose another --out, or move it away"
 PATIENTS = 10_000  # of one seed; those of the next seed follow
 Triple = tuple[float, float, float]
 
@@ -82,6 +87,48 @@ class Destination:
     folder: Path
     layout: str
 
+    @property
+    def references(self) -> Path:
+        """Return where the labels go."""
+        if self.layout == "nnunet":
+            return self.folder / "labelsTr"
+        folder = self.folder.resolve()  # `.` has no name
+        return folder.with_name(f"{folder.name}-labels")
+
+    @property
+    def record(self) -> Path:
+        """Return the file that says which population the folder holds."""
+        return (self.folder if self.layout == "nnunet" else self.references) / POPULATION
+
+    def claim(self, population: Population) -> None:
+        """Make the folder for a population, or go on in the one that it has.
+
+        Raises:
+            Refusal: it holds other patients or other files, which are never written over.
+        """
+        content = json.loads(json.dumps(asdict(population)))
+        if self.record.exists():
+            if (other := read_json(self.record)) != content:
+                raise Refusal(f"{self.folder}: holds {_differences(other, content)}; {ELSEWHERE}")
+            return
+        for folder in {self.folder, self.references}:
+            if entries(folder):
+                inside = describe_contents(folder)
+                raise Refusal(
+                    f"{folder}: holds {inside}, which are no patients of this verb; {ELSEWHERE}"
+                )
+        for folder in (self.folder, self.references):
+            make_folder(folder)
+        self.record.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _differences(other: Any, wanted: Mapping[str, Any]) -> str:
+    """Say whose patients a folder holds, and whose were to be written there."""
+    of = other if isinstance(other, Mapping) else {}
+    keys = [key for key, value in wanted.items() if of.get(key) != value]
+    theirs, ours = (", ".join(f"{key} {d.get(key)}" for key in keys) for d in (of, wanted))
+    return f"patients of {theirs}, not of {ours}"
+
 
 def save(path: Path, array: np.ndarray, patient: Patient) -> None:
     """Write one array (z, y, x) on the grid of `patient`; the folder is created."""
@@ -106,7 +153,7 @@ def save_nnunet(folder: Path, patient: Patient, ending: str) -> None:
 
 def save_challenge(folder: Path, patient: Patient, ending: str) -> None:
     """Write a patient as the challenge hands it to a container, and its reference beside."""
-    references = folder.with_name(folder.name + "-labels")
+    references = Destination(folder, "challenge").references
     if ending == ".nii.gz":
         for sequence, picture in patient.pictures.items():
             save(folder / patient.name / f"{patient.name}-{sequence}{ending}", picture, patient)
@@ -133,18 +180,28 @@ def ending_of(kind: str) -> str:
     return SCHEMES[kind].file_ending
 
 
-def write(population: Population, cases: int, destination: Destination, jobs: int = 1) -> list[str]:
-    """Write the first patients of a population, and return one sentence for each."""
-    write_one = partial(_write_patient, population=population, destination=destination)
-    if jobs == 1:
-        return [write_one(number) for number in range(cases)]
-    population.read_atlas()
-    with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(write_one, range(cases)))
+def write(
+    population: Population, cases: int, destination: Destination, jobs: int = 1
+) -> Iterator[str]:
+    """Write the first patients of a population, and yield one sentence for each.
+
+    Raises:
+        Refusal: the folder holds anything else than this population's patients.
+    """
+    destination.claim(population)
+    with workers(jobs, None):
+        running = joblib.Parallel(n_jobs=None, return_as="generator")
+        yield from running(
+            joblib.delayed(_write_patient)(number, population, destination)
+            for number in range(cases)
+        )
 
 
-def describe(folder: Path, kind: str, cases: int, regions: bool = False) -> None:
-    """Write nnU-Net's dataset.json of a cohort, for training on labels or on nested regions."""
+def describe(folder: Path, kind: str, regions: bool = False) -> None:
+    """Write nnU-Net's dataset.json of a cohort, for training on labels or on nested regions.
+
+    `numTraining` counts the label maps that lie there: a run of fewer cases removes none.
+    """
     scheme = SCHEMES[kind]
     labels: dict[str, Any] = {"background": 0, **scheme.labels}
     order: dict[str, Any] = {}
@@ -159,7 +216,7 @@ def describe(folder: Path, kind: str, cases: int, regions: bool = False) -> None
     dataset = {
         "channel_names": names,
         "labels": labels,
-        "numTraining": cases,
+        "numTraining": len(entries(folder / "labelsTr", f"*{ending_of(kind)}")),
         "file_ending": ending_of(kind),
         "phantom": kind,
         **order,

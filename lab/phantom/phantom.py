@@ -1,10 +1,13 @@
 """Synthetic cohorts: `python -m lab phantom`. No real person's scans: free to be published."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from lab.arguments import add_jobs, add_out, add_seed
+from lab.arguments import add_jobs, add_out, add_seed, positive_number
+from lab.data.raw_dataset import NAME
 from lab.output_files import check_page
+from lab.progress import print_line, progress
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from lab.phantom.cohort import KINDS
 
     parser.add_argument("--kind", choices=KINDS, required=True)
-    parser.add_argument("--cases", type=int, required=True)
+    parser.add_argument("--cases", type=positive_number, required=True)
     add_seed(parser, "patients differ between seeds", None, required=True)
     target = parser.add_mutually_exclusive_group(required=True)
     add_out(target, "the cohort goes here", required=False)
@@ -38,11 +41,16 @@ def run(args: argparse.Namespace) -> int:
         write_gallery(args.gallery, population, args.cases, args.beside)
         print(f"{args.gallery}: {args.cases} patients")
         return 0
-    args.out.mkdir(parents=True, exist_ok=True)
-    for sentence in write(population, args.cases, Destination(args.out, args.layout), args.jobs):
-        print(sentence)
+    destination = Destination(args.out, args.layout)
+    sentences = write(population, args.cases, destination, args.jobs)
+    for sentence in progress(sentences, args.cases, "patient", "writing"):
+        print_line(sentence)
     if args.layout == "nnunet":
-        describe(args.out, args.kind, args.cases, args.regions)
+        describe(args.out, args.kind, args.regions)
+    print(f"{args.out}: {args.cases} patients, labels in {destination.references}")
+    if args.layout == "nnunet" and not NAME.match(args.out.resolve().name):
+        line = "nnU-Net finds a dataset by its name, DatasetNNN_NAME in the folder nnUNet_raw"
+        print(f"{args.out}: {line}; rename it to train on it", file=sys.stderr)
     return 0
 
 

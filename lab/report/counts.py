@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.challenges import in_reading_order
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.evaluation.results import Results
@@ -93,7 +94,7 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def scored_classes(
     labels: Mapping[str, int], regions: Mapping[str, tuple[str, ...]]
 ) -> tuple[ScoredClass, ...]:
-    """List the regions of several labels, then all labels.
+    """List regions of several labels and all labels, in the order in which challenges list them.
 
     Raises:
         Refusal: a region is made of a label that the label map does not have.
@@ -111,7 +112,8 @@ def scored_classes(
         # PANTHER's region "pancreas" holds the tumour, its label "pancreas" does not.
         title = f"{name} (label)" if name in several else name
         classes.append(ScoredClass(title, "label", (name,), (row[name],)))
-    return tuple(classes)
+    order = in_reading_order(scored.name for scored in classes)
+    return tuple(sorted(classes, key=lambda scored: order.index(scored.name)))
 
 
 def cohort_of(results: Results) -> Cohort | None:

@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from lab.drawing.page import bins, environment, stylesheet
-from lab.drawing.svg import label_colours
+from lab.drawing.style import label_colours
 from lab.evaluation.results import Results
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report import figures, heatmaps

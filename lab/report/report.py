@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES
 from lab.arguments import positive_number
 from lab.output_files import check_page
 
@@ -102,15 +103,17 @@ def look(
 ) -> dict[str, dict[str, Any]]:
     """Return a picture for each of the worst and best cases, and note its largest error there."""
     from lab.report.pictures import picture
-    from lab.report.scans import image_of, index_images
+    from lab.report.scans import index_images, scans_of
 
     pictures: dict[str, dict[str, Any]] = {}
-    scans = index_images(images)
+    files = index_images(images)
+    scheme = SCHEMES.get(results.scheme, next(iter(SCHEMES.values())))
     scored = set(results.labels) - set(content["cover"]["not_judged"])
     for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
         id = row["case"]
         facts = results.facts.get(id)
         if id not in pictures and facts:
-            pictures[id] = picture(facts, results.labels, scored, image_of(id, scans))
+            scans = scans_of(id, files, scheme) if images else None
+            pictures[id] = picture(facts, results.labels, scored, scans)
         row["largest_error"] = pictures.get(id, {}).get("largest_error")
     return pictures

@@ -34,8 +34,12 @@ class Decision:
     k: list[dict[str, float]]  # a row for every candidate number of clusters
     effects: list[dict[str, Any]]  # held out; see `effect_table`
     gain_in_sample: float  # of the same rules on the cases they were chosen on
-    adaptive: HeldOut
-    pooled: HeldOut
+    held_out: Mapping[str, HeldOut]  # method -> what each case gets from what was fitted without it
+
+    @property
+    def held_out_method(self) -> str:
+        """The method whose held-out labels are shown: what ships, else the best that might have."""
+        return "adaptive" if self.ships == "identity" else self.ships
 
 
 def decide(
@@ -54,9 +58,11 @@ def decide(
     cases = np.arange(len(features.ids))
     count = choose_k(features, cache, config, cases)
     fitted = fit(features, cache, config, cases, k or count.k)
-    adaptive = cross_validate(features, cache, config, cases, k)
-    pooled = cross_validate(features, cache, config, cases, 1)
-    methods = {"pooled": pooled.settings, "adaptive": adaptive.settings}
+    held_out = {
+        "pooled": cross_validate(features, cache, config, cases, 1),
+        "adaptive": cross_validate(features, cache, config, cases, k),
+    }
+    methods = {name: each.settings for name, each in held_out.items()}
     effects = effect_table(cache, config, methods, cases)
     clear = {row["method"]: is_clear(row) for row in effects}
     if not config.gated:
@@ -76,8 +82,7 @@ def decide(
         k=count.candidates,
         effects=effects,
         gain_in_sample=float(gain.mean()),
-        adaptive=adaptive,
-        pooled=pooled,
+        held_out=held_out,
     )
 
 

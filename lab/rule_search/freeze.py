@@ -25,6 +25,7 @@ from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import rules_of
 from lab.rule_search.workspace import DECIDED, FORCED, SEARCH, read_setup, read_work
+from postprocess.artefact_schema import TRAINING_CASES
 from postprocess.artefacts import (
     Artefacts,
     Cluster,
@@ -35,6 +36,7 @@ from postprocess.artefacts import (
 )
 from postprocess.clusters import ClusterModel
 from postprocess.rule_kinds import row_from
+from postprocess.training_cases import hash_cases
 
 LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 # The columns of the effect table that an artefact holds.
@@ -147,6 +149,7 @@ def _fit_record(
         "ships": f"{ships}, forced" if provenance.forced else ships,
         "training_cases": len(ids),
         "case_list_sha256": case_list_sha256(ids),
+        TRAINING_CASES: hash_cases(ids),
         "score_without_rules": decision.effects[0]["mean"],
         "score_with_rules": shipped["mean"],
         "gain_interval": interval if np.isfinite(interval).all() else [],

@@ -17,6 +17,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.arguments import add_out, add_scheme
 from lab.json_files import read_json
+from lab.output_files import check_file
 from lab.rule_search.hope_tables import (
     RulesByCluster,
     hope_from_rules,
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert the files, and say what was written."""
     scheme = SCHEMES[args.scheme]
     if args.export is None:
+        check_file(args.out)
         rules = read_foreign(args.files, scheme, args.task)
         rows = {
             cluster: [row_from(rule) for rule in of_cluster]

@@ -46,8 +46,8 @@ def compare_methods(planted: Planted, decision: Decision) -> list[dict[str, Any]
         "adaptive pcc": validate(planted, sizes),
         "global lblredef": validate(planted, shares, 1),
         "adaptive lblredef": validate(planted, shares),
-        "global, both": decision.pooled,
-        "adaptive, both": decision.adaptive,
+        "global, both": decision.held_out["pooled"],
+        "adaptive, both": decision.held_out["adaptive"],
     }
     settings = {name: held_out.settings for name, held_out in methods.items()}
     rows = effect_table(planted.cache, config, settings, planted.cases)
@@ -58,8 +58,8 @@ def compare_pairs(planted: Planted, decision: Decision) -> list[dict[str, Any]]:
     """Put intervals on the differences that matter: adaptive over global, global over nothing."""
     settings = {
         "identity": [planted.cache.no_rules] * len(planted.cases),
-        "global": decision.pooled.settings,
-        "adaptive": decision.adaptive.settings,
+        "global": decision.held_out["pooled"].settings,
+        "adaptive": decision.held_out["adaptive"].settings,
     }
     values = {name: objectives(planted, of_method) for name, of_method in settings.items()}
     rng = np.random.default_rng(0)
@@ -92,7 +92,7 @@ def compare_objectives(planted: Planted, decision: Decision) -> dict[str, Any]:
     """Choose by ranking, Dice, NSD and both; score each by all of them (the paper's question 1)."""
     cache, cases = planted.cache, planted.cases
     settings = {
-        objective: decision.adaptive.settings
+        objective: decision.held_out["adaptive"].settings
         if objective == planted.config.objective
         else validate(planted, replace(planted.config, objective=objective)).settings
         for objective in SEARCH_OBJECTIVES
@@ -146,9 +146,8 @@ def repeat_rounds(
     """Describe the refined masks again and choose again, until nothing changes (question 3)."""
     first = objectives(planted, [planted.cache.no_rules] * len(planted.cases))
     rows, rng, current = [], np.random.default_rng(0), planted
+    settings = decision.held_out["adaptive"].settings
     for number in range(1, MOST_ROUNDS + 1):
-        held_out = decision.adaptive if current is planted else validate(current, current.config)
-        settings = held_out.settings
         refined = [_refined(current, i, setting) for i, setting in enumerate(settings)]
         changed = sum(
             not np.array_equal(after, before.prediction)
@@ -156,9 +155,10 @@ def repeat_rounds(
         )
         gain = objectives(current, settings) - first
         rows.append({"round": number, "changed_cases": changed, **gain_statistics(gain, rng)})
-        if not changed:
+        if not changed or number == MOST_ROUNDS:
             break
         current = make_planted(cohort, len(planted.cases), predictions=refined)
+        settings = validate(current, current.config).settings
     return rows
 
 

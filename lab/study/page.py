@@ -11,7 +11,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from lab.drawing.page import environment, markdown_cell, stylesheet
-from lab.drawing.svg import ACCENT, INK, QUIET, grid
+from lab.drawing.style import ACCENT, ALARM, INK, QUIET
+from lab.drawing.svg import grid
 from lab.rule_search.workspace import write_json
 
 WRAPPED = 'td[style*="left"] { white-space: normal; }'
@@ -100,7 +101,7 @@ def _null(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     """Draw the gain in sample and held out where nothing is to be gained."""
     for i, row in enumerate(rows):
         ax.plot([i, i], [row["low"], row["high"]], color=QUIET, lw=1.4)
-        ax.plot(i, row["gain"], "o", color=QUIET if row["ships"] == "identity" else "#d55e00", ms=4)
+        ax.plot(i, row["gain"], "o", color=QUIET if row["ships"] == "identity" else ALARM, ms=4)
         ax.plot(i, row["in_sample"], "_", color=ACCENT, ms=9, mew=2)
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xticks(range(len(rows)), [str(row["seed"]) for row in rows], fontsize=7)

@@ -57,12 +57,18 @@ class Runner:
         if done:
             yield f"{len(done)} of {len(self.tasks)} tasks are finished already"
         running: list[Running] = []
-        while running or self._ready(done, running):
-            yield from self._start_all(done, running)
-            time.sleep(POLL_S)
-            for each in [each for each in running if each.process.poll() is not None]:
-                running.remove(each)
-                yield self._end(each, done)
+        try:
+            while running or self._ready(done, running):
+                yield from self._start_all(done, running)
+                time.sleep(POLL_S)
+                for each in [each for each in running if each.process.poll() is not None]:
+                    running.remove(each)
+                    yield self._end(each, done)
+        finally:  # whoever interrupts this process means the tasks too
+            for each in running:
+                each.process.terminate()
+            for each in running:
+                each.process.wait()
         left = [task.name for task in self.tasks if task.name not in done | self.failed]
         if left:
             yield f"not run, because a task before them failed: {', '.join(left)}"

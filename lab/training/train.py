@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lab.output_files import check_file
 from lab.training.cost import hours_of, petaflop_of
 from lab.training.miniature import miniature
 from lab.training.read_recipe import read_recipe
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if missing:
         print(f"missing: {', '.join(missing)}")
     if args.slurm:
+        check_file(args.slurm)
         lines = "\n".join(script(tasks, folder, args.slurm.name)) + "\n"
         args.slurm.write_text(lines, encoding="utf-8")
         print(f"{args.slurm}: {len(tasks)} tasks")

@@ -42,11 +42,13 @@ class Pretended(Engine):
 def fail_at_first(monkeypatch: pytest.MonkeyPatch, engine: Pretended) -> list[int]:
     real, batches = module.mean_over_mirrorings, []
 
-    def short_of_memory(forward: object, tile: object, axes: object, together: int) -> object:
+    def short_of_memory(
+        forward: object, tile: object, axes: object, together: int, unmirrored: object
+    ) -> object:
         batches.append(together)
         if len(batches) <= engine.failures:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(forward, tile, axes, together)
+        return real(forward, tile, axes, together, unmirrored)
 
     monkeypatch.setattr(module, "mean_over_mirrorings", short_of_memory)
     return batches

@@ -58,4 +58,4 @@ def test_each_condition_is_said() -> None:
 
 def test_no_case_and_one_case_fail() -> None:
     assert len(GATE.failures(measure_gain(np.array([]), rng()))) == 4
-    assert GATE.failures(measure_gain(np.array([0.5]), rng()))[0].startswith("1 cases")
+    assert GATE.failures(measure_gain(np.array([0.5]), rng()))[0].startswith("1 case is too few")

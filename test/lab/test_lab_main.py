@@ -3,6 +3,9 @@
 import argparse
 import importlib
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +64,13 @@ MANIFEST = malformed_in("MANIFEST.json")
 ROWS = [
     ("phantom", "--kind brats-gli --cases 1 --seed 0 --out {bad}", (file,)),
     ("phantom", "--kind brats-gli --cases 1 --seed 0 --gallery {bad}.html", (empty,)),
-    ("phantom", "--kind brats-gli --cases 1 --seed 0 --gallery {bad}/a.html", (missing, file)),
+    ("phantom", "--kind brats-gli --cases 1 --seed 0 --gallery {bad}/a.html", (file,)),
     ("prepare", "--source brats-gli={bad} --dataset Dataset901_A --out {new}", FOLDER),
     ("prepare", "--source panther-t1={bad} --dataset Dataset901_A --out {new}", FOLDER),
     ("prepare", "--source brats-gli={brats} --dataset Dataset901_A --out {bad}", (file,)),
     ("train", "{bad} --work {new} --dry-run", (missing, empty, file)),
     ("train", "{recipe} --work {new} --slurm {bad}", (empty,)),
-    ("train", "{recipe} --work {new} --slurm {bad}/submit.sh", (missing, file)),
+    ("train", "{recipe} --work {new} --slurm {bad}/submit.sh", (file,)),
     ("out-of-fold", "--model {bad} --cohort {cohort} --unseen --out {new}", (*FOLDER, MANIFEST)),
     (
         "out-of-fold",
@@ -108,13 +111,13 @@ ROWS = [
     ("search", "{bad}", (*FOLDER, SETUP)),
     ("freeze", "{bad} --out {new}", (*FOLDER, SETUP)),
     ("explain", "{bad} --html {new}.html", (*FOLDER, SETUP)),
-    ("explain", "{cohort} --html {bad}/a.html", (missing, file)),
+    ("explain", "{cohort} --html {bad}/a.html", (file,)),
     ("explain", "{cohort} --html {bad}.html", (empty,)),
-    ("study", "--cases 2 --html {bad}/a.html", (missing, file)),
+    ("study", "--cases 2 --html {bad}/a.html", (file,)),
     ("study", "--cases 2 --html {bad}.html", (empty,)),
     ("import-rules", "{bad} --scheme brats-gli --out {new}", JSON),
     ("import-rules", "{bad} --scheme brats-gli --export mist --out {new}", JSON),
-    ("import-rules", "{tables} --scheme brats-gli --out {bad}/rules.json", (missing, file)),
+    ("import-rules", "{tables} --scheme brats-gli --out {bad}/rules.json", (file,)),
     ("import-rules", "{tables} --scheme brats-gli --out {bad}", (empty,)),
     ("import-rules", "{rules} --scheme brats-gli --export mist --out {bad}", (file,)),
     ("select", "{bad} --cohort {cohort} --out {new}", (*FOLDER, malformed_in("candidate.json"))),
@@ -127,10 +130,10 @@ ROWS = [
     ("evaluate", "--scorer 2025-gli --predictions {cohort}/labelsTr --references {bad}", FOLDER),
     ("rank", "{results} {bad}.json", JSON),
     ("rank", "{results} {bad}.csv", JSON),
-    ("rank", "{results} {other} --resamples 9 --flips 9 --out {bad}/a.json", (missing, file)),
+    ("rank", "{results} {other} --resamples 9 --flips 9 --out {bad}/a.json", (file,)),
     ("rank", "{results} {other} --resamples 9 --flips 9 --out {bad}", (empty,)),
     ("report", "{bad} --html {new}.html", JSON),
-    ("report", "{results} --html {bad}/a.html", (missing, file)),
+    ("report", "{results} --html {bad}/a.html", (file,)),
     ("report", "{results} --html {bad}.html", (empty,)),
     ("report", "{results} --html {new}.html --compare {bad}", JSON),
     ("report", "{results} --html {new}.html --images {bad}", (missing, file)),
@@ -143,7 +146,7 @@ ROWS = [
         "--input {brats} --labels {labels} --reference {bad}.nii.gz --out {new}.png",
         (missing, empty, file),
     ),
-    ("picture", "--input {brats} --labels {labels} --out {bad}/a.png", (missing, file)),
+    ("picture", "--input {brats} --labels {labels} --out {bad}/a.png", (file,)),
     ("picture", "--input {brats} --labels {labels} --out {bad}.png", (empty,)),
     ("picture", "--input {brats} --labels {labels} --out {bad}.xyz", (missing,)),
     ("robustness", "--input {bad} --weights {weights}", FOLDER),
@@ -178,6 +181,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
         )
     files.write_nifti(home / "cohort" / "labelsTr" / "a.nii.gz", labels)
     (home / "cohort" / "dataset.json").write_text(json.dumps(tiny.dataset()))
+    shutil.copytree(home / "cohort" / "labelsTr", home / "predictions")
     source = tiny.train(home / "trained", tiny.plans(), tiny.dataset())
     words = ["--model", "m", "--scheme", "brats-gli", "--out", str(home / "weights")]
     assert lab(["pack", str(source), *words]) == 0
@@ -207,6 +211,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
         {
             "brats": home / "brats",
             "cohort": home / "cohort",
+            "predictions": home / "predictions",
             "weights": home / "weights",
             "model": home / "weights" / "m",
             "candidate": home / "candidate",
@@ -293,6 +298,62 @@ def test_unknown_names_are_one_sentence(
     assert lab([word.format(**paths) for word in words.split()]) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert message.format(**paths) in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "phantom --kind panther-t1 --cases 1 --seed 0 --spacing 9,9,9 --out {deep}",
+        "phantom --kind panther-t1 --cases 1 --seed 0 --spacing 9,9,9 --gallery {deep}.html",
+        "prepare --source brats-gli={brats} --dataset Dataset901_A --out {deep}",
+        "train {recipe} --work {new} --slurm {deep}",
+        "out-of-fold --model {model} --cohort {cohort} --unseen --device cpu --out {deep}",
+        "import-rules {tables} --scheme brats-gli --out {deep}",
+        "import-rules {rules} --scheme brats-gli --export mist --out {deep}",
+        "evaluate --scorer 2025-gli --predictions {predictions} --references {cohort}/labelsTr "
+        "--out {deep}",
+        "rank {results} {other} --resamples 9 --flips 9 --out {deep}",
+        "report {results} --html {deep}.html",
+        "picture --input {brats} --labels {labels} --out {deep}.png",
+    ],
+)
+def test_the_folder_of_what_is_written_is_made(words: str, good: Good, tmp_path: Path) -> None:
+    deep = tmp_path / "not" / "yet" / "there"
+    paths = good.paths | {"new": tmp_path / "new", "deep": deep}
+    assert lab([word.format(**paths) for word in words.split()]) == 0
+    assert any(path.name.startswith("there") for path in deep.parent.iterdir())
+
+
+@pytest.mark.parametrize("verb", [verb for room in ROOMS for verb in verbs_of(room)])
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = next(verbs_of(room)[verb] for room in ROOMS if verb in verbs_of(room))
+
+    def interrupted(_: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.import_module(row.module), "run", interrupted)
+    assert lab(row.example.split()) == 130
+    how = "goes on where it stopped" if row.resumes else "starts again from the beginning"
+    assert capsys.readouterr().err == f"\n{verb}: interrupted; the same command {how}\n"
+
+
+def test_a_reader_that_goes_away_stops_no_verb(good: Good, tmp_path: Path) -> None:
+    """As `| head -1` does: what was to be written is written, without a traceback."""
+    words = f"rank {good.paths['results']} {good.paths['other']} --resamples 9 --flips 9"
+    out = tmp_path / "ranking.json"
+    program = subprocess.Popen(
+        [sys.executable, "-m", "lab", *words.split(), "--out", str(out)],
+        cwd=Path(__file__).resolve().parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert program.stdout and program.stderr
+    program.stdout.close()
+    assert program.wait(300) == 0
+    assert b"Broken pipe" not in program.stderr.read()
+    assert json.loads(out.read_text())["cases"] == 2
 
 
 def test_help_lists_every_verb_under_its_room(capsys: pytest.CaptureFixture[str]) -> None:

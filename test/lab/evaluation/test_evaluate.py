@@ -130,6 +130,37 @@ def test_a_missing_prediction_counts_as_the_scorer_counts_it(
         assert not any(v for k, v in row["WT"].items() if k.startswith("num_"))
 
 
+def test_folders_without_a_common_case_are_refused(
+    cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table of zeros would be a wrong folder's."""
+    for path in (cohort / "predictions").iterdir():
+        path.rename(path.with_name(path.name.replace("-0000", "-0001")))
+    assert run(cohort) == 2
+    assert capsys.readouterr().err == (
+        f"no case in common: {cohort / 'predictions'} has 3 (BraTS-SSA-00010-000, "
+        f"BraTS-SSA-00011-000, BraTS-SSA-00012-000), {cohort / 'references'} has 3 "
+        "(BraTS-SSA-00000-000, BraTS-SSA-00001-000, BraTS-SSA-00002-000); a prediction is named as "
+        "its reference, or ends in the same case number\n"
+    )
+    assert not (cohort / "r.json").exists()
+
+
+def test_results_are_on_disk_before_the_table_is_printed(
+    cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that cannot show the table loses no result."""
+
+    def broken(_: Any) -> str:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(evaluate, "table", broken)
+    with pytest.raises(BrokenPipeError):
+        run(cohort)
+    assert len(written(cohort)["cases"]) == 3
+    assert (cohort / "r.csv").exists()
+
+
 def test_goat_says_what_ranks_there(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(cohort, scorer="2026-goat") == 0
     out = capsys.readouterr().out
@@ -203,8 +234,9 @@ def test_wrong_usage_is_reported(cohort: Path, capsys: pytest.CaptureFixture[str
     arguments = ["evaluate", "--scorer=2023-gli", f"--predictions={cohort / 'predictions'}"]
     assert lab([*arguments, f"--references={cohort / 'empty'}"]) == 2
     assert "no label map" in capsys.readouterr().err
-    assert run(cohort, f"--out={cohort / 'nowhere' / 'r.json'}") == 2
-    assert "nowhere: no such folder" in capsys.readouterr().err
+    (cohort / "file").write_text("in the way")
+    assert run(cohort, f"--out={cohort / 'file' / 'r.json'}") == 2
+    assert "file: this folder cannot be made (File exists)" in capsys.readouterr().err
     assert run(cohort, "--scheme=brats-ped") == 2
     assert "2025-ssa scores brats-ssa" in capsys.readouterr().err
 
@@ -254,8 +286,7 @@ def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatc
         return real(pair, **more)
 
     monkeypatch.setattr(evaluate, "score_case", stops_at_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        run(cohort)
+    assert run(cohort) == 130
     assert not (cohort / "r.json").exists()
 
     def counts(pair: Any, **more: Any) -> Any:

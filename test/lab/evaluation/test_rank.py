@@ -272,7 +272,7 @@ def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
         (["--metrics", "beauty"], "metric beauty: not known"),
         (["--published", "--ties", "average"], "--published sets --ties"),
         (["--summary-rows"], "no summary row"),
-        (["--out", "nowhere/out.json"], "nowhere/out.json: no folder"),
+        (["--out", "a.json/out.json"], "a.json: this folder cannot be made (File exists)"),
         (["--out", "folder"], "folder: is a folder"),
         (["--out", "a.json"], "a.json: is one of the result files"),
     ],

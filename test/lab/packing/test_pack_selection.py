@@ -44,15 +44,17 @@ def selection(tmp_path: Path) -> Path:
         write_candidate(Candidate(name, home, GLI, head, {}, 1.0, packed))
         candidates[name] = str(home)
     content = {
-        "schema": 2,
+        "schema": 3,
         "scheme": "brats-gli",
         "scorer": "2025-gli",
         "objective": "overlap",
         "cases": 9,
+        "baseline": "equal",
         "ships": "greedy",
+        "reason": ["greedy ships: +0.0100 mean overlap over equal weights"],
         "weights": {"default": 0.75, "strong": 0.25},
         "candidates": candidates,
-        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015]}},
+        "strategies": {"greedy": {"gain": 0.01, "interval": [0.005, 0.015], "p": 0.001}},
     }
     path = tmp_path / "selection.json"
     path.write_text(json.dumps(content))
@@ -100,7 +102,10 @@ def test_a_selection_that_cannot_be_packed_is_named(
     flags = ["--scheme", "brats-gli", "--out", str(tmp_path / "weights"), "--model", "other"]
     capsys.readouterr()
     for words, message in (
-        (["--selection", str(path)], f"{path}: schema 1, this program reads 2"),
+        (
+            ["--selection", str(path)],
+            f"{path}: schema 1, this program reads 3; run `python -m lab select`",
+        ),
         ([], "either sources or --selection"),
         (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
         (["--selection", str(tmp_path / "none.json")], "none.json: missing"),

@@ -38,9 +38,8 @@ def test_native_origin_and_axes_of_brats_files(tmp_path: Path) -> None:
 
 def test_challenge_layout_of_panther(tmp_path: Path) -> None:
     out = tmp_path / "bellies"
-    cohort.write(
-        Population("panther-t1", 5, (8.0, 8.0, 8.0)), 1, cohort.Destination(out, "challenge")
-    )
+    population = Population("panther-t1", 5, (8.0, 8.0, 8.0))
+    assert len(list(cohort.write(population, 1, cohort.Destination(out, "challenge")))) == 1
     (scan,) = out.glob("*/images/abdominal-t1-mri/*.mha")
     reference = tmp_path / "bellies-labels" / scan.name
     picture, labels = (sitk.ReadImage(str(p)) for p in (scan, reference))
@@ -48,3 +47,69 @@ def test_challenge_layout_of_panther(tmp_path: Path) -> None:
     assert picture.GetSpacing() == pytest.approx((8, 8, 8))
     assert picture.GetPixelID() == sitk.sitkInt16
     assert set(np.unique(sitk.GetArrayFromImage(labels))) <= {0, 1, 2}
+
+
+def write_heads(out: Path, *words: str, seed: int = 5, cases: int = 2) -> int:
+    arguments = ["phantom", "--kind", "brats-gli", "--cases", str(cases), "--seed", str(seed)]
+    return lab.main([*arguments, "--spacing", "8,8,8", "--out", str(out), *words])
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "challenge"])
+def test_another_seeds_patients_are_never_written_over(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seeds 0 and 10 name their patients alike."""
+    out = tmp_path / "deep" / "Dataset900_Heads"
+    words = ("--layout", layout)
+    assert write_heads(out, *words, seed=0) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert write_heads(out, *words, seed=10) == 2
+    assert capsys.readouterr().err == (
+        f"{out}: holds patients of seed 0, not of seed 10; choose another --out, or move it away\n"
+    )
+    assert {path: path.read_bytes() for path in before} == before
+    assert write_heads(out, *words, seed=0) == 0
+
+
+def test_a_folder_of_other_files_is_no_cohorts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.nii.gz").write_text("somebody's")
+    assert write_heads(tmp_path / "scans") == 2
+    assert f"{tmp_path / 'scans'}: holds 1 file (a.nii.gz), which are no patients of this verb" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_run_of_fewer_patients_counts_those_that_are_there(tmp_path: Path) -> None:
+    """nnU-Net refuses a dataset whose numTraining is not the number of its label maps."""
+    out = tmp_path / "Dataset900_Heads"
+    for cases in (3, 2):
+        assert write_heads(out, "--layout", "nnunet", cases=cases) == 0
+        assert json.loads((out / "dataset.json").read_text())["numTraining"] == 3
+
+
+def test_it_is_said_where_labels_lie_and_what_nnunet_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert write_heads(tmp_path / "heads", "--layout", "nnunet", cases=1) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].endswith(f"labels in {tmp_path / 'heads' / 'labelsTr'}")
+    assert "rename it to train on it" in printed.err
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert write_heads(Path(), cases=1) == 0
+    assert capsys.readouterr().out.endswith(f"labels in {tmp_path / 'here-labels'}\n")
+    assert len(list((tmp_path / "here-labels").glob("*.nii.gz"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["brats-gli", "panther-t1"])
+def test_nnunet_takes_the_dataset(kind: str, tmp_path: Path) -> None:
+    from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+
+    out = tmp_path / "Dataset900_Phantom"
+    arguments = ["phantom", "--kind", kind, "--cases", "2", "--seed", "5", "--layout", "nnunet"]
+    assert lab.main([*arguments, "--spacing", "8,8,8", "--out", str(out)]) == 0
+    verify_dataset_integrity(str(out), 1)  # raises where anything does not fit

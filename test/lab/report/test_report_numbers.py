@@ -95,8 +95,8 @@ def test_a_label_that_predictions_never_hold_is_not_evaluated():
 
     assert labels_and_regions(0) == (["tumour"], ["tumour"])
     assert labels_and_regions(1) == (
-        ["pancreas", "tumour", "pancreas (label)"],
-        ["pancreas", "tumour"],
+        ["tumour", "pancreas", "pancreas (label)"],
+        ["tumour", "pancreas"],
     )
 
 
