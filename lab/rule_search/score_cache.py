@@ -78,7 +78,8 @@ class ScoreCache:
         Returns:
             (case, grid point, column).
         """
-        return np.asarray(self._rows[self._grid_rows(setting, parameter, cases)])
+        rows = self._grid_rows(setting, parameter, cases)  # makes the array longer
+        return np.asarray(self._rows[rows])
 
     def grid_objectives(
         self, setting: Setting, parameter: int, cases: np.ndarray, objective: str
