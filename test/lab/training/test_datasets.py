@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from lab.phantom import cohort
+from lab.phantom import atlas, cohort
 from lab.training.datasets import (
     MEAN_USES,
     SEED,
@@ -73,6 +73,12 @@ def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
     monkeypatch.undo()
     with pytest.raises(ValueError, match="patient 10000"):
         cohort.Population("brats-gli", 100).patient(10_000)
+
+
+def test_what_patients_are_bent_from_is_read_before_loaders_are_forked() -> None:
+    atlas.maps.cache_clear()
+    SyntheticDataset(trainer(0, tiny.plans(spacing_mm=SPACING_MM)), 5)
+    assert atlas.maps.cache_info().currsize == 1
 
 
 def test_patients_are_drawn_a_few_times_and_then_replaced(
