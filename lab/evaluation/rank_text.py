@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
+from lab.evaluation.origin import in_sample_lines
 from lab.evaluation.paired import (
     ALPHA,
     MEAN_RANK,
@@ -41,6 +42,7 @@ def text(
 ) -> str:
     """Lay out all tables; who beats whom, which readers want most, comes last."""
     parts = (
+        *map(_wrapped, in_sample_lines(comparison.in_sample)),
         _heading(comparison, standings, rule),
         _ranking(comparison, standings),
         _positions(comparison, standings),
@@ -53,6 +55,8 @@ def text(
 
 def sentence(pair: Pair) -> str:
     """Say in words which system is better, by score and by rank; differences as the verb takes."""
+    if pair.in_sample:
+        return f"{pair.second} against {pair.first}: no verdict; {'; '.join(pair.in_sample)}."
     by_name = {row.what: row for row in pair.comparisons}
     rows = [by_name[what] for what in (MEAN_SCORE, MEAN_RANK) if what in by_name]
     winners = {row.second_wins for row in rows if row.is_significant}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab import statistics
+from lab.evaluation.origin import in_sample, in_sample_lines
 from lab.evaluation.results import Results
 from lab.report import changes, counts, extremes, headline, numbers, relations, shares
 
@@ -40,9 +41,11 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
     cohort = counts.cohort_of(results)
     key = headline.key_metric(results, options.key)
     rows = shares.share_rows(cohort, results) if cohort else []
+    systems = {name: in_sample(each) for name, each in {options.name: results, **before}.items()}
+    where_fitted = in_sample_lines({name: words for name, words in systems.items() if words})
     return {
         "cover": cover(results, options, cohort),
-        "warnings": shares.warnings(rows, results),
+        "warnings": [*where_fitted, *shares.warnings(rows, results)],
         "shares": rows,
         "unjudged": shares.unjudged(cohort, results) if cohort else [],
         **voxel_sections(results, options, cohort),
