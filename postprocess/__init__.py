@@ -99,6 +99,8 @@ def choose_rules(refine_input: RefineInput, artefacts: Artefacts) -> RuleChoice:
     if artefacts.model is None:
         return RuleChoice((), {**record, "artefact": "none: labels are those of the ensemble"})
     record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
+    if "foreign" in artefacts.fit:  # the rules were fitted on another model's predictions
+        record["foreign"] = artefacts.fit["foreign"]
     if artefacts.has_one_rule_set:  # whatever the features: they would cost a second for nothing
         return RuleChoice(artefacts.fallback.rules, {**record, "one_rule_set": True})
     try:

@@ -16,7 +16,7 @@ from challenge.case import CaseError, CaseFiles
 from challenge.label_file import write_labels
 from challenge.provenance import ProvenanceError
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme
+from challenge.scheme import SCHEMES, Scheme, other_challenge, renumbers
 from challenge.shares import SeenShares, labels_of
 
 from . import refine_labels
@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         artefacts = load_artefacts(args.artefact, scheme)
         channels = known_channels(args.channels, scheme)
         label_maps = find_label_maps(args.labels, args.images, args.probabilities, channels)
+        label_maps = without_other_labels(label_maps, scheme, args.foreign)
         folders = {key: getattr(args, key) for key in ("labels", "images", "probabilities")}
         make_output(args.output, folders, label_maps)
         record = start_record(
@@ -141,6 +142,32 @@ def named_scheme(folder: Path) -> Scheme:
     return SCHEMES[name]
 
 
+def without_other_labels(label_maps: LabelMaps, scheme: Scheme, accepted: bool) -> LabelMaps:
+    """Move cases to the failed ones in whose challenge a value stands for another label.
+
+    Raises:
+        UsageError: no other case is left.
+    """
+    odd = {
+        case.id: other.name
+        for case in label_maps.cases
+        if (other := other_challenge(case.id, scheme)) and renumbers(other, scheme)
+    }
+    if odd and accepted:
+        log.warning("%d cases named as of another challenge: --foreign", len(odd))
+        return label_maps
+    failed = {
+        id: f"named as of {name}, whose label values are not those of {scheme.name}; "
+        "--foreign refines it all the same"
+        for id, name in odd.items()
+    }
+    cases = tuple(case for case in label_maps.cases if case.id not in odd)
+    if failed and not cases:
+        id = next(iter(failed))
+        raise UsageError(f"{len(failed)} of {len(failed)} cases: {id}: {failed[id]}")
+    return LabelMaps(cases, {**label_maps.failed, **failed})
+
+
 def known_channels(names: str | None, scheme: Scheme) -> tuple[str, ...]:
     """Return the sequence of each numbered channel, by default in the scheme's order."""
     if names is None:
@@ -184,6 +211,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--images", type=Path, metavar="DIR", help=scans)
     order = "sequences of nnU-Net's _0000, _0001 ...; default: the challenge's order"
     add("--channels", metavar="NAMES", help=order)
+    names = "refine cases whose names speak of a challenge of other label values"
+    add("--foreign", action="store_true", help=names)
     frozen = f"folder of {JSON_NAME} and clusters.npz"
     add("--artefact", type=Path, required=True, metavar="DIR", help=frozen)
     add("--output", type=Path, required=True, metavar="DIR", help="made where it is missing")

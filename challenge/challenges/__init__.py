@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from challenge.challenges import brats, panther
-from challenge.description import Scheme
+from challenge.description import ANY, Scheme
 
 FAMILIES = (brats, panther)
 SCHEMES: Mapping[str, Scheme] = {
@@ -36,6 +36,15 @@ def scheme_of_id(id: str) -> Scheme | None:
         if prefix and re.fullmatch(rf"{prefix}-\d+(-\d+)?", id):
             return scheme
     return None
+
+
+def other_challenge(id: str, scheme: Scheme) -> Scheme | None:
+    """Return the challenge that a case's name speaks of, if cases of `scheme` are not named so."""
+    named = scheme_of_id(id)
+    prefixes = (scheme.case_prefix, *scheme.shared_prefixes)
+    if named is None or ANY in prefixes or named.case_prefix in prefixes:
+        return None
+    return named
 
 
 def scheme_of_ending(ending: str) -> Scheme:

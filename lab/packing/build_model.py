@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA, ManifestError, verify_model
@@ -15,11 +16,12 @@ from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
 from lab.packing.proof import prove
 from lab.packing.release import check_reload, write_card
+from lab.packing.ship_rules import ship_rules
 from lab.packing.stock_prediction import Trained
 from lab.packing.synthetic_case import try_case
 from lab.packing.trained_folder import PackError, folds_of, naming, trained_folder
 from lab.packing.write_manifest import open_members, write_manifest
-from postprocess.artefacts import load_artefacts, save_artefacts
+from postprocess.artefacts import load_artefacts
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class ModelRequest:
     step: float = 0.5  # of tiles, as a share of the patch
     accepts_missing: bool = False
     artefact: Path | None = None  # post-processing
+    foreign: bool = False  # whether to take what was made for something else
     real_case: Path | None = None  # to compare with stock nnU-Net on
     is_release: bool = False
     data: str = ""  # what it was trained on, for the model card
@@ -83,11 +86,14 @@ def build_model(
         if selection:
             request.check_target()
             answers = manifest["answers"] if request.answers else None
-            manifest |= pack_selection(selection, building, request.scheme, answers)
+            packed = pack_selection(selection, building, request.scheme, answers, request.foreign)
+            manifest |= packed | {KEY: manifest[KEY] | packed[KEY]}
         for source in sources:
             add_source(source, building, request, manifest)
+        write_manifest(building, manifest)
         if request.artefact:
-            save_artefacts(building, load_artefacts(request.artefact, request.scheme))
+            artefacts = load_artefacts(request.artefact, request.scheme)
+            ship_rules(building, artefacts, request.foreign, str(request.artefact))
         if request.is_release:
             write_card(building, manifest, request.scheme, request.data)
         write_manifest(building, manifest)
@@ -108,6 +114,12 @@ def empty_manifest(request: ModelRequest) -> dict[str, Any]:
         "scheme": request.scheme.name,
         "answers": parse_answers(request.answers, request.scheme),
         "note": request.note,
+        **({"data": request.data} if request.data else {}),
+        KEY: {
+            "verb": "pack",
+            "version": program_version(),
+            "options": {"scheme": request.scheme.name, "step": request.step},
+        },
         "settings": {
             "mirroring": request.mirroring,
             "step": request.step,

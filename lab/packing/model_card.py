@@ -72,6 +72,12 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         yield "\nNo post-processing: labels stay as the ensemble gives them."
         return
     fit = artefacts.fit
+    if reason := fit.get("foreign"):
+        yield (
+            f"\nPost-processing: {fit['ships']}, fitted for something else; nothing is known of "
+            f"its gain here ({reason})."
+        )
+        return
     low, high = fit["gain_interval"]
     yield (
         f"\nPost-processing: {fit['ships']}, by {fit['scorer']} on {fit['training_cases']} cases, "

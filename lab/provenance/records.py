@@ -34,7 +34,7 @@ def networks_sha256(manifest: Mapping[str, Any]) -> str:
         for name, facts in manifest.get("files", {}).items()
         if name.split("/")[0] in folders and name.endswith(".json")
     )
-    settings = {key: manifest["settings"].get(key) for key in ("mirroring", "step")}
+    settings = {key: manifest.get("settings", {}).get(key) for key in ("mirroring", "step")}
     return hash_json([members, plans, settings])
 
 

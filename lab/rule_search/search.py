@@ -16,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from challenge.provenance import HELD_OUT_FACT, Provenance, folder_record, program_version
+from challenge.provenance import (
+    HELD_OUT_FACT,
+    KEY,
+    Provenance,
+    folder_record,
+    hash_json,
+    program_version,
+)
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
@@ -28,9 +35,9 @@ from lab.rule_search.cases import open_search_cases
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, curves, decide
 from lab.rule_search.feature_table import FeatureTable, informative, load_table
-from lab.rule_search.freeze import Provenance as FitProvenance
-from lab.rule_search.freeze import make_artefacts
+from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
+from lab.rule_search.input_records import require_unchanged
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, make_search_space, rules_of
 from lab.rule_search.summary import decision_lines, objective_line
@@ -70,18 +77,31 @@ def run(args: argparse.Namespace) -> int:
     objective = args.objective or setup.config.objective
     config = replace(setup.config, objective=objective, seed=clusters["seed"])
     cases = read_cohort(Path(setup.cohort), setup.scheme)
+    features_record = require_unchanged(args.work, cases, setup)
+    if clusters["features_sha256"] != features_record.sha256:
+        raise Refusal(f"{args.work / CLUSTERS}: of other features; run lab fit again")
     with workers(args.jobs, args.dask):
         features = read_features(args.work, cases, setup)
         cache = make_score_cache(cases, setup, scorer)
         decision = decide(features, cache, config, clusters["clusters"])
         write_held_out(args.work, decision, SearchImages(cache, cases, setup, scorer))
-    for name, forced in ((DECIDED, False), (FORCED, True)):
-        provenance = FitProvenance(datetime.date.today(), scorer.name, forced)
-        (args.work / name).mkdir(exist_ok=True)
-        artefacts = make_artefacts(features, cache, config, decision, provenance)
-        save_artefacts(args.work / name, artefacts)
     content = search_content(features, cache, config, decision, scorer)
-    write_work(args.work, SEARCH, content)
+    record = Provenance(
+        product="rules",
+        name=SEARCH,
+        sha256=hash_json(content),
+        verb="search",
+        version=program_version(),
+        options={"scorer": scorer.name, "objective": objective, "seed": config.seed},
+        facts={"cases": len(cases), "ships": decision.ships},
+        inputs={"features": features_record},
+    )
+    for name, forced in ((DECIDED, False), (FORCED, True)):
+        search_run = SearchRun(datetime.date.today(), scorer.name, record, forced)
+        (args.work / name).mkdir(exist_ok=True)
+        artefacts = make_artefacts(features, cache, config, decision, search_run)
+        save_artefacts(args.work / name, artefacts)
+    write_work(args.work, SEARCH, content | {KEY: record.to_json()})
     leaderboard = selection_columns(scorer, setup.scheme)
     print(objective_line(objective, cache.columns, leaderboard), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))

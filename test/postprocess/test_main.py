@@ -135,13 +135,13 @@ def test_tumours_alone_are_no_swapped_label_map(home, run):
     labels = (tumour() > 0).astype(np.uint8)
     for id in (ID, "another"):
         write_map(home / "labels" / f"{id}.nii.gz", labels)
-    code, _, err = run(artefact="abdomen")
+    code, _, err = run("--foreign", artefact="abdomen")
     assert (code, "unusual" in err) == (0, False)
     assert "shares of pancreas not judged: no pancreas in any of 2 label maps" in err
     (home / "npz").mkdir()
     sure = np.stack([labels == 0, labels, 0 * labels], dtype=np.float32)
     np.savez(home / "npz" / f"{ID}.npz", probabilities=sure)
-    code, _, err = run("--probabilities", "npz", artefact="abdomen")
+    code, _, err = run("--foreign", "--probabilities", "npz", artefact="abdomen")
     assert f"{ID}: unusual: tumour is 100% of pancreas" in err  # a head that knows the pancreas
 
 
@@ -631,6 +631,26 @@ def test_a_real_glioma_by_other_models(shared_data: Path, tmp_path: Path):
         assert set(np.unique(read(line["output"]))) <= {0, *SCHEMES["brats-gli"].labels.values()}
         for name, change in line["voxels_changed"].items():
             assert after[name] - before[name] == change["gained"] - change["lost"]
+
+
+def test_a_case_named_as_of_a_challenge_of_other_label_values_fails_by_name(home, run):
+    """PED's 1 is ET, GLI's is NETC."""
+    write_map(home / "labels" / "BraTS-PED-00001-000.nii.gz", tumour())
+    code, lines, err = run()
+    assert code == 1
+    assert {line["id"]: "error" in line for line in lines} == {
+        "BraTS-PED-00001-000": True,
+        ID: False,
+    }
+    assert err.splitlines()[-1] == (
+        "1 of 2 cases failed; BraTS-PED-00001-000: named as of brats-ped, whose label values are "
+        "not those of brats-gli; --foreign refines it all the same"
+    )
+    code, lines, err = run("--foreign")
+    assert (code, len(lines)) == (0, 2)
+    assert "1 cases named as of another challenge: --foreign" in err
+    (home / "labels" / f"{ID}.nii.gz").unlink()
+    assert run()[0] == 2
 
 
 # Rules that were fitted on the cases that they refine

@@ -194,8 +194,8 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Networks:
         home = folder / "maps" / name
         home.mkdir(parents=True)
         write_map(home / "x.npz", final.probabilities, model.head)
-        member_of = {"x": model.members[0].name}
-        write_candidate(Candidate(name, home, GLI, model.head, member_of, 1.0, model.folder))
+        members_of = {"x": (model.members[0].name,)}
+        write_candidate(Candidate(name, home, GLI, model.head, members_of, 1.0, model.folder))
         maps.append(home)
     flags = ["--cohort", str(folder / "raw"), "--out", str(folder), "--strategies", "equal"]
     assert lab(["select", *map(str, maps), *flags]) == 0
@@ -214,6 +214,7 @@ def test_what_lab_select_scores_is_what_the_packed_ensemble_writes(
     shares = {n: w / sum(weights) for n, w in zip(names, weights, strict=True) if w}
     (tmp_path / "selection.json").write_text(json.dumps(selection | {"weights": shares}))
     flags = ["--model", "both", "--scheme", "brats-gli", "--out", str(tmp_path / "weights")]
+    flags.append("--foreign")  # the weights are not those that `lab select` chose
     assert lab(["pack", "--selection", str(tmp_path / "selection.json"), *flags]) == 0
     (tmp_path / "out").mkdir()
     paths = ("--input", networks.folder / "in", "--output", tmp_path / "out")

@@ -85,8 +85,12 @@ def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searc
     assert methods["adaptive"]["better"] == CASES
     assert {c["region"] for c in methods["adaptive"]["columns"]} == {"tumour"}
     folder = searched / "weights" / "panther-t1"
-    assert main(["freeze", str(searched / "work"), "--model", str(folder)]) == 0
+    words = ["freeze", str(searched / "work"), "--model", str(folder)]
+    assert main(words) == 2  # predictions of no recorded model
+    assert "made from predictions of unknown origin" in capsys.readouterr().err
+    assert main([*words, "--foreign"]) == 0
     artefacts = load_artefacts(folder, PANTHER)
+    assert "unknown origin" in artefacts.fit["foreign"]
     assert [rule.label for rule in artefacts.clusters[0].rules] == ["tumour"]
     assert artefacts.fit["ships"] == "pooled"
     assert artefacts.fit["score_with_rules"] > artefacts.fit["score_without_rules"]
@@ -169,10 +173,10 @@ def test_a_missing_step_is_named(cohort, tmp_path, capsys):
 def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys):
     shutil.copytree(searched / "work", tmp_path / "work")
     setup = json.loads((tmp_path / "work" / "setup.json").read_text())
-    assert setup["schema"] == 2
+    assert setup["schema"] == 3
     (tmp_path / "work" / "setup.json").write_text(json.dumps({**setup, "schema": 1}))
     assert main(["fit", str(tmp_path / "work")]) == 2
-    said = "setup.json: schema 1, this program reads 2; run lab features again"
+    said = "setup.json: schema 1, this program reads 3; run lab features again"
     assert said in capsys.readouterr().err
 
 
