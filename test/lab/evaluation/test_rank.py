@@ -391,7 +391,7 @@ def test_rules_fitted_on_the_cases_that_are_scored_show_nothing(tmp_path, capsys
     assert main(["rank", str(plain), str(better), "--out", str(out)]) == 1
     said = capsys.readouterr()
     assert said.out.startswith(f"IN SAMPLE: {words}.")
-    assert f"refined against plain: no verdict; {words}." in said.out.replace("\n", " ")
+    assert f"refined against plain: no verdict; {words}." in " ".join(said.out.split())
     assert "is better than" not in said.out
     assert "--in-sample accepts this" in said.err
     content = json.loads(out.read_text())
@@ -402,7 +402,7 @@ def test_rules_fitted_on_the_cases_that_are_scored_show_nothing(tmp_path, capsys
     assert main(["rank", str(plain), str(better), "--in-sample"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("IN SAMPLE: refined is refined")
-    assert "refined is better than plain: mean score +0.1000" in said.out.replace("\n", " ")
+    assert "refined is better than plain: mean score +0.1000" in " ".join(said.out.split())
 
 
 @pytest.mark.parametrize("state", ["held-out", "unknown", None])
@@ -424,6 +424,6 @@ def test_a_third_system_in_sample_takes_no_verdict_from_the_other_two(tmp_path, 
         write(tmp_path / "c.json", columns(dice=[0.7] * 12), provenance=record),
     ]
     assert main(["rank", *map(str, paths)]) == 1
-    said = capsys.readouterr().out.replace("\n", " ")
+    said = " ".join(capsys.readouterr().out.split())
     assert "b is better than a" in said
     assert said.count("no verdict; c is made with what was fitted on its cases.") == 2
