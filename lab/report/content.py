@@ -1,13 +1,14 @@
 """All numbers of a report in one nested dict: what report.json holds, and what the pages show."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab import statistics
 from lab.evaluation.origin import in_sample, in_sample_lines
 from lab.evaluation.results import Results
+from lab.metrics.scorers import dice_kind
 from lab.report import changes, counts, extremes, headline, numbers, relations, shares
 
 NOT_TOLD = {
@@ -30,7 +31,7 @@ class Options:
     count: int = 20  # worst and best cases
 
 
-def gather(results: Results, options: Options, before: Mapping[str, Results]) -> dict[str, Any]:
+def gather(results: Results, options: Options, before: Sequence[changes.Earlier]) -> dict[str, Any]:
     """Compute every number of the report, section by section.
 
     Sections that need voxel counts are None where the results hold none.
@@ -41,17 +42,22 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
     cohort = counts.cohort_of(results)
     key = headline.key_metric(results, options.key)
     rows = shares.share_rows(cohort, results) if cohort else []
-    systems = {name: in_sample(each) for name, each in {options.name: results, **before}.items()}
+    systems = {options.name: in_sample(results)}
+    systems |= {earlier.name: in_sample(earlier.results) for earlier in before}
     where_fitted = in_sample_lines({name: words for name, words in systems.items() if words})
     return {
         "cover": cover(results, options, cohort),
+        "changes": [
+            changes.changes(results, earlier, options.name, key, options.absent)
+            for earlier in before
+        ],
+        "regions": headline.region_dices(results, cohort, options.absent),
         "warnings": [*where_fitted, *shares.warnings(rows, results)],
         "shares": rows,
         "unjudged": shares.unjudged(cohort, results) if cohort else [],
         **voxel_sections(results, options, cohort),
         "distributions": headline.distributions(results),
         "extremes": extremes.extremes(results, cohort, key, options.count),
-        "changes": [changes.changes(results, old, name, key) for name, old in before.items()],
         "bootstrap": {
             "resamples": statistics.RESAMPLES,
             "level": statistics.CONFIDENCE,
@@ -67,6 +73,7 @@ def cover(results: Results, options: Options, cohort: counts.Cohort | None) -> d
         "name": options.name,
         "scorer": results.scorer,
         "scorer_year": headline.scorer_year(results.scorer),
+        "dice_kind": dice_kind(results.scorer),
         "source": NOT_TOLD.get(results.scorer, "the results file"),
         "scheme": results.scheme,
         "labels": dict(results.labels),
