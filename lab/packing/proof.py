@@ -27,6 +27,7 @@ from lab.packing.tile_answers import (
     our_answers,
     refuse_beyond,
 )
+from lab.progress import progress
 
 MIN_CASE_AGREEMENT = 0.999
 
@@ -99,7 +100,8 @@ def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, An
         StockError: stock cannot run the network.
     """
     by_fold = {}
-    for number, (fold, member) in enumerate(zip(part.folds, part.model.members, strict=True)):
+    folds = list(zip(part.folds, part.model.members, strict=True))
+    for number, (fold, member) in enumerate(progress(folds, unit="fold", description="proof")):
         shape = tile_shape(member.plan)
         tile = draw_tile(member.plan, len(member.sequences), shape, SEED + number)
         trained = plain.checkpoint_of(fold)

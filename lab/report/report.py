@@ -14,6 +14,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.arguments import positive_number
 from lab.output_files import check_page
+from lab.progress import progress
 
 if TYPE_CHECKING:
     from lab.evaluation.results import Results
@@ -136,7 +137,8 @@ def look(
     files = index_images(images)
     scheme = SCHEMES.get(results.scheme, next(iter(SCHEMES.values())))
     scored = set(results.labels) - set(content["cover"]["not_judged"])
-    for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
+    rows = [*content["extremes"]["worst"], *content["extremes"]["best"]]
+    for row in progress(rows, description="drawing"):
         id = row["case"]
         facts = results.facts.get(id)
         if id not in pictures and facts:
