@@ -21,6 +21,8 @@ from lab.packing.trained_folder import PackError, folds_of, naming, trained_fold
 from lab.packing.write_manifest import open_members, write_manifest
 from postprocess.artefacts import load_artefacts, save_artefacts
 
+STOCK_STEP = 0.5
+
 
 @dataclass(frozen=True)
 class ModelRequest:
@@ -32,8 +34,8 @@ class ModelRequest:
     origin: str  # sources or selection, as error messages name them
     answers: str | None = None  # NAME,...; None: the scheme, or those of a selection's candidates
     note: str = ""
-    mirroring: bool = False
-    step: float = 0.5  # of tiles, as a share of the patch
+    mirroring: bool = True  # along the axes of each member's training, as stock nnU-Net
+    step: float = STOCK_STEP  # of tiles, as a share of the patch
     accepts_missing: bool = False
     artefact: Path | None = None  # post-processing
     real_case: Path | None = None  # to compare with stock nnU-Net on

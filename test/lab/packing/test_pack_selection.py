@@ -102,7 +102,7 @@ def test_a_selection_that_cannot_be_packed_is_named(
     for words, message in (
         (["--selection", str(path)], f"{path}: schema 1, this program reads 2"),
         ([], "either sources or --selection"),
-        (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
+        (["--selection", str(path), "--no-mirroring"], f"{path}: --no-mirroring is of sources"),
         (["--selection", str(tmp_path / "none.json")], "none.json: missing"),
     ):
         assert lab(["pack", *words, *flags]) == 2
