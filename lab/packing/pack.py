@@ -12,9 +12,11 @@ from pathlib import Path
 
 from challenge.scheme import SCHEMES
 from lab.arguments import add_scheme
-from lab.packing.build_model import STOCK_STEP, ModelRequest, build_model
+from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.label_options import one_each
 from lab.packing.pack_source import Source
+from lab.packing.proof import ProofRequest
+from lab.packing.stock_prediction import STOCK_STEP
 from lab.packing.trained_folder import CHECKPOINTS, PackError
 from lab.packing.trained_network import Accepted
 
@@ -127,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         step=args.step,
         accepts_missing=args.missing_sequences,
         artefact=args.artefact,
-        real_case=args.prove,
+        proof=ProofRequest(args.prove),
         is_release=args.release,
         data=args.data,
     )
