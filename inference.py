@@ -27,6 +27,7 @@ from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, v
 from ensemble.match_models import match_models, missing_accepted_by
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
+from postprocess.training_cases import in_sample_remarks
 
 if TYPE_CHECKING:
     from ensemble.engine import Engine
@@ -96,10 +97,14 @@ class Session:
         outcomes: dict[str, Outcome] = {id: {"error": reason} for id, reason in failed.items()}
         budget = Budget(limit_s - (time.monotonic() - started))
         run_cases(jobs, outcomes, engine, DeviceQueue(budget, len(jobs)), options)
+        remarks = in_sample_remarks(outcomes)
+        for remark in remarks:
+            log.warning(remark)
         try:
             if options.record:
                 members = {m.model.name: [k.name for k in m.model.members] for m in models.values()}
-                write_record(options.record, inputs.platform, members, engine.seconds, outcomes)
+                run = inputs.platform, members, engine.seconds
+                write_record(options.record, *run, outcomes, remarks)
         except OSError as error:  # the labels are there all the same
             return 1, f"{options.record}: the record cannot be written ({error.strerror})"
         return conclude(outcomes, options.output)

@@ -16,9 +16,10 @@ MRI_SEQUENCES = ("t1n", "t1c", "t2w", "t2f")
 Regions = Mapping[str, tuple[str, ...]]
 Shares = Mapping[str, tuple[float, float]]
 # How training cases are recognised in a folder; `lab.data.sources` maps each to a function.
-# brats: <ID>-t1n.nii.gz ... and <ID>-seg.nii.gz; brats-mixed: so named, of several challenges;
-# paired: images in one folder, label maps of the same names in another.
-Finder = Literal["brats", "brats-mixed", "paired"]
+# brats: <ID>-t1n.nii.gz ... and <ID>-seg.nii.gz; paired: images in one folder, label maps of the
+# same names in another.
+Finder = Literal["brats", "paired"]
+ANY = "*"  # of `Scheme.shared_prefixes`: its cases may be named as any challenge's
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,12 @@ class TrainingLayout:
     title: str  # in messages
     labels: Mapping[int, str]  # value in the files -> label of the scheme, "" is background
     finder: Finder = "brats"
+    # Regular expression of its cases' ids; "": the challenge's prefixes, or none.
+    case_names: str = ""
     images_folder: str = ""  # of a paired layout
     labels_folders: tuple[str, ...] = ()  # of a paired layout; a later one's files count
+    # What nnU-Net calls the one channel where that decides its normalisation, CT; "": the sequence.
+    channel: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Scheme:
     usual_share: Shares = field(default_factory=dict)  # label -> least and most of `whole`
     # A case is named <prefix>-<digits> or <prefix>-<digits>-<digits>; "": names say nothing.
     case_prefix: str = ""
+    # Prefixes of other challenges under which its cases are handed out too, or ANY.
+    shared_prefixes: tuple[str, ...] = ()
     socket: Socket | None = None  # None: cases lie in a BraTS folder
     file_ending: str = ".nii.gz"  # of the challenge's images and labels
     time_limit_s: float = TIME_LIMIT_S["brats-folder"]  # for an input folder

@@ -8,18 +8,23 @@ those of files and folders, without the machine's paths; case ids never stand in
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from challenge.atomic_write import write_atomically
+from challenge.file_names import image_stem
+from challenge.folders import entries
 from challenge.refusal import Refusal
 
 SCHEMA = 1
 NAME = "provenance.json"
 KEY = "provenance"
-IN_SAMPLE, HELD_OUT, UNKNOWN = "in-sample", "held-out", "unknown"
+POSTPROCESS = "postprocess"  # the verb that is no verb of `lab`
+# The fact of label maps that says whether networks and rules were fitted without their cases.
+HELD_OUT_FACT = "held_out"
+HELD_OUT_STATES = IN_SAMPLE, HELD_OUT, UNKNOWN = "in-sample", "held-out", "unknown"
 
 
 class ProvenanceError(Refusal):
@@ -38,6 +43,17 @@ class Provenance:
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)  # counts and what later verbs ask
     inputs: Mapping[str, "Provenance"] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """Return what a user calls to make such a product."""
+        return "python -m postprocess" if self.verb == POSTPROCESS else f"lab {self.verb}"
+
+    @property
+    def held_out(self) -> str:
+        """Return whether label maps were made without their cases: one of `HELD_OUT_STATES`."""
+        state = self.facts.get(HELD_OUT_FACT)
+        return state if state in HELD_OUT_STATES else UNKNOWN
 
     def walk(self) -> Iterator["Provenance"]:
         """Yield this record and those of all its inputs, depth first."""
@@ -152,6 +168,48 @@ def require_same(folder: Path, now: Provenance) -> None:
             f"{folder}: made from something else ({'; '.join(lines)}); choose another folder, or "
             "remove this one"
         )
+
+
+def folder_record(folder: Path, product: str, files: Sequence[Path]) -> Provenance:
+    """Return the record of a folder of label or probability maps.
+
+    Args:
+        folder: perhaps with a record that the verb wrote which made it.
+        product: what it holds, where no record says.
+        files: those that are used of it.
+
+    Returns:
+        The folder's record; where there is none, one that says what the files are, made by no verb.
+
+    Raises:
+        ProvenanceError: files were changed, or are missing, since the record was written.
+    """
+    record = read_provenance(folder)
+    if record is None:
+        facts = {"files": len(files)}
+        return Provenance(product, folder.resolve().name, hash_files(files), facts=facts)
+    if not record.sha256:
+        raise ProvenanceError(
+            f"{folder}: `{record.command}` was stopped before all was written; run it again"
+        )
+    if record.sha256 != content_sha256(folder):
+        raise ProvenanceError(
+            f"{folder}: files were changed, added or removed after `{record.command}` wrote them; "
+            f"run it again, or remove {NAME} to use them as files of unknown origin"
+        )
+    return record
+
+
+def content_sha256(folder: Path) -> str:
+    """Return the hash of all label and probability maps in a folder."""
+    files = (path for path in entries(folder) if path.is_file())
+    return hash_files(path for path in files if image_stem(path.name) or path.suffix == ".npz")
+
+
+def worst_state(states: Iterable[str]) -> str:
+    """Return the held-out state of what was made with several things of such a state each."""
+    states = set(states)
+    return next((state for state in (IN_SAMPLE, UNKNOWN) if state in states), HELD_OUT)
 
 
 def hash_json(content: Any) -> str:

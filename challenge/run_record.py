@@ -64,6 +64,7 @@ def write_record(
     models: Mapping[str, Sequence[str]],
     seconds: Mapping[str, float],
     outcomes: Mapping[str, Outcome],
+    remarks: Sequence[str] = (),
 ) -> None:
     """Write what was run, with what, and how it went, as JSON.
 
@@ -73,6 +74,7 @@ def write_record(
         models: names of the members of each model, by model.
         seconds: wall seconds of each stage.
         outcomes: of each case, by id; `{"error": reason}` where it failed.
+        remarks: sentences about the run as a whole.
 
     Raises:
         OSError: the file cannot be written.
@@ -82,6 +84,7 @@ def write_record(
         "version": program_version(),
         "platform": platform,
         "models": models,
+        "remarks": list(remarks),
         "seconds": {stage: round(s, 3) for stage, s in seconds.items()},
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "cases": {id: outcomes[id] for id in sorted(outcomes)},

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from challenge.challenges import SCHEMES
+from challenge.challenges import SCHEMES, other_challenge
 from challenge.description import MRI_SEQUENCES, Scheme
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "Scheme",
     "answer_fault",
     "labels_from",
+    "other_challenge",
     "probability_of",
+    "renumbers",
     "restrict",
     "tumour_differences",
     "unwritten_mm3",
@@ -94,6 +96,18 @@ def tumour_differences(scheme: Scheme, target: Scheme) -> list[str]:
     tumours = (*scheme.regions[scheme.tumour], *target.regions[target.tumour])
     both = scheme.labels.keys() & target.labels.keys()
     return sorted({name for name in tumours if name not in both})
+
+
+def renumbers(scheme: Scheme, other: Scheme) -> bool:
+    """Return whether a value, or a name, stands for something else in the other challenge.
+
+    BraTS-Africa has fewer labels than GLI and no other ones; PED's 1 is ET, where GLI's is NETC.
+    """
+    names = {value: name for name, value in other.labels.items()}
+    return any(
+        names.get(value, name) != name or other.labels.get(name, value) != value
+        for name, value in scheme.labels.items()
+    )
 
 
 def restrict(labels: np.ndarray, scheme: Scheme, target: Scheme) -> np.ndarray:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from challenge.case import CaseFiles
+from challenge.description import ANY
 from challenge.platforms import InputCases, describe_missing, with_sequences
 from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES, renumbers
 from ensemble.manifest import (
     MANIFEST,
     Model,
@@ -74,7 +76,9 @@ def match_model(
     """Return the model that answers a case; arguments as of `match_models`.
 
     Of those that take any of its sequences, a model that answers the challenge of its name comes
-    first, before all one that mainly does; then one whose input is just what there is.
+    first, before all one that mainly does; then one whose input is just what there is. A model
+    whose label values mean something else in the challenge of its name, as PED's 1 is ET and GLI's
+    NETC, answers it where `wanted` says so alone.
 
     Raises:
         MatchError: no model fits, or several do.
@@ -98,6 +102,8 @@ def match_model(
         which = ", ".join(sorted(name for name, path in manifests.items() if path in paths))
         raise MatchError(f"{problem} case {files.id} (of {which}); choose one with --model")
     (match,) = fitting
+    if wanted is None:
+        _check_values(match)
     if allow_missing is None:
         allow_missing = accepts_missing_sequences(match.manifest)
     return replace(match, files=replace(match.files, allow_missing=allow_missing))
@@ -134,6 +140,20 @@ def accepting_missing(
         raise MissingSequencesError(f"{problem}; --no-missing-sequences refuses that")
     names = ", ".join(sorted(read_manifest(match.manifest)["model"] for match in fitting))
     raise MissingSequencesError(f"{problem}; no model that fits accepts that ({names})")
+
+
+def _check_values(match: ModelMatch) -> None:
+    """Refuse a model whose label values mean something else in the challenge of a case's name."""
+    files, answers = match.files, answers_of(match.manifest)
+    if files.scheme is None:
+        return
+    named = SCHEMES[files.scheme]
+    if all(ANY not in answer.shared_prefixes and renumbers(named, answer) for answer in answers):
+        model = read_manifest(match.manifest)["model"]
+        raise MatchError(
+            f"case {files.id} is named as of {named.name}, and {model} answers {answers[0].name}, "
+            f"whose label values mean something else; --model {model} takes it all the same"
+        )
 
 
 def _answers_by_name(match: ModelMatch) -> bool:

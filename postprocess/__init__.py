@@ -27,6 +27,7 @@ from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
 from .refine_input import RefineInput, case_features
 from .rule_base import Probability, Rule
+from .training_cases import was_fitted_on
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     after, recovered_by = _recovered(refine_input, result.labels)
     record = {
         **choice.record,
+        "fitted_on_case": was_fitted_on(case.id, artefacts),
         "rules": result.applied,
         "recovered_by": recovered_by,
         "voxels_changed": voxels_changed(before, after, scheme),
@@ -97,6 +99,8 @@ def choose_rules(refine_input: RefineInput, artefacts: Artefacts) -> RuleChoice:
     if artefacts.model is None:
         return RuleChoice((), {**record, "artefact": "none: labels are those of the ensemble"})
     record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
+    if "foreign" in artefacts.fit:  # the rules were fitted on another model's predictions
+        record["foreign"] = artefacts.fit["foreign"]
     if artefacts.has_one_rule_set:  # whatever the features: they would cost a second for nothing
         return RuleChoice(artefacts.fallback.rules, {**record, "one_rule_set": True})
     try:

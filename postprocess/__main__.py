@@ -8,21 +8,23 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseError, CaseFiles
 from challenge.label_file import write_labels
-from challenge.platforms import InputError
+from challenge.provenance import ProvenanceError
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme
+from challenge.scheme import SCHEMES, Scheme, other_challenge, renumbers
 from challenge.shares import SeenShares, labels_of
 
 from . import refine_labels
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
 from .find_label_maps import LabelMap, LabelMaps, find_label_maps
+from .output_record import finish_record, start_record
 from .read_inputs import read_case
+from .training_cases import in_sample_sentence
 
 log = logging.getLogger("podium")
 
@@ -44,9 +46,13 @@ def main(argv: list[str] | None = None) -> int:
         artefacts = load_artefacts(args.artefact, scheme)
         channels = known_channels(args.channels, scheme)
         label_maps = find_label_maps(args.labels, args.images, args.probabilities, channels)
+        label_maps = without_other_labels(label_maps, scheme, args.foreign)
         folders = {key: getattr(args, key) for key in ("labels", "images", "probabilities")}
         make_output(args.output, folders, label_maps)
-    except (UsageError, InputError, ArtefactError) as error:
+        record = start_record(
+            args.labels, args.artefact, artefacts.fit, label_maps.cases, args.output
+        )
+    except Refusal as error:
         return _finish(2, str(error))
     lines = [{"id": id, "error": reason} for id, reason in label_maps.failed.items()]
     for line in lines:
@@ -58,6 +64,11 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(lines[-1]), flush=True)
     if reason := shares.left_out():
         log.info(reason)
+    report_training_cases(args.artefact, lines)
+    try:
+        finish_record(args.output, record, lines)
+    except ProvenanceError as error:
+        return _finish(1, str(error))
     failed = [line for line in lines if "error" in line]
     if failed:
         first = f"{failed[0]['id']}: {failed[0]['error']}"
@@ -79,6 +90,15 @@ def attempt(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: See
         return {"id": label_map.id, "error": str(error) or type(error).__name__}
 
 
+def report_training_cases(artefact: Path, lines: Sequence[Line]) -> None:
+    """Warn where rules were fitted on the cases that they refined, or where that is not known."""
+    fitted_on = [line["fitted_on_case"] for line in lines if "error" not in line]
+    if training := fitted_on.count(True):
+        log.warning("%s: %s", artefact, in_sample_sentence(training, len(fitted_on)))
+    elif None in fitted_on:
+        log.info("%s: does not list the cases that chose its rules; are they others?", artefact)
+
+
 def run_case(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
     """Take one label map from its file to the refined one; return its line of JSON."""
     refine_input = read_case(label_map, artefacts.scheme)
@@ -95,7 +115,7 @@ def run_case(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: Se
         "images": list(label_map.images),
         "probabilities": str(label_map.probabilities) if label_map.probabilities else None,
         "remarks": list(refine_input.case.remarks),
-        **{key: record[key] for key in ("cluster", "distance", "fallback")},
+        **{key: record[key] for key in ("cluster", "distance", "fallback", "fitted_on_case")},
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],
         **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},
@@ -120,6 +140,32 @@ def named_scheme(folder: Path) -> Scheme:
     if not isinstance(name, str) or name not in SCHEMES:
         raise ArtefactError(f"{path}: scheme {name!r} is not one of {', '.join(SCHEMES)}")
     return SCHEMES[name]
+
+
+def without_other_labels(label_maps: LabelMaps, scheme: Scheme, accepted: bool) -> LabelMaps:
+    """Move cases to the failed ones in whose challenge a value stands for another label.
+
+    Raises:
+        UsageError: no other case is left.
+    """
+    odd = {
+        case.id: other.name
+        for case in label_maps.cases
+        if (other := other_challenge(case.id, scheme)) and renumbers(other, scheme)
+    }
+    if odd and accepted:
+        log.warning("%d cases named as of another challenge: --foreign", len(odd))
+        return label_maps
+    failed = {
+        id: f"named as of {name}, whose label values are not those of {scheme.name}; "
+        "--foreign refines it all the same"
+        for id, name in odd.items()
+    }
+    cases = tuple(case for case in label_maps.cases if case.id not in odd)
+    if failed and not cases:
+        id = next(iter(failed))
+        raise UsageError(f"{len(failed)} of {len(failed)} cases: {id}: {failed[id]}")
+    return LabelMaps(cases, {**label_maps.failed, **failed})
 
 
 def known_channels(names: str | None, scheme: Scheme) -> tuple[str, ...]:
@@ -165,6 +211,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--images", type=Path, metavar="DIR", help=scans)
     order = "sequences of nnU-Net's _0000, _0001 ...; default: the challenge's order"
     add("--channels", metavar="NAMES", help=order)
+    names = "refine cases whose names speak of a challenge of other label values"
+    add("--foreign", action="store_true", help=names)
     frozen = f"folder of {JSON_NAME} and clusters.npz"
     add("--artefact", type=Path, required=True, metavar="DIR", help=frozen)
     add("--output", type=Path, required=True, metavar="DIR", help="made where it is missing")

@@ -45,6 +45,7 @@ FIT_KEYS: Mapping[str, type] = {
     "score_with_rules": float,
     "gain_interval": list,
 }
+TRAINING_CASES = "training_case_sha256"  # of `fit`; see `training_cases`
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ class Artefacts:
     fallback: Fallback = Fallback("identity")
     known_answers: tuple[KnownAnswer, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from
+
+    @property
+    def has_rules(self) -> bool:
+        """Return whether any case could get a rule."""
+        return bool(self.fallback.rules) or any(cluster.rules for cluster in self.clusters)
 
     @property
     def has_one_rule_set(self) -> bool:

@@ -12,7 +12,16 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .artefact_schema import FIT_KEYS, KEYS, SCHEMA, Artefacts, Cluster, Fallback, KnownAnswer
+from .artefact_schema import (
+    FIT_KEYS,
+    KEYS,
+    SCHEMA,
+    TRAINING_CASES,
+    Artefacts,
+    Cluster,
+    Fallback,
+    KnownAnswer,
+)
 from .feature_names import GROUPS, group_names
 from .features import EXTRACTOR, KNOWN_SETTINGS, settings_hash
 from .former_schema import FORMER_SCHEMA, upgrade
@@ -63,6 +72,9 @@ def _checked_keys(document: Any) -> dict[str, Any]:
     interval = document["fit"]["gain_interval"]
     if len(interval) not in (0, 2) or not all(isinstance(end, int | float) for end in interval):
         raise ValueError(f"gain_interval: {interval} is neither empty nor two numbers")
+    hashes = document["fit"].get(TRAINING_CASES, [])
+    if not isinstance(hashes, list) or not all(isinstance(each, str) for each in hashes):
+        raise ValueError(f"{TRAINING_CASES}: not a list of hashes")
     return document
 
 

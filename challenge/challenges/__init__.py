@@ -18,10 +18,10 @@ in the order of the values, and `pack` maps them back by name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from challenge.challenges import brats, panther
-from challenge.description import Scheme
+from challenge.description import ANY, Scheme
 
 FAMILIES = (brats, panther)
 SCHEMES: Mapping[str, Scheme] = {
@@ -38,6 +38,15 @@ def scheme_of_id(id: str) -> Scheme | None:
     return None
 
 
+def other_challenge(id: str, scheme: Scheme) -> Scheme | None:
+    """Return the challenge that a case's name speaks of, if cases of `scheme` are not named so."""
+    named = scheme_of_id(id)
+    prefixes = (scheme.case_prefix, *scheme.shared_prefixes)
+    if named is None or ANY in prefixes or named.case_prefix in prefixes:
+        return None
+    return named
+
+
 def scheme_of_ending(ending: str) -> Scheme:
     """Return the first challenge whose files end so (".nii.gz", ".mha"), else the first of all."""
     alike = (scheme for scheme in SCHEMES.values() if scheme.file_ending == ending)
@@ -48,3 +57,10 @@ def folder_sequences() -> tuple[str, ...]:
     """Return the sequences of every challenge whose cases lie in a BraTS folder, in table order."""
     schemes = [scheme for scheme in SCHEMES.values() if scheme.socket is None]
     return tuple(dict.fromkeys(name for scheme in schemes for name in scheme.sequences))
+
+
+def in_reading_order(regions: Iterable[str]) -> tuple[str, ...]:
+    """Sort regions as challenges list them: WT, TC, ET, NETC, SNFH, RC; unknown ones come last."""
+    known = list(dict.fromkeys(name for scheme in SCHEMES.values() for name in scheme.regions))
+    place = {name: number for number, name in enumerate(known)}
+    return tuple(sorted(dict.fromkeys(regions), key=lambda name: place.get(name, len(place))))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from challenge.description import MRI_SEQUENCES, Scheme, TrainingLayout
+from challenge.description import ANY, MRI_SEQUENCES, Scheme, TrainingLayout
 
 _THREE = {"NETC": 1, "SNFH": 2, "ET": 3}  # BraTS numbers them so since 2023
 _FOUR = _THREE | {"RC": 4}
@@ -59,10 +59,15 @@ CHALLENGES = (
     _glioma(
         name="brats-gli-2023",
         usual_share=_GLIOMA_SHARE,
+        shared_prefixes=("BraTS-GLI",),
         default_scorer="2023-gli",
         layouts={
             "brats-gli-2023": _layout("BraTS 2023", _THREE),
-            "brats-2021": TrainingLayout("BraTS 2017 to 2021", {1: "NETC", 2: "SNFH", 4: "ET"}),
+            "brats-2021": TrainingLayout(
+                "BraTS 2017 to 2021",
+                {1: "NETC", 2: "SNFH", 4: "ET"},
+                case_names=r"(?i:brats(17|18|19|20|2021)_.+)",
+            ),
         },
     ),
     _glioma(
@@ -75,6 +80,7 @@ CHALLENGES = (
     _glioma(
         name="brats-met",
         usual_share=_MIXED_SHARE,
+        shared_prefixes=("BraTS-MET",),
         default_scorer="2024-met",
         layouts={"brats-met": _layout("BraTS metastases 2023", _THREE)},
     ),
@@ -96,12 +102,9 @@ CHALLENGES = (
         name="brats-goat",
         usual_share=_MIXED_SHARE,
         case_prefix="BraTS-GoAT",
+        shared_prefixes=(ANY,),  # the names of the cohorts that its cases were taken from
         default_scorer="2026-goat",
-        layouts={  # its cases have the names of the cohorts that they were taken from
-            "brats-goat": TrainingLayout(
-                "BraTS generalisability", {1: "NETC", 2: "SNFH", 3: "ET"}, finder="brats-mixed"
-            )
-        },
+        layouts={"brats-goat": _layout("BraTS generalisability", _THREE)},
     ),
     Scheme(  # radiotherapy: one planning scan, one target volume
         name="brats-men-rt",

@@ -16,6 +16,7 @@ def _layout(task: int) -> TrainingLayout:
         finder="paired",
         images_folder="ImagesTr",
         labels_folders=("LabelsTr",),
+        case_names=r"\d{5}(_\d{4})?",
     )
 
 
@@ -25,6 +26,8 @@ _MSD = TrainingLayout(
     finder="paired",
     images_folder="imagesTr",
     labels_folders=("labelsTr",),
+    case_names=r"pancreas_\d+",
+    channel="CT",
 )
 # 1 PDAC, 2 veins, 3 arteries, 4 parenchyma, 5 duct, 6 common bile duct; where both kinds of
 # labels exist the manual ones count.
@@ -34,6 +37,8 @@ _PANORAMA = TrainingLayout(
     finder="paired",
     images_folder="images",
     labels_folders=("automatic_labels", "manual_labels", "labels"),
+    case_names=r"\d{6}_\d{5}",
+    channel="CT",
 )
 
 

@@ -19,6 +19,8 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head
 from lab.bench.processes import measured
 from lab.member_selection.probability_maps import Candidate, write_candidate, write_map
+from lab.member_selection.score_file import read_scores
+from lab.member_selection.select import SCORES
 from lab.member_selection.strategies import STRATEGIES
 
 SHAPE, SPACING_MM = (72, 258, 318), (3.0, 1.1875, 1.1875)  # the median of 92 cases
@@ -59,7 +61,8 @@ def bench_selection(candidates: int, cases: int, strategies: Sequence[str], jobs
         options = ["--jobs", str(jobs), "--strategies", *strategies]
         command = [sys.executable, "-m", "lab", "select", *folders, *paths, *options]
         run = measured(command, {"OMP_NUM_THREADS": "1"})
-        ensembles = len((work / "out" / "scores.jsonl").read_text(encoding="utf-8").splitlines())
+        _, rows = read_scores(work / "out" / SCORES)
+        ensembles = len(set().union(*rows.values()))
     print(
         f"{candidates} candidates x {cases} cases of "
         f"{'x'.join(map(str, SHAPE))}, {size / 1e9:.1f} GB of maps, {jobs} processes: "

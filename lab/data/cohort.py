@@ -1,15 +1,16 @@
 """A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from challenge.case import CaseFiles, Volume, read_volume
-from challenge.folders import entries
+from challenge.folders import MOST_NAMES, describe_contents, entries
 from challenge.refusal import Refusal
-from challenge.scheme import Scheme
+from challenge.scheme import Scheme, other_challenge, renumbers
 from ensemble.dataset import channel_order
 from lab.data.label_aliases import are_trusted, training_values_by_name
 from lab.json_files import read_json
@@ -63,5 +64,25 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
         files = CaseFiles(id, images, sequences[0], Path(reference.name), scheme.name)
         cases.append(CohortCase(files, reference, table))
     if not cases:
-        raise Refusal(f"{folder}: no labelsTr/*{ending}")
+        held = describe_contents(folder / "labelsTr")
+        raise Refusal(f"{folder}: no case (looked for labelsTr/*{ending}); labelsTr holds {held}")
+    _print_other_challenges([case.files.id for case in cases], path, scheme)
     return cases
+
+
+def _print_other_challenges(ids: Sequence[str], dataset: Path, scheme: Scheme) -> None:
+    """Say which cases are named as of a challenge whose label values are other ones.
+
+    The names in dataset.json decide what a value is, so that nothing is read wrongly by itself.
+    """
+    named = {id: other for id in ids if (other := other_challenge(id, scheme))}
+    odd = [id for id, other in named.items() if renumbers(other, scheme)]
+    if odd:
+        others = ", ".join(dict.fromkeys(named[id].name for id in odd))
+        more = ", ..." if len(odd) > MOST_NAMES else ""
+        print(
+            f"{dataset}: {len(odd)} of {len(ids)} cases are named as of {others} "
+            f"({', '.join(odd[:MOST_NAMES])}{more}); their labels are read as {scheme.name}'s, by "
+            "the names in this file",
+            file=sys.stderr,
+        )

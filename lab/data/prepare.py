@@ -8,9 +8,7 @@ interrupted run goes on where it stopped. Cases that cannot be trained on are na
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -18,46 +16,27 @@ import joblib
 from challenge.headers import is_nifti
 from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES, Scheme
-from lab.arguments import add_jobs, add_out, add_scheme
+from lab.arguments import add_foreign, add_jobs, add_out, add_scheme
+from lab.data.label_aliases import PREPARED
 from lab.data.prepare_summary import axes_line, missing_label_lines, swapped, table_lines
 from lab.data.prepared_case import Prepared, Target, prepare_case
 from lab.data.raw_dataset import (
     NAME,
     SKIPPED,
     FailedCase,
+    channel_lines,
     describe,
     finish,
     start,
     training_values,
 )
-from lab.data.raw_folders import Failure, LayoutError, RawCase
+from lab.data.raw_folders import Failure, LayoutError
+from lab.data.source_cases import Entry, foreign_lines, foreign_of, list_entries, read_source
 from lab.data.sources import Layout, all_layouts
 from lab.parallel import workers
+from lab.progress import progress
 
 MOST_LINES = 20  # of one kind on stderr; skipped_cases.json has them all
-
-
-@dataclass(frozen=True)
-class Source:
-    """One `--source`."""
-
-    text: str
-    layout: Layout
-    folder: Path
-
-    @property
-    def prefix(self) -> str:
-        """Return what distinguishes its cases from another source's."""
-        return f"{self.layout.name}_"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A case of a source, and its id in the dataset."""
-
-    source: Source
-    case: RawCase
-    id: str
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--orientation", metavar="CODE", help=axes)
     skip = "go on without cases that cannot be prepared, and list them"
+    add_foreign(parser, "take cases whose names speak of another challenge than their source's")
     add("--skip-bad", action="store_true", help=skip)
     add("--accept-skipped", action="store_true", help="exit 0 although cases are left out")
     add_jobs(parser)
@@ -88,12 +68,13 @@ def run(args: argparse.Namespace) -> int:
     """
     sources = [read_source(text) for text in args.source]
     scheme = SCHEMES[args.scheme] if args.scheme else sources[0].layout.scheme
-    entries, failed = list_entries(sources)
+    entries, failed = list_entries(sources, args.foreign)
     _refuse(failed, len(entries), args.skip_bad)
     check_dataset_name(args.dataset)
     used = [source.layout for source in sources]
     target = make_target(args.out / args.dataset, used, entries, scheme, args.orientation)
-    description = describe(scheme, target, args.source, args.regions)
+    description = describe(scheme, target, used, args.regions)
+    description |= {PREPARED: sorted(args.source), **foreign_of(entries)}
     start(target, description, [entry.id for entry in entries])
     done, new = _prepare_all(entries, target, args.jobs)
     failed += new
@@ -101,49 +82,12 @@ def run(args: argparse.Namespace) -> int:
     finish(target, description, [case for _, case in done], failed)
     doubts = list(swapped(done, scheme))
     _report_labels(done, target, scheme)
+    for line in (*channel_lines(used, scheme), *foreign_lines(entries)):
+        print(line, file=sys.stderr)
     _report_failed(failed, len(done), target)
     for doubt in doubts:
         print(doubt, file=sys.stderr)
     return 1 if doubts or (failed and not args.accept_skipped) else 0
-
-
-def read_source(text: str) -> Source:
-    """Read LAYOUT=DIR.
-
-    Raises:
-        LayoutError: no such layout or folder.
-    """
-    name, equals, folder = text.partition("=")
-    known = all_layouts()
-    if not equals or name not in known:
-        raise LayoutError(f"--source {text}: LAYOUT=DIR with one of {', '.join(known)}")
-    if not Path(folder).is_dir():
-        raise LayoutError(f"{folder}: no such folder")
-    return Source(text, known[name], Path(folder))
-
-
-def list_entries(sources: Sequence[Source]) -> tuple[list[Entry], list[FailedCase]]:
-    """Return the cases of all sources, and what in their folders cannot be one.
-
-    Raises:
-        LayoutError: there is no case, or a source has cases of several challenges.
-    """
-    entries, failed = [], []
-    for source in sources:
-        raw = source.layout.find(source.folder)
-        failed += [FailedCase(source.text, failure) for failure in raw.failed]
-        prefix = source.prefix if len(sources) > 1 else ""
-        entries += [Entry(source, case, prefix + case.id) for case in raw.cases]
-    twice = {id for id, times in Counter(entry.id for entry in entries).items() if times > 1}
-    for entry in entries:
-        if entry.id in twice:
-            reason = f"{entry.case.labels}: {entry.id} is the id of several cases"
-            failed.append(FailedCase(entry.source.text, Failure(entry.id, reason)))
-    if not entries:
-        text = ", ".join(source.text for source in sources)
-        first = f"; {failed[0].reason}" if failed else ""
-        raise LayoutError(f"{text}: no case{first}")
-    return [entry for entry in entries if entry.id not in twice], failed
 
 
 def check_dataset_name(name: str) -> None:
@@ -185,11 +129,11 @@ def _prepare_all(
 ) -> tuple[list[tuple[Layout, Prepared]], list[FailedCase]]:
     """Prepare every case; return those that are there, and the failures of the others."""
     with workers(jobs, None):
-        running = joblib.Parallel(n_jobs=None)
-        results = running(
+        running = joblib.Parallel(n_jobs=None, return_as="generator")(
             joblib.delayed(prepare_case)(entry.case, entry.source.layout, entry.id, target)
             for entry in entries
         )
+        results = list(progress(running, len(entries), description="preparing"))
     done: list[tuple[Layout, Prepared]] = []
     failed: list[FailedCase] = []
     for entry, result in zip(entries, results, strict=True):

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,17 +77,34 @@ def nested_regions(values: Mapping[str, int], scheme: Scheme) -> dict[str, Any]:
     }
 
 
+def channel_of(layouts: Sequence[Layout], scheme: Scheme) -> dict[str, str]:
+    """Return nnU-Net's `channel_names`: those that decide a normalisation, else the sequences."""
+    decisive = {layout.row.channel for layout in layouts}
+    names = tuple(decisive) if len(decisive) == 1 and decisive != {""} else scheme.sequences
+    return {str(number): name for number, name in enumerate(names)}
+
+
+def channel_lines(layouts: Sequence[Layout], scheme: Scheme) -> Iterator[str]:
+    """Yield a sentence where the sources' images need different normalisations."""
+    named = {layout.row.channel or scheme.sequences[0]: layout.name for layout in layouts}
+    if len(named) > 1:
+        listed = ", ".join(f"{name} of {source}" for name, source in named.items())
+        yield (
+            f"one channel holds {listed}: it is named {scheme.sequences[0]}, and nnU-Net "
+            "normalises every image by its own mean and deviation"
+        )
+
+
 def describe(
-    scheme: Scheme, target: Target, sources: Sequence[str], regions: bool
+    scheme: Scheme, target: Target, layouts: Sequence[Layout], regions: bool
 ) -> dict[str, Any]:
     """Return what of dataset.json is known before any case is read."""
     plain = {"labels": {"background": 0, **target.values}}
     return {
-        "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
+        "channel_names": channel_of(layouts, scheme),
         **(nested_regions(target.values, scheme) if regions else plain),
         "file_ending": target.ending,
         **({"orientation": target.orientation} if target.orientation else {}),
-        PREPARED: sorted(sources),
         "licence": "of the sources",
     }
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge.challenges import scheme_of_id
 from challenge.description import MRI_SEQUENCES
 from challenge.file_names import LABEL_WORDS, image_stem
 from challenge.folders import entries, is_hidden
@@ -73,19 +72,7 @@ def brats_cases(folder: Path, sequences: Sequence[str]) -> RawCases:
 
     `_` may stand for `-`, .nii for .nii.gz, and the names from before 2023 (t1, t1ce, t2, flair)
     for t1n, t1c, t2w, t2f. Hidden files are ignored.
-
-    Raises:
-        LayoutError: cases of several challenges, whose labels mean different things.
     """
-    raw = mixed_cases(folder, sequences)
-    schemes = {scheme.name for case in raw.cases if (scheme := scheme_of_id(case.id))}
-    if len(schemes) > 1:
-        raise LayoutError(f"{folder}: cases of {', '.join(sorted(schemes))} mixed")
-    return raw
-
-
-def mixed_cases(folder: Path, sequences: Sequence[str]) -> RawCases:
-    """List cases as `brats_cases` does, of whatever challenges their names speak of."""
     parts: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     strays: list[Path] = []
     for path in visible_images(folder):
@@ -109,10 +96,12 @@ def mixed_cases(folder: Path, sequences: Sequence[str]) -> RawCases:
 def paired_cases(images: str, labels: Sequence[str]) -> Finder:
     """Return what lists <labels>/<case> with <images>/<case>[_0000], .nii.gz, .nii or .mha.
 
-    Of several folders of labels a later one's count. Names of folders may be in any case.
+    Of several folders of labels a later one's count. Names of folders may be in any case, and the
+    two may lie one folder deeper, where a download unpacks into a folder of its own.
     """
 
     def find(folder: Path, sequences: Sequence[str]) -> RawCases:
+        folder = _home_of(folder, images)
         scans, masks = _by_stem(_child(folder, images)), dict[str, list[Path]]()
         for name in labels:
             masks |= _by_stem(_child(folder, name))
@@ -234,6 +223,14 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
         if stem := image_stem(path.name):
             stems[stem].append(path)
     return dict(stems)
+
+
+def _home_of(folder: Path, name: str) -> Path:
+    """Return the folder that has a child of a name: this one, or the only such one below it."""
+    if _child(folder, name).is_dir():
+        return folder
+    deeper = [path for path in entries(folder) if path.is_dir() and _child(path, name).is_dir()]
+    return deeper[0] if len(deeper) == 1 else folder
 
 
 def _child(folder: Path, name: str) -> Path:

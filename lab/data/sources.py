@@ -4,18 +4,18 @@ Values are mapped by label name, so that MSD's pancreas and tumour, which are nu
 round than PANTHER's, end where they belong, and so does the ET that was 4 before BraTS 2023.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.challenges import SCHEMES
-from challenge.description import Scheme, TrainingLayout
+from challenge.description import ANY, Scheme, TrainingLayout
 from lab.data.raw_folders import (
     Finder,
     LayoutError,
     RawCases,
     brats_cases,
-    mixed_cases,
     paired_cases,
 )
 
@@ -38,11 +38,21 @@ class Layout:
         """Return value in the files -> label of the scheme; "" is background."""
         return self.row.labels
 
+    @property
+    def case_names(self) -> str | None:
+        """Return the regular expression of its cases' ids; None where they may have any name."""
+        if self.row.case_names:
+            return self.row.case_names
+        prefixes = [p for p in (self.scheme.case_prefix, *self.scheme.shared_prefixes) if p]
+        if not prefixes or ANY in prefixes:
+            return None
+        return rf"({'|'.join(map(re.escape, prefixes))})-\d+(-\d+)?"
+
     def find(self, folder: Path) -> RawCases:
         """List the cases of a folder.
 
         Raises:
-            LayoutError: cases of several challenges, or a folder that cannot be read.
+            LayoutError: a folder that cannot be read.
         """
         try:
             return _finder(self.row)(folder, self.scheme.sequences)
@@ -67,4 +77,4 @@ def all_layouts() -> dict[str, Layout]:
 def _finder(row: TrainingLayout) -> Finder:
     if row.finder == "paired":
         return paired_cases(row.images_folder, row.labels_folders)
-    return {"brats": brats_cases, "brats-mixed": mixed_cases}[row.finder]
+    return brats_cases

@@ -15,14 +15,13 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from challenge.challenges import scheme_of_ending, scheme_of_id
-from challenge.file_names import METAIMAGE_ENDING, NIFTI_ENDINGS
 from challenge.headers import last_line
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme
-from lab.arguments import add_dask, add_jobs, add_out, add_scheme, add_scorer
+from challenge.scheme import Scheme
+from lab.arguments import add_dask, add_foreign, add_jobs, add_out, add_scheme, add_scorer
 from lab.evaluation.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
 from lab.evaluation.case_facts import gather_facts
+from lab.evaluation.choose_scorer import choose_scorer, refuse_other_labels
 from lab.evaluation.formats import write_csv, write_nnunet
 from lab.evaluation.journal import CaseResult, Journal
 from lab.evaluation.label_pairs import Unscored, read_pair
@@ -32,8 +31,6 @@ from lab.evaluation.score_table import table
 from lab.metrics.csv_layouts import Layout
 from lab.metrics.panther import volume_rmse_mm3
 from lab.metrics.scorer import Scorer, score_missing, without_scores
-from lab.metrics.scorers import SCORERS, VOXEL, voxel_scorer
-from lab.metrics.voxel import AbsentRule
 from lab.output_files import make_folder
 from lab.parallel import workers
 from lab.progress import progress_bar
@@ -59,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="excluded",
         help="voxel: a label in neither map is excluded from the mean, or scores 1",
     )
+    add_foreign(parser, "score cases whose names speak of a challenge of other label values")
     add_jobs(parser)
     add_dask(parser)
     add("--strict", action="store_true", help="any problem: exit 1 and write nothing")
@@ -70,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         check_out(args.out)
     pairs, problems = match_cases(args.predictions, args.references)
     scorer, scheme, assumed = choose_scorer(args.scorer, args.scheme, args.absent, pairs)
+    refuse_other_labels([pair.id for pair in pairs], scheme, args.foreign)
     pairs, odd_cohorts = with_cohorts(pairs, scorer, _cohort_table(args.cohorts, scorer))
     journal = Journal(args.out, scorer) if args.out else None
     with workers(args.jobs, args.dask):
@@ -196,32 +195,3 @@ def _cohort_table(path: Path | None, scorer: Scorer) -> dict[str, str]:
     if not scorer.by_cohort:
         raise Refusal(f"--cohorts {path}: {scorer.name} scores all cases alike")
     return read_cohorts(path)
-
-
-def choose_scorer(
-    name: str, scheme: str | None, absent: AbsentRule, pairs: Sequence[CasePair]
-) -> tuple[Scorer, Scheme, list[Problem]]:
-    """Return the scorer and its label map, and a problem where the map had to be assumed.
-
-    Raises:
-        Refusal: the scorer has another label map than `scheme`.
-    """
-    if name != VOXEL:
-        scorer = SCORERS[name]
-        if scheme not in (None, scorer.scheme):
-            raise Refusal(f"--scheme {scheme}: {scorer.name} scores {scorer.scheme}")
-        return scorer, SCHEMES[str(scorer.scheme)], []
-    assumed = []
-    scheme = scheme or _scheme_of_ids([pair.id for pair in pairs])
-    if scheme is None:
-        is_mha = any(pair.reference.suffix == METAIMAGE_ENDING for pair in pairs)
-        scheme = scheme_of_ending(METAIMAGE_ENDING if is_mha else NIFTI_ENDINGS[0]).name
-        text = f"the ids do not tell the label map, {scheme} assumed; --scheme names another"
-        assumed = [Problem(None, "scheme", text, scored=True)]
-    return voxel_scorer(SCHEMES[scheme], absent), SCHEMES[scheme], assumed
-
-
-def _scheme_of_ids(ids: Sequence[str]) -> str | None:
-    """Return the challenge that all ids speak of, if they do."""
-    names = {scheme.name if (scheme := scheme_of_id(id)) else None for id in ids}
-    return names.pop() if len(names) == 1 else None

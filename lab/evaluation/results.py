@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.challenges import in_reading_order
 from lab.metrics.csv_layouts import SUMMARY_ROWS
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]  # case id -> region -> metric -> value
@@ -70,8 +71,8 @@ class Results:
 
     @property
     def scored_regions(self) -> tuple[str, ...]:
-        """Regions that any case has scores of, in order of first appearance."""
-        return tuple(dict.fromkeys(region for case in self.cases.values() for region in case))
+        """Regions that any case has scores of, in the order in which challenges list them."""
+        return in_reading_order(region for case in self.cases.values() for region in case)
 
     @property
     def metrics(self) -> tuple[str, ...]:

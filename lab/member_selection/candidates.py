@@ -7,10 +7,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from challenge.box import Box, joint_box
+from challenge.box import joint_box
 from challenge.scheme import Head, Scheme
-from ensemble.heads import HeadError, common_head, to_head
+from ensemble.heads import HeadError, common_head
 from lab.data.cohort import CohortCase
+from lab.member_selection.combine import CaseMaps, Ensemble, equal
 from lab.member_selection.probability_maps import (
     Candidate,
     MapError,
@@ -25,24 +26,36 @@ class Pool:
     candidates: tuple[Candidate, ...]
     cases: tuple[CohortCase, ...]
     scheme: Scheme
-    head: Head  # that all can be converted to
 
-    def maps_of(self, case: CohortCase) -> tuple[np.ndarray, Box, tuple[int, int, int]]:
-        """Read every candidate's map of a case.
+    def head_of(self, ensemble: Ensemble) -> Head:
+        """Return the head in which the model that packs an ensemble's members averages them.
 
-        Returns:
-            (candidate, channel, z, y, x) float16 in the common head, the box of it, and the size
-            of the case.
+        Raises:
+            HeadError: the members have none; `can_pack` says so.
         """
+        return common_head([self.candidates[i] for i in ensemble.members])
+
+    def can_pack(self, ensemble: Ensemble) -> bool:
+        """Return whether an ensemble's members can be one model.
+
+        Two softmax heads of other labels cannot, though both can be averaged with regions.
+        """
+        try:
+            self.head_of(ensemble)
+        except HeadError:
+            return False
+        return True
+
+    def maps_of(self, case: CohortCase, spacing_mm: tuple[float, float, float]) -> CaseMaps:
+        """Read every candidate's map of a case, half precision, in its own head."""
         maps = [candidate.read(case.files.id) for candidate in self.candidates]
         box = joint_box(*(each.box for each in maps)) or (slice(0, 0),) * 3
-        stacked = np.empty(
-            (len(maps), len(self.head.channels), *(side.stop - side.start for side in box)),
-            np.float16,
+        heads = tuple(candidate.head for candidate in self.candidates)
+        probabilities = tuple(
+            each.within(box, head).astype(np.float16)
+            for each, head in zip(maps, heads, strict=True)
         )
-        for i, (candidate, each) in enumerate(zip(self.candidates, maps, strict=True)):
-            stacked[i] = to_head(each.within(box, candidate.head), candidate.head, self.head)
-        return stacked, box, maps[0].shape
+        return CaseMaps(probabilities, heads, box, maps[0].shape, spacing_mm)
 
 
 def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Scheme) -> Pool:
@@ -64,11 +77,11 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
         ids = {case.files.id for case in cases}
         if missing := sorted(ids - set(candidate.members_of)):
             raise MapError(f"{candidate.folder}: {len(missing)} cases unpredicted: {_few(missing)}")
+    pool = Pool(candidates, tuple(cases), scheme)
     try:
-        head = common_head(candidates)
+        pool.head_of(equal(len(candidates)))
     except HeadError as error:
         raise MapError(f"these candidates have no common labels: {error}") from error
-    pool = Pool(candidates, tuple(cases), scheme, head)
     parallel = joblib.Parallel(n_jobs=None)
     foreground = parallel(joblib.delayed(_has_foreground)(pool, case) for case in cases)
     empty = ~np.array(foreground, bool).any(0)

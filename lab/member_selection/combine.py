@@ -1,11 +1,22 @@
-"""An ensemble of candidates with weights, and the labels that it gives a case."""
+"""An ensemble of candidates with weights, and the labels that it gives a case.
+
+A case is averaged and decoded as the model that packs these candidates does: by inference's own
+mean, in the head that its members have in common. Two softmax candidates are decoded by arg-max,
+whatever heads the other candidates of a pool have.
+
+What differs from that model: maps are of half precision and cut to where some probability is above
+1/512 (`probability_maps`), so that voxels close to a tie may fall to the other side.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.box import Box
 from challenge.scheme import Head, Scheme, labels_from, probability_of
+from ensemble.average import ProbabilityMean
+from ensemble.heads import to_head
 from postprocess.empty_prediction import Evidence, restore_tumour
 
 
@@ -21,6 +32,17 @@ class Ensemble:
         return tuple(i for i, weight in enumerate(self.weights) if weight)
 
 
+@dataclass(frozen=True)
+class CaseMaps:
+    """What every candidate predicts for one case, each in its own head, within one box."""
+
+    probabilities: tuple[np.ndarray, ...]  # a candidate each, (channel, z, y, x), any float type
+    heads: tuple[Head, ...]  # a candidate each
+    box: Box  # outside of which every candidate is sure of background
+    shape: tuple[int, int, int]  # of the case
+    spacing_mm: tuple[float, float, float]
+
+
 def equal(candidates: int) -> Ensemble:
     """Return the ensemble of equal weights."""
     return Ensemble((1.0,) * candidates)
@@ -31,33 +53,30 @@ def weighted(weights: Iterable[float]) -> Ensemble:
     return Ensemble(tuple(float(weight) for weight in weights))
 
 
-def labels_of(
-    ensemble: Ensemble, maps: np.ndarray, head: Head, scheme: Scheme, spacing_mm: tuple[float, ...]
-) -> np.ndarray:
-    """Return the labels (z, y, x) that an ensemble gives a case, as the container would write them.
+def labels_of(ensemble: Ensemble, maps: CaseMaps, head: Head, scheme: Scheme) -> np.ndarray:
+    """Return the labels (z, y, x) uint8 of a whole case, as the packed ensemble's inference.
 
     Args:
         ensemble: the weights.
-        maps: (candidate, channel, z, y, x) probabilities in the common head, of any float type.
-        head: what channels mean.
+        maps: of the case, all candidates.
+        head: that the ensemble's members have in common.
         scheme: whose label values are returned.
-        spacing_mm: (z, y, x).
     """
-    probabilities = weighted_mean(maps, ensemble.weights)
-    labels = labels_from(probabilities, head, scheme)
-    if scheme.when_empty:
-        z, y, x = spacing_mm
-        tumour = probability_of(probabilities, head, scheme.regions[scheme.tumour])
-        labels, _ = restore_tumour(labels, Evidence(labels, tumour, (z, y, x)), scheme)
+    probabilities = mean_of(ensemble, maps, head)
+    in_box = labels_from(probabilities, head, scheme)
+    labels = np.zeros(maps.shape, np.uint8)
+    labels[maps.box] = in_box
+    if scheme.when_empty and not scheme.mask(in_box, scheme.tumour).any():
+        tumour = np.zeros(maps.shape, np.float32)
+        tumour[maps.box] = probability_of(probabilities, head, scheme.regions[scheme.tumour])
+        labels, _ = restore_tumour(labels, Evidence(labels, tumour, maps.spacing_mm), scheme)
     return labels
 
 
-def weighted_mean(maps: np.ndarray, weights: Iterable[float]) -> np.ndarray:
-    """Return the mean (channel, z, y, x) float32 of maps (candidate, channel, z, y, x)."""
-    raw = np.array(tuple(weights), np.float32)
-    mean = np.zeros(maps.shape[1:], np.float32)
-    # Python's sum adds one after the other, whatever the number: numpy's order depends on it.
-    for probabilities, share in zip(maps, raw / sum(raw), strict=True):
-        if share:
-            mean += probabilities.astype(np.float32) * share
-    return mean
+def mean_of(ensemble: Ensemble, maps: CaseMaps, head: Head) -> np.ndarray:
+    """Return the weighted mean (channel, z, y, x) float32 of the members' maps, within the box."""
+    mean = ProbabilityMean(head)
+    for i in sorted(ensemble.members, key=lambda i: -ensemble.weights[i]):
+        probabilities = maps.probabilities[i].astype(np.float32)
+        mean.add(to_head(probabilities, maps.heads[i], head), ensemble.weights[i])
+    return mean.value(tuple(side.stop - side.start for side in maps.box))

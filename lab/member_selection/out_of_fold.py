@@ -15,7 +15,7 @@ from statistics import median
 
 from challenge.case import read_case
 from challenge.label_file import write_labels
-from challenge.provenance import HELD_OUT, Provenance, program_version
+from challenge.provenance import HELD_OUT, HELD_OUT_FACT, Provenance, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import labels_from
 from ensemble.device import choose_device
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         verb="out-of-fold",
         version=program_version(),
         options={"unseen": args.unseen},
-        facts={"held_out": HELD_OUT, "cases": len(members_of), "scheme": model.scheme.name},
+        facts={HELD_OUT_FACT: HELD_OUT, "cases": len(members_of), "scheme": model.scheme.name},
         inputs=inputs,
     )
     request = Request(args.model, model, cohort, members_of, record, args.out, args.maps)

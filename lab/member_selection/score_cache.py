@@ -1,10 +1,9 @@
-"""Scores of ensembles, case by case: computed once, stored on disk, read again."""
+"""Scores of ensembles, case by case: computed once, stored while they are computed, read again."""
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import joblib
 import numpy as np
@@ -12,11 +11,14 @@ import numpy as np
 from lab.data.cohort import CohortCase
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble, labels_of
+from lab.member_selection.score_file import Row, ScoreFile, score_inputs
 from lab.metrics.objective import Column, selection_columns, selection_row
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
+from lab.progress import progress_bar
 
-Rows = list[list[float]]  # of an ensemble: case -> column
+# A worker hands over what it has after so long; with one more case it is below a minute.
+CHECKPOINT_S = 20.0
 
 
 @dataclass
@@ -25,40 +27,49 @@ class EnsembleScores:
 
     pool: Pool
     scorer: Scorer
-    path: Path  # JSON lines, one an ensemble
+    path: Path  # see `score_file`
+    purpose: str = ""  # of what is scored now, for the progress bar
 
     def __post_init__(self) -> None:
-        """Read what an earlier run left."""
+        """Read what an earlier run of the same inputs left.
+
+        Raises:
+            ScoreFileError: an earlier run had other inputs; the message names them.
+        """
         self.columns = selection_columns(self.scorer, self.pool.scheme)
-        self._fingerprint = _fingerprint(self.pool, self.scorer)
-        self._rows: dict[str, Rows] = {}
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
-            if entry.get("fingerprint") == self._fingerprint:
-                self._rows[entry["ensemble"]] = entry["rows"]
+        self.file = ScoreFile(self.path, score_inputs(self.pool, self.scorer, self.columns))
 
     def of(self, ensembles: Sequence[Ensemble]) -> np.ndarray:
         """Return scores (ensemble, case, column); infinite and NaN where the scorer says so."""
-        missing = list({_key(e): e for e in ensembles if _key(e) not in self._rows}.values())
-        if missing:
-            parallel = joblib.Parallel(n_jobs=None)
-            by_case = parallel(
-                joblib.delayed(score_case)(self.pool, case, missing, self.scorer, self.columns)
-                for case in self.pool.cases
-            )
-            for i, ensemble in enumerate(missing):
-                self._store(_key(ensemble), [rows[i] for rows in by_case])
-        return np.array([self._rows[_key(ensemble)] for ensemble in ensembles], float)
+        by_key = {key_of(ensemble, self.pool): ensemble for ensemble in ensembles}
+        self._score_missing(by_key)
+        ids = [case.files.id for case in self.pool.cases]
+        keys = [key_of(ensemble, self.pool) for ensemble in ensembles]
+        return np.array([[self.file.rows[id][key] for id in ids] for key in keys], float)
 
-    def _store(self, key: str, rows: Rows) -> None:
-        self._rows[key] = rows
-        with self.path.open("a", encoding="utf-8") as stream:
-            entry = {"fingerprint": self._fingerprint, "ensemble": key, "rows": rows}
-            stream.write(json.dumps(entry) + "\n")
+    def _score_missing(self, by_key: dict[str, Ensemble]) -> None:
+        total = sum(len(keys) for _, keys in self._missing(by_key))
+        if not total:
+            return
+        with progress_bar(total, "score", self.purpose or "scoring ensembles") as bar:
+            while missing := list(self._missing(by_key)):  # until no worker stopped early
+                parallel = joblib.Parallel(n_jobs=None, return_as="generator_unordered")
+                scored = parallel(
+                    joblib.delayed(score_case)(
+                        self.pool, case, [by_key[key] for key in keys], self.scorer, self.columns
+                    )
+                    for case, keys in missing
+                )
+                for id, rows in scored:
+                    self.file.add(id, rows)
+                    bar.update(len(rows))
+
+    def _missing(self, by_key: dict[str, Ensemble]) -> Iterator[tuple[CohortCase, list[str]]]:
+        """Yield the cases that some ensemble has no score of, and the ensembles."""
+        for case in self.pool.cases:
+            known = self.file.rows.get(case.files.id, {})
+            if keys := [key for key in by_key if key not in known]:
+                yield case, keys
 
 
 def score_case(
@@ -67,34 +78,33 @@ def score_case(
     ensembles: Sequence[Ensemble],
     scorer: Scorer,
     columns: Sequence[Column],
-) -> Rows:
-    """Score several ensembles on one case; its maps are read once."""
-    maps, box, shape = pool.maps_of(case)
+) -> tuple[str, dict[str, Row]]:
+    """Score ensembles on one case, whose maps are read once, for `CHECKPOINT_S` seconds.
+
+    Returns:
+        The case's id, and the rows of the first ensembles, at least of one.
+    """
+    started = monotonic()
     reference = case.read_reference()
+    maps = pool.maps_of(case, reference.spacing_mm)
     unwritten = [v for name, v in pool.scheme.labels.items() if name not in pool.scheme.written]
     truth = np.where(np.isin(reference.array, unwritten), 0, reference.array).astype(np.uint8)
-    rows = []
+    rows: dict[str, Row] = {}
     for ensemble in ensembles:
-        in_box = labels_of(ensemble, maps, pool.head, pool.scheme, reference.spacing_mm)
+        labels = labels_of(ensemble, maps, pool.head_of(ensemble), pool.scheme)
+        in_box = labels[maps.box]
         in_box[np.isin(in_box, unwritten)] = 0
-        labels = np.zeros(shape, np.uint8)
-        labels[box] = in_box
-        rows.append(selection_row(scorer.score(Pair(labels, truth, reference.spacing_mm)), columns))
-    return rows
+        scores = scorer.score(Pair(labels, truth, reference.spacing_mm))
+        rows[key_of(ensemble, pool)] = selection_row(scores, columns)
+        if monotonic() - started > CHECKPOINT_S:
+            break
+    return case.files.id, rows
 
 
-def _key(ensemble: Ensemble) -> str:
-    """Name an ensemble; weights in the same proportions are the same ensemble."""
-    weights = np.array(ensemble.weights)
-    return str(np.round(weights / weights.sum(), 9).tolist())
-
-
-def _fingerprint(pool: Pool, scorer: Scorer) -> str:
-    """Hash what scores depend on beside the weights: map sizes and times, cases, scorer."""
-    lines = [scorer.name, pool.scheme.name, *scorer.ranked_by]
-    for candidate in pool.candidates:
-        lines.append(candidate.name)
-        for case in pool.cases:
-            stat = (candidate.folder / f"{case.files.id}.npz").stat()
-            lines.append(f"{case.files.id} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+def key_of(ensemble: Ensemble, pool: Pool) -> str:
+    """Name an ensemble by its members' shares; weights in the same proportions are the same."""
+    total = sum(ensemble.weights)
+    shares = {
+        pool.candidates[i].name: round(ensemble.weights[i] / total, 9) for i in ensemble.members
+    }
+    return ", ".join(f"{name} {share:.9g}" for name, share in sorted(shares.items()))

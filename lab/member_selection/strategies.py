@@ -14,12 +14,13 @@ import numpy as np
 from challenge.refusal import Refusal
 from lab.member_selection.combine import Ensemble, equal, weighted
 from lab.member_selection.score_cache import EnsembleScores
-from lab.metrics.objective import Objective
+from lab.metrics.objective import OBJECTIVES
 
 MAX_STEPS = 15
 MAX_ROUNDS = 15
 WEIGHT_STEP = 0.1
 TOLERANCE = 1e-9  # a gain that is smaller is rounding
+TOO_EXPENSIVE = "every candidate exceeds --most-members or --most-seconds"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Search:
     """Where ensembles are searched: their scores, the objective, the cases, the limits of cost."""
 
     scores: EnsembleScores
-    objective: Objective
+    objective: str  # of OBJECTIVES
     case_weights: np.ndarray  # (case,) 1 for the cases to choose on, 0 for the held-out ones
     max_members: int | None = None
     max_seconds: float | None = None  # a case
@@ -40,14 +41,15 @@ class Search:
     def best(self, ensembles: Sequence[Ensemble]) -> tuple[int, np.ndarray]:
         """Return the index of the best ensemble, the first of equals, and all objective values."""
         table = self.scores.of(ensembles)
-        values = self.objective(table, self.scores.columns, self.case_weights)
+        values = OBJECTIVES[self.objective](table, self.scores.columns, self.case_weights)
         return int(np.flatnonzero(values >= values.max() - TOLERANCE)[0]), values
 
-    def affords(self, ensemble: Ensemble) -> bool:
-        """Return whether an ensemble is within the limits of cost."""
+    def can_ship(self, ensemble: Ensemble) -> bool:
+        """Return whether an ensemble is within the limits of cost, and can be one model."""
         members, seconds = cost(ensemble, self.scores)
         too_many = self.max_members is not None and members > self.max_members
-        return not too_many and (self.max_seconds is None or seconds <= self.max_seconds)
+        too_slow = self.max_seconds is not None and seconds > self.max_seconds
+        return not too_many and not too_slow and self.scores.pool.can_pack(ensemble)
 
 
 def cost(ensemble: Ensemble, scores: EnsembleScores) -> tuple[int, float]:
@@ -57,14 +59,29 @@ def cost(ensemble: Ensemble, scores: EnsembleScores) -> tuple[int, float]:
 
 
 def equal_weights(search: Search) -> Ensemble:
-    """Return equal weights, whatever they cost: the baseline of every strategy."""
+    """Return equal weights, whatever they cost; see `baseline_of`."""
     return equal(search.candidates)
 
 
 def best_single(search: Search) -> Ensemble:
-    """Return the best candidate by itself."""
-    singles = [ensemble for ensemble in _singles(search) if search.affords(ensemble)]
+    """Return the best candidate by itself.
+
+    Raises:
+        Refusal: not even a single candidate is within the limits of cost.
+    """
+    singles = [ensemble for ensemble in _singles(search) if search.can_ship(ensemble)]
+    if not singles:
+        raise Refusal(TOO_EXPENSIVE)
     return singles[search.best(singles)[0]]
+
+
+def baseline_of(search: Search) -> str:
+    """Return the strategy that ships unless another one is clearly better: the simplest one.
+
+    That is equal weights, for which nothing is chosen; where these exceed the limits of cost, the
+    best candidate by itself.
+    """
+    return "equal" if search.can_ship(equal_weights(search)) else "best-single"
 
 
 def greedy(search: Search) -> Ensemble:
@@ -83,10 +100,10 @@ def greedy_path(search: Search) -> Iterator[Ensemble]:
         options = [weighted(counts)] if step else []
         for i in range(search.candidates):
             option = weighted(counts + (np.arange(search.candidates) == i))
-            if search.affords(option):
+            if search.can_ship(option):
                 options.append(option)
         if not options:
-            raise Refusal("every candidate exceeds --most-members or --most-seconds")
+            raise Refusal(TOO_EXPENSIVE)
         at, values = search.best(options)
         if step and (at == 0 or values[at] <= values[0] + TOLERANCE):
             return
@@ -101,7 +118,7 @@ def simplex(search: Search) -> Ensemble:
     weights = np.array(greedy(search).weights)
     weights = weights / weights.sum()
     for _ in range(MAX_ROUNDS):
-        moved = [option for option in _moves(weights, targets) if search.affords(option)]
+        moved = [option for option in _moves(weights, targets) if search.can_ship(option)]
         options = [weighted(np.round(weights, 9)), *moved]
         at, values = search.best(options)
         if at == 0 or values[at] <= values[0] + TOLERANCE:

@@ -1,38 +1,40 @@
 """A selection in words and in JSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble
-from lab.member_selection.nested_cv import CostPoint, StrategyResult, strategy_to_ship
+from lab.member_selection.gains import unit_of
+from lab.member_selection.nested_cv import CostPoint, StrategyComparison, StrategyResult
 from lab.member_selection.per_candidate import CandidateScore
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import cost
 from lab.metrics.metric_info import VOLUME_ERROR
 
-SCHEMA = 2
+# 3: `baseline`, `reason`, and of each strategy `p`, `cases`, `failures`, `metrics` and `left_out`.
+SCHEMA = 3
 MEANING = {
     "overlap": "mean of overlaps",
-    "rank": "minus the mean rank among these strategies (a gain: between the two alone)",
+    "rank": "minus the mean rank among these strategies (a gain: between the two, case by case)",
 }
+SYSTEM = {"equal": "equal weights", "best-single": "the best single candidate"}
 
 
 @dataclass(frozen=True)
 class Selection:
     """Everything that `lab select` computed."""
 
-    objective: str
     scores: EnsembleScores
-    results: Mapping[str, StrategyResult]
+    strategies: StrategyComparison
     cost_curve: Sequence[CostPoint]
     per_candidate: Sequence[CandidateScore]
 
     @property
-    def ships(self) -> str:
+    def shipped(self) -> StrategyResult:
         """Return the strategy whose ensemble ships."""
-        return strategy_to_ship(self.results)
+        return self.strategies.results[self.strategies.ships]
 
 
 def summary_lines(selection: Selection) -> Iterator[str]:
@@ -40,22 +42,63 @@ def summary_lines(selection: Selection) -> Iterator[str]:
     yield from candidate_lines(selection.per_candidate)
     yield ""
     yield from strategy_lines(selection)
-    yield from weight_lines(selection.results[selection.ships], selection.scores.pool)
+    yield ""
+    yield from reason_lines(selection)
+    yield from weight_lines(selection.shipped, selection.scores.pool)
 
 
 def strategy_lines(selection: Selection) -> Iterator[str]:
     """Yield the table of strategies, each on held-out cases."""
-    yield f"held out: {MEANING[selection.objective]}, on held-out cases; gain: over equal weights"
-    yield f"{'':<14}{'held out':>10}{'gain':>9}{'interval':>20}{'in sample':>11}{'members':>8}"
-    for name, result in selection.results.items():
-        gain, low, high = result.gain
-        numbers = (f"{gain:+.4f}", f"{low:+.4f} to {high:+.4f}", f"{result.in_sample_gain:+.4f}")
-        gain_words, interval, in_sample = ("", "", "") if name == "equal" else numbers
-        mark = "  ships" if name == selection.ships else ""
+    compared = selection.strategies
+    yield f"held out: {MEANING[compared.objective]}, on held-out cases"
+    left_out = {n: r.gain.left_out for n, r in compared.results.items() if n != compared.baseline}
+    counts = ", ".join(f"{name} {count}" for name, count in left_out.items() if count)
+    total = len(selection.scores.pool.cases) * len(selection.scores.columns)
+    yield (
+        f"gain: over {system_name(compared.baseline)}, where both have a number"
+        + (f" (of {total} left out: {counts})" if counts else "")
+    )
+    heads = f"{'':<14}{'held out':>10}{'gain':>9}{'interval':>20}{'p':>8}{'in sample':>11}"
+    yield f"{heads}{'networks':>10}"
+    for name, result in compared.results.items():
+        numbers: tuple[str, ...] = ("",) * 4
+        if name != compared.baseline:
+            gain = result.gain.total
+            interval = f"{gain.low:+.4f} to {gain.high:+.4f}"
+            in_sample = f"{result.in_sample_gain:+.4f}"
+            numbers = (f"{gain.mean:+.4f}", interval, f"{gain.p:.2g}", in_sample)
+        gain_words, interval, p, in_sample = numbers
+        networks = cost(result.ensemble, selection.scores)[0]
         yield (
-            f"{name:<14}{result.objective_value:>10.4f}{gain_words:>9}{interval:>20}"
-            f"{in_sample:>11}{len(result.ensemble.members):>8}{mark}"
+            f"{name:<14}{result.objective_value:>10.4f}{gain_words:>9}{interval:>20}{p:>8}"
+            f"{in_sample:>11}{networks:>10}{'  ships' if name == compared.ships else ''}"
         )
+
+
+def reason_lines(selection: Selection) -> Iterator[str]:
+    """Yield why it ships: what its gain is, or which condition every other strategy fails."""
+    compared = selection.strategies
+    if compared.ships != compared.baseline:
+        gain = selection.shipped.gain.total
+        unit = unit_of(compared.objective, selection.scores.columns)
+        yield (
+            f"{compared.ships} ships: {gain.mean:+.4f} {unit} over "
+            f"{system_name(compared.baseline)} ({gain.low:+.4f} to {gain.high:+.4f}), "
+            f"p = {gain.p:.2g}, {gain.cases} cases"
+        )
+        return
+    system = system_name(compared.baseline)
+    ships = "ship" if compared.baseline == "equal" else "ships"
+    others = [r for name, r in compared.results.items() if name != compared.baseline]
+    if not others:
+        yield f"{system} {ships}; no other strategy was tried"
+    for result in others:
+        yield f"{system} {ships}; {result.strategy}: {', '.join(result.gain.failures)}"
+
+
+def system_name(strategy: str) -> str:
+    """Return a strategy's ensemble in words."""
+    return SYSTEM.get(strategy, strategy)
 
 
 def weight_lines(result: StrategyResult, pool: Pool) -> Iterator[str]:
@@ -94,27 +137,40 @@ def shares(ensemble: Ensemble, pool: Pool) -> dict[str, float]:
 def selection_content(selection: Selection) -> dict[str, Any]:
     """Return what selection.json holds."""
     scores, pool = selection.scores, selection.scores.pool
+    compared = selection.strategies
     return {
         "schema": SCHEMA,
         "scheme": pool.scheme.name,
         "scorer": scores.scorer.name,
-        "objective": selection.objective,
+        "objective": compared.objective,
         "cases": len(pool.cases),
-        "ships": selection.ships,
-        "weights": shares(selection.results[selection.ships].ensemble, pool),
+        "baseline": compared.baseline,
+        "ships": compared.ships,
+        "reason": list(reason_lines(selection)),
+        "weights": shares(selection.shipped.ensemble, pool),
         "candidates": {c.name: str(c.folder) for c in pool.candidates},
         "strategies": {
-            name: {
-                "held_out": result.objective_value,
-                "in_sample_gain": result.in_sample_gain,
-                "gain": result.gain[0],
-                "interval": list(result.gain[1:]),
-                "weights": shares(result.ensemble, pool),
-                "members": cost(result.ensemble, scores)[0],
-                "case_s": round(cost(result.ensemble, scores)[1], 3),
-            }
-            for name, result in selection.results.items()
+            name: _strategy_content(result, scores) for name, result in compared.results.items()
         },
         "cost_curve": [vars(point) for point in selection.cost_curve],
         "per_candidate": [vars(row) for row in selection.per_candidate],
+    }
+
+
+def _strategy_content(result: StrategyResult, scores: EnsembleScores) -> dict[str, Any]:
+    networks, seconds = cost(result.ensemble, scores)
+    gain = result.gain.total
+    return {
+        "held_out": result.objective_value,
+        "in_sample_gain": result.in_sample_gain,
+        "gain": gain.mean,
+        "interval": [gain.low, gain.high],
+        "p": gain.p,
+        "cases": gain.cases,
+        "left_out": result.gain.left_out,
+        "failures": list(result.gain.failures),
+        "metrics": [{**vars(m), "least": m.least} for m in result.gain.metrics],
+        "weights": shares(result.ensemble, scores.pool),
+        "members": networks,
+        "case_s": round(seconds, 3),
     }

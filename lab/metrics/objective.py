@@ -142,7 +142,8 @@ def cohort_numbers(
     for at, (_, metric) in enumerate(columns):
         values = table[:, :, at]
         known = ~np.isnan(values)
-        filled = np.where(known, values, 0.0)
+        # An infinite number of a case that does not count must not count: 0 times it is NaN.
+        filled = np.where(known & (case_weights > 0), values, 0.0)
         with np.errstate(invalid="ignore", over="ignore"):
             if metric == VOLUME_ERROR:
                 numbers[:, at] = -np.sqrt((filled**2 @ case_weights) / (known @ case_weights))

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA, ManifestError, verify_model
@@ -16,11 +17,12 @@ from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
 from lab.packing.proof import ProofRequest, prove
 from lab.packing.release import check_reload, write_card
+from lab.packing.ship_rules import ship_rules
 from lab.packing.stock_prediction import STOCK_STEP, Trained
 from lab.packing.synthetic_case import try_case
 from lab.packing.trained_folder import PackError, folds_of, naming, trained_folder
 from lab.packing.write_manifest import open_members, write_manifest
-from postprocess.artefacts import load_artefacts, save_artefacts
+from postprocess.artefacts import load_artefacts
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class ModelRequest:
     step: float = STOCK_STEP  # of tiles, as a share of the patch
     accepts_missing: bool = False
     artefact: Path | None = None  # post-processing
+    foreign: bool = False  # whether to take what was made for something else
     proof: ProofRequest = field(default_factory=ProofRequest)
     is_release: bool = False
     data: str = ""  # what it was trained on, for the model card
@@ -84,12 +87,14 @@ def build_model(
         if selection:
             request.check_target()
             answers = manifest["answers"] if request.answers else None
-            manifest |= pack_selection(selection, building, request.scheme, answers)
+            packed = pack_selection(selection, building, request.scheme, answers, request.foreign)
+            manifest |= packed | {KEY: manifest[KEY] | packed[KEY]}
         for source in sources:
             add_source(source, building, request, manifest)
-        if request.artefact:
-            save_artefacts(building, load_artefacts(request.artefact, request.scheme))
         write_manifest(building, manifest)
+        if request.artefact:
+            artefacts = load_artefacts(request.artefact, request.scheme)
+            ship_rules(building, artefacts, request.foreign, str(request.artefact))
         with naming_origin(building, request.origin):
             open_members(building / MANIFEST)
             if request.is_release:
@@ -110,6 +115,16 @@ def empty_manifest(request: ModelRequest) -> dict[str, Any]:
         "scheme": request.scheme.name,
         "answers": parse_answers(request.answers, request.scheme),
         "note": request.note,
+        **({"data": request.data} if request.data else {}),
+        KEY: {
+            "verb": "pack",
+            "version": program_version(),
+            "options": {
+                "scheme": request.scheme.name,
+                "mirroring": request.mirroring,
+                "step": request.step,
+            },
+        },
         "settings": {
             "mirroring": request.mirroring,
             "step": request.step,

@@ -72,12 +72,13 @@ def _selection(selection: Mapping[str, Any] | None) -> Iterator[str]:
     if selection is None:
         yield "Members were not selected by `lab select`."
         return
-    low, high = selection["interval"]
     yield (
         f"Members: {selection['ships']}, by {selection['scorer']} ({selection['objective']}) on "
-        f"{selection['cases']} cases; gain over equal weights, held out: {selection['gain']:+.4f} "
-        f"({low:+.4f} to {high:+.4f})."
+        f"{selection['cases']} cases, by cross-validation of the choice."
     )
+    # Models packed before schema 3 of selection.json have no reason.
+    for line in selection.get("reason", ()):
+        yield f"- {line}"
 
 
 def _rules(artefacts: Artefacts) -> Iterator[str]:
@@ -85,6 +86,12 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         yield "\nNo post-processing: labels stay as the ensemble gives them."
         return
     fit = artefacts.fit
+    if reason := fit.get("foreign"):
+        yield (
+            f"\nPost-processing: {fit['ships']}, fitted for something else; nothing is known of "
+            f"its gain here ({reason})."
+        )
+        return
     low, high = fit["gain_interval"]
     yield (
         f"\nPost-processing: {fit['ships']}, by {fit['scorer']} on {fit['training_cases']} cases, "

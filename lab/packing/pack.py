@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 
 from challenge.scheme import SCHEMES
-from lab.arguments import add_scheme
+from lab.arguments import add_foreign, add_scheme
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.label_options import one_each
 from lab.packing.pack_source import Source
@@ -105,6 +105,7 @@ def _add_release(group: argparse._ArgumentGroup) -> None:
     real = "also compare with stock nnU-Net on a real case: a challenge's folder or a scan"
     add("--prove", type=Path, metavar="CASE", help=real)
     add("--release", action="store_true", help="write a model card; load it in a new process")
+    add_foreign(group, "take rules or maps that were made for something else")
     add("--data", default="", metavar="TEXT", help="for the card: what it was trained on")
 
 
@@ -129,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         step=args.step,
         accepts_missing=args.missing_sequences,
         artefact=args.artefact,
+        foreign=args.foreign,
         proof=ProofRequest(args.prove),
         is_release=args.release,
         data=args.data,

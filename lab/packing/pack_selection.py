@@ -2,39 +2,55 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from challenge.provenance import KEY, Provenance, folder_record, from_json, hash_json
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, read_manifest, verify_model
+from lab.member_selection.input_records import candidate_role
 from lab.member_selection.probability_maps import read_candidate
 from lab.member_selection.summary import SCHEMA
 from lab.packing.trained_folder import PackError, read_object
+from lab.provenance.checks import accept, model_fault
+from lab.provenance.records import model_record
 
 
 def pack_selection(
-    path: Path, building: Path, scheme: Scheme, answers: list[str] | None = None
+    path: Path,
+    building: Path,
+    scheme: Scheme,
+    answers: list[str] | None = None,
+    foreign: bool = False,
 ) -> dict[str, Any]:
     """Copy the chosen candidates' networks into a model folder; return the manifest's part.
 
-    A candidate's folds share its weight alike and average their logits; candidates average their
-    probabilities, as `lab select` scored them. The model answers the challenges `answers`,
-    else those that its candidates do.
+    A candidate's members share its weight as they did in its model, whose folds average their
+    logits; candidates average their probabilities, as `lab select` scored them. The model answers
+    the challenges `answers`, else those that its candidates do.
 
     Raises:
         PackError: not a selection, of another challenge, or candidates without a packed model or
             with settings of their own.
+        ProvenanceError: the selection, a candidate's maps or its model were changed since, and
+            `foreign` does not accept that.
     """
     selection = read_object(path, str(path))
     if selection.get("schema") != SCHEMA:
-        raise PackError(f"{path}: schema {selection.get('schema')}, this program reads {SCHEMA}")
+        raise PackError(
+            f"{path}: schema {selection.get('schema')}, this program reads {SCHEMA}; run "
+            "`python -m lab select` again"
+        )
     try:
         if selection["scheme"] != scheme.name:
             raise PackError(f"{path}: of {selection['scheme']}, not {scheme.name}")
-        members, proof, settings = _members(selection, building)
         strategy = selection["strategies"][selection["ships"]]
-        summary = {key: selection[key] for key in ("scorer", "objective", "cases", "ships")}
-        summary |= {"gain": strategy["gain"], "interval": strategy["interval"]}
+        keys = ("scorer", "objective", "cases", "baseline", "ships", "reason")
+        summary = {key: selection[key] for key in keys}
+        summary |= {key: strategy[key] for key in ("gain", "interval", "p")}
+        record = _accepted_record(path, selection, foreign)
+        members, facts, settings = _members(selection, building)
     except (KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{path}: not a selection ({error!r})") from error
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
@@ -42,10 +58,38 @@ def pack_selection(
     return {
         "answers": answers or _common_answers(path, selection, scheme),
         "members": members,
-        "proof": proof,
         "settings": next(iter(settings.values())),
         "selection": summary,
+        **facts,
+        KEY: {"selection": record.to_json()},
     }
+
+
+def _accepted_record(path: Path, selection: dict[str, Any], foreign: bool) -> Provenance:
+    """Return a selection's record, with the faults that --foreign accepted among its facts.
+
+    Raises:
+        ProvenanceError: the selection is not as `lab select` wrote it, or a chosen candidate's maps
+            or model are not those that it was made from.
+    """
+    if KEY not in selection:
+        unknown = Provenance("selection", path.name, hash_json(selection))
+        fault = accept(f"{path}: a selection of unknown origin", foreign)
+        return replace(unknown, facts={"foreign": [fault]})
+    record = from_json(selection[KEY], path)
+    faults = []
+    if hash_json({key: value for key, value in selection.items() if key != KEY}) != record.sha256:
+        faults.append(f"{path}: changed after `lab select` wrote it")
+    for name in selection["weights"]:
+        candidate = read_candidate(Path(selection["candidates"][name]))
+        maps = folder_record(candidate.folder, "probability maps", [])
+        if maps.sha256 != record.inputs[candidate_role(name)].sha256:
+            faults.append(f"{candidate.folder}: other maps than those that {path} was made from")
+        if candidate.model:
+            model = model_record(candidate.model, with_rules=False)
+            faults.append(model_fault(maps, model, str(candidate.folder)))
+    accepted = [accept(fault, foreign) for fault in faults if fault]
+    return replace(record, facts={**record.facts, "foreign": accepted}) if accepted else record
 
 
 def _common_answers(path: Path, selection: dict[str, Any], scheme: Scheme) -> list[str]:
@@ -66,10 +110,10 @@ def _common_answers(path: Path, selection: dict[str, Any], scheme: Scheme) -> li
 
 def _members(
     selection: dict[str, Any], building: Path
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
-    """Copy the candidates' networks; return members, proofs, and each candidate's settings."""
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]], dict[str, Any]]:
+    """Copy the candidates' networks; return members, what was recorded of them, and settings."""
     members: list[dict[str, Any]] = []
-    proof: list[dict[str, Any]] = []  # of when each was packed
+    facts: dict[str, list[dict[str, Any]]] = {"proof": [], "left_out": []}  # of their packing
     settings: dict[str, Any] = {}
     for name, share in selection["weights"].items():
         candidate = read_candidate(Path(selection["candidates"][name]))
@@ -78,14 +122,18 @@ def _members(
         verify_model(candidate.model / MANIFEST)
         manifest = read_manifest(candidate.model / MANIFEST)
         settings[name] = manifest["settings"]
-        records = manifest.get("proof", ())
-        proof += [record | {"folder": f"{name}-{record['folder']}"} for record in records]
-        if not records:
+        for key, recorded in facts.items():
+            records = manifest.get(key, ())
+            recorded += [each | {"folder": f"{name}-{each['folder']}"} for each in records]
+        if not manifest.get("proof"):
             print(f"{name}: not proven beside stock nnU-Net when it was packed")
+        total = sum(entry["weight"] for entry in manifest["members"])
         for entry in manifest["members"]:
             home = f"{name}-{entry['folder']}"
             if not (building / home).exists():
                 shutil.copytree(candidate.model / entry["folder"], building / home)
-            weight = round(share / len(manifest["members"]), 6)
-            members.append(entry | {"folder": home, "group": name, "weight": weight})
-    return members, proof, settings
+            weight = round(share * entry["weight"] / total, 6)
+            # Sources of one candidate stay apart: only folds of one network average their logits.
+            group = "-".join(filter(None, (name, entry.get("group"))))  # none in schema 1
+            members.append(entry | {"folder": home, "group": group, "weight": weight})
+    return members, facts, settings

@@ -12,8 +12,9 @@ from PIL import Image
 from challenge.platforms import find_cases
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 from lab.drawing.page import environment, stylesheet
+from lab.drawing.sequences import best_sequence, largest_label
 from lab.drawing.slices import frame, grey, painted, read_turned, square
-from lab.drawing.svg import label_colours
+from lab.drawing.style import label_colours
 from lab.phantom.cohort import Patient, Population
 from lab.progress import progress
 
@@ -44,7 +45,6 @@ def write_gallery(html: Path, population: Population, cases: int, beside: Path |
         seed=population.seed,
         css=stylesheet(),
         colours=colours,
-        height=HEIGHT,
         real=[_row(each, colours, scheme.labels) for each in real],
         synthetic=[_row(each, colours, scheme.labels) for each in synthetic],
     )
@@ -89,8 +89,9 @@ def real_slices(folder: Path) -> Iterable[Slice]:
 def _row(cut: Slice, colours: Mapping[str, str], values: Mapping[str, int]) -> dict[str, object]:
     pictures = {name: _png(grey(picture)) for name, picture in cut.pictures.items()}
     if cut.labels is not None:
-        last = grey(list(cut.pictures.values())[-1])
-        pictures["labels"] = _png(painted(last, cut.labels, values, colours))
+        sequence = best_sequence(largest_label(cut.labels, values), cut.pictures)
+        backdrop = grey(cut.pictures[sequence])
+        pictures[f"labels, on {sequence}"] = _png(painted(backdrop, cut.labels, values, colours))
     return {"name": cut.name, "caption": cut.caption, "pictures": pictures}
 
 

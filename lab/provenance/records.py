@@ -4,21 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from challenge.folders import entries
 from challenge.provenance import (
     KEY,
-    NAME,
     Provenance,
     ProvenanceError,
     from_json,
     hash_files,
     hash_json,
-    read_provenance,
 )
 from ensemble.manifest import MANIFEST, read_manifest
 from lab.data.cohort import CohortCase
 from lab.json_files import read_json
 from postprocess.artefacts import JSON_NAME
+from postprocess.output_record import rules_record as rules_of_fit
 
 # Of a manifest's member: what changes its prediction.
 MEMBER_KEYS = ("configuration", "fold", "group", "weight", "labels", "orientation", "sha256")
@@ -36,7 +34,7 @@ def networks_sha256(manifest: Mapping[str, Any]) -> str:
         for name, facts in manifest.get("files", {}).items()
         if name.split("/")[0] in folders and name.endswith(".json")
     )
-    settings = {key: manifest["settings"].get(key) for key in ("mirroring", "step")}
+    settings = {key: manifest.get("settings", {}).get(key) for key in ("mirroring", "step")}
     return hash_json([members, plans, settings])
 
 
@@ -105,41 +103,6 @@ def splits_record(path: Path, folds: Sequence[Mapping[str, Sequence[str]]]) -> P
     return Provenance("splits", path.name, hash_json(content), facts={"folds": len(folds)})
 
 
-def folder_record(folder: Path, product: str, files: Sequence[Path]) -> Provenance:
-    """Return the record of a folder of label or probability maps.
-
-    Args:
-        folder: perhaps with a record that the verb wrote which made it.
-        product: what it holds, where no record says.
-        files: those that are used of it.
-
-    Returns:
-        The folder's record; where there is none, one that says what the files are, made by no verb.
-
-    Raises:
-        ProvenanceError: files were changed, or are missing, since the record was written.
-    """
-    record = read_provenance(folder)
-    if record is None:
-        facts = {"files": len(files)}
-        return Provenance(product, folder.resolve().name, hash_files(files), facts=facts)
-    if not record.sha256:
-        raise ProvenanceError(
-            f"{folder}: `lab {record.verb}` was stopped before all was written; run it again"
-        )
-    if record.sha256 != content_sha256(folder):
-        raise ProvenanceError(
-            f"{folder}: files were changed, added or removed after `lab {record.verb}` wrote them; "
-            f"run it again, or remove {NAME} to use them as files of unknown origin"
-        )
-    return record
-
-
-def content_sha256(folder: Path) -> str:
-    """Return the hash of all maps in a folder: its visible files but JSON."""
-    return hash_files(path for path in entries(folder) if path.is_file() and path.suffix != ".json")
-
-
 def rules_record(folder: Path) -> Provenance:
     """Return the record of an artefact's rules; of unknown origin where it holds none.
 
@@ -149,11 +112,6 @@ def rules_record(folder: Path) -> Provenance:
     path = folder / JSON_NAME
     content = read_json(path)
     try:
-        record = content["fit"].get(KEY)
-        if record:
-            return from_json(record, path)
-        keys = ("date", "config", "scorer", "ships", "training_cases")
-        facts = {key: content["fit"][key] for key in keys if key in content["fit"]}
+        return rules_of_fit(folder, content["fit"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ProvenanceError(f"{path}: not an artefact ({error!r})") from error
-    return Provenance("rules", folder.resolve().name, hash_files([path]), facts=facts)

@@ -7,11 +7,11 @@ from pathlib import Path
 from challenge.provenance import (
     Provenance,
     ProvenanceError,
+    content_sha256,
     read_provenance,
     require_same,
     write_provenance,
 )
-from lab.provenance.records import content_sha256
 
 
 @dataclass(frozen=True)

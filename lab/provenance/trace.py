@@ -107,7 +107,7 @@ def line(record: Provenance, role: str = "") -> str:
     words.append(f"sha256 {record.sha256[:12]}" if record.sha256 else "unfinished")
     if record.verb:
         options = " ".join(f"--{key} {_words(value)}" for key, value in record.options.items())
-        words.append(f"by `{' '.join(filter(None, ('lab', record.verb, options)))}`")
+        words.append(f"by `{' '.join(filter(None, (record.command, options)))}`")
         words += [f"version {record.version}"] if record.version else []
     else:
         words.append("from outside")

@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from challenge.platforms import InputError, find_cases
 from challenge.scheme import SCHEMES
 from lab.arguments import add_out, add_scheme
+from lab.drawing.sequences import best_sequence, largest_label
 from lab.drawing.slices import edge_of, frame, grey, painted, read_turned, square
-from lab.drawing.svg import label_colours
+from lab.drawing.style import label_colours
 from lab.output_files import check_picture
 
 GAP = 6  # pixels
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     window = frame(scans)
     panels = {s: grey(square(scans[s][window], y_mm, x_mm, args.height)) for s in order}
     answer = square(labels[z][window], y_mm, x_mm, args.height, order=0)
-    labelled = painted(panels[order[-1]], answer, scheme.labels, label_colours(scheme.labels), True)
+    backdrop = panels[best_sequence(largest_label(answer, scheme.labels), order)]
+    labelled = painted(backdrop, answer, scheme.labels, label_colours(scheme.labels), True)
     if args.reference:
         reference = read_turned(args.reference)[0][z]
         values = [int(value) for value in args.values.split(",")] if args.values else None

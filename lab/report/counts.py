@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from challenge.challenges import in_reading_order
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.evaluation.results import Results
@@ -73,6 +74,11 @@ class Cohort:
         prediction, reference = self.tables[:, :, rows], self.tables[:, rows]
         return Counts(tp, prediction.sum((1, 2)) - tp, reference.sum((1, 2)) - tp)
 
+    def dice(self, scored: ScoredClass, absent: str) -> np.ndarray:
+        """Return one class's Dice (case,); 1 or NaN, as `absent` says, where both maps lack it."""
+        dice = self.counts(scored).overlaps()["dice"]
+        return np.where(np.isnan(dice), 1.0, dice) if absent == "one" else dice
+
     def reference_mm3(self, scored: ScoredClass) -> np.ndarray:
         """Return the reference volume (case,) of one class."""
         return self.counts(scored).reference * self.voxel_volume_mm3
@@ -93,7 +99,7 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def scored_classes(
     labels: Mapping[str, int], regions: Mapping[str, tuple[str, ...]]
 ) -> tuple[ScoredClass, ...]:
-    """List the regions of several labels, then all labels.
+    """List regions of several labels and all labels, in the order in which challenges list them.
 
     Raises:
         Refusal: a region is made of a label that the label map does not have.
@@ -111,7 +117,8 @@ def scored_classes(
         # PANTHER's region "pancreas" holds the tumour, its label "pancreas" does not.
         title = f"{name} (label)" if name in several else name
         classes.append(ScoredClass(title, "label", (name,), (row[name],)))
-    return tuple(classes)
+    order = in_reading_order(scored.name for scored in classes)
+    return tuple(sorted(classes, key=lambda scored: order.index(scored.name)))
 
 
 def cohort_of(results: Results) -> Cohort | None:

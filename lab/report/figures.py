@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from lab.drawing.svg import ACCENT, QUIET, RULE, grid
+from lab.drawing.style import ACCENT, PALE_ACCENT, PAPER, QUIET, RULE, SMALL
+from lab.drawing.svg import grid
 from lab.evaluation.results import Results
 from lab.metrics.metric_info import title, unit
 from lab.report.headline import headline_metrics
@@ -30,7 +31,7 @@ def box_plots(results: Results) -> str:
             for line in boxes[part]:
                 line.set(color=ACCENT if part == "medians" else QUIET, linewidth=0.9)
         for box, median in zip(boxes["boxes"], boxes["medians"], strict=True):
-            box.set_facecolor("#eef3f7")
+            box.set_facecolor(PALE_ACCENT)
             median.set_linewidth(2)
         rng = np.random.default_rng(0)
         for i, column in enumerate(columns, 1):
@@ -58,7 +59,7 @@ def volume_plots(rows: list[dict[str, Any]], colours: Mapping[str, str]) -> str:
             color=colour,
             markersize=4.5,
             alpha=0.75,
-            markeredgecolor="white",
+            markeredgecolor=PAPER,
             markeredgewidth=0.4,
         )
         ax.set_xscale("log")
@@ -82,9 +83,9 @@ def detection_plots(content: dict[str, Any], names: list[str]) -> str:
         ax.bar(range(n.size), rate, color=ACCENT, width=0.72, alpha=0.85)
         for i, (height, count) in enumerate(zip(rate, n.tolist(), strict=True)):
             text = f"{count}" if count else "–"
-            ax.text(i, height + 0.02, text, ha="center", color=QUIET, fontsize=8)
+            ax.text(i, height + 0.02, text, ha="center", color=QUIET, fontsize=SMALL)
         ax.set_xticks(range(n.size), names, rotation=40, ha="right", rotation_mode="anchor")
-        ax.tick_params(axis="x", labelsize=8)
+        ax.tick_params(axis="x", labelsize=SMALL)
         ax.set_ylim(0, 1.13)
         ax.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
         ax.set_xlabel("lesion volume, mm³")
@@ -109,7 +110,7 @@ def pair_plots(change: dict[str, Any], name: str, number: int) -> str:
             color=ACCENT,
             markersize=4.5,
             alpha=0.7,
-            markeredgecolor="white",
+            markeredgecolor=PAPER,
             markeredgewidth=0.4,
         )
         ax.set(xlim=(-0.03 * top, 1.03 * top), ylim=(-0.03 * top, 1.03 * top), aspect="equal")

@@ -2,43 +2,43 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.drawing.svg import INK, STYLE, svg
+from lab.drawing.style import INK, PAPER, WASH, figure, styled
+from lab.drawing.svg import svg
 
 
 def cross_class_map(content: dict[str, Any]) -> str:
     """Draw Spearman's correlation of one class's volume (row) with another's Dice (column)."""
     names = content["classes"]
-    with mpl.rc_context(STYLE):
-        figure, ax = _square(len(names))
+    with styled():
+        picture, ax = _square(len(names))
         values = np.array(content["spearman"], float)
         image = ax.imshow(np.ma.masked_invalid(values), cmap="RdBu", vmin=-1, vmax=1)
         for (a, b), value in np.ndenumerate(values):
             text = "–" if np.isnan(value) else f"{value:.2f}"
-            colour = "white" if abs(np.nan_to_num(value)) > 0.55 else INK
+            colour = PAPER if abs(np.nan_to_num(value)) > 0.55 else INK
             _cell(ax, (a, b), text, f"n={content['n'][a][b]}", colour)
         _name(ax, names, "Dice of", "reference volume of")
-        bar = figure.colorbar(image, ax=ax, shrink=0.7, pad=0.03, ticks=[-1, -0.5, 0, 0.5, 1])
+        bar = picture.colorbar(image, ax=ax, shrink=0.7, pad=0.03, ticks=[-1, -0.5, 0, 0.5, 1])
         bar.outline.set_visible(False)
-        return svg(figure, "cross")
+        return svg(picture, "cross")
 
 
 def confusion_map(content: dict[str, Any]) -> str:
     """Draw where the voxels of each reference label (row) went, as shares of the row."""
     names, shares = content["labels"], np.array(content["row_shares"], float)
-    with mpl.rc_context(STYLE):
-        figure, ax = _square(len(names))
+    with styled():
+        picture, ax = _square(len(names))
         ax.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1)
         for (a, b), share in np.ndenumerate(shares):
             voxels = f"{content['voxels'][a][b]:,}".replace(",", "\u202f")
             text = "–" if np.isnan(share) else percent(float(share))
-            _cell(ax, (a, b), text, voxels, "white" if np.nan_to_num(share) > 0.5 else INK)
+            _cell(ax, (a, b), text, voxels, PAPER if np.nan_to_num(share) > 0.5 else INK)
         _name(ax, names, "predicted as", "reference label")
-        return svg(figure, "confusion")
+        return svg(picture, "confusion")
 
 
 def percent(share: float) -> str:
@@ -51,11 +51,11 @@ def percent(share: float) -> str:
 
 
 def _square(side: int) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(2.2 + 0.95 * side, 1.1 + 0.62 * side), layout="constrained")
-    ax = figure.add_subplot()
+    picture = figure(2.2 + 0.95 * side, 1.1 + 0.62 * side)
+    ax = picture.add_subplot()
     ax.spines[:].set_visible(False)
-    ax.set_facecolor("#f1f3f5")
-    return figure, ax
+    ax.set_facecolor(WASH)
+    return picture, ax
 
 
 def _cell(ax: Axes, cell: tuple[int, ...], large: str, small: str, colour: str) -> None:
@@ -74,5 +74,5 @@ def _name(ax: Axes, names: list[str], columns: str, rows: str) -> None:
     ax.set_ylabel(rows)
     ax.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="white", linewidth=2)
+    ax.grid(which="minor", color=PAPER, linewidth=2)
     ax.tick_params(which="minor", length=0, top=False, bottom=False, left=False)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from challenge.case import CaseError, read_volume
 from challenge.headers import last_line
+from lab.drawing.sequences import best_sequence
 from lab.evaluation.results import Facts
 from lab.report.errors import Voxel, largest_error
 from lab.report.scans import backdrop, radiological_flips
@@ -39,17 +40,21 @@ class Maps:
 
 
 def picture(
-    facts: Facts, labels: Mapping[str, int], scored: Collection[str], image: Path | None
+    facts: Facts,
+    labels: Mapping[str, int],
+    scored: Collection[str],
+    scans: Mapping[str, Path] | None,
 ) -> dict[str, Any]:
     """Return a case's largest error and its panels, or why there is no picture.
 
-    Only the `scored` labels can be in error; the others are drawn as well.
+    Only the `scored` labels can be in error; the others are drawn as well. Of `scans`, sequence ->
+    file, the one is drawn on that shows the label in error best; None where nobody looked for any.
     Keys: `missing` (a sentence, or None), `note`, `radiological`, `largest_error`, `panels`.
     """
     if facts.prediction is None:
         return {"missing": "There is no prediction for this case."}
     try:
-        return _picture(facts, labels, scored, image)
+        return _picture(facts, labels, scored, scans)
     except CaseError as error:
         return {"missing": f"No picture: {error}"}
     except Exception as error:  # noqa: BLE001 - one file never ends a report
@@ -58,7 +63,10 @@ def picture(
 
 
 def _picture(
-    facts: Facts, labels: Mapping[str, int], scored: Collection[str], image: Path | None
+    facts: Facts,
+    labels: Mapping[str, int],
+    scored: Collection[str],
+    scans: Mapping[str, Path] | None,
 ) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):  # fractions and NaN are no labels
         prediction, reference = (
@@ -72,12 +80,21 @@ def _picture(
     largest = largest_error(known[0], known[1], reference.spacing_mm, counted)
     if largest is None:
         return {"missing": "No picture: prediction and reference are both empty."}
-    grey, note = backdrop(image, reference, known[1], values)
-    maps = Maps(known[0], known[1], grey, reference.spacing_mm, radiological_flips(reference))
     names = {0: "background"} | {value: name for name, value in labels.items()}
+    # Where nothing is wrong both are 0, and the label at the centre of the picture counts.
+    subject = largest.reference_label or largest.prediction_label or known[1][largest.centre]
+    sequence = best_sequence(names[int(subject)], scans) if scans else ""
+    image = scans[sequence] if scans else None
+    grey, note = backdrop(image, reference, known[1], values)
+    if scans is not None and not scans:
+        note = "No scan of this case"
+    elif image is not None and sequence not in image.name:  # imagesTr/<id>_0003.nii.gz
+        note += f" ({sequence})"
+    maps = Maps(known[0], known[1], grey, reference.spacing_mm, radiological_flips(reference))
     return {
         "missing": None,
         "note": note,
+        "sequence": sequence,
         "radiological": maps.flips is not None,
         "largest_error": {
             "voxel_xyz": list(largest.centre[::-1]),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES
 from lab.arguments import positive_number
 from lab.output_files import check_page
 
@@ -26,6 +27,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, required=True, metavar="FILE")
     parser.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="FILE", help="results from before"
+    )
+    parser.add_argument(
+        "--seed-floor",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="results of further seeds of the first --compare: the difference to exceed",
     )
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="scans to draw the errors on, nested or flat"
@@ -50,18 +59,23 @@ def run(args: argparse.Namespace) -> int:
     """Read, compute, look at the worst and best cases, and write three files."""
     from lab.evaluation.formats import read_results
     from lab.evaluation.results import to_json
+    from lab.report.changes import Earlier
     from lab.report.content import Options, gather
     from lab.report.page import render_html, render_markdown
     from lab.report.selected import read_selection
 
-    paths = output_paths(args.html, [args.results, *args.compare])
+    if args.seed_floor and not args.compare:
+        raise Refusal("--seed-floor: of which system? name its results with --compare")
+    paths = output_paths(args.html, [args.results, *args.compare, *args.seed_floor])
     selection = read_selection(args.selection) if args.selection else None
     if args.images and not args.images.is_dir():
         raise Refusal(f"{args.images}: no such folder")
     results = read_results(args.results)
-    before = dict(
-        zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
-    )
+    seeds = {path: read_results(path) for path in args.seed_floor}
+    before = [
+        Earlier(name, read_results(path), seeds if path == args.compare[0] else {})
+        for name, path in zip(names_of(args.compare, args.results), args.compare, strict=True)
+    ]
     name = args.name or names_of([args.results], *args.compare)[0]
     options = Options(name, args.absent, args.key, args.count)
     content = gather(results, options, before) | {"selection": selection}
@@ -72,8 +86,22 @@ def run(args: argparse.Namespace) -> int:
         paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
     for sentence in content["warnings"]:
         print(f"warning: {sentence}", file=sys.stderr)
+    for change in content["changes"]:
+        print_answer(change)
     print(f"{paths['html']}: {len(results.cases)} cases, beside it .json and .md")
     return 0
+
+
+def print_answer(change: Mapping[str, Any]) -> None:
+    """Say what a comparison came to, or on stderr why there is none."""
+    if change["refusal"]:
+        line = f"{change['after']} is not compared with {change['before']}: {change['refusal']}"
+        print(f"report: {line}", file=sys.stderr)
+        return
+    for left_out in change["left_out"]:
+        print(f"report: {left_out}", file=sys.stderr)
+    overall = change["overall"]
+    print(f"{overall['verdict']}: {' '.join(overall['sentences'])}")
 
 
 def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:
@@ -102,15 +130,17 @@ def look(
 ) -> dict[str, dict[str, Any]]:
     """Return a picture for each of the worst and best cases, and note its largest error there."""
     from lab.report.pictures import picture
-    from lab.report.scans import image_of, index_images
+    from lab.report.scans import index_images, scans_of
 
     pictures: dict[str, dict[str, Any]] = {}
-    scans = index_images(images)
+    files = index_images(images)
+    scheme = SCHEMES.get(results.scheme, next(iter(SCHEMES.values())))
     scored = set(results.labels) - set(content["cover"]["not_judged"])
     for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
         id = row["case"]
         facts = results.facts.get(id)
         if id not in pictures and facts:
-            pictures[id] = picture(facts, results.labels, scored, image_of(id, scans))
+            scans = scans_of(id, files, scheme) if images else None
+            pictures[id] = picture(facts, results.labels, scored, scans)
         row["largest_error"] = pictures.get(id, {}).get("largest_error")
     return pictures

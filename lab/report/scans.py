@@ -1,17 +1,22 @@
 """What a picture is drawn on: a case's scan, its grey levels, and which way the patient lies."""
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
-from challenge.challenges import folder_sequences
+from challenge.description import Scheme
 from challenge.file_names import IMAGE_ENDINGS
 from challenge.folders import files_below
 from challenge.headers import last_line
+from ensemble.dataset import channel_names, sequence_of
+from lab.json_files import read_json
 
-PREFERRED = ("t1c", "t2f")  # of the sequences of a case, the first ones that are shown
+CHANNEL = re.compile(r"\d{4}")  # nnU-Net's numbers of input channels
+NO_SEQUENCE = ""  # of a file that has the case's name alone
 
 
 def index_images(folder: Path | None) -> dict[str, Path]:
@@ -23,11 +28,45 @@ def index_images(folder: Path | None) -> dict[str, Path]:
     return scans
 
 
-def image_of(id: str, images: Mapping[str, Path]) -> Path | None:
-    """Return a case's scan: t1c, else t2f, else another sequence, else a file of its own name."""
-    sequences = dict.fromkeys((*PREFERRED, *folder_sequences()))
-    names = [f"{id}{between}{sequence}" for sequence in sequences for between in "-_"]
-    return next((images[n] for n in (*names, f"{id}_0000", id) if n in images), None)
+def scans_of(id: str, images: Mapping[str, Path], scheme: Scheme) -> dict[str, Path]:
+    """Return a case's scans by sequence.
+
+    A file is named <id>-<sequence> or <id>_<sequence>, in the spelling of any year, or <id>_0000
+    with nnU-Net's number of the channel: the dataset.json beside the file or above its folder says
+    which sequence that is, else the scheme's order.
+    """
+    scans: dict[str, Path] = {}
+    for stem, path in images.items():
+        ending = stem.removeprefix(id)
+        if ending == stem or (ending and ending[0] not in "-_"):
+            continue
+        if not ending:
+            scans.setdefault(NO_SEQUENCE, path)
+        elif CHANNEL.fullmatch(ending[1:]):
+            scans[_channel(path, int(ending[1:]), scheme)] = path
+        elif sequence := sequence_of(ending[1:], scheme):
+            scans[sequence] = path
+    return scans
+
+
+def _channel(path: Path, number: int, scheme: Scheme) -> str:
+    """Name a channel by dataset.json, else by its position in the scheme, else by its number."""
+    folders = path.absolute().parents[:2]  # not where a link leads to
+    names = next(filter(None, map(_channels_in, folders)), scheme.sequences)
+    if number >= len(names):
+        return f"channel {number}"
+    return sequence_of(names[number], scheme) or names[number]
+
+
+@lru_cache
+def _channels_in(folder: Path) -> tuple[str, ...]:
+    """Return the channels that a folder's dataset.json names; none where there is none.
+
+    Raises:
+        Refusal: it is no JSON, or its channels are not numbered.
+    """
+    file = folder / "dataset.json"
+    return tuple(channel_names(read_json(file))) if file.is_file() else ()
 
 
 def radiological_flips(volume: Volume) -> tuple[bool, bool, bool] | None:
@@ -46,7 +85,7 @@ def radiological_flips(volume: Volume) -> tuple[bool, bool, bool] | None:
 def backdrop(
     image: Path | None, reference: Volume, labels: np.ndarray, values: list[int]
 ) -> tuple[np.ndarray, str]:
-    """Return a grey backdrop: the scan, or the reference's labels where there is none."""
+    """Return a grey backdrop and what it is: the scan, or the reference's labels without one."""
     grey_of_label = np.zeros(256, np.uint8)
     grey_of_label[values] = np.linspace(85, 150, len(values)).astype(np.uint8)
     if image is None:

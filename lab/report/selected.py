@@ -7,9 +7,9 @@ from challenge.refusal import Refusal
 from lab.drawing.svg import svg
 from lab.json_files import read_json
 from lab.member_selection.figures import draw_cost_curve, draw_per_candidate
-from lab.member_selection.summary import MEANING, SCHEMA
+from lab.member_selection.summary import MEANING, SCHEMA, system_name
 
-STRATEGY = ("held_out", "gain", "interval", "in_sample_gain", "members", "case_s")
+STRATEGY = ("held_out", "gain", "interval", "p", "in_sample_gain", "members", "case_s")
 COST_POINT = ("members", "case_s", "gain", "interval")
 CANDIDATE = ("value", "interval", "over_first", "over_first_interval")
 NAMES = ("candidate", "region", "metric")
@@ -19,8 +19,8 @@ def read_selection(path: Path) -> dict[str, Any]:
     """Read what the report shows of selection.json.
 
     Returns:
-        scorer, objective and its meaning, cases, ships, weights, strategies, cost_curve,
-        per_candidate.
+        scorer, objective and its meaning, cases, baseline and its name, ships and the reason,
+        weights, strategies, cost_curve, per_candidate.
 
     Raises:
         Refusal: the file is no selection, or of another version.
@@ -28,8 +28,13 @@ def read_selection(path: Path) -> dict[str, Any]:
     content = read_json(path)
     try:
         if content["schema"] != SCHEMA:
-            raise Refusal(f"schema {content['schema']}, this program reads {SCHEMA}")
-        summary = {k: content[k] for k in ("scorer", "objective", "cases", "ships")}
+            raise Refusal(
+                f"schema {content['schema']}, this program reads {SCHEMA}; run `python -m lab "
+                "select` again"
+            )
+        keys = ("scorer", "objective", "cases", "baseline", "ships")
+        summary = {key: content[key] for key in keys}
+        reason = [str(line) for line in content["reason"]]
         points = [_numbers(point, COST_POINT) for point in content["cost_curve"]]
         rows = [
             _numbers(row, CANDIDATE) | {key: str(row[key]) for key in NAMES}
@@ -42,6 +47,8 @@ def read_selection(path: Path) -> dict[str, Any]:
         rows.sort(key=lambda row: order.index((row["region"], row["metric"])))
         weights = {str(name): float(value) for name, value in content["weights"].items()}
         return summary | {
+            "reason": reason,
+            "baseline_name": system_name(content["baseline"]),
             "strategies": strategies,
             "weights": weights,
             "cost_curve": points,

@@ -81,22 +81,20 @@ def read_pair(case: CohortCase, setup: Setup) -> Pair:
     return Pair(prediction.array, reference.array, prediction.spacing_mm)
 
 
-def score_on_images(
-    case: CohortCase, rules: Sequence[Rule], setup: Setup, scorer: Scorer
-) -> Scores:
-    """Apply rules to a case's own label map, and score it as any prediction is scored."""
+def refine_on_image(case: CohortCase, rules: Sequence[Rule], setup: Setup) -> Pair:
+    """Apply rules to a case's own label map, as the container does; the prediction is refined."""
     pair, scheme = read_pair(case, setup), setup.scheme
     labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm).labels
     evidence = Evidence(pair.prediction, None, pair.spacing_mm)
     labels, _ = restore_tumour(labels, evidence, scheme)
+    return replace(pair, prediction=labels)
+
+
+def score_as_written(pair: Pair, scheme: Scheme, scorer: Scorer) -> Scores:
+    """Score a pair as any prediction is scored: labels that are not written are background."""
     unwritten = unwritten_values(scheme)
-    return scorer.score(
-        replace(
-            pair,
-            prediction=without(labels, unwritten),
-            reference=without(pair.reference, unwritten),
-        )
-    )
+    prediction, reference = (without(side, unwritten) for side in (pair.prediction, pair.reference))
+    return scorer.score(replace(pair, prediction=prediction, reference=reference))
 
 
 def unwritten_values(scheme: Scheme) -> tuple[int, ...]:

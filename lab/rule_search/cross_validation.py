@@ -86,7 +86,11 @@ def choose_k(
         return _cluster_count(clearest.k, stabilities, {})
     without = case_objectives(cache, config, [cache.no_rules] * len(train), train)
     gains = {}
-    for k in (s.k for s in stabilities if s.is_stable):
+    # A part of the cases may hold fewer different ones than all of them.
+    most = min(
+        _different(features, np.setdiff1d(train, out)) for out in folds_of(train, config.seed)
+    )
+    for k in (s.k for s in stabilities if s.is_stable and s.k <= max(most, 1)):
         settings = cross_validate(features, cache, config, train, k).settings
         gains[k] = case_objectives(cache, config, settings, train) - without
     return _cluster_count(_smallest_as_good(gains), stabilities, gains)
@@ -96,6 +100,11 @@ def folds_of(cases: np.ndarray, seed: int) -> list[np.ndarray]:
     """Deal cases into folds at random."""
     order = np.random.default_rng(seed).permutation(cases)
     return [np.sort(order[i::FOLDS]) for i in range(min(FOLDS, len(order)))]
+
+
+def _different(features: FeatureTable, cases: np.ndarray) -> int:
+    """Return how many of the cases (case,) are described, and by different features."""
+    return len(np.unique(features.rows[cases[features.described[cases]]], axis=0))
 
 
 def case_objectives(

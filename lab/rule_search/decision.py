@@ -10,7 +10,7 @@ from lab.gate import Gain, Gate
 from lab.metrics.objective import reported_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.config import SearchConfig
-from lab.rule_search.cross_validation import case_objectives, choose_k, cross_validate
+from lab.rule_search.cross_validation import HeldOut, case_objectives, choose_k, cross_validate
 from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import Group
@@ -34,7 +34,12 @@ class Decision:
     k: list[dict[str, float]]  # a row for every candidate number of clusters
     effects: list[dict[str, Any]]  # held out; see `effect_table`
     gain_in_sample: float  # of the same rules on the cases they were chosen on
-    held_out_k: np.ndarray  # (case,)
+    held_out: Mapping[str, HeldOut]  # method -> what each case gets from what was fitted without it
+
+    @property
+    def held_out_method(self) -> str:
+        """The method whose held-out labels are shown: what ships, else the best that might have."""
+        return "adaptive" if self.ships == "identity" else self.ships
 
 
 def decide(
@@ -53,9 +58,11 @@ def decide(
     cases = np.arange(len(features.ids))
     count = choose_k(features, cache, config, cases)
     fitted = fit(features, cache, config, cases, k or count.k)
-    adaptive = cross_validate(features, cache, config, cases, k)
-    pooled = cross_validate(features, cache, config, cases, 1)
-    methods = {"pooled": pooled.settings, "adaptive": adaptive.settings}
+    held_out = {
+        "pooled": cross_validate(features, cache, config, cases, 1),
+        "adaptive": cross_validate(features, cache, config, cases, k),
+    }
+    methods = {name: each.settings for name, each in held_out.items()}
     effects = effect_table(cache, config, methods, cases)
     clear = {row["method"]: is_clear(row) for row in effects}
     if not config.gated:
@@ -75,7 +82,7 @@ def decide(
         k=count.candidates,
         effects=effects,
         gain_in_sample=float(gain.mean()),
-        held_out_k=adaptive.k,
+        held_out=held_out,
     )
 
 

@@ -11,20 +11,25 @@ as it was here.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
 import numpy as np
 
 from challenge.case import check_same_grid, read_case, read_volume
+from challenge.provenance import Provenance, program_version, sha256_of
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
-from lab.arguments import add_dask, add_jobs, add_out, add_scheme
+from lab.arguments import add_dask, add_foreign, add_jobs, add_out, add_scheme
 from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers
 from lab.progress import progress
+from lab.provenance.checks import accept, nearest
+from lab.provenance.records import model_record
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
+from lab.rule_search.input_records import input_faults, input_records
 from lab.rule_search.workspace import FEATURES, Setup, write_setup
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
@@ -44,6 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--probabilities", type=Path, metavar="DIR", help="<ID>.npz of the same predictions")
     members = "label maps of each network, at least two"
     add("--members", type=Path, nargs="+", default=[], metavar="DIR", help=members)
+    foreign = "take predictions of another model or cohort than those named here"
+    add_foreign(parser, foreign)
     add_out(parser, "folder for this and later steps", "WORK")
     add_jobs(parser)
     add_dask(parser)
@@ -65,16 +72,34 @@ def run(args: argparse.Namespace) -> int:
         members=tuple(str(folder.resolve()) for folder in args.members),
     )
     cases = read_cohort(args.cohort, scheme)
+    inputs = input_records(cases, setup)
+    model = model_record(args.model, with_rules=False) if args.model else None
+    faults = [accept(fault, args.foreign) for fault in input_faults(inputs, setup, model)]
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
         table = describe_cohort(cases, setup)
     save_table(table, args.out / FEATURES)
-    write_setup(args.out, setup)
+    record = Provenance(
+        product="features",
+        name=FEATURES,
+        sha256=sha256_of(args.out / FEATURES),
+        verb="features",
+        version=program_version(),
+        options={"config": args.config},
+        facts={"cases": len(cases)} | ({"foreign": faults} if faults else {}),
+        inputs=inputs,
+    )
+    write_setup(args.out, replace(setup, provenance=record))
     for id, reason in zip(table.ids, table.reasons, strict=True):
         if reason:
             print(f"{id}: {reason}; left out of the clusters", file=sys.stderr)
     described = int(table.described.sum())
     print(f"{len(table.names)} features of {described} of {len(table.ids)} cases in {args.out}")
+    if nearest(inputs["predictions"], "model") is None:
+        print(
+            f"{args.predictions}: predictions of unknown origin; rules fitted on them ship with "
+            "`freeze --out`, or with `freeze --foreign` in a model"
+        )
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.provenance import sha256_of
 from challenge.refusal import Refusal
 from lab.arguments import add_seed
 from lab.rule_search.clustering import fit_space, loadings, stability
@@ -57,6 +58,7 @@ def fit_work(work: Path, clusters: int | None, seed: int) -> dict[str, Any]:
     by_share = sorted(zip(table.names, shares.tolist(), strict=True), key=lambda row: -row[1])
     return {
         "config": config.name,
+        "features_sha256": sha256_of(work / FEATURES),
         "seed": seed,
         "clusters": clusters,
         "cases": len(table.ids),

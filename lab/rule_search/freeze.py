@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from challenge.refusal import Refusal
-from lab.arguments import add_out
+from challenge.provenance import KEY, Provenance
+from lab.arguments import add_foreign, add_out
 from lab.rule_search.clustering import distance_limits
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision
@@ -25,6 +25,7 @@ from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import rules_of
 from lab.rule_search.workspace import DECIDED, FORCED, SEARCH, read_setup, read_work
+from postprocess.artefact_schema import TRAINING_CASES
 from postprocess.artefacts import (
     Artefacts,
     Cluster,
@@ -35,6 +36,7 @@ from postprocess.artefacts import (
 )
 from postprocess.clusters import ClusterModel
 from postprocess.rule_kinds import row_from
+from postprocess.training_cases import hash_cases
 
 LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 # The columns of the effect table that an artefact holds.
@@ -42,11 +44,12 @@ EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "wo
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """Where the numbers come from."""
+class SearchRun:
+    """When a search was run, by which scorer, and on what."""
 
     date: datetime.date
     scorer: str
+    record: Provenance
     forced: bool = False
 
 
@@ -57,23 +60,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--model", type=Path, metavar="DIR", help="model folder, weights/NAME")
     add_out(target, "folder for `-m postprocess`", required=False)
     parser.add_argument("--force", action="store_true", help="ship rules whatever their gain")
+    add_foreign(parser, "ship rules that were fitted on another model's predictions")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Copy the artefact with all its checks, and say what ships."""
-    from ensemble.manifest import MANIFEST, read_manifest, scheme_of
-    from lab.packing.write_manifest import write_manifest
+    """Copy the artefact with all its checks, and say what ships.
+
+    Raises:
+        Refusal: the rules were fitted on predictions of another model, or of unknown origin, and
+            --foreign does not accept that.
+    """
+    from lab.packing.ship_rules import ship_rules
 
     setup, ships = read_setup(args.work), read_work(args.work, SEARCH)["ships"]
-    artefacts = load_artefacts(args.work / (FORCED if args.force else DECIDED), setup.scheme)
-    if args.model and (scheme := scheme_of(args.model / MANIFEST)) != setup.scheme:
-        raise Refusal(f"{args.model}: of scheme {scheme.name}, not {setup.scheme_name}")
-    folder = args.model or args.out
-    folder.mkdir(parents=True, exist_ok=True)
-    save_artefacts(folder, artefacts)
+    source = args.work / (FORCED if args.force else DECIDED)
+    artefacts = load_artefacts(source, setup.scheme)
     if args.model:
-        write_manifest(folder, read_manifest(folder / MANIFEST))
-    print(f"{folder}: {artefacts.fit['ships']} (decided: {ships})")
+        ship_rules(args.model, artefacts, args.foreign, str(source))
+    else:
+        args.out.mkdir(parents=True, exist_ok=True)
+        save_artefacts(args.out, artefacts)
+    print(f"{args.model or args.out}: {artefacts.fit['ships']} (decided: {ships})")
     for k, cluster in enumerate(artefacts.clusters):
         rules = [row_from(rule) for rule in cluster.rules] or "labels stay"
         print(f"cluster {k}, {cluster.training_cases} cases: {rules}")
@@ -85,15 +92,15 @@ def make_artefacts(
     cache: ScoreCache,
     config: SearchConfig,
     decision: Decision,
-    provenance: Provenance,
+    search_run: SearchRun,
 ) -> Artefacts:
     """Turn a decision into artefacts.
 
     Where one set of rules, or none, ships for all cases there is one cluster; where a decision is
     forced, what was fitted ships whatever its interval.
     """
-    ships = "adaptive" if provenance.forced else decision.ships
-    pooled_ships = decision.pooled_ships or provenance.forced
+    ships = "adaptive" if search_run.forced else decision.ships
+    pooled_ships = decision.pooled_ships or search_run.forced
     fitted, rows = decision.fitted, features.rows[features.described]
     if ships == "adaptive":
         model, limits, sizes = fitted.model, fitted.max_distance, fitted.sizes
@@ -114,7 +121,7 @@ def make_artefacts(
         settings=config.settings,
         fallback=Fallback("pooled", pooled) if pooled else Fallback("identity"),
         known_answers=known_answers(rows, model),
-        fit=_fit_record(features.ids, config, decision, provenance, ships),
+        fit=_fit_record(features.ids, config, decision, search_run, ships),
     )
 
 
@@ -133,26 +140,28 @@ def _fit_record(
     ids: Sequence[str],
     config: SearchConfig,
     decision: Decision,
-    provenance: Provenance,
+    search_run: SearchRun,
     ships: str,
 ) -> Mapping[str, Any]:
     """Say where the numbers come from, without naming a case."""
     shipped = next(row for row in decision.effects if row["method"] == ships)
     interval = [shipped["low"], shipped["high"]]
     return {
-        "date": provenance.date.isoformat(),
+        "date": search_run.date.isoformat(),
         "config": config.name,
-        "scorer": provenance.scorer,
+        "scorer": search_run.scorer,
         "objective": config.objective,
-        "ships": f"{ships}, forced" if provenance.forced else ships,
+        "ships": f"{ships}, forced" if search_run.forced else ships,
         "training_cases": len(ids),
         "case_list_sha256": case_list_sha256(ids),
+        TRAINING_CASES: hash_cases(ids),
         "score_without_rules": decision.effects[0]["mean"],
         "score_with_rules": shipped["mean"],
         "gain_interval": interval if np.isfinite(interval).all() else [],
         "gain_in_sample": decision.gain_in_sample,
         "held_out": [{key: row[key] for key in EFFECT_KEYS} for row in decision.effects],
         "validation": "clusters, their number and rules chosen without the cases that are scored",
+        KEY: search_run.record.to_json(),
         "library_versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
 

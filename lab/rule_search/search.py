@@ -3,7 +3,8 @@
 `python -m lab search WORK [--scorer 2025-gli]`, after `lab features` and `lab fit`. Every distinct
 variant that rules make of a case is scored once; the rules chosen are applied to the images in the
 end, and scored as any prediction, which must give the same numbers. WORK/decided then holds the
-artefact as it should ship, WORK/forced what was fitted whatever its gain.
+artefact as it should ship, WORK/forced what was fitted whatever its gain, and WORK/held_out every
+case's labels after rules that were chosen without it, for `evaluate`, `rank` and `report`.
 """
 
 import argparse
@@ -13,9 +14,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
+from challenge.provenance import (
+    HELD_OUT_FACT,
+    KEY,
+    Provenance,
+    folder_record,
+    hash_json,
+    program_version,
+)
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
@@ -23,11 +31,13 @@ from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns, selection_c
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
-from lab.rule_search.cases import open_search_cases, score_on_images
+from lab.rule_search.cases import open_search_cases
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, curves, decide
 from lab.rule_search.feature_table import FeatureTable, informative, load_table
-from lab.rule_search.freeze import Provenance, make_artefacts
+from lab.rule_search.freeze import SearchRun, make_artefacts
+from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
+from lab.rule_search.input_records import require_unchanged
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, make_search_space, rules_of
 from lab.rule_search.summary import decision_lines, objective_line
@@ -44,16 +54,6 @@ from lab.rule_search.workspace import (
 )
 from postprocess.artefacts import save_artefacts
 from postprocess.rule_kinds import row_from
-
-TOLERANCE = 1e-9  # between a score in the search and that of the images
-
-
-class ScoreMismatch(RuntimeError):
-    """The search scored a case otherwise than its images score: a bug of this program.
-
-    No `Refusal`: nothing that a user names or writes leads here, so nobody can mend it by another
-    call, and whoever mends the program needs the traceback.
-    """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,21 +77,38 @@ def run(args: argparse.Namespace) -> int:
     objective = args.objective or setup.config.objective
     config = replace(setup.config, objective=objective, seed=clusters["seed"])
     cases = read_cohort(Path(setup.cohort), setup.scheme)
+    features_record = require_unchanged(args.work, cases, setup)
+    if clusters["features_sha256"] != features_record.sha256:
+        raise Refusal(f"{args.work / CLUSTERS}: of other features; run lab fit again")
     with workers(args.jobs, args.dask):
         features = read_features(args.work, cases, setup)
         cache = make_score_cache(cases, setup, scorer)
         decision = decide(features, cache, config, clusters["clusters"])
-        check_on_images(cache, decision.assigned.settings, cases, setup, scorer)
-    for name, forced in ((DECIDED, False), (FORCED, True)):
-        provenance = Provenance(datetime.date.today(), scorer.name, forced)
-        (args.work / name).mkdir(exist_ok=True)
-        artefacts = make_artefacts(features, cache, config, decision, provenance)
-        save_artefacts(args.work / name, artefacts)
+        write_held_out(args.work, decision, SearchImages(cache, cases, setup, scorer))
     content = search_content(features, cache, config, decision, scorer)
-    write_work(args.work, SEARCH, content)
+    record = Provenance(
+        product="rules",
+        name=SEARCH,
+        sha256=hash_json(content),
+        verb="search",
+        version=program_version(),
+        options={"scorer": scorer.name, "objective": objective, "seed": config.seed},
+        facts={"cases": len(cases), "ships": decision.ships},
+        inputs={"features": features_record},
+    )
+    for name, forced in ((DECIDED, False), (FORCED, True)):
+        search_run = SearchRun(datetime.date.today(), scorer.name, record, forced)
+        (args.work / name).mkdir(exist_ok=True)
+        artefacts = make_artefacts(features, cache, config, decision, search_run)
+        save_artefacts(args.work / name, artefacts)
+    write_work(args.work, SEARCH, content | {KEY: record.to_json()})
     leaderboard = selection_columns(scorer, setup.scheme)
     print(objective_line(objective, cache.columns, leaderboard), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
+    print(
+        f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by the "
+        f"{decision.held_out_method} rules that were chosen without it"
+    )
     return 0
 
 
@@ -119,33 +136,33 @@ def make_score_cache(cases: Sequence[CohortCase], setup: Setup, scorer: Scorer) 
     )
 
 
-def check_on_images(
-    cache: ScoreCache,
-    settings: Sequence[Setting],
-    cases: Sequence[CohortCase],
-    setup: Setup,
-    scorer: Scorer,
-) -> None:
-    """Apply each case's rules to its images, and compare their scores with the cache's.
+def write_held_out(work: Path, decision: Decision, images: SearchImages) -> None:
+    """Write each case's labels by the rules of the fold that left it out, and check all scores.
 
     Raises:
-        ScoreMismatch: a score differs; the message names the case, the column and both numbers.
+        ScoreMismatch: a score of an image differs from that in the search.
     """
-    in_search = cache.scores(settings, np.arange(len(cases)))
-    rules = [rules_of(cache.parameters, setting) for setting in settings]
-    parallel = joblib.Parallel(n_jobs=None, return_as="generator")
-    results = parallel(
-        joblib.delayed(score_on_images)(case, of_case, setup, scorer)
-        for case, of_case in zip(cases, rules, strict=True)
+    method, assigned = decision.held_out_method, decision.assigned
+    held_out, setup = decision.held_out[method], images.setup
+    paths = [setup.prediction_of(case) for case in images.cases]
+    predictions = folder_record(Path(setup.predictions), "label maps", paths)
+    record = Provenance(
+        product="label maps",
+        name=HELD_OUT_FOLDER,
+        sha256="",  # set when all are written
+        verb="search",
+        version=program_version(),
+        facts={
+            "rules": f"{method}, each case's without it",
+            "cases": len(paths),
+            "training_cases": 0,
+            HELD_OUT_FACT: predictions.held_out,
+        },
+        inputs={"predictions": predictions},
     )
-    for case, scores, row in zip(cases, results, in_search, strict=True):
-        for (region, metric), searched in zip(cache.columns, row, strict=True):
-            on_image = scores[region][metric]
-            if not np.isclose(on_image, searched, rtol=0, atol=TOLERANCE, equal_nan=True):
-                raise ScoreMismatch(
-                    f"{case.files.id}: {region} {metric} is {on_image} on the image, "
-                    f"{searched} in the search"
-                )
+    images.write(held_out.settings, work / HELD_OUT_FOLDER, record)
+    pairs = zip(held_out.settings, assigned.settings, strict=True)
+    images.check(assigned.settings, np.flatnonzero([one != other for one, other in pairs]))
 
 
 def search_content(
@@ -176,7 +193,7 @@ def search_content(
         "ships": decision.ships,
         "pooled_ships": decision.pooled_ships,
         "k": decision.k,
-        "held_out_k": decision.held_out_k.tolist(),
+        "held_out_k": decision.held_out["adaptive"].k.tolist(),
         "assigned": clusters.tolist(),
         "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),
         "centres": fitted.model.centres[:, :2].tolist(),

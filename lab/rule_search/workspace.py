@@ -1,11 +1,12 @@
 """The folder that the verbs features, fit, search, freeze and explain hand on to each other."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseError
+from challenge.provenance import KEY, Provenance, from_json
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
 from lab.data.cohort import CohortCase
@@ -14,14 +15,23 @@ from lab.json_files import read_json
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 
 # Raised when a key of these files changes; a folder with another number is made again.
-SCHEMA = 2
+SCHEMA = 3
 SETUP, FEATURES, CLUSTERS, SEARCH = "setup.json", "features.npz", "clusters.json", "search.json"
 DECIDED, FORCED = "decided", "forced"  # artefacts: as the gate decided, and whatever it says
 MADE_BY = {SETUP: "features", FEATURES: "features", CLUSTERS: "fit", SEARCH: "search"}
 REQUIRED = {  # keys that later verbs read
     SETUP: ("scheme_name", "config_name", "members"),
-    CLUSTERS: ("config", "seed", "clusters", "stability", "loadings"),
-    SEARCH: ("ships", "cases", "clusters", "assigned", "points", "parameters", "effects"),
+    CLUSTERS: ("config", "features_sha256", "seed", "clusters", "stability", "loadings"),
+    SEARCH: (
+        "ships",
+        "cases",
+        "clusters",
+        "assigned",
+        "points",
+        "parameters",
+        "effects",
+        "provenance",
+    ),
 }
 
 
@@ -35,6 +45,7 @@ class Setup:
     predictions: str
     probabilities: str | None
     members: tuple[str, ...]
+    provenance: Provenance | None = None  # of the features
 
     @property
     def scheme(self) -> Scheme:
@@ -64,7 +75,9 @@ def _label_map(folder: str, case: CohortCase) -> Path:
 
 def write_setup(work: Path, setup: Setup) -> None:
     """Write what the features are made from."""
-    write_work(work, SETUP, asdict(setup))
+    content = {field.name: getattr(setup, field.name) for field in fields(setup)}
+    record = setup.provenance and setup.provenance.to_json()
+    write_work(work, SETUP, content | {KEY: record})
 
 
 def read_setup(work: Path) -> Setup:
@@ -75,7 +88,8 @@ def read_setup(work: Path) -> Setup:
     """
     content = read_work(work, SETUP)
     try:
-        setup = Setup(**{**content, "members": tuple(content["members"])})
+        record = content.get(KEY) and from_json(content[KEY], work / SETUP)
+        setup = Setup(**{**content, "members": tuple(content["members"]), KEY: record})
     except (KeyError, TypeError) as error:
         raise Refusal(f"{work / SETUP}: not as `lab features` writes it ({error})") from error
     if setup.scheme_name not in SCHEMES or setup.config_name not in SEARCH_CONFIGS:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from lab.drawing.page import environment, markdown_cell, stylesheet
-from lab.drawing.svg import ACCENT, INK, QUIET, grid
+from lab.drawing.page import environment, markdown_cell, signed4, stylesheet
+from lab.drawing.style import ACCENT, ALARM, INK, QUIET
+from lab.drawing.svg import grid
 from lab.rule_search.workspace import write_json
 
 WRAPPED = 'td[style*="left"] { white-space: normal; }'
@@ -30,7 +30,7 @@ def write_study(content: Mapping[str, Any], html: Path) -> list[Path]:
 def render_markdown(content: Mapping[str, Any]) -> str:
     """Return the numbers as Markdown."""
     templates = environment(Path(__file__).parent)
-    templates.filters |= {"signed4": signed4, "span": span, "words": words}
+    templates.filters |= {"span": span, "words": words}
     text = templates.get_template("page.md.j2").render(**content)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
@@ -50,11 +50,6 @@ def render_page(text: str, figures: Mapping[str, str]) -> str:
         f"<title>{title}</title>\n<style>{stylesheet()}{WRAPPED}</style>\n</head>\n"
         f"<body><main>\n{body}</main></body>\n</html>\n"
     )
-
-
-def signed4(value: float | None) -> str:
-    """Format a change with its sign and four decimals."""
-    return "-" if value is None or np.isnan(value) else f"{value:+.4f}".replace("-", "−")
 
 
 def span(row: Mapping[str, Any]) -> str:
@@ -100,7 +95,7 @@ def _null(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     """Draw the gain in sample and held out where nothing is to be gained."""
     for i, row in enumerate(rows):
         ax.plot([i, i], [row["low"], row["high"]], color=QUIET, lw=1.4)
-        ax.plot(i, row["gain"], "o", color=QUIET if row["ships"] == "identity" else "#d55e00", ms=4)
+        ax.plot(i, row["gain"], "o", color=QUIET if row["ships"] == "identity" else ALARM, ms=4)
         ax.plot(i, row["in_sample"], "_", color=ACCENT, ms=9, mew=2)
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xticks(range(len(rows)), [str(row["seed"]) for row in rows], fontsize=7)

@@ -6,7 +6,13 @@ from pathlib import Path
 import files
 import pytest
 
-from challenge.challenges import SCHEMES, folder_sequences, scheme_of_ending, scheme_of_id
+from challenge.challenges import (
+    SCHEMES,
+    folder_sequences,
+    in_reading_order,
+    scheme_of_ending,
+    scheme_of_id,
+)
 from challenge.description import Scheme, Socket
 from challenge.platforms import find_cases, match_scan_name
 from lab.data.sources import all_layouts
@@ -100,3 +106,16 @@ def test_a_folder_has_the_least_time_of_its_challenges(tmp_path: Path) -> None:
     assert find_cases(tmp_path / "a").time_limit_s == 12 * 3600
     files.write_panther_case(tmp_path / "b")
     assert find_cases(tmp_path / "b").time_limit_s == 20 * 60
+
+
+@pytest.mark.parametrize(
+    ("regions", "ordered"),
+    [
+        ("ET NETC RC SNFH TC WT", "WT TC ET NETC SNFH RC"),
+        ("ED CC NETC ET TC WT", "WT TC ET NETC CC ED"),
+        ("pancreas tumour", "tumour pancreas"),
+        ("vessel WT 2 1 WT", "WT vessel 2 1"),
+    ],
+)
+def test_regions_are_read_from_the_whole_tumour_to_its_parts(regions: str, ordered: str) -> None:
+    assert in_reading_order(regions.split()) == tuple(ordered.split())

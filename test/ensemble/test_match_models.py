@@ -118,6 +118,19 @@ def test_of_several_the_one_that_answers_the_named_challenge_wins(tmp_path: Path
     assert chosen(tmp_path, case("brats-gli"), "ped") == "ped"
 
 
+def test_a_model_of_other_label_values_answers_only_where_it_is_chosen(tmp_path: Path) -> None:
+    """1 is ET in PED and NETC in GLI; Africa has GLI's values and one label less."""
+    manifest(tmp_path, "gli", "brats-gli")
+    with pytest.raises(MatchError) as refusal:
+        chosen(tmp_path, case("brats-ped"))
+    assert str(refusal.value) == (
+        "case x is named as of brats-ped, and gli answers brats-gli, whose label values mean "
+        "something else; --model gli takes it all the same"
+    )
+    assert chosen(tmp_path, case("brats-ped"), "gli") == "gli"
+    assert chosen(tmp_path, case("brats-ssa")) == "gli"
+
+
 def test_several_that_fit_alike_are_named(tmp_path: Path) -> None:
     manifest(tmp_path, "gli", "brats-gli")
     manifest(tmp_path, "ped", "brats-ped")
@@ -155,7 +168,7 @@ def test_what_a_model_takes_decides_what_a_case_lacks(tmp_path: Path) -> None:
     planning = manifest(tmp_path, "planning", "brats-men-rt")
     choice = match_model(case(None, "t1c"), {"planning": planning}, None)
     assert (choice.files.missing_sequences, choice.files.unused) == ((), ())
-    choice = match_model(case("brats-gli"), {"planning": planning}, None)
+    choice = match_model(case("brats-gli"), {"planning": planning}, "planning")
     assert choice.files.unused == ("t1n", "t2w", "t2f")
     assert list(choice.files.images) == [choice.files.geometry_from] == ["t1c"]
     manifest(tmp_path, "gli", "brats-gli")

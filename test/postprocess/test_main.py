@@ -15,6 +15,13 @@ from cubes import GLI, PANTHER, box, certain, make_artefacts, softmax_head
 
 from challenge.case import CaseFiles, read_case
 from challenge.headers import declared_geometry
+from challenge.provenance import (
+    NAME,
+    Provenance,
+    content_sha256,
+    read_provenance,
+    write_provenance,
+)
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
 from postprocess import refine
 from postprocess.__main__ import main
@@ -22,6 +29,7 @@ from postprocess.artefact_schema import Cluster, Fallback
 from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.rules_by_probability import DropDoubtful
 from postprocess.rules_by_size import RemoveSmall
+from postprocess.training_cases import hash_cases
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 ID = "BraTS-GLI-00001-100"
@@ -127,13 +135,13 @@ def test_tumours_alone_are_no_swapped_label_map(home, run):
     labels = (tumour() > 0).astype(np.uint8)
     for id in (ID, "another"):
         write_map(home / "labels" / f"{id}.nii.gz", labels)
-    code, _, err = run(artefact="abdomen")
+    code, _, err = run("--foreign", artefact="abdomen")
     assert (code, "unusual" in err) == (0, False)
     assert "shares of pancreas not judged: no pancreas in any of 2 label maps" in err
     (home / "npz").mkdir()
     sure = np.stack([labels == 0, labels, 0 * labels], dtype=np.float32)
     np.savez(home / "npz" / f"{ID}.npz", probabilities=sure)
-    code, _, err = run("--probabilities", "npz", artefact="abdomen")
+    code, _, err = run("--foreign", "--probabilities", "npz", artefact="abdomen")
     assert f"{ID}: unusual: tumour is 100% of pancreas" in err  # a head that knows the pancreas
 
 
@@ -168,7 +176,7 @@ def test_an_earlier_answer_does_not_survive_and_other_files_do(home, run):
     (home / "out" / "notes.txt").write_text("keep")
     write_map(home / "labels" / f"{ID}.nii.gz", tumour() + 9)
     assert run()[0] == 1
-    assert [path.name for path in (home / "out").iterdir()] == ["notes.txt"]
+    assert {path.name for path in (home / "out").iterdir()} == {"notes.txt", NAME}
 
 
 # Labels that cannot be
@@ -623,3 +631,106 @@ def test_a_real_glioma_by_other_models(shared_data: Path, tmp_path: Path):
         assert set(np.unique(read(line["output"]))) <= {0, *SCHEMES["brats-gli"].labels.values()}
         for name, change in line["voxels_changed"].items():
             assert after[name] - before[name] == change["gained"] - change["lost"]
+
+
+def test_a_case_named_as_of_a_challenge_of_other_label_values_fails_by_name(home, run):
+    """PED's 1 is ET, GLI's is NETC."""
+    write_map(home / "labels" / "BraTS-PED-00001-000.nii.gz", tumour())
+    code, lines, err = run()
+    assert code == 1
+    assert {line["id"]: "error" in line for line in lines} == {
+        "BraTS-PED-00001-000": True,
+        ID: False,
+    }
+    assert err.splitlines()[-1] == (
+        "1 of 2 cases failed; BraTS-PED-00001-000: named as of brats-ped, whose label values are "
+        "not those of brats-gli; --foreign refines it all the same"
+    )
+    code, lines, err = run("--foreign")
+    assert (code, len(lines)) == (0, 2)
+    assert "1 cases named as of another challenge: --foreign" in err
+    (home / "labels" / f"{ID}.nii.gz").unlink()
+    assert run()[0] == 2
+
+
+# Rules that were fitted on the cases that they refine
+
+
+def list_training_cases(folder, *ids):
+    """Write into frozen artefacts which cases they were fitted on."""
+    artefacts = load_artefacts(folder, GLI)
+    fit = dict(artefacts.fit) | {"training_case_sha256": hash_cases(ids)}
+    save_artefacts(folder, replace(artefacts, fit=fit))
+
+
+def test_rules_say_on_how_many_of_the_cases_they_were_fitted(home, run):
+    write_map(home / "labels" / "other.nii.gz", tumour())
+    list_training_cases(home / "frozen", ID, "never seen")
+    code, lines, err = run()
+    assert code == 0
+    assert {line["id"]: line["fitted_on_case"] for line in lines} == {ID: True, "other": False}
+    said = "frozen: 1 of 2 cases were used to fit these rules; their gain here is not held out"
+    assert err.count(said) == 1
+    record = read_provenance(home / "out")
+    assert (record.verb, record.product, record.held_out) == (
+        "postprocess",
+        "label maps",
+        "in-sample",
+    )
+    assert record.facts == {"cases": 2, "training_cases": 1, "held_out": "in-sample"}
+    assert record.sha256 == content_sha256(home / "out")
+    assert set(record.inputs) == {"labels", "rules"}
+    assert ID not in (home / "out" / NAME).read_text()
+    assert ID not in (home / "frozen" / "postprocess.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("maps", "training", "expected"),
+    [
+        ("held-out", ["other"], "held-out"),
+        ("held-out", None, "unknown"),
+        ("in-sample", ["other"], "in-sample"),
+        (None, ["other"], "unknown"),
+        (None, [f"{ID}"], "in-sample"),
+    ],
+)
+def test_refined_maps_are_held_out_where_networks_and_rules_are(
+    home, run, maps, training, expected
+):
+    if maps:
+        sha256, facts = content_sha256(home / "labels"), {"held_out": maps}
+        record = Provenance("label maps", "labels", sha256, verb="out-of-fold", facts=facts)
+        write_provenance(home / "labels", record)
+    if training:
+        list_training_cases(home / "frozen", *training)
+    code, _, err = run()
+    assert (code, read_provenance(home / "out").held_out) == (0, expected)
+    assert ("does not list the cases that chose its rules" in err) == (training is None)
+
+
+def test_no_rule_is_fitted_on_no_case(home, run):
+    freeze(home / "none", rules=(), fallback=())
+    list_training_cases(home / "none", ID)
+    code, [line], err = run(artefact="none")
+    assert (code, line["fitted_on_case"]) == (0, False)
+    assert "not held out" not in err
+
+
+def test_label_maps_of_an_earlier_run_beside_the_new_ones_are_an_input(home, run):
+    list_training_cases(home / "frozen", ID)
+    assert run()[0] == 0
+    (home / "labels" / f"{ID}.nii.gz").rename(home / "labels" / "other.nii.gz")
+    code, _, err = run()
+    assert code == 0
+    assert "holds 1 label maps of an earlier run" in err
+    record = read_provenance(home / "out")
+    assert record.inputs["earlier label maps"].held_out == "in-sample"
+    assert (record.held_out, record.facts["training_cases"]) == ("in-sample", 0)
+
+
+def test_label_maps_changed_since_their_record_are_refused(home, run):
+    record = Provenance("label maps", "labels", "0" * 64, verb="out-of-fold")
+    write_provenance(home / "labels", record)
+    code, lines, err = run()
+    assert (code, lines) == (2, [])
+    assert "files were changed, added or removed after `lab out-of-fold` wrote them" in err

@@ -15,7 +15,7 @@ import inference
 from lab.__main__ import main as lab
 
 
-def run_seeing_cavities(folder: Path, *flags: str) -> int:
+def run_seeing_cavities(folder: Path, *flags: str, inference_words: tuple[str, ...] = ()) -> int:
     """Run a tiny network that sees resection cavities everywhere, packed with `flags`."""
     source = tiny.train(folder / "trained", tiny.plans(), tiny.dataset(), folds=(3,))
     pack = ["pack", str(source), "--model", "gli", "--scheme", "brats-gli", *flags]
@@ -23,7 +23,7 @@ def run_seeing_cavities(folder: Path, *flags: str) -> int:
     (folder / "out").mkdir()
     paths = {"--input": "in", "--output": "out", "--weights": "weights", "--record": "record.json"}
     words = [word for flag, name in paths.items() for word in (flag, str(folder / name))]
-    return inference.main([*words, "--device", "cpu"])
+    return inference.main([*words, *inference_words, "--device", "cpu"])
 
 
 def test_a_name_does_not_override_what_the_model_is_for(
@@ -31,7 +31,7 @@ def test_a_name_does_not_override_what_the_model_is_for(
 ):
     for id in ("BraTS-PED-00001-000", "BraTS-SSA-00001-000", GLI[0]):
         files.write_brats_case(tmp_path / "in" / id, id)
-    assert run_seeing_cavities(tmp_path) == 0
+    assert run_seeing_cavities(tmp_path, inference_words=("--model", "gli")) == 0
     label_maps = [np.asarray(nibabel.load(path).dataobj) for path in (tmp_path / "out").iterdir()]
     assert all(
         np.array_equal(labels, label_maps[0]) for labels in label_maps
@@ -44,6 +44,22 @@ def test_a_name_does_not_override_what_the_model_is_for(
     assert f"case={GLI[0]} is named" not in out
     case = json.loads((tmp_path / "record.json").read_text())["cases"]["BraTS-SSA-00001-000"]
     assert (case["named_scheme"], case["scheme"]) == ("brats-ssa", "brats-gli")
+
+
+def test_a_case_whose_challenge_has_other_label_values_fails_by_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    """PED's 1 is ET, GLI's is NETC; Africa's values are GLI's."""
+    for id in ("BraTS-PED-00001-000", "BraTS-SSA-00001-000", GLI[0]):
+        files.write_brats_case(tmp_path / "in" / id, id)
+    assert run_seeing_cavities(tmp_path) == 1
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [f"{GLI[0]}.nii.gz", "BraTS-SSA-00001-000.nii.gz"]
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "1 of 3 cases failed; BraTS-PED-00001-000: case BraTS-PED-00001-000 is named as of "
+        "brats-ped, and gli answers brats-gli, whose label values mean something else; --model gli "
+        "takes it all the same"
+    )
 
 
 def test_a_label_that_the_challenge_lacks_is_never_dropped_in_silence(

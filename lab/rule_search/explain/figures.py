@@ -6,18 +6,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from lab.drawing.svg import ACCENT, INK, LABEL_COLOURS, QUIET, grid
+from challenge.challenges import in_reading_order
+from lab.drawing.style import ACCENT, ALARM, INK, QUIET, SMALL, series_colour
+from lab.drawing.svg import grid
+from lab.metrics.metric_info import title
 from lab.rule_search.search_space import SearchParameter
 
-CLUSTER_COLOURS = (ACCENT, *LABEL_COLOURS, "#7a4fa3", "#8a8f98")
 UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share"}
 TOP = 15
 MOVES = 1e-4  # a curve that never leaves this band does nothing
-
-
-def cluster_colour(k: int) -> str:
-    """Return the colour of a cluster."""
-    return CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)]
 
 
 def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
@@ -30,7 +27,7 @@ def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
         if outside.any():
             ax.plot(points[outside, 0], second[outside], "x", color=QUIET, ms=5, label="no cluster")
         for k, centre in enumerate(search["centres"]):
-            members, colour = assigned == k, cluster_colour(k)
+            members, colour = assigned == k, series_colour(k)
             x, y = points[members, 0], second[members]
             label = f"cluster {k}, n={members.sum()}"
             ax.plot(x, y, "o", color=colour, ms=4.5, alpha=0.7, mew=0, label=label)
@@ -39,7 +36,7 @@ def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
         shares = [*variance_shares, 0.0, 0.0]
         ax.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
         ax.set_ylabel(f"second, {shares[1]:.0%}")
-        ax.legend(frameon=False, fontsize=8, loc="best")
+        ax.legend(loc="best")
 
     return grid([None], draw, "scatter", 1, 4.2)
 
@@ -58,7 +55,7 @@ def stability_plot(rows: Sequence[Mapping[str, Any]]) -> str:
             ax.axhline(0.8, color=INK, lw=0.8, ls=":")
             ax.set_ylim(-0.02, 1.05)
             ax.set_ylabel("adjusted Rand index")
-            ax.legend(frameon=False, fontsize=8, loc="lower left")
+            ax.legend(loc="lower left")
         else:
             known = [row for row in rows if row["held_out_gain"] is not None]
             for row in known:
@@ -84,7 +81,7 @@ def loadings_plot(loadings: Mapping[str, float]) -> str:
         ax.grid(axis="y", visible=False)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
         ax.set_xlabel("share of the variance")
-        ax.tick_params(axis="y", labelsize=8)
+        ax.tick_params(axis="y", labelsize=SMALL)
 
     return grid([None], draw, "loadings", 1, 0.8 + 0.26 * len(top))
 
@@ -113,9 +110,9 @@ def curve_plots(
         ax.plot(x, curve["mean"], color=ACCENT, lw=1.5)
         if chosen:
             point = (chosen, curve["mean"][chosen])
-            ax.plot(*point, "D", color=LABEL_COLOURS[4], ms=6)
+            ax.plot(*point, "D", color=ALARM, ms=6)
             threshold = f"{parameter.grid[chosen]:g}"
-            ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=8)
+            ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=SMALL)
         ticks = x[:: max(1, len(x) // 6)]
         ax.set_xticks(ticks, [f"{parameter.grid[i]:g}" for i in ticks])
         change = f"{parameter.label or parameter.region} → {parameter.becomes}"
@@ -127,8 +124,9 @@ def curve_plots(
 
 
 def forest(columns: Sequence[Mapping[str, Any]]) -> str:
-    """Draw the change of every region and metric with its interval."""
-    rows = list(columns)[::-1]
+    """Draw the change of every region and metric with its interval, WT on top."""
+    order = in_reading_order(row["region"] for row in columns)
+    rows = sorted(columns, key=lambda row: order.index(row["region"]))[::-1]
 
     def draw(ax: Axes, _: None) -> None:
         for i, row in enumerate(rows):
@@ -137,8 +135,8 @@ def forest(columns: Sequence[Mapping[str, Any]]) -> str:
             ax.plot([low, high], [i, i], color=ACCENT if clear else QUIET, lw=1.6)
             ax.plot(row["change"], i, "o", color=ACCENT if clear else QUIET, ms=4.5)
         ax.axvline(0, color=INK, lw=0.8)
-        ax.set_yticks(range(len(rows)), [f"{r['region']} {r['metric']}" for r in rows])
-        ax.tick_params(axis="y", labelsize=8)
+        ax.set_yticks(range(len(rows)), [f"{r['region']} {title(r['metric'])}" for r in rows])
+        ax.tick_params(axis="y", labelsize=SMALL)
         ax.set_xlabel("held-out change, 95 % interval")
 
     return grid([None], draw, "forest", 1, 0.8 + 0.22 * len(rows))

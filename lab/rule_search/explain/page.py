@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lab.drawing.page import environment, stylesheet
-from lab.drawing.svg import label_colours
+from lab.drawing.style import label_colours, series_colour
 from lab.rule_search.explain import figures
 from lab.rule_search.search_space import SearchParameter
 from lab.rule_search.summary import rules_in_words
@@ -38,7 +38,7 @@ def render(
         {
             **_rule_set(row, parameters, f"curves{k}"),
             "name": f"Cluster {k}",
-            "colour": figures.cluster_colour(k),
+            "colour": series_colour(k),
             "thumbnails": thumbnails[k],
         }
         for k, row in enumerate(search["clusters"])
@@ -47,11 +47,12 @@ def render(
         pooled = {**search["pooled"], "cases": len(search["cases"])}
         pooled = _rule_set(pooled, parameters, "curves")
         groups.append({**pooled, "name": "All cases together", "colour": None, "thumbnails": []})
+    effect = methods[search["ships"] if search["ships"] != "identity" else "adaptive"]
     svgs = {
         "scatter": figures.scatter(search, clusters["variance_shares"]),
         "stability": figures.stability_plot(search["k"]) if search["k"] else "",
         "loadings": figures.loadings_plot(clusters["loadings"]),
-        "forest": figures.forest(methods["adaptive"]["columns"]),
+        "forest": figures.forest(effect["columns"]),
     }
     return (
         environment(Path(__file__).parent)
@@ -62,6 +63,7 @@ def render(
             search=search,
             ships=SHIPS[search["ships"]],
             methods=methods,
+            effect=effect["method"],
             groups=groups,
             figures={name: Markup(text) for name, text in svgs.items()},
             colours=label_colours(setup.scheme.labels),

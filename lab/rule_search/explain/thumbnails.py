@@ -8,6 +8,7 @@ import numpy as np
 
 from challenge.case import CaseError, read_volume
 from lab.data.cohort import CohortCase, read_cohort
+from lab.drawing.sequences import best_sequence, largest_label
 from lab.report.pictures import Maps, panels
 from lab.report.scans import backdrop, radiological_flips
 from lab.rule_search.workspace import Setup
@@ -42,13 +43,12 @@ def _thumbnail(id: str, cases: Mapping[str, CohortCase], setup: Setup) -> dict[s
     labels, values = volume.array, list(setup.scheme.labels.values())
     if not labels.any():
         return {"id": id, "missing": "No picture: nothing was predicted"}
-    scan = list(case.files.images.values())[-1]
-    grey, _ = backdrop(scan, volume, labels, values)
-    flips = radiological_flips(volume)
-    maps = Maps(labels, np.zeros_like(labels), grey, volume.spacing_mm, flips)
     tumour = setup.scheme.mask(labels, setup.scheme.tumour)
     mask = tumour if tumour.any() else labels > 0
     z = int(mask.sum((1, 2)).argmax())
     middle = np.argwhere(mask[z]).mean(0).round().astype(int)
+    sequence = best_sequence(largest_label(labels[z], setup.scheme.labels), case.files.images)
+    grey, _ = backdrop(case.files.images[sequence], volume, labels, values)
+    maps = Maps(labels, np.zeros_like(labels), grey, volume.spacing_mm, radiological_flips(volume))
     panel = panels(maps, (z, int(middle[0]), int(middle[1])), setup.scheme.labels)[0]
-    return {"id": id, "missing": None, "panel": panel, "sequence": list(case.files.images)[-1]}
+    return {"id": id, "missing": None, "panel": panel, "sequence": sequence}

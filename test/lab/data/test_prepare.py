@@ -128,8 +128,57 @@ def test_brats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(dataset["channel_names"].values()) == ["t1n", "t1c", "t2w", "t2f"]
     source, copy = (tmp_path / "in" / id / f"{id}-t2w.nii.gz", home / "imagesTr")
     assert source.read_bytes() == (copy / f"{id}_0002.nii.gz").read_bytes()
-    assert prepare(tmp_path, f"brats-ssa={tmp_path / 'in'}", dataset="Dataset902_Y") == 2
-    assert "values 4 are not named by BraTS-Africa: 1 NETC, 2 SNFH, 3 ET" in capsys.readouterr().err
+    assert prepare(tmp_path, f"brats-gli-2023={tmp_path / 'in'}", dataset="Dataset902_Y") == 2
+    assert "values 4 are not named by BraTS 2023: 1 NETC, 2 SNFH, 3 ET" in capsys.readouterr().err
+
+
+def test_another_challenges_cases_are_recoded_only_where_somebody_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SNFH, 2 in GLI, would be NETC in PED."""
+    id = "BraTS-GLI-00001-100"
+    files.write_brats_case(tmp_path / "in" / id, id)
+    labels = np.digitize(files.head(), (350, 450, 550, 650)).astype(np.uint8)
+    files.write_nifti(tmp_path / "in" / id / f"{id}-seg.nii.gz", labels)
+    source = f"brats-ped={tmp_path / 'in'}"
+    assert prepare(tmp_path, source) == 2
+    assert f"{id} is named as of brats-gli" in capsys.readouterr().err
+    assert not (tmp_path / "raw").exists()
+    words = ["prepare", "--source", source, "--dataset", "Dataset901_X", "--foreign"]
+    assert lab([*words, "--out", str(tmp_path / "raw")]) == 0
+    assert f"{source}: 1 cases are named as of another challenge" in capsys.readouterr().err
+    dataset = json.loads((tmp_path / "raw" / "Dataset901_X" / "dataset.json").read_text())
+    assert dataset["foreign_cases"] == [id]
+    assert dataset["labels"] == {"background": 0, "ET": 1, "NETC": 2, "CC": 3, "ED": 4}
+
+
+def test_ct_is_named_so_that_nnunet_normalises_it_as_ct(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import (
+        get_normalization_scheme,
+    )
+
+    msd = f"msd-pancreas={write_msd(tmp_path / 'msd')}"
+    panorama = f"panorama={write_panorama(tmp_path / 'panorama')}"
+    panther = f"panther-t1={write_panther(tmp_path / 'panther')}"
+
+    def channel(dataset: str) -> str:
+        content = json.loads((tmp_path / "raw" / dataset / "dataset.json").read_text())
+        (name,) = content["channel_names"].values()
+        return str(name)
+
+    assert prepare(tmp_path, msd, panorama, dataset="Dataset901_CT") == 0
+    assert channel("Dataset901_CT") == "CT"
+    assert get_normalization_scheme(channel("Dataset901_CT")).__name__ == "CTNormalization"
+    assert "one channel holds" not in capsys.readouterr().err
+    assert prepare(tmp_path, msd, panther, dataset="Dataset902_Both") == 0
+    assert channel("Dataset902_Both") == "t1"
+    assert "one channel holds CT of msd-pancreas, t1 of panther-t1: it is named t1" in (
+        capsys.readouterr().err
+    )
+    assert prepare(tmp_path, panther, dataset="Dataset903_MRI") == 0
+    assert channel("Dataset903_MRI") == "t1"
 
 
 def test_it_goes_on_where_it_stopped_and_overwrites_nothing(

@@ -14,7 +14,6 @@ from lab.data.raw_folders import (
     RawCases,
     brats_cases,
     match_brats_name,
-    mixed_cases,
     paired_cases,
 )
 from lab.data.sources import all_layouts
@@ -164,14 +163,6 @@ def test_labels_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     assert [case.id for case in brats(tmp_path).cases] == ["A-1"]
 
 
-def test_challenges_are_mixed_only_where_the_challenge_itself_mixes_them(tmp_path: Path) -> None:
-    for id in ("BraTS-GLI-00001-000", "BraTS-MET-00001-000"):
-        touch(tmp_path, *names(id))
-    with pytest.raises(LayoutError, match=r"cases of brats-gli, brats-met.* mixed"):
-        brats(tmp_path)
-    assert len(mixed_cases(tmp_path, MRI_SEQUENCES).cases) == 2
-
-
 def test_radiotherapy_has_one_scan_and_a_target(tmp_path: Path) -> None:
     touch(tmp_path, "BraTS-MEN-RT-0001-1/BraTS-MEN-RT-0001-1_t1c.nii.gz")
     touch(tmp_path, "BraTS-MEN-RT-0001-1/BraTS-MEN-RT-0001-1_gtv.nii.gz")
@@ -181,6 +172,17 @@ def test_radiotherapy_has_one_scan_and_a_target(tmp_path: Path) -> None:
         "_t1c.nii.gz",
         "_gtv.nii.gz",
     ]
+
+
+def test_a_download_in_a_folder_of_its_own_is_one_folder_deeper(tmp_path: Path) -> None:
+    find = paired_cases("imagesTr", ("labelsTr",))
+    for home in ("Task07_Pancreas", "notes"):
+        touch(tmp_path, f"{home}/README.nii.gz")
+    touch(tmp_path, *(f"Task07_Pancreas/{n}Tr/pancreas_001.nii.gz" for n in ("images", "labels")))
+    assert [case.id for case in find(tmp_path, ("t1",)).cases] == ["pancreas_001"]
+    # Of two such folders neither is chosen.
+    touch(tmp_path, *(f"notes/{n}Tr/pancreas_002.nii.gz" for n in ("images", "labels")))
+    assert find(tmp_path, ("t1",)) == RawCases((), ())
 
 
 def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:

@@ -146,6 +146,31 @@ def test_folders_without_a_common_case_are_refused(
     assert not (cohort / "r.json").exists()
 
 
+def test_cases_of_a_challenge_with_other_label_values_are_refused(
+    cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PED's 1 is ET, Africa's is NETC: every region would be scored on the wrong voxels."""
+    text = (
+        "3 of 3 cases are named as of brats-ssa (BraTS-SSA-00000-000, BraTS-SSA-00001-000, "
+        "BraTS-SSA-00002-000), whose label values are not those of brats-ped"
+    )
+    for flags, scorer in (((), "2025-ped"), (("--scheme=brats-ped",), "voxel")):
+        assert run(cohort, *flags, scorer=scorer) == 2
+        assert (
+            capsys.readouterr().err == f"{text}; --foreign scores them as brats-ped all the same\n"
+        )
+        assert run(cohort, *flags, "--foreign", scorer=scorer) == 0
+        assert f"{text}; scored as brats-ped: --foreign" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scorer", ["2025-gli", "2026-goat", "2023-gli"])
+def test_cases_of_a_challenge_with_the_same_label_values_are_scored(
+    scorer: str, cohort: Path
+) -> None:
+    """GLI has one label more than Africa; GoAT holds cases of every name."""
+    assert run(cohort, scorer=scorer) == 0
+
+
 def test_results_are_on_disk_before_the_table_is_printed(
     cohort: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,8 @@ def run(folders: Path, scorer: str, *flags: str) -> tuple[int, dict[str, Any]]:
     places = [f"--{side}={folders / side}" for side in SIDES]
     if scorer == "voxel":
         flags = ("--scheme=brats-ssa", *flags)
+    if scorer == "panther":  # whose values are other labels than those that the names speak of
+        flags = ("--foreign", *flags)
     code = lab(["evaluate", f"--scorer={scorer}", *places, f"--out={folders / 'r.json'}", *flags])
     return code, json.loads((folders / "r.json").read_text())
 

@@ -1,7 +1,8 @@
 """Abdomens of 24 voxels a side with one ball of a tumour, and candidates whose errors are known.
 
 left and right each miss the other half of every tumour, unsure of it, so that both together find
-all of it; blind is sure of a tumour where there is none, and so is its twin.
+all of it; blind is sure of a tumour where there is none, and so is its twin: all four together
+find nothing of it.
 """
 
 import json
@@ -61,7 +62,7 @@ def probability(name: str, number: int) -> np.ndarray:
         probabilities[truth & ~half], probabilities[truth & half] = 0.95, 0.2
     elif name.startswith("blind"):
         probabilities[truth] = 0.1
-        probabilities[2:7, 2:7, 2:7] = 0.97
+        probabilities[2:7, 2:7, 2:7] = 1.0
     elif name.startswith("good"):
         noise = np.random.default_rng([number, len(name)]).normal(0, 2, truth.shape)
         probabilities = 1 / (1 + np.exp(-(np.where(truth, 4, -4) + noise)))

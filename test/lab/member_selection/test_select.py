@@ -1,21 +1,25 @@
 """Planted candidates: the complementary pair is chosen, scored held out, and written to ship."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from planted import HEAD, SCHEME, ball, probability, write_candidate_of, write_cohort
 
+from challenge.scheme import Head
 from lab.__main__ import main as lab
 from lab.data.cohort import read_cohort
+from lab.gate import Gain
 from lab.member_selection.candidates import read_pool
 from lab.member_selection.combine import equal, weighted
 from lab.member_selection.nested_cv import (
     cross_validate,
     open_search,
     parts_of,
-    strategy_to_ship,
 )
 from lab.member_selection.per_candidate import candidate_scores
 from lab.member_selection.probability_maps import (
@@ -25,6 +29,7 @@ from lab.member_selection.probability_maps import (
     write_map,
 )
 from lab.member_selection.score_cache import EnsembleScores
+from lab.member_selection.score_file import read_scores
 from lab.member_selection.strategies import best_single, cost, greedy, simplex
 from lab.metrics.objective import OBJECTIVES, cohort_numbers
 from lab.metrics.scorers import SCORERS
@@ -62,7 +67,7 @@ def test_greedy_and_simplex_choose_the_complementary_pair(
     tmp_path: Path, cohort: Path, objective: str
 ) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    search = open_search(scores, OBJECTIVES[objective])
+    search = open_search(scores, objective)
     assert best_single(search).members in ((1,), (2,))
     assert greedy(search).members == (1, 2)
     assert simplex(search).members == (1, 2)
@@ -73,47 +78,109 @@ def test_greedy_and_simplex_choose_the_complementary_pair(
 
 def test_the_pair_ships_and_its_gain_is_of_held_out_cases(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "blind", "left", "right", "blind-too")
-    results = cross_validate(open_search(scores, OBJECTIVES["overlap"]), ["greedy", "best-single"])
-    assert strategy_to_ship(results) == "greedy"
-    result = results["greedy"]
-    assert result.in_sample_gain == pytest.approx(result.gain[0])
+    compared = cross_validate(open_search(scores, "overlap"), ["greedy", "best-single"])
+    assert compared.ships == "greedy"
+    result = compared.results["greedy"]
+    assert result.in_sample_gain == pytest.approx(result.gain.total.mean)
     assert all(ensemble.members == (1, 2) for ensemble in result.fold_ensembles)
-    assert result.gain[1] > 0.05
+    assert result.gain.total.low > 0.05
+    assert result.gain.failures == ()
     assert result.objective_value == pytest.approx(1.0)
-    assert results["equal"].gain == (0.0, 0.0, 0.0)
+    assert compared.results["equal"].gain.total == Gain(0.0, 0.0, 0.0, 1.0, CASES)
 
 
 def test_equal_weights_ship_where_nothing_is_better(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "good", "good-too", "good-as-well")
-    search = open_search(scores, OBJECTIVES["overlap"])
-    results = cross_validate(search, ["greedy", "simplex", "best-single"])
-    assert strategy_to_ship(results) == "equal"
+    search = open_search(scores, "overlap")
+    compared = cross_validate(search, ["greedy", "simplex", "best-single"])
+    assert compared.ships == "equal"
     # A choice scores at least as well on the cases it was made on as on others.
-    assert results["greedy"].in_sample_gain >= results["greedy"].gain[0]
+    greedy_result = compared.results["greedy"]
+    assert greedy_result.in_sample_gain >= greedy_result.gain.total.mean
+
+
+@pytest.mark.parametrize("objective", ["overlap", "rank"])
+def test_four_cases_ship_nothing_however_large_the_gain(
+    tmp_path: Path, cohort: Path, objective: str
+) -> None:
+    """The complementary pair is right in every voxel of every case, and yet four are too few."""
+    names = ("blind", "left", "right", "blind-too")
+    folders = [write_candidate_of(tmp_path, name, 4) for name in names]
+    cases = [case for case in read_cohort(cohort, SCHEME) if int(case.files.id) < 4]
+    pool = read_pool(folders, cases, SCHEME)
+    scores = EnsembleScores(pool, SCORERS["panther"], tmp_path / "scores.jsonl")
+    compared = cross_validate(open_search(scores, objective), ["greedy"])
+    gain = compared.results["greedy"].gain
+    assert gain.total.low > 0
+    assert gain.failures == (
+        "4 cases are too few, p below 0.05 needs at least 6",
+        "p = 0.125 is not below 0.05",
+    )
+    assert compared.ships == "equal"
+
+
+def test_what_ships_and_which_condition_failed_is_said(
+    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(write_candidate_of(tmp_path, n, CASES)) for n in ("left", "right", "good")]
+    flags = ["--cohort", str(cohort), "--out", str(tmp_path / "out"), "--objective", "overlap"]
+    assert lab(["select", *folders, *flags, "--strategies", "best-single"]) == 0
+    reason = json.loads((tmp_path / "out" / "selection.json").read_text())["reason"]
+    assert len(reason) == 1
+    assert reason[0].startswith("equal weights ship; best-single: gain -0.")
+    assert reason[0].endswith(" mean overlap is not above zero")
+    assert reason[0] in capsys.readouterr().out.splitlines()
+    assert lab(["select", *folders, *flags, "--strategies", "equal", "--most-members", "2"]) == 0
+    reason = json.loads((tmp_path / "out" / "selection.json").read_text())["reason"]
+    assert reason == [
+        "the best single candidate ships; equal: exceeds --most-members or --most-seconds"
+    ]
 
 
 def test_limits_of_cost_hold(tmp_path: Path, cohort: Path) -> None:
-    from dataclasses import replace
-
     scores = scores_of(tmp_path, cohort, "left", "right")
-    search = open_search(scores, OBJECTIVES["overlap"])
+    search = open_search(scores, "overlap")
     assert cost(greedy(search), scores) == (4, 8.0)  # two folds each, 2 s a case each
     assert cost(greedy(replace(search, max_members=2)), scores) == (2, 4.0)
     assert cost(greedy(replace(search, max_seconds=5.0)), scores) == (2, 4.0)
-    with pytest.raises(ValueError, match="exceeds --most-members"):
-        greedy(replace(search, max_members=1))
+    for strategy in (greedy, best_single):
+        with pytest.raises(ValueError, match="exceeds --most-members"):
+            strategy(replace(search, max_members=1))
+
+
+def test_equal_weights_beyond_the_limits_of_cost_never_ship(tmp_path: Path, cohort: Path) -> None:
+    scores = scores_of(tmp_path, cohort, "left", "right")
+    search = replace(open_search(scores, "overlap"), max_members=2)
+    compared = cross_validate(search, ["greedy"])
+    assert compared.baseline == "best-single"
+    assert list(compared.results) == ["equal", "best-single", "greedy"]
+    both = compared.results["equal"].gain
+    assert both.total.low > 0.05  # right in every voxel, but of four networks
+    assert both.failures == ("exceeds --most-members or --most-seconds",)
+    assert compared.ships == "best-single"
 
 
 def test_scores_are_stored_and_read_again(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "left", "right")
     first = scores.of([equal(2), weighted((2, 2)), weighted((1, 0))])
     np.testing.assert_array_equal(first[0], first[1])  # the same shares are the same ensemble
-    lines = scores.path.read_text().splitlines()
-    assert len(lines) == 2
-    scores.path.write_text("\n".join(lines) + '\n{"fingerprint": "cut sho')
+    _, rows = read_scores(scores.path)
+    assert [len(of_case) for of_case in rows.values()] == [2] * CASES
+    with scores.path.open("a") as stream:
+        stream.write('{"case": "0", "scores": {"cut sho')
     again = EnsembleScores(scores.pool, scores.scorer, scores.path)
-    again.pool = None  # nothing can be computed without it
-    np.testing.assert_array_equal(again.of([weighted((1, 0))]), first[2:])
+    assert again.file.earlier == 2 * CASES
+    assert scores.path.read_text().endswith("\n")  # what comes next starts a line of its own
+    with monkeypatched_scores():
+        np.testing.assert_array_equal(again.of([weighted((1, 0))]), first[2:])
+
+
+@contextmanager
+def monkeypatched_scores() -> Iterator[None]:
+    """Let nothing be scored."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.member_selection.score_cache.score_case", None)
+        yield
 
 
 def test_leaderboard_numbers_by_hand() -> None:
@@ -181,10 +248,6 @@ def test_bad_candidates_are_refused_by_name_before_any_scoring(
         write_map(bad / f"{number}.npz", np.zeros((3, 24, 24, 24), np.float32), HEAD)
     refused("no-foreground: nothing but background in every case")
     bad = write_candidate_of(tmp_path / "a", "regions", CASES)
-    from dataclasses import replace
-
-    from challenge.scheme import Head
-
     other = Head("softmax", ((), ("tumour",)), ("", "tumour"))
     write_candidate(replace(read_candidate(bad), head=other))
     refused("no common labels", good, bad)
@@ -213,8 +276,8 @@ def test_from_maps_to_a_table_a_figure_and_a_selection(
     assert lab(["select", *folders, *quick]) == 0
     assert json.loads((tmp_path / "quick" / "selection.json").read_text())["cost_curve"] == []
     assert not (tmp_path / "quick" / "cost_curve.png").exists()
-    lines = (tmp_path / "quick" / "scores.jsonl").read_text().splitlines()
-    assert len(lines) == len(folders) + 1  # each by itself, and equal weights
+    _, rows = read_scores(tmp_path / "quick" / "scores.jsonl")
+    assert len(rows["0"]) == len(folders) + 1  # each by itself, and equal weights
     capsys.readouterr()
     assert lab(["select", folders[0], folders[0], *flags]) == 2
     assert "distinct names" in capsys.readouterr().err

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from challenge.scheme import SCHEMES
-from lab.metrics.objective import objective_values, search_columns, selection_columns
+from lab.metrics.objective import (
+    cohort_numbers,
+    objective_values,
+    search_columns,
+    selection_columns,
+)
 from lab.metrics.scorers import SCORERS
 
 
@@ -50,3 +55,12 @@ def test_objectives_know_metrics_of_whole_masks() -> None:
     scores = np.array([[[0.8, 0.4]]])
     for objective, expected in (("overlap", 0.6), ("dice", 0.8), ("nsd", 0.4)):
         assert objective_values(scores, columns, objective) == pytest.approx(expected)
+
+
+def test_an_infinite_number_of_a_case_that_does_not_count_does_not_count() -> None:
+    """A candidate that misses a held-out case must not lose where it is chosen without it."""
+    columns = [("WT", "hd95")]
+    table = np.array([[[2.0], [np.inf]], [[3.0], [4.0]]])
+    numbers = cohort_numbers(table, columns, np.array([1.0, 0.0]))
+    np.testing.assert_array_equal(numbers, [[-2.0], [-3.0]])
+    assert cohort_numbers(table, columns, np.ones(2)).tolist() == [[-np.inf], [-3.5]]

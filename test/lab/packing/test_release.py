@@ -33,17 +33,11 @@ def test_a_release_has_a_card_and_was_loaded_in_a_new_process(
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     artefact = Path(__file__).resolve().parents[3] / "weights" / "brats-gli"
-    folder = pack(
-        source,
-        tmp_path / "weights",
-        "--release",
-        "--artefact",
-        str(artefact),
-        "--data",
-        "Cubes.",
-        "--note",
-        "for tests",
-    )
+    words = ["--release", "--artefact", str(artefact), "--data", "Cubes.", "--note", "for tests"]
+    folder = pack(source, tmp_path / "weights", *words)
+    assert not folder.exists()
+    assert f"{artefact}: rules of unknown origin" in capsys.readouterr().err
+    pack(source, tmp_path / "weights", *words, "--foreign")
     assert "2 members load in a new process, within " in capsys.readouterr().out
     card = (folder / "MODEL_CARD.md").read_text()
     for message in (
@@ -53,9 +47,10 @@ def test_a_release_has_a_card_and_was_loaded_in_a_new_process(
         "| 4 | RC | yes |",
         "| trained | 1 |",
         "No medical device",
-        "pooled, by 2025-gli on 60 cases",
+        "pooled, fitted for something else; nothing is known of its gain here",
     ):
         assert message in card
+    assert "0.4678" not in card  # the score of the model that the rules were fitted on
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     assert {"MODEL_CARD.md", "postprocess.json", "clusters.npz"} < set(manifest["files"])
 

@@ -15,6 +15,11 @@ def test_a_gallery_shows_every_patient_and_refers_to_nothing(tmp_path: Path) -> 
     assert text.count("<img") == 3 * 4 + 3 * 5  # beside: four sequences; synthetic: and the labels
     assert text.count("a real patient") == 3
     assert "http" not in text
+    # Five panels share the width, and wrap where they would be too small: none is cut off.
+    assert text.count('<div class="strip" style="--panels: 5">') == 3
+    assert "flex-wrap: wrap" in text
+    assert "overflow-x: auto; width" not in text
+    assert text.count("labels, on t") == 2 * 3  # caption and description
     assert not (tmp_path / "imagesTr").exists()
 
 

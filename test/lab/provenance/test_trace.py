@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import tiny
 
-from challenge.provenance import NAME, Provenance, write_provenance
+from challenge.provenance import NAME, Provenance, folder_record, write_provenance
 from lab.__main__ import main as lab
-from lab.provenance.records import folder_record, model_record, networks_sha256
+from lab.provenance.records import model_record, networks_sha256
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,11 +11,11 @@ import pytest
 from report_cases import GLI, cohort, facts, results, table
 
 from lab.__main__ import main
-from lab.drawing.page import bins, interval, markdown_cell, number, signed
+from lab.drawing.page import bins, difference, interval, markdown_cell, number, signed
 from lab.evaluation.results import Facts, Problem, Results, write_json
 from lab.report.errors import largest_error, most_central
 from lab.report.pictures import outline, picture
-from lab.report.scans import image_of, index_images, radiological_flips
+from lab.report.scans import index_images, radiological_flips, scans_of
 
 NAMES = {"good": 0, "shifted by one": 1, "missed": 3}
 NASTY = '<script>alert("x")</script>|$a$'
@@ -47,6 +47,12 @@ def written(tmp_path_factory):
     return report(tmp_path, "after.json", "--compare", str(tmp_path / "before.json"))
 
 
+def script_of(html):
+    """Return what stands in the page's only script."""
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    return script
+
+
 def report(folder, name, *options):
     page = folder / "report.html"
     assert main(["report", str(folder / name), "--html", str(page), *options]) == 0
@@ -61,7 +67,7 @@ def test_page_and_markdown_have_the_numbers_of_the_json(written):
     overlap = content["overlap"]["rows"]
     output += [number(value) for row in overlap for value in row["macro"].values()]
     changed = content["changes"][0]["rows"]
-    output += [number(row["difference"]["value"], row["unit"]) for row in changed]
+    output += [difference(row["difference"]["value"], row["unit"]) for row in changed]
     for message in output:
         assert message in written["html"]
         assert message in written["md"]
@@ -73,7 +79,9 @@ def test_page_and_markdown_have_the_numbers_of_the_json(written):
 def test_the_page_refers_to_nothing_outside_itself(written):
     page = Page(written["html"])
     assert "http" not in written["html"]
-    assert not {"link", "script", "iframe"} & set(page.tags)
+    assert not {"link", "iframe", "input", "button"} & set(page.tags)
+    assert page.tags.count("script") == 1  # sorts the table of cases
+    assert not re.search(r"fetch|XMLHttp|import|eval|innerHTML", script_of(written["html"]))
     assert [
         link for link in page.links if not link.startswith(("#", "data:image/png;base64,"))
     ] == []
@@ -114,6 +122,7 @@ def test_strings_from_files_are_escaped(tmp_path):
     write_json(nasty, tmp_path / "r.json")
     compared = ["--compare", str(tmp_path / "r.json"), "--name", NASTY]
     texts = report(tmp_path, "r.json", *compared)
+    texts["html"] = texts["html"].replace(f"<script>{script_of(texts['html'])}</script>", "")
     for ending in ("html", "md"):
         assert "<script" not in texts[ending]
         assert "&lt;script&gt;" in texts[ending]
@@ -134,7 +143,18 @@ def test_region_names_may_hold_markup_and_dollars(tmp_path):
 def test_without_voxel_counts_the_page_says_what_is_left_out(tmp_path):
     (tmp_path / "r.csv").write_text("scan_id,LesionWise_Dice_WT\na,0.25\nb,0.75\n")
     texts = report(tmp_path, "r.csv", "--compare", str(tmp_path / "r.csv"))
-    assert texts["html"].count("Left out:") == 7
+    (left_out,) = re.findall("Left out: (.*?) need the voxel counts", texts["html"])
+    assert re.split(", | and the ", left_out) == [
+        "volume shares",
+        "voxel-wise overlap",
+        "Dice over size",
+        "cross-class correlation",
+        "false-positive volume",
+        "detection by size",
+        "confusion matrix",
+    ]
+    for heading in ("Voxel-wise overlap", "Does Dice depend", "Which lesions", "Which label"):
+        assert heading not in texts["html"]
     assert "whether both come from the same one is not known" in texts["html"]
     assert "a platform’s CSV" in texts["html"].replace("&#39;", "’")
     assert "0.500" in texts["html"]
@@ -278,19 +298,70 @@ def test_axes_in_another_order_are_left_alone():
     assert radiological_flips(Volume) is None
 
 
-def test_scans_are_found_nested_or_flat_and_t1c_comes_first(tmp_path):
+def test_scans_lie_nested_or_flat_in_any_spelling_of_their_sequence(tmp_path):
     files.write_brats_case(tmp_path / "a", "a")
-    files.write_brats_case(tmp_path, "b", "_", ["t2f", "t1n"])
+    files.write_brats_case(tmp_path, "b", "_", ["flair", "t1"])
     images = index_images(tmp_path)
-    assert image_of("a", images).name == "a-t1c.nii.gz"
-    assert image_of("b", images).name == "b_t2f.nii.gz"
-    assert image_of("c", images) is None
+    assert {s: path.name for s, path in scans_of("a", images, GLI).items()} == {
+        s: f"a-{s}.nii.gz" for s in ("t1n", "t1c", "t2w", "t2f")
+    }
+    assert {s: path.name for s, path in scans_of("b", images, GLI).items()} == {
+        "t2f": "b_flair.nii.gz",
+        "t1n": "b_t1.nii.gz",
+    }
+    assert scans_of("c", images, GLI) == {}
+
+
+def test_channel_numbers_are_read_as_dataset_json_names_them(tmp_path):
+    for channel in range(4):
+        (tmp_path / "imagesTr").mkdir(exist_ok=True)
+        (tmp_path / "imagesTr" / f"a_{channel:04}.nii.gz").touch()
+    images = index_images(tmp_path / "imagesTr")
+    by_scheme = {s: path.name for s, path in scans_of("a", images, GLI).items()}
+    assert by_scheme["t2f"] == "a_0003.nii.gz"
+    names = {"0": "FLAIR", "1": "T1Gd", "2": "T2", "3": "T1"}
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "imagesTr").rename(other / "imagesTr")
+    (other / "dataset.json").write_text(json.dumps({"channel_names": names}))
+    for folder in (other, other / "imagesTr"):
+        by_name = scans_of("a", index_images(folder), GLI)
+        assert {s: path.name for s, path in by_name.items()} == {
+            "t2f": "a_0000.nii.gz",
+            "t1c": "a_0001.nii.gz",
+            "t2w": "a_0002.nii.gz",
+            "t1n": "a_0003.nii.gz",
+        }
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction", "sequence"),
+    [(2, 0, "t2f"), (0, 2, "t2f"), (3, 0, "t1c"), (3, 2, "t1c"), (1, 3, "t1c"), (2, 2, "t2f")],
+)
+def test_the_backdrop_is_the_sequence_that_shows_the_label_in_error(
+    tmp_path, reference, prediction, sequence
+):
+    maps = {"predictions": prediction, "references": reference}
+    for side, value in maps.items():
+        labels = np.zeros((8, 8, 8), np.uint8)
+        labels[2:6, 2:6, 2:6] = value
+        files.write_nifti(tmp_path / side / "a.nii.gz", labels)
+    paths = [str(tmp_path / side / "a.nii.gz") for side in maps]
+    values = np.arange(512, dtype=np.float32).reshape(8, 8, 8)
+    scans = {
+        name: files.write_nifti(tmp_path / f"a-{name}.nii.gz", values)
+        for name in ("t1n", "t1c", "t2w", "t2f")
+    }
+    result = picture(Facts(*paths, 1.0, table(), {}), GLI.labels, GLI.labels, scans)
+    assert (result["sequence"], result["note"]) == (sequence, f"Scan: a-{sequence}.nii.gz")
+    without = picture(Facts(*paths, 1.0, table(), {}), GLI.labels, GLI.labels, {})
+    assert without["note"] == "No scan of this case"
 
 
 def test_a_scan_that_does_not_fit_is_named_and_replaced(tmp_path):
     result = cohort(tmp_path, {"a": 1})
     files.write_brats_case(tmp_path, "a")
-    output = picture(result.facts["a"], GLI.labels, GLI.labels, tmp_path / "a-t1c.nii.gz")
+    output = picture(result.facts["a"], GLI.labels, GLI.labels, {"t1c": tmp_path / "a-t1c.nii.gz"})
     assert "a-t1c.nii.gz has another size" in output["note"]
     assert len(output["panels"]) == 3
     missing = Facts(None, "r", 1.0, table(), {})
@@ -331,11 +402,13 @@ def test_a_case_that_could_not_be_scored_is_not_counted_as_scored(tmp_path):
 
 
 SELECTION = {
-    "schema": 2,
+    "schema": 3,
     "scorer": "panther",
     "objective": "overlap",
     "cases": 12,
+    "baseline": "equal",
     "ships": "greedy",
+    "reason": ["greedy ships: +0.1250 mean overlap over equal weights"],
     "weights": {"left": 0.5, NASTY: 0.5},
     "strategies": {
         name: {
@@ -345,6 +418,7 @@ SELECTION = {
             "members": 4,
             "case_s": 2.5,
             "interval": [0.0625, 0.1875],
+            "p": 0.0005,
         }
         for name in ("equal", "greedy", "simplex")
     },
@@ -369,10 +443,11 @@ def test_a_selection_is_shown_beside_the_results(tmp_path):
     write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")
     (tmp_path / "selection.json").write_text(json.dumps(SELECTION))
     result = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
-    for message in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438"):
+    reason = "greedy ships: +0.1250 mean overlap over equal weights"
+    for message in ("Why these members", "+0.125", "+0.062 to +0.188", "7.25", "0.438", reason):
         assert message in result["html"]
         assert message in result["md"]
-    assert "<script" not in result["html"]
+    assert NASTY not in result["html"]
     page = Page(result["html"])
     assert len(page.ids) == len(set(page.ids))
     assert json.loads(result["json"])["selection"]["weights"]["left"] == 0.5

@@ -10,8 +10,8 @@ from challenge.case import CaseFiles
 from challenge.scheme import SCHEMES
 from lab.data.cohort import CohortCase
 from lab.metrics.scorers import scorer_named
-from lab.rule_search.cases import score_on_images
-from lab.rule_search.search import ScoreMismatch, check_on_images, make_score_cache
+from lab.rule_search.image_scores import ScoreMismatch, SearchImages, score_on_image
+from lab.rule_search.search import make_score_cache
 from lab.rule_search.search_space import rules_of, searched_parameters
 from lab.rule_search.workspace import Setup
 
@@ -62,7 +62,7 @@ def test_every_grid_point_scores_as_the_image_does(cohort):
             setting = tuple(index if i == parameter else 0 for i in range(len(space)))
             rules = rules_of(space, setting)
             for case, row in zip(cases, scores[:, index], strict=True):
-                anew = score_on_images(case, rules, setup, SCORER)
+                anew = score_on_image(case, rules, setup, SCORER, None)
                 expected = [anew[region][metric] for region, metric in cache.columns]
                 np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9, equal_nan=True)
         distinct += len(np.unique(scores.round(9), axis=1)[0])
@@ -73,9 +73,10 @@ def test_scores_that_differ_from_the_images_are_a_fault_that_names_the_case(coho
     cases, setup = cohort
     cache = make_score_cache(cases, setup, SCORER)
     settings = [cache.no_rules] * len(cases)
-    check_on_images(cache, settings, cases, setup, SCORER)
+    images, numbers = SearchImages(cache, cases, setup, SCORER), np.arange(len(cases))
+    images.check(settings, numbers)
     region, metric = cache.columns[0]
     cache._rows[1, 0] += 0.25  # of case-1, as predicted
-    right = score_on_images(cases[1], (), setup, SCORER)[region][metric]
+    right = score_on_image(cases[1], (), setup, SCORER, None)[region][metric]
     with pytest.raises(ScoreMismatch, match=f"case-1: {region} {metric} is {right} on the image"):
-        check_on_images(cache, settings, cases, setup, SCORER)
+        images.check(settings, numbers)

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from challenge.case import read_volume
+from challenge.provenance import content_sha256, read_provenance
 from challenge.scheme import SCHEMES
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
+from lab.evaluation.formats import read_results
+from lab.metrics.objective import objective_values, search_columns
+from lab.metrics.scorers import scorer_named
+from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
 from postprocess.artefacts import load_artefacts
 
@@ -79,8 +85,12 @@ def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searc
     assert methods["adaptive"]["better"] == CASES
     assert {c["region"] for c in methods["adaptive"]["columns"]} == {"tumour"}
     folder = searched / "weights" / "panther-t1"
-    assert main(["freeze", str(searched / "work"), "--model", str(folder)]) == 0
+    words = ["freeze", str(searched / "work"), "--model", str(folder)]
+    assert main(words) == 2  # predictions of no recorded model
+    assert "made from predictions of unknown origin" in capsys.readouterr().err
+    assert main([*words, "--foreign"]) == 0
     artefacts = load_artefacts(folder, PANTHER)
+    assert "unknown origin" in artefacts.fit["foreign"]
     assert [rule.label for rule in artefacts.clusters[0].rules] == ["tumour"]
     assert artefacts.fit["ships"] == "pooled"
     assert artefacts.fit["score_with_rules"] > artefacts.fit["score_without_rules"]
@@ -91,18 +101,59 @@ def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searc
     assert "tumour" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def published(cohort):
+    """A work folder whose rules of two clusters ship whatever they gain."""
+    assert features(cohort, "published", "--config", "published") == 0
+    assert main(["fit", str(cohort / "published"), "--clusters", "2"]) == 0
+    assert main(["search", str(cohort / "published")]) == 0
+
+
+def evaluated_mean(root, folder):
+    """Return the mean overlap of a folder of label maps, by `lab evaluate` from its files."""
+    out = folder.parent / "results.json"
+    options = ["--predictions", folder, "--references", root / "raw" / "labelsTr", "--out", out]
+    assert main(["evaluate", "--scorer", "panther", *map(str, options)]) == 0
+    results, scorer = read_results(out), scorer_named("panther", PANTHER)
+    columns = search_columns(scorer, PANTHER)
+    scores = np.stack([results.column(*column) for column in columns], axis=-1)
+    return float(objective_values(scores[:, None], columns, "overlap").mean())
+
+
+@pytest.mark.parametrize(("work", "method"), [("work", "pooled"), ("published", "adaptive")])
+def test_evaluate_on_the_held_out_labels_gives_the_held_out_number(
+    searched, published, work, method
+):
+    folder = searched / work / "held_out"
+    content = json.loads((searched / work / "search.json").read_text())
+    means = {row["method"]: row["mean"] for row in content["effects"]}
+    assert content["ships"] == method
+    assert means[method] > means["identity"]
+    assert evaluated_mean(searched, folder) == pytest.approx(means[method], abs=1e-9)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {path.name for path in (searched / "oof").iterdir()} | {"provenance.json"}
+    # Labels that the challenge does not ask for stay as they were predicted.
+    before, after = (read_volume(at / "p00.mha", np.uint8) for at in (searched / "oof", folder))
+    assert ((before.array == 2) == (after.array == 2)).all()
+    assert before.spacing_mm == after.spacing_mm
+    record = read_provenance(folder)
+    assert (record.verb, record.held_out, record.sha256) == (
+        "search",
+        "unknown",  # nobody said that the networks did not see the cases
+        content_sha256(folder),
+    )
+    assert record.facts["rules"] == f"{method}, each case's without it"
+
+
 def test_the_same_work_gives_the_same_bytes(searched):
     before = [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
     assert main(["search", str(searched / "work")]) == 0
     assert before == [(searched / "work" / "decided" / n).read_bytes() for n in ("clusters.npz",)]
 
 
-def test_the_published_configuration_runs_on_the_same_files(cohort):
-    assert features(cohort, "published", "--config", "published") == 0
+def test_the_published_configuration_runs_on_the_same_files(cohort, published):
     table = load_table(cohort / "published" / "features.npz")
     assert len(table.names) == 107
-    assert main(["fit", str(cohort / "published"), "--clusters", "2"]) == 0
-    assert main(["search", str(cohort / "published")]) == 0
     artefacts = load_artefacts(cohort / "published" / "decided", PANTHER)
     assert len(artefacts.clusters) == 2
     assert all(cluster.max_distance == np.inf for cluster in artefacts.clusters)
@@ -122,10 +173,10 @@ def test_a_missing_step_is_named(cohort, tmp_path, capsys):
 def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys):
     shutil.copytree(searched / "work", tmp_path / "work")
     setup = json.loads((tmp_path / "work" / "setup.json").read_text())
-    assert setup["schema"] == 2
+    assert setup["schema"] == 3
     (tmp_path / "work" / "setup.json").write_text(json.dumps({**setup, "schema": 1}))
     assert main(["fit", str(tmp_path / "work")]) == 2
-    said = "setup.json: schema 1, this program reads 2; run lab features again"
+    said = "setup.json: schema 1, this program reads 3; run lab features again"
     assert said in capsys.readouterr().err
 
 
@@ -173,8 +224,35 @@ def test_the_page_says_what_ships_and_reaches_nowhere(searched, capsys):
     assert "All cases get the same rules" in text
     assert "tumour components &lt; 10 mm3 → surrounding" in text
     assert text.count("data:image/png") == 4
+    assert "Region by region, metric by metric: pooled, which ships" in text
     assert "http" not in text.replace("http-equiv", "")
     assert "1 clusters of 12 cases" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ships", "drawn_method", "heading"),
+    [
+        ("pooled", "pooled", "pooled, which ships"),
+        ("adaptive", "adaptive", "adaptive, which ships"),
+        ("identity", "adaptive", "what adaptive rules would have done; they do not ship"),
+    ],
+)
+def test_the_forest_plot_is_that_of_what_ships(
+    searched, tmp_path, monkeypatch, ships, drawn_method, heading
+):
+    work = tmp_path / "work"
+    shutil.copytree(searched / "work", work)
+    search = json.loads((work / "search.json").read_text()) | {"ships": ships}
+    columns = {row["method"]: row["columns"] for row in search["effects"]}
+    assert columns["pooled"] is not columns["adaptive"]
+    (work / "search.json").write_text(json.dumps(search))
+    drawings = []
+    monkeypatch.setattr(
+        figures, "forest", lambda columns: drawings.append(columns) or "<svg></svg>"
+    )
+    assert main(["explain", str(work), "--html", str(tmp_path / "page.html")]) == 0
+    assert drawings == [columns[drawn_method]]
+    assert heading in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_does_without_scans_and_names_what_is_missing(searched, tmp_path, capsys):
