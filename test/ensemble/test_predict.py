@@ -1,6 +1,7 @@
 """The ensemble: each member counted once, whatever its head, and as much as time allows."""
 
 import itertools
+import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -247,6 +248,18 @@ def test_every_member_is_mirrored_along_the_axes_of_its_own_training(tmp_path: P
     list(predict(CASE, model, scripted))
     passes = Counter(scripted.calls)
     assert [passes[member.name] for member in model.members] == [2 * 2, 2 * 1, 2 * 8]
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3])
+def test_a_model_that_was_packed_without_mirroring_stays_so(tmp_path: Path, schema: int) -> None:
+    manifest = folds(tmp_path, 1).folder / "MANIFEST.json"
+    content = json.loads(manifest.read_text())
+    content |= {"schema": schema, "settings": {"mirroring": False, "step": 0.5}}
+    manifest.write_text(json.dumps(content))
+    model = verify_model(manifest)
+    scripted = Scripted([always(3)], model)
+    list(predict(CASE, model, scripted))
+    assert len(scripted.calls) == 2  # tiles, though the checkpoint names three axes
 
 
 def test_an_early_answer_comes_before_the_rest(tmp_path: Path) -> None:

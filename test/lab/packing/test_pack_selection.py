@@ -96,7 +96,9 @@ def test_a_selection_becomes_a_model(selection: Path, tmp_path: Path) -> None:
     manifest = manifest_of(selection, "both")
     assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
     assert manifest["selection"]["gain"] == 0.01
-    text = "\n".join(card(manifest, GLI, load_artefacts(tmp_path / "weights" / "both", GLI), ""))
+    artefacts = load_artefacts(tmp_path / "weights" / "both", GLI)
+    text = "\n".join(card(manifest, GLI, artefacts, "", [("precision", "float32")]))
+    assert "| precision | float32 |" in text
     assert "Members: greedy, by 2025-gli (overlap) on 9 cases" in text
     assert "- greedy ships: +0.0100 mean overlap over equal weights" in text
     assert manifest["answers"] == ["brats-ssa", "brats-gli"]

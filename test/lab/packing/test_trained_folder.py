@@ -66,8 +66,10 @@ def test_fold_all_beside_numbered_folds_is_left_out_as_nnunet_does(trained: Path
         assert sorted(folds.taken) == sorted(stock_folds(trained))
         as_nnunet = "numbered folds are taken without it, as nnU-Net does; --folds takes it"
         assert folds.left_out == {"all": as_nnunet}
-        alone = folds_of(folder, FINAL, ["all"])
-        assert alone == Folds(("all",), dict.fromkeys(("0", "1", "10", "2"), "--folds takes all"))
+        only_all = folds_of(folder, FINAL, ["all"])
+        assert only_all == Folds(
+            ("all",), dict.fromkeys(("0", "1", "10", "2"), "--folds takes all")
+        )
         some = folds_of(folder, FINAL, ["0", "1", "all"])
         assert some.taken == ("0", "1", "all")
         assert some.left_out == dict.fromkeys(("10", "2"), "--folds takes 0, 1, all")
