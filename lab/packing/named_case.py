@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from challenge.case import CaseFiles
-from challenge.platforms import InputError, find_cases
+from challenge.input_cases import InputError
+from challenge.platforms import find_cases
 
 NNUNET_FILE = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})(?P<ending>\.nii\.gz|\.nii|\.mha)\Z")
 
