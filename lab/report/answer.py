@@ -52,7 +52,9 @@ def answer(
 
 
 def verdict(pair: Pair) -> str:
-    """Say which system is better, or that it is not shown."""
+    """Say which system is better, or that it is not shown, or cannot be."""
+    if pair.in_sample:
+        return f"No verdict on {pair.second} against {pair.first}: {'; '.join(pair.in_sample)}"
     if len(pair.winners) > 1:
         return f"{pair.second} against {pair.first}: score and rank contradict each other"
     if not pair.winners:
