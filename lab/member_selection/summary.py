@@ -13,7 +13,8 @@ from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import cost
 from lab.metrics.metric_info import VOLUME_ERROR
 
-# 3: `baseline`, `confidence`, `reason`, and of each strategy `p`, `cases`, `failures`, `metrics` and `left_out`.
+# 3: `baseline`, `confidence`, `reason`; each strategy's `p`, `cases`, `failures`, `metrics` and
+# `left_out`.
 SCHEMA = 3
 MEANING = {
     "overlap": "mean of overlaps",
