@@ -204,6 +204,21 @@ def test_volume_rmse_is_one_more_position(tmp_path):
     assert result["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
 
 
+def test_means_of_a_pair_are_over_what_both_have(tmp_path):
+    systems = {
+        "a": columns(dice=[0.5, 0.75, 0.25], hd95=[4.0, 2.0, NAN]),
+        "b": columns(dice=[0.75, NAN, 0.5], hd95=[2.0, 3.0, 9.0]),
+    }
+    result = rank(tmp_path, systems, "--metrics", "dice", "hd95")
+    expected = {"mean score": (0.375, 0.625), "dice WT": (0.375, 0.625), "hd95 WT": (3.0, 2.5)}
+    for what, means in expected.items():
+        row = compared(result, what)
+        assert (row["first"], row["second"]) == pytest.approx(means)
+        assert row["difference"] == pytest.approx(means[1] - means[0])
+    ranks = compared(result, "mean rank")
+    assert ranks["difference"] == pytest.approx(ranks["second"] - ranks["first"])
+
+
 def test_a_third_system_changes_no_pair_but_its_rank_among_all(tmp_path):
     rng = np.random.default_rng(0)
     systems = {name: columns(dice=list(rng.random(15))) for name in "abc"}
@@ -264,6 +279,17 @@ def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
     assert rank(tmp_path, systems)["cases"] == 2
     assert "a.json: c2 not in every file, left out" in capsys.readouterr().err
     assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--strict"]) == 2
+
+
+def test_files_without_a_common_case_name_what_each_has(tmp_path, capsys):
+    for name, ids in (("a", ("x", "y")), ("b", ("u", "v"))):
+        cases = {id: {"WT": {"dice": 0.5}} for id in ids}
+        write(tmp_path / f"{name}.json", cases)
+    assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert capsys.readouterr().err == (
+        f"0 case in all of a, b, but a ranking needs two: {tmp_path / 'a.json'} has 2 (x, y); "
+        f"{tmp_path / 'b.json'} has 2 (u, v)\n"
+    )
 
 
 @pytest.mark.parametrize(
