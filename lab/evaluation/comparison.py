@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lab.evaluation.columns import (
     choose_columns,
 )
 from lab.evaluation.formats import read_results
+from lab.evaluation.origin import in_sample
 from lab.evaluation.results import Results
 from lab.metrics.csv_layouts import SUMMARY_ROWS
 from lab.metrics.metric_info import RMSE
@@ -38,6 +39,8 @@ class Comparison:
     left_out: tuple[str, ...]  # what is not compared, in sentences
     chosen: str = ""  # who chose the metrics, in words
     not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
+    # Systems whose maps were made with what was fitted on their cases, and how, in words.
+    in_sample: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_comparison(paths: list[Path], requested: RequestedColumns) -> Comparison:
@@ -89,6 +92,11 @@ def comparison_of(
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
         chosen=columns.chosen,
         not_ranked=columns.not_ranked,
+        in_sample={
+            name: sentence
+            for name, result in zip(systems, results, strict=True)
+            if (sentence := in_sample(result))
+        },
     )
 
 
