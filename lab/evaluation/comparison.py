@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from challenge.folders import few
 from lab.evaluation.columns import (
     Column,
     Columns,
@@ -72,8 +73,12 @@ def comparison_of(
     cases = tuple(row for row in rows.common if row not in SUMMARY_ROWS)
     summaries = tuple(row for row in SUMMARY_ROWS if row in rows.common)
     if len(cases) < 2:
+        held = "; ".join(
+            f"{path} has {len(result.cases)} ({few(sorted(result.cases))})"
+            for path, result in zip(systems.values(), results, strict=True)
+        )
         raise ComparisonError(
-            f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two"
+            f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two: {held}"
         )
     if requested.summary_rows and not summaries:
         raise ComparisonError(f"no summary row ({', '.join(SUMMARY_ROWS)}) in all of the files")

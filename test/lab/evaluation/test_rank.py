@@ -281,6 +281,17 @@ def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
     assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--strict"]) == 2
 
 
+def test_files_without_a_common_case_name_what_each_has(tmp_path, capsys):
+    for name, ids in (("a", ("x", "y")), ("b", ("u", "v"))):
+        cases = {id: {"WT": {"dice": 0.5}} for id in ids}
+        write(tmp_path / f"{name}.json", cases)
+    assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert capsys.readouterr().err == (
+        f"0 case in all of a, b, but a ranking needs two: {tmp_path / 'a.json'} has 2 (x, y); "
+        f"{tmp_path / 'b.json'} has 2 (u, v)\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

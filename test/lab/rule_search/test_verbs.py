@@ -230,7 +230,9 @@ def test_a_cohort_without_any_predicted_tumour_is_refused(cohort, tmp_path, caps
 
 def test_a_missing_prediction_and_a_single_member_are_refused(cohort, tmp_path, capsys):
     assert features(cohort, "lost", "--predictions", tmp_path) == 2
-    assert "p00.mha: no prediction for" in capsys.readouterr().err
+    assert f"{tmp_path}: no prediction for 12 of 12 cases of the cohort (p00.mha, p01.mha, " in (
+        capsys.readouterr().err
+    )
     assert features(cohort, "lost", "--members", cohort / "oof") == 2
     assert "at least two" in capsys.readouterr().err
 
