@@ -37,7 +37,7 @@ def scores_record(
     return Provenance(
         product="scores",
         name=name,
-        sha256="",  # the file holds its record
+        sha256="",  # set when they are written
         verb="evaluate",
         version=program_version(),
         options={"scorer": scorer.name},
