@@ -69,6 +69,7 @@ class Results:
     problems: tuple[Problem, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)  # summary numbers that are no mean
     cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
+    dice_kind: str = ""  # lesion-wise, where the columns of a CSV say so of the metric "dice"
     provenance: Provenance | None = None  # of the label maps; None in other programs' files
 
     @property
