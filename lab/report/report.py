@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
     for ending, page in pages.items():  # names of files may be no text
         paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
-    for sentence in content["warnings"]:
+    for sentence in (*content["in_sample"], *content["warnings"]):
         print(f"warning: {sentence}", file=sys.stderr)
     for change in content["changes"]:
         print_answer(change)
