@@ -40,6 +40,10 @@ ROOMS = (
 
 
 INTERRUPTED = 128 + signal.SIGINT
+EXIT_CODES = (
+    "exit codes: 0 all is done; 1 some cases or checks failed, all others are done;",
+    "2 nothing was run; 130 Ctrl-C",
+)
 
 
 class Verb(NamedTuple):
@@ -63,6 +67,7 @@ def help_text() -> str:
     for room in ROOMS:
         lines.append(f"\n{room.replace('_', ' ')}")
         lines += [f"  {verb:<14}{row.purpose}" for verb, row in verbs_of(room).items()]
+    lines += ["", *EXIT_CODES]
     return "\n".join(lines)
 
 
@@ -151,11 +156,12 @@ class Output(io.FileIO):
 
 
 if __name__ == "__main__":
-    sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(Output(1, "w", closefd=False)),
-        encoding=sys.stdout.encoding,
-        line_buffering=os.isatty(1),
-    )
+    if sys.stdout is not None:  # it may be closed
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(Output(1, "w", closefd=False)),
+            encoding=sys.stdout.encoding,
+            line_buffering=os.isatty(1),
+        )
     code = main()
     if code == INTERRUPTED:  # once is enough: what still runs is being ended
         signal.signal(signal.SIGINT, signal.SIG_IGN)

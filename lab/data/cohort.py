@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
         Refusal: the folder holds no case, or a case lacks a channel.
     """
     path = folder / "dataset.json"
-    dataset = read_json(path)
+    dataset = _read_dataset(path)
     table = np.zeros(256, np.uint8)
     try:
         ending, sequences = str(dataset["file_ending"]), channel_order(dataset, scheme)
@@ -68,6 +69,15 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
         raise Refusal(f"{folder}: no case (looked for labelsTr/*{ending}); labelsTr holds {held}")
     _print_other_challenges([case.files.id for case in cases], path, scheme)
     return cases
+
+
+def _read_dataset(path: Path) -> Any:
+    """Read dataset.json, or say what lies in the folder instead."""
+    if not path.exists():
+        held = describe_contents(path.parent)
+        looked_for = "looked for dataset.json, imagesTr and labelsTr"
+        raise Refusal(f"{path.parent}: no case ({looked_for}); it holds {held}")
+    return read_json(path)
 
 
 def _print_other_challenges(ids: Sequence[str], dataset: Path, scheme: Scheme) -> None:

@@ -339,6 +339,25 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(
     assert capsys.readouterr().err == f"\n{verb}: interrupted; the same command {how}\n"
 
 
+@pytest.mark.parametrize("verb", [verb for room in ROOMS for verb in verbs_of(room)])
+def test_words_that_a_verb_does_not_know_are_exit_code_2(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = next(verbs_of(room)[verb] for room in ROOMS if verb in verbs_of(room))
+    with pytest.raises(SystemExit, match="2"):
+        lab([*row.example.split(), "--no-such-option"])
+    assert "--no-such-option" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_exit_codes_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        lab(["--help"])
+    message = capsys.readouterr().out
+    assert (
+        "0 all is done; 1 some cases or checks failed, all others are done;\n2 nothing" in message
+    )
+
+
 def test_a_reader_that_goes_away_stops_no_verb(good: Good, tmp_path: Path) -> None:
     """As `| head -1` does: what was to be written is written, without a traceback."""
     words = f"rank {good.paths['results']} {good.paths['other']} --resamples 9 --flips 9"
