@@ -79,7 +79,7 @@ class Session:
         options = self.options
         try:
             check_paths(options)
-            inputs = find_cases(options.input)
+            inputs = find_cases(options.input, options.channels)
             limit_s = options.time_limit or working_time_s(inputs.time_limit_s)
             number, limit = len(inputs.cases) + len(inputs.failed), in_words(limit_s)
             log.info("platform=%s cases=%d limit=%s", inputs.platform, number, limit)
@@ -120,12 +120,13 @@ class Session:
     def open_for_calls(self) -> Work:
         """Load every network that a call may need; return what a call does."""
         engine = self.engine = make_engine(self.options, keeps_networks=True)
-        for manifest in find_manifests(self.weights).values():
-            if scheme_of(manifest).socket:
-                for member in self.load_model(manifest).model.members:
-                    engine.load(member, passes=1)
-        if not self.models:
-            raise UsageError(f"{self.weights}: no model for any socket of the platform")
+        manifests = list(find_manifests(self.weights).values())
+        for_sockets = [manifest for manifest in manifests if scheme_of(manifest).socket]
+        if not for_sockets:
+            log.warning("%s: no model for a socket; a call answers a BraTS folder", self.weights)
+        for manifest in for_sockets or manifests:
+            for member in self.load_model(manifest).model.members:
+                engine.load(member, passes=1)
         return self.run_call
 
     def run_call(self) -> None:

@@ -9,6 +9,7 @@ from challenge.limits import DEFAULT_TIME
 from challenge.refusal import Refusal
 from challenge.server import PORT
 
+PLATFORM_OUTPUT = Path("/output")
 PLATFORM_WEIGHTS = Path("/opt/ml/model")  # where grand-challenge unpacks a model archive
 DESCRIPTION = """Podium: a challenge's input folder in, checked labels out. `serve` answers calls
 on a port instead, a folder a call.
@@ -36,6 +37,7 @@ class Options:
     record: Path | None
     strict: bool
     serves: bool  # wait for calls on `port`
+    channels: tuple[str, ...] | None = None  # of numbered images; None: as dataset.json says
     port: int = PORT
 
 
@@ -46,7 +48,7 @@ def parse(argv: list[str]) -> Options:
     add = parser.add_argument
     where, to = ("--data_path", "--output_path") if older else ("--input", "--output")
     add(where, dest="input", type=Path, default=Path("/input"), metavar="DIR")
-    add(to, dest="output", type=Path, default=Path("/output"), metavar="DIR")
+    add(to, dest="output", type=Path, default=PLATFORM_OUTPUT, metavar="DIR")
     default = (
         f"default: {PLATFORM_WEIGHTS} if it holds a manifest, else weights/ beside the program"
     )
@@ -56,6 +58,8 @@ def parse(argv: list[str]) -> Options:
     if serves:
         add("--port", type=int, default=PORT, help="default: %(default)s, grand-challenge's")
     add("--model", metavar="NAME", help="default: what the input fits")
+    numbers = "sequences of <case>_0000, _0001 ..., e.g. t1n,t1c,t2w,t2f; default: by dataset.json"
+    add("--channels", type=names, metavar="NAMES", help=numbers)
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--backend", default="auto", metavar="NAME", help="what runs networks; default: measured")
     limit = f"for the whole folder; default: {DEFAULT_TIME}"
@@ -81,22 +85,43 @@ def seconds(text: str) -> float:
     return value
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def check_paths(options: Options) -> None:
-    """Refuse an output that cannot be written and a record that would lie among the labels.
+    """Make the output folder; refuse one that cannot be written, and a record among the labels.
+
+    The folder that a platform mounts is never made: without its mount, labels would be lost.
 
     Raises:
         UsageError: saying which.
     """
     output, record = options.output, options.record
     if not output.is_dir():
-        mount = f"for a container also mount it, `-v DIR:{output}`"
-        raise UsageError(f"{output}: no such output folder; make it first, {mount}")
+        _make_output(output)
     if not os.access(output, os.W_OK | os.X_OK):
         raise UsageError(f"{output}: the output folder is not writable{_remedy(output)}")
     if record and record.resolve().is_relative_to(output.resolve()):
         raise UsageError(f"{record}: the record must lie outside the output folder")
-    if record and not record.resolve().parent.is_dir():
-        raise UsageError(f"{record}: no such folder for the record")
+    if record:
+        try:
+            record.resolve().parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"the folder of the record cannot be made ({error.strerror})"
+            raise UsageError(f"{record}: {reason}") from error
+
+
+def _make_output(output: Path) -> None:
+    mount = f"for a container mount it, `-v DIR:{output}`"
+    if output == PLATFORM_OUTPUT:
+        raise UsageError(f"{output}: no such output folder; {mount}, else name it with --output")
+    try:
+        output.mkdir(parents=True)
+    except OSError as error:
+        reason = f"the output folder cannot be made ({error.strerror})"
+        raise UsageError(f"{output}: {reason}; make it yourself, {mount}") from error
 
 
 def _remedy(output: Path) -> str:

@@ -8,6 +8,8 @@ IMAGE_ENDINGS = (*NIFTI_ENDINGS, METAIMAGE_ENDING)
 # What BraTS appends to a case's name where the file is a label map; gtv: radiotherapy.
 LABEL_WORDS = ("seg", "gtv")
 LABEL_SUFFIX = re.compile(rf"[-_]({'|'.join(LABEL_WORDS)})$")
+# nnU-Net numbers a case's images: <case>_0000, <case>_0001, ...
+NNUNET_STEM = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})$")
 
 
 def image_stem(name: str) -> str | None:

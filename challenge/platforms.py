@@ -1,4 +1,4 @@
-"""Where cases come from and labels go: the BraTS folder and grand-challenge's sockets.
+"""Where cases come from and labels go: BraTS's folder, grand-challenge's sockets, nnU-Net's images.
 
 A platform is recognised from the input itself. What is wrong with a single case is collected beside
 the cases, so that one bad case never hides the others; a folder that fits no platform is an error.
@@ -7,42 +7,21 @@ the cases, so that one bad case never hides the others; a folder that fits no pl
 import json
 import logging
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from challenge.case import CaseFiles
 from challenge.challenges import SCHEMES, folder_sequences, scheme_of_id
 from challenge.description import MRI_SEQUENCES, Scheme
-from challenge.folders import entries
-from challenge.limits import TIME_LIMIT_S
-from challenge.refusal import Refusal
+from challenge.folders import describe_contents, entries
+from challenge.input_cases import InputCases, InputError, fault_of, with_sequences
+from challenge.nnunet_layout import nnunet_cases
 
 log = logging.getLogger("podium")
 
 
-class InputError(Refusal):
-    """The input folder fits no platform; nothing can be run."""
-
-
-@dataclass(frozen=True)
-class InputCases:
-    """What an input folder holds."""
-
-    platform: str
-    cases: tuple[CaseFiles, ...]
-    failed: Mapping[str, str]  # case id -> what is wrong with it
-
-    @property
-    def time_limit_s(self) -> float:
-        """Seconds for the folder: the least of the challenges that its cases speak of."""
-        limits_s = [SCHEMES[case.scheme].time_limit_s for case in self.cases if case.scheme]
-        return min(limits_s, default=TIME_LIMIT_S[self.platform])
-
-
 NUMBERED = re.compile(r"\d\Z")  # as folders of one case are, and "input" or "images" are not
-BRATS_GEOMETRY_FROM = "t1c"
 LONGEST_JSON = 2**24
 
 
@@ -52,10 +31,15 @@ def match_scan_name(name: str) -> re.Match[str] | None:
     return re.match(rf"(?P<id>[^./][^/]*?)[-_](?P<sequence>{sequences})\.nii(\.gz)?\Z", name)
 
 
-def find_cases(folder: Path) -> InputCases:
+def find_cases(folder: Path, channels: Sequence[str] | None = None) -> InputCases:
     """Recognise the platform of an input folder and list its cases.
 
-    A BraTS case that lacks sequences is a case, and says which; a model decides whether to take it.
+    A case that lacks sequences is a case, and says which; a model decides whether to take it.
+    Where a folder holds no case, the folders in it are searched.
+
+    Args:
+        folder: as a platform hands it in, or numbered images as nnU-Net has them.
+        channels: of numbered images, the sequences in their order; None: as dataset.json says.
 
     Raises:
         InputError: the folder is missing, empty, or fits no platform.
@@ -63,22 +47,66 @@ def find_cases(folder: Path) -> InputCases:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such input folder")
     try:
-        return _find_cases(folder)
+        return _cases_in(folder, channels) or _cases_below(folder, channels)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _find_cases(folder: Path) -> InputCases:
+def _cases_in(folder: Path, channels: Sequence[str] | None) -> InputCases | None:
+    """Return the cases of a folder itself, or None."""
     if (folder / "inputs.json").is_file():
         return grand_challenge_case(folder, _scheme_of_inputs(folder / "inputs.json"))
     if (folder / "images").is_dir():
         return grand_challenge_case(folder, _scheme_of_folders(folder / "images"))
-    return brats_cases(folder)
+    return brats_cases(folder) or nnunet_cases(folder, channels)
 
 
-def brats_cases(folder: Path) -> InputCases:
+def _cases_below(folder: Path, channels: Sequence[str] | None) -> InputCases:
+    """Return the cases of the folders in a folder that holds none itself."""
+    inputs: dict[Path, InputCases] = {}
+    refusals: list[InputError] = []
+    for path in entries(folder):
+        try:
+            if path.is_dir() and (cases := _cases_in(path, channels)):
+                inputs[path] = cases
+        except InputError as error:
+            refusals.append(error)
+    if not inputs:
+        raise refusals[0] if refusals else InputError(_no_case(folder))
+    if len(inputs) > 1 and any(each.platform != "brats-folder" for each in inputs.values()):
+        listed = ", ".join(str(path) for path in inputs)
+        raise InputError(f"{folder}: {len(inputs)} inputs, which run one at a time: {listed}")
+    for path, each in inputs.items():
+        log.info("%s: %d cases", path, len(each.cases) + len(each.failed))
+    return _joined(inputs)
+
+
+def _joined(inputs: Mapping[Path, InputCases]) -> InputCases:
+    """Return the cases of several folders together; what has the same id in two is none."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for home, each in inputs.items():
+        for id in (*(case.id for case in each.cases), *each.failed):
+            homes[id].append(str(home))
+    failed = {id: reason for each in inputs.values() for id, reason in each.failed.items()}
+    twice = {id: f"two cases with one id, in {' and '.join(h)}" for id, h in homes.items() if h[1:]}
+    cases = (case for each in inputs.values() for case in each.cases if case.id not in twice)
+    platform = next(iter(inputs.values())).platform
+    return InputCases(platform, tuple(sorted(cases, key=lambda case: case.id)), failed | twice)
+
+
+def _no_case(folder: Path) -> str:
+    scans = "/".join(f"-{sequence}" for sequence in folder_sequences())
+    held = describe_contents(folder)
+    return (
+        f"{folder}: no case found (looked for <ID>{scans}.nii.gz, <case>_0000.nii.gz or .mha, "
+        f"inputs.json and images/, here and one folder deeper); it holds {held}"
+    )
+
+
+def brats_cases(folder: Path) -> InputCases | None:
     """List the cases of a BraTS folder, nested or flat, `-` or `_` before the sequence's name.
 
+    None where there are none.
     A case in a folder by itself is called as the folder is, else as its files are.
     """
     prefixes: dict[Path, set[str]] = defaultdict(set)
@@ -95,9 +123,8 @@ def brats_cases(folder: Path) -> InputCases:
         images[id].append((sequence, path))
         schemes[id] = scheme_of_id(id) or scheme_of_id(prefix)
     if not images:
-        expected = "/".join(f"-{sequence}" for sequence in folder_sequences())
-        raise InputError(f"{folder}: no case found (no <ID>{expected}.nii.gz)")
-    failed = {id: fault for id, scans in sorted(images.items()) if (fault := _fault(scans))}
+        return None
+    failed = {id: fault for id, scans in sorted(images.items()) if (fault := fault_of(scans))}
     cases = [
         _brats_case(id, dict(images[id]), schemes[id]) for id in sorted(images) if id not in failed
     ]
@@ -132,13 +159,6 @@ def grand_challenge_case(folder: Path, scheme: Scheme) -> InputCases:
     return InputCases("grand-challenge", (case,), {})
 
 
-def describe_missing(files: CaseFiles) -> str:
-    """Say which sequences a case lacks, and which of its files are there."""
-    present = ", ".join(sorted(path.name for path in files.images.values()))
-    home = files.images[files.geometry_from].parent
-    return f"{home}: missing {', '.join(files.missing_sequences)} (found {present})"
-
-
 def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
     """Yield what lies in a folder, flat or one folder a case, in order.
 
@@ -151,42 +171,11 @@ def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _fault(scans: list[tuple[str, Path]]) -> str | None:
-    """Say why the scans of one case id (sequence, file) do not make one case, or None."""
-    folders = sorted({str(path.parent) for _, path in scans})
-    if len(folders) > 1:
-        return f"two cases with one id, in {' and '.join(folders)}"
-    for sequence, count in Counter(sequence for sequence, _ in scans).items():
-        if count > 1:
-            names = ", ".join(path.name for s, path in scans if s == sequence)
-            return f"{folders[0]}: duplicate {sequence} ({names})"
-    for _, path in scans:  # there, so not missing: no model may answer as if it were
-        if not path.is_file():
-            return f"{path}: no file, but a folder, a device, a pipe or a link to nothing"
-    return None
-
-
 def _brats_case(id: str, images: dict[str, Path], scheme: Scheme | None) -> CaseFiles:
     usual = scheme.sequences if scheme else MRI_SEQUENCES
     name = scheme.name if scheme else None
     case = CaseFiles(id, images, min(images), Path(f"{id}.nii.gz"), name)
     return with_sequences(case, tuple(dict.fromkeys((*usual, *images))))
-
-
-def with_sequences(files: CaseFiles, sequences: tuple[str, ...]) -> CaseFiles:
-    """Return a case as a network of these input sequences sees it.
-
-    What it lacks of them is named as missing, what it has beside them as unused.
-    """
-    images = {sequence: path for sequence, path in files.images.items() if sequence in sequences}
-    geometry_from = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
-    return replace(
-        files,
-        images=images,
-        geometry_from=geometry_from,
-        missing_sequences=tuple(sequence for sequence in sequences if sequence not in images),
-        unused=tuple(sequence for sequence in files.images if sequence not in sequences),
-    )
 
 
 def _scheme_of_inputs(inputs_json: Path) -> Scheme:

@@ -7,17 +7,9 @@ In every spelling that nnU-Net 2.8.1 reads: nnunetv2's `utilities/label_handling
 from collections.abc import Mapping
 from typing import Any
 
+from challenge.channels import ChannelsError, numbered_names, sequence_of
 from challenge.scheme import Head, Scheme
 from ensemble.plans import PlansError
-
-# What teams call the BraTS sequences in dataset.json, lower case, letters and digits alone.
-SYNONYMS = {
-    "t1n": ("t1n", "t1", "t1w", "t1native", "t1pre"),
-    "t1c": ("t1c", "t1ce", "t1gd", "t1wce", "t1post", "t1km"),
-    "t2w": ("t2w", "t2"),
-    "t2f": ("t2f", "flair", "t2flair", "t2wflair"),
-}
-SEQUENCE_OF = {name: sequence for sequence, names in SYNONYMS.items() for name in names}
 
 
 def read_head(dataset: Mapping[str, Any], names: Mapping[int, str]) -> Head:
@@ -66,17 +58,10 @@ def channel_names(dataset: Mapping[str, Any]) -> list[str]:
     Raises:
         PlansError: neither `channel_names` nor `modality`, or both and of different number.
     """
-    lists = [dataset[key] for key in ("channel_names", "modality") if key in dataset]
-    if not lists or len({len(each) for each in lists}) > 1:
-        counts = " and ".join(str(len(each)) for each in lists) or "no"
-        raise PlansError(f"dataset.json: {counts} channel_names; name them with --channels")
-    channels = lists[0]  # the names that nnU-Net's planner reads where it finds both
-    if isinstance(channels, list):
-        return [str(name) for name in channels]
     try:
-        return [str(channels[key]) for key in sorted(channels, key=int)]
-    except (ValueError, TypeError, AttributeError) as error:
-        raise PlansError(f"dataset.json: channels {channels} are not numbered") from error
+        return numbered_names(dataset)
+    except ChannelsError as error:
+        raise PlansError(f"dataset.json: {error}; name them with --channels") from error
 
 
 def channel_order(dataset: Mapping[str, Any], scheme: Scheme) -> tuple[str, ...]:
@@ -95,12 +80,6 @@ def channel_order(dataset: Mapping[str, Any], scheme: Scheme) -> tuple[str, ...]
             "name them when packing (--channels)"
         )
     return order
-
-
-def sequence_of(name: str, scheme: Scheme) -> str | None:
-    """Return the sequence that a team's name means, of the scheme first; None if unknown."""
-    plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    return plain if plain in scheme.sequences else SEQUENCE_OF.get(plain)
 
 
 def values_of(label: Any) -> list[int]:

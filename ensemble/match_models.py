@@ -6,7 +6,7 @@ from pathlib import Path
 
 from challenge.case import CaseFiles
 from challenge.description import ANY
-from challenge.platforms import InputCases, describe_missing, with_sequences
+from challenge.input_cases import InputCases, describe_missing, with_sequences
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, renumbers
 from ensemble.manifest import (

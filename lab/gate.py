@@ -41,8 +41,12 @@ class Gate:
         return math.floor(1 - math.log2(self.largest_p)) + 1
 
     def failures(self, gain: Gain) -> tuple[str, ...]:
-        """Say which conditions a gain fails; () passes."""
+        """Say which conditions a gain fails, of a loss only that it is one; () passes."""
+        if not gain.cases:
+            return ("no case has a number in both",)
         unit = f" {self.unit}" if self.unit else ""
+        if not gain.mean > 0:
+            return (f"gain {gain.mean:+.4f}{unit} is not above zero",)
         words = []
         if gain.cases < self.fewest_cases:
             are = "case is" if gain.cases == 1 else "cases are"
@@ -50,9 +54,7 @@ class Gate:
                 f"{gain.cases} {are} too few, p below {self.largest_p:.3g} needs at least "
                 f"{self.fewest_cases}"
             )
-        if not gain.mean > 0:
-            words.append(f"gain {gain.mean:+.4f}{unit} is not above zero")
-        elif not gain.mean >= self.least_gain:
+        if not gain.mean >= self.least_gain:
             words.append(f"gain {gain.mean:+.4f}{unit} is below {self.least_gain:g}")
         if not gain.low > 0:
             words.append(f"interval {gain.low:+.4f} to {gain.high:+.4f} is not above zero")

@@ -6,19 +6,18 @@ the others, so that one bad case never hides them.
 """
 
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
+from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, NNUNET_STEM, image_stem
 from challenge.folders import entries
-from challenge.platforms import InputError, files_at_most_one_folder_down, match_scan_name
+from challenge.input_cases import InputError
+from challenge.platforms import files_at_most_one_folder_down, match_scan_name
 
 log = logging.getLogger(__name__)
 
-NNUNET_STEM = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})$")
 Images = Mapping[str, Path]  # sequence name -> file
 
 

@@ -22,7 +22,8 @@ import inference
 from challenge.case import read_case
 from challenge.cli import parse
 from challenge.headers import declared_geometry
-from challenge.platforms import find_cases, with_sequences
+from challenge.input_cases import with_sequences
+from challenge.platforms import find_cases
 from challenge.process import set_up_process
 from challenge.scheme import MRI_SEQUENCES, SCHEMES, restrict
 from challenge.server import WorkError

@@ -32,12 +32,33 @@ def signed(value: float, unit: str = "") -> str:
     return f"+{text}" if value > 0 and re.search(r"[1-9∞]", text) else text
 
 
+def signed4(value: float | None) -> str:
+    """Format a gain with its sign and four decimals; "-" where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{0.0 if abs(value) < 5e-5 else value:+.4f}".replace("+0.0000", "0.0000").replace(
+        "-", "−"
+    )
+
+
+def difference(value: float, unit: str = "") -> str:
+    """Format a difference as `rank` does: of scores with four decimals, else by its unit."""
+    return signed(value, unit) if unit or not math.isfinite(value) else signed4(value)
+
+
 def interval(estimate: Mapping[str, Any], unit: str = "", sign: bool = False) -> str:
     """Format an estimate's bootstrap interval, or say that there is none."""
     if math.isnan(estimate["low"]):
         return "no interval"
     text_of = signed if sign else number
     return f"{text_of(estimate['low'], unit)} to {text_of(estimate['high'], unit)}"
+
+
+def difference_interval(row: Mapping[str, Any], unit: str = "") -> str:
+    """Format the interval of a difference, or say that there is none."""
+    if math.isnan(row["low"]):
+        return "no interval"
+    return f"{difference(row['low'], unit)} to {difference(row['high'], unit)}"
 
 
 def count(value: int) -> str:
@@ -79,6 +100,9 @@ def environment(folder: Path) -> jinja2.Environment:
     rendering.filters |= {
         "number": number,
         "signed": signed,
+        "signed4": signed4,
+        "difference": difference,
+        "difference_interval": difference_interval,
         "interval": interval,
         "count": count,
         "percent": percent,

@@ -50,8 +50,19 @@ def read_comparison(paths: list[Path], requested: RequestedColumns) -> Compariso
     """
     if len(paths) < 2:
         raise ComparisonError(f"a ranking needs at least two result files, not {len(paths)}")
-    systems = name_systems(paths)
     results = [read_results(path, requested.summary_rows) for path in paths]
+    return comparison_of(name_systems(paths), results, requested)
+
+
+def comparison_of(
+    systems: Mapping[str, Path], results: list[Results], requested: RequestedColumns
+) -> Comparison:
+    """Keep what the results of all systems have, in the order of `systems`.
+
+    Raises:
+        ComparisonError: fewer than two common cases, several scorers or references, or a wanted
+            metric or region that is not there.
+    """
     check_same_scorer(systems, results)
     check_same_references(systems, results)
     rows = common_cases(systems, results, requested.strict)

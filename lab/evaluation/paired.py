@@ -37,6 +37,8 @@ class PairedDifference:
 
     what: str
     better: str  # higher | lower
+    first: float  # means of the two over the cases and columns where both have a number
+    second: float
     difference: float  # mean over cases, second minus first
     low: float
     high: float
@@ -60,6 +62,8 @@ class PairedDifference:
         """Return the same comparison as first minus second."""
         return replace(
             self,
+            first=self.second,
+            second=self.first,
             difference=-self.difference,
             low=-self.high,
             high=-self.low,
@@ -76,6 +80,17 @@ class Pair:
     second: str
     comparisons: tuple[PairedDifference, ...]
 
+    @property
+    def overall(self) -> tuple[PairedDifference, ...]:
+        """The rows that decide who is better: the mean score, where there is one, and the rank."""
+        return tuple(row for row in self.comparisons if row.what in (MEAN_SCORE, MEAN_RANK))
+
+    @property
+    def winners(self) -> frozenset[str]:
+        """Systems that score or rank show to be better: none, one, or both in contradiction."""
+        shown_by = (row for row in self.overall if row.is_significant)
+        return frozenset(self.second if row.second_wins else self.first for row in shown_by)
+
 
 def compare(
     comparison: Comparison, standings: Standings, rule: Rule, sampling: Sampling
@@ -87,6 +102,7 @@ def compare(
     """
     pairs = list(combinations(range(len(comparison.systems)), 2))
     tables = [paired_rows(comparison, standings, rule, pair) for pair in pairs]
+    means = [paired_means(comparison, standings, rule, pair) for pair in pairs]
     side_by_side = np.column_stack(tables)
     generators = (np.random.default_rng(sampling.seed) for _ in range(2))
     interval = bootstrap_interval(side_by_side, sampling.resamples, next(generators))
@@ -94,7 +110,11 @@ def compare(
     numbers = (*interval.reshape(2, *p.shape), p, np.apply_along_axis(holm, 0, p))
     names = tuple(comparison.systems)
     return tuple(
-        Pair(names[first], names[second], describe(comparison, tables[i], [n[i] for n in numbers]))
+        Pair(
+            names[first],
+            names[second],
+            describe(comparison, tables[i], [*means[i], *(n[i] for n in numbers)]),
+        )
         for i, (first, second) in enumerate(pairs)
     )
 
@@ -115,16 +135,41 @@ def paired_rows(
     by_column = differences(*(comparison.values[..., system] for system in pair))
     higher = higher_is_better(comparison)
     rows = [score(by_column[:, higher], comparison, higher)] if higher else []
+    # The same ranks in another order have a sum that differs by rounding, and must count as equal.
+    ranks_by_row = _case_ranks(comparison, standings, rule, pair)
+    rows += [np.diff(values)[:, 0].round(12) for values in ranks_by_row]
+    return np.column_stack([*rows, by_column])
+
+
+def paired_means(
+    comparison: Comparison, standings: Standings, rule: Rule, pair: tuple[int, int]
+) -> np.ndarray:
+    """Return both systems' means (2, row) where both have a number, in the order of `row_names`.
+
+    Of a row without infinities, second minus first is the mean of `paired_rows`.
+    """
+    both = comparison.values[..., list(pair)]
+    both = np.where(np.isnan(both).any(-1, keepdims=True), np.nan, both)
+    higher = higher_is_better(comparison)
+    ranks_by_row = _case_ranks(comparison, standings, rule, pair)
+    sides = []
+    for i in range(2):
+        rows = [score(both[:, higher, i], comparison, higher)] if higher else []
+        rows += [values[:, i] for values in ranks_by_row]
+        sides.append(mean_over_cases(np.column_stack([*rows, both[..., i]])))
+    return np.stack(sides)
+
+
+def _case_ranks(
+    comparison: Comparison, standings: Standings, rule: Rule, pair: tuple[int, int]
+) -> list[np.ndarray]:
+    """Return ranks (case, 2) between the two alone, and of several systems also among all."""
     both = list(pair)
     between = rank_values(
         comparison.values[..., both], comparison.columns, rule, comparison.both_absent[..., both]
     )
-    case_ranks = [mean_ranks(between, comparison)]
-    if len(comparison.systems) > 2:
-        case_ranks.append(standings.case_ranks[:, list(pair)])
-    # The same ranks in another order have a sum that differs by rounding, and must count as equal.
-    rows += [np.diff(values)[:, 0].round(12) for values in case_ranks]
-    return np.column_stack([*rows, by_column])
+    among_all = [standings.case_ranks[:, both]] if len(comparison.systems) > 2 else []
+    return [mean_ranks(between, comparison), *among_all]
 
 
 def describe(
@@ -132,19 +177,30 @@ def describe(
 ) -> tuple[PairedDifference, ...]:
     """Describe each row of paired differences (case, row).
 
-    `numbers` are the interval's lower and upper end, p and adjusted p, each (row,).
+    `numbers` are both means, the interval's lower and upper end, p and adjusted p, each (row,).
     """
     means = mean_over_cases(table)
     rows = []
     for i, (what, better) in enumerate(row_names(comparison)):
         gains = table[:, i] if better == "higher" else -table[:, i]
-        low, high, p, p_holm = (float(values[i]) for values in numbers)
+        first, second, low, high, p, p_holm = (float(values[i]) for values in numbers)
         n, n_better, n_worse = (
             int(np.count_nonzero(mask)) for mask in (~np.isnan(gains), gains > 0, gains < 0)
         )
         rows.append(
             PairedDifference(
-                what, better, float(means[i]), low, high, p, p_holm, n, n_better, n_worse
+                what=what,
+                better=better,
+                first=first,
+                second=second,
+                difference=float(means[i]),
+                low=low,
+                high=high,
+                p=p,
+                p_holm=p_holm,
+                n=n,
+                n_better=n_better,
+                n_worse=n_worse,
             )
         )
     return tuple(rows)

@@ -8,8 +8,6 @@ import numpy as np
 from lab.evaluation.comparison import Comparison
 from lab.evaluation.paired import (
     ALPHA,
-    MEAN_RANK,
-    MEAN_SCORE,
     RANK_AMONG_ALL,
     Pair,
     PairedDifference,
@@ -53,17 +51,15 @@ def text(
 
 def sentence(pair: Pair) -> str:
     """Say in words which system is better, by score and by rank; differences as the verb takes."""
-    by_name = {row.what: row for row in pair.comparisons}
-    rows = [by_name[what] for what in (MEAN_SCORE, MEAN_RANK) if what in by_name]
-    winners = {row.second_wins for row in rows if row.is_significant}
-    if len(winners) != 1:
-        verdict = "score and rank contradict each other" if winners else "no difference shown"
+    rows = pair.overall
+    if len(pair.winners) != 1:
+        verdict = "score and rank contradict each other" if pair.winners else "no difference shown"
         numbers = "; ".join(map(_numbers, rows))
         return f"{pair.second} against {pair.first}: {verdict}; {numbers}."
     winner, loser = pair.second, pair.first
-    if not winners.pop():
+    if winner not in pair.winners:
         winner, loser = loser, winner
-        rows = [row.reverse() for row in rows]
+        rows = tuple(row.reverse() for row in rows)
     parts = [("" if c.is_significant else "not shown by ") + _numbers(c) for c in rows]
     return f"{winner} is better than {loser}: {'; '.join(parts)}."
 

@@ -17,6 +17,7 @@ from lab.member_selection.probability_maps import (
     MapError,
     read_candidate,
 )
+from lab.progress import progress
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
         pool.head_of(equal(len(candidates)))
     except HeadError as error:
         raise MapError(f"these candidates have no common labels: {error}") from error
-    parallel = joblib.Parallel(n_jobs=None)
-    foreground = parallel(joblib.delayed(_has_foreground)(pool, case) for case in cases)
+    parallel = joblib.Parallel(n_jobs=None, return_as="generator")
+    checked = parallel(joblib.delayed(_has_foreground)(pool, case) for case in cases)
+    foreground = list(progress(checked, len(cases), description="checking maps"))
     empty = ~np.array(foreground, bool).any(0)
     if empty.any():
         listed = ", ".join(str(candidates[i].folder) for i in np.flatnonzero(empty))

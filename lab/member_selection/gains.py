@@ -94,7 +94,7 @@ def held_out_gain(
     )
     gate = _gate(objective, columns, LARGEST_P / comparisons)
     failures = gate.failures(total)
-    if objective == "rank":
+    if objective == "rank" and total.mean > 0:
         failures += _size_failures(metrics)
     return HeldOutGain(total, metrics, int(absent.sum()), failures)
 

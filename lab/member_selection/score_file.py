@@ -21,6 +21,7 @@ from lab.data.cohort import CohortCase
 from lab.member_selection.candidates import Pool
 from lab.metrics.objective import Column
 from lab.metrics.scorer import Scorer
+from lab.progress import progress
 
 # Raised when the same inputs give other scores. 1 and 2 were files without inputs.
 SCHEMA = 3
@@ -91,8 +92,9 @@ def read_scores(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Row]]]:
 
 def score_inputs(pool: Pool, scorer: Scorer, columns: Sequence[Column]) -> Inputs:
     """Return what scores depend on beside the weights, files by hash."""
-    parallel = joblib.Parallel(n_jobs=None)
-    hashes = parallel(joblib.delayed(_hashes)(pool, case) for case in pool.cases)
+    parallel = joblib.Parallel(n_jobs=None, return_as="generator")
+    hashed = parallel(joblib.delayed(_hashes)(pool, case) for case in pool.cases)
+    hashes = list(progress(hashed, len(pool.cases), description="hashing maps"))
     ids = [case.files.id for case in pool.cases]
     return {
         "schema": SCHEMA,

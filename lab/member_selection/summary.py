@@ -50,9 +50,13 @@ def summary_lines(selection: Selection) -> Iterator[str]:
 def strategy_lines(selection: Selection) -> Iterator[str]:
     """Yield the table of strategies, each on held-out cases."""
     compared = selection.strategies
+    yield f"held out: {MEANING[compared.objective]}, on held-out cases"
+    left_out = {n: r.gain.left_out for n, r in compared.results.items() if n != compared.baseline}
+    counts = ", ".join(f"{name} {count}" for name, count in left_out.items() if count)
+    total = len(selection.scores.pool.cases) * len(selection.scores.columns)
     yield (
-        f"held out: {MEANING[compared.objective]}, on held-out cases; gain: over "
-        f"{system_name(compared.baseline)}, where both have a number"
+        f"gain: over {system_name(compared.baseline)}, where both have a number"
+        + (f" (of {total} left out: {counts})" if counts else "")
     )
     heads = f"{'':<14}{'held out':>10}{'gain':>9}{'interval':>20}{'p':>8}{'in sample':>11}"
     yield f"{heads}{'networks':>10}"
@@ -62,7 +66,7 @@ def strategy_lines(selection: Selection) -> Iterator[str]:
             gain = result.gain.total
             interval = f"{gain.low:+.4f} to {gain.high:+.4f}"
             in_sample = f"{result.in_sample_gain:+.4f}"
-            numbers = (f"{gain.mean:+.4f}", interval, f"{gain.p:.3f}", in_sample)
+            numbers = (f"{gain.mean:+.4f}", interval, f"{gain.p:.2g}", in_sample)
         gain_words, interval, p, in_sample = numbers
         networks = cost(result.ensemble, selection.scores)[0]
         yield (
@@ -87,9 +91,9 @@ def reason_lines(selection: Selection) -> Iterator[str]:
     ships = "ship" if compared.baseline == "equal" else "ships"
     others = [r for name, r in compared.results.items() if name != compared.baseline]
     if not others:
-        yield f"{system} {ships}: no other strategy was tried"
+        yield f"{system} {ships}; no other strategy was tried"
     for result in others:
-        yield f"{system} {ships}: {result.strategy}'s {', '.join(result.gain.failures)}"
+        yield f"{system} {ships}; {result.strategy}: {', '.join(result.gain.failures)}"
 
 
 def system_name(strategy: str) -> str:

@@ -6,6 +6,8 @@ the root of the mean square, or positions among the candidates.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -66,18 +68,35 @@ def objective_values(scores: np.ndarray, columns: Sequence[Column], objective: s
     Raises:
         Refusal: no column counts for the objective.
     """
+    counted = _counted_columns(tuple(columns), objective)
+    of_counted = scores[..., counted.at]
+    values = np.where(np.isnan(of_counted), counted.best, of_counted) * counted.signs
+    if objective == "rank":
+        return -ranks(np.moveaxis(values, -2, -1), ties="dense").mean(-2)
+    return np.asarray(values @ counted.weights)
+
+
+@dataclass(frozen=True)
+class _CountedColumns:
+    """Those that count for an objective; arrays (counted column,)."""
+
+    at: list[int]  # among all columns
+    best: np.ndarray
+    signs: np.ndarray
+    weights: np.ndarray
+
+
+@lru_cache(maxsize=64)  # a search asks for the same ones a hundred thousand times
+def _counted_columns(columns: tuple[Column, ...], objective: str) -> _CountedColumns:
     metrics = [metric_info(metric) for _, metric in columns]
     at = [i for i, metric in enumerate(metrics) if objective in metric.objectives]
     if not at:
         names = ", ".join(dict.fromkeys(metric for _, metric in columns))
         raise Refusal(f"objective {objective}: none of the scorer's metrics counts ({names})")
     best, signs = (np.array([getattr(metrics[i], name) for i in at]) for name in ("best", "sign"))
-    values = np.where(np.isnan(scores[..., at]), best, scores[..., at]) * signs
-    if objective == "rank":
-        return -ranks(np.moveaxis(values, -2, -1), ties="dense").mean(-2)
     regions = [columns[i][0] for i in at]
     weights = np.array([1 / regions.count(region) for region in regions])
-    return np.asarray(values @ (weights / weights.sum()))
+    return _CountedColumns(at, best, signs, weights / weights.sum())
 
 
 def reported_objective(objective: str) -> str:

@@ -147,6 +147,7 @@ def _panther(name: str, order: Literal["right", "as-published"]) -> Scorer:
         reads_with="SimpleITK",
         strict_labels=order == "as-published",
         binary=True,
+        dice="voxel-wise",
         ranked_by=("dice", "surface_dice_5mm", "hd95", "masd"),  # and the cohort's volume RMSE
     )
 
@@ -174,6 +175,7 @@ def voxel_scorer(scheme: Scheme, absent: voxel.AbsentRule) -> Scorer:
         score=partial(voxel.score, scheme=scheme, absent=absent),
         missing="empty",
         reads_with="any",
+        dice="voxel-wise",
         absent=SKIPPED if absent == "excluded" else "a region in neither map scores 1",
     )
 
@@ -201,3 +203,10 @@ def scorer_named(name: str | None, scheme: Scheme) -> Scorer:
 def ranked_by(name: str) -> tuple[str, ...]:
     """Return the metrics that the organisers of a scorer rank by; () where they do not say."""
     return SCORERS[name].ranked_by if name in SCORERS else ()
+
+
+def dice_kind(name: str) -> str:
+    """Say what the Dice of a result file is over: lesions or voxels; "" where nobody says."""
+    if name in (VOXEL, "nnunet"):
+        return "voxel-wise"
+    return SCORERS[name].dice if name in SCORERS else ""

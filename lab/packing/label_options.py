@@ -5,8 +5,8 @@ Names are the challenge's; a name that inference would not know is refused here.
 
 from collections.abc import Sequence
 
+from challenge.channels import sequence_of
 from challenge.scheme import Scheme
-from ensemble.dataset import sequence_of
 from lab.packing.trained_folder import PackError
 
 

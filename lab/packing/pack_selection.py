@@ -133,6 +133,6 @@ def _members(
                 shutil.copytree(candidate.model / entry["folder"], building / home)
             weight = round(share * entry["weight"] / total, 6)
             # Sources of one candidate stay apart: only folds of one network average their logits.
-            group = f"{name}-{entry['group']}"
+            group = "-".join(filter(None, (name, entry.get("group"))))  # none in schema 1
             members.append(entry | {"folder": home, "group": group, "weight": weight})
     return members, proof, settings

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from challenge.case import CaseFiles, read_case
-from challenge.platforms import InputError, find_cases
+from challenge.input_cases import InputError
+from challenge.platforms import find_cases
 from challenge.scheme import labels_from
 from ensemble.device import choose_device
 from ensemble.engine import Engine

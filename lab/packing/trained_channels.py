@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from challenge.channels import sequence_of
 from challenge.scheme import Head, Scheme
-from ensemble.dataset import channel_names, channel_order, label_values, read_head, sequence_of
+from ensemble.dataset import channel_names, channel_order, label_values, read_head
 from lab.data.label_aliases import LabelsError, agreed_labels, training_values_by_name
 from lab.packing.label_options import parse_channels, parse_labels
 from lab.packing.trained_folder import PackError, TrainedFolder

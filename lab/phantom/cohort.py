@@ -22,7 +22,7 @@ from challenge.scheme import SCHEMES
 from lab.json_files import read_json
 from lab.output_files import make_folder
 from lab.parallel import workers
-from lab.phantom import brats, panther
+from lab.phantom import atlas, brats, panther
 from lab.phantom.fields import Grid
 
 KINDS = ("brats-gli", "panther-t1", "panther-t2")
@@ -51,6 +51,11 @@ class Population:
     seed: int
     spacing_mm: Triple | None = None  # instead of each patient's native grid
     anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
+
+    def read_atlas(self) -> None:
+        """Read what heads are bent out of now, once for all processes that are forked later."""
+        if self.kind == "brats-gli":
+            atlas.maps()
 
     def patient(self, number: int) -> Patient:
         """Return one patient.

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from challenge.platforms import InputError, find_cases
+from challenge.input_cases import InputError
+from challenge.platforms import find_cases
 from challenge.scheme import SCHEMES
 from lab.arguments import add_out, add_scheme
 from lab.drawing.sequences import best_sequence, largest_label

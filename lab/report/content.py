@@ -1,12 +1,13 @@
 """All numbers of a report in one nested dict: what report.json holds, and what the pages show."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab import statistics
 from lab.evaluation.results import Results
+from lab.metrics.scorers import dice_kind
 from lab.report import changes, counts, extremes, headline, numbers, relations, shares
 
 NOT_TOLD = {
@@ -29,7 +30,7 @@ class Options:
     count: int = 20  # worst and best cases
 
 
-def gather(results: Results, options: Options, before: Mapping[str, Results]) -> dict[str, Any]:
+def gather(results: Results, options: Options, before: Sequence[changes.Earlier]) -> dict[str, Any]:
     """Compute every number of the report, section by section.
 
     Sections that need voxel counts are None where the results hold none.
@@ -42,13 +43,17 @@ def gather(results: Results, options: Options, before: Mapping[str, Results]) ->
     rows = shares.share_rows(cohort, results) if cohort else []
     return {
         "cover": cover(results, options, cohort),
+        "changes": [
+            changes.changes(results, earlier, options.name, key, options.absent)
+            for earlier in before
+        ],
+        "regions": headline.region_dices(results, cohort, options.absent),
         "warnings": shares.warnings(rows, results),
         "shares": rows,
         "unjudged": shares.unjudged(cohort, results) if cohort else [],
         **voxel_sections(results, options, cohort),
         "distributions": headline.distributions(results),
         "extremes": extremes.extremes(results, cohort, key, options.count),
-        "changes": [changes.changes(results, old, name, key) for name, old in before.items()],
         "bootstrap": {
             "resamples": statistics.RESAMPLES,
             "level": statistics.CONFIDENCE,
@@ -64,6 +69,7 @@ def cover(results: Results, options: Options, cohort: counts.Cohort | None) -> d
         "name": options.name,
         "scorer": results.scorer,
         "scorer_year": headline.scorer_year(results.scorer),
+        "dice_kind": dice_kind(results.scorer),
         "source": NOT_TOLD.get(results.scorer, "the results file"),
         "scheme": results.scheme,
         "labels": dict(results.labels),

@@ -74,6 +74,11 @@ class Cohort:
         prediction, reference = self.tables[:, :, rows], self.tables[:, rows]
         return Counts(tp, prediction.sum((1, 2)) - tp, reference.sum((1, 2)) - tp)
 
+    def dice(self, scored: ScoredClass, absent: str) -> np.ndarray:
+        """Return one class's Dice (case,); 1 or NaN, as `absent` says, where both maps lack it."""
+        dice = self.counts(scored).overlaps()["dice"]
+        return np.where(np.isnan(dice), 1.0, dice) if absent == "one" else dice
+
     def reference_mm3(self, scored: ScoredClass) -> np.ndarray:
         """Return the reference volume (case,) of one class."""
         return self.counts(scored).reference * self.voxel_volume_mm3

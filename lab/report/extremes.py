@@ -15,7 +15,8 @@ def extremes(results: Results, cohort: Cohort | None, metric: str, count: int) -
 
     The key is the mean of the scorer's `metric` over the regions that prediction or reference
     holds; a scorer that gives an absent region 1 thus cannot lift a failed case. With no more than
-    `count` cases there is one list, worst first, and no best one.
+    `count` cases there is one list, worst first, and no best one. `cases` are all of them, the
+    worst first, those without any score last.
     """
     absent = absences(results, cohort)
     rows = [case_row(id, results, absent[id], metric) for id in results.cases]
@@ -30,6 +31,7 @@ def extremes(results: Results, cohort: Cohort | None, metric: str, count: int) -
         "count": count,
         "single_list": single,
         "overlap": not single and len(ranked) < 2 * count,
+        "cases": [*worst, *(row for row in rows if np.isnan(row["key"]))],
         "worst": worst if single else worst[:count],
         "best": [] if single else best[:count],
         "not_ranked": sorted(row["case"] for row in rows if np.isnan(row["key"])),

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from challenge.challenges import in_reading_order
 from challenge.refusal import Refusal
 from lab.evaluation.results import Results, summarise
 from lab.metrics.metric_info import HEADLINE_WORDS, RMSE, metric_info, title, unit, words
-from lab.metrics.scorers import ranked_by
+from lab.metrics.scorers import dice_kind, ranked_by
 from lab.report.counts import Cohort
 from lab.statistics import Estimate, mean_estimate, root_mean_square_estimate
 
@@ -63,6 +64,28 @@ def headline(results: Results) -> list[dict[str, Any]]:
                 infinite = int(np.isinf(column).sum())
                 rows.append(_row(region, metric, estimate) | {"n_infinite": infinite})
     return rows
+
+
+def region_dices(results: Results, cohort: Cohort | None, absent: str) -> list[dict[str, Any]]:
+    """Return the scorer's and the voxel-wise Dice of each region and label, None where it lacks.
+
+    Where the scorer's Dice is voxel-wise itself it stands alone.
+    """
+    metric = next((m for m in headline_metrics(results) if words(m) & {"dice", "dsc"}), None)
+    rows = {row["region"]: row for row in headline(results) if row["metric"] == metric}
+    voxel: dict[str, dict[str, Any]] = {}
+    for scored in cohort.classes if cohort and not (rows and is_of_voxels(results)) else ():
+        dice = cohort.dice(scored, absent) if cohort else np.array([])
+        voxel[scored.name] = _row(scored.name, "dice", mean_estimate(dice)) | {"n_infinite": 0}
+    return [
+        {"region": region, "scorer": rows.get(region), "voxel": voxel.get(region)}
+        for region in in_reading_order((*rows, *voxel))
+    ]
+
+
+def is_of_voxels(results: Results) -> bool:
+    """Say whether the scorer's own Dice counts voxels."""
+    return dice_kind(results.scorer) == "voxel-wise"
 
 
 def extra_headline(results: Results, cohort: Cohort | None) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The report's numbers as a page and as Markdown; every string from a file is escaped."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from lab.drawing.style import label_colours
 from lab.evaluation.results import Results
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report import figures, heatmaps
+from lab.report.answer import p_in_words
+from lab.report.answer_figure import answer_plot
 from lab.report.headline import headline_metrics
 from lab.report.selected import selection_figures
 
@@ -26,6 +29,8 @@ def render_html(
     template = _environment().get_template("page.html.j2")
     rest = {
         "cards": _cards(content),
+        "gallery": _gallery(content["extremes"], pictures),
+        "script": Markup((Path(__file__).parent / "cases.js").read_text(encoding="utf-8")),
         "regions_shown": results.scored_regions,
         "spread": _by_metric(content["distributions"], set(headline_metrics(results))),
         "colours": colours,
@@ -48,16 +53,53 @@ def _environment() -> jinja2.Environment:
         "metric_unit": unit,
         "lower_is_better": lower_is_better,
         "units": lambda unit: figures.UNITS[unit],
+        "p_value": p_value,
+        "sort_value": sort_value,
     }
     return rendering
 
 
-def _cards(content: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
-    """Group the cover's numbers by region."""
-    cards: dict[str, list[dict[str, Any]]] = {}
+def p_value(p: float, named: bool = True) -> str:
+    """Format a p-value, with its name or for a column of them."""
+    text = p_in_words(p)
+    return text if named else text.removeprefix("p = ").removeprefix("p ")
+
+
+def sort_value(value: float | None) -> str:
+    """Return what a table sorts a number by; nothing where there is none."""
+    return "" if value is None or math.isnan(value) else repr(float(value))
+
+
+def _cards(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each region's Dices, or what else comes first, and below them its other numbers."""
+    cards = {row["region"]: {**row, "rows": []} for row in content["regions"]}
+    dices = [row["scorer"] for row in content["regions"] if row["scorer"]]
     for row in content["cover"]["headline"] + content["cover"]["extra"]:
-        cards.setdefault(row["region"], []).append(row)
+        empty = {"region": row["region"], "scorer": None, "voxel": None, "rows": []}
+        if row not in dices:
+            cards.setdefault(row["region"], empty)["rows"].append(row)
     return list(cards.values())
+
+
+def _gallery(extremes: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort out which of the worst and best cases have a picture, each drawn once."""
+    worst = {row["case"]: row for row in extremes["worst"]}
+    best = {row["case"]: row for row in extremes["best"]}
+    missing = {
+        case: shot["missing"] if shot else "No picture: the results name no files for this case."
+        for case in (worst | best if pictures else ())
+        if not (shot := pictures.get(case)) or shot["missing"]
+    }
+    return {
+        "worst": [row for case, row in worst.items() if case in pictures and case not in missing],
+        "best": [
+            row
+            for case, row in best.items()
+            if case in pictures and case not in missing and case not in worst
+        ],
+        "both": sorted(set(worst) & set(best) - set(missing)) if pictures else [],
+        "missing": missing,
+    }
 
 
 def _by_metric(rows: list[dict[str, Any]], wanted: set[str]) -> list[dict[str, Any]]:
@@ -87,5 +129,7 @@ def _figures(
     if content["selection"]:
         svgs |= selection_figures(content["selection"])
     for i, change in enumerate(content["changes"]):
-        svgs[f"pairs{i}"] = figures.pair_plots(change, "pairs", i)
+        if not change["refusal"]:
+            svgs[f"answer{i}"] = answer_plot(change, f"answer{i}")
+            svgs[f"pairs{i}"] = figures.pair_plots(change, "pairs", i)
     return svgs

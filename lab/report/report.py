@@ -29,6 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--compare", type=Path, nargs="+", default=[], metavar="FILE", help="results from before"
     )
     parser.add_argument(
+        "--seed-floor",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="results of further seeds of the first --compare: the difference to exceed",
+    )
+    parser.add_argument(
         "--images", type=Path, metavar="DIR", help="scans to draw the errors on, nested or flat"
     )
     parser.add_argument(
@@ -51,18 +59,23 @@ def run(args: argparse.Namespace) -> int:
     """Read, compute, look at the worst and best cases, and write three files."""
     from lab.evaluation.formats import read_results
     from lab.evaluation.results import to_json
+    from lab.report.changes import Earlier
     from lab.report.content import Options, gather
     from lab.report.page import render_html, render_markdown
     from lab.report.selected import read_selection
 
-    paths = output_paths(args.html, [args.results, *args.compare])
+    if args.seed_floor and not args.compare:
+        raise Refusal("--seed-floor: of which system? name its results with --compare")
+    paths = output_paths(args.html, [args.results, *args.compare, *args.seed_floor])
     selection = read_selection(args.selection) if args.selection else None
     if args.images and not args.images.is_dir():
         raise Refusal(f"{args.images}: no such folder")
     results = read_results(args.results)
-    before = dict(
-        zip(names_of(args.compare, args.results), map(read_results, args.compare), strict=True)
-    )
+    seeds = {path: read_results(path) for path in args.seed_floor}
+    before = [
+        Earlier(name, read_results(path), seeds if path == args.compare[0] else {})
+        for name, path in zip(names_of(args.compare, args.results), args.compare, strict=True)
+    ]
     name = args.name or names_of([args.results], *args.compare)[0]
     options = Options(name, args.absent, args.key, args.count)
     content = gather(results, options, before) | {"selection": selection}
@@ -73,8 +86,22 @@ def run(args: argparse.Namespace) -> int:
         paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
     for sentence in content["warnings"]:
         print(f"warning: {sentence}", file=sys.stderr)
+    for change in content["changes"]:
+        print_answer(change)
     print(f"{paths['html']}: {len(results.cases)} cases, beside it .json and .md")
     return 0
+
+
+def print_answer(change: Mapping[str, Any]) -> None:
+    """Say what a comparison came to, or on stderr why there is none."""
+    if change["refusal"]:
+        line = f"{change['after']} is not compared with {change['before']}: {change['refusal']}"
+        print(f"report: {line}", file=sys.stderr)
+        return
+    for left_out in change["left_out"]:
+        print(f"report: {left_out}", file=sys.stderr)
+    overall = change["overall"]
+    print(f"{overall['verdict']}: {' '.join(overall['sentences'])}")
 
 
 def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseError, Volume, read_scan
+from challenge.channels import sequence_of
 from challenge.description import Scheme
 from challenge.file_names import IMAGE_ENDINGS
 from challenge.folders import files_below
 from challenge.headers import last_line
-from ensemble.dataset import channel_names, sequence_of
+from ensemble.dataset import channel_names
 from lab.json_files import read_json
 
 CHANNEL = re.compile(r"\d{4}")  # nnU-Net's numbers of input channels

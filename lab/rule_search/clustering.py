@@ -8,6 +8,7 @@ that no feature wins by its unit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -117,9 +118,17 @@ def stability(
     space: ClusterModel, rows: np.ndarray, k: int, seed: int = 0, draws: int = RESAMPLES
 ) -> Stability:
     """Cluster bootstrap resamples, and all cases from other seeds, and compare with the fit."""
+    projected = space.project(rows)
+    return _stability(projected.tobytes(), projected.shape, k, seed, draws)
+
+
+# The study searches the same features with one configuration after another.
+@lru_cache(maxsize=512)
+def _stability(points: bytes, shape: tuple[int, int], k: int, seed: int, draws: int) -> Stability:
+    """Measure it of points (case, p) float64, given by their bytes."""
     from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-    projected = space.project(rows)
+    projected = np.frombuffer(points).reshape(shape)
     members = _kmeans(projected, k, seed, STARTS)[1]
     smallest = int(np.bincount(members, minlength=k).min())
     if k == 1:
@@ -135,7 +144,7 @@ def stability(
             adjusted_rand_score(members, _kmeans(projected, k, seed + 1 + draw, STARTS // 2)[1])
         )
     # Divided among joblib's workers, distances would differ in their last bit.
-    separate = smallest < len(rows) - 1
+    separate = smallest < len(projected) - 1
     silhouette = float(silhouette_score(projected, members, n_jobs=1)) if separate else np.nan
     mean = float(np.mean(resampled)) if resampled else 0.0
     return Stability(k, mean, float(np.mean(seeded)), silhouette, smallest)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.metrics.objective import objective_values
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 
@@ -43,8 +42,7 @@ class Group:
 
     def gains(self, setting: Setting, parameter: int) -> np.ndarray:
         """Return what a parameter's grid points gain over the setting; (case, grid point)."""
-        scores = self.cache.grid_scores(setting, parameter, self.cases)
-        values = objective_values(scores, self.cache.columns, self.objective)
+        values = self.cache.grid_objectives(setting, parameter, self.cases, self.objective)
         return np.asarray(values - values[:, [setting[parameter]]])
 
     def mean(self, gains: np.ndarray) -> np.ndarray:
@@ -97,8 +95,9 @@ def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> N
         for parameter in parameters:
             gains = group.gains(tuple(setting), parameter)
             index = smallest_as_good(group, gains)
-            if index != setting[parameter] and group.mean(gains)[index] > ROUNDING:
-                moves[parameter] = (float(group.mean(gains)[index]), index)
+            mean = float(group.mean(gains)[index])
+            if index != setting[parameter] and mean > ROUNDING:
+                moves[parameter] = (mean, index)
         if not moves:
             break
         best = max(moves, key=lambda parameter: moves[parameter][0])

@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.objective import Column
+from lab.metrics.objective import Column, objective_values
 from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.component_rules import (
     CaseComponents,
@@ -53,6 +53,8 @@ class ScoreCache:
     # (parameter, setting without it) -> (case, grid point) rows, -1 where not yet scored
     _grids: dict[tuple[int, Setting], np.ndarray] = field(default_factory=dict, init=False)
 
+    _objectives: dict[str, np.ndarray] = field(default_factory=dict, init=False)  # (variant,) each
+
     def __post_init__(self) -> None:
         self._row_of = [{} for _ in self.search_cases]
 
@@ -76,9 +78,34 @@ class ScoreCache:
         Returns:
             (case, grid point, column).
         """
+        rows = self._grid_rows(setting, parameter, cases)  # makes the array longer
+        return np.asarray(self._rows[rows])
+
+    def grid_objectives(
+        self, setting: Setting, parameter: int, cases: np.ndarray, objective: str
+    ) -> np.ndarray:
+        """Reduce the scores of a grid to an objective; (case, grid point).
+
+        Only a rank depends on what else is in the grid; every other objective is computed once a
+        variant.
+        """
+        rows = self._grid_rows(setting, parameter, cases)
+        if objective == "rank":
+            return objective_values(self._rows[rows], self.columns, objective)
+        values = self._objectives.get(objective, np.empty(0))
+        if len(values) < self.variants:
+            new = self._rows[None, len(values) : self.variants]
+            values = np.append(values, objective_values(new, self.columns, objective)[0])
+            self._objectives[objective] = values
+        return np.asarray(values[rows])
+
+    def _grid_rows(self, setting: Setting, parameter: int, cases: np.ndarray) -> np.ndarray:
+        """Return the rows (case, grid point) of a grid, after what has none yet was scored."""
         others = (*setting[:parameter], 0, *setting[parameter + 1 :])
         shape = len(self.search_cases), len(self.parameters[parameter].grid)
-        rows = self._grids.setdefault((parameter, others), np.full(shape, -1, np.int32))
+        if (parameter, others) not in self._grids:
+            self._grids[parameter, others] = np.full(shape, -1, np.int32)
+        rows = self._grids[parameter, others]
         missing = cases[rows[cases, 0] < 0].tolist()
         if missing:
             around = (
@@ -93,7 +120,7 @@ class ScoreCache:
             self._score(missing, variants)
             for case, of_case in zip(missing, variants, strict=True):
                 rows[case] = [self._row_of[case][variant.tobytes()] for variant in of_case]
-        return np.asarray(self._rows[rows[cases]])
+        return np.asarray(rows[cases])
 
     def scores(self, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
         """Score each of `cases` (case,) with its own setting; (case, column)."""

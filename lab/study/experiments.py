@@ -1,4 +1,7 @@
-"""The experiments of arXiv 2512.14937, each a function from planted cohorts to numbers."""
+"""The experiments of arXiv 2512.14937, each a function from planted cohorts to numbers.
+
+Several compare with what the configuration's own search decides, so they take its decision.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,7 +36,7 @@ def validate(planted: Planted, config: SearchConfig, k: int | None = None) -> He
     return cross_validate(planted.features, planted.cache, config, planted.cases, k)
 
 
-def compare_methods(planted: Planted) -> list[dict[str, Any]]:
+def compare_methods(planted: Planted, decision: Decision) -> list[dict[str, Any]]:
     """Compare doing nothing, one rule set for all, and one a cluster, sizes and shares apart."""
     config = planted.config
     sizes = replace(config, rule_types=("size",))
@@ -43,20 +46,20 @@ def compare_methods(planted: Planted) -> list[dict[str, Any]]:
         "adaptive pcc": validate(planted, sizes),
         "global lblredef": validate(planted, shares, 1),
         "adaptive lblredef": validate(planted, shares),
-        "global, both": validate(planted, config, 1),
-        "adaptive, both": validate(planted, config),
+        "global, both": decision.held_out["pooled"],
+        "adaptive, both": decision.held_out["adaptive"],
     }
     settings = {name: held_out.settings for name, held_out in methods.items()}
     rows = effect_table(planted.cache, config, settings, planted.cases)
     return [{**row, "k": _cluster_counts(methods.get(row["method"]))} for row in rows]
 
 
-def compare_pairs(planted: Planted) -> list[dict[str, Any]]:
+def compare_pairs(planted: Planted, decision: Decision) -> list[dict[str, Any]]:
     """Put intervals on the differences that matter: adaptive over global, global over nothing."""
     settings = {
         "identity": [planted.cache.no_rules] * len(planted.cases),
-        "global": validate(planted, planted.config, 1).settings,
-        "adaptive": validate(planted, planted.config).settings,
+        "global": decision.held_out["pooled"].settings,
+        "adaptive": decision.held_out["adaptive"].settings,
     }
     values = {name: objectives(planted, of_method) for name, of_method in settings.items()}
     rng = np.random.default_rng(0)
@@ -85,11 +88,13 @@ def compare_configs(results: Sequence[tuple[Planted, Decision]]) -> list[dict[st
     return rows
 
 
-def compare_objectives(planted: Planted) -> dict[str, Any]:
+def compare_objectives(planted: Planted, decision: Decision) -> dict[str, Any]:
     """Choose by ranking, Dice, NSD and both; score each by all of them (the paper's question 1)."""
     cache, cases = planted.cache, planted.cases
     settings = {
-        objective: validate(planted, replace(planted.config, objective=objective)).settings
+        objective: decision.held_out["adaptive"].settings
+        if objective == planted.config.objective
+        else validate(planted, replace(planted.config, objective=objective)).settings
         for objective in SEARCH_OBJECTIVES
     }
     rng = np.random.default_rng(0)
@@ -115,12 +120,13 @@ def compare_objectives(planted: Planted) -> dict[str, Any]:
     }
 
 
-def compare_features(planted: Planted) -> list[dict[str, Any]]:
+def compare_features(planted: Planted, with_all: Decision) -> list[dict[str, Any]]:
     """Add priors group by group: what they do to clusters and gains (the paper's question 2)."""
     rows = []
     for groups in GROUPS:
         features = features_of_groups(planted.features, groups)
-        decision = decide(features, planted.cache, planted.config)
+        is_all = features.names == planted.features.names
+        decision = with_all if is_all else decide(features, planted.cache, planted.config)
         held_out = adaptive_row(decision)
         rows.append(
             {
@@ -134,12 +140,14 @@ def compare_features(planted: Planted) -> list[dict[str, Any]]:
     return rows
 
 
-def repeat_rounds(cohort: PlantedCohort, planted: Planted) -> list[dict[str, Any]]:
+def repeat_rounds(
+    cohort: PlantedCohort, planted: Planted, decision: Decision
+) -> list[dict[str, Any]]:
     """Describe the refined masks again and choose again, until nothing changes (question 3)."""
     first = objectives(planted, [planted.cache.no_rules] * len(planted.cases))
     rows, rng, current = [], np.random.default_rng(0), planted
+    settings = decision.held_out["adaptive"].settings
     for number in range(1, MOST_ROUNDS + 1):
-        settings = validate(current, current.config).settings
         refined = [_refined(current, i, setting) for i, setting in enumerate(settings)]
         changed = sum(
             not np.array_equal(after, before.prediction)
@@ -147,9 +155,10 @@ def repeat_rounds(cohort: PlantedCohort, planted: Planted) -> list[dict[str, Any
         )
         gain = objectives(current, settings) - first
         rows.append({"round": number, "changed_cases": changed, **gain_statistics(gain, rng)})
-        if not changed:
+        if not changed or number == MOST_ROUNDS:
             break
         current = make_planted(cohort, len(planted.cases), predictions=refined)
+        settings = validate(current, current.config).settings
     return rows
 
 

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from lab.drawing.page import environment, markdown_cell, stylesheet
+from lab.drawing.page import environment, markdown_cell, signed4, stylesheet
 from lab.drawing.style import ACCENT, ALARM, INK, QUIET
 from lab.drawing.svg import grid
 from lab.rule_search.workspace import write_json
@@ -31,7 +30,7 @@ def write_study(content: Mapping[str, Any], html: Path) -> list[Path]:
 def render_markdown(content: Mapping[str, Any]) -> str:
     """Return the numbers as Markdown."""
     templates = environment(Path(__file__).parent)
-    templates.filters |= {"signed4": signed4, "span": span, "words": words}
+    templates.filters |= {"span": span, "words": words}
     text = templates.get_template("page.md.j2").render(**content)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
@@ -51,11 +50,6 @@ def render_page(text: str, figures: Mapping[str, str]) -> str:
         f"<title>{title}</title>\n<style>{stylesheet()}{WRAPPED}</style>\n</head>\n"
         f"<body><main>\n{body}</main></body>\n</html>\n"
     )
-
-
-def signed4(value: float | None) -> str:
-    """Format a change with its sign and four decimals."""
-    return "-" if value is None or np.isnan(value) else f"{value:+.4f}".replace("-", "−")
 
 
 def span(row: Mapping[str, Any]) -> str:

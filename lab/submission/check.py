@@ -13,12 +13,8 @@ import numpy as np
 
 from challenge.case import CaseFiles
 from challenge.challenges import scheme_of_id
-from challenge.platforms import (
-    InputCases,
-    InputError,
-    describe_missing,
-    find_cases,
-)
+from challenge.input_cases import InputCases, InputError, describe_missing
+from challenge.platforms import find_cases
 from challenge.scheme import SCHEMES, Scheme
 from challenge.shares import SeenShares
 from lab.arguments import add_scheme

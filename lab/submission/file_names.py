@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from challenge.platforms import InputCases
+from challenge.input_cases import InputCases
 
 NIFTI, METAIMAGE = ".nii.gz", ".mha"
 # How each year's validator or scorer reads a case's number from the end of a file's name.

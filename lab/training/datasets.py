@@ -32,6 +32,7 @@ class SyntheticDataset:
         self.spacing_mm = tuple(trainer.configuration_manager.spacing)
         seed = SEED + (0 if trainer.fold == "all" else int(trainer.fold))
         self.population = Population(dataset_json["phantom"], seed, self.spacing_mm, anywhere=True)
+        self.population.read_atlas()  # nnU-Net's loaders are forked from here
         self.identifiers = [str(number) for number in range(cases)]
         self.buffer: list[tuple] = []
 

@@ -58,6 +58,28 @@ def test_an_output_that_is_mounted_read_only_needs_another_remedy(
         check_paths(parse(["--output", str(unwritable)]))
 
 
-def test_an_output_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"missing: no such output folder; make it first"):
-        check_paths(parse(["--output", str(tmp_path / "missing")]))
+def test_an_output_that_is_not_there_is_made(tmp_path: Path) -> None:
+    record = tmp_path / "records" / "of" / "today.json"
+    output = tmp_path / "not" / "yet"
+    check_paths(parse(["--output", str(output), "--record", str(record)]))
+    assert output.is_dir() and record.parent.is_dir()
+
+
+def test_an_output_that_cannot_be_made_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for option in ("--output", "--record"):
+        words = ["--output", str(tmp_path / "o"), option, str(tmp_path / "file" / "out")]
+        with pytest.raises(UsageError, match=r"file/out: the (output folder|folder of the record)"):
+            check_paths(parse(words))
+
+
+def test_the_platforms_folder_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a mount the labels would be lost with the container."""
+    monkeypatch.setattr(Path, "is_dir", lambda path: False)
+    with pytest.raises(UsageError, match=r"/output: no such output folder; for a container mount"):
+        check_paths(parse([]))
+
+
+def test_channels_are_names_with_commas_between() -> None:
+    assert parse(["--channels", "t1n, t2f"]).channels == ("t1n", "t2f")
+    assert parse([]).channels is None

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenge.platforms import InputError, describe_missing, find_cases, match_scan_name
+from challenge.input_cases import InputError, describe_missing
+from challenge.platforms import find_cases, match_scan_name
 from challenge.scheme import MRI_SEQUENCES
 
 ID = "BraTS-GLI-00005-100"
@@ -157,6 +158,44 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
         find_cases(tmp_path)
     with pytest.raises(InputError, match=r"nowhere: no such input folder"):
         find_cases(tmp_path / "nowhere")
+
+
+def test_no_case_says_what_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError) as refusal:
+        find_cases(tmp_path)
+    assert str(refusal.value) == (
+        f"{tmp_path}: no case found (looked for <ID>-t1n/-t1c/-t2w/-t2f.nii.gz, <case>_0000.nii.gz "
+        "or .mha, inputs.json and images/, here and one folder deeper); it holds 1 file "
+        "(notes.txt) and 1 folder (empty)"
+    )
+
+
+def test_cases_may_lie_one_folder_deeper(tmp_path: Path) -> None:
+    for home, id in (("a", ID), ("b", "BraTS-GLI-00006-000"), ("b", "BraTS-GLI-00007-000")):
+        files.write_brats_case(tmp_path / home / id, id)
+    inputs = find_cases(tmp_path)
+    assert [case.id for case in inputs.cases] == [
+        ID,
+        "BraTS-GLI-00006-000",
+        "BraTS-GLI-00007-000",
+    ]
+    files.write_brats_case(tmp_path / "c" / ID, ID)
+    inputs = find_cases(tmp_path)
+    assert [case.id for case in inputs.cases] == ["BraTS-GLI-00006-000", "BraTS-GLI-00007-000"]
+    assert inputs.failed == {ID: f"two cases with one id, in {tmp_path / 'a'} and {tmp_path / 'c'}"}
+
+
+def test_one_socket_may_lie_one_folder_deeper_and_several_run_one_at_a_time(
+    tmp_path: Path,
+) -> None:
+    files.write_panther_case(tmp_path / "job1")
+    (case,) = find_cases(tmp_path).cases
+    assert case.scheme == "panther-t1"
+    files.write_panther_case(tmp_path / "job2", "abdominal-t2-mri")
+    with pytest.raises(InputError, match=r"2 inputs, which run one at a time: .*job1, .*job2"):
+        find_cases(tmp_path)
 
 
 @given(

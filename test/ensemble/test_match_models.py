@@ -7,7 +7,8 @@ import files
 import pytest
 
 from challenge.case import CaseFiles
-from challenge.platforms import InputCases, find_cases
+from challenge.input_cases import InputCases
+from challenge.platforms import find_cases
 from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import ManifestError, answers_of
 from ensemble.match_models import MatchError, MissingSequencesError, match_model, match_models

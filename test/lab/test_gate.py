@@ -52,10 +52,16 @@ def test_each_condition_is_said() -> None:
         "interval -0.0010 to +0.0200 is not above zero",
         "p = 0.2 is not below 0.05",
     )
-    worse = GATE.failures(Gain(-0.01, -0.02, -0.001, 0.01, 60))
-    assert worse[0] == "gain -0.0100 Dice is not above zero"
+
+
+def test_of_a_loss_nothing_else_is_said() -> None:
+    for gain in (Gain(-0.01, -0.02, -0.001, 0.01, 60), Gain(-0.01, -0.02, 0.01, 0.5, 3)):
+        assert GATE.failures(gain) == ("gain -0.0100 Dice is not above zero",)
+    nothing = measure_gain(np.zeros(60), rng())
+    assert GATE.failures(nothing) == ("gain +0.0000 Dice is not above zero",)
 
 
 def test_no_case_and_one_case_fail() -> None:
-    assert len(GATE.failures(measure_gain(np.array([]), rng()))) == 4
+    no_case = measure_gain(np.array([]), rng())
+    assert GATE.failures(no_case) == ("no case has a number in both",)
     assert GATE.failures(measure_gain(np.array([0.5]), rng()))[0].startswith("1 case is too few")

@@ -1,6 +1,7 @@
 """From folder to folder: what is written for the cases that a platform hands over."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,6 +61,32 @@ def test_a_backend_by_name(tmp_path: Path, run: Callable[..., int], backend: str
     stages = {"read", "prepare", "load", "networks", "blend", "restore", "finish"}
     assert set(record["seconds"]) == stages
     assert record["cases"][GLI[0]]["skipped"] == []
+
+
+def test_numbered_images_are_answered_as_the_challenges_folder(
+    tmp_path: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+):
+    """The network's own order of channels is met by name, whatever dataset.json's order is."""
+    id, order = GLI[0], ("t2f", "t1n", "t2w", "t1c")
+    home = files.write_brats_case(tmp_path / "in" / id, id)
+    assert run() == 0
+    expected = (tmp_path / "out" / f"{id}.nii.gz").read_bytes()
+    raw = tmp_path / "Dataset901_X"
+    (raw / "imagesTs").mkdir(parents=True)
+    for number, sequence in enumerate(order):
+        name = f"{id}_{number:04d}.nii.gz"
+        shutil.copy(home / f"{id}-{sequence}.nii.gz", raw / "imagesTs" / name)
+    assert run(source="Dataset901_X") == 2
+    assert "say so with --channels" in capfd.readouterr().err
+    (tmp_path / "out" / f"{id}.nii.gz").unlink()
+    assert run("--channels", ",".join(order), source="Dataset901_X/imagesTs") == 0
+    assert (tmp_path / "out" / f"{id}.nii.gz").read_bytes() == expected
+    names = {"0": "FLAIR", "1": "T1", "2": "T2", "3": "T1ce"}
+    (raw / "dataset.json").write_text(json.dumps({"channel_names": names}))
+    assert run("--record", str(tmp_path / "record.json"), source="Dataset901_X") == 0
+    assert (tmp_path / "out" / f"{id}.nii.gz").read_bytes() == expected
+    assert json.loads((tmp_path / "record.json").read_text())["platform"] == "nnunet"
+    assert "channels: 0000 t2f, 0001 t1n, 0002 t2w, 0003 t1c" in capfd.readouterr().out
 
 
 def test_the_older_command_line(tmp_path: Path, weights: Path):

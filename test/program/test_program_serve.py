@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -73,9 +74,38 @@ def test_calls_one_after_the_other_leave_no_trace(tmp_path: Path, server: Server
     assert server.process.wait(5) == 143
 
 
-def test_a_server_without_a_model_for_the_platform_ends(
+def test_without_a_model_for_a_socket_calls_answer_a_brats_folder(
     tmp_path: Path, weights: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server = Server(tmp_path, weights / "gli")
+    try:
+        server.wait_until_healthy()
+        files.write_brats_case(tmp_path / "in" / files.GLI[0], files.GLI[0])
+        assert server.request("POST", "/invoke")[0] == 201
+    finally:
+        server.process.kill()
+        server.process.wait()
+    assert files.written(tmp_path / "out") == [f"{files.GLI[0]}.nii.gz"]
+    line = f"{weights / 'gli'}: no model for a socket; a call answers a BraTS folder"
+    assert line in capfd.readouterr().out
+
+
+def test_a_server_without_any_model_ends_and_says_why(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "weights").mkdir()
+    server = Server(tmp_path, tmp_path / "weights")
     assert server.process.wait(60) == 2
-    assert "no model for any socket of the platform" in capfd.readouterr().err
+    assert f"{tmp_path / 'weights'}: no " in capfd.readouterr().err
+
+
+def test_ctrl_c_is_one_line_and_130(tmp_path: Path, server: Server, capfd) -> None:
+    server.wait_until_healthy()
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 130
+    message = capfd.readouterr().err
+    assert "Traceback" not in message
+    assert message.splitlines()[-1] == (
+        "interrupted; label files that are there are whole; the same command runs again from the "
+        "first case"
+    )

@@ -39,6 +39,7 @@ def selection(points: int) -> dict:
     seconds = [2.5 + 0.001 * i for i in range(points)]
     return {
         "objective": "overlap",
+        "baseline": "equal",
         "cost_curve": [
             {"members": i + 1, "case_s": s, "gain": 0.0, "interval": [-0.001, 0.001]}
             for i, s in enumerate(seconds)

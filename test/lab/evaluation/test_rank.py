@@ -290,9 +290,9 @@ def test_wrong_usage_is_named_and_2(options, message, tmp_path, capsys, monkeypa
 
 def row(what: str, difference: float, p: float) -> PairedDifference:
     better = "lower" if what == MEAN_RANK else "higher"
-    return PairedDifference(
-        what, better, difference, difference - 0.1, difference + 0.2, p, p, 9, 5, 4
-    )
+    means = (1.0, 1.0 + difference)
+    interval = (difference - 0.1, difference + 0.2)
+    return PairedDifference(what, better, *means, difference, *interval, p, p, 9, 5, 4)
 
 
 @pytest.mark.parametrize(

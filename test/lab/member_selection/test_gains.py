@@ -91,7 +91,7 @@ def test_no_common_number_passes_nothing() -> None:
     first, second = np.full((8, 1), NAN), np.full((8, 1), 1.0)
     gain = held_out_gain(first, second, (("WT", "dice"),), "overlap")
     assert (gain.total.cases, gain.left_out) == (0, 8)
-    assert gain.failures
+    assert gain.failures == ("no case has a number in both",)
 
 
 def test_an_infinite_distance_counts_as_worse() -> None:

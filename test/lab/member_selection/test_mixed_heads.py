@@ -67,7 +67,7 @@ def write(folder: Path, name: str, head: Head, probabilities: Callable[[int], np
     home.mkdir(parents=True)
     for number, id in enumerate(IDS):
         write_map(home / f"{id}.npz", probabilities(number), head)
-    write_candidate(Candidate(name, home, GLI, head, dict.fromkeys(IDS, "fold_0"), 1.0))
+    write_candidate(Candidate(name, home, GLI, head, dict.fromkeys(IDS, ("fold_0",)), 1.0))
     return home
 
 

@@ -119,6 +119,24 @@ def test_four_cases_ship_nothing_however_large_the_gain(
     assert compared.ships == "equal"
 
 
+def test_what_ships_and_which_condition_failed_is_said(
+    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(write_candidate_of(tmp_path, n, CASES)) for n in ("left", "right", "good")]
+    flags = ["--cohort", str(cohort), "--out", str(tmp_path / "out"), "--objective", "overlap"]
+    assert lab(["select", *folders, *flags, "--strategies", "best-single"]) == 0
+    reason = json.loads((tmp_path / "out" / "selection.json").read_text())["reason"]
+    assert len(reason) == 1
+    assert reason[0].startswith("equal weights ship; best-single: gain -0.")
+    assert reason[0].endswith(" mean overlap is not above zero")
+    assert reason[0] in capsys.readouterr().out.splitlines()
+    assert lab(["select", *folders, *flags, "--strategies", "equal", "--most-members", "2"]) == 0
+    reason = json.loads((tmp_path / "out" / "selection.json").read_text())["reason"]
+    assert reason == [
+        "the best single candidate ships; equal: exceeds --most-members or --most-seconds"
+    ]
+
+
 def test_limits_of_cost_hold(tmp_path: Path, cohort: Path) -> None:
     scores = scores_of(tmp_path, cohort, "left", "right")
     search = open_search(scores, "overlap")

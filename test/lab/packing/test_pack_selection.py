@@ -19,7 +19,9 @@ from ensemble.predict import predict
 from lab.__main__ import main as lab
 from lab.member_selection.probability_maps import Candidate, write_candidate
 from lab.member_selection.summary import SCHEMA
+from lab.packing.model_card import card
 from lab.provenance.records import model_record
+from postprocess.artefacts import load_artefacts
 
 GLI = SCHEMES["brats-gli"]
 IMAGES = {s: files.head(i).astype(np.float32) for i, s in enumerate(GLI.sequences)}
@@ -94,10 +96,39 @@ def test_a_selection_becomes_a_model(selection: Path, tmp_path: Path) -> None:
     manifest = manifest_of(selection, "both")
     assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
     assert manifest["selection"]["gain"] == 0.01
+    text = "\n".join(card(manifest, GLI, load_artefacts(tmp_path / "weights" / "both", GLI), ""))
+    assert "Members: greedy, by 2025-gli (overlap) on 9 cases" in text
+    assert "- greedy ships: +0.0100 mean overlap over equal weights" in text
     assert manifest["answers"] == ["brats-ssa", "brats-gli"]
     expected = 0.75 * probabilities(tmp_path / "packed" / "default")
     expected += 0.25 * probabilities(tmp_path / "packed" / "strong")
     packed_maps = probabilities(tmp_path / "weights" / "both")
+    np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
+
+
+def test_a_candidate_that_was_a_selection_ships_as_it_was_scored(
+    selection: Path, tmp_path: Path
+) -> None:
+    """Its members' weights stay in proportion, and its groups average their probabilities."""
+    assert pack(selection, "both") == 0
+    candidates = {}
+    for name, packed in (("both", "weights/both"), ("default", "packed/default")):
+        model = verify_model(tmp_path / packed / "MANIFEST.json")
+        home = tmp_path / "again" / name
+        home.mkdir(parents=True)
+        write_candidate(Candidate(name, home, GLI, model.head, {}, 1.0, model.folder))
+        candidates[name] = str(home)
+    content = json.loads(selection.read_text()) | {"candidates": candidates}
+    content["weights"] = {"both": 0.8, "default": 0.2}
+    del content["provenance"]
+    selection.write_text(json.dumps(content))
+    assert pack(selection, "second", "--foreign") == 0
+    entries = manifest_of(selection, "second")["members"]
+    assert [entry["weight"] for entry in entries] == [0.3, 0.3, 0.2, 0.1, 0.1]
+    assert len({entry["group"] for entry in entries}) == 3
+    expected = 0.8 * probabilities(tmp_path / "weights" / "both")
+    expected += 0.2 * probabilities(tmp_path / "packed" / "default")
+    packed_maps = probabilities(tmp_path / "weights" / "second")
     np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
 
 

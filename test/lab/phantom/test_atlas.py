@@ -33,6 +33,14 @@ def test_the_atlas_is_a_head_with_the_right_side_up() -> None:
     assert back.sum() > 2 * front.sum()
 
 
+def test_distances_are_scipys_to_the_bit() -> None:
+    from scipy.ndimage import distance_transform_edt
+
+    mask = np.random.default_rng(0).random((9, 11, 13)) > 0.95
+    mask[0, 0, 0] = True  # at the border of the array
+    np.testing.assert_array_equal(atlas._voxels_to(mask), distance_transform_edt(~mask))
+
+
 def test_without_nilearn_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(atlas.AtlasError, match=r"pip install -r lab/requirements\.txt"):

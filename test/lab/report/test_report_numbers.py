@@ -1,6 +1,7 @@
 """The report's numbers, worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,18 @@ from scipy import stats
 
 from challenge.scheme import SCHEMES
 from lab.evaluation.results import Lesion, Results
-from lab.report.changes import changes
+from lab.metrics.scorers import dice_kind
+from lab.report.changes import Earlier, changes
 from lab.report.counts import cohort_of, scored_classes
 from lab.report.extremes import extremes
-from lab.report.headline import extra_headline, headline, headline_metrics, key_metric, scorer_year
+from lab.report.headline import (
+    extra_headline,
+    headline,
+    headline_metrics,
+    key_metric,
+    region_dices,
+    scorer_year,
+)
 from lab.report.numbers import confusion, false_positive_row, mean_over, overlap_row
 from lab.report.relations import cross_class, detection, volume_and_dice
 from lab.report.shares import share_rows, unjudged, warnings
@@ -279,19 +288,86 @@ def test_a_distance_orders_the_other_way_round():
     assert (output["worst"][0]["case"], output["best"][0]["case"]) == ("b", "a")
 
 
-def test_changes_are_after_minus_before_over_shared_cases():
-    def scored(**dice):
-        return Results("2023-gli", {id: {"WT": {"dice": v}} for id, v in dice.items()})
+def scored(**dice):
+    return Results("2023-gli", {id: {"WT": {"dice": v}} for id, v in dice.items()})
 
-    result = changes(
-        scored(a=0.9, b=0.5, c=0.4, new=1.0), scored(a=0.6, b=0.5, c=0.5), "old", "dice"
-    )
+
+def changed(after, before):
+    return changes(after, Earlier("old", before, {}), "new", "dice")
+
+
+def test_changes_are_after_minus_before_over_shared_cases():
+    result = changed(scored(a=0.9, b=0.5, c=0.4, new=1.0), scored(a=0.6, b=0.5, c=0.5))
     row = result["rows"][0]
     assert row["difference"]["value"] == pytest.approx((0.3 + 0 - 0.1) / 3)
     assert (row["n"], row["n_better"], row["n_worse"], row["n_equal"]) == (3, 1, 1, 1)
+    assert (row["mean_before"], row["mean_after"]) == pytest.approx((1.6 / 3, 1.8 / 3))
     assert (result["only_after"], result["only_before"]) == (["new"], [])
     assert [r["case"] for r in result["better"]] == ["a"]
     assert [r["case"] for r in result["worse"]] == ["c"]
+    assert result["mean_by_case"] == pytest.approx({"a": 0.3, "b": 0, "c": -0.1})
+    # Of the sign patterns of two differences, 0.3 and -0.1, all four lie as far from 0 as 0.2.
+    assert result["overall"]["p"] == 1.0
+
+
+def test_means_are_over_the_cases_where_both_have_a_number():
+    result = changed(scored(a=0.9, b=math.nan, c=0.5), scored(a=0.6, b=0.1, c=0.6))
+    overall = result["overall"]
+    assert (overall["first"], overall["second"]) == pytest.approx((0.6, 0.7))
+    assert (overall["n"], overall["cells"], overall["cells_missing"]) == (2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "refusal"),
+    [
+        (scored(a=0.5), scored(a=0.5), "1 case in all of old, new"),
+        (scored(a=0.5, b=0.5), scored(c=0.5, d=0.5), "0 case in all of old, new"),
+        (
+            scored(a=0.5, b=0.5),
+            Results("2024-gli", {id: {"WT": {"dice": 0.5}} for id in "ab"}),
+            "scorer 2023-gli, but before: scorer 2024-gli",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_has_a_reason_and_no_numbers(after, before, refusal):
+    result = changed(after, before)
+    assert refusal in result["refusal"]
+    assert not {"rows", "overall", "points"} & set(result)
+
+
+def test_both_dices_stand_beside_each_other_in_reading_order():
+    tables = {id: table((1, 1, 3), (2, 2, 10), (3, 3, 6), (3, 1, 2)) for id in "ab"}
+    dice = {id: {"ET": 0.5, "TC": 0.6, "WT": 0.7} for id in "ab"}
+    after = results(tables, dice)
+    before = results(tables, {id: {"ET": 0.4, "TC": 0.6, "WT": 0.7} for id in "ab"})
+    rows = {row["region"]: row for row in changed(after, before)["regions"]}
+    assert list(rows) == ["WT", "TC", "ET", "NETC", "SNFH"]
+    assert rows["ET"]["scorer"]["difference"]["value"] == pytest.approx(0.1)
+    # 6 of 8 reference voxels right, none too many.
+    assert rows["ET"]["voxel"]["mean_after"] == pytest.approx(12 / 14)
+    assert rows["ET"]["voxel"]["difference"]["value"] == 0
+    assert rows["NETC"]["scorer"] is None
+    cards = {row["region"]: row for row in region_dices(after, cohort_of(after), "excluded")}
+    assert list(cards) == list(rows)
+    assert (cards["ET"]["scorer"]["value"], cards["ET"]["voxel"]["value"]) == pytest.approx(
+        (0.5, 12 / 14)
+    )
+
+
+def test_a_scorer_of_voxels_has_one_dice():
+    tables = {id: table((3, 3, 6), (3, 0, 2)) for id in "ab"}
+    result = replace(results(tables, {id: {"ET": 12 / 14} for id in "ab"}), scorer="voxel")
+    (row,) = region_dices(result, cohort_of(result), "excluded")
+    assert (row["region"], row["voxel"]) == ("ET", None)
+    assert changed(result, result)["regions"][0]["voxel"] is None
+    assert [dice_kind(n) for n in ("2025-gli", "2026-mets", "panther", "voxel", "nnunet", "x")] == [
+        "lesion-wise",
+        "lesion-wise",
+        "voxel-wise",
+        "voxel-wise",
+        "voxel-wise",
+        "",
+    ]
 
 
 def test_headline_metrics_of_each_years_scorer():

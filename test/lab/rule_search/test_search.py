@@ -9,6 +9,7 @@ from files import write_nifti
 from challenge.case import CaseFiles
 from challenge.scheme import SCHEMES
 from lab.data.cohort import CohortCase
+from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
 from lab.metrics.scorers import scorer_named
 from lab.rule_search.image_scores import ScoreMismatch, SearchImages, score_on_image
 from lab.rule_search.search import make_score_cache
@@ -67,6 +68,20 @@ def test_every_grid_point_scores_as_the_image_does(cohort):
                 np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9, equal_nan=True)
         distinct += len(np.unique(scores.round(9), axis=1)[0])
     assert distinct > len(space)  # thresholds do change scores
+
+
+@pytest.mark.parametrize("objective", SEARCH_OBJECTIVES)
+def test_an_objective_of_a_grid_is_that_of_its_scores(cohort, objective: str) -> None:
+    """Also where some of the variants were scored earlier, and where others are scored later."""
+    cases, setup = cohort
+    cache = make_score_cache(cases, setup, SCORER)
+    everything = np.arange(len(cases))
+    for numbers in (everything[:1], everything, everything[::-1]):
+        for parameter in (0, 1, 0):
+            grid = cache.no_rules, parameter, numbers
+            expected = objective_values(cache.grid_scores(*grid), cache.columns, objective)
+            values = cache.grid_objectives(*grid, objective)
+            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-15)
 
 
 def test_scores_that_differ_from_the_images_are_a_fault_that_names_the_case(cohort):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from challenge.case import read_case, read_scan
 from challenge.headers import CaseError
-from challenge.platforms import InputError, find_cases
+from challenge.input_cases import InputError
+from challenge.platforms import find_cases
 from lab.__main__ import main as lab
 from lab.stress.bad_inputs import all_malformed, compare, read
 from lab.stress.malformed import CORRUPTED, INTACT, SOCKET, STEM, Malformed, scan_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from lab.phantom import cohort
+from lab.phantom import atlas, cohort
 from lab.training.datasets import (
     MEAN_USES,
     SEED,
@@ -75,6 +75,15 @@ def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
         cohort.Population("brats-gli", 100).patient(10_000)
 
 
+def test_what_patients_are_bent_from_is_read_before_loaders_are_forked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = []
+    monkeypatch.setattr(atlas, "maps", lambda: read.append("atlas"))
+    SyntheticDataset(trainer(0, tiny.plans(spacing_mm=SPACING_MM)), 5)
+    assert read == ["atlas"]
+
+
 def test_patients_are_drawn_a_few_times_and_then_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -131,7 +140,7 @@ def test_class_locations_of_a_slab_point_at_the_same_voxels() -> None:
 
 
 def test_a_cohort_of_regions_describes_them_as_nnunet_wants(tmp_path: Path) -> None:
-    cohort.describe(tmp_path, "brats-gli", 5, regions=True)
+    cohort.describe(tmp_path, "brats-gli", regions=True)
     content = json.loads((tmp_path / "dataset.json").read_text())
     assert content["labels"] == {
         "background": 0,

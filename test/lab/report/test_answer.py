@@ -1,0 +1,269 @@
+"""The page answers first: rank's own numbers, regions, what changed, cases, then the rest."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from report_cases import cohort
+
+from lab.__main__ import main
+from lab.drawing.page import signed4
+from lab.evaluation.results import Results, write_json
+from lab.report.answer import p_in_words
+
+CASES = {f"c{i}": i % 3 for i in range(8)}
+REGIONS = ("WT", "TC", "ET", "NETC", "SNFH", "RC")
+
+
+class Outline(HTMLParser):
+    """Headings, and the rows of each table: lists of (text, attributes)."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.headings, self.tables, self.path = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.path.append(tag)
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+        if tag == "table":
+            self.tables.append({"class": dict(attrs).get("class"), "rows": []})
+        if tag == "tr":
+            self.tables[-1]["rows"].append([])
+        if tag in ("td", "th"):
+            self.tables[-1]["rows"][-1].append(["", dict(attrs)])
+
+    def handle_endtag(self, tag):
+        if tag in self.path:
+            del self.path[len(self.path) - 1 - self.path[::-1].index(tag) :]
+
+    def handle_data(self, data):
+        if {"h1", "h2"} & set(self.path):
+            self.headings[-1] += data
+        if {"td", "th"} & set(self.path):
+            self.tables[-1]["rows"][-1][-1][0] += data
+
+
+def scores(seed, shift=0.0):
+    """Return results with all regions of post-treatment glioma, in an order of their own."""
+    rng = np.random.default_rng(seed)
+    cases = {
+        f"case{i:02}": {
+            region: {"dice": float(rng.uniform(0.4, 0.7) + shift), "hd95": float(rng.uniform(1, 9))}
+            for region in sorted(REGIONS)
+        }
+        for i in range(12)
+    }
+    return Results("2024-gli", cases)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Return the page, its numbers, and those of `rank` on the same files."""
+    folder = tmp_path_factory.mktemp("answer")
+    for name, result in {
+        "a": scores(1),
+        "b": scores(2, 0.15),
+        "a2": scores(3),
+        "a3": scores(4),
+    }.items():
+        write_json(result, folder / f"{name}.json")
+    a, b = str(folder / "a.json"), str(folder / "b.json")
+    page = folder / "page.html"
+    flags = ["--compare", a, "--seed-floor", str(folder / "a2.json"), str(folder / "a3.json")]
+    assert main(["report", b, "--html", str(page), *flags]) == 0
+    assert main(["rank", a, b, "--out", str(folder / "rank.json")]) == 0
+    return {
+        "folder": folder,
+        "html": page.read_text(),
+        "md": page.with_suffix(".md").read_text(),
+        "json": json.loads(page.with_suffix(".json").read_text()),
+        "rank": json.loads((folder / "rank.json").read_text()),
+    }
+
+
+def test_the_answer_has_the_numbers_of_rank(compared):
+    by_rank = {row["what"]: row for row in compared["rank"]["pairs"][0]["comparisons"]}
+    change = compared["json"]["changes"][0]
+    overall = change["overall"]
+    for key, value in by_rank["mean score"].items():
+        assert overall[key] == value
+    assert overall["rank"] == by_rank["mean rank"]
+    means = compared["rank"]["ranking"]["mean_score"]
+    assert (overall["first"], overall["second"]) == pytest.approx((means["a"], means["b"]))
+    assert overall["in_words"] == compared["rank"]["pairs"][0]["sentence"]
+    assert len(change["rows"]) == 2 * len(REGIONS)
+    for row in change["rows"]:
+        same = by_rank[f"{row['metric']} {row['region']}"]
+        assert row["difference"]["value"] == pytest.approx(same["difference"], abs=1e-12)
+        assert row["difference"]["low"] == pytest.approx(same["low"], abs=1e-12)
+        assert row["difference"]["high"] == pytest.approx(same["high"], abs=1e-12)
+        assert (row["p"], row["n"], row["n_better"], row["n_worse"]) == tuple(
+            same[key] for key in ("p", "n", "n_better", "n_worse")
+        )
+
+
+def test_the_page_opens_with_one_sentence_and_one_figure(compared):
+    overall = compared["json"]["changes"][0]["overall"]
+    sentence = (
+        f"overall score {overall['second']:.4f} against {overall['first']:.4f}, difference "
+        f"{signed4(overall['difference'])} (95 % interval {signed4(overall['low'])} to "
+        f"{signed4(overall['high'])}, {p_in_words(overall['p'])}), over 12 common cases."
+    )
+    assert overall["verdict"] == "b is better than a"
+    body = compared["html"][compared["html"].index("<body>") :]
+    text = re.sub(r"<figure>", " FIGURE ", body)
+    text = " ".join(re.sub(r"<[^>]*>", " ", text).replace("&lt;", "<").split())
+    assert re.search(r"b is better than a\s*: " + re.escape(sentence), text)
+    start = text.index("b is better than a")
+    assert "12 cases, scorer 2024-gli" in text[:start]  # and nothing else stands above it
+    assert len(text[:start]) < 100
+    assert "b is better than a" in compared["md"].split("## ")[0]
+    first_figure = text.index("FIGURE")
+    assert start < first_figure < text.index("Regions")
+    assert text.count("FIGURE", 0, text.index("What changed")) == 1
+    for label in ("overall score", *(f"{region} lesion-wise Dice" for region in REGIONS)):
+        assert f"{label}</text>" in compared["html"]
+
+
+def test_another_seed_is_the_floor_under_a_difference(compared, tmp_path, capsys):
+    overall = compared["json"]["changes"][0]["overall"]
+    seeds = [scores(seed) for seed in (1, 3, 4)]
+    means = [
+        np.mean([row["dice"] for case in seed.cases.values() for row in case.values()])
+        for seed in seeds
+    ]
+    floor = max(means) - min(means)
+    assert overall["seed_floor"]["value"] == pytest.approx(floor)
+    assert (overall["seed_floor"]["seeds"], overall["seed_floor"]["cases"]) == (3, 12)
+    times = f"{overall['difference'] / floor:.1f} times that"
+    assert (
+        f"3 seeds of a differ by up to {floor:.4f}; this difference is {times}."
+        in (compared["html"])
+    )
+    assert "another seed</text>" in compared["html"]
+    folder = compared["folder"]
+    flags = ["--seed-floor", str(folder / "b.json"), "--html", str(tmp_path / "page.html")]
+    assert (
+        main(["report", str(folder / "a2.json"), "--compare", str(folder / "a.json"), *flags]) == 0
+    )
+    assert "this difference is no larger than that of another seed." in capsys.readouterr().out
+    assert main(["report", str(folder / "b.json"), *flags]) == 2
+    assert "--seed-floor: of which system?" in capsys.readouterr().err
+
+
+def test_sections_and_regions_stand_in_reading_order(compared):
+    outline = Outline(compared["html"])
+    headings = [heading.split("\u201c")[0].strip() for heading in outline.headings]
+    assert headings[:4] == [
+        "b against a",
+        "Regions",
+        "What changed since",
+        "All cases, the worst first",
+    ]
+    assert headings[-1] == "About these results"
+    regions = next(table for table in outline.tables if table["class"] == "regions")
+    assert [row[0][0] for row in regions["rows"][2:]] == list(REGIONS)
+    assert "lesion-wise Dice" in [cell for cell, _ in regions["rows"][0]]
+    in_markdown = re.findall(r"^\| (\w+) \| lesion-wise Dice", compared["md"], re.MULTILINE)
+    assert in_markdown == list(REGIONS)
+    order = ["## Regions", "## After (this report)", "## All cases", "## About"]
+    assert [compared["md"].index(h) for h in order] == sorted(
+        compared["md"].index(h) for h in order
+    )
+
+
+def test_worst_and_best_cases_follow_what_changed_and_both_dices_are_named(tmp_path):
+    write_json(cohort(tmp_path / "after", CASES), tmp_path / "after.json")
+    write_json(cohort(tmp_path / "before", dict.fromkeys(CASES, 1)), tmp_path / "before.json")
+    flags = ["--compare", str(tmp_path / "before.json"), "--count", "2"]
+    page = tmp_path / "page.html"
+    assert main(["report", str(tmp_path / "after.json"), "--html", str(page), *flags]) == 0
+    outline = Outline(page.read_text())
+    assert outline.headings[1:5] == [
+        "Regions",
+        "What changed since \u201cbefore\u201d",
+        "All cases, the worst first",
+        "The 2 worst and the 2 best cases",
+    ]
+    regions = next(table for table in outline.tables if table["class"] == "regions")
+    assert [cell for cell, _ in regions["rows"][0] if cell] == [
+        "lesion-wise Dice",
+        "voxel-wise Dice",
+    ]
+    assert [row[0][0] for row in regions["rows"][2:]] == ["WT", "TC", "ET", "NETC", "SNFH"]
+
+
+@pytest.fixture
+def page_of_cases(tmp_path):
+    write_json(cohort(tmp_path / "r", CASES), tmp_path / "r.json")
+
+    def write(*options):
+        page = tmp_path / "page.html"
+        assert main(["report", str(tmp_path / "r.json"), "--html", str(page), *options]) == 0
+        return page.read_text()
+
+    return write
+
+
+def test_the_table_of_cases_can_be_sorted_and_is_complete_without_a_script(page_of_cases):
+    html = page_of_cases()
+    html = html.replace(re.findall(r"<script>.*?</script>", html, re.DOTALL)[0], "")
+    table = next(t for t in Outline(html).tables if t["class"] == "sortable")
+    head, *rows = table["rows"][1:]
+    names = [attrs["data-name"] for _, attrs in head]
+    assert names == [
+        *("case", "key", "WT", "TC", "ET"),
+        *(f"voxel-wise {name}" for name in ("WT", "TC", "ET", "NETC", "SNFH")),
+    ]
+    assert len(set(names)) == len(names)
+    assert sorted(row[0][0] for row in rows) == sorted(CASES)
+    for row in rows:
+        assert len(row) == len(names)
+        for text, attrs in row[1:]:  # what is shown is what is sorted by
+            assert text == (f"{float(attrs['data-value']):.3f}" if attrs["data-value"] else "-")
+    keys = [float(row[1][1]["data-value"]) for row in rows]
+    assert keys == sorted(keys)  # the worst first, without anything having run
+    assert "hidden" not in html
+    assert "display: none" not in html.split("@media print")[0]
+
+
+def test_no_box_on_the_page_is_empty(page_of_cases):
+    for count in ("2", "5", "20"):
+        html = page_of_cases("--count", count)
+        assert "Shown above" not in html
+        assert "nopicture" not in html.split("</style>")[1]
+        ids = re.findall(r'<div class="shot"><h4>(\w+)', html)
+        assert len(ids) == len(set(ids)) == min(2 * int(count), len(CASES))
+        assert not re.search(r"<(div|section|figure|p)[^>]*>\s*</\1>", html)
+    assert "Among the best too, and drawn with the worst: " in page_of_cases("--count", "5")
+
+
+def test_a_case_without_a_picture_is_a_sentence(tmp_path):
+    result = cohort(tmp_path / "r", CASES)
+    gone = {"c2": replace(result.facts["c2"], prediction=None)}
+    write_json(replace(result, facts=result.facts | gone), tmp_path / "r.json")
+    page = tmp_path / "page.html"
+    assert main(["report", str(tmp_path / "r.json"), "--html", str(page)]) == 0
+    html = page.read_text()
+    assert '<p class="quiet">c2: There is no prediction for this case.</p>' in html
+    assert html.count('<div class="shot">') == len(CASES) - 1
+
+
+def test_results_that_cannot_be_compared_still_make_a_page(tmp_path, capsys):
+    write_json(scores(1), tmp_path / "a.json")
+    write_json(replace(scores(1), scorer="2023-gli"), tmp_path / "b.json")
+    page = tmp_path / "page.html"
+    flags = ["--compare", str(tmp_path / "b.json"), "--html", str(page)]
+    assert main(["report", str(tmp_path / "a.json"), *flags]) == 0
+    reason = "scorer 2024-gli, but"
+    assert "report: a is not compared with b: " in (err := capsys.readouterr().err)
+    assert reason in err
+    assert "Not compared with b" in (html := page.read_text())
+    assert reason in html
+    assert "Not compared with b" in page.with_suffix(".md").read_text()
+    assert [h for h in Outline(html).headings if h.startswith("What changed")] == []
