@@ -24,9 +24,9 @@ from lab.member_selection.probability_maps import (
 )
 from lab.member_selection.stored_validation import (
     StoredValidation,
+    compare,
     mean_probabilities,
     read_labels,
-    require_agreement,
 )
 from lab.progress import print_line, progress
 from lab.provenance.resume import Output, finish_folders, start_folders
@@ -106,8 +106,11 @@ def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> None:
         seconds.append(prediction.seconds / len(members))
         print_line(f"{id} by {', '.join(member.name for member in members)}")
         if path := request.stored_path(id):  # the first of them is predicted here too
-            print_line(require_agreement(_stored_labels(request, id), prediction.labels, path))
-            is_checked = True
+            agreement = compare(_stored_labels(request, id), prediction.labels)
+            print_line(agreement.sentence(path))
+            is_checked = agreement.is_close
+            if not is_checked:
+                request = replace(request, stored=None)
     if request.maps:
         write_candidate(_candidate(request, request.maps, seconds))
     finish_folders(request.outputs)

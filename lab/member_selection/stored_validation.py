@@ -2,7 +2,7 @@
 
 `nnUNetv2_train` writes the labels of each validation case there, and with `--npz` (or `--val --npz`
 after training) its probabilities. They spare the prediction of a case where every member that never
-saw it left them; one case is predicted here too, and must agree.
+saw it left them; one case is predicted here too, and must agree, else all are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -118,18 +118,30 @@ def read_labels(path: Path, model: Model) -> np.ndarray:
     return np.asarray(value_table(model)[read_volume(path, np.uint8).array])
 
 
-def require_agreement(stored: np.ndarray, here: np.ndarray, path: Path) -> str:
-    """Return in one sentence how nnU-Net's labels (z, y, x) of a case and ours agree.
+@dataclass(frozen=True)
+class Agreement:
+    """How nnU-Net's labels of a case and ours agree."""
 
-    Raises:
-        ValidationError: more than MOST_DIFFERING of the voxels that either calls foreground differ.
-    """
-    differing = int((stored != here).sum())
-    foreground = int(((stored > 0) | (here > 0)).sum())
-    sentence = f"{path}: {differing} of {foreground} foreground voxels differ from ours"
-    if differing > MOST_DIFFERING * max(foreground, 1):
-        raise ValidationError(
-            f"{sentence}; is it of another checkpoint, or of other preprocessing? Without "
-            "--validation all cases are predicted here"
+    differing: int  # voxels
+    foreground: int  # voxels that either calls foreground
+
+    @property
+    def is_close(self) -> bool:
+        """Return whether they are those of the same network."""
+        return self.differing <= MOST_DIFFERING * max(self.foreground, 1)
+
+    def sentence(self, path: Path) -> str:
+        """Return the agreement in words, and what follows from it."""
+        counts = f"{self.differing} of {self.foreground} foreground voxels differ from ours"
+        if self.is_close:
+            return f"{path}: {counts}"
+        return (
+            f"{path}: {counts}, so that nnU-Net's validation is not used and all cases are "
+            "predicted here; is it of another checkpoint, or of other mirroring?"
         )
-    return sentence
+
+
+def compare(stored: np.ndarray, here: np.ndarray) -> Agreement:
+    """Compare nnU-Net's labels (z, y, x) of a case with ours."""
+    foreground = int(((stored > 0) | (here > 0)).sum())
+    return Agreement(int((stored != here).sum()), foreground)

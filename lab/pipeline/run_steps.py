@@ -107,6 +107,7 @@ class StepRunner:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # lines in the order of their printing
                 cwd=Path(__file__).resolve().parents[2],
                 preexec_fn=_die_with_parent,
             )

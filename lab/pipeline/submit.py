@@ -1,8 +1,8 @@
 """From trained folders to a proven model that ships, in one command that goes on where it stopped.
 
 `python -m lab submit RESULTS_FOLDER ... --cohort nnUNet_raw/DatasetX --scheme NAME --name mine
---work work`. Each step is a verb of its own, whose command the plan shows and whose output is in
-WORK/logs. With `--predictions DIR` instead of folders, rules alone are fitted, for label maps of
+--work work`. Each step is a verb of its own, whose command `--dry-run` shows and whose output is
+in WORK/logs. With `--predictions DIR` instead of folders, rules alone are fitted, for label maps of
 any program that were made out of fold.
 """
 
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--data", default="", metavar="TEXT", help="for the card: what it was trained on")
     limit = "what does not fit is left out and named: 90min, 8h"
     add("--time", type=seconds_of, metavar="TIME", help=limit)
-    add("--dry-run", action="store_true", help="print the plan; run nothing")
+    add("--dry-run", action="store_true", help="print the plan and its commands; run nothing")
     add_jobs(parser)
     add_dask(parser)
 
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         write_provenance(work, record)
         end_s = args.time and time.monotonic() + args.time
         runner = StepRunner(work, all_steps(submission), end_s)
-        print("\n".join(plan_lines(submission, runner)), flush=True)
+        print("\n".join(plan_lines(submission, runner, args.dry_run)), flush=True)
         if args.dry_run:
             return 0
         for line in follow(submission, runner):
@@ -159,8 +159,8 @@ def all_steps(s: Submission) -> list[Step]:
     ]
 
 
-def plan_lines(s: Submission, runner: StepRunner) -> list[str]:
-    """Return what was handed in, and each step with its estimate and command."""
+def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[str]:
+    """Return what was handed in, and each step with its estimate, perhaps with its command."""
     lines = [f"{s.scheme.name}, {s.cases} cases of {s.cohort}, scored by {s.scorer}"]
     for source in s.sources:
         folds = ", ".join(source.folds)
@@ -170,9 +170,12 @@ def plan_lines(s: Submission, runner: StepRunner) -> list[str]:
     if s.predictions:
         lines.append(f"predictions of {s.predictions}, rules alone")
     steps = all_steps(s)
+    width = max(len(step.name) for step in steps)
     for number, step in enumerate(steps, 1):
         about = "done" if runner.is_done(step) else f"about {duration(step.estimate_s)}"
-        lines.append(f"{number:>3}  {step.name:<32}{about:>14}   {step.command}")
+        lines.append(f"{number:>3}  {step.name:<{width}}{about:>14}")
+        if with_commands:
+            lines.append(f"     {step.command}")
     left = duration(runner.estimate_s(steps))
     return [*lines, f"about {left} on {s.device}; logs in {s.work / 'logs'}"]
 
