@@ -17,6 +17,7 @@ PACK_S, VERIFY_S, SHORT_S, SEARCH_S = 20.0, 15.0, 5.0, 20.0
 SELECT_CASE_S, FEATURES_CASE_S, SEARCH_CASE_S, SCORE_CASE_S = 4.0, 3.0, 2.0, 1.0
 STORED = 0.02  # of the prediction of a case, where nnU-Net's validation spares it
 REHEARSED = 2  # cases
+MEMBERS = r": \d+ members, "  # what `lab pack` ends with
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def candidate_steps(s: Submission) -> Iterator[Step]:
             *("--model", source.name, "--scheme", s.scheme.name, "--out", s.work / "packed"),
             *_source_options(s, number),
         )
-        yield Step(f"pack {source.name}", words, PACK_S, product=packed)
+        yield Step(f"pack {source.name}", words, PACK_S, product=packed, finding=MEMBERS)
     for source in s.sources if s.is_ensemble else ():
         packed, maps = s.work / "packed" / source.name, s.work / "maps" / source.name
         yield _predict(s, source.name, packed, (source,), s.work / "oof" / source.name, maps)
@@ -114,7 +115,7 @@ def selection_steps(s: Submission) -> Iterator[Step]:
             *("--cohort", s.cohort, "--out", s.work / "selection", "--scorer", s.scorer),
         )
         estimate = SELECT_CASE_S * s.cases * len(s.sources) / s.jobs
-        yield Step("select", words, estimate, s.parallel)
+        yield Step("select", words, estimate, s.parallel, finding=r" ships?: ")
 
 
 def model_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
@@ -133,7 +134,7 @@ def model_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
         *("--model", s.name, "--scheme", s.scheme.name, "--out", s.model.parent),
         *("--release", "--data", s.data or f"{s.cases} cases of {s.cohort.name}"),
     )
-    yield Step(f"pack {s.name}", words, PACK_S, product=s.model)
+    yield Step(f"pack {s.name}", words, PACK_S, product=s.model, finding=MEMBERS)
 
 
 def rules_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
@@ -148,10 +149,12 @@ def rules_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
         *("--cohort", s.cohort, "--predictions", s.out_of_fold, *made_by, *probabilities),
         *("--out", s.rules),
     )
-    yield Step("features", describe, FEATURES_CASE_S * s.cases / s.jobs, s.parallel)
+    seconds = FEATURES_CASE_S * s.cases / s.jobs
+    yield Step("features", describe, seconds, s.parallel, finding=r"^\d+ features of ")
     yield Step("fit", lab_words("fit", s.rules), SHORT_S)
     search = lab_words("search", s.rules, "--scorer", s.scorer)
-    yield Step("search", search, SEARCH_S + SEARCH_CASE_S * s.cases / s.jobs, s.parallel)
+    seconds = SEARCH_S + SEARCH_CASE_S * s.cases / s.jobs
+    yield Step("search", search, seconds, s.parallel, finding=r"^ships: ")
     page = lab_words("explain", s.rules, "--html", s.work / "rules.html")
     yield Step("explain", page, 2 * SHORT_S)
     target = ("--out", s.artefact) if s.predictions else ("--model", s.model)
@@ -162,14 +165,16 @@ def proof_steps(s: Submission) -> Iterator[Step]:
     """Yield the steps that open what ships in new processes, and run cases through the program."""
     if s.predictions:
         return
-    yield Step("verify", lab_words("verify", "--weights", s.model.parent), VERIFY_S)
+    verify = lab_words("verify", "--weights", s.model.parent)
+    yield Step("verify", verify, VERIFY_S, finding="members: ")
     networks = sum(len(source.folds) for source in s.sources)
     words = (
         *(sys.executable, "-m", "lab.pipeline.rehearsal", "--cohort", str(s.cohort)),
         *("--model", str(s.model), "--cases", str(REHEARSED), "--out", str(s.work / "rehearsal")),
     )
     product = s.work / "rehearsal"
-    yield Step("rehearse", words, REHEARSED * networks * NETWORK_S[s.device], product=product)
+    seconds = REHEARSED * networks * NETWORK_S[s.device]
+    yield Step("rehearse", words, seconds, product=product, finding=r"exit code 0")
 
 
 def report_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
@@ -212,7 +217,8 @@ def _predict(
     )
     seconds = s.cases * len(sources) * NETWORK_S[s.device] * (STORED if stored else 1.0)
     kind = "" if stored else PREDICT
-    step = Step(f"predict {name}", words, seconds, kind=kind)
+    agreement = "foreground voxels differ"  # of nnU-Net's validation and ours
+    step = Step(f"predict {name}", words, seconds, kind=kind, finding=agreement)
     return replace(step, written=tuple(filter(None, (out, maps))), files=s.cases)
 
 

@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -82,13 +83,20 @@ class StepRunner:
                     bar.update(before + round(share * step.estimate_s) - bar.n)
                 bar.update(before + round(step.estimate_s) - bar.n)
                 seconds = float(read_json(self._mark(step))["seconds"])
-                words = self.last_line(step)
-                print_line(f"{number + i:>2}/{count} {step.name}: {duration(seconds)}; {words}")
+                words = "; ".join(filter(None, (duration(seconds), self.finding(step))))
+                print_line(f"{number + i:>2}/{count} {step.name}: {words}")
+
+    def finding(self, step: Step) -> str:
+        """Return the last line of a step's log that says what came out; "" for none."""
+        matches = [line for line in self._lines(step) if re.search(step.finding or "$^", line)]
+        return matches[-1].strip() if matches else ""
 
     def last_line(self, step: Step) -> str:
         """Return the last line that a step printed."""
-        text = self.log(step).read_text(encoding="utf-8", errors="replace")
-        return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+        return next((line.strip() for line in reversed(self._lines(step)) if line.strip()), "")
+
+    def _lines(self, step: Step) -> list[str]:
+        return self.log(step).read_text(encoding="utf-8", errors="replace").splitlines()
 
     def log(self, step: Step) -> Path:
         """Return the file with all that a step printed."""

@@ -20,6 +20,7 @@ class Step:
     product: Path | None = None  # of an interrupted run, removed before the step is run again
     written: tuple[Path, ...] = ()  # folders that fill up case by case, the first one counts
     files: int = 0  # that each will hold
+    finding: str = ""  # regular expression of the line of its log that says what came out
 
     @property
     def command(self) -> str:

@@ -6,6 +6,7 @@ of two folds each: nnUNetTrainer__nnUNetPlans__3d_fullres and nnUNetTrainer__wid
 """
 
 import json
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -52,6 +53,8 @@ def main(folder: Path) -> None:
     names = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
     os.environ |= {name: str(folder / name) for name in names}
     os.environ |= {"nnUNet_compile": "0", "nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1"}
+    # nnU-Net starts a new interpreter for each of its pools; a copy of this one does as well.
+    multiprocessing.get_context = lambda *_: multiprocessing.context.ForkContext()  # type: ignore
     import tiny
     import torch
     from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprint_dataset
@@ -84,7 +87,7 @@ def main(folder: Path) -> None:
             torch.manual_seed(10 * number + fold)
             trained = json.loads(json.dumps(plans)) | {"continue_training": False}
             trainer = nnUNetTrainer(trained, "3d_fullres", fold, dataset, torch.device("cpu"))
-            trainer.num_epochs, trainer.num_iterations_per_epoch = 2, 30
+            trainer.num_epochs, trainer.num_iterations_per_epoch = 1, 30
             trainer.num_val_iterations_per_epoch, trainer.save_every = 1, 50
             trainer.run_training()
             trainer.perform_actual_validation(True)
