@@ -1,6 +1,6 @@
 """Folders as people hand them in: what their desktop systems left there is passed over."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -28,6 +28,20 @@ def entries(folder: Path, pattern: str = "*") -> list[Path]:
     return sorted(path for path in visible if fnmatchcase(path.name, pattern))
 
 
+def find_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a name in a folder, else the only one in the folders in it; or None."""
+    if (folder / name).is_file():
+        return folder / name
+    deeper = [each / name for each in entries(folder) if each.is_dir() and (each / name).is_file()]
+    return deeper[0] if len(deeper) == 1 else None
+
+
+def few(names: Iterable[str]) -> str:
+    """Return the first few names, for a message."""
+    listed = list(names)
+    return ", ".join(listed[:MOST_NAMES]) + (", ..." if len(listed) > MOST_NAMES else "")
+
+
 def describe_contents(folder: Path) -> str:
     """Say in a few words what lies in a folder, for where what was looked for does not."""
     if not folder.is_dir():
@@ -43,9 +57,8 @@ def describe_contents(folder: Path) -> str:
 
 
 def _named(paths: list[Path], what: str) -> str:
-    names = ", ".join(path.name for path in paths[:MOST_NAMES])
-    more = ", ..." if len(paths) > MOST_NAMES else ""
-    return f"{len(paths)} {what}{'s' * (len(paths) != 1)} ({names}{more})" if paths else ""
+    names = few(path.name for path in paths)
+    return f"{len(paths)} {what}{'s' * (len(paths) != 1)} ({names})" if paths else ""
 
 
 def files_below(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:

@@ -128,24 +128,27 @@ class DeadlinePlanner:
         return effort if member < effort.members else None
 
     def first_pass_is_apart(self, member: int) -> bool:
-        """Return whether one pass is to be measured before a tile is run at its full effort.
+        """Return whether one pass of a member is measured before its first tile is mirrored.
 
         On a processor all mirrorings of one large tile may take longer than there is.
         """
         is_mirrored = bool(self.work[member].mirror_axes)
-        return self.budget.is_limited and not self._pass_s and is_mirrored
+        return self.budget.is_limited and member not in self._pass_s and is_mirrored
 
-    def effort_after_first_pass(self, member: int, step: float, seconds: float) -> Effort:
-        """Return the effort for the first tile, of which one pass took `seconds`.
+    def effort_after_first_pass(
+        self, member: int, step: float, planned: Effort, seconds: float
+    ) -> Effort | None:
+        """Return the effort for a member's first tile, of which one pass took `seconds`.
 
-        All of it where the tile takes little of the time left; the tile then measures better than
-        the pass does.
+        It is the one that was planned where the tile takes little of the time left; the tile then
+        measures better than the pass does. None where another member is to answer alone.
         """
-        passes = self.work[member].passes_a_tile(self.full)
-        if (passes - 1) * seconds <= FIRST_TILE_SHARE * self.budget.left_s():
-            return self.full
+        rest_s = (self.work[member].passes_a_tile(planned) - 1) * seconds
+        if rest_s <= FIRST_TILE_SHARE * self.budget.left_s():
+            return planned
         self._pass_s[member] = seconds
-        return self.effort(member, step, 0) or replace(self.full, axes=0)
+        unmirrored = None if self._finished else replace(planned, axes=0)
+        return self.effort(member, step, 0) or unmirrored
 
     def record_tile(self, member: int, effort: Effort, seconds: float) -> None:
         """Record how long a tile of a member took at an effort."""

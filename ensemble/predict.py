@@ -120,7 +120,7 @@ def run_member(
             tile = prepared.volume[(slice(None), *positions[done])]
             unmirrored = engine.run(member, tile, (), accumulator)
             first_pass_s = planner.budget.now() - tile_started
-            effort = planner.effort_after_first_pass(rank, step, first_pass_s)
+            effort = planner.effort_after_first_pass(rank, step, effort, first_pass_s)
         if effort is None:
             break
         if effort.step > step and done <= 1:  # the first tile is the same at every step

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, NNUNET_STEM, image_stem
-from challenge.folders import entries
+from challenge.folders import describe_contents, entries, few
 from challenge.input_cases import InputError
 from challenge.platforms import files_at_most_one_folder_down, match_scan_name
 
@@ -62,7 +62,7 @@ def find_label_maps(
         channels: the sequences to look for, in the order in which nnU-Net numbers them.
 
     Raises:
-        InputError: a folder is missing, or there is no label map.
+        InputError: a folder is missing, or holds nothing of any case.
     """
     for folder in filter(None, (labels, images, probabilities)):
         if not folder.is_dir():
@@ -79,18 +79,27 @@ def find_label_maps(
             log.warning("%s: no image of the case in %s", id, images)
         first = {sequence: files[0] for sequence, files in scans.items()}
         cases.append(LabelMap(id, paths[0], first, _archive(id, probabilities)))
+    for home, belongs in ((images, "images"), (probabilities, "probabilities")):
+        if home and cases and not any(getattr(case, belongs) for case in cases):
+            held = f"{few(case.id for case in cases)}; it holds {describe_contents(home)}"
+            raise InputError(f"{home}: no {belongs} of any case, of {len(cases)}: {held}")
     return LabelMaps(tuple(cases), failed)
 
 
 def _maps(folder: Path) -> dict[str, list[Path]]:
     """Return the label maps of a folder by id; several of one id fail later."""
     maps = defaultdict(list)
-    for path in entries(folder):
-        if (stem := image_stem(path.name)) and path.is_file():
-            maps[stem].append(path)
-    if not maps:
-        raise InputError(f"{folder}: no label map found ({', '.join(IMAGE_ENDINGS)})")
-    return maps
+    deeper = (path for path in files_at_most_one_folder_down(folder) if path.parent != folder)
+    for paths in (entries(folder), deeper):
+        for path in paths:
+            if (stem := image_stem(path.name)) and path.is_file():
+                maps[stem].append(path)
+        if maps:
+            return maps
+    endings, held = ", ".join(IMAGE_ENDINGS), describe_contents(folder)
+    raise InputError(
+        f"{folder}: no label map found ({endings}), here or one folder deeper; it holds {held}"
+    )
 
 
 def _keys(id: str) -> tuple[str, str]:

@@ -171,8 +171,6 @@ def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tenso
         value.data = torch.randn(value.shape, generator=generator) * scale
         if value.dim() == 1 and name.endswith("weight"):
             value.data.fill_(1)
-        # What packing keeps: half precision, so that packed and stock weights are the same.
-        value.data = value.data.half().float()
     for name, value in network.named_buffers():  # of a batch norm
         value.data.fill_(0.5 if name.endswith("running_mean") else 2)
     return dict(network.state_dict())

@@ -27,6 +27,7 @@ from lab.bench.device_peak import device_peak
 from lab.bench.processes import ROOT, TUNED, Run, Subject
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.pack_source import Source
+from lab.packing.proof import ProofRequest
 from lab.parallel import ignore_interrupts
 from lab.phantom.cohort import Destination, Population, write
 from lab.training.random_networks import (
@@ -212,7 +213,8 @@ def _network(work: Path, scheme: Scheme, plans: dict[str, Any], device: str, tit
 def pack_model(work: Path, scheme: Scheme) -> None:
     """Pack WORK/trained as WORK/packed."""
     trained = work / "trained"
-    request = ModelRequest(name="packed", scheme=scheme, out=work, origin=str(trained))
+    without_case = ProofRequest(limit_s=0)  # what is measured here is held against stock anyway
+    request = ModelRequest("packed", scheme, work, origin=str(trained), proof=without_case)
     build_model(request, [Source(trained, "checkpoint_final")], None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from challenge.case import CaseFiles, Volume, read_volume
-from challenge.folders import MOST_NAMES, describe_contents, entries
+from challenge.folders import describe_contents, entries, few
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, other_challenge, renumbers
 from ensemble.dataset import channel_order
@@ -84,10 +84,9 @@ def _print_other_challenges(ids: Sequence[str], dataset: Path, scheme: Scheme) -
     odd = [id for id, other in named.items() if renumbers(other, scheme)]
     if odd:
         others = ", ".join(dict.fromkeys(named[id].name for id in odd))
-        more = ", ..." if len(odd) > MOST_NAMES else ""
         print(
             f"{dataset}: {len(odd)} of {len(ids)} cases are named as of {others} "
-            f"({', '.join(odd[:MOST_NAMES])}{more}); their labels are read as {scheme.name}'s, by "
+            f"({few(odd)}); their labels are read as {scheme.name}'s, by "
             "the names in this file",
             file=sys.stderr,
         )

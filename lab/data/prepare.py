@@ -31,7 +31,14 @@ from lab.data.raw_dataset import (
     training_values,
 )
 from lab.data.raw_folders import Failure, LayoutError
-from lab.data.source_cases import Entry, foreign_lines, foreign_of, list_entries, read_source
+from lab.data.source_cases import (
+    Entry,
+    foreign_lines,
+    foreign_of,
+    list_entries,
+    none_usable,
+    read_source,
+)
 from lab.data.sources import Layout, all_layouts
 from lab.parallel import workers
 from lab.progress import progress
@@ -148,7 +155,7 @@ def _refuse(failed: Sequence[FailedCase], usable: int, goes_on: bool) -> None:
     """Refuse cases that cannot be prepared, unless it goes on without them."""
     bad = [each for each in failed if each.failure.stops]
     if not usable and failed:
-        raise LayoutError(f"{failed[0].reason}; no case of {len(failed)} can be prepared")
+        raise LayoutError(none_usable(failed))
     if not bad or goes_on:
         return
     others = ", ".join(each.failure.id for each in bad[1:MOST_LINES])

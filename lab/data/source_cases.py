@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenge.folders import MOST_NAMES, describe_contents
+from challenge.folders import describe_contents, few
 from lab.data.raw_dataset import FailedCase
 from lab.data.raw_folders import Failure, LayoutError, RawCase
 from lab.data.sources import Layout, all_layouts
@@ -83,9 +83,15 @@ def list_entries(
             failed.append(FailedCase(entry.source.text, Failure(entry.id, reason)))
     if not entries:
         if failed:
-            raise LayoutError(f"{failed[0].reason}; no case of {len(failed)} can be prepared")
+            raise LayoutError(none_usable(failed))
         raise LayoutError("; ".join(map(_no_case, sources)))
     return [entry for entry in entries if entry.id not in twice], failed
+
+
+def none_usable(failed: Sequence[FailedCase]) -> str:
+    """Say why no case can be prepared: what is broken first, then what is only not labelled."""
+    first = next((each for each in failed if each.failure.stops), failed[0])
+    return f"{first.reason}; no case of {len(failed)} can be prepared"
 
 
 def other_layout(case: RawCase, source: Source) -> Layout | None:
@@ -115,10 +121,9 @@ def foreign_lines(entries: Sequence[Entry]) -> Iterator[str]:
     for source in {entry.source.text: entry.source for entry in entries}.values():
         ids = [e.id for e in entries if e.named and e.source.text == source.text]
         if ids:
-            more = ", ..." if len(ids) > MOST_NAMES else ""
             yield (
                 f"{source.text}: {len(ids)} cases are named as of another challenge, and are read "
-                f"as {source.layout.name} ({', '.join(ids[:MOST_NAMES])}{more}): --foreign"
+                f"as {source.layout.name} ({few(ids)}): --foreign"
             )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from challenge.challenges import scheme_of_ending, scheme_of_id
 from challenge.file_names import METAIMAGE_ENDING, NIFTI_ENDINGS
-from challenge.folders import MOST_NAMES
+from challenge.folders import few
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme, other_challenge, renumbers
 from lab.evaluation.matching import CasePair
@@ -49,10 +49,9 @@ def refuse_other_labels(ids: Sequence[str], scheme: Scheme, accepted: bool) -> N
     if not odd:
         return
     challenges = ", ".join(dict.fromkeys(odd.values()))
-    more = ", ..." if len(odd) > MOST_NAMES else ""
     text = (
         f"{len(odd)} of {len(ids)} cases are named as of {challenges} "
-        f"({', '.join(list(odd)[:MOST_NAMES])}{more}), whose label values are not those of "
+        f"({few(odd)}), whose label values are not those of "
         f"{scheme.name}"
     )
     if not accepted:

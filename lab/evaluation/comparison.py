@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
+from challenge.folders import few
 from lab.evaluation.columns import (
     Column,
     Columns,
@@ -16,6 +17,7 @@ from lab.evaluation.columns import (
     choose_columns,
 )
 from lab.evaluation.formats import read_results
+from lab.evaluation.origin import in_sample
 from lab.evaluation.results import Results
 from lab.metrics.csv_layouts import SUMMARY_ROWS
 from lab.metrics.metric_info import RMSE
@@ -38,6 +40,8 @@ class Comparison:
     left_out: tuple[str, ...]  # what is not compared, in sentences
     chosen: str = ""  # who chose the metrics, in words
     not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
+    # Systems whose maps were made with what was fitted on their cases, and how, in words.
+    in_sample: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_comparison(paths: list[Path], requested: RequestedColumns) -> Comparison:
@@ -69,8 +73,12 @@ def comparison_of(
     cases = tuple(row for row in rows.common if row not in SUMMARY_ROWS)
     summaries = tuple(row for row in SUMMARY_ROWS if row in rows.common)
     if len(cases) < 2:
+        held = "; ".join(
+            f"{path} has {len(result.cases)} ({few(sorted(result.cases))})"
+            for path, result in zip(systems.values(), results, strict=True)
+        )
         raise ComparisonError(
-            f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two"
+            f"{len(cases)} case in all of {', '.join(systems)}, but a ranking needs two: {held}"
         )
     if requested.summary_rows and not summaries:
         raise ComparisonError(f"no summary row ({', '.join(SUMMARY_ROWS)}) in all of the files")
@@ -89,6 +97,11 @@ def comparison_of(
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
         chosen=columns.chosen,
         not_ranked=columns.not_ranked,
+        in_sample={
+            name: sentence
+            for name, result in zip(systems, results, strict=True)
+            if (sentence := in_sample(result))
+        },
     )
 
 

@@ -10,6 +10,7 @@ import argparse
 import functools
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -26,6 +27,7 @@ from lab.evaluation.formats import write_csv, write_nnunet
 from lab.evaluation.journal import CaseResult, Journal
 from lab.evaluation.label_pairs import Unscored, read_pair
 from lab.evaluation.matching import CasePair, match_cases
+from lab.evaluation.origin import PREDICTIONS, REFERENCES, in_sample, scores_record
 from lab.evaluation.results import Problem, Results, write_json
 from lab.evaluation.score_table import table
 from lab.metrics.csv_layouts import Layout
@@ -70,11 +72,16 @@ def run(args: argparse.Namespace) -> int:
     scorer, scheme, assumed = choose_scorer(args.scorer, args.scheme, args.absent, pairs)
     refuse_other_labels([pair.id for pair in pairs], scheme, args.foreign)
     pairs, odd_cohorts = with_cohorts(pairs, scorer, _cohort_table(args.cohorts, scorer))
+    folders = {PREDICTIONS: args.predictions, REFERENCES: args.references}
+    record = scores_record(folders, pairs, scorer, args.out.name if args.out else "")
     journal = Journal(args.out, scorer) if args.out else None
     with workers(args.jobs, args.dask):
         cases = evaluate(pairs, scorer, scheme, journal)
     results = collect(cases, [*problems, *assumed, *odd_cohorts], scorer, scheme)
+    results = replace(results, provenance=record)
     _print_problems(results)
+    if sentence := in_sample(results):
+        print(f"{args.predictions}: {sentence}; no evidence of what they gain", file=sys.stderr)
     if args.strict and results.problems:
         print(f"{len(results.problems)} problems; --strict writes nothing", file=sys.stderr)
         if journal:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, image_stem
-from challenge.folders import MOST_NAMES, describe_contents, is_hidden
+from challenge.folders import describe_contents, few, is_hidden
 from challenge.refusal import Refusal
 from lab.evaluation.results import Problem
 
@@ -63,8 +63,8 @@ def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], li
     used = {path for files in candidates.values() for path in files}
     if not used:
         raise Refusal(
-            f"no case in common: {predictions} has {_few(map(case_id, prediction_files))}, "
-            f"{references} has {_few(by_id)}; a prediction is named as its reference, or ends in "
+            f"no case in common: {predictions} has {_count(map(case_id, prediction_files))}, "
+            f"{references} has {_count(by_id)}; a prediction is named as its reference, or ends in "
             "the same case number"
         )
     for id, files in candidates.items():
@@ -117,11 +117,10 @@ def _nothing(folder: Path, what: str) -> str:
     )
 
 
-def _few(ids: Iterable[str]) -> str:
+def _count(ids: Iterable[str]) -> str:
     """Return how many cases there are, and the first few."""
     names = sorted(ids)
-    more = ", ..." if len(names) > MOST_NAMES else ""
-    return f"{len(names)} ({', '.join(names[:MOST_NAMES])}{more})"
+    return f"{len(names)} ({few(names)})"
 
 
 def _is_folder(path: Path) -> bool:

@@ -79,6 +79,7 @@ class Pair:
     first: str
     second: str
     comparisons: tuple[PairedDifference, ...]
+    in_sample: tuple[str, ...] = ()  # why a difference shows nothing, in words; () where it does
 
     @property
     def overall(self) -> tuple[PairedDifference, ...]:
@@ -114,9 +115,16 @@ def compare(
             names[first],
             names[second],
             describe(comparison, tables[i], [*means[i], *(n[i] for n in numbers)]),
+            in_sample_words(comparison, names[first], names[second]),
         )
         for i, (first, second) in enumerate(pairs)
     )
+
+
+def in_sample_words(comparison: Comparison, *systems: str) -> tuple[str, ...]:
+    """Say of each of some systems that is scored where it was fitted how that is."""
+    known = comparison.in_sample
+    return tuple(f"{name} is {known[name]}" for name in systems if name in known)
 
 
 def row_names(comparison: Comparison) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
+from lab.evaluation.origin import in_sample_lines
 from lab.evaluation.paired import (
     ALPHA,
     RANK_AMONG_ALL,
@@ -39,6 +40,7 @@ def text(
 ) -> str:
     """Lay out all tables; who beats whom, which readers want most, comes last."""
     parts = (
+        *map(_wrapped, in_sample_lines(comparison.in_sample)),
         _heading(comparison, standings, rule),
         _ranking(comparison, standings),
         _positions(comparison, standings),
@@ -51,6 +53,8 @@ def text(
 
 def sentence(pair: Pair) -> str:
     """Say in words which system is better, by score and by rank; differences as the verb takes."""
+    if pair.in_sample:
+        return f"{pair.second} against {pair.first}: no verdict; {'; '.join(pair.in_sample)}."
     rows = pair.overall
     if len(pair.winners) != 1:
         verdict = "score and rank contradict each other" if pair.winners else "no difference shown"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from challenge.challenges import in_reading_order
+from challenge.provenance import KEY, Provenance, from_json
 from lab.metrics.csv_layouts import SUMMARY_ROWS
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]  # case id -> region -> metric -> value
@@ -68,6 +69,7 @@ class Results:
     problems: tuple[Problem, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)  # summary numbers that are no mean
     cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
+    provenance: Provenance | None = None  # of the label maps; None in other programs' files
 
     @property
     def scored_regions(self) -> tuple[str, ...]:
@@ -128,6 +130,7 @@ def write_json(results: Results, path: Path) -> None:
         "summary": summary(results),
         "problems": [vars(problem) for problem in results.problems],
         "facts": {id: facts_row(facts) for id, facts in results.facts.items()},
+        **({KEY: results.provenance.to_json()} if results.provenance else {}),
     }
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(to_json(content) + "\n", encoding="utf-8")
@@ -146,7 +149,8 @@ def results_from(content: Mapping[str, Any]) -> Results:
     """Build results from the JSON that `write_json` wrote.
 
     Raises:
-        ValueError: labels, regions and voxel counts contradict each other.
+        ValueError: labels, regions and voxel counts contradict each other, or the record of what
+            was scored cannot be read.
         KeyError, TypeError, AttributeError: it is other JSON.
     """
     mean_keys = {"mean", "n"}
@@ -160,6 +164,7 @@ def results_from(content: Mapping[str, Any]) -> Results:
         cohorts=dict(content.get("cohorts", {})),
         facts={id: facts_from(row) for id, row in content.get("facts", {}).items()},
         problems=tuple(Problem(**row) for row in content.get("problems", ())),
+        provenance=from_json(content[KEY], Path("results")) if KEY in content else None,
         extra={
             region: extra
             for region, numbers in content.get("summary", {}).items()

@@ -84,8 +84,8 @@ def held_out_gain(
     """
     absent = np.isnan(first) | np.isnan(second)
     by_case = CASE_GAINS[objective](first, second, columns)
-    confidence = 1 - (1 - CONFIDENCE) / comparisons
-    total = measure_gain(by_case[~np.isnan(by_case)], np.random.default_rng(0), confidence)
+    known, rng = by_case[~np.isnan(by_case)], np.random.default_rng(0)
+    total = measure_gain(known, rng, confidence_of(comparisons))
     both = np.where(absent, np.nan, np.stack([first, second]))
     numbers = cohort_numbers(both, columns, np.ones(len(first)))
     metrics = tuple(
@@ -97,6 +97,11 @@ def held_out_gain(
     if objective == "rank" and total.mean > 0:
         failures += _size_failures(metrics)
     return HeldOutGain(total, metrics, int(absent.sum()), failures)
+
+
+def confidence_of(comparisons: int) -> float:
+    """Return the confidence of each of so many intervals that all hold with 95 %."""
+    return 1 - (1 - CONFIDENCE) / comparisons
 
 
 def overlap_gains(first: np.ndarray, second: np.ndarray, columns: Sequence[Column]) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lab.member_selection.combine import Ensemble
-from lab.member_selection.gains import CASE_GAINS, HeldOutGain, held_out_gain
+from lab.member_selection.gains import CASE_GAINS, HeldOutGain, confidence_of, held_out_gain
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import (
     STRATEGIES,
@@ -44,7 +44,13 @@ class StrategyComparison:
 
     objective: str
     baseline: str  # ships unless another strategy passes the gate
+    comparisons: int  # strategies that could ship instead
     results: Mapping[str, StrategyResult]
+
+    @property
+    def confidence(self) -> float:
+        """Return that of each gain's interval: wider, the more strategies there are."""
+        return confidence_of(self.comparisons)
 
     @property
     def ships(self) -> str:
@@ -108,7 +114,7 @@ def cross_validate(search: Search, names: Sequence[str]) -> StrategyComparison:
             in_sample_gain=float(mean_over_cases(by_case)),
             gain=gain,
         )
-    return StrategyComparison(search.objective, baseline, results)
+    return StrategyComparison(search.objective, baseline, comparisons, results)
 
 
 def choose_without_each_part(search: Search, name: str) -> list[Ensemble]:

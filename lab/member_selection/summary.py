@@ -13,7 +13,8 @@ from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import cost
 from lab.metrics.metric_info import VOLUME_ERROR
 
-# 3: `baseline`, `reason`, and of each strategy `p`, `cases`, `failures`, `metrics` and `left_out`.
+# 3: `baseline`, `confidence`, `reason`; each strategy's `p`, `cases`, `failures`, `metrics` and
+# `left_out`.
 SCHEMA = 3
 MEANING = {
     "overlap": "mean of overlaps",
@@ -57,6 +58,7 @@ def strategy_lines(selection: Selection) -> Iterator[str]:
     yield (
         f"gain: over {system_name(compared.baseline)}, where both have a number"
         + (f" (of {total} left out: {counts})" if counts else "")
+        + f"; {100 * compared.confidence:.3g} % intervals"
     )
     heads = f"{'':<14}{'held out':>10}{'gain':>9}{'interval':>20}{'p':>8}{'in sample':>11}"
     yield f"{heads}{'networks':>10}"
@@ -76,7 +78,7 @@ def strategy_lines(selection: Selection) -> Iterator[str]:
 
 
 def reason_lines(selection: Selection) -> Iterator[str]:
-    """Yield why it ships: what its gain is, or which condition every other strategy fails."""
+    """Yield what ships and why: its gain, or which conditions every other strategy fails."""
     compared = selection.strategies
     if compared.ships != compared.baseline:
         gain = selection.shipped.gain.total
@@ -89,11 +91,10 @@ def reason_lines(selection: Selection) -> Iterator[str]:
         return
     system = system_name(compared.baseline)
     ships = "ship" if compared.baseline == "equal" else "ships"
-    others = [r for name, r in compared.results.items() if name != compared.baseline]
-    if not others:
-        yield f"{system} {ships}; no other strategy was tried"
-    for result in others:
-        yield f"{system} {ships}; {result.strategy}: {', '.join(result.gain.failures)}"
+    yield f"{system} {ships}: no other strategy's gain passes"
+    for name, result in compared.results.items():
+        if name != compared.baseline:
+            yield f"{name}: {', '.join(result.gain.failures)}"
 
 
 def system_name(strategy: str) -> str:
@@ -145,6 +146,7 @@ def selection_content(selection: Selection) -> dict[str, Any]:
         "objective": compared.objective,
         "cases": len(pool.cases),
         "baseline": compared.baseline,
+        "confidence": compared.confidence,
         "ships": compared.ships,
         "reason": list(reason_lines(selection)),
         "weights": shares(selection.shipped.ensemble, pool),

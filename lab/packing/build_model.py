@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA, ManifestError, verify_model
+from lab.packing.model_facts import table
 from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
-from lab.packing.proof import prove
+from lab.packing.proof import ProofRequest, prove
 from lab.packing.release import check_reload, write_card
 from lab.packing.ship_rules import ship_rules
-from lab.packing.stock_prediction import Trained
+from lab.packing.stock_prediction import STOCK_STEP, Trained
 from lab.packing.synthetic_case import try_case
 from lab.packing.trained_folder import PackError, folds_of, naming, trained_folder
 from lab.packing.write_manifest import open_members, write_manifest
@@ -34,12 +35,12 @@ class ModelRequest:
     origin: str  # sources or selection, as error messages name them
     answers: str | None = None  # NAME,...; None: the scheme, or those of a selection's candidates
     note: str = ""
-    mirroring: bool = False
-    step: float = 0.5  # of tiles, as a share of the patch
+    mirroring: bool = True  # along the axes of each member's training, as stock nnU-Net
+    step: float = STOCK_STEP  # of tiles, as a share of the patch
     accepts_missing: bool = False
     artefact: Path | None = None  # post-processing
     foreign: bool = False  # whether to take what was made for something else
-    real_case: Path | None = None  # to compare with stock nnU-Net on
+    proof: ProofRequest = field(default_factory=ProofRequest)
     is_release: bool = False
     data: str = ""  # what it was trained on, for the model card
 
@@ -94,14 +95,14 @@ def build_model(
         if request.artefact:
             artefacts = load_artefacts(request.artefact, request.scheme)
             ship_rules(building, artefacts, request.foreign, str(request.artefact))
-        if request.is_release:
-            write_card(building, manifest, request.scheme, request.data)
-        write_manifest(building, manifest)
         with naming_origin(building, request.origin):
             open_members(building / MANIFEST)
             if request.is_release:
+                write_card(building, manifest, request.scheme, request.data)
+                write_manifest(building, manifest)
                 check_reload(building / MANIFEST)
             print(f"{request.name}: synthetic case: {try_case(building / MANIFEST)}")
+        print("\n".join((f"{request.name}:", *table(building / MANIFEST))))
         building.rename(request.target)
     return manifest
 
@@ -118,7 +119,11 @@ def empty_manifest(request: ModelRequest) -> dict[str, Any]:
         KEY: {
             "verb": "pack",
             "version": program_version(),
-            "options": {"scheme": request.scheme.name, "step": request.step},
+            "options": {
+                "scheme": request.scheme.name,
+                "mirroring": request.mirroring,
+                "step": request.step,
+            },
         },
         "settings": {
             "mirroring": request.mirroring,
@@ -126,6 +131,7 @@ def empty_manifest(request: ModelRequest) -> dict[str, Any]:
             **({"accepts_missing": True} if request.accepts_missing else {}),
         },
         "members": [],
+        "left_out": [],  # folds of the sources, and why
         "versions": {name: version(name) for name in ("torch", "nnunetv2", "numpy")},
         "proof": [],  # of each source, beside stock nnU-Net
     }
@@ -146,17 +152,21 @@ def add_source(
     """Pack one source and prove it; add its members and its proof to the manifest."""
     with trained_folder(source.path, source.accepted.configuration) as folder:
         with naming(folder):
-            folds = tuple(folds_of(folder, source.checkpoint, source.folds))
+            folds = folds_of(folder, source.checkpoint, source.folds)
             number = sum(path.is_dir() for path in building.iterdir())
             home = building / (f"{folder.title}-{number}" if number else folder.title)
-            manifest["members"] += pack_source(source, folder, folds, home, request.scheme)
+            manifest["members"] += pack_source(source, folder, folds.taken, home, request.scheme)
+            manifest["left_out"] += [
+                {"folder": home.name, "fold": fold, "reason": reason}
+                for fold, reason in folds.left_out.items()
+            ]
         write_manifest(building, manifest)
         request.check_target()  # after what is wrong with the source itself
         with naming_origin(building, request.origin):
             verify_model(building / MANIFEST)
         with naming_origin(building, folder.name):
-            trained = Trained(folder.path, folds, source.checkpoint)
-            record = prove(trained, building / MANIFEST, home.name, request.real_case)
+            trained = Trained(folder.path, folds.taken, source.checkpoint)
+            record = prove(trained, building / MANIFEST, home.name, request.proof)
             manifest["proof"].append(record)
 
 

@@ -1,6 +1,6 @@
 """MODEL_CARD.md of a release: what it is, from what, how good, and what it is not for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from challenge.scheme import Scheme
@@ -20,9 +20,21 @@ LIMITS = (
 
 
 def card(
-    manifest: Mapping[str, Any], scheme: Scheme, artefacts: Artefacts, data: str
+    manifest: Mapping[str, Any],
+    scheme: Scheme,
+    artefacts: Artefacts,
+    data: str,
+    exactness: Iterable[tuple[str, str]],
 ) -> Iterator[str]:
-    """Yield the lines of the card; `data`: what it was trained on, in its maker's words."""
+    """Yield the lines of the card.
+
+    Args:
+        manifest: of the model.
+        scheme: its challenge.
+        artefacts: its post-processing.
+        data: what it was trained on, in its maker's words.
+        exactness: how near it is to stock nnU-Net, in rows of a name and a text.
+    """
     yield f"# {manifest['model']}\n"
     yield f"{manifest['note'] or 'No note.'}\n"
     yield f"## Intended use\n\n{USE}\n"
@@ -39,10 +51,12 @@ def card(
             f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {entry['weight']:g} "
             f"| {_trainer(provenance)} | {provenance['epochs']} | {entry['sha256'][:12]} |"
         )
-    mirrored = "averaged over flips" if manifest["settings"]["mirroring"] else "without flips"
-    yield f"\nTiles overlap by step {manifest['settings']['step']:g}, {mirrored}.\n"
+    yield "\n## Beside stock nnU-Net\n"
+    yield "| | |\n| --- | --- |"
+    for name, text in exactness:
+        yield f"| {name} | {text} |"
     accepts = any(manifest["settings"].get(key) for key in ACCEPTS_MISSING)
-    yield f"A case that lacks sequences is {'run, each as zeros' if accepts else 'refused'}.\n"
+    yield f"\nA case that lacks sequences is {'run, each as zeros' if accepts else 'refused'}.\n"
     yield "## Numbers\n"
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)

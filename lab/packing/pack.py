@@ -1,7 +1,9 @@
 """Freeze trained nnU-Net folders, or zips from `nnUNetv2_export_model_to_zip`, into weights/.
 
-Of a checkpoint only what inference reads is packed: network weights (half precision, each tensor
-once), the configuration's name and the mirroring axes. The result still opens in stock nnU-Net.
+Of a checkpoint only what inference reads is packed: network weights (as trained, each tensor once),
+the configuration's name and the mirroring axes. The result still opens in stock nnU-Net, and its
+labels are those of stock nnU-Net: what makes them others (--half, --no-mirroring, --step) is an
+option, and its cost in voxels is printed.
 """
 
 import argparse
@@ -13,6 +15,8 @@ from lab.arguments import add_foreign, add_scheme
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.label_options import one_each
 from lab.packing.pack_source import Source
+from lab.packing.proof import ProofRequest
+from lab.packing.stock_prediction import STOCK_STEP
 from lab.packing.trained_folder import CHECKPOINTS, PackError
 from lab.packing.trained_network import Accepted
 
@@ -25,8 +29,9 @@ SOURCE_DEFAULTS = {
     "checkpoint": "final",
     "configuration": "",
     "foreign_trainer": False,
-    "mirroring": False,
-    "step": 0.5,
+    "half": False,
+    "no_mirroring": False,
+    "step": STOCK_STEP,
     "missing_sequences": False,
     "orientation": None,
     "cohort": None,
@@ -49,9 +54,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
     answers = "challenges that it may answer (default: --scheme)"
     add("--answers", metavar="NAME,...", help=answers)
-    add("--mirroring", action="store_true", help="average over flips (8 x slower)")
-    step = "tile step as a share of the patch (default: 0.5)"
-    add("--step", type=float, default=0.5, metavar="SHARE", help=step)
+    half = "round weights to half precision: half the size, other labels in some voxels"
+    add("--half", action="store_true", help=half)
+    no_mirroring = "no average over the flips of training: up to 8 x faster, other labels"
+    add("--no-mirroring", action="store_true", help=no_mirroring)
+    step = f"tile step as a share of the patch (default: {STOCK_STEP:g}, as stock nnU-Net)"
+    add("--step", type=float, default=STOCK_STEP, metavar="SHARE", help=step)
     missing = "run cases that lack sequences (trained on such)"
     add("--missing-sequences", action="store_true", help=missing)
     add(
@@ -118,12 +126,12 @@ def run(args: argparse.Namespace) -> int:
         origin=str(args.selection or ", ".join(map(str, args.sources))),
         answers=args.answers,
         note=args.note,
-        mirroring=args.mirroring,
+        mirroring=not args.no_mirroring,
         step=args.step,
         accepts_missing=args.missing_sequences,
         artefact=args.artefact,
         foreign=args.foreign,
-        real_case=args.prove,
+        proof=ProofRequest(args.prove),
         is_release=args.release,
         data=args.data,
     )
@@ -164,7 +172,7 @@ def _sources(args: argparse.Namespace) -> list[Source]:
             weight=weight,
             labels=source_labels,
             channels=source_channels,
-            is_mirrored=args.mirroring,
+            half=args.half,
             accepted=Accepted(args.configuration, args.foreign_trainer),
             orientation=args.orientation,
             cohort=args.cohort,

@@ -50,7 +50,7 @@ def pack_selection(
         summary = {key: selection[key] for key in keys}
         summary |= {key: strategy[key] for key in ("gain", "interval", "p")}
         record = _accepted_record(path, selection, foreign)
-        members, proof, settings = _members(selection, building)
+        members, facts, settings = _members(selection, building)
     except (KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{path}: not a selection ({error!r})") from error
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
@@ -58,9 +58,9 @@ def pack_selection(
     return {
         "answers": answers or _common_answers(path, selection, scheme),
         "members": members,
-        "proof": proof,
         "settings": next(iter(settings.values())),
         "selection": summary,
+        **facts,
         KEY: {"selection": record.to_json()},
     }
 
@@ -110,10 +110,10 @@ def _common_answers(path: Path, selection: dict[str, Any], scheme: Scheme) -> li
 
 def _members(
     selection: dict[str, Any], building: Path
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
-    """Copy the candidates' networks; return members, proofs, and each candidate's settings."""
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]], dict[str, Any]]:
+    """Copy the candidates' networks; return members, what was recorded of them, and settings."""
     members: list[dict[str, Any]] = []
-    proof: list[dict[str, Any]] = []  # of when each was packed
+    facts: dict[str, list[dict[str, Any]]] = {"proof": [], "left_out": []}  # of their packing
     settings: dict[str, Any] = {}
     for name, share in selection["weights"].items():
         candidate = read_candidate(Path(selection["candidates"][name]))
@@ -122,9 +122,10 @@ def _members(
         verify_model(candidate.model / MANIFEST)
         manifest = read_manifest(candidate.model / MANIFEST)
         settings[name] = manifest["settings"]
-        records = manifest.get("proof", ())
-        proof += [record | {"folder": f"{name}-{record['folder']}"} for record in records]
-        if not records:
+        for key, recorded in facts.items():
+            records = manifest.get(key, ())
+            recorded += [each | {"folder": f"{name}-{each['folder']}"} for each in records]
+        if not manifest.get("proof"):
             print(f"{name}: not proven beside stock nnU-Net when it was packed")
         total = sum(entry["weight"] for entry in manifest["members"])
         for entry in manifest["members"]:
@@ -135,4 +136,4 @@ def _members(
             # Sources of one candidate stay apart: only folds of one network average their logits.
             group = "-".join(filter(None, (name, entry.get("group"))))  # none in schema 1
             members.append(entry | {"folder": home, "group": group, "weight": weight})
-    return members, proof, settings
+    return members, facts, settings

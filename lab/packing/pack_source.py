@@ -46,7 +46,7 @@ class Source:
     weight: float = 1.0
     labels: str = ""  # NAME=VALUE,... or nothing
     channels: str = ""  # NAME,... or nothing
-    is_mirrored: bool = False
+    half: bool = False  # round weights to half precision
     accepted: Accepted = STRICT
     orientation: str | None = None  # axis code that the user requests
     cohort: Path | None = None  # raw folder of the training
@@ -83,9 +83,6 @@ def pack_source(
                 "those of the folds before it"
             )
         plans = built
-        if source.is_mirrored and not trained.content.get("inference_allowed_mirroring_axes"):
-            mirroring = "was trained without mirroring, and stays unmirrored under --mirroring"
-            print(f"{folder.name}: fold_{fold} {mirroring}")
         entries.append(_pack_fold(trained, home, source, channels) | axes)
     _write_object(home / "plans.json", plans or folder.plans)
     dataset = named_dataset(folder.dataset, channels, bool(source.channels))
@@ -115,7 +112,7 @@ def _check_channels(trained: TrainedFold, channels: Channels, folder: TrainedFol
 def _pack_fold(
     trained: TrainedFold, home: Path, source: Source, channels: Channels
 ) -> dict[str, Any]:
-    content = slim_checkpoint(trained.content)
+    content = slim_checkpoint(trained.content, source.half)
     slim = home / f"fold_{trained.fold}" / trained.path.name
     slim.parent.mkdir()
     torch.save(content, slim)

@@ -1,92 +1,141 @@
-"""A real case both ways: stock nnU-Net's whole way beside ours, labels compared."""
+"""A whole case three times: stock nnU-Net, our program with nothing changed, and what is packed.
 
-import re
+Stock runs at its own defaults: weights as trained, mirrored as trained, tiles half a patch apart.
+The second answer is held against it; the third says what half precision, no mirroring or a larger
+step cost in voxels.
+"""
+
 import time
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from challenge.case import CaseFiles, read_case
-from challenge.input_cases import InputError
-from challenge.platforms import find_cases
 from challenge.scheme import labels_from
 from ensemble.device import choose_device
 from ensemble.engine import Engine
 from ensemble.manifest import Model
+from ensemble.network import mirror_axes_of
 from ensemble.predict import predict
-from lab.packing.stock_prediction import Stock
+from lab.packing.precision import is_rounded
+from lab.packing.stock_prediction import STOCK, STOCK_STEP, Stock, StockError, Trained
+from lab.packing.tile_answers import ProofError
 
-NNUNET_FILE = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})(?P<ending>\.nii\.gz|\.nii|\.mha)\Z")
-
-
-def find_case(path: Path, sequences: tuple[str, ...]) -> CaseFiles:
-    """Return the one case that a path means.
-
-    A challenge's folder or input folder with one case, a scan where one sequence is read, or
-    nnU-Net's `<case>_0000.nii.gz`: one of these files, or a folder that holds one such case.
-    nnU-Net's channels are numbered in the order of `sequences`.
-
-    Raises:
-        InputError: no case, more than one, or a sequence that is missing.
-    """
-    if path.is_file():
-        if len(sequences) == 1:
-            images = {sequences[0]: path}
-            return CaseFiles(path.name.split(".")[0], images, sequences[0], Path(path.name))
-        return _numbered(path, sequences)
-    firsts = [p for p in sorted(path.glob("*_0000.*")) if NNUNET_FILE.match(p.name)]
-    if len(firsts) == 1:
-        return _numbered(firsts[0], sequences)
-    if firsts:
-        raise InputError(f"{path}: {len(firsts)} cases, one expected; name its file ..._0000")
-    inputs = find_cases(path)
-    if len(inputs.cases) != 1:
-        failed = "".join(f"; {reason}" for reason in inputs.failed.values())
-        raise InputError(f"{path}: {len(inputs.cases)} cases, one expected{failed}")
-    if missing := [s for s in sequences if s not in inputs.cases[0].images]:
-        raise InputError(f"{path}: no {', '.join(missing)}, which the network reads")
-    return inputs.cases[0]
+MIN_AGREEMENT = 0.999
+HALF, UNMIRRORED = "half precision", "no mirroring"
 
 
-def compare_case(path: Path, stock: Stock, model: Model, values: np.ndarray) -> dict[str, Any]:
-    """Compare stock's labels of a case with ours, both with all folds of one source.
+@dataclass(frozen=True)
+class Sides:
+    """The ways to a case's labels."""
+
+    stock: Stock | None  # None: it cannot build the network
+    exact: Model  # our program as stock: weights, mirroring and step
+    packed: Model  # one source's members, as they are packed
+    values: np.ndarray  # (256,) uint8: dataset.json's label values -> the scheme's
+
+    @property
+    def changes(self) -> list[str]:
+        """Return what was changed on purpose, so that labels may be others than stock's."""
+        pairs = list(zip(self.exact.members, self.packed.members, strict=True))
+        is_mirrored = any(mirror_axes_of(member.checkpoint) for member, _ in pairs)
+        words = []
+        if any(is_rounded(a.checkpoint, b.checkpoint) for a, b in pairs):
+            words.append(HALF)
+        if is_mirrored and not self.packed.mirroring:
+            words.append(UNMIRRORED)
+        if self.packed.step != STOCK_STEP:
+            words.append(f"step {self.packed.step:g}")
+        return words
+
+    def with_only(self, change: str) -> Model:
+        """Return our program with one of the changes."""
+        if change == HALF:
+            return replace(self.packed, mirroring=True, step=STOCK_STEP)
+        if change == UNMIRRORED:
+            return replace(self.exact, mirroring=False)
+        return replace(self.exact, step=self.packed.step)
+
+    @property
+    def is_stocks_mirroring(self) -> bool:
+        """Return whether stock mirrors all folds as they were trained: it asks the first alone."""
+        return len({mirror_axes_of(member.checkpoint) for member in self.exact.members}) == 1
+
+
+def sides_of(stock: Stock | None, plain: Trained, packed: Model, values: np.ndarray) -> Sides:
+    """Return the ways to a case's labels for one packed source.
 
     Args:
-        path: see `find_case`.
-        stock: the source's networks as they were trained.
-        model: the source's members, as packed.
-        values: (256,) uint8, from dataset.json's label values to the scheme's.
+        stock: its networks in stock nnU-Net.
+        plain: its checkpoints as trained, one a member.
+        packed: its members, as packed.
+        values: see `Sides`.
+    """
+    members = tuple(
+        replace(member, checkpoint=plain.checkpoint_of(fold), name=f"{member.name}, as trained")
+        for member, fold in zip(packed.members, plain.folds, strict=True)
+    )
+    exact = replace(packed, members=members, mirroring=True, step=STOCK_STEP)
+    return Sides(stock, exact, packed, values)
+
+
+def compare_case(files: CaseFiles, sides: Sides) -> dict[str, Any]:
+    """Compare the labels that all ways give of a case.
 
     Raises:
-        StockError: stock cannot predict the case.
-        Refusal: the case cannot be found or read.
+        ProofError: our program with nothing changed agrees with stock on fewer voxels than
+            MIN_AGREEMENT.
+        Refusal: the case cannot be read.
     """
-    sequences = model.members[0].sequences
-    files = find_case(path, sequences)
-    device = choose_device("auto")
+    device, scheme = choose_device("auto"), sides.packed.scheme
     started = time.perf_counter()
-    *_, final = predict(read_case(files), model, Engine(device))
-    ours = labels_from(final.probabilities, model.head, model.scheme)
-    ours_s, started = time.perf_counter() - started, time.perf_counter()
-    theirs = values[stock.segment(files, sequences, device)]
-    differing = int((ours != theirs).sum())
-    return {
+    packed = _labels(files, sides.packed, device)
+    seconds = {"ours": round(time.perf_counter() - started, 1)}
+    facts: dict[str, Any] = {
         "id": files.id,
         "device": device.type,
-        "mirroring": model.mirroring,
-        "step": model.step,
-        "voxels": ours.size,
-        "differing": differing,
-        "agreement": 1 - differing / ours.size,
-        "dice": {
-            name: dice(ours == value, theirs == value)
-            for name, value in model.scheme.labels.items()
-            if value in values
-        },
-        "stock_voxels": {n: int((theirs == v).sum()) for n, v in model.scheme.labels.items()},
-        "seconds": {"ours": round(ours_s, 1), "stock": round(time.perf_counter() - started, 1)},
+        "mirroring": sides.packed.mirroring,
+        "step": sides.packed.step,
+        "changes": sides.changes,
+        "voxels": packed.size,
+        "seconds": seconds,
     }
+    exact = packed
+    if sides.changes:
+        exact = _labels(files, sides.exact, device)
+        for change in sides.changes:
+            is_single = len(sides.changes) == 1
+            changed = packed if is_single else _labels(files, sides.with_only(change), device)
+            facts.setdefault("cost", {})[change] = difference(changed, exact)
+    if sides.stock is None:
+        return facts
+    started = time.perf_counter()
+    sequences = sides.packed.members[0].sequences
+    try:
+        stock = sides.values[sides.stock.segment(files, sequences, device)]
+    except StockError as error:
+        return facts | {"not_proven": str(error)}
+    seconds["stock"] = round(time.perf_counter() - started, 1)
+    facts |= difference(packed, stock)
+    facts["dice"] = {
+        name: dice(packed == value, stock == value)
+        for name, value in scheme.labels.items()
+        if value in sides.values
+    }
+    facts["stock_voxels"] = {n: int((stock == v).sum()) for n, v in scheme.labels.items()}
+    if sides.changes:
+        facts["exact"] = difference(exact, stock)
+    if sides.is_stocks_mirroring:
+        _refuse_below(difference(exact, stock)["agreement"], files.id)
+    return facts
+
+
+def difference(first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
+    """Count the voxels in which two label maps (z, y, x) differ."""
+    differing = int((first != second).sum())
+    return {"differing": differing, "agreement": 1 - differing / first.size}
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float | None:
@@ -95,12 +144,14 @@ def dice(first: np.ndarray, second: np.ndarray) -> float | None:
     return 2 * int((first & second).sum()) / both if both else None
 
 
-def _numbered(first: Path, sequences: tuple[str, ...]) -> CaseFiles:
-    match = NNUNET_FILE.match(first.name)
-    if match is None:
-        raise InputError(f"{first}: not one of nnU-Net's files, <case>_0000 and so on")
-    id, ending = match["id"], match["ending"]
-    images = {s: first.with_name(f"{id}_{i:04d}{ending}") for i, s in enumerate(sequences)}
-    if missing := [path.name for path in images.values() if not path.is_file()]:
-        raise InputError(f"{first.parent}: {', '.join(missing)} missing")
-    return CaseFiles(id, images, sequences[0], Path(f"{id}{ending}"))
+def _labels(files: CaseFiles, model: Model, device: torch.device) -> np.ndarray:
+    *_, final = predict(read_case(files), model, Engine(device))
+    return labels_from(final.probabilities, model.head, model.scheme)
+
+
+def _refuse_below(agreement: float, id: str) -> None:
+    if not agreement >= MIN_AGREEMENT:
+        raise ProofError(
+            f"{id}: our labels agree with {STOCK}'s on {agreement:.3%} of the voxels, "
+            f"{MIN_AGREEMENT:.1%} at least were expected"
+        )

@@ -1,4 +1,4 @@
-"""What was proven of a packed source, in one plain line."""
+"""What was proven of a packed source, in plain words: one line, and its parts for a table."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -10,31 +10,64 @@ def sentence(record: Mapping[str, Any]) -> str:
     shape = "x".join(map(str, folds[0]["shape"]))
     halved = ", half the patch" if folds[0]["of_patch"] == "half" else ""
     tiles = f"one random tile a fold ({shape}{halved})"
+    case = []
+    if "case" in record:
+        compared = "; ".join([*_case(record["case"]), *_dice(record["case"])])
+        case.append(f"{_title(record['case'])}: {compared}")
     if "not_proven" in record:
-        rounding = _sum("rounding", folds)
-        return f"not proven: {record['not_proven']}; on {tiles} half precision changes {rounding}"
+        packing = f"on {tiles} packing changes {_sum('rounding', folds)}"
+        return "; ".join([f"not proven: {record['not_proven']}", packing, *case])
     judge = f"{record['judge']} ({record['network_of']})"
     words = [
         f"proven beside {judge} on {tiles}: as trained, {_sum('as_trained', folds)} differ",
-        f"as packed (half precision, default backend), {_sum('as_packed', folds)} differ",
+        f"as packed (default backend), {_sum('as_packed', folds)} differ",
     ]
-    return "; ".join([*words, *_case_words(record.get("case"))])
+    return "; ".join([*words, *case])
+
+
+def agreement(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how near a source's labels are to stock nnU-Net's: on its tiles, and on its case."""
+    folds = list(record["tiles"]["folds"].values())
+    if "not_proven" in record:
+        yield f"not proven: {record['not_proven']}"
+    else:
+        differing, voxels = _count("as_packed", folds)
+        yield f"random tiles: {differing:,} of {voxels:,} voxels differ from {record['judge']}"
+    if "case" in record:
+        for words in _case(record["case"]):
+            yield f"{_title(record['case'])}: {words}"
+
+
+def _title(case: Mapping[str, Any]) -> str:
+    id = str(case["id"])
+    return id if id == "synthetic case" else f"case {id}"
+
+
+def _case(case: Mapping[str, Any]) -> Iterator[str]:
+    """Say how the labels of a case differ from stock's, and what was changed on purpose costs."""
+    voxels = f"of {case['voxels']:,} voxels" if "voxels" in case else ""
+    if "not_proven" in case:
+        yield f"not compared with stock: {case['not_proven']}"
+    elif "differing" in case:
+        yield f"{case['differing']:,} {voxels} differ from stock, {case['agreement']:.4%} agree"
+    for change, cost in case.get("cost", {}).items():
+        yield f"{change} changes {cost['differing']:,} {voxels}"
+    if "exact" in case:
+        yield f"with nothing changed {case['exact']['differing']:,} {voxels} differ from stock"
+
+
+def _dice(case: Mapping[str, Any]) -> Iterator[str]:
+    if "dice" in case:
+        dice = ", ".join(f"{n} {d:.4f}" for n, d in case["dice"].items() if d is not None)
+        yield f"Dice to stock {dice or 'of nothing'}"
 
 
 def _sum(name: str, folds: Collection[Mapping[str, Any]]) -> str:
-    differing, voxels = (sum(fold[name][key] for fold in folds) for key in ("differing", "voxels"))
+    differing, voxels = _count(name, folds)
     most = max(fold[name]["logits_in_deviations"] for fold in folds)
     return f"{differing:,} of {voxels:,} voxels (logits by up to {most:.1e} deviations)"
 
 
-def _case_words(case: Mapping[str, Any] | None) -> Iterator[str]:
-    if case is None:
-        return
-    if "not_proven" in case:
-        yield f"the case not proven: {case['not_proven']}"
-        return
-    dice = ", ".join(f"{n} {d:.4f}" for n, d in case["dice"].items() if d is not None)
-    yield (
-        f"case {case['id']}: {case['differing']:,} of {case['voxels']:,} voxels differ, "
-        f"{case['agreement']:.4%} agree, Dice {dice or 'of nothing'}"
-    )
+def _count(name: str, folds: Collection[Mapping[str, Any]]) -> tuple[int, int]:
+    differing, voxels = (sum(fold[name][key] for fold in folds) for key in ("differing", "voxels"))
+    return differing, voxels

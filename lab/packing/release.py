@@ -11,8 +11,9 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
-from ensemble.manifest import verify_model
+from ensemble.manifest import MANIFEST, verify_model
 from lab.packing.model_card import NAME, card
+from lab.packing.model_facts import EXACTNESS, describe
 from lab.packing.random_tile import deviations_apart
 from lab.packing.reload_check import TOLERANCE, answer
 from postprocess.artefacts import load_artefacts
@@ -23,8 +24,9 @@ class ReleaseError(Refusal):
 
 
 def write_card(folder: Path, manifest: Mapping[str, Any], scheme: Scheme, data: str) -> None:
-    """Write MODEL_CARD.md into a model folder that is being made."""
-    lines = card(manifest, scheme, load_artefacts(folder, scheme), data)
+    """Write MODEL_CARD.md into a model folder that is being made, its manifest written already."""
+    facts = [row for row in describe(folder / MANIFEST) if row[0] in EXACTNESS]
+    lines = card(manifest, scheme, load_artefacts(folder, scheme), data, facts)
     (folder / NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -28,6 +28,7 @@ from lab.packing.trained_network import stage_of
 from lab.training.checkpoints import read_training_checkpoint
 
 STOCK = f"nnU-Net {version('nnunetv2')}"
+STOCK_STEP = 0.5  # of tiles, as a share of the patch
 # Of a checkpoint, what stock reads to predict.
 READ_BY_STOCK = ("network_weights", "trainer_name", "inference_allowed_mirroring_axes")
 # Where the networks and operations lie that plans may name; others are not imported on their word.
@@ -79,8 +80,8 @@ def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
 class Stock:
     """nnU-Net's predictor, its network built as the trainer that the first fold names builds it."""
 
-    def __init__(self, plain: Trained, configuration: str, mirroring: bool, step: float) -> None:
-        """Open every fold of a plain copy.
+    def __init__(self, plain: Trained, configuration: str) -> None:
+        """Open every fold of a plain copy, with stock's own defaults.
 
         Raises:
             StockError: plans name what is not nnU-Net's, or stock raises anything.
@@ -93,8 +94,8 @@ class Stock:
             settings = PlansManager(plans).get_configuration(configuration).configuration
             refuse_foreign_names(settings["architecture"])
             self._predictor = stock.nnUNetPredictor(
-                tile_step_size=step,
-                use_mirroring=mirroring,
+                tile_step_size=STOCK_STEP,
+                use_mirroring=True,
                 device=torch.device("cpu"),
                 perform_everything_on_device=False,
                 allow_tqdm=False,

@@ -52,11 +52,18 @@ def trained_folder(source: Path, configuration: str = "") -> Iterator[TrainedFol
         yield _open(source, Path(scratch), configuration)
 
 
-def folds_of(folder: TrainedFolder, checkpoint: str, requested: Sequence[str] | None) -> list[str]:
+@dataclass(frozen=True)
+class Folds:
+    """Which folds of a trained folder are packed."""
+
+    taken: tuple[str, ...]
+    left_out: dict[str, str]  # fold -> why
+
+
+def folds_of(folder: TrainedFolder, checkpoint: str, requested: Sequence[str] | None) -> Folds:
     """Return the folds to pack: those requested, or what nnU-Net's predictor takes.
 
-    That is every numbered fold that has the checkpoint; fold_all only where there is no other. What
-    is left out is printed.
+    That is every numbered fold that has the checkpoint; fold_all only where there is no other.
 
     Raises:
         PackError: no such checkpoint, or a fold is requested twice.
@@ -68,17 +75,13 @@ def folds_of(folder: TrainedFolder, checkpoint: str, requested: Sequence[str] | 
             raise PackError(f"{folder.name}: no fold_{absent[0]}/{checkpoint}.pth; folds: {there}")
         if len(set(requested)) < len(requested):
             raise PackError(f"{folder.name}: --folds {' '.join(requested)} names a fold twice")
-        return list(requested)
+        return _folds(folder, requested, f"--folds takes {', '.join(requested)}", checkpoint)
     numbered = [fold for fold in present if fold.isdecimal()]
     chosen = numbered or [fold for fold in present if fold == "all"]
     if not chosen:
         raise PackError(f"{folder.name}: no fold_*/{checkpoint}.pth{_instead(folder)}")
-    for fold in sorted(_fold_names(folder) - set(chosen)):
-        reason = "numbered folds are taken without it, as nnU-Net does; --folds takes it"
-        if fold not in present:
-            reason = f"it has no {checkpoint}.pth"
-        print(f"{folder.name}: fold_{fold} is left out: {reason}")
-    return chosen
+    others = "numbered folds are taken without it, as nnU-Net does; --folds takes it"
+    return _folds(folder, chosen, others, checkpoint)
 
 
 @contextmanager
@@ -147,6 +150,12 @@ def _folds_with(folder: TrainedFolder, checkpoint: str) -> list[str]:
     names = {n for n in _fold_names(folder) if _checkpoint(folder, n, checkpoint).is_file()}
     numbered = {name for name in names if name.isascii() and name.isdecimal()}
     return [*sorted(numbered, key=int), *sorted(names - numbered)]
+
+
+def _folds(folder: TrainedFolder, taken: Sequence[str], why: str, checkpoint: str) -> Folds:
+    present, absent = _folds_with(folder, checkpoint), f"it has no {checkpoint}.pth"
+    left_out = sorted(_fold_names(folder) - set(taken))
+    return Folds(tuple(taken), {fold: why if fold in present else absent for fold in left_out})
 
 
 def _checkpoint(folder: TrainedFolder, fold: str, checkpoint: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from challenge.refusal import Refusal
 from ensemble.manifest import find_manifests, scheme_of, verify_model
+from lab.packing.model_facts import table
 from lab.packing.synthetic_case import try_case
 from lab.packing.write_manifest import open_members
 from postprocess.artefacts import load_artefacts
@@ -45,6 +46,11 @@ def check_members(manifest: Path) -> str:
     return f"{len(model.members)} members, hashes right, checkpoints open"
 
 
+def check_facts(manifest: Path) -> str:
+    """Say what the model is: the table that `pack` prints."""
+    return "\n".join(("", *table(manifest)))
+
+
 def check_postprocess(manifest: Path) -> str:
     """Load the frozen post-processing with all its checks."""
     artefacts = load_artefacts(manifest.parent, scheme_of(manifest))
@@ -59,6 +65,7 @@ def check_postprocess(manifest: Path) -> str:
 
 CHECKS: dict[str, Callable[[Path], str]] = {
     "members": check_members,
+    "what it is": check_facts,
     "post-processing": check_postprocess,
     "synthetic case": try_case,
 }

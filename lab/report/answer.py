@@ -16,7 +16,7 @@ from lab.evaluation.seed_floor import SeedFloor, seed_floor
 from lab.evaluation.standings import Rule
 
 WORDS = {MEAN_SCORE: "overall score", MEAN_RANK: "mean rank"}
-LEAST_P = 0.0001  # smaller ones are written as "< 0.0001"
+LEAST_P = 0.0001  # what rounds to less is written as "< 0.0001"
 
 
 def answer(
@@ -52,7 +52,9 @@ def answer(
 
 
 def verdict(pair: Pair) -> str:
-    """Say which system is better, or that it is not shown."""
+    """Say which system is better, or that it is not shown, or cannot be."""
+    if pair.in_sample:
+        return f"No verdict on {pair.second} against {pair.first}: {'; '.join(pair.in_sample)}"
     if len(pair.winners) > 1:
         return f"{pair.second} against {pair.first}: score and rank contradict each other"
     if not pair.winners:
@@ -82,7 +84,7 @@ def p_in_words(p: float) -> str:
     """Format a p-value."""
     if np.isnan(p):
         return "not tested"
-    return f"p < {LEAST_P:.4f}" if p < LEAST_P else f"p = {p:.4f}"
+    return f"p < {LEAST_P:.4f}" if p < LEAST_P / 2 else f"p = {p:.4f}"
 
 
 def _floor_sentence(pair: Pair, row: PairedDifference, floor: SeedFloor) -> str:

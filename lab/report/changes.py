@@ -59,7 +59,7 @@ def changes(
         "scorers_told": "platform-csv" not in (before.results.scorer, after.scorer),
         "dice_kind": dice_kind(after.scorer),
     }
-    systems = {earlier: Path("before"), name: Path("after")}
+    systems = {each: Path(each) for each in (earlier, name)}
     results = [before.results, after]
     try:
         ranked = comparison_of(systems, results, RequestedColumns())

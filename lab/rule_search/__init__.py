@@ -6,6 +6,7 @@ clustering        scale, project, k-means; how reproducible each number of clust
 search_space      the rules that are tried, each with its grid of thresholds
 component_rules   rules applied to the label components of a case, without its images
 score_cache       scores of the distinct variants that rules make of each case
+journal           what an interrupted search has computed, so that it goes on
 optimise          which rules a group of cases gets
 cluster_rules     fit: clusters and the rules of each; apply: what a case gets
 cross_validation  the same evaluated on held-out cases
@@ -16,7 +17,7 @@ freeze            all of it as the artefact that the container reads
 `fit`, `apply`, `cross_validate` and `decide` take the same: features, score cache, configuration.
 """
 
-# verb -> (module of this room, what it does, example)
+# verb -> (module of this room, what it does, example, whether it goes on where it stopped)
 VERBS = {
     "features": (
         "features",
@@ -32,6 +33,7 @@ VERBS = {
         "search",
         "choose rules for each cluster, cross-validated",
         "search work --jobs 8",
+        True,
     ),
     "explain": (
         "explain.explain",

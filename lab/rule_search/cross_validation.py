@@ -59,6 +59,7 @@ def cross_validate(
         rest = np.setdiff1d(train, held_out)
         fold_k = choose_k(features, cache, config, rest).k if k is None else k
         assigned = apply(features, fit(features, cache, config, rest, fold_k), held_out)
+        cache.progress.fitted()
         settings |= dict(zip(held_out.tolist(), assigned.settings, strict=True))
         clusters[held_out], used[held_out] = assigned.clusters, fold_k
     return HeldOut([settings[case] for case in train.tolist()], clusters[train], used[train])
@@ -90,10 +91,25 @@ def choose_k(
     most = min(
         _different(features, np.setdiff1d(train, out)) for out in folds_of(train, config.seed)
     )
-    for k in (s.k for s in stabilities if s.is_stable and s.k <= max(most, 1)):
+    tried = [s.k for s in stabilities if s.is_stable and s.k <= max(most, 1)]
+    if len(train) == len(features.ids):
+        cache.progress.expect(expected_fits(len(tried), len(train)))
+    for k in tried:
         settings = cross_validate(features, cache, config, train, k).settings
         gains[k] = case_objectives(cache, config, settings, train) - without
     return _cluster_count(_smallest_as_good(gains), stabilities, gains)
+
+
+def expected_fits(tried: int, cases: int, is_nested: bool = True) -> int:
+    """Return how many fits a search of so many cases makes inside its folds.
+
+    Args:
+        tried: numbers of clusters that are cross-validated, of all cases.
+        cases: how many there are.
+        is_nested: whether each fold chooses its number of clusters; it is taken to try as many.
+    """
+    folds = min(FOLDS, cases)
+    return folds * tried + 2 * folds + is_nested * folds * folds * tried
 
 
 def folds_of(cases: np.ndarray, seed: int) -> list[np.ndarray]:

@@ -10,7 +10,13 @@ from lab.gate import Gain, Gate
 from lab.metrics.objective import reported_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.config import SearchConfig
-from lab.rule_search.cross_validation import HeldOut, case_objectives, choose_k, cross_validate
+from lab.rule_search.cross_validation import (
+    HeldOut,
+    case_objectives,
+    choose_k,
+    cross_validate,
+    expected_fits,
+)
 from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.optimise import Group
@@ -57,6 +63,8 @@ def decide(
     """
     cases = np.arange(len(features.ids))
     count = choose_k(features, cache, config, cases)
+    tried = sum(not np.isnan(row["held_out_gain"]) for row in count.candidates)
+    cache.progress.expect(expected_fits(tried, len(cases), is_nested=k is None))
     fitted = fit(features, cache, config, cases, k or count.k)
     held_out = {
         "pooled": cross_validate(features, cache, config, cases, 1),

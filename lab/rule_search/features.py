@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 
 from challenge.case import check_same_grid, read_case, read_volume
+from challenge.folders import describe_contents, few, find_file
 from challenge.provenance import Provenance, program_version, sha256_of
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         members=tuple(str(folder.resolve()) for folder in args.members),
     )
     cases = read_cohort(args.cohort, scheme)
+    check_predictions(cases, [args.predictions, *args.members])
     inputs = input_records(cases, setup)
     model = model_record(args.model, with_rules=False) if args.model else None
     faults = [accept(fault, args.foreign) for fault in input_faults(inputs, setup, model)]
@@ -101,6 +103,22 @@ def run(args: argparse.Namespace) -> int:
             "`freeze --out`, or with `freeze --foreign` in a model"
         )
     return 0
+
+
+def check_predictions(cases: Sequence[CohortCase], folders: Sequence[Path]) -> None:
+    """Refuse a folder that lacks a case's label map, before any case is described.
+
+    Raises:
+        Refusal: naming the folder, a few cases that it lacks, and what it holds instead.
+    """
+    for folder in folders:
+        names = [case.reference.name for case in cases]
+        missing = [name for name in names if find_file(folder, name) is None]
+        if missing:
+            raise Refusal(
+                f"{folder}: no prediction for {len(missing)} of {len(cases)} cases of the cohort "
+                f"({few(missing)}); it holds {describe_contents(folder)}"
+            )
 
 
 def describe_cohort(cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from challenge.provenance import hash_json
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 
@@ -28,8 +29,11 @@ def choose_rules(
         objective: see `lab.metrics.objective`.
         search: `stepwise` or `label-by-label`.
     """
-    group = Group(cache, weights, objective)
-    return (_stepwise if search == "stepwise" else _label_by_label)(group, parameters)
+    choose = _stepwise if search == "stepwise" else _label_by_label
+    return cache.chosen(
+        hash_json([list(parameters), objective, search, weights.tolist()]),
+        lambda: choose(Group(cache, weights, objective), parameters),
+    )
 
 
 class Group:

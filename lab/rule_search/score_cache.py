@@ -5,7 +5,7 @@ components have, so a grid of twenty thresholds mostly holds three or four varia
 one label value a label component; rules that lead to the same variant share its score.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import joblib
@@ -22,6 +22,8 @@ from lab.rule_search.component_rules import (
     selected_values,
     values_after,
 )
+from lab.rule_search.journal import Journal
+from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
 from postprocess.rule_base import Rule
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
@@ -46,17 +48,24 @@ class ScoreCache:
     columns: Sequence[Column]
     scheme: Scheme
     jobs: int | None = 1  # processes; worth it where scoring takes longer than sending a variant
+    journal: Journal | None = None  # holds what an interrupted run scored, and gets what is new
+    progress: SearchProgress = field(default_factory=SearchProgress)
     variants: int = field(default=0, init=False)  # scored so far
     # (variant, column), with room for more
     _rows: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), init=False)
     _row_of: list[dict[bytes, int]] = field(init=False)  # case: variant -> row
     # (parameter, setting without it) -> (case, grid point) rows, -1 where not yet scored
     _grids: dict[tuple[int, Setting], np.ndarray] = field(default_factory=dict, init=False)
-
+    _choices: dict[str, Setting] = field(default_factory=dict, init=False)
     _objectives: dict[str, np.ndarray] = field(default_factory=dict, init=False)  # (variant,) each
 
     def __post_init__(self) -> None:
         self._row_of = [{} for _ in self.search_cases]
+        if self.journal:
+            numbers = {case.id: i for i, case in enumerate(self.search_cases)}
+            for id, rows in self.journal.scores:
+                self._add(numbers[id], rows, list(rows.values()))
+            self._choices |= self.journal.choices
 
     @property
     def no_rules(self) -> Setting:
@@ -66,6 +75,14 @@ class ScoreCache:
     def confusion(self, cases: np.ndarray) -> np.ndarray:
         """Return the voxels of `cases` (case,) by (reference, predicted) label."""
         return np.sum([self.search_cases[case].confusion for case in cases], axis=0)
+
+    def chosen(self, key: str, choose: Callable[[], Setting]) -> Setting:
+        """Return the setting chosen for a key, which says all that the choice depends on."""
+        if key not in self._choices:
+            self._choices[key] = choose()
+            if self.journal:
+                self.journal.add_choice(key, self._choices[key])
+        return self._choices[key]
 
     def grid_scores(self, setting: Setting, parameter: int, cases: np.ndarray) -> np.ndarray:
         """Score cases at each grid point of a parameter, all others as set.
@@ -144,7 +161,7 @@ class ScoreCache:
             new = {key: v for key, v in by_key.items() if key not in self._row_of[case]}
             if new:
                 jobs.append((case, new))
-        run = joblib.Parallel(n_jobs=self.jobs)
+        run = joblib.Parallel(n_jobs=self.jobs, return_as="generator")
         results = run(
             joblib.delayed(score_variants)(
                 self.search_cases[case].scorer, list(new.values()), self.columns
@@ -153,6 +170,10 @@ class ScoreCache:
         )
         for (case, new), rows in zip(jobs, results, strict=True):
             self._add(case, new, rows)
+            if self.journal:
+                by_variant = dict(zip(new, rows, strict=True))
+                self.journal.add_scores(self.search_cases[case].id, by_variant)
+            self.progress.scored(self.variants)
 
     def _add(self, case: int, keys: Iterable[bytes], rows: Sequence[np.ndarray]) -> None:
         while self.variants + len(rows) > len(self._rows):

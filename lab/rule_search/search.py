@@ -9,21 +9,14 @@ case's labels after rules that were chosen without it, for `evaluate`, `rank` an
 
 import argparse
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from challenge.provenance import (
-    HELD_OUT_FACT,
-    KEY,
-    Provenance,
-    folder_record,
-    hash_json,
-    program_version,
-)
+from challenge.provenance import HELD_OUT_FACT, KEY, Provenance, hash_json, program_version
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
@@ -31,14 +24,18 @@ from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns, selection_c
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
+from lab.progress import progress_bar
 from lab.rule_search.cases import open_search_cases
 from lab.rule_search.config import SearchConfig
+from lab.rule_search.cross_validation import expected_fits
 from lab.rule_search.decision import Decision, curves, decide
 from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
 from lab.rule_search.input_records import require_unchanged
+from lab.rule_search.journal import Journal
 from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import Setting, make_search_space, rules_of
 from lab.rule_search.summary import decision_lines, objective_line
 from lab.rule_search.workspace import (
@@ -80,28 +77,34 @@ def run(args: argparse.Namespace) -> int:
     features_record = require_unchanged(args.work, cases, setup)
     if clusters["features_sha256"] != features_record.sha256:
         raise Refusal(f"{args.work / CLUSTERS}: of other features; run lab fit again")
+    options = {"scorer": scorer.name, "objective": objective, "seed": config.seed}
+    journal = open_journal(args.work, options | {"clusters": clusters["clusters"]}, features_record)
     with workers(args.jobs, args.dask):
         features = read_features(args.work, cases, setup)
-        cache = make_score_cache(cases, setup, scorer)
-        decision = decide(features, cache, config, clusters["clusters"])
-        write_held_out(args.work, decision, SearchImages(cache, cases, setup, scorer))
-    content = search_content(features, cache, config, decision, scorer)
-    record = Provenance(
-        product="rules",
-        name=SEARCH,
-        sha256=hash_json(content),
-        verb="search",
-        version=program_version(),
-        options={"scorer": scorer.name, "objective": objective, "seed": config.seed},
-        facts={"cases": len(cases), "ships": decision.ships},
-        inputs={"features": features_record},
-    )
+        cache = make_score_cache(cases, setup, scorer, journal)
+        with progress_bar(expected_fits(1, len(cases)), "fit", "choosing rules") as bar:
+            cache.progress = SearchProgress(bar)
+            decision = decide(features, cache, config, clusters["clusters"])
+        cache.progress = SearchProgress()
+        content = search_content(features, cache, config, decision, scorer)
+        record = Provenance(
+            product="rules",
+            name=SEARCH,
+            sha256=hash_json(content),
+            verb="search",
+            version=program_version(),
+            options=options,
+            facts={"cases": len(cases), "ships": decision.ships},
+            inputs={"features": features_record},
+        )
+        write_held_out(args.work, decision, SearchImages(cache, cases, setup, scorer), record)
     for name, forced in ((DECIDED, False), (FORCED, True)):
         search_run = SearchRun(datetime.date.today(), scorer.name, record, forced)
         (args.work / name).mkdir(exist_ok=True)
         artefacts = make_artefacts(features, cache, config, decision, search_run)
         save_artefacts(args.work / name, artefacts)
     write_work(args.work, SEARCH, content | {KEY: record.to_json()})
+    journal.remove()
     leaderboard = selection_columns(scorer, setup.scheme)
     print(objective_line(objective, cache.columns, leaderboard), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
@@ -124,7 +127,28 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
     return table
 
 
-def make_score_cache(cases: Sequence[CohortCase], setup: Setup, scorer: Scorer) -> ScoreCache:
+def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -> Journal:
+    """Open what an interrupted search with the same inputs computed, and say how much that is.
+
+    Raises:
+        Refusal: the interrupted search had other inputs; the message says which.
+    """
+    inputs = {"features": features, **features.inputs}
+    record = Provenance(
+        "search", work.name, "", "search", program_version(), options, inputs=inputs
+    )
+    journal = Journal(work, record)
+    if journal.variants or journal.choices:
+        print(
+            f"going on from an interrupted search: {journal.variants} variants scored, rules of "
+            f"{len(journal.choices)} groups of cases chosen"
+        )
+    return journal
+
+
+def make_score_cache(
+    cases: Sequence[CohortCase], setup: Setup, scorer: Scorer, journal: Journal | None = None
+) -> ScoreCache:
     """Read every case and divide it into label components, ready to be scored."""
     return ScoreCache(
         open_search_cases(cases, setup, scorer),
@@ -133,19 +157,27 @@ def make_score_cache(cases: Sequence[CohortCase], setup: Setup, scorer: Scorer) 
         setup.scheme,
         # A table answers faster than it travels.
         jobs=1 if scorer.fast_scorer else None,
+        journal=journal,
     )
 
 
-def write_held_out(work: Path, decision: Decision, images: SearchImages) -> None:
+def write_held_out(
+    work: Path, decision: Decision, images: SearchImages, search: Provenance
+) -> None:
     """Write each case's labels by the rules of the fold that left it out, and check all scores.
+
+    Args:
+        work: the work folder.
+        decision: what was chosen, held out and on all cases.
+        images: of all cases.
+        search: its record.
 
     Raises:
         ScoreMismatch: a score of an image differs from that in the search.
     """
     method, assigned = decision.held_out_method, decision.assigned
-    held_out, setup = decision.held_out[method], images.setup
-    paths = [setup.prediction_of(case) for case in images.cases]
-    predictions = folder_record(Path(setup.predictions), "label maps", paths)
+    held_out = decision.held_out[method]
+    predictions = search.inputs["features"].inputs["predictions"]
     record = Provenance(
         product="label maps",
         name=HELD_OUT_FOLDER,
@@ -154,11 +186,11 @@ def write_held_out(work: Path, decision: Decision, images: SearchImages) -> None
         version=program_version(),
         facts={
             "rules": f"{method}, each case's without it",
-            "cases": len(paths),
+            "cases": len(images.cases),
             "training_cases": 0,
             HELD_OUT_FACT: predictions.held_out,
         },
-        inputs={"predictions": predictions},
+        inputs={"predictions": predictions, "search": search},
     )
     images.write(held_out.settings, work / HELD_OUT_FOLDER, record)
     pairs = zip(held_out.settings, assigned.settings, strict=True)

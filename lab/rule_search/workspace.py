@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseError
+from challenge.folders import find_file
 from challenge.provenance import KEY, Provenance, from_json
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
@@ -67,9 +68,10 @@ class Setup:
 
 
 def _label_map(folder: str, case: CohortCase) -> Path:
-    path = Path(folder) / case.reference.name
-    if not path.is_file():
-        raise CaseError(f"{path}: no prediction for {case.reference}")
+    path = find_file(Path(folder), case.reference.name)
+    if path is None:
+        missing = Path(folder) / case.reference.name
+        raise CaseError(f"{missing}: no prediction for {case.reference}")
     return path
 
 

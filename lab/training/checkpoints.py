@@ -10,14 +10,20 @@ from ensemble.network import open_checkpoint, plain_key
 from lab.training.pickled_numbers import STANDINS
 
 
-def slim_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what inference reads, in half precision, with shared tensors stored once."""
-    halves: dict[tuple, torch.Tensor] = {}
+def slim_checkpoint(content: Mapping[str, Any], half: bool = False) -> dict[str, Any]:
+    """Keep what inference reads, with shared tensors stored once.
+
+    Args:
+        content: of a checkpoint as training wrote it.
+        half: round weights to half precision; one that is too large for it stays as it is.
+    """
+    stored: dict[tuple, torch.Tensor] = {}
+    packed = _rounded if half else _exact
     weights = {}
     for key, value in content["network_weights"].items():
         # nnU-Net lists each encoder tensor four times over, sharing one storage.
         storage = (value.data_ptr(), value.shape, value.stride(), value.dtype)
-        weights[plain_key(key)] = halves.setdefault(storage, _half(value))
+        weights[plain_key(key)] = stored.setdefault(storage, packed(value))
     axes = content.get("inference_allowed_mirroring_axes")
     return {
         "network_weights": weights,
@@ -28,9 +34,14 @@ def slim_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _half(value: torch.Tensor) -> torch.Tensor:
+def _exact(value: torch.Tensor) -> torch.Tensor:
+    # Stock nnU-Net's networks are float32, whatever the checkpoint holds.
+    return value.float() if value.dtype == torch.float64 else value.clone()
+
+
+def _rounded(value: torch.Tensor) -> torch.Tensor:
     half = value.half() if value.is_floating_point() else value
-    return half.clone() if torch.isfinite(half).all() else value.clone()
+    return half.clone() if torch.isfinite(half).all() else _exact(value)
 
 
 def read_training_checkpoint(path: Path) -> dict[str, Any]:

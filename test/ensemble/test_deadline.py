@@ -111,7 +111,16 @@ def test_a_first_tile_is_mirrored_where_that_leaves_time_for_the_others(
     assert planned.effort(0, 0.5, 0) == FULL
     assert planned.first_pass_is_apart(0)
     assert not planner(320, clock, ((), ALL, ALL)).first_pass_is_apart(0)  # one pass is all
-    assert planned.effort_after_first_pass(0, 0.5, pass_s) == expected
+    assert planned.effort_after_first_pass(0, 0.5, FULL, pass_s) == expected
+
+
+def test_a_further_network_is_measured_too_and_left_if_it_is_too_slow() -> None:
+    clock = Clock()
+    planned = planner(320, clock)
+    planned.record_tile(0, FULL, 8.0)
+    planned.finish_member(0, 0.5)
+    assert not planned.first_pass_is_apart(0) and planned.first_pass_is_apart(1)
+    assert planned.effort_after_first_pass(1, 0.5, FULL, 500.0) is None
 
 
 def test_without_a_limit_no_pass_is_measured_apart() -> None:

@@ -58,7 +58,7 @@ def test_the_ladder_is_climbed_down_and_the_answer_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "podium")
-    model = folds(tmp_path, 2, "--mirroring")
+    model = folds(tmp_path, 2)
     (expected,) = predict(CASE, model, Engine(CPU, "torch"))
     engine = Pretended(failures=5)
     batches = fail_at_first(monkeypatch, engine)

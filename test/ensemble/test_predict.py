@@ -1,6 +1,7 @@
 """The ensemble: each member counted once, whatever its head, and as much as time allows."""
 
 import itertools
+import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -82,7 +83,9 @@ def test_each_member_counts_exactly_once(tmp_path: Path) -> None:
     assert [m.checkpoint.parent.name for m in model.members] == [f"fold_{k}" for k in range(5)]
     scripted = Scripted([always(channel) for channel in range(5)], model)
     (prediction,) = predict(CASE, model, scripted)
-    assert Counter(scripted.calls) == {member.name: 2 for member in model.members}  # two tiles
+    assert Counter(scripted.calls) == {
+        member.name: 2 * 8 for member in model.members
+    }  # tiles, flips
     middle = prediction.probabilities[:, 10, 9, 11]
     np.testing.assert_allclose(middle, 0.2, atol=1e-6)  # five logits of 20/5 are all alike
 
@@ -197,7 +200,7 @@ def run_against_time(
 
 
 def test_with_time_enough_all_is_run_and_nothing_skipped(tmp_path: Path) -> None:
-    model = folds(tmp_path, 3, "--mirroring")
+    model = folds(tmp_path, 3)
     (prediction,), scripted, _ = run_against_time(model, 1e6, lambda: 0.01)
     assert len(scripted.calls) == 3 * 3 * 8  # members, tiles, mirrorings
     assert (prediction.members_run, prediction.skipped, prediction.is_final) == (3, (), True)
@@ -208,7 +211,7 @@ def test_a_slow_device_loses_mirroring_first_then_overlap_then_members(tmp_path:
 
     The first tile takes 8 where 7 are at most a quarter of what is left after the first pass.
     """
-    model = folds(tmp_path, 3, "--mirroring")
+    model = folds(tmp_path, 3)
     skipped = {}
     for limit_s in (45.0, 20.0, 12.0, 9.5, 6.5, 4.0):
         predictions, _, clock = run_against_time(model, limit_s, lambda: 1.0)
@@ -231,7 +234,7 @@ def test_a_slow_device_loses_mirroring_first_then_overlap_then_members(tmp_path:
 def test_a_pass_that_was_measured_is_not_run_again(tmp_path: Path) -> None:
     model = folds(tmp_path, 1)
     _, scripted, _ = run_against_time(model, 4.5, lambda: 1.0)
-    assert len(scripted.calls) == 3  # tiles, each once: the first pass is the first tile
+    assert len(scripted.calls) == 4  # three tiles, and time for one mirroring of the last
 
 
 def test_every_member_is_mirrored_along_the_axes_of_its_own_training(tmp_path: Path) -> None:
@@ -240,11 +243,23 @@ def test_every_member_is_mirrored_along_the_axes_of_its_own_training(tmp_path: P
         spacing_mm = (1, 1, 1 + len(sources) / 100)
         plans = tiny.plans(spacing_mm=spacing_mm)
         sources.append(tiny.train(tmp_path / name, plans, tiny.dataset(), mirror_axes=axes))
-    model = packed(tmp_path, *sources, flags=("--mirroring",))
+    model = packed(tmp_path, *sources)
     scripted = Scripted([always(3)] * 3, model)
     list(predict(CASE, model, scripted))
     passes = Counter(scripted.calls)
     assert [passes[member.name] for member in model.members] == [2 * 2, 2 * 1, 2 * 8]
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3])
+def test_a_model_that_was_packed_without_mirroring_stays_so(tmp_path: Path, schema: int) -> None:
+    manifest = folds(tmp_path, 1).folder / "MANIFEST.json"
+    content = json.loads(manifest.read_text())
+    content |= {"schema": schema, "settings": {"mirroring": False, "step": 0.5}}
+    manifest.write_text(json.dumps(content))
+    model = verify_model(manifest)
+    scripted = Scripted([always(3)], model)
+    list(predict(CASE, model, scripted))
+    assert len(scripted.calls) == 2  # tiles, though the checkpoint names three axes
 
 
 def test_an_early_answer_comes_before_the_rest(tmp_path: Path) -> None:

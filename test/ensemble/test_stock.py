@@ -85,7 +85,7 @@ def test_one_member_equals_stock_nnunet(
     folder = tiny.train(tmp_path / "trained", plans, tiny.dataset(labels, order=order))
     expected_labels, expected = stock_prediction(folder, case, mirroring)
 
-    flags = ["--mirroring"] if mirroring else []
+    flags = [] if mirroring else ["--no-mirroring"]
     model = pack(folder, tmp_path / "weights", *flags)
     for backend in EXACT_BACKENDS:
         (prediction,) = predict(case, model, Engine(torch.device("cpu"), backend))
@@ -101,7 +101,7 @@ def test_one_member_equals_stock_nnunet(
 def test_folds_together_equal_stock_nnunet(tmp_path: Path) -> None:
     case, plans = CASES["cropped"]
     source = tiny.train(tmp_path / "trained", plans, tiny.dataset(), folds=(0, 1, 2))
-    expected_labels, expected = stock_prediction(source, case, False, folds=(0, 1, 2))
+    expected_labels, expected = stock_prediction(source, case, True, folds=(0, 1, 2))
     model = pack(source, tmp_path / "weights")
     for backend in EXACT_BACKENDS:
         (prediction,) = predict(case, model, Engine(torch.device("cpu"), backend))
@@ -165,7 +165,7 @@ def test_every_spelling_that_stock_reads_gives_stocks_answer(tmp_path: Path, nam
         del dataset["channel_names"]
     (folder / "dataset.json").write_text(json.dumps(dataset))
     tiny.as_numpy_1(folder / "fold_0" / "checkpoint_final.pth")
-    expected_labels, expected = stock_prediction(folder, case, False)
+    expected_labels, expected = stock_prediction(folder, case, True)
     model = pack(folder, tmp_path / "weights")
     (prediction,) = predict(case, model, Engine(torch.device("cpu"), "torch"))
     labels = labels_from(prediction.probabilities, model.head, SCHEMES["brats-gli"])

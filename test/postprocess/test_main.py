@@ -359,8 +359,10 @@ def test_a_region_head_is_read_in_its_order(home, run, names):
 
 def test_a_missing_file_is_named_and_its_rules_are_skipped(home, run):
     freeze(home / "frozen", fallback=(DOUBT, SPECKS))
+    write_map(home / "labels" / "another.nii.gz", tumour())
     save_npz(home / "npz" / "another.npz", doubtful())
-    code, [line], err = run("--probabilities", "npz")
+    code, lines, err = run("--probabilities", "npz")
+    (line,) = (line for line in lines if line["id"] == ID)
     assert (code, line["probabilities"]) == (0, None)
     assert f"{ID}: no {ID}.npz in {home / 'npz'}; rules that require it are skipped" in err
     assert [rule["skipped"] for rule in line["skipped"]] == ["no probabilities"]
@@ -566,11 +568,30 @@ def test_usage_that_cannot_work(home, run, capsys):
     code, _, err = run()
     assert (code, err) == (
         2,
-        f"{home / 'labels'}: no label map found (.nii.gz, .nii, .mha)\n",
+        f"{home / 'labels'}: no label map found (.nii.gz, .nii, .mha), here or one folder deeper; "
+        "it holds nothing\n",
     )
     with pytest.raises(SystemExit) as usage:
         main(["--labels", "x"])
     assert usage.value.code == 2
+
+
+@pytest.mark.parametrize("option", ["images", "probabilities"])
+def test_a_folder_of_other_cases_is_refused(home, run, option):
+    save_npz(home / "else" / "another.npz", doubtful())
+    code, lines, err = run(f"--{option}", "else")
+    assert (code, lines, err.splitlines()[-1]) == (
+        2,
+        [],
+        f"{home / 'else'}: no {option} of any case, of 1: {ID}; it holds 1 file (another.npz)",
+    )
+
+
+def test_label_maps_may_lie_one_folder_deeper(home, run):
+    (home / "labels" / "fold_0").mkdir()
+    (home / "labels" / f"{ID}.nii.gz").rename(home / "labels" / "fold_0" / f"{ID}.nii.gz")
+    code, [line], _ = run()
+    assert (code, line["id"]) == (0, ID)
 
 
 # The program by itself

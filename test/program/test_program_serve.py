@@ -99,7 +99,10 @@ def test_a_server_without_any_model_ends_and_says_why(
     assert f"{tmp_path / 'weights'}: no " in capfd.readouterr().err
 
 
-def test_ctrl_c_is_one_line_and_130(tmp_path: Path, server: Server, capfd) -> None:
+def test_ctrl_c_is_one_line_and_130(
+    tmp_path: Path, weights: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(tmp_path, weights / "t1")
     server.wait_until_healthy()
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 130

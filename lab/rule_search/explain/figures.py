@@ -36,7 +36,8 @@ def scatter(search: Mapping[str, Any], variance_shares: Sequence[float]) -> str:
         shares = [*variance_shares, 0.0, 0.0]
         ax.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
         ax.set_ylabel(f"second, {shares[1]:.0%}")
-        ax.legend(loc="best")
+        # Above the panel: inside it, a mark of the legend would look like one more case.
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 
     return grid([None], draw, "scatter", 1, 4.2)
 
@@ -137,6 +138,7 @@ def forest(columns: Sequence[Mapping[str, Any]]) -> str:
         ax.axvline(0, color=INK, lw=0.8)
         ax.set_yticks(range(len(rows)), [f"{r['region']} {title(r['metric'])}" for r in rows])
         ax.tick_params(axis="y", labelsize=SMALL)
+        ax.set_ylim(-0.6, len(rows) - 0.4)
         ax.set_xlabel("held-out change, 95 % interval")
 
     return grid([None], draw, "forest", 1, 0.8 + 0.22 * len(rows))

@@ -104,6 +104,13 @@ def test_one_case_of_another_challenge_is_refused_by_name(tmp_path: Path) -> Non
     )
 
 
+def test_what_is_broken_is_named_before_what_has_no_labels(tmp_path: Path) -> None:
+    source = write_cases(tmp_path, "A-1", "BraTS-GLI-00001-000")
+    (tmp_path / "A-1" / "A-1-seg.nii.gz").unlink()
+    with pytest.raises(LayoutError, match=r"BraTS-GLI-00001-000 is named .* no case of 2 can be"):
+        list_entries([source])
+
+
 def test_foreign_takes_it_and_says_so(tmp_path: Path) -> None:
     source = write_cases(tmp_path, "BraTS-PED-00001-000", "BraTS-GLI-00001-000")
     entries, failed = list_entries([source], foreign=True)

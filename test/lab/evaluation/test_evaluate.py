@@ -17,11 +17,13 @@ import pytest
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
+from challenge.provenance import Provenance, content_sha256, write_provenance
 from lab.__main__ import main as lab
 from lab.evaluation import evaluate
 from lab.evaluation.formats import read_results
 from lab.evaluation.journal import CaseResult, Journal
 from lab.evaluation.matching import match_cases
+from lab.evaluation.origin import in_sample
 from lab.metrics.scorers import SCORERS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -413,3 +415,40 @@ def test_five_algorithms_on_a_real_glioma_become_a_report(
     assert lab(["report", str(tmp_path / "r.json"), f"--html={page}"]) == 0
     assert f"{dice:.3f}" in page.read_text()
     assert all(f"TCGA-FG-6692-{name}" in page.read_text() for name in ("isen", "scan"))
+
+
+def test_results_say_what_the_predictions_were_made_from(cohort: Path, capsys) -> None:
+    folder = cohort / "predictions"
+    facts = {"held_out": "in-sample", "training_cases": 2, "cases": 3}
+    record = Provenance(
+        "label maps", "predictions", content_sha256(folder), "postprocess", facts=facts
+    )
+    write_provenance(folder, record)
+    assert run(cohort) == 0
+    words = "refined by rules that were fitted on 2 of its 3 cases"
+    assert f"predictions: {words}; no evidence of what they gain" in capsys.readouterr().err
+    results = read_results(cohort / "r.json")
+    assert in_sample(results) == words
+    made = results.provenance
+    assert made is not None
+    assert (made.product, made.verb, made.options) == ("scores", "evaluate", {"scorer": "2025-ssa"})
+    assert made.inputs["predictions"] == record
+    assert made.inputs["references"].facts == {"files": 3}
+    assert lab(["trace", str(cohort / "r.json")]) == 0
+    assert "by `python -m postprocess`" in capsys.readouterr().out
+
+
+def test_results_of_maps_without_a_record_are_of_unknown_origin(cohort: Path, capsys) -> None:
+    assert run(cohort) == 0
+    results = read_results(cohort / "r.json")
+    assert results.provenance is not None
+    assert results.provenance.inputs["predictions"].held_out == "unknown"
+    assert in_sample(results) == ""
+    assert "no evidence" not in capsys.readouterr().err
+
+
+def test_maps_that_changed_since_their_record_are_refused(cohort: Path, capsys) -> None:
+    record = Provenance("label maps", "predictions", "0" * 64, "out-of-fold")
+    write_provenance(cohort / "predictions", record)
+    assert run(cohort) == 2
+    assert "files were changed, added or removed" in capsys.readouterr().err

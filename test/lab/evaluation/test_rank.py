@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from challenge.provenance import Provenance
 from lab.__main__ import main
 from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
 from lab.evaluation.rank_text import letter, sentence
@@ -203,6 +204,21 @@ def test_volume_rmse_is_one_more_position(tmp_path):
     assert result["ranking"]["mean_rank"] == {"a": 1.5, "b": 1.5}
 
 
+def test_means_of_a_pair_are_over_what_both_have(tmp_path):
+    systems = {
+        "a": columns(dice=[0.5, 0.75, 0.25], hd95=[4.0, 2.0, NAN]),
+        "b": columns(dice=[0.75, NAN, 0.5], hd95=[2.0, 3.0, 9.0]),
+    }
+    result = rank(tmp_path, systems, "--metrics", "dice", "hd95")
+    expected = {"mean score": (0.375, 0.625), "dice WT": (0.375, 0.625), "hd95 WT": (3.0, 2.5)}
+    for what, means in expected.items():
+        row = compared(result, what)
+        assert (row["first"], row["second"]) == pytest.approx(means)
+        assert row["difference"] == pytest.approx(means[1] - means[0])
+    ranks = compared(result, "mean rank")
+    assert ranks["difference"] == pytest.approx(ranks["second"] - ranks["first"])
+
+
 def test_a_third_system_changes_no_pair_but_its_rank_among_all(tmp_path):
     rng = np.random.default_rng(0)
     systems = {name: columns(dice=list(rng.random(15))) for name in "abc"}
@@ -263,6 +279,17 @@ def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
     assert rank(tmp_path, systems)["cases"] == 2
     assert "a.json: c2 not in every file, left out" in capsys.readouterr().err
     assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--strict"]) == 2
+
+
+def test_files_without_a_common_case_name_what_each_has(tmp_path, capsys):
+    for name, ids in (("a", ("x", "y")), ("b", ("u", "v"))):
+        cases = {id: {"WT": {"dice": 0.5}} for id in ids}
+        write(tmp_path / f"{name}.json", cases)
+    assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert capsys.readouterr().err == (
+        f"0 case in all of a, b, but a ranking needs two: {tmp_path / 'a.json'} has 2 (x, y); "
+        f"{tmp_path / 'b.json'} has 2 (u, v)\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -368,3 +395,61 @@ def test_goat_is_ranked_by_whole_masks_and_says_so(tmp_path, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "the organisers of 2026-goat rank by: global_dice, global_nsd_1.0." in out
     assert "Reported, not ranked: dice." in out
+
+
+# Systems that are scored on the cases that they were fitted on
+
+
+def refined(state: str, **facts: int) -> Provenance:
+    """Return the record of scores of label maps in a held-out state."""
+    maps = Provenance("label maps", "refined", "0" * 64, facts={"held_out": state, **facts})
+    return Provenance("scores", "b.json", "", verb="evaluate", inputs={"predictions": maps})
+
+
+def test_rules_fitted_on_the_cases_that_are_scored_show_nothing(tmp_path, capsys):
+    low = columns(dice=[0.5 + 0.01 * i for i in range(12)])
+    high = columns(dice=[0.6 + 0.01 * i for i in range(12)])
+    record = refined("in-sample", training_cases=12, cases=12)
+    plain, better = write(tmp_path / "plain.json", low), tmp_path / "refined.json"
+    write(better, high, provenance=record)
+    out = tmp_path / "out.json"
+    words = "refined is refined by rules that were fitted on 12 of its 12 cases"
+    assert main(["rank", str(plain), str(better), "--out", str(out)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith(f"IN SAMPLE: {words}.")
+    assert f"refined against plain: no verdict; {words}." in " ".join(said.out.split())
+    assert "is better than" not in said.out
+    assert "--in-sample accepts this" in said.err
+    content = json.loads(out.read_text())
+    assert content["in_sample"] == {
+        "refined": "refined by rules that were fitted on 12 of its 12 cases"
+    }
+    assert "no verdict" in content["pairs"][0]["sentence"]
+    assert main(["rank", str(plain), str(better), "--in-sample"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("IN SAMPLE: refined is refined")
+    assert "refined is better than plain: mean score +0.1000" in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize("state", ["held-out", "unknown", None])
+def test_held_out_maps_and_those_of_unknown_origin_are_compared(tmp_path, capsys, state):
+    more = {"provenance": refined(state, training_cases=0, cases=12)} if state else {}
+    plain = write(tmp_path / "plain.json", columns(dice=[0.5 + 0.01 * i for i in range(12)]))
+    other = write(tmp_path / "b.json", columns(dice=[0.6 + 0.01 * i for i in range(12)]), **more)
+    assert main(["rank", str(plain), str(other)]) == 0
+    said = capsys.readouterr().out
+    assert "IN SAMPLE" not in said
+    assert "b is better than plain" in said
+
+
+def test_a_third_system_in_sample_takes_no_verdict_from_the_other_two(tmp_path, capsys):
+    record = refined("in-sample")
+    paths = [
+        write(tmp_path / "a.json", columns(dice=[0.5 + 0.01 * i for i in range(12)])),
+        write(tmp_path / "b.json", columns(dice=[0.6 + 0.01 * i for i in range(12)])),
+        write(tmp_path / "c.json", columns(dice=[0.7] * 12), provenance=record),
+    ]
+    assert main(["rank", *map(str, paths)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "b is better than a" in said
+    assert said.count("no verdict; c is made with what was fitted on its cases.") == 2

@@ -126,14 +126,18 @@ def test_what_ships_and_which_condition_failed_is_said(
     flags = ["--cohort", str(cohort), "--out", str(tmp_path / "out"), "--objective", "overlap"]
     assert lab(["select", *folders, *flags, "--strategies", "best-single"]) == 0
     reason = json.loads((tmp_path / "out" / "selection.json").read_text())["reason"]
-    assert len(reason) == 1
-    assert reason[0].startswith("equal weights ship; best-single: gain -0.")
-    assert reason[0].endswith(" mean overlap is not above zero")
-    assert reason[0] in capsys.readouterr().out.splitlines()
+    assert len(reason) == 2
+    assert reason[0] == "equal weights ship: no other strategy's gain passes"
+    assert reason[1].startswith("best-single: gain -0.")
+    assert reason[1].endswith(" mean overlap is not above zero")
+    printed = capsys.readouterr().out
+    assert "\n".join(reason) in printed
+    assert "gain: over equal weights, where both have a number; 95 % intervals" in printed
     assert lab(["select", *folders, *flags, "--strategies", "equal", "--most-members", "2"]) == 0
     reason = json.loads((tmp_path / "out" / "selection.json").read_text())["reason"]
     assert reason == [
-        "the best single candidate ships; equal: exceeds --most-members or --most-seconds"
+        "the best single candidate ships: no other strategy's gain passes",
+        "equal: exceeds --most-members or --most-seconds",
     ]
 
 
@@ -267,6 +271,7 @@ def test_from_maps_to_a_table_a_figure_and_a_selection(
     assert "0.500 left (chosen in 5 of 5 parts)" in printed
     selection = json.loads((tmp_path / "work" / "selection.json").read_text())
     assert selection["weights"] == {"left": 0.5, "right": 0.5}
+    assert selection["confidence"] == 0.975  # each of two intervals, so that both hold with 95 %
     assert list(selection["strategies"]) == ["equal", "greedy", "simplex"]
     assert [point["members"] for point in selection["cost_curve"]] == [2, 4]
     for name in ("cost_curve.png", "candidates.png"):

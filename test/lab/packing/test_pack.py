@@ -32,7 +32,7 @@ def test_a_manifest_has_members_hashes_and_settings(tmp_path: Path) -> None:
         "for tests",
         2,
         0.5,
-        False,
+        True,
     )
 
 
@@ -45,17 +45,27 @@ def test_missing_sequences_are_accepted_where_the_packer_says_so(tmp_path: Path)
     assert not accepts_missing_sequences(pack(source, tmp_path / "weights") / "MANIFEST.json")
 
 
-def test_slim_means_half_precision_each_tensor_once_and_stock_opens_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("flags", "dtype"), [((), torch.float32), (("--half",), torch.float16)], ids=["exact", "half"]
+)
+def test_weights_are_packed_as_trained_each_tensor_once_and_stock_opens_them(
+    tmp_path: Path, flags: tuple[str, ...], dtype: torch.dtype
+) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
-    slim = pack(source, tmp_path / "weights") / "trained" / "fold_0" / "checkpoint_final.pth"
+    folder = pack(source, tmp_path / "weights", *flags)
+    slim = folder / "trained" / "fold_0" / "checkpoint_final.pth"
     content = torch.load(slim, weights_only=True)
     weights = content["network_weights"]
     values = {v.untyped_storage().data_ptr(): v.numel() for v in weights.values()}
     trained = read_training_checkpoint(source / "fold_0" / "checkpoint_final.pth")
-    assert {v.dtype for v in weights.values()} == {torch.float16}
+    assert {v.dtype for v in weights.values()} == {dtype}
     assert set(weights) == set(trained["network_weights"])
+    for name, value in trained["network_weights"].items():
+        assert torch.equal(weights[name], value.to(dtype))
+    kernel = next(v for v in trained["network_weights"].values() if v.dim() == 5)
+    assert not torch.equal(kernel, kernel.half().float())  # rounding would show
     assert sum(values.values()) < sum(v.numel() for v in weights.values()) / 2
-    assert slim.stat().st_size < sum(values.values()) * 2 + 60_000
+    assert slim.stat().st_size < sum(values.values()) * dtype.itemsize + 60_000
 
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -98,13 +108,6 @@ def test_another_checkpoint(tmp_path: Path, checkpoint: str) -> None:
     folder = pack(source, tmp_path / "weights", "--checkpoint", checkpoint)
     names = [m.checkpoint.name for m in verify_model(folder / "MANIFEST.json").members]
     assert names == [f"checkpoint_{checkpoint}.pth"] * 2
-
-
-def test_members_without_mirroring_are_named_under_mirroring(tmp_path: Path, run_pack: Run) -> None:
-    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
-    change_checkpoint(source, "inference_allowed_mirroring_axes")
-    _, out, _ = run_pack(source, tmp_path, "--mirroring")
-    assert f"{source}: fold_0 was trained without mirroring, and stays unmirrored" in out
 
 
 def test_a_batch_norm_trainer_is_packed_as_it_was_built(tmp_path: Path) -> None:

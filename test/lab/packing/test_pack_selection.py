@@ -96,7 +96,9 @@ def test_a_selection_becomes_a_model(selection: Path, tmp_path: Path) -> None:
     manifest = manifest_of(selection, "both")
     assert [entry["weight"] for entry in manifest["members"]] == [0.375, 0.375, 0.25]
     assert manifest["selection"]["gain"] == 0.01
-    text = "\n".join(card(manifest, GLI, load_artefacts(tmp_path / "weights" / "both", GLI), ""))
+    artefacts = load_artefacts(tmp_path / "weights" / "both", GLI)
+    text = "\n".join(card(manifest, GLI, artefacts, "", [("precision", "float32")]))
+    assert "| precision | float32 |" in text
     assert "Members: greedy, by 2025-gli (overlap) on 9 cases" in text
     assert "- greedy ships: +0.0100 mean overlap over equal weights" in text
     assert manifest["answers"] == ["brats-ssa", "brats-gli"]
@@ -157,7 +159,7 @@ def test_a_selection_that_cannot_be_packed_is_named(
             f"{path}: schema 1, this program reads {SCHEMA}; run `python -m lab select`",
         ),
         ([], "either sources or --selection"),
-        (["--selection", str(path), "--mirroring"], f"{path}: --mirroring is of sources"),
+        (["--selection", str(path), "--no-mirroring"], f"{path}: --no-mirroring is of sources"),
         (["--selection", str(tmp_path / "none.json")], "none.json: missing"),
     ):
         assert lab(["pack", *words, *flags]) == 2

@@ -16,7 +16,7 @@ from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab
-from lab.packing import proof_case
+from lab.packing import proof, proof_case
 from lab.packing.random_tile import SEED, draw_tile
 from lab.packing.stock_prediction import (
     STOCK,
@@ -46,19 +46,12 @@ def change(checkpoint: Path, **changes: Any) -> None:
 
 
 def trained(folder: Path, folds: tuple[int, ...] = (0,), **plans: Any) -> Path:
-    """Weights as training leaves them, in full precision: half precision rounds them."""
-    source = tiny.train(folder, tiny.plans(**plans), tiny.dataset(), folds)
-    for path in source.glob("fold_*/*.pth"):
-        generator = torch.Generator().manual_seed(1)
-        weights = torch.load(path, weights_only=False)["network_weights"]
-        for value in weights.values():
-            value *= 1 + 0.0005 * (torch.rand(value.shape, generator=generator) - 0.5)
-        change(path, network_weights=weights)
-    return source
+    """Write a softmax network of the plans."""
+    return tiny.train(folder, tiny.plans(**plans), tiny.dataset(), folds)
 
 
 def test_what_was_packed_is_proven_and_rounding_counted_apart(tmp_path: Path, capsys: Say) -> None:
-    assert pack(trained(tmp_path / "gli", folds=(0, 1)), tmp_path) == 0
+    assert pack(trained(tmp_path / "gli", folds=(0, 1)), tmp_path, "--half") == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "proven beside" in line]
     assert line.startswith("gli: proven beside nnU-Net 2.8.1 (nnUNetTrainer) on one random tile a")
     assert "(16x16x16): as trained, 0 of 8,192 voxels" in line
@@ -66,7 +59,7 @@ def test_what_was_packed_is_proven_and_rounding_counted_apart(tmp_path: Path, ca
     assert (record["folder"], record["trainer"], record["judge"]) == ("gli", "nnUNetTrainer", STOCK)
     assert record["tiles"]["seed"] == SEED and list(record["tiles"]["folds"]) == ["0", "1"]
     fold = record["tiles"]["folds"]["1"]
-    assert fold["of_patch"] == "whole" and fold["rounded"]["not_rounded"] == 0
+    assert fold["of_patch"] == "whole"
     assert fold["as_trained"]["differing"] == 0
     assert fold["as_trained"]["logits_in_deviations"] < 1e-5
     # rounding moves logits a thousand times further than summing in another order
@@ -88,7 +81,7 @@ def test_stock_says_here_what_its_predictor_says_of_the_trained_folder(tmp_path:
     with torch.inference_mode():
         expected = predictor.network.eval()(tile[None])[0].numpy()
     with plain_copy(Trained(source, ("0", "1"), "checkpoint_final"), "3d_fullres") as plain:
-        stock = Stock(plain, "3d_fullres", False, 0.5)
+        stock = Stock(plain, "3d_fullres")
         np.testing.assert_allclose(stock.logits(1, tile), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -152,7 +145,7 @@ def test_several_sources_are_proven_one_by_one(tmp_path: Path, capsys: Say) -> N
     assert (first["folder"], list(first["tiles"]["folds"])) == ("same", ["0", "1"])
     assert (second["folder"], list(second["tiles"]["folds"])) == ("same-1", ["0"])
     assert "not_proven" in second and "not_proven" not in first
-    lines = [line for line in capsys.readouterr().out.splitlines() if "proven" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("same")]
     assert lines[0].startswith("same: proven beside") and len(lines) == 2
     assert lines[1].startswith("same-1: not proven:")
 
@@ -207,6 +200,87 @@ def test_nothing_is_imported_because_plans_name_it(
         refuse_foreign_names(architecture)
 
 
+def test_by_default_nothing_is_rounded_and_labels_are_stocks(tmp_path: Path, capsys: Say) -> None:
+    assert pack(trained(tmp_path / "gli", folds=(0, 1)), tmp_path) == 0
+    record = proof_of(tmp_path)
+    for fold in record["tiles"]["folds"].values():
+        assert fold["rounding"]["logits"] == 0 and fold["as_packed"]["differing"] == 0
+    case = record["case"]
+    assert (case["id"], case["changes"], case["mirroring"]) == ("synthetic case", [], True)
+    assert case["differing"] == 0 < sum(case["stock_voxels"].values())
+    assert "cost" not in case and "exact" not in case
+    text = f"synthetic case: 0 of {case['voxels']:,} voxels differ from stock, 100.0000% agree"
+    assert capsys.readouterr().out.count(text) == 2  # in the proof, and in the table
+
+
+def stock_labels(folder: Path, case: Path, mirroring: bool) -> np.ndarray:
+    """Labels of nnU-Net's own predictor, by its own reader."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(
+        use_mirroring=mirroring, perform_everything_on_device=False, device=torch.device("cpu")
+    )
+    predictor.initialize_from_trained_model_folder(str(folder), (0,))
+    reader = predictor.plans_manager.image_reader_writer_class()
+    paths = [str(case / f"{case.name}-{sequence}.nii.gz") for sequence in MRI_SEQUENCES]
+    return np.asarray(predictor.predict_single_npy_array(*reader.read_images(paths)))
+
+
+def test_what_half_precision_and_no_mirroring_change_is_counted_apart(
+    tmp_path: Path, capsys: Say
+) -> None:
+    source = trained(tmp_path / "gli", spacing_mm=(1.2, 1, 1))
+    case = files.write_brats_case(tmp_path / "BraTS-GLI-00001-000", "BraTS-GLI-00001-000")
+    stock = stock_labels(source, case, True)
+    flags = ["--prove", str(case)]
+    assert pack(source, tmp_path, "--half", "--no-mirroring", *flags) == 0
+    record, out = proof_of(tmp_path)["case"], capsys.readouterr().out
+    rounded = int((stock_labels(tmp_path / "m" / "gli", case, True) != stock).sum())
+    unmirrored = int((stock_labels(source, case, False) != stock).sum())
+    both = int((stock_labels(tmp_path / "m" / "gli", case, False) != stock).sum())
+    assert 0 < rounded < unmirrored
+    assert record["changes"] == ["half precision", "no mirroring"]
+    assert record["cost"]["half precision"]["differing"] == rounded
+    assert record["cost"]["no mirroring"]["differing"] == unmirrored
+    assert (record["differing"], record["exact"]["differing"]) == (both, 0)
+    for text in (
+        f"{both:,} of 7,920 voxels differ from stock",
+        f"half precision changes {rounded:,} of 7,920 voxels",
+        f"no mirroring changes {unmirrored:,} of 7,920 voxels",
+        "with nothing changed 0 of 7,920 voxels differ from stock",
+    ):
+        assert out.count(f"case BraTS-GLI-00001-000: {text}") >= 1 and text in out
+
+
+def test_networks_trained_without_mirroring_lose_nothing_by_no_mirroring(tmp_path: Path) -> None:
+    plans, dataset = tiny.plans(), tiny.dataset()
+    source = tiny.train(tmp_path / "gli", plans, dataset, mirror_axes=None)
+    assert pack(source, tmp_path, "--no-mirroring") == 0
+    case = proof_of(tmp_path)["case"]
+    assert (case["changes"], case["differing"]) == ([], 0)
+
+
+def test_folds_of_different_axes_are_compared_and_not_refused(tmp_path: Path) -> None:
+    """Stock takes the axes of its first fold for all; here each fold has its own."""
+    source = trained(tmp_path / "gli", folds=(0, 1))
+    change(source / "fold_1" / "checkpoint_final.pth", inference_allowed_mirroring_axes=(2,))
+    assert pack(source, tmp_path) == 0
+    assert proof_of(tmp_path)["case"]["changes"] == []
+
+
+def test_a_synthetic_case_that_takes_long_is_not_compared_unless_something_is_changed(
+    tmp_path: Path, capsys: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "SYNTHETIC_LIMIT_S", 0.0)
+    source = trained(tmp_path / "gli")
+    assert pack(source, tmp_path / "a") == 0
+    text = "synthetic case: not compared with stock: it would take about 1 min on this processor"
+    assert text in capsys.readouterr().out
+    assert "differing" not in proof_of(tmp_path / "a")["case"]
+    assert pack(source, tmp_path / "b", "--half") == 0
+    assert "synthetic case: half precision changes " in capsys.readouterr().out
+
+
 def test_weights_that_half_precision_does_not_hold_are_refused(tmp_path: Path, capsys: Say) -> None:
     source = trained(tmp_path / "gli")
     path = source / "fold_0" / "checkpoint_final.pth"
@@ -215,7 +289,7 @@ def test_weights_that_half_precision_does_not_hold_are_refused(tmp_path: Path, c
         if "seg_layers" in name:
             value *= 1e-8  # half precision ends at 6e-8
     change(path, network_weights=weights)
-    assert pack(source, tmp_path) == 2
+    assert pack(source, tmp_path, "--half") == 2
     message = capsys.readouterr().err
     assert "checkpoint_final.pth: its weights give another answer in half precision" in message
 
@@ -250,7 +324,7 @@ def test_a_real_case_goes_both_ways(tmp_path: Path, capsys: Say, layout: str) ->
             name = f"{case.name}-{sequence}.nii.gz"
             (case / name).rename(case / f"x_{number:04d}.nii.gz")
         case = case / "x_0000.nii.gz"
-    assert pack(source, tmp_path, "--mirroring", "--prove", str(case)) == 0
+    assert pack(source, tmp_path, "--prove", str(case)) == 0
     record = proof_of(tmp_path)["case"]
     assert record["id"] == ("x" if layout == "nnU-Net" else "BraTS-GLI-00001-000")
     assert record["voxels"] == 18 * 22 * 20 and record["agreement"] >= 0.9995

@@ -70,7 +70,7 @@ def test_a_model_for_cases_with_gaps_gets_one(tmp_path):
 
 
 def test_time_that_bites_is_reported(tmp_path, monkeypatch):
-    manifest = packed(tmp_path, "--mirroring")
+    manifest = packed(tmp_path)
     monkeypatch.setattr(synthetic_case, "TIME_LIMIT_S", 1e-9)
     assert "deadline: skipped 1 of 1 members" in try_case(manifest)
 

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from challenge.refusal import Refusal
-from lab.packing.trained_folder import folds_of, naming, trained_folder
+from lab.packing.trained_folder import Folds, folds_of, naming, trained_folder
 
 INSIDE = "Dataset999_Tiny/nnUNetTrainer__nnUNetPlans__3d_fullres"
 FINAL = "checkpoint_final"
@@ -53,45 +53,45 @@ def test_a_folder_above_it_and_its_zip_are_one_folder(trained: Path, tmp_path: P
         with trained_folder(path) as folder:
             assert (folder.name, folder.title) == (name, title)
             assert folder.plans == tiny.plans() and folder.dataset == tiny.dataset()
-            assert folds_of(folder, FINAL, None) == ["0", "1"]
+            assert folds_of(folder, FINAL, None) == Folds(("0", "1"), {})
 
 
-def test_fold_all_beside_numbered_folds_is_left_out_as_nnunet_does(
-    trained: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fold_all_beside_numbered_folds_is_left_out_as_nnunet_does(trained: Path) -> None:
     add_fold(trained, "fold_all")
     add_fold(trained, "fold_10")
     add_fold(trained, "fold_2")
     with trained_folder(trained) as folder:
         folds = folds_of(folder, FINAL, None)
-        text = capsys.readouterr().out
-        assert folds == ["0", "1", "2", "10"]
-        assert sorted(folds) == sorted(stock_folds(trained))
-        assert text.startswith(f"{trained}: fold_all is left out")
-        assert folds_of(folder, FINAL, ["all"]) == ["all"]
-        assert folds_of(folder, FINAL, ["0", "1", "all"]) == ["0", "1", "all"]
-        assert "left out" not in capsys.readouterr().out
+        assert folds.taken == ("0", "1", "2", "10")
+        assert sorted(folds.taken) == sorted(stock_folds(trained))
+        as_nnunet = "numbered folds are taken without it, as nnU-Net does; --folds takes it"
+        assert folds.left_out == {"all": as_nnunet}
+        only_all = folds_of(folder, FINAL, ["all"])
+        assert only_all == Folds(
+            ("all",), dict.fromkeys(("0", "1", "10", "2"), "--folds takes all")
+        )
+        some = folds_of(folder, FINAL, ["0", "1", "all"])
+        assert some.taken == ("0", "1", "all")
+        assert some.left_out == dict.fromkeys(("10", "2"), "--folds takes 0, 1, all")
 
 
 def test_fold_all_alone_is_taken(trained: Path) -> None:
     shutil.rmtree(trained / "fold_0")
     (trained / "fold_1").rename(trained / "fold_all")
     with trained_folder(trained) as folder:
-        assert folds_of(folder, FINAL, None) == ["all"]
+        assert folds_of(folder, FINAL, None) == Folds(("all",), {})
 
 
-def test_what_is_no_fold_or_unfinished_is_left_out_and_said(
-    trained: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_fold_or_unfinished_is_left_out_and_said(trained: Path) -> None:
     add_fold(trained, "fold_old")
     add_fold(trained, "fold_3", "checkpoint_latest")
     (trained / "fold_0.zip").touch()
     with trained_folder(trained) as folder:
-        assert folds_of(folder, FINAL, None) == ["0", "1"]
-        text = capsys.readouterr().out.splitlines()
-        assert text[0] == f"{trained}: fold_3 is left out: it has no checkpoint_final.pth"
-        assert text[1].startswith(f"{trained}: fold_old is left out")
-        assert folds_of(folder, "checkpoint_latest", None) == ["3"]
+        folds = folds_of(folder, FINAL, None)
+        assert folds.taken == ("0", "1")
+        assert folds.left_out["3"] == "it has no checkpoint_final.pth"
+        assert folds.left_out["old"].startswith("numbered folds are taken without it")
+        assert folds_of(folder, "checkpoint_latest", None).taken == ("3",)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def weights(tmp_path, monkeypatch):
     manifest = {"schema": 1, "model": "demo", "scheme": "brats-gli", "members": [], "files": {}}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     # A model without members is enough for the half that is tested here.
-    for name in ("members", "synthetic case"):
+    for name in ("members", "what it is", "synthetic case"):
         monkeypatch.setitem(verify.CHECKS, name, lambda manifest: "not looked at")
     return tmp_path
 
@@ -59,7 +59,7 @@ def test_what_only_a_case_trips_over_fails_by_name(stumbling, capsys):
     assert main(["verify", "--weights", str(stumbling)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "m: members: 1 members, hashes right, checkpoints open" in lines
-    (message,) = [line for line in lines if "synthetic case" in line]
+    (message,) = [line for line in lines if line.startswith("m: synthetic case")]
     assert message.startswith("m: synthetic case FAILED: m: a synthetic case fails (")
 
 
@@ -72,6 +72,7 @@ def test_quick_tries_no_case_and_says_so(stumbling, capsys):
 def test_the_weights_that_ship_take_a_case(capsys):
     weights = Path(__file__).resolve().parents[3] / "weights"
     assert main(["verify", "--weights", str(weights)]) == 0
-    tried = [line for line in capsys.readouterr().out.splitlines() if "synthetic case" in line]
+    lines = capsys.readouterr().out.splitlines()
+    tried = [line for line in lines if ": synthetic case: " in line]
     assert [line.split(":")[0] for line in tried] == ["brats-gli", "panther-t1", "panther-t2"]
     assert "SNFH 0.0 mL" not in tried[0] and "tumour 0.0 mL" not in tried[1]

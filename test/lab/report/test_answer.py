@@ -130,6 +130,19 @@ def test_the_page_opens_with_one_sentence_and_one_figure(compared):
         assert f"{label}</text>" in compared["html"]
 
 
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (0.5, "p = 0.5000"),
+        (1 / 10001, "p = 0.0001"),  # of 10,000 random flips; rank prints 0.0001 too
+        (2.0**-20, "p < 0.0001"),
+        (float("nan"), "not tested"),
+    ],
+)
+def test_p_is_written_as_rank_writes_it(p, words):
+    assert p_in_words(p) == words
+
+
 def test_another_seed_is_the_floor_under_a_difference(compared, tmp_path, capsys):
     overall = compared["json"]["changes"][0]["overall"]
     seeds = [scores(seed) for seed in (1, 3, 4)]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from report_cases import GLI, cohort, facts, results, table
 
+from challenge.provenance import Provenance
 from lab.__main__ import main
 from lab.drawing.page import bins, difference, interval, markdown_cell, number, signed
 from lab.evaluation.results import Facts, Problem, Results, write_json
@@ -173,6 +174,26 @@ def test_a_shifted_label_map_heads_the_page_and_is_reported(tmp_path, capsys):
     assert "warning: NETC is 70%" in capsys.readouterr().err
     # Files that are gone leave a sentence in the picture's place.
     assert html.count("no/prediction.nii.gz: no such file") == 3
+
+
+def test_a_system_scored_where_its_rules_were_fitted_heads_the_page(tmp_path, capsys):
+    facts = {"held_out": "in-sample", "training_cases": 2, "cases": 3}
+    record = Provenance(
+        "scores",
+        "r.json",
+        "",
+        inputs={"predictions": Provenance("label maps", "refined", "0" * 64, facts=facts)},
+    )
+    usual = results({id: table((1, 1, 20), (2, 2, 60), (3, 3, 20)) for id in "abc"})
+    write_json(replace(usual, provenance=record), tmp_path / "r.json")
+    write_json(usual, tmp_path / "before.json")
+    page, words = tmp_path / "report.html", "refined by rules that were fitted on 2 of its 3 cases"
+    files = [str(tmp_path / "r.json"), "--compare", str(tmp_path / "before.json")]
+    assert main(["report", *files, "--html", str(page)]) == 0
+    assert page.read_text().index(words) < page.read_text().index("Voxel-wise overlap")
+    assert f"IN SAMPLE: r is {words}" in page.with_suffix(".md").read_text()
+    assert f"No verdict on r against before: r is {words}" in page.read_text()
+    assert capsys.readouterr().err.count(words) == 1
 
 
 @pytest.mark.parametrize(

@@ -325,7 +325,7 @@ def test_means_are_over_the_cases_where_both_have_a_number():
         (
             scored(a=0.5, b=0.5),
             Results("2024-gli", {id: {"WT": {"dice": 0.5}} for id in "ab"}),
-            "scorer 2023-gli, but before: scorer 2024-gli",
+            "new: scorer 2023-gli, but old: scorer 2024-gli",
         ),
     ],
 )

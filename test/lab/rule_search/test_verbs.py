@@ -15,6 +15,7 @@ from lab.__main__ import main
 from lab.evaluation.formats import read_results
 from lab.metrics.objective import objective_values, search_columns
 from lab.metrics.scorers import scorer_named
+from lab.rule_search import search
 from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
 from postprocess.artefacts import load_artefacts
@@ -180,6 +181,29 @@ def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys)
     assert said in capsys.readouterr().err
 
 
+def test_an_interrupted_search_goes_on_with_the_same_inputs_alone(
+    searched, tmp_path, monkeypatch, capsys
+):
+    work = tmp_path / "work"
+    shutil.copytree(searched / "work", work)
+    before = json.loads((work / "search.json").read_text())
+    (work / "search.json").unlink()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "write_held_out", interrupt)
+        assert main(["search", str(work)]) == 130
+    assert "goes on" in capsys.readouterr().err
+    assert main(["search", str(work), "--objective", "dice"]) == 2
+    assert '--objective "overlap", now "dice"' in capsys.readouterr().err
+    assert main(["search", str(work)]) == 0
+    assert "going on from an interrupted search: " in capsys.readouterr().out
+    assert json.loads((work / "search.json").read_text()) == before
+    assert [path.name for path in work.iterdir() if path.name.startswith(".")] == []
+
+
 def test_more_clusters_than_cases_are_refused(searched, capsys):
     assert main(["fit", str(searched / "work"), "--clusters", "13"]) == 2
     assert "--clusters 13: 12 different cases have features" in capsys.readouterr().err
@@ -206,7 +230,9 @@ def test_a_cohort_without_any_predicted_tumour_is_refused(cohort, tmp_path, caps
 
 def test_a_missing_prediction_and_a_single_member_are_refused(cohort, tmp_path, capsys):
     assert features(cohort, "lost", "--predictions", tmp_path) == 2
-    assert "p00.mha: no prediction for" in capsys.readouterr().err
+    assert f"{tmp_path}: no prediction for 12 of 12 cases of the cohort (p00.mha, p01.mha, " in (
+        capsys.readouterr().err
+    )
     assert features(cohort, "lost", "--members", cohort / "oof") == 2
     assert "at least two" in capsys.readouterr().err
 

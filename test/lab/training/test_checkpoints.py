@@ -55,7 +55,16 @@ def test_prefixes_of_ddp_and_compile_go_in_any_order(checkpoint: Path) -> None:
 
 def test_a_value_too_large_for_half_precision_stays_single() -> None:
     content = {"network_weights": {"a": torch.tensor([1e6])}, "init_args": {"configuration": "c"}}
-    assert slim_checkpoint(content)["network_weights"]["a"].dtype == torch.float32
+    assert slim_checkpoint(content, half=True)["network_weights"]["a"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_weights_keep_every_bit_that_stocks_network_takes(dtype: torch.dtype) -> None:
+    third = torch.tensor([1 / 3], dtype=dtype)
+    content = {"network_weights": {"a": third}, "init_args": {"configuration": "c"}}
+    (packed,) = slim_checkpoint(content)["network_weights"].values()
+    assert packed.float() == third.float()
+    assert packed.dtype == (torch.float32 if dtype == torch.float64 else dtype)
 
 
 def test_views_of_one_storage_stay_what_they_are() -> None:

@@ -93,7 +93,7 @@ def check_finished(name: str, tmp_path: Path) -> None:
     shipped = sorted(path.parent.name for path in (tmp_path / "weights").glob("*/MANIFEST.json"))
     wanted = {small.stages[each.stage].cohort for each in small.candidates.values()}
     assert shipped == sorted(wanted)
-    provenance = [json.loads(p.read_text()) for p in tmp_path.rglob("provenance.json")]
+    provenance = [json.loads(p.read_text()) for p in tmp_path.rglob("fold_*/provenance.json")]
     assert len(provenance) == sum(len(stage.folds) for stage in small.stages.values())
     for each in provenance:
         start = small.stages[each["stage"]].start

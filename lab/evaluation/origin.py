@@ -1,0 +1,84 @@
+"""What scored label maps were made from, and whether their scores say anything of new cases.
+
+Rules that refine the very cases that they were fitted on gain more there than anywhere else, so a
+comparison of such maps with others shows nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from challenge.provenance import (
+    IN_SAMPLE,
+    Provenance,
+    folder_record,
+    hash_files,
+    program_version,
+    read_provenance,
+)
+from lab.evaluation.matching import CasePair
+from lab.evaluation.results import Results
+from lab.metrics.scorer import Scorer
+
+PREDICTIONS, REFERENCES = "predictions", "references"  # inputs of scores
+
+
+def scores_record(
+    folders: Mapping[str, Path], pairs: Sequence[CasePair], scorer: Scorer, name: str
+) -> Provenance:
+    """Return the record of the scores of two folders, `PREDICTIONS` and `REFERENCES`.
+
+    Raises:
+        ProvenanceError: a folder's record cannot be read, or its files were changed since.
+    """
+    files = {
+        PREDICTIONS: [pair.prediction for pair in pairs if pair.prediction is not None],
+        REFERENCES: [pair.reference for pair in pairs],
+    }
+    return Provenance(
+        product="scores",
+        name=name,
+        sha256="",  # the file holds its record
+        verb="evaluate",
+        version=program_version(),
+        options={"scorer": scorer.name},
+        facts={"cases": len(pairs)},
+        inputs={role: _record(folder, files[role]) for role, folder in folders.items()},
+    )
+
+
+def _record(folder: Path, files: Sequence[Path]) -> Provenance:
+    if read_provenance(folder):
+        return folder_record(folder, "label maps", files)
+    facts = {"files": len(files)}
+    try:  # scoring says which file cannot be read; a pipe would be waited for
+        sha256 = hash_files(path for path in files if path.is_file())
+    except OSError:
+        sha256 = ""
+    return Provenance("label maps", folder.resolve().name, sha256, facts=facts)
+
+
+def in_sample(results: Results) -> str:
+    """Say that label maps were made with what was fitted on their cases; "" where nothing says so.
+
+    Also where only some of the cases were fitted on, since the scores of the others are not apart.
+    """
+    record = results.provenance
+    predictions = record.inputs.get(PREDICTIONS) if record else None
+    if predictions is None or predictions.held_out != IN_SAMPLE:
+        return ""
+    training, cases = (predictions.facts.get(key) for key in ("training_cases", "cases"))
+    if training:
+        return f"refined by rules that were fitted on {training} of its {cases} cases"
+    return "made with what was fitted on its cases"
+
+
+def in_sample_lines(systems: Mapping[str, str]) -> list[str]:
+    """Say of each system that is scored where it was fitted that its scores are no evidence.
+
+    Args:
+        systems: name -> how, in the words of `in_sample`.
+    """
+    return [
+        f"IN SAMPLE: {name} is {words}. It looks better here than on any other case."
+        for name, words in systems.items()
+    ]
