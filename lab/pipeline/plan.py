@@ -35,7 +35,6 @@ class Submission:
     splits: Path | None = None
     predictions: Path | None = None  # instead of sources: rules alone
     probabilities: Path | None = None
-    checkpoint: str = "final"
     labels: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     data: str = ""
@@ -74,9 +73,12 @@ class Submission:
         return self.work / "selection" / "selection.json"
 
     def shipped_sources(self, is_selected: bool) -> tuple[Source, ...]:
-        """Return the sources of what ships, in its order: once there is one, the selection's."""
+        """Return the sources of what ships, in its order: once there is one, the selection's.
+
+        Without a selection each folder ships at the first checkpoint.
+        """
         if not (is_selected and self.is_ensemble and self.selection.is_file()):
-            return self.sources
+            return tuple(s for s in self.sources if s.checkpoint == self.sources[0].checkpoint)
         by_name = {source.name: source for source in self.sources}
         return tuple(by_name[name] for name in read_json(self.selection)["weights"])
 
@@ -92,13 +94,13 @@ class Submission:
 
 def candidate_steps(s: Submission) -> Iterator[Step]:
     """Yield what packs each source and predicts what it did not see; nothing for one source."""
-    for number, source in enumerate(s.sources if s.is_ensemble else ()):
+    for source in s.sources if s.is_ensemble else ():
         packed = s.work / "packed" / source.name
         words = lab_words(
             "pack",
             source.folder,
             *("--model", source.name, "--scheme", s.scheme.name, "--out", s.work / "packed"),
-            *_source_options(s, number),
+            *_source_options(s, source),
         )
         yield Step(f"pack {source.name}", words, PACK_S, product=packed, finding=MEMBERS)
     for source in s.sources if s.is_ensemble else ():
@@ -126,8 +128,9 @@ def model_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
     if not (s.is_ensemble and is_selected):
         named = (("--labels", s.labels), ("--channels", s.channels))
         options = [word for option, values in named for value in values for word in (option, value)]
-        folders = (source.folder for source in s.sources)
-        words = (*folders, "--checkpoint", s.checkpoint, *options)
+        sources = s.shipped_sources(is_selected=False)
+        folders = (source.folder for source in sources)
+        words = (*folders, "--checkpoint", sources[0].checkpoint, *options)
     words = lab_words(
         "pack",
         *words,
@@ -222,10 +225,10 @@ def _predict(
     return replace(step, written=tuple(filter(None, (out, maps))), files=s.cases)
 
 
-def _source_options(s: Submission, number: int) -> tuple[str, ...]:
+def _source_options(s: Submission, source: Source) -> tuple[str, ...]:
     """Return the options of pack that belong to one source."""
-    words = ["--checkpoint", s.checkpoint]
+    words = ["--checkpoint", source.checkpoint]
     for option, values in (("--labels", s.labels), ("--channels", s.channels)):
         if values:
-            words += [option, values[number if len(values) > 1 else 0]]
+            words += [option, values[source.number if len(values) > 1 else 0]]
     return tuple(words)

@@ -24,16 +24,23 @@ class Source:
     name: str  # unlike those of the others
     folder: Path
     folds: tuple[str, ...]  # with the checkpoint, "0", "1", ...
+    checkpoint: str = "final"
+    number: int = 0  # of the folder, among those that were handed in
 
     @property
     def has_probabilities(self) -> bool:
         """Return whether nnU-Net's validation left an npz in every fold."""
-        return all(any(path.glob("*.npz")) for path in self.validations)
+        return self.is_validated and all(any(p.glob("*.npz")) for p in self.validations)
 
     @property
     def has_labels(self) -> bool:
         """Return whether nnU-Net's validation left files in every fold."""
-        return all(path.is_dir() and any(path.iterdir()) for path in self.validations)
+        return self.is_validated and all(any(path.glob("*")) for path in self.validations)
+
+    @property
+    def is_validated(self) -> bool:
+        """Return whether nnU-Net's validation is of this checkpoint: it is of the last one."""
+        return self.checkpoint == "final"
 
     @property
     def validations(self) -> list[Path]:
@@ -41,11 +48,11 @@ class Source:
         return [self.folder / f"fold_{fold}" / "validation" for fold in self.folds]
 
 
-def find_sources(paths: Sequence[Path], checkpoint: str) -> list[Source]:
-    """Return the trained folders at, or anywhere under, the paths.
+def find_sources(paths: Sequence[Path], checkpoints: Sequence[str]) -> list[Source]:
+    """Return the trained folders at, or anywhere under, the paths, each at each checkpoint.
 
     Raises:
-        SourceError: a path holds none, or one without numbered folds that have the checkpoint.
+        SourceError: a path holds none, or one without numbered folds that have a checkpoint.
     """
     homes: list[Path] = []
     for path in paths:
@@ -57,29 +64,39 @@ def find_sources(paths: Sequence[Path], checkpoint: str) -> list[Source]:
         homes += [home.resolve() for home in trained if home.resolve() not in homes]
     names = [home.name for home in homes]
     sources = []
-    for home in homes:
+    for number, home in enumerate(homes):
         name = home.name
         if names.count(name) > 1:  # the dataset's name tells them apart
             name = f"{home.parent.name}-{name}"
-        folds = sorted(
-            path.parent.name.removeprefix("fold_")
-            for path in home.glob(f"fold_*/checkpoint_{checkpoint}.pth")
-        )
-        numbered = tuple(fold for fold in folds if fold.isdecimal())
-        if not numbered:
-            raise SourceError(
-                f"{home}: no fold_N/checkpoint_{checkpoint}.pth; numbered folds are needed"
-            )
-        sources.append(Source(name, home, numbered))
+        for checkpoint in checkpoints:
+            suffix = f"-{checkpoint}" if len(checkpoints) > 1 else ""
+            folds = numbered_folds(home, checkpoint)
+            sources.append(Source(f"{name}{suffix}", home, folds, checkpoint, number))
     if len({source.name for source in sources}) < len(sources):
         raise SourceError(f"{', '.join(s.name for s in sources)}: several folders of one name")
     return sources
 
 
-def source_record(source: Source, checkpoint: str) -> Provenance:
+def numbered_folds(home: Path, checkpoint: str) -> tuple[str, ...]:
+    """Return the folds of a trained folder that left cases out and have a checkpoint.
+
+    Raises:
+        SourceError: there are none.
+    """
+    paths = home.glob(f"fold_*/checkpoint_{checkpoint}.pth")
+    folds = (path.parent.name.removeprefix("fold_") for path in paths)
+    numbered = tuple(sorted(fold for fold in folds if fold.isdecimal()))
+    if not numbered:
+        raise SourceError(
+            f"{home}: no fold_N/checkpoint_{checkpoint}.pth; numbered folds are needed"
+        )
+    return numbered
+
+
+def source_record(source: Source) -> Provenance:
     """Return the record of a trained folder: hashes of its plans, dataset and checkpoints."""
     names = ["plans.json", "dataset.json"]
-    names += [f"fold_{fold}/checkpoint_{checkpoint}.pth" for fold in source.folds]
+    names += [f"fold_{fold}/checkpoint_{source.checkpoint}.pth" for fold in source.folds]
     hashes = {name: sha256_of(source.folder / name) for name in names}
     return Provenance(
         "trained folder", source.name, hash_json(hashes), facts={"folds": len(source.folds)}

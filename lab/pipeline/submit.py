@@ -50,8 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--work", type=Path, required=True, metavar="DIR", help="everything is written here")
     splits = "splits_final.json (default: nnUNet_preprocessed, or what the folds validated)"
     add("--splits", type=Path, metavar="FILE", help=splits)
-    checkpoint = f"{', '.join(CHECKPOINTS)} (default: final)"
-    add("--checkpoint", choices=CHECKPOINTS, default="final", metavar="WHICH", help=checkpoint)
+    which = f"of {', '.join(CHECKPOINTS)} (default: final); each is a candidate"
+    default = ["final"]
+    add("--checkpoint", nargs="+", choices=CHECKPOINTS, default=default, metavar="C", help=which)
     add("--labels", action="append", default=[], metavar="NAME=N,...", help="as of `lab pack`")
     add("--channels", action="append", default=[], metavar="NAME,...", help="as of `lab pack`")
     add("--predictions", type=Path, metavar="DIR", help="out-of-fold labels, instead of RESULTS")
@@ -89,7 +90,6 @@ def run(args: argparse.Namespace) -> int:
             splits=splits,
             predictions=args.predictions and args.predictions.resolve(),
             probabilities=args.probabilities and args.probabilities.resolve(),
-            checkpoint=args.checkpoint,
             labels=tuple(args.labels),
             channels=tuple(args.channels),
             data=args.data,
@@ -182,12 +182,11 @@ def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[s
 
 def submission_record(s: Submission, cases: Sequence[CohortCase]) -> Provenance:
     """Return the record of a work folder: what it is made from, which may not change under way."""
-    inputs = {f"source {each.name}": source_record(each, s.checkpoint) for each in s.sources}
+    inputs = {f"source {each.name}": source_record(each) for each in s.sources}
     options = {
         "name": s.name,
         "scheme": s.scheme.name,
         "scorer": s.scorer,
-        "checkpoint": s.checkpoint,
         "labels": list(s.labels),
         "channels": list(s.channels),
     }

@@ -28,14 +28,25 @@ def python(name: str, code: str, **changes: object) -> Step:
 def test_trained_folders_are_looked_for_at_any_depth(tmp_path: Path) -> None:
     trained(tmp_path / "a" / "Dataset1", "t__p__c")
     trained(tmp_path / "b" / "Dataset2", "t__p__c", ("1", "all", "0"))
-    sources = find_sources([tmp_path], "final")
+    sources = find_sources([tmp_path], ["final"])
     assert [source.name for source in sources] == ["Dataset1-t__p__c", "Dataset2-t__p__c"]
     assert sources[1].folds == ("0", "1")
     with pytest.raises(SourceError, match=r"no fold_N/checkpoint_best.pth"):
-        find_sources([tmp_path], "best")
+        find_sources([tmp_path], ["best"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"empty: no plans.json beside fold_\* in it"):
-        find_sources([tmp_path / "empty"], "final")
+        find_sources([tmp_path / "empty"], ["final"])
+
+
+def test_each_checkpoint_is_a_candidate_and_validation_is_of_the_last_one(tmp_path: Path) -> None:
+    home = trained(tmp_path, "t__p__c")
+    for fold in "01":
+        (home / f"fold_{fold}" / "checkpoint_best.pth").write_text("")
+        (home / f"fold_{fold}" / "validation").mkdir()
+        (home / f"fold_{fold}" / "validation" / "a.npz").write_text("")
+    final, best = find_sources([home], ["final", "best"])
+    assert (final.name, best.name) == ("t__p__c-final", "t__p__c-best")
+    assert final.has_probabilities and not best.has_probabilities
 
 
 def test_splits_are_what_the_folds_validated(tmp_path: Path) -> None:
@@ -43,7 +54,7 @@ def test_splits_are_what_the_folds_validated(tmp_path: Path) -> None:
     cohort.mkdir(parents=True)
     (cohort / "dataset.json").write_text('{"file_ending": ".nii.gz"}')
     home = trained(tmp_path, "t__p__c")
-    sources = find_sources([home], "final")
+    sources = find_sources([home], ["final"])
     with pytest.raises(SourceError, match="hold no validation; name the splits with --splits"):
         find_splits(cohort, sources, tmp_path / "work")
     for fold, ids in enumerate((("a", "c"), ("b",))):
@@ -101,9 +112,9 @@ def test_a_measured_step_corrects_the_estimates_of_its_kind(tmp_path: Path) -> N
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(ValueError, match="another run works in this folder"):
-        with locked(tmp_path):
-            pass
+    message = "another run works in this folder"
+    with locked(tmp_path), pytest.raises(ValueError, match=message), locked(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90min", 5400), ("8h", 28800), ("1.5 h", 5400)])

@@ -123,7 +123,8 @@ def test_the_ensembles_held_out_labels_are_those_of_nnunets_probabilities(
 
 @pytest.mark.slow
 def test_every_number_of_the_release_follows_from_its_files(submitted: Path, results: Path) -> None:
-    summary, search = read(submitted / "submission.json"), read(submitted / "rules" / "search.json")
+    summary = read(submitted / "submission.json")
+    search = read(submitted / "rules" / "search.json")
     references = labels_in(results / "nnUNet_raw" / DATASET / "labelsTr")
     folders = {
         "without_rules": submitted / "oof" / "mine",
@@ -138,12 +139,7 @@ def test_every_number_of_the_release_follows_from_its_files(submitted: Path, res
             truth, predicted = reference == 1, predictions[file] == 1
             dice = 2 * (truth & predicted).sum() / max(truth.sum() + predicted.sum(), 1)
             assert scores[file.removesuffix(".nii.gz")]["tumour"]["dice"] == pytest.approx(dice)
-        columns = [
-            key
-            for key in ("dice", "surface_dice_5mm")
-            if key in next(iter(scores.values()))["tumour"]
-        ]
-        assert len(columns) == 2
+        columns = ("dice", "surface_dice_5mm")  # what the challenge's overlap is the mean of
         objective[name] = np.array(
             [np.mean([case["tumour"][key] for key in columns]) for case in scores.values()]
         )
