@@ -84,10 +84,10 @@ def main(folder: Path) -> None:
             int(DATASET[7:10]), "3d_fullres", name, num_processes=1
         )
         for fold in range(len(splits)):
-            torch.manual_seed(10 * number + fold)
+            torch.manual_seed(10 * number + fold + 1)
             trained = json.loads(json.dumps(plans)) | {"continue_training": False}
             trainer = nnUNetTrainer(trained, "3d_fullres", fold, dataset, torch.device("cpu"))
-            trainer.num_epochs, trainer.num_iterations_per_epoch = 1, 30
+            trainer.num_epochs, trainer.num_iterations_per_epoch = 1, 40
             trainer.num_val_iterations_per_epoch, trainer.save_every = 1, 50
             trainer.run_training()
             trainer.perform_actual_validation(True)
