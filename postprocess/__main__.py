@@ -7,6 +7,7 @@ were written. 2: wrong usage, no label map, or an artefact that does not verify;
 import argparse
 import json
 import logging
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -230,5 +231,17 @@ def _finish(code: int, message: str) -> int:
     return code
 
 
+def run_program() -> int:
+    """Run on the command line's words; Ctrl-C is one line."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return _finish(
+            128 + signal.SIGINT,
+            "interrupted; label maps that are there are whole; the same command runs again from "
+            "the first case",
+        )
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program())

@@ -5,11 +5,11 @@
 #
 # PLATFORM  grand-challenge, grand-challenge-invoke, synapse, orchestrator; default: all four
 # CASES     a BraTS folder (synapse, orchestrator), or a folder of grand-challenge inputs, one a case, each with
-#           images/<socket>/*.mha; default: the sample cases under test/input
+#           images/<socket>/*.mha; default: the sample cases, one folder a challenge, under SAMPLES
 #
 # From the environment: DOCKER (docker, podman, or none: the program as a process, contained as far as this machine lets
 # it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all, MEMORY_GIB (default 8,
-# of grand-challenge's sandbox), TIME_LIMIT_S (of one call; default: the platform's, from challenge/limits.env), PYTHON
+# of grand-challenge's sandbox), SAMPLES (default test/input), TIME_LIMIT_S (of one call; default: the platform's, from challenge/limits.env), PYTHON
 # (for `none` and `orchestrator`: with requirements.txt and test/requirements.txt installed).
 # Exit code 0 only if every line of the checklist is ticked, but for those with [-], which cannot be tried here.
 set -euo pipefail
@@ -23,7 +23,8 @@ if [ $# -gt 0 ] && [[ " ${all[*]} " == *" $1 "* ]]; then
   shift
 fi
 cases=${1:+$(realpath "$1")}
-brats=${cases:-$PWD/test/input/brats}
+samples=$(realpath "${SAMPLES:-test/input}")
+brats=${cases:-$samples/brats}
 docker=${DOCKER:-docker}
 "$docker" version >/dev/null 2>&1 || docker=none
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || command -v python3)}
@@ -163,7 +164,7 @@ unstage() { chmod -R u+w "$scratch/data" 2>/dev/null || true; }
 
 gc_cases() {
   if [ -z "$cases" ]; then
-    echo test/input/panther-*/
+    echo "$samples"/panther-*/
   elif [ -d "$cases/images" ]; then
     echo "$cases"
   else

@@ -175,7 +175,7 @@ def test_a_real_glioma_answers_alike_in_other_axis_orders(
             sequence = path.name.split("-")[-1]
             target = tmp_path / "in" / f"case-{code}" / f"case-{code}-{sequence}"
             target.parent.mkdir(parents=True, exist_ok=True)
-            SimpleITK.WriteImage(turned, str(target))
+            SimpleITK.WriteImage(turned, str(target), useCompression=True, compressionLevel=1)
     assert run(tmp_path, inference.SHIPPED_WEIGHTS) == 0
     label_maps = [
         SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "LPS")

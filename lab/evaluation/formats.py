@@ -154,7 +154,9 @@ def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
         regions = cases.setdefault(row[0], {})
         for i, (region, metric) in keys.items():
             regions.setdefault(region, {})[metric] = float(row[i]) if row[i] else math.nan
-    return Results("platform-csv", cases)
+    dice = {rows[0][i].lower() for i, (_, metric) in keys.items() if metric == "dice"}
+    is_lesionwise = bool(dice) and all(name.startswith("lesionwise") for name in dice)
+    return Results("platform-csv", cases, dice_kind="lesion-wise" if is_lesionwise else "")
 
 
 def _key_of_column(column: str) -> tuple[str, str] | None:

@@ -8,14 +8,14 @@ summary.json are in `lab/evaluation/formats.py`, whose `read_results` reads all 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from challenge.challenges import in_reading_order
-from challenge.provenance import KEY, Provenance, from_json
+from challenge.provenance import KEY, Provenance, from_json, hash_json
 from lab.metrics.csv_layouts import SUMMARY_ROWS
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]  # case id -> region -> metric -> value
@@ -69,6 +69,7 @@ class Results:
     problems: tuple[Problem, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)  # summary numbers that are no mean
     cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
+    dice_kind: str = ""  # lesion-wise, where the columns of a CSV say so of the metric "dice"
     provenance: Provenance | None = None  # of the label maps; None in other programs' files
 
     @property
@@ -130,8 +131,10 @@ def write_json(results: Results, path: Path) -> None:
         "summary": summary(results),
         "problems": [vars(problem) for problem in results.problems],
         "facts": {id: facts_row(facts) for id, facts in results.facts.items()},
-        **({KEY: results.provenance.to_json()} if results.provenance else {}),
     }
+    if results.provenance:
+        sha256 = hash_json(json.loads(to_json(content)))  # of all but the record
+        content[KEY] = replace(results.provenance, sha256=sha256).to_json()
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(to_json(content) + "\n", encoding="utf-8")
     partial.replace(path)

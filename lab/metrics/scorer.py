@@ -33,7 +33,7 @@ class Scorer:
     strict_labels: bool = False  # an undeclared label costs the case its scores
     binary: bool = False  # predictions hold one value beside 0
     layout: Layout = PLAIN  # of the platform's table
-    dice: Literal["lesion-wise", "voxel-wise"] = "lesion-wise"  # what its metric "dice" is over
+    dice: Literal["lesion-wise", "voxel-wise"] = "lesion-wise"  # its metric "dice"
     # Metrics that the organisers rank by, whatever else they report; (): they do not say.
     ranked_by: tuple[str, ...] = ()
     # Scores the variants of a case that a search tries without their images, all metrics that

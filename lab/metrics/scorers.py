@@ -205,8 +205,10 @@ def ranked_by(name: str) -> tuple[str, ...]:
     return SCORERS[name].ranked_by if name in SCORERS else ()
 
 
-def dice_kind(name: str) -> str:
-    """Say what the Dice of a result file is over: lesions or voxels; "" where nobody says."""
-    if name in (VOXEL, "nnunet"):
+def dice_kind(scorer: str, metric: str) -> str:
+    """Say what a Dice of a scorer's results is over: lesion-wise or voxel-wise; "" if unknown."""
+    if metric == "dice" and scorer in SCORERS:
+        return SCORERS[scorer].dice
+    if metric.startswith(("global_", "legacy_")) or scorer in (VOXEL, "nnunet"):
         return "voxel-wise"
-    return SCORERS[name].dice if name in SCORERS else ""
+    return "lesion-wise" if metric.startswith("lesionwise_") else ""

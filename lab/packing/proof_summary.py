@@ -1,5 +1,6 @@
 """What was proven of a packed source, in plain words: one line, and its parts for a table."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,8 @@ def _case(case: Mapping[str, Any]) -> Iterator[str]:
     if "not_proven" in case:
         yield f"not compared with stock: {case['not_proven']}"
     elif "differing" in case:
-        yield f"{case['differing']:,} {voxels} differ from stock, {case['agreement']:.4%} agree"
+        percent = math.floor(1e6 * case["agreement"]) / 1e4  # 100 only where all voxels agree
+        yield f"{case['differing']:,} {voxels} differ from stock, {percent:.4f}% agree"
     for change, cost in case.get("cost", {}).items():
         yield f"{change} changes {cost['differing']:,} {voxels}"
     if "exact" in case:

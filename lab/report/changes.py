@@ -14,14 +14,12 @@ from lab.evaluation.comparison import Comparison, comparison_of
 from lab.evaluation.paired import PairedDifference, Sampling, compare
 from lab.evaluation.results import Results
 from lab.evaluation.standings import Rule, stand
-from lab.metrics.metric_info import lower_is_better, metric_info, title, unit, words
-from lab.metrics.scorers import dice_kind
+from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report.answer import answer
 from lab.report.counts import cohort_of
-from lab.report.headline import headline_metrics
+from lab.report.headline import VOXEL_WISE, dice_beside, headline_metrics
 
 MOVERS = 10
-VOXEL_WISE = "voxel-wise"
 RULE, SAMPLING = Rule(), Sampling()  # the defaults of `rank`
 
 
@@ -57,7 +55,7 @@ def changes(
         "only_after": sorted(ids[0] - ids[1]),
         "only_before": sorted(ids[1] - ids[0]),
         "scorers_told": "platform-csv" not in (before.results.scorer, after.scorer),
-        "dice_kind": dice_kind(after.scorer),
+        "dice_kind": dice_beside(after)[1],
     }
     systems = {each: Path(each) for each in (earlier, name)}
     results = [before.results, after]
@@ -70,7 +68,7 @@ def changes(
             "left_out": ranked.left_out,
             "overall": answer(ranked, paired(ranked), before.results, before.seeds),
             "rows": by_metric,
-            "regions": both_dices(by_metric, by_voxels, facts["dice_kind"]),
+            "regions": both_dices(by_metric, by_voxels, dice_beside(after)),
             **points_and_movers(after, before.results, ranked, metric),
         }
     except ComparisonError as error:
@@ -100,11 +98,11 @@ def rows(systems: Mapping[str, Path], results: list[Results]) -> list[dict[str, 
 
 
 def both_dices(
-    by_metric: list[dict[str, Any]], by_voxels: list[dict[str, Any]], kind: str
+    by_metric: list[dict[str, Any]], by_voxels: list[dict[str, Any]], shown_dice: tuple[str, str]
 ) -> list[dict[str, Any]]:
     """Return the scorer's and the voxel-wise Dice of each region; a scorer's of voxels is both."""
-    dices = [row["metric"] for row in by_metric if words(row["metric"]) & {"dice", "dsc"}]
-    scorer = {row["region"]: row for row in by_metric if row["metric"] in dices[:1]}
+    metric, kind = shown_dice
+    scorer = {row["region"]: row for row in by_metric if row["metric"] == metric}
     voxel = {} if kind == VOXEL_WISE and scorer else {row["region"]: row for row in by_voxels}
     return [
         {"region": region, "scorer": scorer.get(region), "voxel": voxel.get(region)}

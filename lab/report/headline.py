@@ -16,6 +16,7 @@ from lab.report.counts import Cohort
 from lab.statistics import Estimate, mean_estimate, root_mean_square_estimate
 
 YEAR = re.compile(r"20\d\d")
+VOXEL_WISE = "voxel-wise"
 # Scorers that had one year only and do not say it in their name.
 YEARS = {"panther": "2025"}
 
@@ -71,10 +72,10 @@ def region_dices(results: Results, cohort: Cohort | None, absent: str) -> list[d
 
     Where the scorer's Dice is voxel-wise itself it stands alone.
     """
-    metric = next((m for m in headline_metrics(results) if words(m) & {"dice", "dsc"}), None)
+    metric, kind = dice_beside(results)
     rows = {row["region"]: row for row in headline(results) if row["metric"] == metric}
     voxel: dict[str, dict[str, Any]] = {}
-    for scored in cohort.classes if cohort and not (rows and is_of_voxels(results)) else ():
+    for scored in cohort.classes if cohort and not (rows and kind == VOXEL_WISE) else ():
         dice = cohort.dice(scored, absent) if cohort else np.array([])
         voxel[scored.name] = _row(scored.name, "dice", mean_estimate(dice)) | {"n_infinite": 0}
     return [
@@ -83,9 +84,20 @@ def region_dices(results: Results, cohort: Cohort | None, absent: str) -> list[d
     ]
 
 
-def is_of_voxels(results: Results) -> bool:
-    """Say whether the scorer's own Dice counts voxels."""
-    return dice_kind(results.scorer) == "voxel-wise"
+def dice_beside(results: Results) -> tuple[str, str]:
+    """Return the Dice to show beside the voxel-wise one, and its kind; a lesion-wise one first."""
+    dices = [m for m in headline_metrics(results) if words(m) & {"dice", "dsc"}]
+    kinds = {metric: kind_of(results, metric) for metric in dices}
+    lesionwise = (metric for metric, kind in kinds.items() if kind == "lesion-wise")
+    metric = next(lesionwise, dices[0] if dices else "")
+    return metric, kinds.get(metric, "")
+
+
+def kind_of(results: Results, metric: str) -> str:
+    """Say what a Dice is over, by the columns of a CSV or by the scorer; "" for other metrics."""
+    if not words(metric) & {"dice", "dsc"}:
+        return ""
+    return (results.dice_kind if metric == "dice" else "") or dice_kind(results.scorer, metric)
 
 
 def extra_headline(results: Results, cohort: Cohort | None) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from challenge.provenance import (
     write_provenance,
 )
 from challenge.scheme import MRI_SEQUENCES, SCHEMES
+from postprocess import __main__ as program
 from postprocess import refine
 from postprocess.__main__ import main
 from postprocess.artefact_schema import Cluster, Fallback
@@ -592,6 +593,18 @@ def test_label_maps_may_lie_one_folder_deeper(home, run):
     (home / "labels" / f"{ID}.nii.gz").rename(home / "labels" / "fold_0" / f"{ID}.nii.gz")
     code, [line], _ = run()
     assert (code, line["id"]) == (0, ID)
+
+
+def test_ctrl_c_is_one_line(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "main", interrupted)
+    assert program.run_program() == 130
+    assert capsys.readouterr().err == (
+        "interrupted; label maps that are there are whole; the same command runs again from the "
+        "first case\n"
+    )
 
 
 # The program by itself

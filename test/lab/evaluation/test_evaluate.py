@@ -17,7 +17,7 @@ import pytest
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
-from challenge.provenance import Provenance, content_sha256, write_provenance
+from challenge.provenance import Provenance, content_sha256, hash_json, write_provenance
 from lab.__main__ import main as lab
 from lab.evaluation import evaluate
 from lab.evaluation.formats import read_results
@@ -434,6 +434,8 @@ def test_results_say_what_the_predictions_were_made_from(cohort: Path, capsys) -
     assert (made.product, made.verb, made.options) == ("scores", "evaluate", {"scorer": "2025-ssa"})
     assert made.inputs["predictions"] == record
     assert made.inputs["references"].facts == {"files": 3}
+    content = json.loads((cohort / "r.json").read_text())
+    assert made.sha256 == hash_json({k: v for k, v in content.items() if k != "provenance"})
     assert lab(["trace", str(cohort / "r.json")]) == 0
     assert "by `python -m postprocess`" in capsys.readouterr().out
 

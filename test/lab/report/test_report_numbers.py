@@ -11,16 +11,19 @@ from report_cases import facts, results, table
 from scipy import stats
 
 from challenge.scheme import SCHEMES
+from lab.evaluation.formats import read_results
 from lab.evaluation.results import Lesion, Results
 from lab.metrics.scorers import dice_kind
 from lab.report.changes import Earlier, changes
 from lab.report.counts import cohort_of, scored_classes
 from lab.report.extremes import extremes
 from lab.report.headline import (
+    dice_beside,
     extra_headline,
     headline,
     headline_metrics,
     key_metric,
+    kind_of,
     region_dices,
     scorer_year,
 )
@@ -360,14 +363,48 @@ def test_a_scorer_of_voxels_has_one_dice():
     (row,) = region_dices(result, cohort_of(result), "excluded")
     assert (row["region"], row["voxel"]) == ("ET", None)
     assert changed(result, result)["regions"][0]["voxel"] is None
-    assert [dice_kind(n) for n in ("2025-gli", "2026-mets", "panther", "voxel", "nnunet", "x")] == [
-        "lesion-wise",
-        "lesion-wise",
-        "voxel-wise",
-        "voxel-wise",
-        "voxel-wise",
-        "",
-    ]
+
+
+@pytest.mark.parametrize(
+    ("scorer", "metric", "kind"),
+    [
+        ("2025-gli", "dice", "lesion-wise"),
+        ("2023-gli", "legacy_dice", "voxel-wise"),
+        ("2026-mets", "dice", "lesion-wise"),
+        ("2026-goat", "global_dice", "voxel-wise"),
+        ("panther", "dice", "voxel-wise"),
+        ("voxel", "dice", "voxel-wise"),
+        ("nnunet", "dice", "voxel-wise"),
+        ("platform-csv", "lesionwise_dsc_mean", "lesion-wise"),
+        ("platform-csv", "dice", ""),
+    ],
+)
+def test_what_a_dice_is_over(scorer, metric, kind):
+    assert dice_kind(scorer, metric) == kind
+
+
+def test_a_lesion_wise_dice_is_shown_though_another_one_is_ranked():
+    def with_metrics(scorer, *names):
+        return Results(scorer, {"a": {"WT": dict.fromkeys(names, 0.5)}})
+
+    goat = with_metrics("2026-goat", "global_dice", "global_nsd_1.0", "dice")
+    assert dice_beside(goat) == ("dice", "lesion-wise")
+    assert dice_beside(with_metrics("2026-goat", "global_dice")) == ("global_dice", "voxel-wise")
+    assert dice_beside(with_metrics("x", "hd95")) == ("", "")
+    assert kind_of(with_metrics("nnunet", "dice", "iou"), "iou") == ""
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        ("scan_id,LesionWise_Dice_WT", "lesion-wise"),
+        ("subject_id,lesionwise_dsc_mean_wt", "lesion-wise"),
+        ("case,dice_WT", ""),
+    ],
+)
+def test_the_columns_of_a_table_say_what_their_dice_is_over(tmp_path, header, kind):
+    (tmp_path / "r.csv").write_text(f"{header}\na,0.5\n")
+    assert dice_beside(read_results(tmp_path / "r.csv")) == ("dice", kind)
 
 
 def test_headline_metrics_of_each_years_scorer():
