@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from challenge.case import Case
 from challenge.scheme import SCHEMES
 from lab.parallel import ignore_interrupts
+from lab.progress import print_line, progress
 from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.components import largest_component
 from postprocess.feature_names import feature_names
@@ -35,13 +36,15 @@ def bench_features(runs: int) -> int:
         f"{'settings':<10}{'plain CPU s':>12}{'CPU s':>8}{'ratio':>8}{'peak MB':>9}{'differ':>10}"
     )
     worst = 0.0
-    for name, settings in SETTINGS.items():
+    for name, settings in progress(SETTINGS.items(), len(SETTINGS), "setting", "measuring"):
         plain, plain_s, _ = _in_process(_plain, settings, 1)
         fast, fast_s, peak_mb = _in_process(_fast, settings, runs)
         differ = max(_relative(fast[key], plain[key]) for key in plain)
         worst = max(worst, differ)
         ratio = f"{plain_s / fast_s:.0f} x"
-        print(f"{name:<10}{plain_s:>12.1f}{fast_s:>8.2f}{ratio:>8}{peak_mb:>9.0f}{differ:>10.1e}")
+        print_line(
+            f"{name:<10}{plain_s:>12.1f}{fast_s:>8.2f}{ratio:>8}{peak_mb:>9.0f}{differ:>10.1e}"
+        )
     shape = " x ".join(map(str, SHAPE))
     print(
         f"{len(SEQUENCES)} sequences of {shape}, a tumour of {TUMOUR_MM3 // 1000} cm3; "

@@ -13,6 +13,7 @@ from challenge.scheme import SCHEMES
 from lab.bench.synthetic_pair import make_pair
 from lab.metrics.scorers import SCORERS, voxel_scorer
 from lab.parallel import ignore_interrupts
+from lab.progress import print_line, progress
 
 SHAPE = (182, 218, 182)  # (z, y, x), the grid of post-treatment BraTS at 1 mm
 # Scorer -> CPU seconds of the official program on a case of this kind, as measured by others:
@@ -29,14 +30,14 @@ SCORED = (*OFFICIAL_CPU_S, "2025-ped", "2025-met", "2026-mets", "panther", "voxe
 def bench_metrics(runs: int) -> int:
     """Print one row a scorer."""
     print(f"{'scorer':<10}{'CPU s':>8}{'official CPU s':>17}{'ratio':>12}{'peak MB':>9}")
-    for name in SCORED:
+    for name in progress(SCORED, unit="scorer", description="measuring"):
         with multiprocessing.get_context("spawn").Pool(1, ignore_interrupts) as pool:
             seconds, peak_mb = pool.apply(measure, (name, runs))
         official, ratio = "", ""
         if name in OFFICIAL_CPU_S:
             low, high = OFFICIAL_CPU_S[name]
             official, ratio = f"{low:g}-{high:g}", f"{low / seconds:.0f}-{high / seconds:.0f} x"
-        print(f"{name:<10}{seconds:>8.2f}{official:>17}{ratio:>12}{peak_mb:>9.0f}")
+        print_line(f"{name:<10}{seconds:>8.2f}{official:>17}{ratio:>12}{peak_mb:>9.0f}")
     print(f"least of {runs} runs on {' x '.join(map(str, SHAPE))}, {os.cpu_count()} cores here")
     return 0
 

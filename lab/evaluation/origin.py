@@ -72,13 +72,13 @@ def in_sample(results: Results) -> str:
     return "made with what was fitted on its cases"
 
 
-def in_sample_lines(systems: Mapping[str, str]) -> list[str]:
+def in_sample_sentences(systems: Mapping[str, str]) -> list[str]:
     """Say of each system that is scored where it was fitted that its scores are no evidence.
 
     Args:
         systems: name -> how, in the words of `in_sample`.
     """
     return [
-        f"IN SAMPLE: {name} is {words}. It looks better here than on any other case."
+        f"{name} is {words}. It looks better here than on any other case."
         for name, words in systems.items()
     ]

@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
-from lab.evaluation.origin import in_sample_lines
+from lab.evaluation.origin import in_sample_sentences
 from lab.evaluation.paired import (
     ALPHA,
     RANK_AMONG_ALL,
@@ -40,7 +40,7 @@ def text(
 ) -> str:
     """Lay out all tables; who beats whom, which readers want most, comes last."""
     parts = (
-        *map(_wrapped, in_sample_lines(comparison.in_sample)),
+        *(_wrapped(f"IN SAMPLE: {each}") for each in in_sample_sentences(comparison.in_sample)),
         _heading(comparison, standings, rule),
         _ranking(comparison, standings),
         _positions(comparison, standings),

@@ -7,13 +7,14 @@ whole ensemble predicts each, as the container does.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from challenge.case import read_case
+from challenge.case import CaseError, read_case
 from challenge.label_file import write_labels
 from challenge.provenance import HELD_OUT, HELD_OUT_FACT, Provenance, program_version
 from challenge.refusal import Refusal
@@ -114,17 +115,24 @@ def run(args: argparse.Namespace) -> int:
         inputs=inputs,
     )
     request = Request(args.model, model, cohort, members_of, record, args.out, args.maps)
-    predict_cases(request, lambda: Engine(choose_device(args.device), args.backend, True))
-    return 0
+    failed = predict_cases(request, lambda: Engine(choose_device(args.device), args.backend, True))
+    if not failed:
+        return 0
+    what = f"{len(failed)} of {len(members_of)} cases failed; the same command tries them again"
+    print(f"{what}, and writes the records of {args.out} then", file=sys.stderr)
+    return 1
 
 
-def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> None:
+def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> list[str]:
     """Predict each case with the members that were trained without it, and write the records.
 
     Args:
         request: what is predicted; cases of an earlier run with the same inputs are left as they
             are, and counted on stdout.
         new_engine: makes an engine that keeps its networks; there is one for each set of members.
+
+    Returns:
+        The cases that cannot be read or written; with any, the folders are not finished.
 
     Raises:
         ProvenanceError: a folder holds what was made from something else.
@@ -134,15 +142,23 @@ def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> None:
     if done:
         print(f"{len(done)} of {len(request.members_of)} cases are there from an earlier run")
     missing = [id for id in request.members_of if not request.is_done(id)]
-    engine, members, seconds = None, None, []
+    engine, members, seconds, failed = None, None, [], []
     for id in progress(missing, len(missing), "case", "predict"):
         if engine is None or members != request.members_of[id]:
             engine, members = new_engine(), request.members_of[id]
-        seconds.append(_predict_case(request, id, engine) / len(members))
+        try:
+            seconds.append(_predict_case(request, id, engine) / len(members))
+        except CaseError as error:  # one case never costs the others
+            print(f"{id} failed: {error}", file=sys.stderr)
+            failed.append(id)
+            continue
         print_line(f"{id} by {', '.join(member.name for member in members)}")
+    if failed:
+        return failed
     if request.maps:
         write_candidate(_candidate(request, request.maps, seconds))
     finish_folders(request.outputs)
+    return []
 
 
 def _predict_case(request: Request, id: str, engine: Engine) -> float:

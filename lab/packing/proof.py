@@ -27,6 +27,7 @@ from lab.packing.random_tile import SEED, draw_tile, tile_shape
 from lab.packing.stock_prediction import STOCK, Stock, StockError, Trained, plain_copy
 from lab.packing.synthetic_case import grid_for, write_case
 from lab.packing.tile_answers import LIMITS, Answer, differences, our_answers, refuse_beyond
+from lab.progress import progress
 
 SYNTHETIC_TILES = 2  # at most, see synthetic_case
 # Five folds of ResEnc-L at 192 cubed, mirrored, take half an hour on two cores; --prove is longer.
@@ -110,7 +111,8 @@ def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, An
         StockError: stock cannot run the network.
     """
     by_fold = {}
-    for number, (fold, member) in enumerate(zip(part.folds, part.model.members, strict=True)):
+    folds = list(zip(part.folds, part.model.members, strict=True))
+    for number, (fold, member) in enumerate(progress(folds, unit="fold", description="proof")):
         shape = tile_shape(member.plan)
         tile = draw_tile(member.plan, len(member.sequences), shape, SEED + number)
         trained = plain.checkpoint_of(fold)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab import statistics
-from lab.evaluation.origin import in_sample, in_sample_lines
+from lab.evaluation.origin import in_sample, in_sample_sentences
 from lab.evaluation.results import Results
 from lab.report import changes, counts, extremes, headline, numbers, relations, shares
 
@@ -43,7 +43,6 @@ def gather(results: Results, options: Options, before: Sequence[changes.Earlier]
     rows = shares.share_rows(cohort, results) if cohort else []
     systems = {options.name: in_sample(results)}
     systems |= {earlier.name: in_sample(earlier.results) for earlier in before}
-    where_fitted = in_sample_lines({name: words for name, words in systems.items() if words})
     return {
         "cover": cover(results, options, cohort),
         "changes": [
@@ -51,7 +50,8 @@ def gather(results: Results, options: Options, before: Sequence[changes.Earlier]
             for earlier in before
         ],
         "regions": headline.region_dices(results, cohort, options.absent),
-        "warnings": [*where_fitted, *shares.warnings(rows, results)],
+        "in_sample": in_sample_sentences({name: w for name, w in systems.items() if w}),
+        "warnings": shares.warnings(rows, results),
         "shares": rows,
         "unjudged": shares.unjudged(cohort, results) if cohort else [],
         **voxel_sections(results, options, cohort),

@@ -14,6 +14,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.arguments import positive_number
 from lab.output_files import check_page
+from lab.progress import progress
 
 if TYPE_CHECKING:
     from lab.evaluation.results import Results
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
     for ending, page in pages.items():  # names of files may be no text
         paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
-    for sentence in content["warnings"]:
+    for sentence in (*content["in_sample"], *content["warnings"]):
         print(f"warning: {sentence}", file=sys.stderr)
     for change in content["changes"]:
         print_answer(change)
@@ -136,7 +137,8 @@ def look(
     files = index_images(images)
     scheme = SCHEMES.get(results.scheme, next(iter(SCHEMES.values())))
     scored = set(results.labels) - set(content["cover"]["not_judged"])
-    for row in (*content["extremes"]["worst"], *content["extremes"]["best"]):
+    rows = [*content["extremes"]["worst"], *content["extremes"]["best"]]
+    for row in progress(rows, description="drawing"):
         id = row["case"]
         facts = results.facts.get(id)
         if id not in pictures and facts:

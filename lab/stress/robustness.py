@@ -22,6 +22,7 @@ from ensemble.match_models import match_models
 from ensemble.predict import predict
 from lab.phantom.fields import Grid
 from lab.phantom.scanner import bias, slice_thickly
+from lab.progress import print_line, progress
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
 
@@ -67,8 +68,9 @@ def run(args: argparse.Namespace) -> int:
         artefacts = load_artefacts(model.folder, model.scheme)
         case = read_case(choice.files)
         predicted = partial(predicted_tumour, model=model, artefacts=artefacts, engine=engine)
-        for row in rows_of(case, predicted):
-            print(f"{case.id}  {row.name:<34}{row.dice:8.3f}{row.volume_ml:9.1f} mL", flush=True)
+        number = 1 + corruptions(len(case.images) - len(case.missing_sequences))
+        for row in progress(rows_of(case, predicted), number, "prediction", case.id):
+            print_line(f"{case.id}  {row.name:<34}{row.dice:8.3f}{row.volume_ml:9.1f} mL")
             worst = min(worst, row.dice)
     print(f"lowest Dice to the clean prediction: {worst:.3f}")
     return 0 if worst >= args.least else 1
@@ -86,28 +88,22 @@ def rows_of(case: Case, predicted: Callable[[Case], np.ndarray]) -> Iterator[Row
         yield Row(name, dice, float(mask.sum()) * voxel_ml)
 
 
+def corruptions(scans: int) -> int:
+    """Return how many corruptions a case of so many scans has."""
+    return len(ONE_SEQUENCE) * scans + len(ALL_SEQUENCES)
+
+
 def corrupted_cases(case: Case) -> Iterator[tuple[str, Case]]:
     """Yield the case under each corruption, one sequence at a time and all at once.
 
     Missing sequences are not corrupted.
     """
     scans = {s: image for s, image in case.images.items() if s not in case.missing_sequences}
-    one_sequence: Mapping[str, Corruption] = {
-        "x 0.1": lambda image, _: image * np.float32(0.1),
-        "x 10": lambda image, _: image * np.float32(10),
-        f"moved by {SHIFT_VOXELS} voxels": lambda image, _: np.roll(image, SHIFT_VOXELS, axis=1),
-        "bias field": biased,
-    }
-    all_sequences: Mapping[str, Corruption] = {
-        "bias field": biased,
-        f"noise, SNR {SNR:g}": noisy,
-        f"slices of {SLICE_MM:g} mm": thick,
-    }
-    for name, corrupt in one_sequence.items():
+    for name, corrupt in ONE_SEQUENCE.items():
         for sequence, image in scans.items():
             images = {**case.images, sequence: corrupt(image, case)}
             yield f"{sequence} {name}", replace(case, images=images)
-    for name, corrupt in all_sequences.items():
+    for name, corrupt in ALL_SEQUENCES.items():
         images = {sequence: corrupt(image, case) for sequence, image in scans.items()}
         yield f"all {name}", replace(case, images={**case.images, **images})
 
@@ -145,3 +141,17 @@ def predicted_tumour(case: Case, model: Model, artefacts: Artefacts, engine: Eng
 def _grid(image: np.ndarray, case: Case) -> Grid:
     z, y, x = image.shape
     return Grid.centred((z, y, x), case.spacing_mm, (0.0, 0.0, 0.0))
+
+
+# What happens to one sequence at a time, and to all at once.
+ONE_SEQUENCE: Mapping[str, Corruption] = {
+    "x 0.1": lambda image, _: image * np.float32(0.1),
+    "x 10": lambda image, _: image * np.float32(10),
+    f"moved by {SHIFT_VOXELS} voxels": lambda image, _: np.roll(image, SHIFT_VOXELS, axis=1),
+    "bias field": biased,
+}
+ALL_SEQUENCES: Mapping[str, Corruption] = {
+    "bias field": biased,
+    f"noise, SNR {SNR:g}": noisy,
+    f"slices of {SLICE_MM:g} mm": thick,
+}

@@ -191,7 +191,8 @@ def test_a_system_scored_where_its_rules_were_fitted_heads_the_page(tmp_path, ca
     files = [str(tmp_path / "r.json"), "--compare", str(tmp_path / "before.json")]
     assert main(["report", *files, "--html", str(page)]) == 0
     assert page.read_text().index(words) < page.read_text().index("Voxel-wise overlap")
-    assert f"IN SAMPLE: r is {words}" in page.with_suffix(".md").read_text()
+    assert f"**Not held out.** r is {words}" in page.with_suffix(".md").read_text()
+    assert "label map may be wrong" not in page.read_text()
     assert f"No verdict on r against before: r is {words}" in page.read_text()
     assert capsys.readouterr().err.count(words) == 1
 

@@ -18,7 +18,9 @@ from lab.metrics.scorers import scorer_named
 from lab.rule_search import search
 from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
+from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
+from postprocess.training_cases import hash_cases
 
 PANTHER = SCHEMES["panther-t1"]
 CASES = 12
@@ -144,6 +146,28 @@ def test_evaluate_on_the_held_out_labels_gives_the_held_out_number(
         content_sha256(folder),
     )
     assert record.facts["rules"] == f"{method}, each case's without it"
+
+
+def test_rules_on_the_cases_that_chose_them_show_nothing_and_held_out_labels_do(
+    searched, tmp_path, capsys
+):
+    decided = searched / "work" / "decided"
+    ids = [f"p{i:02d}" for i in range(CASES)]
+    assert load_artefacts(decided, PANTHER).fit["training_case_sha256"] == hash_cases(ids)
+    folders = ["--labels", searched / "oof", "--artefact", decided, "--output", tmp_path / "fitted"]
+    assert refine(list(map(str, folders))) == 0
+    assert "12 of 12 cases were used to fit these rules" in capsys.readouterr().err
+    results = {}
+    references = searched / "raw" / "labelsTr"
+    for folder in (searched / "oof", tmp_path / "fitted", searched / "work" / "held_out"):
+        results[folder.name] = str(tmp_path / f"{folder.name}.json")
+        options = ["--predictions", folder, "--references", references]
+        out = ["--out", results[folder.name]]
+        assert main(["evaluate", "--scorer", "panther", *map(str, options), *out]) == 0
+    assert main(["rank", results["oof"], results["fitted"]]) == 1
+    assert "is better than" not in capsys.readouterr().out
+    assert main(["rank", results["oof"], results["held_out"]]) == 0
+    assert "held_out is better than oof" in capsys.readouterr().out
 
 
 def test_the_same_work_gives_the_same_bytes(searched):

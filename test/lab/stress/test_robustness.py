@@ -7,7 +7,7 @@ import pytest
 
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
-from lab.stress.robustness import biased, corrupted_cases, noisy, rows_of, thick
+from lab.stress.robustness import biased, corrupted_cases, corruptions, noisy, rows_of, thick
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def of_flair(case: Case) -> np.ndarray:
 
 def test_rows_by_hand(case: Case) -> None:
     rows = {row.name: row for row in rows_of(case, of_flair)}
+    assert len(rows) == 1 + corruptions(len(case.images))  # what the bar counts to
     assert len(rows) == 1 + 4 * 4 + 3
     assert rows["clean"].volume_ml == pytest.approx(0.216)  # 6 x 6 x 6 mm
     for name in ("t2f x 0.1", "t2f x 10", "t1c moved by 2 voxels", "t1n bias field"):
