@@ -75,20 +75,36 @@ def _case(id: str, images: dict[str, Path], sequences: tuple[str, ...]) -> CaseF
     return with_sequences(files, sequences)
 
 
+def description_of(home: Path) -> Path | None:
+    """Return the dataset.json beside a folder's images or above them, or None."""
+    return next((p / DATASET for p in (home, home.parent) if (p / DATASET).is_file()), None)
+
+
+def described_sequences(path: Path) -> tuple[str, ...]:
+    """Return the sequences of the numbers 0, 1, ... by a dataset.json.
+
+    Raises:
+        InputError: it names no channels, or some that are no sequences.
+    """
+    return _checked(_read_names(path), str(path))
+
+
 def _sequences(home: Path, channels: Sequence[str] | None) -> tuple[tuple[str, ...], str]:
     """Return the sequence of each number, and who says so."""
     if channels is not None:
-        names, source = list(channels), "--channels"
-    else:
-        path = next((p / DATASET for p in (home, home.parent) if (p / DATASET).is_file()), None)
-        if path is None:
-            raise InputError(
-                f"{home}: images are numbered, and no {DATASET} beside or above them says what a "
-                "number stands for; say so with --channels, e.g. --channels t1n,t1c,t2w,t2f"
-            )
-        names, source = _read_names(path), str(path)
+        return _checked(channels, "--channels"), "--channels"
+    path = description_of(home)
+    if path is None:
+        raise InputError(
+            f"{home}: images are numbered, and no {DATASET} beside or above them says what a "
+            "number stands for; say so with --channels, e.g. --channels t1n,t1c,t2w,t2f"
+        )
+    return described_sequences(path), str(path)
+
+
+def _checked(names: Sequence[str], source: str) -> tuple[str, ...]:
     try:
-        return sequences_of(names), source
+        return sequences_of(names)
     except ChannelsError as error:
         raise InputError(f"{source}: {error}; name the sequences with --channels") from error
 

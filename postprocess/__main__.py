@@ -22,7 +22,7 @@ from challenge.shares import SeenShares, labels_of
 
 from . import refine_labels
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
-from .find_label_maps import LabelMap, LabelMaps, find_label_maps
+from .find_label_maps import LabelMap, LabelMaps, find_label_maps, known_channels
 from .output_record import finish_record, start_record
 from .read_inputs import read_case
 from .training_cases import in_sample_sentence
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         scheme = named_scheme(args.artefact)
         artefacts = load_artefacts(args.artefact, scheme)
-        channels = known_channels(args.channels, scheme)
+        channels = known_channels(args.channels, args.images, scheme)
         label_maps = find_label_maps(args.labels, args.images, args.probabilities, channels)
         label_maps = without_other_labels(label_maps, scheme, args.foreign)
         folders = {key: getattr(args, key) for key in ("labels", "images", "probabilities")}
@@ -169,17 +169,6 @@ def without_other_labels(label_maps: LabelMaps, scheme: Scheme, accepted: bool) 
     return LabelMaps(cases, {**label_maps.failed, **failed})
 
 
-def known_channels(names: str | None, scheme: Scheme) -> tuple[str, ...]:
-    """Return the sequence of each numbered channel, by default in the scheme's order."""
-    if names is None:
-        return scheme.sequences
-    channels = tuple(names.split(","))
-    if len(set(channels)) < len(channels) or not set(channels) <= set(scheme.sequences):
-        known = ",".join(scheme.sequences)
-        raise UsageError(f"--channels {names}: not different sequences of {scheme.name}, {known}")
-    return channels
-
-
 def make_output(output: Path, folders: Mapping[str, Path | None], label_maps: LabelMaps) -> None:
     """Make the output folder.
 
@@ -210,7 +199,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--probabilities", type=Path, metavar="DIR", help=archives)
     scans = "named as BraTS or nnU-Net does; without, the artefact's fallback rules apply"
     add("--images", type=Path, metavar="DIR", help=scans)
-    order = "sequences of nnU-Net's _0000, _0001 ...; default: the challenge's order"
+    order = "sequences of nnU-Net's _0000, _0001 ...; default: dataset.json's, else the challenge's"
     add("--channels", metavar="NAMES", help=order)
     names = "refine cases whose names speak of a challenge of other label values"
     add("--foreign", action="store_true", help=names)

@@ -14,7 +14,9 @@ from pathlib import Path
 from challenge.file_names import IMAGE_ENDINGS, LABEL_SUFFIX, NNUNET_STEM, image_stem
 from challenge.folders import describe_contents, entries, few
 from challenge.input_cases import InputError
+from challenge.nnunet_layout import described_sequences, description_of
 from challenge.platforms import files_at_most_one_folder_down, match_scan_name
+from challenge.scheme import Scheme
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,25 @@ def find_label_maps(
             held = f"{few(case.id for case in cases)}; it holds {describe_contents(home)}"
             raise InputError(f"{home}: no {belongs} of any case, of {len(cases)}: {held}")
     return LabelMaps(tuple(cases), failed)
+
+
+def known_channels(names: str | None, images: Path | None, scheme: Scheme) -> tuple[str, ...]:
+    """Return the sequence of each numbered channel: as named, by dataset.json, or the scheme's.
+
+    Raises:
+        InputError: the names are not different sequences of the scheme.
+    """
+    if names is not None:
+        channels, source = tuple(names.split(",")), f"--channels {names}"
+    elif images and len(scheme.sequences) > 1 and (path := description_of(images)):
+        channels, source = described_sequences(path), str(path)
+        log.info("channels %s, by %s", ", ".join(channels), path)
+    else:
+        return scheme.sequences
+    if len(set(channels)) < len(channels) or not set(channels) <= set(scheme.sequences):
+        known = ",".join(scheme.sequences)
+        raise InputError(f"{source}: not different sequences of {scheme.name}, {known}")
+    return channels
 
 
 def _maps(folder: Path) -> dict[str, list[Path]]:

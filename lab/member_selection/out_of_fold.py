@@ -7,6 +7,7 @@ whole ensemble predicts each, as the container does.
 """
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,8 +78,12 @@ def run(args: argparse.Namespace) -> int:
     if stored is not None:
         count = sum(request.stored_path(id) is not None for id in members_of)
         print(f"nnU-Net's validation has {count} of {len(members_of)} cases; the rest is predicted")
-    predict_cases(request, lambda: Engine(choose_device(args.device), args.backend, True))
-    return 0
+    failed = predict_cases(request, lambda: Engine(choose_device(args.device), args.backend, True))
+    if not failed:
+        return 0
+    what = f"{len(failed)} of {len(members_of)} cases failed; the same command tries them again"
+    print(f"{what}, and writes the records of {args.out} then", file=sys.stderr)
+    return 1
 
 
 def _print_gaps(

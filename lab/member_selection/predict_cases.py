@@ -1,5 +1,6 @@
 """The cases of a cohort, each by the members that never saw it, into labels and probabilities."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from challenge.case import read_case
+from challenge.case import CaseError, read_case
 from challenge.label_file import write_labels
 from challenge.provenance import Provenance
 from challenge.scheme import labels_from
@@ -78,13 +79,16 @@ class Request:
         return self.maps / f"{id}.npz" if self.maps else None
 
 
-def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> None:
+def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> list[str]:
     """Predict each case with the members that were trained without it, and write the records.
 
     Args:
         request: what is predicted; cases of an earlier run with the same inputs are left as they
             are, and counted on stdout.
         new_engine: makes an engine that keeps its networks; there is one for each set of members.
+
+    Returns:
+        The cases that cannot be read or written; with any, the folders are not finished.
 
     Raises:
         ProvenanceError: a folder holds what was made from something else.
@@ -94,26 +98,35 @@ def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> None:
     if done:
         print(f"{len(done)} of {len(request.members_of)} cases are there from an earlier run")
     missing = [id for id in request.members_of if not request.is_done(id)]
-    engine, members, seconds, is_checked = None, None, [], False
+    engine, members, seconds, failed, is_checked = None, None, [], [], False
     for id in progress(missing, len(missing), "case", "predict"):
-        if is_checked and (path := request.stored_path(id)):
-            _take_over(request, id)
-            print_line(f"{id} from {path.parent}")
+        path = request.stored_path(id)
+        try:
+            if is_checked and path:
+                _take_over(request, id)
+                print_line(f"{id} from {path.parent}")
+                continue
+            if engine is None or members != request.members_of[id]:
+                engine, members = new_engine(), request.members_of[id]
+            prediction = _predict_case(request, id, engine)
+        except CaseError as error:  # one case never costs the others
+            print(f"{id} failed: {error}", file=sys.stderr)
+            failed.append(id)
             continue
-        if engine is None or members != request.members_of[id]:
-            engine, members = new_engine(), request.members_of[id]
-        prediction = _predict_case(request, id, engine)
         seconds.append(prediction.seconds / len(members))
         print_line(f"{id} by {', '.join(member.name for member in members)}")
-        if path := request.stored_path(id):  # the first of them is predicted here too
+        if path:  # the first case of nnU-Net's validation is predicted here too
             agreement = compare(_stored_labels(request, id), prediction.labels)
             print_line(agreement.sentence(path))
             is_checked = agreement.is_close
             if not is_checked:
                 request = replace(request, stored=None)
+    if failed:
+        return failed
     if request.maps:
         write_candidate(_candidate(request, request.maps, seconds))
     finish_folders(request.outputs)
+    return []
 
 
 @dataclass(frozen=True)

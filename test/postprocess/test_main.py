@@ -577,6 +577,18 @@ def test_usage_that_cannot_work(home, run, capsys):
     assert usage.value.code == 2
 
 
+def test_numbered_images_are_what_dataset_json_says(home, run):
+    for number in range(4):
+        files.write_nifti(home / "scans" / f"{ID}_{number:04d}.nii.gz", files.head(number))
+    names = {"0": "FLAIR", "1": "T1", "2": "T1ce", "3": "T2"}
+    (home / "scans" / "dataset.json").write_text(json.dumps({"channel_names": names}))
+    code, [line], err = run("--images", "scans")
+    assert (code, sorted(line["images"])) == (0, ["t1c", "t1n", "t2f", "t2w"])
+    assert f"channels t2f, t1n, t1c, t2w, by {home / 'scans' / 'dataset.json'}" in err
+    code, [line], err = run("--images", "scans", "--channels", "t1n,t1c,t2w,t2f")
+    assert (code, "dataset.json" in err) == (0, False)
+
+
 @pytest.mark.parametrize("option", ["images", "probabilities"])
 def test_a_folder_of_other_cases_is_refused(home, run, option):
     save_npz(home / "else" / "another.npz", doubtful())

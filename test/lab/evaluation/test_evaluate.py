@@ -330,6 +330,30 @@ def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatc
     assert len(scored) == 3
 
 
+def test_ctrl_c_in_a_terminal_ends_all_processes_with_one_line(tmp_path: Path) -> None:
+    """A terminal sends it to every process of the command."""
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        labels = ((generator.random((70, 70, 70)) > 0.999) * 3).astype(np.uint8)
+        for folder in ("predictions", "references"):
+            files.write_nifti(tmp_path / folder / f"BraTS-SSA-000{number:02d}-000.nii.gz", labels)
+    folders = [f"--{name}={tmp_path / name}" for name in ("predictions", "references")]
+    flags = ["--scorer=2025-ssa", *folders, f"--out={tmp_path / 'r.json'}", "--jobs=2"]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "lab", "evaluate", *flags],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for((tmp_path / ".r.json.journal").exists)
+    os.killpg(program.pid, signal.SIGINT)
+    _, message = program.communicate(timeout=WAIT_S)
+    line = "evaluate: interrupted; the same command goes on where it stopped"
+    assert (program.returncode, message.strip()) == (130, line)
+    assert not (tmp_path / "r.json").exists()
+
+
 def test_two_processes_give_the_same(cohort: Path) -> None:
     run(cohort)
     expected = written(cohort)

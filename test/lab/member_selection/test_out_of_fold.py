@@ -45,6 +45,27 @@ def with_splits(folder: Path, cohort: Path) -> list[str]:
     return [*map(str, [*words, "--splits", folder / "splits.json", "--out", folder / "oof"])]
 
 
+def test_a_case_that_cannot_be_read_never_costs_the_others(
+    tmp_path: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0,))
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
+    (tmp_path / "splits.json").write_text(json.dumps([{"train": IDS[3:], "val": IDS[:3]}]))
+    broken = cohort / "imagesTr" / "b_0001.nii.gz"
+    content = broken.read_bytes()
+    broken.write_bytes(content[: len(content) // 2])
+    arguments = with_splits(tmp_path, cohort)
+    capsys.readouterr()
+    assert lab(["out-of-fold", *arguments]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith(f"b failed: {broken}") for line in lines)
+    assert lines[-1].startswith("1 of 3 cases failed; the same command tries them again")
+    assert sorted(p.name for p in (tmp_path / "oof").glob("*.nii.gz")) == ["a.nii.gz", "c.nii.gz"]
+    broken.write_bytes(content)
+    assert lab(["out-of-fold", *arguments]) == 0
+    assert len(list((tmp_path / "oof").glob("*.nii.gz"))) == 3
+
+
 def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
     tmp_path: Path, cohort: Path
 ) -> None:
