@@ -98,35 +98,57 @@ def predict_cases(request: Request, new_engine: Callable[[], Engine]) -> list[st
     if done:
         print(f"{len(done)} of {len(request.members_of)} cases are there from an earlier run")
     missing = [id for id in request.members_of if not request.is_done(id)]
-    engine, members, seconds, failed, is_checked = None, None, [], [], False
+    predictor, seconds, failed = Predictor(request, new_engine), [], []
     for id in progress(missing, len(missing), "case", "predict"):
-        path = request.stored_path(id)
         try:
-            if is_checked and path:
-                _take_over(request, id)
-                print_line(f"{id} from {path.parent}")
-                continue
-            if engine is None or members != request.members_of[id]:
-                engine, members = new_engine(), request.members_of[id]
-            prediction = _predict_case(request, id, engine)
+            seconds += predictor.write(id)
         except CaseError as error:  # one case never costs the others
             print(f"{id} failed: {error}", file=sys.stderr)
             failed.append(id)
-            continue
-        seconds.append(prediction.seconds / len(members))
-        print_line(f"{id} by {', '.join(member.name for member in members)}")
-        if path:  # the first case of nnU-Net's validation is predicted here too
-            agreement = compare(_stored_labels(request, id), prediction.labels)
-            print_line(agreement.sentence(path))
-            is_checked = agreement.is_close
-            if not is_checked:
-                request = replace(request, stored=None)
     if failed:
         return failed
     if request.maps:
         write_candidate(_candidate(request, request.maps, seconds))
     finish_folders(request.outputs)
     return []
+
+
+@dataclass
+class Predictor:
+    """Writes cases, each by its members or from nnU-Net's validation, once that is checked."""
+
+    request: Request
+    new_engine: Callable[[], Engine]
+    engine: Engine | None = None
+    members: tuple[Member, ...] = ()  # whose networks the engine keeps
+    is_checked: bool = False  # whether a case of nnU-Net's validation agreed with ours
+
+    def write(self, id: str) -> list[float]:
+        """Write the files of a case; return the seconds of a member, [] where none ran.
+
+        Raises:
+            CaseError: it cannot be read or written.
+        """
+        path = self.request.stored_path(id)
+        if path and self.is_checked:
+            _take_over(self.request, id)
+            print_line(f"{id} from {path.parent}")
+            return []
+        if self.engine is None or self.members != self.request.members_of[id]:
+            self.engine, self.members = self.new_engine(), self.request.members_of[id]
+        prediction = _predict_case(self.request, id, self.engine)
+        print_line(f"{id} by {', '.join(member.name for member in self.members)}")
+        if path:
+            self._check(id, path, prediction.labels)
+        return [prediction.seconds / len(self.members)]
+
+    def _check(self, id: str, path: Path, labels: np.ndarray) -> None:
+        """Compare the first case of nnU-Net's validation with ours (z, y, x); use it or not."""
+        agreement = compare(_stored_labels(self.request, id), labels)
+        print_line(agreement.sentence(path))
+        self.is_checked = agreement.is_close
+        if not self.is_checked:
+            self.request = replace(self.request, stored=None)
 
 
 @dataclass(frozen=True)
