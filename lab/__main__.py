@@ -32,6 +32,7 @@ ROOMS = (
     "evaluation",
     "report",
     "submission",
+    "pipeline",
     "provenance",
     "study",
     "stress",

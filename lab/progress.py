@@ -3,6 +3,7 @@
 A bar is for people: none is drawn where stderr is no terminal, or for work of less than a second.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
@@ -53,3 +54,4 @@ def progress_bar(
 def print_line(line: str) -> None:
     """Print a line on stdout, above the bar where there is one."""
     tqdm.write(line)
+    sys.stdout.flush()  # a pipe or file has it at once, whatever ends the program

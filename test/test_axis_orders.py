@@ -82,7 +82,7 @@ def test_a_reader_that_reorients_is_followed(tmp_path: Path, reader: str) -> Non
     plans = tiny.plans() | {"image_reader_writer": reader}
     trained = tiny.train(tmp_path / "trained", plans, tiny.dataset())
     write_lopsided_case(tmp_path / "in", ID, TILTED_PIR)
-    predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
+    predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(trained), (0,), "checkpoint_final.pth")
     io = predictor.plans_manager.image_reader_writer_class()
     scans = [str(tmp_path / "in" / f"{ID}-{sequence}.nii.gz") for sequence in MRI_SEQUENCES]

@@ -21,6 +21,7 @@ ROOMS = (
     "study",
     "stress",
     "bench",
+    "pipeline",
     "rule_search",
     "packing",
     "report",

@@ -25,6 +25,11 @@ class CohortCase:
     reference: Path
     value_table: np.ndarray  # (256,) uint8, the dataset's label values -> the scheme's
 
+    @property
+    def ending(self) -> str:
+        """Return the dataset's `file_ending`."""
+        return self.reference.name.removeprefix(self.files.id)
+
     def read_reference(self) -> Volume:
         """Read the reference labels (z, y, x), uint8, in the scheme's values."""
         volume = read_volume(self.reference, np.uint8)

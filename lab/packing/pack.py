@@ -102,7 +102,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def _add_release(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    real = "also compare with stock nnU-Net on a real case: a challenge's folder or a scan"
+    real = "to compare with stock nnU-Net on: a challenge's folder or a scan (default: synthetic)"
     add("--prove", type=Path, metavar="CASE", help=real)
     add("--release", action="store_true", help="write a model card; load it in a new process")
     add_foreign(group, "take rules or maps that were made for something else")

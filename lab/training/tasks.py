@@ -48,8 +48,11 @@ class RunFolder:
         return results / f"{stage.name}__nnUNetPlans__{stage.configuration}"
 
 
-def tasks_of(recipe: Recipe, folder: RunFolder) -> list[Task]:
-    """Return all tasks, each after those that it waits for."""
+def tasks_of(recipe: Recipe, folder: RunFolder, submitted_name: str = "") -> list[Task]:
+    """Return all tasks, each after those that it waits for.
+
+    `submitted_name` is what `lab submit` calls the release of the trained folders; "" for none.
+    """
     tasks: list[Task] = []
     for cohort in recipe.cohorts.values():
         tasks += [_data_task(cohort, folder), _plan_task(cohort, recipe)]
@@ -60,6 +63,9 @@ def tasks_of(recipe: Recipe, folder: RunFolder) -> list[Task]:
         tasks += _candidate_tasks(name, recipe, folder)
     for cohort in recipe.cohorts.values():
         tasks += _selection_tasks(cohort, recipe, folder)
+    if submitted_name:
+        for cohort in recipe.cohorts.values():
+            tasks += _submission_tasks(cohort, recipe, folder, submitted_name)
     return _in_order(tasks)
 
 
@@ -198,3 +204,24 @@ def _selection_tasks(cohort: TrainingCohort, recipe: Recipe, folder: RunFolder) 
         *("--scheme", cohort.scheme, "--out", work / "weights", "--release"),
     ]
     yield Task(f"ship {cohort.name}", _python(*pack), (f"select {cohort.name}",))
+
+
+def _submission_tasks(
+    cohort: TrainingCohort, recipe: Recipe, folder: RunFolder, name: str
+) -> Iterator[Task]:
+    """Make a release of a cohort's candidates, each trained folder once."""
+    candidates = [recipe.candidates[each] for each in recipe.candidates_of(cohort.name)]
+    if not candidates:
+        return
+    checkpoints = dict.fromkeys(each.checkpoint for each in candidates)
+    stages = [recipe.stages[each] for each in dict.fromkeys(c.stage for c in candidates)]
+    several = sum(bool(recipe.candidates_of(each)) for each in recipe.cohorts) > 1
+    release = f"{name}-{cohort.name}" if several else name
+    words = [
+        *("lab", "submit", *(folder.trained(stage, recipe) for stage in stages)),
+        *("--cohort", folder.raw(cohort), "--scheme", cohort.scheme, "--name", release),
+        *("--work", folder.path / "submit" / release, "--checkpoint", *checkpoints),
+        *("--splits", folder.path / "nnUNet_preprocessed" / cohort.dataset / "splits_final.json"),
+    ]
+    trained = tuple(f"train {stage.name} {fold}" for stage in stages for fold in stage.folds)
+    yield Task(f"submit {release}", _python(*words), trained)

@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--work", type=Path, required=True, metavar="DIR", help="everything is written here")
     add("--dry-run", action="store_true", help="print the stages and what they cost; run nothing")
     add("--miniature", action="store_true", help="synthetic patients, networks that learn nothing")
+    add("--submit", default="", metavar="NAME", help="end in `lab submit`, the release is NAME")
     add("--devices", default="cuda:0", metavar="LIST", help="cuda:0,cuda:1 or cpu,cpu")
     add("--slurm", type=Path, metavar="FILE", help="write a script for a cluster; run nothing")
     tflops = "sustained TFLOP/s of a device, for the estimate (default %(default)s)"
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     folder = RunFolder(args.work.resolve(), args.miniature)
     if args.miniature:
         recipe = miniature(recipe)
-    tasks = tasks_of(recipe, folder)
+    tasks = tasks_of(recipe, folder, args.submit)
     missing = [] if args.miniature else missing_of(recipe)
     for line in plan_lines(recipe, tasks, len(devices), args.tflops):
         print(line)

@@ -152,6 +152,12 @@ ROWS = [
     ("robustness", "--input {bad} --weights {weights}", FOLDER),
     ("robustness", "--input {brats} --weights {bad}", (*FOLDER, MANIFEST)),
     ("trace", "{bad}", (missing, empty, file)),
+    ("submit", "{bad} --cohort {cohort} --scheme brats-gli --name m --work {new}", FOLDER),
+    (
+        "submit",
+        "--predictions {cohort}/labelsTr --cohort {bad} --scheme brats-gli --name m --work {new}",
+        (*FOLDER, malformed_in("dataset.json")),
+    ),
 ]
 # `bench` takes no path; what `pack` and `verify` refuse is tested in test/lab/packing.
 OTHERS = {"bench", "pack", "verify"}

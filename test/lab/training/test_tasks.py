@@ -95,3 +95,15 @@ def test_a_cohort_may_be_synthetic_patients(tmp_path: Path) -> None:
     }
     others = [dict(stage.settings, augmentation="") for stage in recipe.stages.values()]
     assert others[0] == others[1] == others[2]  # nothing else differs
+
+
+def test_a_recipe_can_end_in_a_submission_of_its_trained_folders(tmp_path: Path) -> None:
+    recipe = read_recipe(RECIPES / "brats_posttreatment.sh")
+    tasks = {task.name: task for task in tasks_of(recipe, RunFolder(tmp_path), "mine")}
+    (task,) = (task for name, task in tasks.items() if name.startswith("submit "))
+    assert task.words[2:4] == ("lab", "submit")
+    stages = dict.fromkeys(recipe.candidates[each].stage for each in recipe.candidates)
+    folders = [RunFolder(tmp_path).trained(recipe.stages[stage], recipe) for stage in stages]
+    assert task.words[4 : 4 + len(folders)] == tuple(map(str, folders))
+    assert set(task.after) == {f"train {s} {f}" for s in stages for f in recipe.stages[s].folds}
+    assert "submit" not in " ".join(tasks_of(recipe, RunFolder(tmp_path))[-1].name)

@@ -1,0 +1,149 @@
+"""Results folders as teams have them: their names, what they are by hash, and nnU-Net's splits."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenge.provenance import Provenance, hash_json, sha256_of
+from challenge.refusal import Refusal
+from lab.json_files import read_json
+
+SPLITS, PREPROCESSED = "splits_final.json", "nnUNet_preprocessed"
+
+
+class SourceError(Refusal):
+    """A results folder or splits that a submission cannot use."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One trained folder of nnU-Net, with plans.json and fold_*."""
+
+    name: str  # unlike those of the others
+    folder: Path
+    folds: tuple[str, ...]  # with the checkpoint, "0", "1", ...
+    checkpoint: str = "final"
+    number: int = 0  # of the folder, among those that were handed in
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Return whether nnU-Net's validation left an npz in every fold."""
+        return self.is_validated and all(any(p.glob("*.npz")) for p in self.validations)
+
+    @property
+    def has_labels(self) -> bool:
+        """Return whether nnU-Net's validation left files in every fold."""
+        return self.is_validated and all(any(path.glob("*")) for path in self.validations)
+
+    @property
+    def is_validated(self) -> bool:
+        """Return whether nnU-Net's validation is of this checkpoint: it is of the last one."""
+        return self.checkpoint == "final"
+
+    @property
+    def validations(self) -> list[Path]:
+        """Return the folders of nnU-Net's validations."""
+        return [self.folder / f"fold_{fold}" / "validation" for fold in self.folds]
+
+
+def find_sources(paths: Sequence[Path], checkpoints: Sequence[str]) -> list[Source]:
+    """Return the trained folders at, or anywhere under, the paths, each at each checkpoint.
+
+    Raises:
+        SourceError: a path holds none, or one without numbered folds that have a checkpoint.
+    """
+    homes: list[Path] = []
+    for path in paths:
+        below = sorted(each.parent for each in path.rglob("plans.json")) if path.is_dir() else []
+        trained = [home for home in below if any(home.glob("fold_*"))]
+        if not trained:
+            kind = "no such folder" if not path.is_dir() else "no plans.json beside fold_* in it"
+            raise SourceError(f"{path}: {kind}; nnU-Net's results folder of a training is needed")
+        homes += [home.resolve() for home in trained if home.resolve() not in homes]
+    names = [home.name for home in homes]
+    sources = []
+    for number, home in enumerate(homes):
+        name = home.name
+        if names.count(name) > 1:  # the dataset's name tells them apart
+            name = f"{home.parent.name}-{name}"
+        for checkpoint in checkpoints:
+            suffix = f"-{checkpoint}" if len(checkpoints) > 1 else ""
+            folds = numbered_folds(home, checkpoint)
+            sources.append(Source(f"{name}{suffix}", home, folds, checkpoint, number))
+    if len({source.name for source in sources}) < len(sources):
+        raise SourceError(f"{', '.join(s.name for s in sources)}: several folders of one name")
+    return sources
+
+
+def numbered_folds(home: Path, checkpoint: str) -> tuple[str, ...]:
+    """Return the folds of a trained folder that left cases out and have a checkpoint.
+
+    Raises:
+        SourceError: there are none.
+    """
+    paths = home.glob(f"fold_*/checkpoint_{checkpoint}.pth")
+    folds = (path.parent.name.removeprefix("fold_") for path in paths)
+    numbered = tuple(sorted(fold for fold in folds if fold.isdecimal()))
+    if not numbered:
+        raise SourceError(
+            f"{home}: no fold_N/checkpoint_{checkpoint}.pth; numbered folds are needed"
+        )
+    return numbered
+
+
+def source_record(source: Source) -> Provenance:
+    """Return the record of a trained folder: hashes of its plans, dataset and checkpoints."""
+    names = ["plans.json", "dataset.json"]
+    names += [f"fold_{fold}/checkpoint_{source.checkpoint}.pth" for fold in source.folds]
+    hashes = {name: sha256_of(source.folder / name) for name in names}
+    return Provenance(
+        "trained folder", source.name, hash_json(hashes), facts={"folds": len(source.folds)}
+    )
+
+
+def find_splits(cohort: Path, sources: Sequence[Source], work: Path) -> Path:
+    """Return nnU-Net's splits of a cohort's training.
+
+    They lie in nnUNet_preprocessed, beside the raw dataset or where the environment says; else what
+    each fold validated says which cases it left out, and is written to the work folder.
+
+    Raises:
+        SourceError: neither is there; the message says where was looked.
+    """
+    preprocessed = [cohort.resolve().parents[1] / PREPROCESSED]
+    if folder := os.environ.get(PREPROCESSED):
+        preprocessed.insert(0, Path(folder))
+    candidates = [folder / cohort.resolve().name / SPLITS for folder in preprocessed]
+    for path in candidates:
+        if path.is_file():
+            return path
+    by_fold = validated_cases(cohort, sources[0])
+    if by_fold is None:
+        listed = ", ".join(map(str, candidates))
+        raise SourceError(
+            f"{cohort}: no {SPLITS} ({listed}), and {sources[0].folder}/fold_* hold no validation; "
+            "name the splits with --splits"
+        )
+    everything = sorted(id for ids in by_fold.values() for id in ids)
+    folds = [
+        {"train": sorted(set(everything) - set(by_fold.get(n, ()))), "val": by_fold.get(n, [])}
+        for n in range(max(by_fold) + 1)
+    ]
+    path = work / SPLITS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def validated_cases(cohort: Path, source: Source) -> Mapping[int, list[str]] | None:
+    """Return the cases that nnU-Net validated, by fold; None where a fold has no validation."""
+    ending = str(read_json(cohort / "dataset.json").get("file_ending", ""))
+    by_fold = {}
+    for fold, folder in zip(source.folds, source.validations, strict=True):
+        ids = sorted(path.name.removesuffix(ending) for path in folder.glob(f"*{ending}"))
+        if not ids:
+            return None
+        by_fold[int(fold)] = ids
+    return by_fold

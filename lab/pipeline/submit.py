@@ -1,0 +1,228 @@
+"""From trained folders to a proven model that ships, in one command that goes on where it stopped.
+
+`python -m lab submit RESULTS_FOLDER ... --cohort nnUNet_raw/DatasetX --scheme NAME --name mine
+--work work`. Each step is a verb of its own, whose command `--dry-run` shows and whose output is
+in WORK/logs. With `--predictions DIR` instead of folders, rules alone are fitted, for label maps of
+any program that were made out of fold.
+"""
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from challenge.label_file import write_labels
+from challenge.provenance import Provenance, program_version, require_same, write_provenance
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES
+from lab.arguments import add_dask, add_jobs, add_scheme, add_scorer
+from lab.data.cohort import CohortCase, read_cohort
+from lab.packing.trained_folder import CHECKPOINTS
+from lab.pipeline.plan import (
+    Submission,
+    candidate_steps,
+    model_steps,
+    proof_steps,
+    report_steps,
+    rules_steps,
+    selection_steps,
+)
+from lab.pipeline.run_steps import StepRunner, locked
+from lab.pipeline.sources import find_sources, find_splits, source_record
+from lab.pipeline.steps import Step, duration
+from lab.pipeline.summary import write_summary
+from lab.provenance.records import cohort_record
+
+UNIT_S = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add = parser.add_argument
+    results = "nnU-Net's results folder of a training"
+    add("sources", type=Path, nargs="*", metavar="RESULTS", help=results)
+    add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
+    add_scheme(parser, "challenge to submit to", required=True)
+    add("--name", required=True, metavar="NAME", help="of the model folder that ships")
+    add("--work", type=Path, required=True, metavar="DIR", help="everything is written here")
+    splits = "splits_final.json (default: nnUNet_preprocessed, or what the folds validated)"
+    add("--splits", type=Path, metavar="FILE", help=splits)
+    which = f"of {', '.join(CHECKPOINTS)} (default: final); each is a candidate"
+    default = ["final"]
+    add("--checkpoint", nargs="+", choices=CHECKPOINTS, default=default, metavar="C", help=which)
+    add("--labels", action="append", default=[], metavar="NAME=N,...", help="as of `lab pack`")
+    add("--channels", action="append", default=[], metavar="NAME,...", help="as of `lab pack`")
+    add("--predictions", type=Path, metavar="DIR", help="out-of-fold labels, instead of RESULTS")
+    add("--probabilities", type=Path, metavar="DIR", help="<ID>.npz of the predictions")
+    add_scorer(parser)
+    add("--data", default="", metavar="TEXT", help="for the card: what it was trained on")
+    limit = "what does not fit is left out and named: 90min, 8h"
+    add("--time", type=seconds_of, metavar="TIME", help=limit)
+    add("--dry-run", action="store_true", help="print the plan and its commands; run nothing")
+    add_jobs(parser)
+    add_dask(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan, follow it, and end with what ships."""
+    if bool(args.sources) == bool(args.predictions):
+        raise Refusal("either RESULTS folders, or --predictions of any program")
+    scheme, work = SCHEMES[args.scheme], args.work.resolve()
+    cohort = args.cohort.resolve()
+    cases = read_cohort(cohort, scheme)
+    sources = find_sources(args.sources, args.checkpoint) if args.sources else []
+    with locked(work):
+        splits = args.splits.resolve() if args.splits else None
+        if sources and splits is None:
+            splits = find_splits(cohort, sources, work)
+        submission = Submission(
+            name=args.name,
+            scheme=scheme,
+            scorer=args.scorer or scheme.default_scorer,
+            cohort=cohort,
+            references=references_of(cases, cohort, work),
+            cases=len(cases),
+            work=work,
+            sources=tuple(sources),
+            splits=splits,
+            predictions=args.predictions and args.predictions.resolve(),
+            probabilities=args.probabilities and args.probabilities.resolve(),
+            labels=tuple(args.labels),
+            channels=tuple(args.channels),
+            data=args.data,
+            jobs=args.jobs,
+            dask=args.dask,
+            device=_device(),
+        )
+        record = submission_record(submission, cases)
+        require_same(work, record)
+        write_provenance(work, record)
+        end_s = args.time and time.monotonic() + args.time
+        runner = StepRunner(work, all_steps(submission), end_s)
+        print("\n".join(plan_lines(submission, runner, args.dry_run)), flush=True)
+        if args.dry_run:
+            return 0
+        for line in follow(submission, runner):
+            print(line, flush=True)
+    return 0
+
+
+def follow(s: Submission, runner: StepRunner) -> list[str]:
+    """Run all steps; return the lines that a submission ends with.
+
+    Raises:
+        Refusal: a step failed.
+    """
+    count = len(all_steps(s))
+    done = 0
+
+    def run_all(steps: Sequence[Step]) -> None:
+        nonlocal done
+        runner.run(steps, done + 1, count)
+        done += len(steps)
+
+    rest = [*model_steps(s, False), *proof_steps(s)]
+    first = [*candidate_steps(s), *selection_steps(s)]
+    is_selected = s.is_ensemble and runner.fits(first, rest)
+    if is_selected:
+        run_all(first)
+    elif s.is_ensemble:
+        count -= len(first)
+        print(_left_out("the selection, all sources get equal weights", first, runner))
+    run_all(list(model_steps(s, is_selected)))
+    rules = list(rules_steps(s, is_selected))
+    report = list(report_steps(s, is_selected))
+    has_rules = runner.fits([*rules, *report], list(proof_steps(s)))
+    if has_rules:
+        run_all(rules)
+    else:
+        count -= len(rules) + len(report)
+        print(_left_out("rules", [*rules, *report], runner))
+    run_all(list(proof_steps(s)))
+    if has_rules:
+        run_all(report)
+    return write_summary(s, has_rules)
+
+
+def all_steps(s: Submission) -> list[Step]:
+    """Return the steps of a submission that is not short of time."""
+    return [
+        *candidate_steps(s),
+        *selection_steps(s),
+        *model_steps(s, True),
+        *rules_steps(s, True),
+        *proof_steps(s),
+        *report_steps(s, True),
+    ]
+
+
+def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[str]:
+    """Return what was handed in, and each step with its estimate, perhaps with its command."""
+    lines = [f"{s.scheme.name}, {s.cases} cases of {s.cohort}, scored by {s.scorer}"]
+    for source in s.sources:
+        folds = ", ".join(source.folds)
+        stored = "probabilities" if source.has_probabilities else "labels"
+        validation = f"nnU-Net's validation has {stored}" if source.has_labels else "no validation"
+        lines.append(f"{source.name}: folds {folds}; {validation}")
+    if s.predictions:
+        lines.append(f"predictions of {s.predictions}, rules alone")
+    steps = all_steps(s)
+    width = max(len(step.name) for step in steps)
+    for number, step in enumerate(steps, 1):
+        about = "done" if runner.is_done(step) else f"about {duration(step.estimate_s)}"
+        lines.append(f"{number:>3}  {step.name:<{width}}{about:>14}")
+        if with_commands:
+            lines.append(f"     {step.command}")
+    left = duration(runner.estimate_s(steps))
+    return [*lines, f"about {left} on {s.device}; logs in {s.work / 'logs'}"]
+
+
+def submission_record(s: Submission, cases: Sequence[CohortCase]) -> Provenance:
+    """Return the record of a work folder: what it is made from, which may not change under way."""
+    inputs = {f"source {each.name}": source_record(each) for each in s.sources}
+    options = {
+        "name": s.name,
+        "scheme": s.scheme.name,
+        "scorer": s.scorer,
+        "labels": list(s.labels),
+        "channels": list(s.channels),
+    }
+    inputs["cohort"] = cohort_record(s.cohort, cases)
+    return Provenance("submission", s.name, "", "submit", program_version(), options, {}, inputs)
+
+
+def references_of(cases: Sequence[CohortCase], cohort: Path, work: Path) -> Path:
+    """Return the cohort's label maps in the scheme's values, written anew if they have others."""
+    table = cases[0].value_table
+    used = np.flatnonzero(table)
+    if (table[used] == used).all():
+        return cohort / "labelsTr"
+    folder = work / "references"
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        if not (folder / case.files.output).exists():
+            write_labels(case.read_reference().array, case.files, folder)
+    print(f"{folder}: references in the challenge's values; {cohort.name} numbers labels otherwise")
+    return folder
+
+
+def seconds_of(text: str) -> float:
+    """Read a time: a number and s, min, h or d."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 90min or 8h")
+    return float(match[1]) * UNIT_S[match[2]]
+
+
+def _left_out(what: str, steps: Sequence[Step], runner: StepRunner) -> str:
+    needed = duration(runner.estimate_s(steps))
+    return f"left out for --time: {what} (about {needed}); the same command without it goes on"
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

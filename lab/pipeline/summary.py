@@ -1,0 +1,87 @@
+"""What a submission ends with: what ships, how much better on held-out cases, where it lies."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from challenge.atomic_write import write_atomically
+from lab.gate import Gain
+from lab.json_files import read_json
+from lab.metrics.objective import reported_objective
+from lab.pipeline.plan import Submission
+from lab.rule_search.decision import GATE
+
+SUMMARY = "submission.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rules' part of a submission, read from the search's own file."""
+
+    ships: str  # adaptive | pooled | identity
+    objective: str
+    without: float  # mean of the objective on held-out cases, as the members give it
+    row: Mapping[str, Any]  # of the effect table: what ships, else the better of what was tried
+
+    @property
+    def gain(self) -> Gain:
+        """Return the held-out gain."""
+        return Gain(*(self.row[key] for key in ("gain", "low", "high", "p", "cases")))
+
+
+def read_outcome(s: Submission) -> Outcome:
+    """Read what the search decided."""
+    search = read_json(s.rules / "search.json")
+    by_method = {row["method"]: row for row in search["effects"]}
+    best = max((row for row in search["effects"][1:]), key=lambda row: row["gain"])
+    ships = search["ships"]
+    row = best if ships == "identity" else by_method[ships]
+    without = by_method["identity"]["mean"]
+    return Outcome(ships, reported_objective(search["objective"]), without, row)
+
+
+def write_summary(s: Submission, has_rules: bool) -> list[str]:
+    """Write submission.json and return the lines that a submission ends with."""
+    outcome = read_outcome(s) if has_rules else None
+    content: dict[str, Any] = {"name": s.name, "scheme": s.scheme.name, "scorer": s.scorer}
+    if outcome:
+        content |= {
+            "ships": outcome.ships,
+            "objective": outcome.objective,
+            "without_rules": outcome.without,
+            "with_rules": outcome.row["mean"],
+            **{key: outcome.row[key] for key in ("gain", "low", "high", "p", "cases")},
+        }
+    text = json.dumps(content, indent=1) + "\n"
+    write_atomically(text.encode(), s.work / SUMMARY)
+    return [sentence(s, outcome), *place_lines(s, has_rules)]
+
+
+def sentence(s: Submission, outcome: Outcome | None) -> str:
+    """Return the one sentence that says what ships, and what is known of its gain."""
+    if outcome is None:
+        return f"{s.name} ships without rules: --time left none to try them"
+    gain = outcome.gain
+    numbers = (
+        f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}, p = {gain.p:.2g}) on {gain.cases} "
+        "held-out cases"
+    )
+    scores = f"{outcome.objective} {outcome.row['mean']:.4f} with, {outcome.without:.4f} without"
+    if outcome.ships != "identity":
+        return f"{s.name} ships with {outcome.ships} rules: {scores}, {numbers}"
+    failures = "; ".join(GATE.failures(gain)) or "the gate did not pass"
+    return f"{s.name} ships without rules: the best gained {numbers}, {failures}"
+
+
+def place_lines(s: Submission, has_rules: bool) -> list[str]:
+    """Return where everything lies, and the next command."""
+    if s.predictions:
+        lines = [f"rules: {s.artefact}", f"page: {s.work / 'report.html'}"]
+        apply = f"python -m postprocess --labels DIR --artefact {s.artefact} --output DIR"
+        return [*lines, f"to apply them: {apply}"]
+    lines = [f"model: {s.model} (its numbers: {s.model / 'MODEL_CARD.md'})"]
+    if has_rules:
+        lines.append(f"pages: {s.work / 'report.html'}, {s.work / 'rules.html'}")
+    build = f"cp -r {s.model} weights/ && ./build.sh"
+    return [*lines, f"to build the image: {build}"]

@@ -1,0 +1,130 @@
+"""What a submission refuses at once, and what it leaves out where time is short."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.__main__ import main as lab
+from lab.pipeline.run_steps import StepError, StepRunner, locked
+from lab.pipeline.sources import SourceError, find_sources, find_splits
+from lab.pipeline.steps import Step
+from lab.pipeline.submit import seconds_of
+
+
+def trained(folder: Path, name: str, folds: tuple[str, ...] = ("0", "1")) -> Path:
+    for fold in folds:
+        (folder / name / f"fold_{fold}").mkdir(parents=True)
+        (folder / name / f"fold_{fold}" / "checkpoint_final.pth").write_text("")
+    (folder / name / "plans.json").write_text("{}")
+    return folder / name
+
+
+def python(name: str, code: str, **changes: object) -> Step:
+    return Step(name, (sys.executable, "-c", code), 10.0, **changes)  # type: ignore[arg-type]
+
+
+def test_trained_folders_are_looked_for_at_any_depth(tmp_path: Path) -> None:
+    trained(tmp_path / "a" / "Dataset1", "t__p__c")
+    trained(tmp_path / "b" / "Dataset2", "t__p__c", ("1", "all", "0"))
+    sources = find_sources([tmp_path], ["final"])
+    assert [source.name for source in sources] == ["Dataset1-t__p__c", "Dataset2-t__p__c"]
+    assert sources[1].folds == ("0", "1")
+    with pytest.raises(SourceError, match=r"no fold_N/checkpoint_best.pth"):
+        find_sources([tmp_path], ["best"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"empty: no plans.json beside fold_\* in it"):
+        find_sources([tmp_path / "empty"], ["final"])
+
+
+def test_each_checkpoint_is_a_candidate_and_validation_is_of_the_last_one(tmp_path: Path) -> None:
+    home = trained(tmp_path, "t__p__c")
+    for fold in "01":
+        (home / f"fold_{fold}" / "checkpoint_best.pth").write_text("")
+        (home / f"fold_{fold}" / "validation").mkdir()
+        (home / f"fold_{fold}" / "validation" / "a.npz").write_text("")
+    final, best = find_sources([home], ["final", "best"])
+    assert (final.name, best.name) == ("t__p__c-final", "t__p__c-best")
+    assert final.has_probabilities and not best.has_probabilities
+
+
+def test_splits_are_what_the_folds_validated(tmp_path: Path) -> None:
+    cohort = tmp_path / "nnUNet_raw" / "Dataset1"
+    cohort.mkdir(parents=True)
+    (cohort / "dataset.json").write_text('{"file_ending": ".nii.gz"}')
+    home = trained(tmp_path, "t__p__c")
+    sources = find_sources([home], ["final"])
+    with pytest.raises(SourceError, match="hold no validation; name the splits with --splits"):
+        find_splits(cohort, sources, tmp_path / "work")
+    for fold, ids in enumerate((("a", "c"), ("b",))):
+        (home / f"fold_{fold}" / "validation").mkdir()
+        for id in ids:
+            (home / f"fold_{fold}" / "validation" / f"{id}.nii.gz").write_text("")
+    folds = json.loads(find_splits(cohort, sources, tmp_path / "work").read_text())
+    assert folds == [
+        {"train": ["b"], "val": ["a", "c"]},
+        {"train": ["a", "c"], "val": ["b"]},
+    ]
+
+
+def test_a_step_is_done_once_and_again_with_another_command(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = f"open({str(log)!r}, 'a').write('x')"
+    steps = [python("first", code), python("second", code)]
+    StepRunner(tmp_path, steps).run(steps, 1, 2)
+    StepRunner(tmp_path, steps).run(steps, 1, 2)
+    assert log.read_text() == "xx"
+    changed = [python("first", code + "; 0"), steps[1]]
+    StepRunner(tmp_path, changed).run(changed, 1, 2)  # and what follows it
+    assert log.read_text() == "xxxx"
+
+
+def test_more_processes_change_no_result_and_repeat_no_step(tmp_path: Path) -> None:
+    one, two = (python("search", "0", parallel=("--jobs", jobs)) for jobs in "12")
+    StepRunner(tmp_path, [one]).run([one], 1, 1)
+    assert StepRunner(tmp_path, [two]).is_done(two)
+
+
+def test_a_failed_step_is_one_sentence_with_its_log(tmp_path: Path) -> None:
+    step = python("fit", "import sys; print('a.nii.gz: damaged'); sys.exit(2)")
+    with pytest.raises(StepError, match=r"fit failed: a.nii.gz: damaged \(.*logs/fit.log\)"):
+        StepRunner(tmp_path, [step]).run([step], 1, 1)
+    assert not list((tmp_path / "done").iterdir())
+
+
+def test_what_does_not_fit_the_time_is_known_before_it_starts(tmp_path: Path) -> None:
+    import time
+
+    steps = [python("first", "0"), python("second", "0")]
+    runner = StepRunner(tmp_path, steps, end_s=time.monotonic() + 25)
+    assert runner.fits(steps, []) and runner.fits(steps[:1], steps[1:])
+    assert not runner.fits(steps, steps[:1])
+    assert StepRunner(tmp_path, steps).fits(steps, steps * 100)
+
+
+def test_a_measured_step_corrects_the_estimates_of_its_kind(tmp_path: Path) -> None:
+    steps = [python("one", "0", kind="predict"), python("other", "0", kind="predict")]
+    runner = StepRunner(tmp_path, steps)
+    assert runner.estimate_s(steps) == 20
+    runner.run(steps[:1], 1, 2)
+    assert runner.estimate_s(steps) < 10
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    message = "another run works in this folder"
+    with locked(tmp_path), pytest.raises(ValueError, match=message), locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90min", 5400), ("8h", 28800), ("1.5 h", 5400)])
+def test_times_have_units(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+def test_sources_or_predictions_are_needed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--cohort", str(tmp_path), "--scheme", "panther-t1", "--name", "m"]
+    assert lab(["submit", *words, "--work", str(tmp_path / "w")]) == 2
+    assert "either RESULTS folders, or --predictions" in capsys.readouterr().err
