@@ -213,8 +213,8 @@ def worst_state(states: Iterable[str]) -> str:
 
 
 def hash_json(content: Any) -> str:
-    """Return the sha256 of JSON content, whatever the order of its keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    """Return the sha256 of JSON content, whatever the order of its keys; 1 and 1.0 are the same."""
+    text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -231,6 +231,17 @@ def sha256_of(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _canonical(content: Any) -> Any:
+    """Return JSON content whose whole numbers are integers, as some writers have them."""
+    if isinstance(content, float) and content.is_integer():
+        return int(content)
+    if isinstance(content, Mapping):
+        return {key: _canonical(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_canonical(value) for value in content]
+    return content
 
 
 def _short(record: Provenance | None) -> str:

@@ -27,7 +27,13 @@ from lab.evaluation.formats import write_csv, write_nnunet
 from lab.evaluation.journal import CaseResult, Journal
 from lab.evaluation.label_pairs import Unscored, read_pair
 from lab.evaluation.matching import CasePair, match_cases
-from lab.evaluation.origin import PREDICTIONS, REFERENCES, in_sample, scores_record
+from lab.evaluation.origin import (
+    PREDICTIONS,
+    REFERENCES,
+    in_sample,
+    scores_record,
+    without_expected,
+)
 from lab.evaluation.results import Problem, Results, write_json
 from lab.evaluation.score_table import table
 from lab.metrics.csv_layouts import Layout
@@ -78,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     with workers(args.jobs, args.dask):
         cases = evaluate(pairs, scorer, scheme, journal)
     results = collect(cases, [*problems, *assumed, *odd_cohorts], scorer, scheme)
-    results = replace(results, provenance=record)
+    results = without_expected(replace(results, provenance=record), args.predictions)
     _print_problems(results)
     if sentence := in_sample(results):
         print(f"{args.predictions}: {sentence}; no evidence of what they gain", file=sys.stderr)

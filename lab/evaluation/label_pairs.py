@@ -15,7 +15,7 @@ from challenge.inflate import is_plain_gz
 from challenge.nifti import read_header, stated_affine
 from challenge.scheme import Scheme
 from lab.data.itk_images import itk_name
-from lab.evaluation.results import Problem
+from lab.evaluation.results import UNWRITTEN, Problem
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 
@@ -176,13 +176,15 @@ def _label_faults(
         ]
         more = len(listed) - MOST_VALUES_LISTED
         rest = f" and {more} more values" if more > 0 else ""
-        text = f"{labels.path}: not labels of {scheme.name}: "
+        is_declared = bool(np.isin(values[odd], list(scheme.labels.values())).all())
+        what = "labels that are not written in" if is_declared else "not labels of"
+        text = f"{labels.path}: {what} {scheme.name}: "
         text += ", ".join(listed[:MOST_VALUES_LISTED]) + rest
         # PANTHER takes a prediction of one value, whatever it is, and looks at no reference.
         tolerated = scorer.binary and (labels is reference or np.count_nonzero(values) == 1)
         if scorer.strict_labels and not tolerated:
             raise Unscored("labels", text)
-        yield "labels", text
+        yield UNWRITTEN if is_declared else "labels", text
 
 
 def _values(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

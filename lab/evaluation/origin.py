@@ -4,7 +4,9 @@ Rules that refine the very cases that they were fitted on gain more there than a
 comparison of such maps with others shows nothing.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from challenge.provenance import (
@@ -16,10 +18,11 @@ from challenge.provenance import (
     read_provenance,
 )
 from lab.evaluation.matching import CasePair
-from lab.evaluation.results import Results
+from lab.evaluation.results import UNWRITTEN, Results
 from lab.metrics.scorer import Scorer
 
 PREDICTIONS, REFERENCES = "predictions", "references"  # inputs of scores
+HOLD_ALL_LABELS = ("out-of-fold", "search")  # verbs whose label maps no platform gets
 
 
 def scores_record(
@@ -82,3 +85,19 @@ def in_sample_sentences(systems: Mapping[str, str]) -> list[str]:
         f"{name} is {words}. It looks better here than on any other case."
         for name, words in systems.items()
     ]
+
+
+def without_expected(results: Results, predictions: Path) -> Results:
+    """Leave out the problem that label maps on the way to a submission hold unwritten labels.
+
+    Rules read these labels, and the container writes the others alone; the count is printed.
+    """
+    record = results.provenance and results.provenance.inputs.get(PREDICTIONS)
+    if record is None or record.verb not in HOLD_ALL_LABELS:
+        return results
+    others = tuple(p for p in results.problems if p.kind != UNWRITTEN)
+    if count := len(results.problems) - len(others):
+        reason = f"as `{record.command}` leaves them"
+        what = f"labels that {results.scheme} does not write, {reason}"
+        print(f"{predictions}: {count} maps hold {what}; they are not scored", file=sys.stderr)
+    return replace(results, problems=others)

