@@ -183,11 +183,11 @@ def _take_over(request: Request, id: str) -> None:
 
 def _stored_labels(request: Request, id: str) -> np.ndarray:
     """Return nnU-Net's labels of a case (z, y, x), in the scheme's values."""
-    stored, members = request.stored, request.members_of[id]
+    stored, members, case = request.stored, request.members_of[id], request.cohort[id]
     if stored is not None and not stored.has_probabilities(members, id):
-        path = stored.labels_path(members, id, request.cohort[id].ending)
+        path = stored.labels_path(members, id, case.ending)
         if path is not None:
-            return read_labels(path, request.model)
+            return read_labels(path, request.model, case.read_reference().array.shape)
     probabilities = _stored_probabilities(request, id)
     return labels_from(probabilities, request.model.head, request.model.scheme)
 

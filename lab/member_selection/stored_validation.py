@@ -8,6 +8,7 @@ saw it left them; one case is predicted here too, and must agree, else all are.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def read_probabilities(path: Path, member: Member, shape: tuple[int, ...]) -> np
     try:
         with np.load(path, allow_pickle=False) as archive:
             probabilities = archive["probabilities"].astype(np.float32)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ValidationError(f"{path}: cannot be read as nnU-Net's npz ({error})") from error
     expected = (len(member.head.channels), *shape)
     if probabilities.shape != expected:
@@ -113,9 +114,17 @@ def value_table(model: Model) -> np.ndarray:
     return table
 
 
-def read_labels(path: Path, model: Model) -> np.ndarray:
-    """Read nnU-Net's labels of a case (z, y, x), in the values of the model's scheme."""
-    return np.asarray(value_table(model)[read_volume(path, np.uint8).array])
+def read_labels(path: Path, model: Model, shape: tuple[int, ...]) -> np.ndarray:
+    """Read nnU-Net's labels of a case of shape (z, y, x), in the values of the model's scheme.
+
+    Raises:
+        CaseError: the file cannot be read.
+        ValidationError: it has another shape.
+    """
+    labels = read_volume(path, np.uint8).array
+    if labels.shape != shape:
+        raise ValidationError(f"{path}: shape {labels.shape}, the case has {shape}")
+    return np.asarray(value_table(model)[labels])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """MODEL_CARD.md of a release: what it is, from what, how good, and what it is not for."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
+from lab.provenance.checks import nearest
+from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
 
 NAME = "MODEL_CARD.md"
@@ -60,6 +64,8 @@ def card(
     yield "## Numbers\n"
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)
+    yield "\n## Origin\n"
+    yield from _origin(manifest, artefacts)
     yield f"\n## Limits\n\n{LIMITS}"
 
 
@@ -98,3 +104,20 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         f"held out: {fit['score_without_rules']:.4f} without, {fit['score_with_rules']:.4f} with "
         f"rules (gain {low:+.4f} to {high:+.4f})."
     )
+
+
+def _origin(manifest: Mapping[str, Any], artefacts: Artefacts) -> Iterator[str]:
+    """Say by hash what the numbers above are of; `lab trace` shows the whole chain."""
+    yield f"Networks: sha256 {networks_sha256(manifest)[:12]}."
+    selection = manifest.get(KEY, {}).get("selection")
+    records = {"Selection": selection, "Rules": artefacts.fit.get(KEY) if artefacts.fit else None}
+    for name, content in records.items():
+        record = from_json(content, Path(NAME)) if content else None
+        cohort = nearest(record, "cohort") if record else None
+        if record is None or cohort is None:
+            continue
+        made = f"by `{record.command}` {record.version}, sha256 {record.sha256[:12]}"
+        yield f"{name}: {made}, on {cohort.name} (sha256 {cohort.sha256[:12]})."
+        for sentence in record.facts.get("foreign", ()):
+            yield f"- accepted by --foreign: {sentence}"
+    yield "The whole chain: `python -m lab trace` on this folder."

@@ -14,5 +14,11 @@ VERBS = {
         "submit",
         "trained folders -> a proven model that ships",
         "submit RESULTS --cohort nnUNet_raw/Dataset501_X --scheme brats-gli --name my --work work",
+        True,
+    ),
+    "rehearse": (
+        "rehearsal",
+        "run cases through the program as their platform does",
+        "rehearse --cohort nnUNet_raw/Dataset501_X --model weights/my-gli --out rehearsal",
     ),
 }

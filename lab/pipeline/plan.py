@@ -1,6 +1,5 @@
 """The steps of a submission: pack, predict, select, fit rules, release, prove, report."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -171,9 +170,10 @@ def proof_steps(s: Submission) -> Iterator[Step]:
     verify = lab_words("verify", "--weights", s.model.parent)
     yield Step("verify", verify, VERIFY_S, finding="members: ")
     networks = sum(len(source.folds) for source in s.sources)
-    words = (
-        *(sys.executable, "-m", "lab.pipeline.rehearsal", "--cohort", str(s.cohort)),
-        *("--model", str(s.model), "--cases", str(REHEARSED), "--out", str(s.work / "rehearsal")),
+    words = lab_words(
+        "rehearse",
+        *("--cohort", s.cohort, "--model", s.model, "--cases", REHEARSED),
+        *("--out", s.work / "rehearsal"),
     )
     product = s.work / "rehearsal"
     seconds = REHEARSED * networks * NETWORK_S[s.device]

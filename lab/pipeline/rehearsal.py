@@ -1,7 +1,7 @@
 """Cases of a cohort through the program, as the platform hands them out and in a new process.
 
-`python -m lab.pipeline.rehearsal --cohort DIR --model weights/NAME --cases 2 --out DIR`. The output
-is checked as `lab check` checks it.
+`python -m lab rehearse --cohort DIR --model weights/NAME --out DIR`. The output is checked as
+`lab check` checks it.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, scheme_of
+from lab.arguments import add_out, positive_number
 from lab.data.cohort import CohortCase, read_cohort
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,21 +33,25 @@ class Folders:
     output: Path
 
 
-def main(argv: list[str]) -> int:
-    """Rehearse, and print one line."""
-    parser = argparse.ArgumentParser(prog="python -m lab.pipeline.rehearsal")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
     add = parser.add_argument
-    add("--cohort", type=Path, required=True)
-    add("--model", type=Path, required=True)
-    add("--cases", type=int, default=2)
-    add("--out", type=Path, required=True)
-    args = parser.parse_args(argv)
+    add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
+    add("--model", type=Path, required=True, metavar="DIR", help="model folder, weights/NAME")
+    add("--cases", type=positive_number, default=2, metavar="N", help="the first N (default: 2)")
+    add_out(parser, "input and output of the program go here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rehearse, and print one line."""
     scheme = scheme_of(args.model / MANIFEST)
     cases = read_cohort(args.cohort, scheme)[: args.cases]
+    if args.out.exists() and any(args.out.iterdir()):
+        raise Refusal(f"{args.out}: is not empty; choose another --out, or remove it")
     try:
-        print(rehearse(cases, args.model, scheme, args.out))
-    except Refusal as error:
-        print(error)
+        print(rehearse(cases, args.model.resolve(), scheme, args.out.resolve()))
+    except RehearsalError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
@@ -103,7 +108,3 @@ def _call(*words: object) -> None:
     if done.returncode:
         lines = (done.stderr + done.stdout).strip().splitlines() or ["no output"]
         raise RehearsalError(f"{' '.join(command[1:])}: exit code {done.returncode}: {lines[-1]}")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.json_files import read_json
+from lab.training.recipe import RecipeError
 from lab.training.tasks import NNUNET_FOLDERS, RunFolder, Task
 
 POLL_S = 0.2
@@ -53,7 +55,7 @@ class Runner:
         """
         for name in ("done", "logs", *NNUNET_FOLDERS):
             (self.folder.path / name).mkdir(parents=True, exist_ok=True)
-        done = {task.name for task in self.tasks if self._mark(task).exists()}
+        done = {task.name for task in self.tasks if self._is_done(task)}
         if done:
             yield f"{len(done)} of {len(self.tasks)} tasks are finished already"
         running: list[Running] = []
@@ -141,6 +143,24 @@ class Runner:
         pace = seconds / sum(self.petaflop[name] for name in trained)
         left = sum(petaflop for name, petaflop in self.petaflop.items() if name not in done)
         return pace * left / len(self.devices)
+
+    def _is_done(self, task: Task) -> bool:
+        """Return whether an earlier run finished a task.
+
+        Raises:
+            RecipeError: it did, by another command: the recipe was changed.
+        """
+        mark = self._mark(task)
+        if not mark.exists():
+            return False
+        before = [str(word) for word in read_json(mark).get("command", [])][1:]
+        if before != list(map(str, task.words[1:])):
+            words = next((b for a, b in zip(task.words[1:], before, strict=False) if a != b), "")
+            raise RecipeError(
+                f"{mark}: {task.name} was finished by another command (it had {words!r}); use "
+                "another --work, or remove this file and what the task made"
+            )
+        return True
 
     def _mark(self, task: Task) -> Path:
         return self.folder.path / "done" / f"{task.name.replace(' ', '-')}.json"

@@ -152,6 +152,8 @@ ROWS = [
     ("robustness", "--input {bad} --weights {weights}", FOLDER),
     ("robustness", "--input {brats} --weights {bad}", (*FOLDER, MANIFEST)),
     ("trace", "{bad}", (missing, empty, file)),
+    ("rehearse", "--cohort {bad} --model {model} --out {new}", FOLDER),
+    ("rehearse", "--cohort {cohort} --model {bad} --out {new}", (*FOLDER, MANIFEST)),
     ("submit", "{bad} --cohort {cohort} --scheme brats-gli --name m --work {new}", FOLDER),
     (
         "submit",

@@ -77,6 +77,8 @@ def test_rules_ship_in_the_model_whose_predictions_they_were_fitted_on(chain: Pa
     networks = model_record(folder, with_rules=False)
     assert record.inputs["features"].inputs["predictions"].inputs["model"] == networks
     card = (folder / "MODEL_CARD.md").read_text()
+    assert f"Networks: sha256 {networks.sha256[:12]}." in card
+    assert f"Rules: by `lab search` source, sha256 {record.sha256[:12]}, on raw (sha256 " in card
     assert "Cubes." in card  # the card of the release is written again, with the rules
     assert f"{fit['score_without_rules']:.4f} without, {fit['score_with_rules']:.4f} with" in card
 

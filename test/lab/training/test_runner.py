@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+import pytest
+
+from lab.training.recipe import RecipeError
 from lab.training.runner import Runner
 from lab.training.tasks import RunFolder, Task
 
@@ -36,3 +39,12 @@ def test_tasks_run_in_order_on_their_devices_and_a_failure_stops_what_follows(
     tasks[3] = python("pass", "train a 0", name="pack a")
     again = Runner(RunFolder(tmp_path), tasks, ("cpu",))
     assert next(iter(again.run())) == "3 of 5 tasks are finished already"
+
+
+def test_a_task_of_a_recipe_that_was_changed_is_not_taken_over(tmp_path: Path) -> None:
+    first = [python("pass", name="data"), python("print(1)", "data", name="plan")]
+    list(Runner(RunFolder(tmp_path), first, ("cpu",)).run())
+    changed = [first[0], python("print(2)", "data", name="plan")]
+    message = r"plan.json: plan was finished by another command \(it had 'import sys; print\(1\)'\)"
+    with pytest.raises(RecipeError, match=message):
+        list(Runner(RunFolder(tmp_path), changed, ("cpu",)).run())
