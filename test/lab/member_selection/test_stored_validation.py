@@ -61,7 +61,7 @@ def write_validation(home: Path, kind: str, seed: int = 0) -> dict[str, np.ndarr
         if kind == "npz":
             np.savez_compressed(folder / f"{case.files.id}.npz", probabilities=probabilities)
         labels = labels_from(probabilities, model.head, GLI)
-        files.write_nifti(folder / f"{case.files.id}.nii.gz", labels)
+        files.write_nifti(folder / f"{case.files.id}.nii.gz", labels.T)  # x, y, z
     return of_case
 
 
