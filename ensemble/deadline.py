@@ -97,13 +97,14 @@ class DeadlinePlanner:
         """Return how many members were run through."""
         return len(self._finished)
 
-    def effort(self, member: int, step: float, done: int) -> Effort | None:
+    def effort(self, member: int, step: float, done: int, spent_s: float = 0.0) -> Effort | None:
         """Return the effort for a member's next tile; None where there is no time for it.
 
         Args:
             member: that runs now.
             step: between its tiles.
             done: tiles done at this step; after the first one the step may still grow.
+            spent_s: seconds that went into that tile already.
         """
         if not self.budget.is_limited:
             return self.full
@@ -124,7 +125,7 @@ class DeadlinePlanner:
                     seconds += tiles * self._tile_s(other, effort)
             return seconds
 
-        effort = affordable(degradation_steps(self.full), cost_s, left_s)
+        effort = affordable(degradation_steps(self.full), cost_s, left_s + spent_s)
         return effort if member < effort.members else None
 
     def first_pass_is_apart(self, member: int) -> bool:
@@ -148,7 +149,7 @@ class DeadlinePlanner:
             return planned
         self._pass_s[member] = seconds
         unmirrored = None if self._finished else replace(planned, axes=0)
-        return self.effort(member, step, 0) or unmirrored
+        return self.effort(member, step, 0, seconds) or unmirrored
 
     def record_tile(self, member: int, effort: Effort, seconds: float) -> None:
         """Record how long a tile of a member took at an effort."""

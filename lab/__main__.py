@@ -101,7 +101,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
-            stream.reconfigure(errors="backslashreplace")
+            # Lines in the order of their printing, also in a file that takes both streams.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     verb = argv[0] if argv else ""
     table = {verb: row for room in ROOMS for verb, row in verbs_of(room).items()}
     try:

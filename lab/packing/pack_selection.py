@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def _accepted_record(path: Path, selection: dict[str, Any], foreign: bool) -> Pr
     """
     if KEY not in selection:
         unknown = Provenance("selection", path.name, hash_json(selection))
-        fault = accept(f"{path}: a selection of unknown origin", foreign)
+        fault = f"{path}: a selection of unknown origin"
+        print(f"{fault}; the card says so", file=sys.stderr)
         return replace(unknown, facts={"foreign": [fault]})
     record = from_json(selection[KEY], path)
     faults = []

@@ -1,5 +1,6 @@
 """Rules into a model folder: checked against its networks, into its manifest and its card."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ensemble.manifest import MANIFEST, read_manifest, scheme_of
 from lab.packing.model_card import NAME
 from lab.packing.release import write_card
 from lab.packing.write_manifest import write_manifest
-from lab.provenance.checks import accept, model_fault
+from lab.provenance.checks import accept, model_fault, unknown_origin
 from lab.provenance.records import model_record
 from postprocess.artefacts import JSON_NAME, Artefacts, save_artefacts
 
@@ -22,8 +23,9 @@ def ship_rules(folder: Path, artefacts: Artefacts, foreign: bool, origin: str = 
     Args:
         folder: of a model whose manifest is written.
         artefacts: to ship.
-        foreign: whether to take rules that were fitted on predictions of other networks; the
-            artefact, the card and the record of a run then say so, and no gain is claimed.
+        foreign: whether to take rules that were fitted on predictions of other networks. The
+            artefact, the card and the record of a run then say so, and no gain is claimed, as for
+            rules of unknown origin.
         origin: where the rules come from, for messages.
 
     Raises:
@@ -33,11 +35,13 @@ def ship_rules(folder: Path, artefacts: Artefacts, foreign: bool, origin: str = 
     if (scheme := scheme_of(path)) != artefacts.scheme:
         raise Refusal(f"{folder}: of scheme {scheme.name}, not {artefacts.scheme.name}")
     model, content = model_record(folder, with_rules=False), artefacts.fit.get(KEY)
-    if content:
-        fault = model_fault(from_json(content, Path(origin) / JSON_NAME), model, origin)
-    else:
-        fault = f"{origin}: rules of unknown origin, perhaps not of predictions of {model.name}"
-    if fault := accept(fault, foreign):
+    record = from_json(content, Path(origin) / JSON_NAME) if content else None
+    fault = unknown_origin(record, origin)
+    if fault:
+        print(f"{fault}; the card claims no gain of them for {model.name}", file=sys.stderr)
+    elif record:
+        fault = accept(model_fault(record, model, origin), foreign)
+    if fault:
         artefacts = replace(artefacts, fit={**artefacts.fit, FOREIGN: fault})
     save_artefacts(folder, artefacts)
     manifest = read_manifest(path)

@@ -33,7 +33,7 @@ def nearest(record: Provenance, product: str) -> Provenance | None:
 
 
 def model_fault(record: Provenance, model: Provenance, what: str) -> str:
-    """Return why something was not made with a model's networks; "" where it was.
+    """Return why something was made with other networks than a model's; "" where nothing says so.
 
     Args:
         record: of rules or label maps.
@@ -41,11 +41,19 @@ def model_fault(record: Provenance, model: Provenance, what: str) -> str:
         what: of which the message speaks.
     """
     before = nearest(record, "model")
-    if before is None:
-        return f"{what}: made from predictions of unknown origin, perhaps not of {_named(model)}"
-    if before.sha256 != model.sha256:
-        return f"{what}: made from predictions of {_named(before)}, not of {_named(model)}"
-    return ""
+    if before is None or before.sha256 == model.sha256:
+        return ""
+    return f"{what}: made from predictions of {_named(before)}, not of {_named(model)}"
+
+
+def unknown_origin(record: Provenance | None, what: str) -> str:
+    """Return that nothing says which model's predictions something was made from; "" if known.
+
+    That is no fault, but no gain can be claimed of it.
+    """
+    if record is None:
+        return f"{what}: of unknown origin"
+    return "" if nearest(record, "model") else f"{what}: made from predictions of unknown origin"
 
 
 def cohort_fault(record: Provenance, cohort: Provenance, what: str) -> str:

@@ -99,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(table.names)} features of {described} of {len(table.ids)} cases in {args.out}")
     if nearest(inputs["predictions"], "model") is None:
         print(
-            f"{args.predictions}: predictions of unknown origin; rules fitted on them ship with "
-            "`freeze --out`, or with `freeze --foreign` in a model"
+            f"{args.predictions}: predictions of unknown origin; a model's card claims no gain of "
+            "rules that are fitted on them"
         )
     return 0
 

@@ -98,9 +98,9 @@ def test_a_member_that_was_trained_without_mirroring_loses_none() -> None:
 @pytest.mark.parametrize(
     ("pass_s", "expected"),
     [
-        (10.0, Effort(3, 0.5, 3)),  # seven more passes: 70 s of the 310 that are left
-        (12.0, Effort(3, 0.75, 0)),  # 84 s are too many; 264 s for all tiles unmirrored
-        (500.0, Effort(1, 1.0, 0)),
+        (10.0, Effort(3, 0.5, 3)),  # seven more passes: 70 s of the 300 that are left
+        (12.0, Effort(3, 0.75, 0)),  # 84 s of 298 are too many; 264 s for all tiles unmirrored
+        (200.0, Effort(1, 1.0, 0)),
     ],
 )
 def test_a_first_tile_is_mirrored_where_that_leaves_time_for_the_others(
@@ -111,7 +111,19 @@ def test_a_first_tile_is_mirrored_where_that_leaves_time_for_the_others(
     assert planned.effort(0, 0.5, 0) == FULL
     assert planned.first_pass_is_apart(0)
     assert not planner(320, clock, ((), ALL, ALL)).first_pass_is_apart(0)  # one pass is all
+    clock.now += pass_s
     assert planned.effort_after_first_pass(0, 0.5, FULL, pass_s) == expected
+
+
+def test_a_pass_that_was_measured_counts_as_part_of_its_tile() -> None:
+    clock = Clock()
+    planned = planner(320, clock)
+    tiles = sum(work.tiles[0.5] for work in planned.work)
+    pass_s = (
+        310.0 / tiles
+    )  # all tiles unmirrored take what was left before that pass, to the second
+    clock.now += pass_s
+    assert planned.effort_after_first_pass(0, 0.5, FULL, pass_s) in (FULL, Effort(3, 0.5, 0))
 
 
 def test_a_further_network_is_measured_too_and_left_if_it_is_too_slow() -> None:
