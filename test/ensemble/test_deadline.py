@@ -118,11 +118,10 @@ def test_a_first_tile_is_mirrored_where_that_leaves_time_for_the_others(
 def test_a_pass_that_was_measured_counts_as_part_of_its_tile() -> None:
     clock = Clock()
     planned = planner(320, clock)
-    tiles = sum(work.tiles[0.5] for work in planned.work)
-    # Unmirrored, all tiles just fit into the 310 s that were left before that pass.
-    pass_s = 309.9 / tiles
+    # At a step of 0.75: 8 and 8 tiles, and 12 of half the size, in the 310 s before that pass.
+    pass_s = 309.9 / (8 + 8 + 12 / 2)
     clock.now += pass_s
-    assert planned.effort_after_first_pass(0, 0.5, FULL, pass_s) == Effort(3, 0.5, 0)
+    assert planned.effort_after_first_pass(0, 0.5, FULL, pass_s) == Effort(3, 0.75, 0)
 
 
 def test_a_further_network_is_measured_too_and_left_if_it_is_too_slow() -> None:
