@@ -30,6 +30,7 @@ from lab.packing.pack_source import Source
 from lab.packing.proof import ProofRequest
 from lab.parallel import ignore_interrupts
 from lab.phantom.cohort import Destination, Population, write
+from lab.progress import print_line, progress
 from lab.training.random_networks import (
     flops_of_a_pass,
     plans_of,
@@ -95,7 +96,8 @@ def bench_times(
     pass_s: float | None = None  # stock's
     most_cases = 3 if subject.is_brats else 1
     rows = [(f, m, c) for c in (1, 3) for m in (False, True) for f in (1, 5) if c <= most_cases]
-    for folds, mirroring, cases in sorted(rows, key=lambda r: r[0] * (8 if r[1] else 1) * r[2]):
+    rows.sort(key=lambda row: row[0] * (8 if row[1] else 1) * row[2])
+    for folds, mirroring, cases in progress(rows, unit="block", description="measuring"):
         title = (
             f"{_count(folds, 'fold')}, mirroring {'on' if mirroring else 'off'}, "
             f"{_count(cases, 'case')}"
@@ -103,7 +105,7 @@ def bench_times(
         times = folds * (8 if mirroring else 1) * cases
         elapsed_s = time.perf_counter() - started
         if pass_s and (elapsed_s + 2.2 * pass_s * times) / 60 > bench.minutes:
-            print(f"{title}: not run, about {pass_s * times / 60:.0f} minutes for stock alone")
+            print_line(f"{title}: not run, about {pass_s * times / 60:.0f} minutes for stock alone")
             continue
         stock = subject.stock(folds, mirroring, cases, {})
         pass_s = stock.wall_s / times
@@ -115,7 +117,7 @@ def bench_times(
             runs[f"podium, {backend}"] = subject.podium(folds, mirroring, cases, backend)
             equal[f"podium, {backend}"] = subject.agreement(cases)[0]
         floor_s = times * tiles_of(subject) * floor_of_a_pass_s
-        print(title)
+        print_line(title)
         print_times(runs, equal, cases, floor_s)
 
 
@@ -131,20 +133,20 @@ def print_times(
         floor_s: seconds that the networks take at the device's peak.
     """
     heads = f"{'wall s':>8}{'ratio':>7}{'CPU s':>8}{'peak MiB':>10}{'networks':>10}"
-    print(f"{'':<24}{heads}{'the rest':>10}{'equal':>10}{'x floor':>9}")
+    print_line(f"{'':<24}{heads}{'the rest':>10}{'equal':>10}{'x floor':>9}")
     for name, run in runs.items():
         networks = run.stages_s.get("networks")
         rest = None if networks is None else (run.wall_s - networks) / cases
         floors = None if networks is None else networks / floor_s
         percent = 100 * equal[name] if name in equal else None
-        print(
+        print_line(
             f"{name:<24}{run.wall_s:>8.1f}{runs['stock'].wall_s / run.wall_s:>6.1f}x"
             f"{run.cpu_s:>8.0f}{run.peak_mib:>10.0f}{_number(networks, 10, 1)}"
             f"{_number(rest, 10, 2)}{_number(percent, 9, 3)}{'%' if name in equal else ' '}"
             f"{_number(floors, 9, 2)}"
         )
     stages = runs["podium, auto"].stages_s.items()
-    print("  stages: " + ", ".join(f"{stage} {s:.2f} s" for stage, s in stages), flush=True)
+    print_line("  stages: " + ", ".join(f"{stage} {s:.2f} s" for stage, s in stages))
 
 
 def bench_agreement(work: Path, bench: EngineBench) -> None:
@@ -161,16 +163,16 @@ def bench_agreement(work: Path, bench: EngineBench) -> None:
     list(write(Population("brats-gli", 11), bench.cases, destination, 2))
     subject = Subject(work, SCHEMES["brats-gli"], trained, weights, bench.device)
     regions = list(subject.scheme.regions)
-    print(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))
-    for folds in (1, 3):
+    print_line(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))
+    for folds in progress((1, 3), unit="block", description="agreement"):
         subject.stock(folds, False, bench.cases, TUNED)
         for backend in ("auto", *bench.backends):
             subject.podium(folds, False, bench.cases, backend)
             equal, dice = subject.agreement(bench.cases)
             by_region = "".join(f"{dice[region]:>9.5f}" for region in regions)
             title = f"{_count(folds, 'fold')}, {backend}"
-            print(f"{title:<30}{100 * equal:>9.4f}%{by_region}", flush=True)
-    print(f"{bench.cases} cases; Dice over the voxels of all of them")
+            print_line(f"{title:<30}{100 * equal:>9.4f}%{by_region}")
+    print_line(f"{bench.cases} cases; Dice over the voxels of all of them")
 
 
 def make_glioma(work: Path, device: str) -> Network:

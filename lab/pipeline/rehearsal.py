@@ -17,6 +17,7 @@ from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, scheme_of
 from lab.arguments import add_out, positive_number
 from lab.data.cohort import CohortCase, read_cohort
+from lab.progress import progress
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +64,7 @@ def rehearse(cases: Sequence[CohortCase], model: Path, scheme: Scheme, out: Path
         RehearsalError: the program ended with another code than 0, or `lab check` found faults.
     """
     started, platform = time.monotonic(), "grand-challenge" if scheme.socket else "brats"
-    for folders in lay_out(cases, scheme, out):
+    for folders in progress(lay_out(cases, scheme, out), unit="folder", description="rehearse"):
         folders.output.mkdir(parents=True)
         paths = ("--input", folders.input, "--output", folders.output)
         _call("inference.py", *paths, "--weights", model.parent)

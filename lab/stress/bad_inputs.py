@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 
+from lab.progress import progress
 from lab.stress import (
     archive_bombs,
     folder_faults,
@@ -175,7 +176,8 @@ def tables(work: Path, weights: Path, options: StressOptions) -> Iterator[str]:
         cases = cases[:: max(1, len(cases) // options.most)]
     harness = make_harness(work, weights, options.limit_s)
     groups: dict[str, list[Outcome]] = {}
-    for outcome in check_all(harness, cases, options.jobs):
+    outcomes_of = check_all(harness, cases, options.jobs)
+    for outcome in progress(outcomes_of, len(cases), "input", "malformed"):
         group = GROUPS.get(outcome.case.name.split()[0], FOLDERS)
         groups.setdefault(group, []).append(outcome)
         for deviation in outcome.deviations:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab.bench.processes import ROOT
+from lab.progress import progress
 from lab.stress.bad_inputs import compare, read
 from lab.stress.program import command, run
 from lab.training.random_networks import write_heads
@@ -49,7 +50,7 @@ def _program(work: Path, weights: Path, times: int) -> Iterator[str]:
     expected = {f"{id}.nii.gz": read(target / f"{id}.nii.gz") for id in IDS}
     rng = random.Random(0)
     counts, hidden, broken, unfinished = [0] * 4, 0, 0, 0
-    for number in range(times):
+    for number in progress(range(times), unit="kill", description="kills"):
         shutil.rmtree(target)
         target.mkdir()
         run(words, whole.wall_s * (number + rng.random()) / times)
@@ -79,7 +80,7 @@ def _replacing(work: Path, times: int) -> Iterator[str]:
     target = work / "replaced"
     rng = random.Random(1)
     none, hidden, broken = 0, 0, 0
-    for number in range(times):
+    for number in progress(range(times), unit="kill", description="kills while writing"):
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], cwd=ROOT)

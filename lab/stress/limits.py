@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.progress import progress
 from lab.stress.bad_inputs import compare, read
 from lab.stress.kills import IDS
 from lab.stress.program import QUIET, ProcessResult, command, run
@@ -54,7 +55,7 @@ def tables(work: Path, weights: Path, cases: int) -> Iterator[str]:
     write_heads(work / "whole", WHOLE, (182, 218, 182), (148, 178, 142))
     yield "| limit | outcome | s | peak GiB | |"
     yield "| --- | --- | --- | --- | --- |"
-    for name, check in CHECKS.items():
+    for name, check in progress(CHECKS.items(), len(CHECKS), "limit", "limits"):
         try:
             yield f"| {name} | {check(work, weights)} |"
         except CannotMountError as error:

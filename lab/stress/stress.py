@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ensemble.manifest import find_manifests
 from lab.arguments import add_jobs
+from lab.progress import print_line
 from lab.stress.options import StressOptions
 
 Table = Callable[[Path, Path, StressOptions], Iterator[str]]
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as work:
             for line in TABLES[name](Path(work), args.weights.resolve(), options):
                 faults += "FAULT" in line
-                print(line, flush=True)
+                print_line(line)
         print(f"\n{time.monotonic() - started:.0f} s")
     print(f"\n{faults} faults")
     return 1 if faults else 0
