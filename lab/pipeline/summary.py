@@ -10,7 +10,7 @@ from lab.gate import Gain
 from lab.json_files import read_json
 from lab.metrics.objective import reported_objective
 from lab.pipeline.plan import Submission
-from lab.rule_search.decision import GATE
+from lab.rule_search.decision import GATE, gain_of
 
 SUMMARY = "submission.json"
 
@@ -27,7 +27,7 @@ class Outcome:
     @property
     def gain(self) -> Gain:
         """Return the held-out gain."""
-        return Gain(*(self.row[key] for key in ("gain", "low", "high", "p", "cases")))
+        return gain_of(self.row)
 
 
 def read_outcome(s: Submission) -> Outcome:

@@ -96,9 +96,12 @@ def decide(
 
 def is_clear(row: Mapping[str, Any]) -> bool:
     """Return whether a held-out gain is more than chance, and more than nothing."""
-    return not GATE.failures(
-        Gain(row["gain"], row["low"], row["high"], row["p"], cases=row["cases"])
-    )
+    return not GATE.failures(gain_of(row))
+
+
+def gain_of(row: Mapping[str, Any]) -> Gain:
+    """Return the held-out gain of a row of the effect table."""
+    return Gain(row["gain"], row["low"], row["high"], row["p"], cases=row["cases"])
 
 
 def curves(

@@ -5,7 +5,7 @@ import pytest
 from challenge.scheme import SCHEMES
 from lab.metrics.objective import search_columns, selection_columns
 from lab.metrics.scorers import SCORERS
-from lab.rule_search.summary import objective_line
+from lab.rule_search.summary import gate_lines, objective_line
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,13 @@ def test_an_objective_names_what_it_counts_and_what_it_leaves_out(
 def test_nothing_left_out_is_not_mentioned() -> None:
     columns = (("WT", "dice"), ("TC", "dice"))
     assert objective_line("dice", columns, columns) == "objective dice: dice"
+
+
+def test_what_does_not_ship_says_which_condition_it_fails() -> None:
+    numbers = {"gain": 0.01, "low": -0.002, "high": 0.02, "p": 0.2, "cases": 12}
+    rows = [{"method": "identity", **numbers}, {"method": "pooled", **numbers}]
+    clear = {"method": "adaptive", **numbers, "low": 0.004, "p": 0.01}
+    assert gate_lines([*rows, clear]) == [
+        "pooled does not pass: interval -0.0020 to +0.0200 is not above zero; "
+        "p = 0.2 is not below 0.05"
+    ]
