@@ -84,12 +84,12 @@ class SearchImages:
         settings = [settings[i] for i in numbers]
         rules = {setting: rules_of(self.cache.parameters, setting) for setting in set(settings)}
         cases = [self.cases[i] for i in numbers]
+        in_search = self.cache.scores(settings, numbers)  # before: a cluster runs one at a time
         parallel = joblib.Parallel(n_jobs=None, return_as="generator")
         scores = parallel(
             joblib.delayed(score_on_image)(case, rules[setting], self.setup, self.scorer, folder)
             for case, setting in zip(cases, settings, strict=True)
         )
-        in_search = self.cache.scores(settings, numbers)
         on_images = progress(scores, len(cases), description=what)
         for case, row, on_image in zip(cases, in_search, on_images, strict=True):
             compare(case.files.id, self.cache.columns, row, on_image)
