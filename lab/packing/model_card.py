@@ -7,7 +7,7 @@ from typing import Any
 from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
-from lab.provenance.checks import nearest
+from lab.provenance.checks import accepted_faults, nearest
 from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
 
@@ -118,6 +118,6 @@ def _origin(manifest: Mapping[str, Any], artefacts: Artefacts) -> Iterator[str]:
             continue
         made = f"by `{record.command}` {record.version}, sha256 {record.sha256[:12]}"
         yield f"{name}: {made}, on {cohort.name} (sha256 {cohort.sha256[:12]})."
-        for sentence in record.facts.get("foreign", ()):
+        for sentence in accepted_faults(record):
             yield f"- accepted by --foreign: {sentence}"
     yield "The whole chain: `python -m lab trace` on this folder."

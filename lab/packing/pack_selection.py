@@ -91,6 +91,7 @@ def _accepted_record(path: Path, selection: dict[str, Any], foreign: bool) -> Pr
             model = model_record(candidate.model, with_rules=False)
             faults.append(model_fault(maps, model, str(candidate.folder)))
     accepted = [accept(fault, foreign) for fault in faults if fault]
+    accepted += record.facts.get("foreign", ())
     return replace(record, facts={**record.facts, "foreign": accepted}) if accepted else record
 
 

@@ -10,7 +10,7 @@ from ensemble.manifest import MANIFEST, read_manifest, scheme_of
 from lab.packing.model_card import NAME
 from lab.packing.release import write_card
 from lab.packing.write_manifest import write_manifest
-from lab.provenance.checks import accept, model_fault, unknown_origin
+from lab.provenance.checks import accept, accepted_faults, model_fault, unknown_origin
 from lab.provenance.records import model_record
 from postprocess.artefacts import JSON_NAME, Artefacts, save_artefacts
 
@@ -25,7 +25,7 @@ def ship_rules(folder: Path, artefacts: Artefacts, foreign: bool, origin: str = 
         artefacts: to ship.
         foreign: whether to take rules that were fitted on predictions of other networks. The
             artefact, the card and the record of a run then say so, and no gain is claimed, as for
-            rules of unknown origin.
+            rules of unknown origin, or where `lab features --foreign` accepted something.
         origin: where the rules come from, for messages.
 
     Raises:
@@ -40,11 +40,13 @@ def ship_rules(folder: Path, artefacts: Artefacts, foreign: bool, origin: str = 
     if fault:
         print(f"{fault}; the card claims no gain of them for {model.name}", file=sys.stderr)
     elif record:
-        fault = accept(model_fault(record, model, origin), foreign)
+        faults = [accept(model_fault(record, model, origin), foreign), *accepted_faults(record)]
+        fault = "; ".join(filter(None, faults))
     if fault:
         artefacts = replace(artefacts, fit={**artefacts.fit, FOREIGN: fault})
     save_artefacts(folder, artefacts)
     manifest = read_manifest(path)
+    write_manifest(folder, manifest)  # the card is of a model whose hashes are right
     if (folder / NAME).exists():
         write_card(folder, manifest, scheme, str(manifest.get("data", "")))
     write_manifest(folder, manifest)

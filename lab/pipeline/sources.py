@@ -137,6 +137,41 @@ def find_splits(cohort: Path, sources: Sequence[Source], work: Path) -> Path:
     return path
 
 
+def check_splits(
+    cohort: Path, sources: Sequence[Source], folds: Sequence[Mapping[str, Sequence[str]]]
+) -> None:
+    """Refuse splits that a source was visibly not trained by: its folds would know their cases.
+
+    Args:
+        cohort: nnU-Net raw dataset folder.
+        sources: whose validations, where they have any, say which cases each fold left out; where
+            they have none, the dataset's name in plans.json has to be the cohort's.
+        folds: of the splits, "train" and "val".
+
+    Raises:
+        SourceError: the message names the source, and what differs.
+    """
+    name = cohort.resolve().name
+    for source in sources:
+        by_fold = validated_cases(cohort, source)
+        if by_fold is None:
+            trained_on = str(read_json(source.folder / "plans.json").get("dataset_name", name))
+            if trained_on != name:
+                raise SourceError(
+                    f"{source.folder}: trained on {trained_on}, the cohort is {name}, and no "
+                    "validation says which of its cases each fold left out; leave it out, or name "
+                    "its splits to `lab out-of-fold`"
+                )
+            continue
+        for fold, ids in by_fold.items():
+            left_out = set(folds[fold]["val"]) if fold < len(folds) else set()
+            if odd := sorted(set(ids) ^ left_out):
+                raise SourceError(
+                    f"{source.folder}/fold_{fold}: validated other cases than the splits leave out "
+                    f"({', '.join(odd[:5])}); it was trained by other splits"
+                )
+
+
 def validated_cases(cohort: Path, source: Source) -> Mapping[int, list[str]] | None:
     """Return the cases that nnU-Net validated, by fold; None where a fold has no validation."""
     ending = str(read_json(cohort / "dataset.json").get("file_ending", ""))

@@ -20,6 +20,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.arguments import add_dask, add_jobs, add_scheme, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
+from lab.member_selection.splits import read_splits
 from lab.packing.trained_folder import CHECKPOINTS
 from lab.pipeline.plan import (
     Submission,
@@ -31,7 +32,7 @@ from lab.pipeline.plan import (
     selection_steps,
 )
 from lab.pipeline.run_steps import StepRunner, locked
-from lab.pipeline.sources import find_sources, find_splits, source_record
+from lab.pipeline.sources import check_splits, find_sources, find_splits, source_record
 from lab.pipeline.steps import Step, duration
 from lab.pipeline.summary import write_summary
 from lab.progress import print_line
@@ -79,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
         splits = args.splits.resolve() if args.splits else None
         if sources and splits is None:
             splits = find_splits(cohort, sources, work)
+        if splits is not None:
+            folds = read_splits(splits, {case.files.id for case in cases})
+            check_splits(cohort, sources, folds)
         submission = Submission(
             name=args.name,
             scheme=scheme,
@@ -159,6 +163,8 @@ def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[s
         stored = "probabilities" if source.has_probabilities else "labels"
         validation = f"nnU-Net's validation has {stored}" if source.has_labels else "no validation"
         lines.append(f"{source.name}: folds {folds}; {validation}")
+    if s.splits:
+        lines.append(f"splits: {s.splits}")
     if s.predictions:
         lines.append(f"predictions of {s.predictions}, rules alone")
     steps = all_steps(s)

@@ -56,6 +56,18 @@ def unknown_origin(record: Provenance | None, what: str) -> str:
     return "" if nearest(record, "model") else f"{what}: made from predictions of unknown origin"
 
 
+def accepted_faults(record: Provenance) -> list[str]:
+    """Return what --foreign accepted on the way to a product, a sentence each.
+
+    What a model was made with is left out: it changes no comparison of this model with itself.
+    """
+    sentences = [str(each) for each in record.facts.get("foreign", ())]
+    for each in record.inputs.values():
+        if each.product != "model":
+            sentences += accepted_faults(each)
+    return list(dict.fromkeys(sentences))
+
+
 def cohort_fault(record: Provenance, cohort: Provenance, what: str) -> str:
     """Return why something was made of another cohort; "" where it was not, or nobody knows."""
     before = nearest(record, "cohort")

@@ -8,7 +8,7 @@ import pytest
 
 from lab.__main__ import main as lab
 from lab.pipeline.run_steps import StepError, StepRunner, locked
-from lab.pipeline.sources import SourceError, find_sources, find_splits
+from lab.pipeline.sources import SourceError, check_splits, find_sources, find_splits
 from lab.pipeline.steps import Step
 from lab.pipeline.submit import seconds_of
 
@@ -66,6 +66,26 @@ def test_splits_are_what_the_folds_validated(tmp_path: Path) -> None:
         {"train": ["b"], "val": ["a", "c"]},
         {"train": ["a", "c"], "val": ["b"]},
     ]
+
+
+def test_a_training_by_other_splits_is_refused(tmp_path: Path) -> None:
+    """Its folds were trained on cases that the splits say they never saw."""
+    cohort = tmp_path / "nnUNet_raw" / "Dataset1"
+    cohort.mkdir(parents=True)
+    (cohort / "dataset.json").write_text('{"file_ending": ".nii.gz"}')
+    folds = [{"train": ["b"], "val": ["a"]}, {"train": ["a"], "val": ["b"]}]
+    home = trained(tmp_path, "t__p__c")
+    (source,) = find_sources([home], ["final"])
+    check_splits(cohort, [source], folds)  # nothing tells
+    (home / "plans.json").write_text('{"dataset_name": "Dataset2"}')
+    with pytest.raises(SourceError, match="trained on Dataset2, the cohort is Dataset1, and no"):
+        check_splits(cohort, [source], folds)
+    for fold, id in enumerate("ab"):
+        (home / f"fold_{fold}" / "validation").mkdir()
+        (home / f"fold_{fold}" / "validation" / f"{id}.nii.gz").write_text("")
+    check_splits(cohort, [source], folds)  # what it validated tells more than a name
+    with pytest.raises(SourceError, match=r"fold_0: validated other cases .*\(a, b\)"):
+        check_splits(cohort, [source], folds[::-1])
 
 
 def test_a_step_is_done_once_and_again_with_another_command(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rules go into the model that they were fitted for, and into no other one without a word."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 import SimpleITK
 import tiny
 
-from challenge.provenance import KEY, Provenance, content_sha256, from_json, write_provenance
+from challenge.provenance import (
+    KEY,
+    Provenance,
+    content_sha256,
+    from_json,
+    read_provenance,
+    write_provenance,
+)
 from challenge.scheme import SCHEMES
 from lab.__main__ import main as lab
 from lab.provenance.records import model_record
@@ -145,3 +153,22 @@ def test_predictions_that_changed_after_their_features_are_refused(
     finally:
         path.write_bytes(before)
         mark(chain / "oof", chain / "weights" / "mine")
+
+
+def test_what_features_accepted_is_on_the_card(chain: Path) -> None:
+    """Predictions that saw their cases gain what no new case does."""
+    before = (chain / "oof" / "provenance.json").read_bytes()
+    record = read_provenance(chain / "oof")
+    assert record is not None
+    try:
+        write_provenance(chain / "oof", replace(record, facts={"held_out": "in-sample"}))
+        assert features(chain, "mine", "seen") == 2
+        assert features(chain, "mine", "seen", "--foreign") == 0
+        assert lab(["fit", str(chain / "seen")]) == 0
+        assert lab(["search", str(chain / "seen")]) == 0
+        words = ["freeze", str(chain / "seen"), "--model", str(chain / "weights" / "mine")]
+        assert lab(words) == 0
+    finally:
+        (chain / "oof" / "provenance.json").write_bytes(before)
+    card = (chain / "weights" / "mine" / "MODEL_CARD.md").read_text()
+    assert "nothing is known of its gain here" in card and "not held out" in card
