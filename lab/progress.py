@@ -51,6 +51,13 @@ def progress_bar(
     )
 
 
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that a person would use."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def print_line(line: str) -> None:
     """Print a line on stdout, above the bar where there is one."""
     tqdm.write(line)

@@ -18,8 +18,8 @@ from typing import Any
 from challenge.atomic_write import write_atomically
 from challenge.refusal import Refusal
 from lab.json_files import read_json
-from lab.pipeline.steps import Step, duration, total_s
-from lab.progress import print_line, progress_bar
+from lab.pipeline.steps import Step, total_s
+from lab.progress import duration, print_line, progress_bar
 
 POLL_S = 0.2
 ALMOST = 0.95  # of a step's estimate, while it runs

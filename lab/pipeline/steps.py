@@ -48,10 +48,3 @@ def lab_words(verb: str, *words: object) -> tuple[str, ...]:
 def total_s(steps: Sequence[Step]) -> float:
     """Return the estimated seconds of several steps."""
     return sum(step.estimate_s for step in steps)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in the unit that a person would use."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -18,6 +18,7 @@ from challenge.label_file import write_labels
 from challenge.provenance import Provenance, program_version, require_same, write_provenance
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
+from ensemble.device import choose_device
 from lab.arguments import add_dask, add_jobs, add_scheme, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.member_selection.splits import read_splits
@@ -33,9 +34,9 @@ from lab.pipeline.plan import (
 )
 from lab.pipeline.run_steps import StepRunner, locked
 from lab.pipeline.sources import check_splits, find_sources, find_splits, source_record
-from lab.pipeline.steps import Step, duration
+from lab.pipeline.steps import Step
 from lab.pipeline.summary import write_summary
-from lab.progress import print_line
+from lab.progress import duration, print_line
 from lab.provenance.records import cohort_record
 
 UNIT_S = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             data=args.data,
             jobs=args.jobs,
             dask=args.dask,
-            device=_device(),
+            device=choose_device("auto").type,
         )
         record = submission_record(submission, cases)
         require_same(work, record)
@@ -220,9 +221,3 @@ def _leave_out(what: str, steps: Sequence[Step], runner: StepRunner) -> None:
     needed = duration(runner.estimate_s(steps))
     text = f"left out for --time: {what} (about {needed}); the same command without it goes on"
     print_line(text)
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

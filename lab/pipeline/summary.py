@@ -48,6 +48,7 @@ def write_summary(s: Submission, has_rules: bool) -> list[str]:
     if outcome:
         content |= {
             "ships": outcome.ships,
+            "method": outcome.row["method"],  # that the numbers below are of, shipped or not
             "objective": outcome.objective,
             "without_rules": outcome.without,
             "with_rules": outcome.row["mean"],
@@ -55,7 +56,7 @@ def write_summary(s: Submission, has_rules: bool) -> list[str]:
         }
     text = json.dumps(content, indent=1) + "\n"
     write_atomically(text.encode(), s.work / SUMMARY)
-    return [sentence(s, outcome), *place_lines(s, has_rules)]
+    return [sentence(s, outcome), *place_lines(s, outcome)]
 
 
 def sentence(s: Submission, outcome: Outcome | None) -> str:
@@ -74,14 +75,17 @@ def sentence(s: Submission, outcome: Outcome | None) -> str:
     return f"{s.name} ships without rules: the best gained {numbers}, {failures}"
 
 
-def place_lines(s: Submission, has_rules: bool) -> list[str]:
+def place_lines(s: Submission, outcome: Outcome | None) -> list[str]:
     """Return where everything lies, and the next command."""
     if s.predictions:
-        lines = [f"rules: {s.artefact}", f"page: {s.work / 'report.html'}"]
+        lines = [f"pages: {s.work / 'report.html'}, {s.work / 'rules.html'}"]
+        if outcome is None or outcome.ships == "identity":
+            return [*lines, "nothing to apply: labels stay as they are"]
+        lines.insert(0, f"rules: {s.artefact}")
         apply = f"python -m postprocess --labels DIR --artefact {s.artefact} --output DIR"
         return [*lines, f"to apply them: {apply}"]
     lines = [f"model: {s.model} (its numbers: {s.model / 'MODEL_CARD.md'})"]
-    if has_rules:
+    if outcome:
         lines.append(f"pages: {s.work / 'report.html'}, {s.work / 'rules.html'}")
     build = f"cp -r {s.model} weights/ && ./build.sh"
     return [*lines, f"to build the image: {build}"]

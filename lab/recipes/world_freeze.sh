@@ -11,12 +11,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 name=$1 work=$(cd "$2" && pwd)
 case $name in
   # A third of the training cases lacked sequences.
-  brats-gli) trained=Dataset504_PhantomWorld/long__nnUNetPlans__world patients=60 judged=10
+  brats-gli) trained=Dataset504_PhantomWorld/long__nnUNetPlans__world patients=60 scored=10
     flags="--missing-sequences --answers brats-gli,brats-ssa,brats-met-2025,brats-men,brats-goat"
     note="trained on synthetic scans only, no medical device" ;;
-  panther-t1) trained=Dataset505_PhantomAbdomenT1/t1__nnUNetPlans__demo flags="" patients=40 judged=20
+  panther-t1) trained=Dataset505_PhantomAbdomenT1/t1__nnUNetPlans__demo flags="" patients=40 scored=20
     note="demonstration, trained on synthetic scans only" ;; # whole tumours are missed in some, ten would say little
-  panther-t2) trained=Dataset506_PhantomAbdomenT2/t2__nnUNetPlans__demo flags="" patients=40 judged=10
+  panther-t2) trained=Dataset506_PhantomAbdomenT2/t2__nnUNetPlans__demo flags="" patients=40 scored=10
     note="demonstration, trained on synthetic scans only" ;;
   *) echo "$name: brats-gli, panther-t1 or panther-t2" >&2; exit 2 ;;
 esac
@@ -27,7 +27,7 @@ mkdir -p "$post" "$held/out"
 [ -e "$model" ] || python -m lab pack "$work/nnUNet_results/$trained" --model "$name" --scheme "$name" --orientation LPS $flags \
   --note "$note"
 
-# Rules are fitted on native grids, as the container meets them, and on other seeds than training and judging.
+# Rules are fitted on native grids, as the container meets them, and on other seeds than training and scoring.
 [ -e "$post/raw/dataset.json" ] || python -m lab phantom --kind "$name" --cases "$patients" --seed 21 --layout nnunet \
   --jobs 2 --out "$post/raw"
 python -m lab out-of-fold --model "$model" --cohort "$post/raw" --unseen --out "$post/predictions"
@@ -37,7 +37,7 @@ python -m lab search "$post/fit" --jobs 2 | tee "$post/search.txt"
 python -m lab freeze "$post/fit" --model "$model"
 python -m lab verify
 
-[ -e "$held/in" ] || python -m lab phantom --kind "$name" --cases "$judged" --seed 7 --jobs 2 --out "$held/in"
+[ -e "$held/in" ] || python -m lab phantom --kind "$name" --cases "$scored" --seed 7 --jobs 2 --out "$held/in"
 for folder in "$held"/in/*/; do
   mkdir -p "$held/out/$(basename "$folder")"
   python inference.py --input "$folder" --output "$held/out/$(basename "$folder")" --device cpu

@@ -54,7 +54,7 @@ def changes(
         "n_shared": len(ids[0] & ids[1]),
         "only_after": sorted(ids[0] - ids[1]),
         "only_before": sorted(ids[1] - ids[0]),
-        "scorers_told": "platform-csv" not in (before.results.scorer, after.scorer),
+        "scorers_known": "platform-csv" not in (before.results.scorer, after.scorer),
         "dice_kind": dice_beside(after)[1],
     }
     systems = {each: Path(each) for each in (earlier, name)}

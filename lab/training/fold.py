@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from challenge.provenance import sha256_of
 from lab.training.preprocess import PLANS
 from lab.training.trainers import Settings, trainer_class
 from lab.training.transfer import take_weights
@@ -166,7 +167,7 @@ def provenance(training: FoldTraining) -> dict[str, Any]:
         "data_sha256": data_hash(preprocessed_folder(training.dataset)),
         "hard": str(hard_negatives) if hard_negatives else None,
         "start": str(start) if start else None,
-        "start_sha256": _sha256(start) if start else None,
+        "start_sha256": sha256_of(start) if start else None,
         "device": torch.cuda.get_device_name() if training.device == "cuda" else "cpu",
     }
 
@@ -185,11 +186,6 @@ def data_hash(preprocessed: Path) -> str:
         path = preprocessed / f"{name}.json"
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.json_files import read_json
+from lab.progress import duration
 from lab.training.recipe import RecipeError
 from lab.training.tasks import NNUNET_FOLDERS, RunFolder, Task
 
@@ -125,14 +126,14 @@ class Runner:
             self.failed.add(task.name)
             lines = self._log(task).read_text(encoding="utf-8", errors="replace").splitlines()
             last = next((line for line in reversed(lines) if line.strip()), "no output")
-            return f"FAILED  {task.name} after {_time(seconds)}: {last} ({self._log(task)})"
+            return f"FAILED  {task.name} after {duration(seconds)}: {last} ({self._log(task)})"
         done.add(task.name)
         self._spent[task.name] = seconds
         content = {"task": task.name, "seconds": round(seconds, 1), "command": list(task.words)}
         self._mark(task).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         left = self._left_s(done)
-        estimate = f", about {_time(left)} of training left" if left else ""
-        return f"done    {task.name} in {_time(seconds)}{estimate}"
+        estimate = f", about {duration(left)} of training left" if left else ""
+        return f"done    {task.name} in {duration(seconds)}{estimate}"
 
     def _left_s(self, done: set[str]) -> float | None:
         """Return the seconds of training left, at the pace so far, over all devices."""
@@ -167,9 +168,3 @@ class Runner:
 
     def _log(self, task: Task) -> Path:
         return self.folder.path / "logs" / f"{task.name.replace(' ', '-')}.log"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -2,15 +2,9 @@
 
 import math
 
+from clock import Clock
+
 from ensemble.budget import Budget, DeviceQueue
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_some_time_is_reserved_for_what_comes_after_the_networks() -> None:

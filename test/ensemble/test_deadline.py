@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from clock import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,14 +12,6 @@ from ensemble.deadline import DeadlinePlanner, Effort, Work, affordable, degrada
 
 FULL = Effort(members=3, step=0.5, axes=3)
 ALL = (0, 1, 2)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_the_order_of_degradation() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from clock import Clock
 from test_stock import scan
 
 from challenge.case import Case
@@ -171,16 +172,6 @@ def test_members_whose_labels_do_not_match_are_refused(
     assert not (tmp_path / "weights" / "m").exists()
 
 
-class Clock:
-    """A clock that only the script advances."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def slow(clock: Clock, seconds: Callable[[], float], inner: Network) -> Network:
     def forward(tiles: torch.Tensor) -> torch.Tensor:
         clock.now += seconds() * len(tiles)
@@ -192,7 +183,7 @@ def slow(clock: Clock, seconds: Callable[[], float], inner: Network) -> Network:
 def run_against_time(
     model: Model, limit_s: float, seconds: Callable[[], float]
 ) -> tuple[list[module.Prediction], Scripted, Clock]:
-    clock = Clock()
+    clock = Clock(1000.0)
     networks = [slow(clock, seconds, always(3)) for _ in model.members]
     scripted = Scripted(networks, model)
     predictions = list(predict(LONG, model, scripted, Budget(limit_s, clock)))
@@ -298,7 +289,7 @@ def test_a_limit_that_is_over_gives_background_and_runs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = folds(tmp_path, 2)
-    clock = Clock()
+    clock = Clock(1000.0)
     budget = Budget(5.0, clock)
     clock.now += 6
     scripted = Scripted([always(3)] * 2, model)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from raw_cohort import IDS, SPLITS, write_raw
 
 from challenge.case import read_case, read_volume
 from challenge.provenance import read_provenance
@@ -21,22 +22,13 @@ from lab.data.cohort import read_cohort
 from lab.member_selection.probability_maps import read_candidate
 
 GLI = SCHEMES["brats-gli"]
-IDS = ["a", "b", "c", "d"]
 # A team's numbering: 1 and 2 are the other way round than the challenge has them.
 TURNED = {"background": 0, "SNFH": 1, "NETC": 2, "ET": 3, "RC": 4}
 
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw"
-    for number, id in enumerate(IDS):
-        for channel in range(4):
-            image = files.head(10 * number + channel)
-            files.write_nifti(folder / "imagesTr" / f"{id}_{channel:04d}.nii.gz", image)
-        labels = (files.head(number) > 500).astype(np.uint8)
-        files.write_nifti(folder / "labelsTr" / f"{id}.nii.gz", labels)
-    (folder / "dataset.json").write_text(json.dumps(tiny.dataset(TURNED)))
-    return folder
+    return write_raw(tmp_path / "raw", tiny.dataset(TURNED))
 
 
 def with_splits(folder: Path, cohort: Path) -> list[str]:
@@ -71,8 +63,7 @@ def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
 ) -> None:
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)])
-    splits = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
-    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
     arguments = with_splits(tmp_path, cohort)
     assert lab(["out-of-fold", *map(str, arguments)]) == 0
     written = [path.name for path in (tmp_path / "oof").glob("*.nii.gz")]
@@ -92,9 +83,6 @@ def test_each_case_by_the_fold_without_it_and_a_stopped_run_goes_on(
     lab(["out-of-fold", *map(str, arguments)])
     assert (tmp_path / "oof" / "d.nii.gz").exists()
     assert (tmp_path / "oof" / "a.nii.gz").stat().st_mtime_ns == first_written_ns
-
-
-SPLITS = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from raw_cohort import IDS, SPLITS, write_raw
 
 from challenge.case import read_case, read_volume
 from challenge.scheme import SCHEMES, labels_from
@@ -19,23 +20,13 @@ from lab.member_selection.probability_maps import read_candidate
 from lab.provenance.records import model_record
 
 GLI = SCHEMES["brats-gli"]
-IDS = ["a", "b", "c", "d"]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Write a cohort, its splits, and a packed model of two folds."""
-    raw = tmp_path / "raw"
-    for number, id in enumerate(IDS):
-        for channel in range(4):
-            image = files.head(10 * number + channel)
-            files.write_nifti(raw / "imagesTr" / f"{id}_{channel:04d}.nii.gz", image)
-        files.write_nifti(
-            raw / "labelsTr" / f"{id}.nii.gz", (files.head(number) > 500).astype("u1")
-        )
-    (raw / "dataset.json").write_text(json.dumps(tiny.dataset()))
-    splits = [{"train": IDS[2:], "val": IDS[:2]}, {"train": IDS[:2], "val": IDS[2:]}]
-    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    write_raw(tmp_path / "raw", tiny.dataset())
+    (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     words = ["--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path)]
     assert lab(["pack", str(source), *words]) == 0

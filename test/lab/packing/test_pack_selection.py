@@ -48,14 +48,7 @@ def selection(tmp_path: Path) -> Path:
         home.mkdir(parents=True)
         write_candidate(Candidate(name, home, GLI, head, {}, 1.0, packed))
         (home / "a.npz").write_text(name)
-        maps = Provenance(
-            "probability maps",
-            name,
-            content_sha256(home),
-            "out-of-fold",
-            inputs={"model": model_record(packed, with_rules=False)},
-        )
-        write_provenance(home, maps)
+        maps = mark_maps(home, packed)
         candidates[name] = str(home)
         records[f"candidate {name}"] = maps
     content = {
@@ -74,6 +67,15 @@ def selection(tmp_path: Path) -> Path:
     path = tmp_path / "selection.json"
     write_selection(path, content, records)
     return path
+
+
+def mark_maps(folder: Path, packed: Path) -> Provenance:
+    """Write and return the record of maps that a packed model made out of fold."""
+    inputs = {"model": model_record(packed, with_rules=False)}
+    sha256 = content_sha256(folder)
+    record = Provenance("probability maps", folder.name, sha256, "out-of-fold", inputs=inputs)
+    write_provenance(folder, record)
+    return record
 
 
 def write_selection(path: Path, content: dict[str, Any], records: dict[str, Provenance]) -> None:
@@ -212,14 +214,7 @@ def test_a_candidate_of_two_sources_predicts_as_its_own_model(tmp_path: Path) ->
     home.mkdir(parents=True)
     head = verify_model(packed / "MANIFEST.json").head
     write_candidate(Candidate("pair", home, GLI, head, {}, 1.0, packed))
-    maps = Provenance(
-        "probability maps",
-        "pair",
-        content_sha256(home),
-        "out-of-fold",
-        inputs={"model": model_record(packed, with_rules=False)},
-    )
-    write_provenance(home, maps)
+    maps = mark_maps(home, packed)
     content = {
         "schema": SCHEMA,
         "scheme": "brats-gli",
