@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.description import ANY
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, scheme_of
@@ -19,6 +20,7 @@ from lab.arguments import add_out, positive_number
 from lab.data.cohort import CohortCase, read_cohort
 from lab.progress import progress
 
+UNNAMED = "BraTS-GLI"  # prefix of cases of a challenge whose names say nothing
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -78,14 +80,16 @@ def rehearse(cases: Sequence[CohortCase], model: Path, scheme: Scheme, out: Path
 def lay_out(cases: Sequence[CohortCase], scheme: Scheme, out: Path) -> list[Folders]:
     """Write the cases' images as the challenge hands them to a container.
 
+    BraTS cases are named as the platform names them, whatever a team calls them.
+
     Returns:
         One pair of folders for all cases of a BraTS folder, or one a case of a socket.
     """
     if scheme.socket is None:
-        for case in cases:
+        for number, case in enumerate(cases, 1):
+            id = f"{_prefix(scheme)}-{number:05d}-000"
             for sequence, path in case.files.images.items():
-                name = f"{case.files.id}-{sequence}{scheme.file_ending}"
-                _convert(path, out / "input" / case.files.id / name)
+                _convert(path, out / "input" / id / f"{id}-{sequence}{scheme.file_ending}")
         return [Folders(out / "input", out / "output")]
     folders = []
     for case in cases:
@@ -94,6 +98,12 @@ def lay_out(cases: Sequence[CohortCase], scheme: Scheme, out: Path) -> list[Fold
         _convert(path, home.input / scheme.socket.folder / f"{case.files.id}{scheme.file_ending}")
         folders.append(home)
     return folders
+
+
+def _prefix(scheme: Scheme) -> str:
+    """Return what names of a challenge's cases begin with."""
+    prefixes = (scheme.case_prefix, *scheme.shared_prefixes)
+    return next((each for each in prefixes if each not in ("", ANY)), UNNAMED)
 
 
 def _convert(source: Path, target: Path) -> None:
