@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.description import ANY
+from challenge.platforms import find_cases
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, scheme_of
 from lab.arguments import add_out, positive_number
 from lab.data.cohort import CohortCase, read_cohort
 from lab.progress import progress
+from lab.submission.check import check_folder
+from lab.submission.file_names import Finding
 
 UNNAMED = "BraTS-GLI"  # prefix of cases of a challenge whose names say nothing
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,17 +66,22 @@ def rehearse(cases: Sequence[CohortCase], model: Path, scheme: Scheme, out: Path
     """Run cases as the challenge's platform does; return in one line how it went.
 
     Raises:
-        RehearsalError: the program ended with another code than 0, or `lab check` found faults.
+        RehearsalError: the program ended with another code than 0, or `lab check` found what the
+            platform would refuse; what it warns of is in the line.
     """
-    started, platform = time.monotonic(), "grand-challenge" if scheme.socket else "brats"
+    started, findings = time.monotonic(), list[Finding]()
     for folders in progress(lay_out(cases, scheme, out), unit="folder", description="rehearse"):
         folders.output.mkdir(parents=True)
         paths = ("--input", folders.input, "--output", folders.output)
         _call("inference.py", *paths, "--weights", model.parent)
-        _call("-m", "lab", "check", "--platform", platform, *paths, "--scheme", scheme.name)
+        findings += check_folder(find_cases(folders.input), folders.output, scheme)
+    if faults := [each.line for each in findings if each.level == "FAULT"]:
+        raise RehearsalError("; ".join(faults))
+    platform = "grand-challenge" if scheme.socket else "brats"
+    warnings = "".join(f"; {each.line}" for each in findings)
     return (
         f"{len(cases)} cases as on {platform} in {time.monotonic() - started:.0f} s: exit code 0, "
-        "output as the platform takes it"
+        f"output as the platform takes it{warnings}"
     )
 
 

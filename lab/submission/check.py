@@ -43,17 +43,25 @@ def run(args: argparse.Namespace) -> int:
         InputError: nothing can be checked.
     """
     cases = _expected_cases(args.input, args.platform)
-    if not args.output.is_dir():
-        raise InputError(f"{args.output}: no such output folder")
-    outputs = OUTPUTS[cases.platform](cases, args.output)
-    findings = check_outputs(cases, outputs, SCHEMES[args.scheme] if args.scheme else None)
+    scheme = SCHEMES[args.scheme] if args.scheme else None
+    findings = check_folder(cases, args.output, scheme)
     for finding in findings:
-        line = f"{finding.level} {finding.subject}: {finding.message}"
-        print(" ".join(line.split()))  # names of files and foreign errors may hold line breaks
+        print(finding.line)
     if not findings:
         number = len(cases.cases)
         print(f"{number} case{'s' * (number != 1)} checked, all is well")
     return 1 if findings else 0
+
+
+def check_folder(cases: InputCases, output: Path, scheme: Scheme | None) -> list[Finding]:
+    """Return all findings of an output folder; see `check_outputs`.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if not output.is_dir():
+        raise InputError(f"{output}: no such output folder")
+    return check_outputs(cases, OUTPUTS[cases.platform](cases, output), scheme)
 
 
 def check_outputs(cases: InputCases, outputs: Outputs, scheme: Scheme | None) -> list[Finding]:

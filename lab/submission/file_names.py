@@ -31,6 +31,11 @@ class Finding:
     message: str
     level: Literal["FAULT", "WARN"] = "FAULT"
 
+    @property
+    def line(self) -> str:
+        """Return it as one line; names of files and foreign errors may hold line breaks."""
+        return " ".join(f"{self.level} {self.subject}: {self.message}".split())
+
 
 @dataclass(frozen=True)
 class Outputs:

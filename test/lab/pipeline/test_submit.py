@@ -14,6 +14,8 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tiny
+from raw_cohort import SPLITS, write_raw
 
 from challenge.provenance import from_json
 from lab.__main__ import main as lab
@@ -208,3 +210,22 @@ def test_predictions_alone_get_rules(
     one, other = (read(work / "submission.json") for work in (submitted, tmp_path / "work"))
     assert one["gain"] == other["gain"] and one["ships"] == other["ships"]
     assert (tmp_path / "work" / "artefact" / "postprocess.json").is_file()
+
+
+@pytest.mark.slow
+def test_one_training_with_a_teams_own_ids_and_odd_labels_gets_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ids that no platform hands out, no validation, labels that `lab check` warns of."""
+    raw = write_raw(tmp_path / "nnUNet_raw" / "Dataset999_Tiny", tiny.dataset())
+    home = tmp_path / "results" / "T__P__3d_fullres"
+    home.parent.mkdir()
+    tiny.train(home, tiny.plans(), tiny.dataset(), folds=(0, 1))
+    (tmp_path / "splits.json").write_text(json.dumps(SPLITS))
+    words = ["--cohort", str(raw), "--scheme", "brats-gli", "--name", "one"]
+    paths = ["--splits", str(tmp_path / "splits.json"), "--work", str(tmp_path / "work")]
+    assert lab(["submit", str(home.parent), *words, *paths]) == 0
+    out = capsys.readouterr().out
+    assert "2 cases as on brats in" in out and "WARN BraTS-GLI-00001-000: " in out
+    assert "one ships without rules" in out  # four cases show nothing
+    assert (tmp_path / "work" / "weights" / "one" / "MODEL_CARD.md").is_file()
