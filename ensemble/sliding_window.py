@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from scipy import ndimage
 
 from ensemble.backends import Forward
+from ensemble.batch_size import batch_sizes
 
 # As in nnU-Net 2.8: sigma is an eighth of the patch.
 GAUSSIAN_SIGMA = 1 / 8
@@ -17,11 +19,16 @@ GAUSSIAN_SIGMA = 1 / 8
 TileSlices = tuple[slice, slice, slice]
 
 
+class SumsLost(RuntimeError):
+    """A device failed in the middle of an addition: the sums are no longer what they should be."""
+
+
 class LogitAccumulator:
     """Blended logits over one volume: of the running member, and the mean of finished ones.
 
     Both are sums (channel, z, y, x) with weights (z, y, x), so that a member may stop anywhere.
-    Memory grows with the volume and its channels, not with the number of members.
+    Memory grows with the volume and its channels, not with the number of members. What takes memory
+    is allocated before a sum is changed: a call that fails for want of it may be repeated.
     """
 
     def __init__(self, channels: int, shape: Sequence[int], device: torch.device) -> None:
@@ -39,43 +46,70 @@ class LogitAccumulator:
         return self._weights.device
 
     def move(self, device: torch.device) -> None:
-        """Move the sums to another device."""
-        self._member_sum, self._member_weights = (
-            self._member_sum.to(device),
-            self._member_weights.to(device),
-        )
-        self._sum, self._weights = self._sum.to(device), self._weights.to(device)
+        """Move the sums to another device; after an error they are all where they were."""
+        sums = self._member_sum, self._member_weights, self._sum, self._weights
+        moved = [each.to(device) for each in sums]
+        self._member_sum, self._member_weights, self._sum, self._weights = moved
 
     @torch.inference_mode()
     def add(self, logits: torch.Tensor, position: TileSlices) -> None:
-        """Add a tile's logits (channel, z, y, x) of the running member, blended by the Gaussian."""
+        """Add a tile's logits (channel, z, y, x) of the running member, blended by the Gaussian.
+
+        Raises:
+            SumsLost: the device failed while the sums were changed.
+        """
         gaussian = _importance_on(tuple(logits.shape[1:]), self.device)
-        for channel, tile in zip(self._member_sum, logits.to(self.device), strict=True):
-            channel[position].add_(tile * gaussian)  # channel by channel: stays in the cache
-        self._member_weights[position].add_(gaussian)
+        blended: Iterable[torch.Tensor] = (t * gaussian for t in logits.to(self.device).unbind())
+        if self.device.type != "cpu":
+            blended = list(blended)
+        with _changing():
+            for channel, tile in zip(self._member_sum.unbind(), blended, strict=True):
+                channel[position].add_(tile)  # channel by channel: stays in the cache
+            self._member_weights[position].add_(gaussian)
+
+    def overflows(self) -> bool:
+        """Return whether the running member's sums hold what is not finite."""
+        return not all(
+            np.isfinite(end.cpu().item()) for end in torch.aminmax(self._member_sum)
+        )
+
+    def restart_member(self) -> None:
+        """Forget the running member, and add what comes in single precision."""
+        self._member_sum = torch.zeros_like(self._sum)
+        self._member_weights = torch.zeros_like(self._weights)
 
     @torch.inference_mode()
     def finish_member(self, weight: float) -> None:
-        """Add the running member to the mean with a weight, and reset for the next one."""
-        covered = self._member_weights > 0
-        is_complete = bool(covered.all())
-        for total, channel in zip(self._sum, self._member_sum, strict=True):
-            mean = channel.div_(self._member_weights)
-            total.add_(mean if is_complete else torch.where(covered, mean, 0), alpha=weight)
-        self._weights.add_(covered, alpha=weight)
-        self._member_sum.zero_()
-        self._member_weights.zero_()
+        """Add the running member to the mean with a weight, and reset for the next one.
+
+        Raises:
+            SumsLost: the device failed while the sums were changed.
+        """
+        missing = self._member_weights == 0
+        is_complete = not missing.any().cpu().item()
+        mean, covered = torch.empty_like(self._member_weights), ~missing
+        is_half = self._member_sum.dtype == torch.half
+        sums = self._member_sum if is_half else self._member_sum.half()
+        weights = self._member_weights if is_half else self._member_weights.half()
+        with _changing():
+            for total, channel in zip(self._sum.unbind(), self._member_sum.unbind(), strict=True):
+                torch.div(channel, self._member_weights, out=mean)
+                if not is_complete:
+                    mean.masked_fill_(missing, 0)
+                total.add_(mean, alpha=weight)
+            self._weights.add_(covered, alpha=weight)
+            self._member_sum, self._member_weights = sums.zero_(), weights.zero_()
 
     def member_logits(self, inner: tuple[slice, ...]) -> np.ndarray:
         """Return the running member's logits (channel, ...) float32, 0 where it has none."""
         weights = self._member_weights[inner]
-        mean = torch.where(weights > 0, self._member_sum[(slice(None), *inner)] / weights, 0)
-        return np.asarray(mean.float().cpu().numpy())
+        means = (channel[inner] / weights for channel in self._member_sum.unbind())
+        return _on_host(torch.where(weights > 0, mean, 0) for mean in means)
 
     def logits(self, inner: tuple[slice, ...]) -> np.ndarray:
         """Return the mean logits (channel, ...) float32 of finished members, 0 where none ran."""
         weights = self._weights[inner].clamp(min=torch.finfo().tiny)
-        return np.asarray((self._sum[(slice(None), *inner)] / weights).cpu().numpy())
+        return _on_host(channel[inner] / weights for channel in self._sum.unbind())
 
 
 def pad(data: np.ndarray, patch: Sequence[int]) -> tuple[np.ndarray, tuple[slice, ...]]:
@@ -111,37 +145,39 @@ def mirrorings(axes: Sequence[int]) -> list[tuple[int, ...]]:
 @torch.inference_mode()
 def mean_over_mirrorings(
     forward: Forward,
-    tile: torch.Tensor,
+    tiles: torch.Tensor,
     axes: Sequence[int],
     batch: int,
     unmirrored: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Return the mean logits (channel, z, y, x) of a tile (channel, z, y, x) over all mirrorings.
+    """Return the mean logits (n, channel, z, y, x) of tiles (n, channel, z, y, x) over mirrorings.
 
     Args:
         forward: what runs the network, on at most `batch` tiles at a time.
-        tile: where the network is.
+        tiles: where the network is.
         axes: that the network was mirrored along in training; () runs it once.
-        batch: mirrored tiles that run together.
-        unmirrored: logits of the tile as it is, where they are known already.
+        batch: tiles, mirrored or not, that run together.
+        unmirrored: logits of the tiles as they are, where they are known already.
     """
     flips = mirrorings(axes)
     if len(flips) == 1 and unmirrored is not None:
         return unmirrored
-    mean = None if unmirrored is None else unmirrored.clone()
-    remaining = flips if unmirrored is None else flips[1:]
-    for start in range(0, len(remaining), batch):
-        together = remaining[start : start + batch]
-        outputs = forward(torch.stack([_flip(tile, flip) for flip in together]))
-        for output, flip in zip(outputs, together, strict=True):
-            back = _flip(output, flip)
-            if mean is None:
-                mean = back if len(flips) == 1 else back.clone()
-            else:
-                mean += back
-    if mean is None:
+    passes = [(i, f) for i in range(len(tiles)) for f in (flips if unmirrored is None else flips[1:])]
+    if len(flips) == 1 and len(passes) <= batch:
+        return forward(tiles)
+    total = None if unmirrored is None else unmirrored.clone()
+    start = 0
+    for size in batch_sizes(len(passes), batch):
+        together = passes[start : start + size]
+        outputs = forward(torch.stack([_flip(tiles[i], flip) for i, flip in together]))
+        if total is None:
+            total = outputs.new_zeros((len(tiles), *outputs.shape[1:]))
+        for output, (i, flip) in zip(outputs.unbind(), together, strict=True):
+            total[i].add_(_flip(output, flip))
+        start += size
+    if total is None:
         raise ValueError("a batch of no tiles")
-    return mean if len(flips) == 1 else mean.div_(len(flips))
+    return total.div_(len(flips))
 
 
 def importance(patch: tuple[int, ...]) -> np.ndarray:
@@ -161,6 +197,20 @@ def importance(patch: tuple[int, ...]) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _importance_on(patch: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(importance(patch)).to(device)
+
+
+@contextmanager
+def _changing() -> Iterator[None]:
+    """Turn what a device raises while sums are changed into SumsLost."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise SumsLost(str(error)) from None
+
+
+def _on_host(channels: Iterable[torch.Tensor]) -> np.ndarray:
+    """Bring channels to the host one by one, as float32 (channel, ...)."""
+    return np.stack([channel.float().cpu().numpy() for channel in channels])
 
 
 def _flip(tile: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
