@@ -6,23 +6,23 @@ find cases -> match each with a model -> read -> predict -> refine -> check and 
 import logging
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
-from challenge.cli import PLATFORM_WEIGHTS, Options, UsageError, check_paths, parse
+from challenge.cli import PLATFORM_WEIGHTS, Options, check_paths, parse
 from challenge.limits import in_words, working_time_s
 from challenge.platforms import find_cases
 from challenge.process import report, set_up_process
 from challenge.refusal import Refusal
-from challenge.run_record import Outcome, write_case_labels, write_record
+from challenge.run_record import Outcome, Run, conclude, write_case_labels, write_record
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
 from challenge.summary import summarise
-from ensemble.budget import Budget, DeviceQueue
+from ensemble.budget import Budget, DeviceThread, Shares
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.match_models import match_models, missing_accepted_by
 from postprocess import refine
@@ -73,6 +73,7 @@ class Session:
         self.weights = options.weights or default_weights()
         self.models: dict[Path, LoadedModel] = {}
         self.engine: Engine | None = None
+        self.device_thread = DeviceThread()
 
     def run_folder(self, started: float) -> tuple[int, str]:
         """Find cases, load their models, run every case; return exit code and last line."""
@@ -89,22 +90,23 @@ class Session:
             paths = sorted({match.manifest for match in matches.values()})
             models = {path: self.load_model(path) for path in paths}
             jobs = [(match.files, models[match.manifest]) for match in matches.values()]
-            engine = self.engine = self.engine or make_engine(options, len(jobs) > 1)
+            engine = self.engine = self.engine or self.make_engine(len(jobs) > 1)
         except Refusal as error:
             return 2, str(error)
         for id, reason in failed.items():
             log.error("case=%s failed: %s", id, reason)
         outcomes: dict[str, Outcome] = {id: {"error": reason} for id, reason in failed.items()}
         budget = Budget(limit_s - (time.monotonic() - started))
-        run_cases(jobs, outcomes, engine, DeviceQueue(budget, len(jobs)), options)
+        device = Device(engine, self.device_thread, Shares(budget, len(jobs)))
+        run_cases(jobs, outcomes, device, options)
         remarks = in_sample_remarks(outcomes)
         for remark in remarks:
             log.warning(remark)
         try:
             if options.record:
                 members = {m.model.name: [k.name for k in m.model.members] for m in models.values()}
-                run = inputs.platform, members, engine.seconds
-                write_record(options.record, *run, outcomes, remarks)
+                run = Run(inputs.platform, members, engine.seconds, engine.description())
+                write_record(options.record, run, outcomes, remarks)
         except OSError as error:  # the labels are there all the same
             return 1, f"{options.record}: the record cannot be written ({error.strerror})"
         return conclude(outcomes, options.output)
@@ -119,15 +121,24 @@ class Session:
 
     def open_for_calls(self) -> Work:
         """Load every network that a call may need; return what a call does."""
-        engine = self.engine = make_engine(self.options, keeps_networks=True)
+        from ensemble.predict import warm_up
+
+        engine = self.engine = self.make_engine(keeps_networks=True)
         manifests = list(find_manifests(self.weights).values())
         for_sockets = [manifest for manifest in manifests if scheme_of(manifest).socket]
         if not for_sockets:
             log.warning("%s: no model for a socket; a call answers a BraTS folder", self.weights)
         for manifest in for_sockets or manifests:
-            for member in self.load_model(manifest).model.members:
-                engine.load(member, passes=1)
+            model = self.load_model(manifest).model
+            self.device_thread.run(partial(warm_up, model, engine))
         return self.run_call
+
+    def make_engine(self, keeps_networks: bool) -> "Engine":
+        """Choose the device; networks stay loaded where another case may follow."""
+        from ensemble.device import choose_device
+        from ensemble.engine import Engine
+
+        return Engine(choose_device(self.options.device), self.options.backend, keeps_networks)
 
     def run_call(self) -> None:
         """Run what lies in the input folder now."""
@@ -136,12 +147,17 @@ class Session:
             raise WorkError(last_line)
 
 
+@dataclass(frozen=True)
+class Device:
+    """The engine, the thread that it runs in, and the time of each case there."""
+
+    engine: "Engine"
+    thread: DeviceThread
+    shares: Shares
+
+
 def run_cases(
-    jobs: list[Job],
-    outcomes: dict[str, Outcome],
-    engine: "Engine",
-    queue: DeviceQueue,
-    options: Options,
+    jobs: list[Job], outcomes: dict[str, Outcome], device: Device, options: Options
 ) -> None:
     """Run case after case, adding to `outcomes`; a failed case does not stop the others."""
 
@@ -152,7 +168,7 @@ def run_cases(
         try:
             # A file of an earlier run must not pass for this run's labels.
             (options.output / files.output).unlink(missing_ok=True)
-            outcomes[files.id] = run_case(files, loaded, engine, queue, options.output)
+            outcomes[files.id] = run_case(files, loaded, device, options.output)
         except (CaseError, OSError, MemoryError) as error:
             log.error("case=%s failed: %s", files.id, error)
             outcomes[files.id] = {"error": str(error) or "out of memory"}
@@ -160,35 +176,46 @@ def run_cases(
             log.exception("case=%s failed", files.id)
             outcomes[files.id] = {"error": str(error) or type(error).__name__}
         finally:
-            queue.done()
+            device.shares.done()
 
-    with ThreadPoolExecutor(1 if options.strict else 2) as pool:
+    # While one case is on a GPU, the next one is read and prepared and the last one is finished.
+    together = 1 if options.strict else 3 if device.engine.is_fast else 2
+    with ThreadPoolExecutor(together) as pool:
         for running in [pool.submit(attempt, *job) for job in jobs]:
             running.result()
 
 
-def run_case(
-    files: CaseFiles, loaded: LoadedModel, engine: "Engine", queue: DeviceQueue, folder: Path
-) -> Outcome:
+def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, folder: Path) -> Outcome:
     """Take one case from its files to its checked label file; return its part of the record."""
-    from ensemble.predict import predict
+    from ensemble.predict import predict, prepare_case
 
-    model, needs_votes = loaded.model, loaded.artefacts.needs_votes
+    engine, model = device.engine, loaded.model
     with engine.timed("read"):
         case = read_case(files, model.orientation)
-    with queue.take() as budget:  # one case on the device; another one is read or written meanwhile
+    preparation = prepare_case(case, model, engine) if engine.is_fast else None
+
+    def run_networks() -> tuple["Prediction", float]:
+        budget, needs_votes = device.shares.next(), loaded.artefacts.needs_votes
         started = budget.now()
-        for prediction in predict(case, model, engine, budget, needs_votes):
+        for prediction in predict(case, model, engine, budget, needs_votes, preparation):
             if not prediction.is_final:  # better than nothing, should the platform stop the program
                 finishing = budget.now()
                 finish_case(case, files, loaded, prediction, folder)
                 budget.reserve(budget.now() - finishing)
                 del prediction  # the next network needs the memory
-        seconds = budget.now() - started
+        return prediction, budget.now() - started
+
+    prediction, seconds = device.thread.run(run_networks)
     with engine.timed("finish"):
         outcome = finish_case(case, files, loaded, prediction, folder)
     summarise(case.id, outcome, seconds)
-    return {**outcome, "predict_s": round(seconds, 3), "skipped": list(prediction.skipped)}
+    return {
+        **outcome,
+        "predict_s": round(seconds, 3),
+        "skipped": list(prediction.skipped),
+        "device": prediction.device,
+        "device_errors": list(prediction.device_errors),
+    }
 
 
 def finish_case(
@@ -209,18 +236,6 @@ def finish_case(
     }
 
 
-def make_engine(options: Options, keeps_networks: bool) -> "Engine":
-    """Choose the device; networks stay loaded where another case may follow."""
-    from ensemble.backends import BackendError
-    from ensemble.device import choose_device
-    from ensemble.engine import Engine
-
-    try:
-        return Engine(choose_device(options.device), options.backend, keeps_networks)
-    except BackendError as error:
-        raise UsageError(f"--backend: {error}") from error
-
-
 def default_weights() -> Path:
     """Return the platform's weights folder if it holds a manifest, else the one that ships."""
     try:
@@ -228,15 +243,6 @@ def default_weights() -> Path:
     except ManifestError:
         return SHIPPED_WEIGHTS
     return PLATFORM_WEIGHTS
-
-
-def conclude(outcomes: Mapping[str, Outcome], output: Path) -> tuple[int, str]:
-    """Return the exit code of a finished folder, and its last line."""
-    failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
-    if failed:
-        id, reason = next(iter(failed.items()))
-        return 1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}"
-    return 0, f"{len(outcomes)} of {len(outcomes)} cases written to {output}"
 
 
 if __name__ == "__main__":

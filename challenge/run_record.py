@@ -10,6 +10,7 @@ refine and given_up.
 import json
 import resource
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,24 @@ def write_case_labels(
     }
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run record says of the run as a whole."""
+
+    platform: str  # where the cases come from
+    models: Mapping[str, Sequence[str]]  # names of the members of each model, by model
+    seconds: Mapping[str, float]  # wall, of each stage
+    device: Mapping[str, Any]  # what the networks ran on, JSON-able
+
+
 def write_record(
-    path: Path,
-    platform: str,
-    models: Mapping[str, Sequence[str]],
-    seconds: Mapping[str, float],
-    outcomes: Mapping[str, Outcome],
-    remarks: Sequence[str] = (),
+    path: Path, run: Run, outcomes: Mapping[str, Outcome], remarks: Sequence[str] = ()
 ) -> None:
     """Write what was run, with what, and how it went, as JSON.
 
     Args:
         path: the file.
-        platform: where the cases come from.
-        models: names of the members of each model, by model.
-        seconds: wall seconds of each stage.
+        run: as a whole.
         outcomes: of each case, by id; `{"error": reason}` where it failed.
         remarks: sentences about the run as a whole.
 
@@ -82,11 +86,21 @@ def write_record(
     record = {
         "schema": SCHEMA,
         "version": program_version(),
-        "platform": platform,
-        "models": models,
+        "platform": run.platform,
+        "models": run.models,
+        **run.device,
         "remarks": list(remarks),
-        "seconds": {stage: round(s, 3) for stage, s in seconds.items()},
+        "seconds": {stage: round(s, 3) for stage, s in run.seconds.items()},
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "cases": {id: outcomes[id] for id in sorted(outcomes)},
     }
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def conclude(outcomes: Mapping[str, Outcome], output: Path) -> tuple[int, str]:
+    """Return the exit code of a finished folder, and its last line."""
+    failed = {id: outcome["error"] for id, outcome in outcomes.items() if "error" in outcome}
+    if failed:
+        id, reason = next(iter(failed.items()))
+        return 1, f"{len(failed)} of {len(outcomes)} cases failed; {id}: {reason}"
+    return 0, f"{len(outcomes)} of {len(outcomes)} cases written to {output}"

@@ -39,6 +39,7 @@ class Backend:
     why_not: Callable[[], str | None]  # the reason why it cannot run here, if any
     exact: bool
     description: str
+    per_network: bool = False  # the first pass prepares something for one network alone
 
 
 def usable(device: torch.device) -> list[Backend]:
@@ -139,6 +140,11 @@ def _torch(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> 
     return forward
 
 
+def _single(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
+    """Single precision on a GPU, for a network whose half precision overflows."""
+    return network.to(device)
+
+
 def _channels_last(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
     """The layout that tensor cores read, and cuDNN's fastest kernel for it."""
     torch.backends.cudnn.benchmark = True
@@ -188,10 +194,19 @@ def _no_compiler() -> str | None:
 
 
 REFERENCE = "torch"
+SINGLE = "float32"
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend
     for backend in (
         Backend("openvino", ("cpu",), _openvino("f32"), _no_openvino, True, "OpenVINO in float32"),
+        Backend(
+            REFERENCE,
+            ("cpu", "cuda"),
+            _torch,
+            lambda: None,
+            True,
+            "torch as stock nnU-Net runs it, the reference",
+        ),
         Backend(
             "channels-last",
             ("cuda",),
@@ -201,12 +216,12 @@ BACKENDS: Mapping[str, Backend] = {
             "stock precision, channels last, cuDNN's autotuner",
         ),
         Backend(
-            REFERENCE,
-            ("cpu", "cuda"),
-            _torch,
+            SINGLE,
+            ("cuda",),
+            _single,
             lambda: None,
-            True,
-            "torch as stock nnU-Net runs it, the reference",
+            False,
+            "torch in single precision, for networks that overflow in half",
         ),
         Backend(
             "compile",

@@ -1,4 +1,4 @@
-"""How many tiles a network takes together on a GPU, from a pass that is traced without running it."""
+"""How many tiles a network takes together on a GPU: from a pass, traced without running it."""
 
 import weakref
 from collections.abc import Iterator
@@ -119,10 +119,10 @@ def _shaped_like(name: str, args: Any) -> torch.Tensor | None:
     if name in ("aten::instance_norm", "aten::batch_norm"):
         return torch.empty_like(args[0])
     if name.endswith("_"):
-        return args[0]  # type: ignore[no-any-return]
+        return args[0]
     if name == "aten::cat":
         tensors, axis = args[0], args[1] if len(args) > 1 else 0
         shape = list(tensors[0].shape)
         shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
-        return tensors[0].new_empty(shape)  # type: ignore[no-any-return]
+        return tensors[0].new_empty(shape)
     return None

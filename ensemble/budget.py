@@ -1,12 +1,13 @@
-"""The seconds that are left for a case, and whose turn it is on the device."""
+"""The seconds that are left for a case, and the thread that the device is used from."""
 
 import math
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 Clock = Callable[[], float]
+T = TypeVar("T")
 
 RESERVE_S = 10.0  # for refining and writing, until measured on a case
 RESERVE_SHARE = 0.1  # of a limit, where that is less
@@ -49,19 +50,31 @@ class Budget:
         return part
 
 
-class DeviceQueue:
-    """Hands the device to one case at a time, with a share of the time that is left."""
+class DeviceThread:
+    """The one thread that uses the device, case after case, as long as the process lives.
+
+    cuDNN's plans belong to the thread that tuned them: another one would tune them again.
+    """
+
+    def __init__(self) -> None:
+        """Start the thread when something is to be run."""
+        self._executor = ThreadPoolExecutor(1, "device")
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Run a function there, after what came before; return what it returns."""
+        return self._executor.submit(function).result()
+
+
+class Shares:
+    """Shares the time that is left equally among the cases that are left."""
 
     def __init__(self, budget: Budget, cases: int) -> None:
         """Share a budget among `cases` cases."""
         self._budget, self._left = budget, cases
-        self._device = threading.Lock()
 
-    @contextmanager
-    def take(self) -> Iterator[Budget]:
-        """Wait for the device, and hold it for a case."""
-        with self._device:
-            yield self._budget.share(max(self._left, 1))
+    def next(self) -> Budget:
+        """Return the share of the case that starts now."""
+        return self._budget.share(max(self._left, 1))
 
     def done(self) -> None:
         """Count a case as finished, whether it succeeded or failed."""

@@ -164,6 +164,10 @@ class DeadlinePlanner:
         if step > self._least.step:
             self._least = replace(self._least, step=step)
 
+    def restart_member(self, member: int) -> None:
+        """Record that a member is to be run anew."""
+        self._finished.discard(member)
+
     def is_early(self) -> bool:
         """Return whether there is a limit, one member was run, and others follow."""
         return self.budget.is_limited and len(self._finished) == 1 < self.full.members

@@ -31,10 +31,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to go on: `take` changes something and says what, or returns None."""
+    """One way to go on; `take` returns whether it was there to be taken."""
 
-    name: str
-    take: Callable[[], str | None]
+    what: str
+    take: Callable[[], bool]
 
 
 def step_down(failure: Failure, rungs: Sequence[Rung]) -> str:
@@ -44,8 +44,8 @@ def step_down(failure: Failure, rungs: Sequence[Rung]) -> str:
         DeviceFailed: no rung is left.
     """
     for rung in rungs:
-        if done := rung.take():
-            return f"{failure.reason}: {done}"
+        if rung.take():
+            return f"{failure.reason}: {rung.what}"
     raise DeviceFailed(f"{failure.reason}: the case is run anew on the CPU, much slower")
 
 

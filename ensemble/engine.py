@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 
-from ensemble.backends import AUTO, find_backend, reason_against
+from ensemble.backends import BACKENDS, BackendError, find_backend
 from ensemble.budget import Budget
-from ensemble.device import empty_cache, set_autotune, synchronize
+from ensemble.device import describe_device, empty_cache, set_autotune, synchronize
 from ensemble.device_errors import DeviceFailed, Failure, Rung, answers, step_down
-from ensemble.loaded_networks import LoadedNetwork, LoadedNetworks
+from ensemble.loaded_networks import AUTO, LoadedNetwork, LoadedNetworks
 from ensemble.manifest import Member
 from ensemble.sliding_window import LogitAccumulator, TileSlices, mean_over_mirrorings
 
@@ -24,16 +24,15 @@ CPU = torch.device("cpu")
 # With less time left a GPU's convolutions are not tuned: that takes from seconds to a minute.
 LEAST_AUTOTUNE_S = 240.0
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass
 class Engine:
     """One device and its networks.
 
-    When a GPU fails or its memory runs out, it goes down a ladder and tries again: networks that
-    are kept for other cases are dropped, fewer tiles run together, the reference backend runs, the
-    volume and the sums move to the host, and at last the case is run anew on the CPU. Slow beats
-    dead, the platform gives no second chance.
+    When a GPU fails or its memory runs out, it goes down a ladder (`_step_down`) and tries again,
+    at last on the CPU. Slow beats dead, the platform gives no second chance.
     """
 
     device: torch.device
@@ -42,35 +41,38 @@ class Engine:
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage, wall
 
     def __post_init__(self) -> None:
-        """Look for the backend; one that cannot run here is replaced, with a warning.
+        """Replace a backend that cannot run here, with a warning.
 
         Raises:
             BackendError: there is no such backend.
         """
-        if self.backend != AUTO and (reason := reason_against(self.backend, self.device)):
-            log.warning("backend %s cannot be used (%s); another one is", self.backend, reason)
+        try:
+            if self.backend != AUTO:
+                find_backend(self.backend, self.device)
+        except BackendError as error:
+            if self.backend not in BACKENDS:
+                raise
+            log.warning("%s; the backend is chosen", error)
             self.backend = AUTO
-        if self.backend != AUTO:
-            find_backend(self.backend, self.device)
         self.run_s = 0.0  # of the last `run`: its networks, warm and without failed attempts
-        self.case_errors: list[str] = []  # what failed on the device in this case, and what was done
+        self.case_errors: list[str] = []  # of this case on the device, and what was done
         self._now = time.perf_counter
         self._first_device = self.device
         self._is_lost = self._on_host = False
         self._volume: tuple[torch.Tensor, torch.Tensor] | None = None  # on the host, on the device
         self._networks = LoadedNetworks(self.device, self.backend, self.keeps_networks)
-        self._device_networks = self._networks
+        self._device_networks = self._networks  # of the first device
         self._timing = threading.Lock()
 
     @property
     def is_fast(self) -> bool:
-        """Return whether networks run on a GPU: a tile takes no time to speak of."""
+        """Return whether networks run on a GPU."""
         return self.device.type != "cpu"
 
-    @property
-    def runs_as(self) -> dict[str, dict[str, str | int]]:
-        """Return the backend and the batch of each member that was loaded, by name."""
-        return self._device_networks.runs_as | self._networks.runs_as
+    def description(self) -> dict[str, Any]:
+        """Return the device, and each network's backend and batch, for a run record."""
+        networks = self._device_networks.runs_as | self._networks.runs_as
+        return {"device": describe_device(self._first_device), "networks": networks}
 
     @property
     def sums_device(self) -> torch.device:
@@ -97,8 +99,8 @@ class Engine:
         return self.attempt(lambda: self._load(member, tiles, flips))
 
     def tiles_together(self, member: Member, flips: int) -> int:
-        """Return how many tiles of a member, which is loaded, run in one batch with all flips."""
-        return max(1, self._networks.load(member, 1, 1).batch // flips)
+        """Return how many tiles of a member run in one batch with all their flips."""
+        return self.attempt(lambda: max(1, self._networks.most_together(member) // flips))
 
     def release(self) -> None:
         """Free the networks that no other case needs, before memory is needed for labels."""
@@ -135,8 +137,8 @@ class Engine:
             source = self._on_device(volume)
             tiles = torch.stack([source[(slice(None), *at)] for at in positions]).to(self.device)
             known = None if unmirrored is None else unmirrored.to(self.device)
-            started, forward = self._now(), self._networks.forward(network)
-            logits = mean_over_mirrorings(forward, tiles, axes, network.batch, known)
+            started = self._now()
+            logits = mean_over_mirrorings(network.forward, tiles, axes, network.batch, known)
             synchronize(self.device)
             self.run_s = self._now() - started
             if passes:
@@ -154,7 +156,13 @@ class Engine:
         """
         return self.attempt(lambda: LogitAccumulator(channels, shape, self.sums_device))
 
-    def with_sums(self, sums: LogitAccumulator, operation: Callable[[], T]) -> T:
+    def with_sums(
+        self,
+        sums: LogitAccumulator,
+        operation: Callable[Concatenate[LogitAccumulator, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Do something with sums, which move to the host if the GPU is full.
 
         Raises:
@@ -163,7 +171,7 @@ class Engine:
 
         def once() -> T:
             sums.move(self.sums_device)
-            return operation()
+            return operation(sums, *args, **kwargs)
 
         return self.attempt(once)
 
@@ -176,7 +184,8 @@ class Engine:
         """
         while True:
             try:
-                return operation()
+                with torch.inference_mode():
+                    return operation()
             except RuntimeError as error:
                 if not self.is_fast:
                     raise
@@ -210,42 +219,30 @@ class Engine:
 
     def _step_down(self, failure: Failure) -> None:
         self._is_lost = not failure.is_memory and not answers(self.device)
-        is_useless = self._is_lost or failure.spoilt_sums
-        rungs = (
-            Rung("networks", self._drop_networks),
-            Rung("batch", self._run_fewer_together),
-            Rung("backend", self._use_reference),
-            Rung("sums", self._move_to_host),
+        networks = self._networks
+        rungs: tuple[Rung, ...] = (
+            Rung("networks of other members are dropped", networks.drop_others),
+            Rung("fewer tiles run together", networks.fewer_together),
+            Rung("the torch backend runs", networks.use_reference),
+            Rung("volume and sums are on the host", self._move_to_host),
         )
+        if self._is_lost or failure.spoilt_sums:
+            rungs = ()
         try:
-            done = step_down(failure, () if is_useless else rungs)
+            self._report(step_down(failure, rungs))
         except DeviceFailed as error:
             self._use_cpu()
             self._report(str(error))
             raise
-        self._report(done)
-        if not self._is_lost:
-            empty_cache(self.device)
+        empty_cache(self.device)
 
     def _report(self, sentence: str) -> None:
         log.warning(sentence)
         self.case_errors.append(sentence)
 
-    def _drop_networks(self) -> str | None:
-        return "networks of other members are dropped" if self._networks.drop_others() else None
-
-    def _run_fewer_together(self) -> str | None:
-        fewer = self._networks.fewer_together()
-        return None if fewer is None else f"{fewer} tile{'s' * (fewer > 1)} together"
-
-    def _use_reference(self) -> str | None:
-        return "the torch backend runs" if self._networks.use_reference() else None
-
-    def _move_to_host(self) -> str | None:
-        if self._on_host:
-            return None
-        self._on_host, self._volume = True, None
-        return "volume and sums are on the host"
+    def _move_to_host(self) -> bool:
+        was_on_host, self._on_host, self._volume = self._on_host, True, None
+        return not was_on_host
 
     def _use_cpu(self) -> None:
         self._volume = None

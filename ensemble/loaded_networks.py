@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from ensemble.backends import (
-    AUTO,
     BACKENDS,
     REFERENCE,
     SINGLE,
@@ -36,6 +35,7 @@ from ensemble.plans import Plan
 
 log = logging.getLogger("podium")
 
+AUTO = "auto"
 MOST_MIRRORINGS = 8
 # What takes less is not worth comparing backends for, which takes a GPU the autotuning of each.
 LONG_RUN_S = {"cpu": 60.0, "cuda": 300.0}
@@ -66,7 +66,7 @@ class LoadedNetworks:
         self.runs_as: dict[str, dict[str, str | int]] = {}  # member -> backend and batch, to report
         self._loaded: dict[str, LoadedNetwork] = {}
         self._running: Member | None = None
-        self._tried_batch = 0  # the largest that ran, or failed, since the last load
+        self._tried_batch = 0  # of the network that was loaded last
         self._chosen: dict[Kind, Backend] = {}
         self._plain: set[Kind] = set()  # the reference alone runs these
         self._single: set[str] = set()  # members that run in single precision
@@ -83,20 +83,24 @@ class LoadedNetworks:
             self.release()
             self._loaded[member.name] = self._make(member)
         network = self._loaded[member.name]
-        network.batch = largest_power_of_two(min(self._most(member), tiles * flips))
+        network.batch = largest_power_of_two(min(self.most_together(member), tiles * flips))
+        self._tried_batch = network.batch
         if self.device.type != "cpu":
             self._warm_up(member, network, tiles, flips)
         self.runs_as[member.name] = {"backend": network.backend.name, "batch": network.batch}
         return network
 
-    def forward(self, network: LoadedNetwork) -> Forward:
-        """Return what runs a network, and remembers how many tiles ran together."""
-
-        def run(tiles: torch.Tensor) -> torch.Tensor:
-            self._tried_batch = max(self._tried_batch, len(tiles))
-            return network.forward(tiles)
-
-        return run
+    def most_together(self, member: Member) -> int:
+        """Return how many tiles of a member may run together; on a CPU a batch gains nothing."""
+        if self.device.type == "cpu":
+            return 1
+        kind = self._kind(member)
+        if kind not in self._most_together:
+            voxels = math.prod(member.plan.patch)
+            most = max(MOST_MIRRORINGS, MOST_VOXELS // voxels)
+            free = free_bytes(self.device)
+            self._most_together[kind] = batch_that_fits(_pass_memory(member), free, most)
+        return self._most_together[kind]
 
     def release(self) -> None:
         """Free the networks that no other case needs."""
@@ -116,14 +120,13 @@ class LoadedNetworks:
         self.keeps_networks = self.keeps_networks and not others
         return bool(others)
 
-    def fewer_together(self) -> int | None:
-        """Run half as many tiles together as were tried last; return how many, or None."""
+    def fewer_together(self) -> bool:
+        """Run half as many tiles together as were tried last, if that were several."""
         if self._running is None or self._tried_batch <= 1:
-            return None
+            return False
         fewer = largest_power_of_two(self._tried_batch - 1)
-        self._most_together[self._kind(self._running)] = fewer
-        self._tried_batch = 0
-        return fewer
+        self._most_together[self._kind(self._running)] = self._tried_batch = fewer
+        return True
 
     def use_reference(self) -> bool:
         """Run the network that runs now on the reference backend from now on, if it does not."""
@@ -153,7 +156,7 @@ class LoadedNetworks:
         self._pass_s[kind] = min(pass_s, self._pass_s.get(kind, math.inf))
 
     def _make(self, member: Member) -> LoadedNetwork:
-        shape = (self._most(member), len(member.sequences), *member.plan.patch)
+        shape = (self.most_together(member), len(member.sequences), *member.plan.patch)
         backend = self._backend(member)
         try:
             made = LoadedNetwork(backend.make(_network(member), shape, self.device), backend)
@@ -165,18 +168,6 @@ class LoadedNetworks:
             made.warm = self._warm.setdefault((*self._kind(member), backend.name), set())
         return made
 
-    def _most(self, member: Member) -> int:
-        """Return how many tiles of a member may run together; on a CPU a batch gains nothing."""
-        if self.device.type == "cpu":
-            return 1
-        kind = self._kind(member)
-        if kind not in self._most_together:
-            voxels = math.prod(member.plan.patch)
-            most = max(MOST_MIRRORINGS, MOST_VOXELS // voxels)
-            free = free_bytes(self.device)
-            self._most_together[kind] = batch_that_fits(_pass_memory(member), free, most)
-        return self._most_together[kind]
-
     def _warm_up(self, member: Member, network: LoadedNetwork, tiles: int, flips: int) -> None:
         """Run zeros in each batch size that will run for the first time, and wait for it."""
         group = max(1, network.batch // flips)
@@ -185,8 +176,7 @@ class LoadedNetworks:
             if size in network.warm:
                 continue
             shape = (size, len(member.sequences), *member.plan.patch)
-            with torch.inference_mode():
-                self.forward(network)(torch.zeros(shape, device=self.device))
+            network.forward(torch.zeros(shape, device=self.device))
             synchronize(self.device)
             network.warm.add(size)
 
@@ -213,7 +203,7 @@ class LoadedNetworks:
         running = self._backend(member)
         on_cpu = self.device.type == "cpu"
         sides = half_patch(member.plan) if on_cpu else member.plan.patch
-        shape = (self._most(member), len(member.sequences), *sides)
+        shape = (self.most_together(member), len(member.sequences), *sides)
         best = choose_backend(lambda: _network(member), shape, self.device)
         self._chosen[self._kind(member)] = best
         if best is not running:

@@ -6,7 +6,6 @@ plan, channels or head average their probabilities on the case's grid.
 
 import logging
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +16,19 @@ from challenge.scheme import labels_from
 from ensemble.average import ProbabilityMean, VoteCount
 from ensemble.budget import Budget
 from ensemble.deadline import STEPS, DeadlinePlanner, Work
+from ensemble.device_errors import DeviceFailed
 from ensemble.engine import Engine
 from ensemble.manifest import Member, Model
 from ensemble.network import mirror_axes_of
-from ensemble.prepared_case import Orientations, PreparedCase, orient, prepare_groups
+from ensemble.prepared_case import (
+    Orientations,
+    Preparation,
+    prepare,
+    prepare_groups,
+)
 from ensemble.preprocess import preprocessed_shape
-from ensemble.sliding_window import LogitAccumulator, count_tiles, tiles
+from ensemble.run_member import MemberRun, check_overflow, run_member
+from ensemble.sliding_window import LogitAccumulator, count_tiles
 
 log = logging.getLogger("podium")
 
@@ -41,6 +47,8 @@ class Prediction:
     members_run: int = 1
     skipped: tuple[str, ...] = ()  # what the deadline did not allow, in words
     is_final: bool = True
+    device: str = "cpu"  # that the networks ran on at last
+    device_errors: tuple[str, ...] = ()  # what failed on a GPU, and what was done
 
 
 def predict(
@@ -49,6 +57,7 @@ def predict(
     engine: Engine,
     budget: Budget | None = None,
     count_votes: bool = False,
+    preparation: Preparation | None = None,
 ) -> Iterator[Prediction]:
     """Yield the final prediction, perhaps after an early one of the first member.
 
@@ -61,83 +70,91 @@ def predict(
         engine: where they are run.
         budget: the time there is; without one, all is run. An early prediction comes only with one.
         count_votes: whether to count how many members predict tumour in each voxel.
+        preparation: of the case for the model, where that was done before.
+
+    Raises:
+        CaseError: a member's logits are not finite, even in single precision.
     """
     budget = budget or Budget()
-    engine.recover()
-    members = by_weight(model.members)
+    engine.start_case(budget)
+    if preparation is None:
+        preparation = prepare_case(case, model, engine)
+    while True:
+        try:
+            yield from _predict(case, model, engine, _Request(budget, count_votes, preparation))
+            return
+        except DeviceFailed:  # the engine is on the CPU now; what was on the GPU is not read again
+            continue
+
+
+def prepare_case(case: Case, model: Model, engine: Engine) -> Preparation:
+    """Prepare a case for a model's first network, which may be done while another case runs."""
     with engine.timed("prepare"):
-        orientations = orient(case, members)
-    planner = _deadline_planner(orientations, model, members, budget)
+        return prepare(case, by_weight(model.members))
+
+
+def warm_up(model: Model, engine: Engine) -> None:
+    """Load a model's networks, and run each on zeros as the first tile of a case will run."""
+    for member in model.members:
+        axes = mirror_axes_of(member.checkpoint) if model.mirroring else ()
+        try:
+            engine.load(member, 1, 2 ** len(axes))
+        except DeviceFailed:  # the CPU needs no warming up
+            return
+
+
+@dataclass(frozen=True)
+class _Request:
+    budget: Budget
+    count_votes: bool
+    preparation: Preparation
+
+
+def _predict(case: Case, model: Model, engine: Engine, request: _Request) -> Iterator[Prediction]:
+    members = by_weight(model.members)
+    planner = _deadline_planner(request.preparation.orientations, model, members, request.budget)
     mean = ProbabilityMean(model.head)
-    votes = VoteCount(case.shape) if count_votes else None
-    for group, prepared in prepare_groups(orientations, in_groups(members), engine, model.head):
+    votes = VoteCount(case.shape) if request.count_votes else None
+    groups = prepare_groups(request.preparation, in_groups(members), engine, model.head)
+    for group, prepared in groups:
         channels, weight = len(group[0].head.channels), 0.0
-        accumulator = engine.new_accumulator(channels, prepared.shape)
+        sums = engine.new_sums(channels, prepared.shape)
         finished_before = planner.members_run
         for member in group:
-            rank = members.index(member)
-            if not run_member(member, rank, prepared, accumulator, engine, planner):
+            run = MemberRun(member, members.index(member), prepared, sums, engine, planner)
+            if not run_member(run):
                 continue
+            check_overflow(run)
             if votes is not None:
-                probabilities = prepared.restored(accumulator.member_logits(prepared.inner))
-                votes.add(labels_from(probabilities, model.head, model.scheme), model.scheme)
-            accumulator.finish_member(member.weight)
+                logits = engine.with_sums(sums, LogitAccumulator.member_logits, prepared.inner)
+                labels = labels_from(prepared.restored(logits), model.head, model.scheme)
+                votes.add(labels, model.scheme)
+            engine.with_sums(sums, LogitAccumulator.finish_member, member.weight)
             weight += member.weight
             if planner.is_early() and planner.rest_s() > EARLY_S:
                 engine.release()
-                early = prepared.restored(accumulator.logits(prepared.inner))
+                logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
+                early = prepared.restored(logits)
                 yield Prediction(early, is_final=False)
                 del early  # the next network needs the memory
         engine.release()
         # A network that ran on a part of the case says nothing of the rest; earlier ones did.
         if weight and (mean.is_empty or planner.members_run > finished_before):
+            logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
             with engine.timed("restore"):
-                mean.add(prepared.restored(accumulator.logits(prepared.inner)), weight)
+                mean.add(prepared.restored(logits), weight)
     skipped = tuple(planner.skipped())
     if skipped:
         log.warning("case=%s deadline: skipped %s", case.id, "; ".join(skipped))
     shares = votes.shares() if votes else None
-    yield Prediction(mean.value(case.shape), shares, planner.members_run, skipped)
-
-
-def run_member(
-    member: Member,
-    rank: int,
-    prepared: PreparedCase,
-    accumulator: LogitAccumulator,
-    engine: Engine,
-    planner: DeadlinePlanner,
-) -> bool:
-    """Add a member's logits, tile by tile, as far as time allows; return whether there are any."""
-    started, step, done, ran = time.perf_counter(), planner.full.step, 0, False
-    positions = list(tiles(prepared.shape, member.plan.patch, step))
-    while done < len(positions):
-        effort = planner.effort(rank, step, done)
-        unmirrored, first_pass_s = None, 0.0
-        if effort and planner.first_pass_is_apart(rank):
-            engine.load(member, 1)
-            tile_started = planner.budget.now()
-            tile = prepared.volume[(slice(None), *positions[done])]
-            unmirrored = engine.run(member, tile, (), accumulator)
-            first_pass_s = planner.budget.now() - tile_started
-            effort = planner.effort_after_first_pass(rank, step, effort, first_pass_s)
-        if effort is None:
-            break
-        if effort.step > step and done <= 1:  # the first tile is the same at every step
-            step, done = effort.step, 0
-            positions = list(tiles(prepared.shape, member.plan.patch, step))
-        engine.load(member, (len(positions) - done) * planner.work[rank].passes_a_tile(effort))
-        tile_started = planner.budget.now()
-        tile = prepared.volume[(slice(None), *positions[done])]
-        logits = engine.run(member, tile, planner.work[rank].axes(effort), accumulator, unmirrored)
-        with engine.timed("blend"):
-            accumulator.add(logits, positions[done])
-        planner.record_tile(rank, effort, first_pass_s + planner.budget.now() - tile_started)
-        done, ran = done + 1, True
-    else:
-        planner.finish_member(rank, step)
-    log.info("member=%s tiles=%d seconds=%.1f", member.name, done, time.perf_counter() - started)
-    return ran
+    yield Prediction(
+        mean.value(case.shape),
+        shares,
+        planner.members_run,
+        skipped,
+        device=engine.device.type,
+        device_errors=tuple(engine.case_errors),
+    )
 
 
 def by_weight(members: Sequence[Member]) -> list[Member]:

@@ -73,7 +73,43 @@ class PreparedCase:
         return to_head(probabilities, member.head, self._head)
 
 
-def orient(case: Case, members: Sequence[Member]) -> Orientations:
+@dataclass(frozen=True)
+class Preparation:
+    """What a model needs of a case before its first network runs; nothing of it is on a GPU."""
+
+    orientations: Orientations
+    first_images: PreprocessedImages  # as the first member sees the case
+
+
+def prepare(case: Case, members: Sequence[Member]) -> Preparation:
+    """Turn, crop, normalise and resample a case for the first of some members.
+
+    Raises:
+        CaseError: see `preprocess`.
+    """
+    orientations = _orient(case, members)
+    return Preparation(orientations, _images(orientations, members[0]))
+
+
+def prepare_groups(
+    preparation: Preparation, groups: Sequence[list[Member]], engine: Engine, head: Head
+) -> Iterator[tuple[list[Member], PreparedCase]]:
+    """Yield every group of members with the case as it sees it.
+
+    What consecutive groups see alike is preprocessed once.
+    """
+    images, previous = preparation.first_images, groups[0][0]
+    for group in groups:
+        first = group[0]
+        if not _is_preprocessed_alike(first, previous):
+            with engine.timed("prepare"):
+                images = _images(preparation.orientations, first)
+        previous = first
+        turn = preparation.orientations[first.orientation].turn
+        yield group, PreparedCase(images, turn, first, head)
+
+
+def _orient(case: Case, members: Sequence[Member]) -> Orientations:
     """Return the case in each axis order that some member was trained in."""
     oriented: dict[str | None, OrientedCase] = {}
     for member in members:
@@ -85,22 +121,9 @@ def orient(case: Case, members: Sequence[Member]) -> Orientations:
     return oriented
 
 
-def prepare_groups(
-    orientations: Orientations, groups: Sequence[list[Member]], engine: Engine, head: Head
-) -> Iterator[tuple[list[Member], PreparedCase]]:
-    """Yield every group of members with the case as it sees it.
-
-    What consecutive groups see alike is preprocessed once.
-    """
-    images, previous = None, groups[0][0]
-    for group in groups:
-        first = group[0]
-        oriented = orientations[first.orientation]
-        if images is None or not _is_preprocessed_alike(first, previous):
-            with engine.timed("prepare"):
-                images = preprocess(oriented.case, first.sequences, first.plan, oriented.nonzero)
-        previous = first
-        yield group, PreparedCase(images, oriented.turn, first, head)
+def _images(orientations: Orientations, member: Member) -> PreprocessedImages:
+    oriented = orientations[member.orientation]
+    return preprocess(oriented.case, member.sequences, member.plan, oriented.nonzero)
 
 
 def _is_preprocessed_alike(one: Member, other: Member) -> bool:

@@ -132,12 +132,13 @@ def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: He
     if head.kind == "softmax":
         probabilities[0] = 1
     within = probabilities[(slice(None), *nonzero.box)]
+    fits_half = max(logits.max(), -logits.min()) <= np.finfo(np.float16).max
     for channel, channel_logits in zip(within, logits, strict=True):
         back = resample(
             channel_logits[None], shape, plan.spacing_mm, images.spacing_mm, plan.logit_resampling
         )[0]
         # Stock nnU-Net resamples into the half precision that its logits come in.
-        channel[:] = back.astype(np.float16).transpose(plan.transpose_back)
+        channel[:] = (back.astype(np.float16) if fits_half else back).transpose(plan.transpose_back)
     if head.kind == "regions":
         special.expit(within, out=within)
     else:

@@ -51,7 +51,6 @@ class LogitAccumulator:
         moved = [each.to(device) for each in sums]
         self._member_sum, self._member_weights, self._sum, self._weights = moved
 
-    @torch.inference_mode()
     def add(self, logits: torch.Tensor, position: TileSlices) -> None:
         """Add a tile's logits (channel, z, y, x) of the running member, blended by the Gaussian.
 
@@ -69,16 +68,13 @@ class LogitAccumulator:
 
     def overflows(self) -> bool:
         """Return whether the running member's sums hold what is not finite."""
-        return not all(
-            np.isfinite(end.cpu().item()) for end in torch.aminmax(self._member_sum)
-        )
+        return not all(np.isfinite(end.cpu().item()) for end in torch.aminmax(self._member_sum))
 
     def restart_member(self) -> None:
         """Forget the running member, and add what comes in single precision."""
         self._member_sum = torch.zeros_like(self._sum)
         self._member_weights = torch.zeros_like(self._weights)
 
-    @torch.inference_mode()
     def finish_member(self, weight: float) -> None:
         """Add the running member to the mean with a weight, and reset for the next one.
 
@@ -87,7 +83,7 @@ class LogitAccumulator:
         """
         missing = self._member_weights == 0
         is_complete = not missing.any().cpu().item()
-        mean, covered = torch.empty_like(self._member_weights), ~missing
+        mean, covered = torch.empty_like(self._member_weights), torch.logical_not(missing)
         is_half = self._member_sum.dtype == torch.half
         sums = self._member_sum if is_half else self._member_sum.half()
         weights = self._member_weights if is_half else self._member_weights.half()
@@ -142,7 +138,6 @@ def mirrorings(axes: Sequence[int]) -> list[tuple[int, ...]]:
     return [c for n in range(len(axes) + 1) for c in itertools.combinations(axes, n)]
 
 
-@torch.inference_mode()
 def mean_over_mirrorings(
     forward: Forward,
     tiles: torch.Tensor,
@@ -162,7 +157,8 @@ def mean_over_mirrorings(
     flips = mirrorings(axes)
     if len(flips) == 1 and unmirrored is not None:
         return unmirrored
-    passes = [(i, f) for i in range(len(tiles)) for f in (flips if unmirrored is None else flips[1:])]
+    remaining = flips if unmirrored is None else flips[1:]
+    passes = [(i, flip) for i in range(len(tiles)) for flip in remaining]
     if len(flips) == 1 and len(passes) <= batch:
         return forward(tiles)
     total = None if unmirrored is None else unmirrored.clone()

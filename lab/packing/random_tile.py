@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from ensemble.engine import Engine, half_patch
+from ensemble.engine import Engine
+from ensemble.loaded_networks import half_patch
 from ensemble.manifest import Member
 from ensemble.plans import Plan
 
@@ -55,7 +56,7 @@ def logits_of(member: Member, tile: torch.Tensor, backend: str) -> np.ndarray:
     shape = tuple(tile.shape[1:])
     small = replace(member, plan=replace(member.plan, patch=shape))
     with torch.inference_mode():
-        logits = Engine(torch.device("cpu"), backend).load(small, 1)(tile[None])[0]
+        logits = Engine(torch.device("cpu"), backend).load(small).forward(tile[None])[0]
     return np.array(logits.float().numpy())
 
 

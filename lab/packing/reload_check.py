@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.backends import REFERENCE
-from ensemble.engine import half_patch
+from ensemble.loaded_networks import half_patch
 from ensemble.manifest import Member, verify_model
 from lab.packing.random_tile import SEED, draw_tile, logits_of
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from challenge.case import CaseFiles, read_case
-from challenge.run_record import SCHEMA, write_case_labels, write_record
+from challenge.run_record import SCHEMA, Run, write_case_labels, write_record
 from challenge.scheme import SCHEMES
 
 GLI, SSA = SCHEMES["brats-gli"], SCHEMES["brats-ssa"]
@@ -50,11 +50,13 @@ def test_labels_of_the_challenge_are_written_and_others_are_recorded(
 
 def test_a_record_has_a_schema_number_and_its_cases_in_order(tmp_path: Path) -> None:
     outcomes = {"b": {"error": "a reason"}, "a": {"model": "m"}}
-    write_record(
-        tmp_path / "r.json", "brats-folder", {"m": ["m/fold_0"]}, {"read": 1.23456}, outcomes
-    )
+    device = {"device": {"type": "cuda", "card": "T4"}, "networks": {"m/fold_0": {"batch": 8}}}
+    run = Run("brats-folder", {"m": ["m/fold_0"]}, {"read": 1.23456}, device)
+    write_record(tmp_path / "r.json", run, outcomes)
     record = json.loads((tmp_path / "r.json").read_text())
     assert record["schema"] == SCHEMA == 2
+    assert record["device"] == {"type": "cuda", "card": "T4"}
+    assert record["networks"] == {"m/fold_0": {"batch": 8}}
     assert record["models"] == {"m": ["m/fold_0"]}
     assert record["seconds"] == {"read": 1.235}
     assert record["peak_memory_mib"] > 0

@@ -28,7 +28,7 @@ def blended(forward: Forward, data: np.ndarray, patch: tuple, axes: tuple = ()) 
     accumulator = LogitAccumulator(len(data), padded.shape[1:], torch.device("cpu"))
     for position in tiles(padded.shape[1:], patch, 0.5):
         tile = torch.from_numpy(padded[(slice(None), *position)])
-        accumulator.add(mean_over_mirrorings(forward, tile, axes, 1), position)
+        accumulator.add(mean_over_mirrorings(forward, tile[None], axes, 1)[0], position)
     logits = accumulator.member_logits(inner)
     accumulator.finish_member(1.0)
     np.testing.assert_array_equal(accumulator.logits(inner), logits)
@@ -96,12 +96,33 @@ def test_mirrored_tiles_may_run_together(together: int) -> None:
         sizes.append(len(x))
         return ramp(x) + x
 
-    tile = torch.arange(2 * 4 * 4 * 4.0).reshape(2, 4, 4, 4)
-    one_by_one = mean_over_mirrorings(forward, tile, (0, 1, 2), 1)
+    tiles = torch.arange(3 * 2 * 4 * 4 * 4.0).reshape(3, 2, 4, 4, 4)
+    one_by_one = mean_over_mirrorings(forward, tiles, (0, 1, 2), 1)
+    assert sizes == [1] * 24
     sizes.clear()
-    torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1, 2), together), one_by_one)
-    assert sum(sizes) == 8
+    torch.testing.assert_close(
+        mean_over_mirrorings(forward, tiles, (0, 1, 2), together), one_by_one
+    )
+    assert sum(sizes) == 24
     assert max(sizes) == together
+    for n, tile in enumerate(tiles):
+        alone = mean_over_mirrorings(forward, tile[None], (0, 1, 2), together)
+        torch.testing.assert_close(alone[0], one_by_one[n])
+
+
+def test_what_is_known_of_a_tile_is_not_run_again() -> None:
+    sizes = []
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(x))
+        return ramp(x) + x
+
+    tiles = torch.arange(2 * 4 * 4 * 4.0).reshape(1, 2, 4, 4, 4)
+    whole = mean_over_mirrorings(forward, tiles, (0, 1), 4)
+    known = mean_over_mirrorings(forward, tiles, (), 1)
+    sizes.clear()
+    torch.testing.assert_close(mean_over_mirrorings(forward, tiles, (0, 1), 4, known), whole)
+    assert sum(sizes) == 3
 
 
 def test_members_are_averaged_voxel_by_voxel_with_their_weights() -> None:
@@ -136,3 +157,26 @@ def test_the_answer_of_a_backend_may_be_overwritten() -> None:
 
     tile = torch.arange(8.0).reshape(1, 2, 2, 2)
     torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1), 1), tile)
+
+
+def test_sums_beyond_half_precision_are_noticed_and_fit_into_single_precision() -> None:
+    """Ten times a logit of 7000 is more than the 65504 that half precision holds."""
+    sums, everywhere = LogitAccumulator(1, (4, 4, 4), torch.device("cpu")), (slice(0, 4),) * 3
+    logits = torch.full((1, 4, 4, 4), 7000.0)
+    sums.add(logits, everywhere)
+    assert sums.overflows()
+    sums.restart_member()
+    sums.add(logits, everywhere)
+    assert not sums.overflows()
+    sums.finish_member(1.0)
+    np.testing.assert_allclose(sums.logits(everywhere), 7000.0)
+    sums.add(torch.full((1, 4, 4, 4), -7000.0), everywhere)  # the next member starts anew
+    assert sums.overflows()
+
+
+def test_logits_that_are_no_numbers_are_noticed() -> None:
+    sums = LogitAccumulator(2, (4, 4, 4), torch.device("cpu"))
+    logits = torch.zeros((2, 4, 4, 4))
+    logits[1, 2, 3, 1] = torch.nan
+    sums.add(logits, (slice(0, 4),) * 3)
+    assert sums.overflows()

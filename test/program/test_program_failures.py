@@ -97,7 +97,7 @@ def test_paths_that_cannot_work(tmp_path: Path, run: Callable[..., int], capfd):
     assert inference.main(flags) == 2
     assert "file/out: the output folder cannot be made" in capfd.readouterr().err
     assert run("--backend", "abacus") == 2
-    assert "--backend: no backend 'abacus', only openvino" in capfd.readouterr().err
+    assert "no backend 'abacus', only openvino" in capfd.readouterr().err
     for flag, value in (("--device", "abacus"), ("--time-limit", "0"), ("--time-limit", "soon")):
         with pytest.raises(SystemExit) as usage:
             run(flag, value)
