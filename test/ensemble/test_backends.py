@@ -1,6 +1,7 @@
 """Every backend gives the logits of the reference; which one runs is logged."""
 
 import logging
+from collections.abc import Callable
 
 import pytest
 import tiny
@@ -11,6 +12,7 @@ from ensemble import backends as module
 from ensemble.backends import (
     BACKENDS,
     REFERENCE,
+    Backend,
     BackendError,
     choose_backend,
     find_backend,
@@ -95,8 +97,85 @@ def test_the_fastest_exact_backend_is_chosen(
 ) -> None:
     caplog.set_level(logging.INFO, "podium")
     seconds(monkeypatch, openvino=0.3, torch=0.2)
-    assert choose_backend(network("plain"), SMALL, CPU).name == "torch"
-    assert "backend torch (a tile of 8x8x12: openvino 0.300 s, torch 0.200 s)" in caplog.text
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "torch"
+    assert "backend torch (tiles of 1x4x8x8x12: openvino 0.300 s, torch 0.200 s)" in caplog.text
+
+
+def stand_in(name: str, make: Callable[..., object]) -> Backend:
+    return Backend(name, ("cpu",), make, lambda: None, True, "a stand-in")  # type: ignore[arg-type]
+
+
+def test_each_backend_is_timed_on_a_network_of_its_very_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What one backend does to the module (another layout, half weights) no other one sees."""
+    built: list[nn.Module] = []
+
+    def build() -> nn.Module:
+        built.append(network("plain"))
+        return built[-1]
+
+    taken: list[nn.Module] = []
+
+    def make(module: nn.Module, *_: object) -> object:
+        assert all(p.dtype == torch.float32 for p in module.parameters())
+        taken.append(module.half())
+        return lambda tiles: tiles
+
+    rows = {name: stand_in(name, make) for name in ("first", "second")}
+    monkeypatch.setattr(module, "BACKENDS", rows)
+    choose_backend(build, SMALL, CPU)
+    assert taken == built
+    assert len({id(network) for network in taken}) == 2
+
+
+def test_the_first_run_of_a_backend_never_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tunes for a minute; from then on it is the faster one."""
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def taking(*seconds: float) -> Callable[..., object]:
+        costs = iter(seconds)
+
+        def make(*_: object) -> object:
+            def forward(tiles: torch.Tensor) -> torch.Tensor:
+                clock[0] += next(costs, seconds[-1])
+                return tiles
+
+            return forward
+
+        return make
+
+    rows = {
+        "tuned": stand_in("tuned", taking(90.0, 0.1)),
+        "plain": stand_in("plain", taking(0.2)),
+    }
+    monkeypatch.setattr(module, "BACKENDS", rows)
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "tuned"
+
+
+@pytest.mark.parametrize("when", ["make", "run"])
+def test_a_backend_that_fails_is_named_and_passed_over(
+    when: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("GET was unable to find\n an engine")
+
+    broken = stand_in("broken", fail if when == "make" else lambda *_: fail)
+    sound = stand_in("sound", lambda *_: lambda tiles: tiles)
+    monkeypatch.setattr(module, "BACKENDS", {"broken": broken, "sound": sound})
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "sound"
+    expected = "backend broken cannot run this network here (GET was unable to find an engine)"
+    assert expected in caplog.text
+
+
+def test_time_is_read_when_the_device_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU a call returns before the work is done: each clock reading waits for it."""
+    events: list[str] = []
+    monkeypatch.setattr(module, "_synchronise", lambda _: events.append("wait"))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: events.append("clock") or 1.0)
+    module._seconds_of(lambda tiles: events.append("run") or tiles, torch.zeros(SMALL))
+    assert events == ["wait", "clock", "run", "wait", "clock"]
 
 
 def test_a_network_that_a_backend_does_not_know_goes_to_the_reference() -> None:
@@ -108,4 +187,4 @@ def test_a_network_that_a_backend_does_not_know_goes_to_the_reference() -> None:
         convert(Doubled(), SHAPE)
     with pytest.raises(NotConvertible, match="BatchNorm3d"):
         convert(nn.Sequential(nn.BatchNorm3d(4)), SHAPE)
-    assert choose_backend(Doubled(), SMALL, CPU).name == REFERENCE
+    assert choose_backend(Doubled, SMALL, CPU).name == REFERENCE
