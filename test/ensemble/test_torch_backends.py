@@ -71,12 +71,12 @@ def test_channels_last_takes_tiles_in_the_plain_layout() -> None:
 def test_on_a_gpu_the_forward_runs_halved_weights_under_autocast(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The CPU plays the GPU: what is asked of autocast, and in which precision weights are."""
-    asked: list[tuple[object, ...]] = []
+    """The CPU plays the GPU: how autocast is set, and in which precision weights are."""
+    settings: list[tuple[object, ...]] = []
 
     class Autocast(torch.autocast):
         def __init__(self, device_type: str, enabled: bool, cache_enabled: bool) -> None:
-            asked.append((device_type, enabled, cache_enabled))
+            settings.append((device_type, enabled, cache_enabled))
             super().__init__("cpu", torch.half, enabled, cache_enabled)
 
     monkeypatch.setattr(torch_backends.torch, "autocast", Autocast)
@@ -84,6 +84,6 @@ def test_on_a_gpu_the_forward_runs_halved_weights_under_autocast(
     monkeypatch.setattr(built, "to", lambda device: built)
     with torch.inference_mode():
         logits = stock(built, SHAPE, torch.device("cuda"))(tiles())
-    assert asked == [("cuda", True, False)]
+    assert settings == [("cuda", True, False)]
     assert logits.dtype == torch.half
     assert next(built.parameters()).dtype == torch.half
