@@ -1,8 +1,6 @@
 """What runs a network: one row a backend, from a torch network to a function of tiles."""
 
 import logging
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +9,20 @@ import torch
 from torch import nn
 
 from challenge.refusal import Refusal
+from ensemble import backend_needs as needs
+from ensemble.device import synchronize
+from ensemble.torch_backends import (
+    Forward,
+    channels_last,
+    compiled,
+    fused,
+    fused_graphs,
+    graphs,
+    single,
+    stock,
+)
 
 log = logging.getLogger("podium")
-
-# Tiles (n, channel, z, y, x) float32 on the backend's device -> logits (n, channel, z, y, x) there.
-# The output may be overwritten by the next call.
-Forward = Callable[[torch.Tensor], torch.Tensor]
 
 SHORT_S = 0.3  # runs of a backend are repeated until they have taken so long
 
@@ -36,15 +42,15 @@ class Backend:
     name: str
     devices: tuple[str, ...]
     make: Callable[[nn.Module, tuple[int, ...], torch.device], Forward]
-    why_not: Callable[[], str | None]  # the reason why it cannot run here, if any
+    why_not: Callable[[torch.device], str | None]  # why it cannot run there, if it cannot
     exact: bool
     description: str
-    per_network: bool = False  # the first pass prepares something for one network alone
+    per_network: bool = False  # its first pass prepares something for one network alone
 
 
 def usable(device: torch.device) -> list[Backend]:
     """Return the backends that run on a device here, the one that is most likely fastest first."""
-    return [b for b in BACKENDS.values() if device.type in b.devices and b.why_not() is None]
+    return [b for b in BACKENDS.values() if device.type in b.devices and b.why_not(device) is None]
 
 
 def find_backend(name: str, device: torch.device) -> Backend:
@@ -58,7 +64,7 @@ def find_backend(name: str, device: torch.device) -> Backend:
     backend = BACKENDS[name]
     if device.type not in backend.devices:
         raise BackendError(f"backend {name} runs on {', '.join(backend.devices)}, not {device}")
-    if reason := backend.why_not():
+    if reason := backend.why_not(device):
         raise BackendError(f"backend {name}: {reason}")
     return backend
 
@@ -115,47 +121,11 @@ def _time(forward: Forward, shape: tuple[int, ...], device: torch.device) -> flo
 
 
 def _seconds_of(forward: Forward, tiles: torch.Tensor) -> float:
-    _synchronise(tiles.device)
+    synchronize(tiles.device)
     started = time.perf_counter()
     forward(tiles)
-    _synchronise(tiles.device)
+    synchronize(tiles.device)
     return time.perf_counter() - started
-
-
-def _synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was asked to do."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _torch(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Stock nnU-Net's way: float32 on the CPU, half-precision autocast on a GPU."""
-    network = network.to(device)
-
-    def forward(tiles: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(device.type, enabled=device.type == "cuda"):
-            logits: torch.Tensor = network(tiles)
-        return logits
-
-    return forward
-
-
-def _single(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Single precision on a GPU, for a network whose half precision overflows."""
-    return network.to(device)
-
-
-def _channels_last(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """The layout that tensor cores read, and cuDNN's fastest kernel for it."""
-    torch.backends.cudnn.benchmark = True
-    network = network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    plain = _torch(network, shape, device)
-    return lambda tiles: plain(tiles.contiguous(memory_format=torch.channels_last_3d))
-
-
-def _compile(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    compiled = torch.compile(network.to(device), dynamic=False)
-    return _torch(compiled, shape, device)  # type: ignore[arg-type]  # a callable, moved already
 
 
 def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.device], Forward]:
@@ -182,60 +152,77 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
     return make
 
 
-def _no_openvino() -> str | None:
-    from importlib.util import find_spec
-
-    return None if find_spec("openvino") else "openvino is not installed"
-
-
-def _no_compiler() -> str | None:
-    compiler = os.environ.get("CXX", "g++")
-    return None if shutil.which(compiler) else f"torch.compile needs a C++ compiler, {compiler}"
-
-
 REFERENCE = "torch"
 SINGLE = "float32"
+CPU, CUDA = ("cpu",), ("cuda",)
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend
     for backend in (
-        Backend("openvino", ("cpu",), _openvino("f32"), _no_openvino, True, "OpenVINO in float32"),
+        Backend("openvino", CPU, _openvino("f32"), needs.openvino, True, "OpenVINO in float32"),
         Backend(
             REFERENCE,
-            ("cpu", "cuda"),
-            _torch,
-            lambda: None,
+            CPU + CUDA,
+            stock,
+            needs.nothing,
             True,
             "torch as stock nnU-Net runs it, the reference",
         ),
         Backend(
-            "channels-last",
-            ("cuda",),
-            _channels_last,
-            lambda: None,
+            "graphs",
+            CUDA,
+            graphs,
+            needs.nothing,
             True,
-            "stock precision, channels last, cuDNN's autotuner",
+            "torch's kernels, started as one CUDA graph",
+            per_network=True,
+        ),
+        Backend(
+            "channels-last",
+            CUDA,
+            channels_last,
+            needs.nothing,
+            True,
+            "stock precision, channels last through norms and pooling",
+        ),
+        Backend(
+            "fused",
+            CUDA,
+            fused,
+            needs.triton,
+            True,
+            "channels-last, norm and LeakyReLU as one operation in Triton",
+        ),
+        Backend(
+            "fused-graphs",
+            CUDA,
+            fused_graphs,
+            needs.triton,
+            True,
+            "fused's kernels, started as one CUDA graph",
+            per_network=True,
         ),
         Backend(
             SINGLE,
-            ("cuda",),
-            _single,
-            lambda: None,
+            CUDA,
+            single,
+            needs.nothing,
             False,
-            "torch in single precision, for networks that overflow in half",
+            "torch in single precision, for a network that overflows in half",
         ),
         Backend(
             "compile",
-            ("cpu", "cuda"),
-            _compile,
-            _no_compiler,
+            CPU + CUDA,
+            compiled,
+            needs.torch_compile,
             False,
             "torch.compile; minutes to start",
+            per_network=True,
         ),
         Backend(
             "openvino-bf16",
-            ("cpu",),
+            CPU,
             _openvino("bf16"),
-            _no_openvino,
+            needs.openvino,
             False,
             "OpenVINO in bfloat16, for processors that have it",
         ),
