@@ -1,10 +1,9 @@
 """Where networks run: the device, and what is done when it fails or its memory runs out."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -17,6 +16,7 @@ from ensemble.device_errors import DeviceFailed, Failure, Rung, answers, step_do
 from ensemble.loaded_networks import AUTO, LoadedNetwork, LoadedNetworks
 from ensemble.manifest import Member
 from ensemble.sliding_window import LogitAccumulator, TileSlices, mean_over_mirrorings
+from ensemble.stage_seconds import StageSeconds
 
 log = logging.getLogger("podium")
 
@@ -38,7 +38,7 @@ class Engine:
     device: torch.device
     backend: str = AUTO
     keeps_networks: bool = False  # loaded, from case to case
-    seconds: dict[str, float] = field(default_factory=dict)  # of each stage, wall
+    stages: StageSeconds = field(default_factory=StageSeconds)
 
     def __post_init__(self) -> None:
         """Replace a backend that cannot run here, with a warning.
@@ -62,7 +62,6 @@ class Engine:
         self._volume: tuple[torch.Tensor, torch.Tensor] | None = None  # on the host, on the device
         self._networks = LoadedNetworks(self.device, self.backend, self.keeps_networks)
         self._device_networks = self._networks  # of the first device
-        self._timing = threading.Lock()
 
     @property
     def is_fast(self) -> bool:
@@ -73,6 +72,11 @@ class Engine:
         """Return the device, and each network's backend and batch, for a run record."""
         networks = self._device_networks.runs_as | self._networks.runs_as
         return {"device": describe_device(self._first_device), "networks": networks}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Return the wall seconds of each stage so far."""
+        return self.stages.seconds
 
     @property
     def sums_device(self) -> torch.device:
@@ -193,16 +197,9 @@ class Engine:
             # Outside the block: the traceback, and the tensors it holds, are freed by now.
             self._step_down(failure)
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> AbstractContextManager[None]:
         """Add the wall seconds of the block to a stage."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._timing:
-                seconds = self.seconds.get(stage, 0.0) + time.perf_counter() - started
-                self.seconds[stage] = seconds
+        return self.stages.timed(stage)
 
     def _load(self, member: Member, tiles: int, flips: int) -> LoadedNetwork:
         with self.timed("load"):
@@ -213,7 +210,6 @@ class Engine:
         if self._on_host:
             return volume
         if self._volume is None or self._volume[0] is not volume:
-            self._volume = None
             self._volume = volume, volume.to(self.device)
         return self._volume[1]
 
@@ -241,8 +237,8 @@ class Engine:
         self.case_errors.append(sentence)
 
     def _move_to_host(self) -> bool:
-        was_on_host, self._on_host, self._volume = self._on_host, True, None
-        return not was_on_host
+        moves, self._on_host, self._volume = not self._on_host, True, None
+        return moves
 
     def _use_cpu(self) -> None:
         self._volume = None

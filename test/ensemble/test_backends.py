@@ -87,8 +87,8 @@ def test_on_a_gpu_torch_comes_first_until_it_is_measured(monkeypatch: pytest.Mon
     gpu = torch.device("cuda")
     monkeypatch.setattr(needs, "find_spec", lambda name: None)
     monkeypatch.setattr(needs.shutil, "which", lambda name: None)
-    assert [backend.name for backend in usable(gpu)] == ["torch", "graphs", "channels-last"]
-    assert all(backend.exact for backend in usable(gpu))
+    exact = [backend.name for backend in usable(gpu) if backend.exact]
+    assert exact == ["torch", "graphs", "channels-last"]
     with pytest.raises(BackendError, match="backend compile: triton is not installed"):
         find_backend("compile", gpu)
 
@@ -179,7 +179,7 @@ def test_a_backend_that_fails_is_named_and_passed_over(
 def test_time_is_read_when_the_device_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU a call returns before the work is done: each clock reading waits for it."""
     events: list[str] = []
-    monkeypatch.setattr(module, "_synchronise", lambda _: events.append("wait"))
+    monkeypatch.setattr(module, "synchronize", lambda _: events.append("wait"))
     monkeypatch.setattr(module.time, "perf_counter", lambda: events.append("clock") or 1.0)
     module._seconds_of(lambda tiles: events.append("run") or tiles, torch.zeros(SMALL))
     assert events == ["wait", "clock", "run", "wait", "clock"]

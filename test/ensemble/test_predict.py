@@ -18,10 +18,11 @@ from test_stock import scan
 from challenge.case import Case
 from challenge.scheme import Head, labels_from, probability_of
 from ensemble import predict as module
-from ensemble.backends import Forward
+from ensemble.backends import BACKENDS
 from ensemble.budget import Budget
 from ensemble.engine import Engine
 from ensemble.heads import to_head
+from ensemble.loaded_networks import LoadedNetwork
 from ensemble.manifest import Member, Model, verify_model
 from ensemble.predict import in_groups, predict
 from lab.__main__ import main as lab
@@ -59,12 +60,12 @@ class Scripted(Engine):
         names = [member.name for member in model.members]
         self.networks, self.calls = dict(zip(names, networks, strict=True)), []
 
-    def load(self, member: Member, passes: int) -> Forward:
+    def _load(self, member: Member, tiles: int, flips: int) -> LoadedNetwork:
         def forward(tiles: torch.Tensor) -> torch.Tensor:
             self.calls.append(member.name)
             return self.networks[member.name](tiles)
 
-        return forward
+        return LoadedNetwork(forward, BACKENDS["torch"])
 
 
 def always(channel: int, sure: float = 20.0) -> Network:

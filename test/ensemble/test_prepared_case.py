@@ -9,7 +9,7 @@ from test_predict import CASE, engine, folds
 
 from ensemble import prepared_case as module
 from ensemble.manifest import Member
-from ensemble.prepared_case import orient, prepare_groups
+from ensemble.prepared_case import prepare, prepare_groups
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def preprocessed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return calls
 
 
-def prepare(members: list[Member]) -> list[tuple[int, ...]]:
+def shapes(members: list[Member]) -> list[tuple[int, ...]]:
     groups = [[member] for member in members]
-    prepared = prepare_groups(orient(CASE, members), groups, engine(), members[0].head)
+    prepared = prepare_groups(prepare(CASE, members), groups, engine(), members[0].head)
     return [case.shape for _, case in prepared]
 
 
@@ -37,10 +37,10 @@ def test_members_that_see_a_case_alike_share_its_preprocessing(
     first, second = folds(tmp_path, 2).members
     preprocessed.clear()  # packing took a case through them too
     # The head of 16 x 14 x 18 voxels, padded to a patch of 16 x 16 x 16.
-    assert prepare([first, second]) == [(16, 16, 18)] * 2
+    assert shapes([first, second]) == [(16, 16, 18)] * 2
     assert len(preprocessed) == 1
     finer = replace(second, plan=replace(second.plan, spacing_mm=(0.5, 1.0, 1.0)))
-    assert prepare([first, finer]) == [(16, 16, 18), (32, 16, 18)]
+    assert shapes([first, finer]) == [(16, 16, 18), (32, 16, 18)]
     assert len(preprocessed) == 3
 
 
@@ -48,7 +48,7 @@ def test_each_axis_order_is_made_once(tmp_path: Path) -> None:
     first, second = folds(tmp_path, 2).members
     case = replace(CASE, orientation="LPS")
     turned = [replace(member, orientation="RAS") for member in (first, second)]
-    orientations = orient(case, [first, *turned])
+    orientations = prepare(case, [first, *turned]).orientations
     assert list(orientations) == [None, "RAS"]
     assert orientations[None].case is case
     assert orientations[None].turn is None
@@ -58,7 +58,7 @@ def test_each_axis_order_is_made_once(tmp_path: Path) -> None:
 
 def test_logits_return_to_the_grid_of_the_case_with_background_outside(tmp_path: Path) -> None:
     (member,) = folds(tmp_path, 1).members
-    ((_, prepared),) = prepare_groups(orient(CASE, [member]), [[member]], engine(), member.head)
+    ((_, prepared),) = prepare_groups(prepare(CASE, [member]), [[member]], engine(), member.head)
     logits = np.zeros((5, *(side.stop - side.start for side in prepared.inner)), np.float32)
     logits[3] = 20
     probabilities = prepared.restored(logits)

@@ -106,8 +106,8 @@ def test_mirrored_tiles_may_run_together(together: int) -> None:
     assert sum(sizes) == 24
     assert max(sizes) == together
     for n, tile in enumerate(tiles):
-        alone = mean_over_mirrorings(forward, tile[None], (0, 1, 2), together)
-        torch.testing.assert_close(alone[0], one_by_one[n])
+        single = mean_over_mirrorings(forward, tile[None], (0, 1, 2), together)
+        torch.testing.assert_close(single[0], one_by_one[n])
 
 
 def test_what_is_known_of_a_tile_is_not_run_again() -> None:
@@ -155,8 +155,9 @@ def test_the_answer_of_a_backend_may_be_overwritten() -> None:
     def forward(x: torch.Tensor) -> torch.Tensor:
         return memory.copy_(x)
 
-    tile = torch.arange(8.0).reshape(1, 2, 2, 2)
-    torch.testing.assert_close(mean_over_mirrorings(forward, tile, (0, 1), 1), tile)
+    tiles = torch.arange(16.0).reshape(2, 1, 2, 2, 2)
+    torch.testing.assert_close(mean_over_mirrorings(forward, tiles, (0, 1), 1), tiles)
+    torch.testing.assert_close(mean_over_mirrorings(forward, tiles, (), 1), tiles)
 
 
 def test_sums_beyond_half_precision_are_noticed_and_fit_into_single_precision() -> None:
