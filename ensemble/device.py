@@ -24,7 +24,7 @@ def choose_device(wanted: str) -> torch.device:
     reason = _why_no_gpu()
     if reason is None:
         log.info("running on %s", torch.cuda.get_device_name(0))
-        return torch.device("cuda")
+        return torch.device("cuda", 0)
     if wanted == "cuda" or driver_version():
         log.warning("GPU cannot be used (%s); the CPU is used, much slower", reason)
     return torch.device("cpu")

@@ -94,11 +94,12 @@ def prepare_case(case: Case, model: Model, engine: Engine) -> Preparation:
 
 
 def warm_up(model: Model, engine: Engine) -> None:
-    """Load a model's networks, and run each on zeros as the first tile of a case will run."""
+    """Load a model's networks, and run zeros in every batch size that a case may need."""
     for member in model.members:
-        axes = mirror_axes_of(member.checkpoint) if model.mirroring else ()
+        flips = 2 ** len(mirror_axes_of(member.checkpoint) if model.mirroring else ())
         try:
-            engine.load(member, 1, 2 ** len(axes))
+            # One tile less than a second batch: what remains runs in all smaller sizes.
+            engine.load(member, 2 * engine.tiles_together(member, flips) - 1, flips)
         except DeviceFailed:  # the CPU needs no warming up
             return
 

@@ -4,6 +4,7 @@ Its tensors say that they are on `cuda`; torch refuses to mix them with others, 
 failure comes before the operation: the n-th one raises, once or from then on.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ class FakeGpu:
     def __init__(self, memory_bytes: int = 16 * GIB) -> None:
         self.memory_bytes = memory_bytes
         self.operations: list[str] = []
+        self.threads: set[int] = set()  # that asked for operations
         self.fail_at: int | None = None
         self.error: RuntimeError = OUT_OF_MEMORY
         self.fails_forever = False
@@ -47,6 +49,7 @@ class FakeGpu:
         """Count an operation, or fail."""
         number = len(self.operations)
         self.operations.append(operation)
+        self.threads.add(threading.get_ident())
         if self.fail_at is not None and (
             number == self.fail_at or (self.fails_forever and number > self.fail_at)
         ):
@@ -57,6 +60,10 @@ class FakeGpu:
         """Let torch see the GPU in this thread."""
         with _Dispatch(self):
             yield
+
+    def attach(self) -> None:
+        """Let torch see the GPU in this thread as long as it lives."""
+        _Dispatch(self).__enter__()
 
     def run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run one operation of torch."""
