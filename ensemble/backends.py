@@ -33,8 +33,9 @@ class BackendError(Refusal):
 class Backend:
     """One way to run networks.
 
-    `exact` backends give stock nnU-Net's labels and may be chosen automatically; others run only
-    when they are named.
+    `make` gets a network, which it may change, the shape (n, channel, z, y, x) of the largest batch
+    of tiles that will come, and the device; smaller batches may come too. `exact` backends give
+    stock nnU-Net's labels and may be chosen automatically; others run only when they are named.
     """
 
     name: str

@@ -188,17 +188,16 @@ def normalise(x: torch.Tensor, out: torch.Tensor, norm: FusedNorm) -> torch.Tens
 def fuse_norms(network: nn.Module) -> nn.Module:
     """Replace each InstanceNorm3d in a chain of modules, and a LeakyReLU right after it."""
     new: dict[nn.Module, nn.Module] = {}
-    for chain in network.modules():
-        if isinstance(chain, nn.Sequential):
-            modules = list(chain)
-            for i, module in enumerate(modules):
-                if is_instance_norm(module):
-                    after = modules[i + 1] if i + 1 < len(modules) else None
-                    slope = after.negative_slope if isinstance(after, nn.LeakyReLU) else 1.0
-                    owned = any(isinstance(before, _ConvNd) for before in modules[:i])
-                    new[module] = FusedNorm(module, slope, in_place=owned)  # type: ignore[arg-type]
-                    if isinstance(after, nn.LeakyReLU):
-                        new[after] = nn.Identity()
+    for chain in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        modules = list(chain)
+        for i, module in enumerate(modules):
+            if is_instance_norm(module):
+                after = modules[i + 1] if i + 1 < len(modules) else None
+                slope = after.negative_slope if isinstance(after, nn.LeakyReLU) else 1.0
+                owned = any(isinstance(before, _ConvNd) for before in modules[:i])
+                new[module] = FusedNorm(module, slope, in_place=owned)  # type: ignore[arg-type]
+                if isinstance(after, nn.LeakyReLU):
+                    chain[i + 1] = nn.Identity()
     replace_modules(network, new)
     return network
 

@@ -85,6 +85,44 @@ else:
     raise AssertionError("wrong numbers were not seen")
 """
 
+COMPILE = """
+from triton import compile
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from ensemble import fused_norm
+
+ON_VOXELS = {"x": "*fp16", "voxels": "i32", "channels": "i32"}
+KERNELS = (
+    (
+        fused_norm._statistics_kernel,
+        ON_VOXELS | dict.fromkeys(("means", "squares"), "*fp32"),
+        {"PART_VOXELS": 256, "VOXELS": 128, "CHANNELS": 32},
+    ),
+    (
+        fused_norm._merge_kernel,
+        dict.fromkeys(("means", "squares", "weight", "mean_out", "scale_out"), "*fp32")
+        | dict.fromkeys(("voxels", "channels", "part_voxels", "parts"), "i32")
+        | {"eps": "fp32"},
+        {"PARTS": 512, "CHANNELS": 16},
+    ),
+    (
+        fused_norm._normalise_kernel,
+        ON_VOXELS
+        | {"out": "*fp16", "slope": "fp32"}
+        | dict.fromkeys(("means", "scales", "bias"), "*fp32"),
+        {"VOXELS": 128, "CHANNELS": 32},
+    ),
+)
+for kernel, types, constants in KERNELS:
+    signature = {
+        name: "constexpr" if name in constants else types[name] for name in kernel.arg_names
+    }
+    for capability in (75, 90):
+        source = ASTSource(kernel, signature, constants)
+        compiled = compile(source, GPUTarget("cuda", capability, 32), {"num_warps": 8})
+        assert len(compiled.asm["cubin"]) > 1000
+"""
+
 CHECKS = {
     "numbers": NUMBERS,
     "parts": PARTS,
@@ -107,11 +145,16 @@ for name, check in json.load(open("checks.json")).items():
         failures[name] = traceback.format_exc()
 json.dump(failures, open("failures.json", "w"))
 """
+    run(code, home, TRITON_INTERPRET="1")
+    return dict(json.loads((home / "failures.json").read_text()))
+
+
+def run(code: str, home: Path, **settings: str) -> None:
+    """Run code in a folder in a process of its own, with the modules of this one."""
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent), *map(os.path.abspath, sys.path)])
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, **settings}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=home)
-    return dict(json.loads((home / "failures.json").read_text()))
 
 
 def test_it_is_norm_and_activation_to_a_unit_in_the_last_place(failures: dict[str, str]) -> None:
@@ -132,3 +175,8 @@ def test_a_network_with_fused_norms_gives_the_same_logits(
 
 def test_kernels_are_checked_before_they_are_used(failures: dict[str, str]) -> None:
     assert failures.get("self-check", "") == ""
+
+
+def test_the_kernels_compile_for_old_and_new_cards_without_one(tmp_path: Path) -> None:
+    """The compiler takes less of Python than the interpreter does."""
+    run(COMPILE, tmp_path, TRITON_CACHE_DIR=str(tmp_path))
