@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from challenge.process import return_freed_memory
 from challenge.refusal import Refusal
 
 log = logging.getLogger("podium")
@@ -141,6 +142,7 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
         }
         model = openvino.Core().compile_model(convert(network, shape), "CPU", settings)
         request = model.create_infer_request()
+        return_freed_memory()
 
         def forward(tiles: torch.Tensor) -> torch.Tensor:
             request.infer([tiles.contiguous().numpy()], share_inputs=True)

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -60,6 +61,24 @@ def test_a_backend_gives_the_references_logits(backend: str, name: str) -> None:
     off = float((logits - expected).abs().max() / expected.std())
     assert off <= TOLERANCE[backend]
     assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_openvino_holds_no_array_of_a_skip_connection_beside_its_parts(name: str) -> None:
+    """Concatenated, the two halves at full resolution are the largest array of a pass."""
+    operations = [op.get_type_name() for op in convert(network(name), SHAPE).get_ordered_ops()]
+    assert "Concat" not in operations
+    assert "Convolution" in operations
+
+
+def test_openvino_reads_weights_where_torch_holds_them() -> None:
+    model = convert(nn.Sequential(convolution := nn.Conv3d(4, 3, 3)), SHAPE)
+    constants = [op.data for op in model.get_ops() if op.get_type_name() == "Constant"]
+    shared = [np.shares_memory(array, convolution.weight.detach().numpy()) for array in constants]
+    assert sorted(zip([array.shape for array in constants], shared, strict=True)) == [
+        ((1, 3, 1, 1, 1), False),
+        ((3, 4, 3, 3, 3), True),
+    ]
 
 
 def test_channels_last_is_another_layout_of_the_same_numbers() -> None:
