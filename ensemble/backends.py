@@ -1,9 +1,6 @@
 """What runs a network: one row a backend, from a torch network to a function of tiles."""
 
 import logging
-import math
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,14 +10,20 @@ from torch import nn
 
 from challenge.process import return_freed_memory
 from challenge.refusal import Refusal
+from ensemble import backend_needs as needs
+from ensemble.torch_backends import (
+    Forward,
+    channels_last,
+    compiled,
+    fused,
+    fused_graphs,
+    graphs,
+    stock,
+)
 
 log = logging.getLogger("podium")
 
-# Tiles (n, channel, z, y, x) float32 on the backend's device -> logits (n, channel, z, y, x) there.
-# The output may be overwritten by the next call.
-Forward = Callable[[torch.Tensor], torch.Tensor]
-
-SHORT_S = 0.1
+SHORT_S = 0.3  # runs of a backend are repeated until they have taken so long
 
 
 class BackendError(Refusal):
@@ -38,14 +41,14 @@ class Backend:
     name: str
     devices: tuple[str, ...]
     make: Callable[[nn.Module, tuple[int, ...], torch.device], Forward]
-    why_not: Callable[[], str | None]  # the reason why it cannot run here, if any
+    why_not: Callable[[torch.device], str | None]  # why it cannot run there, if it cannot
     exact: bool
     description: str
 
 
 def usable(device: torch.device) -> list[Backend]:
     """Return the backends that run on a device here, the one that is most likely fastest first."""
-    return [b for b in BACKENDS.values() if device.type in b.devices and b.why_not() is None]
+    return [b for b in BACKENDS.values() if device.type in b.devices and b.why_not(device) is None]
 
 
 def find_backend(name: str, device: torch.device) -> Backend:
@@ -59,17 +62,21 @@ def find_backend(name: str, device: torch.device) -> Backend:
     backend = BACKENDS[name]
     if device.type not in backend.devices:
         raise BackendError(f"backend {name} runs on {', '.join(backend.devices)}, not {device}")
-    if reason := backend.why_not():
+    if reason := backend.why_not(device):
         raise BackendError(f"backend {name}: {reason}")
     return backend
 
 
-def choose_backend(network: nn.Module, small: tuple[int, ...], device: torch.device) -> Backend:
-    """Choose the fastest exact backend for a network by timing each on a small tile.
+def choose_backend(
+    build: Callable[[], nn.Module], shape: tuple[int, ...], device: torch.device
+) -> Backend:
+    """Choose the fastest exact backend for a network by timing each on a tile of zeros.
+
+    A backend that fails here, whatever its library says, is logged and passed over.
 
     Args:
-        network: with its weights.
-        small: shape (1, channel, z, y, x) of a tile that the network takes.
+        build: returns the network with its weights, anew at each call: backends convert it.
+        shape: (n, channel, z, y, x) of the tiles to time, which the network takes.
         device: where it runs.
     """
     timed: list[tuple[float, Backend]] = []
@@ -77,55 +84,52 @@ def choose_backend(network: nn.Module, small: tuple[int, ...], device: torch.dev
         if not backend.exact:
             continue
         try:
-            seconds = _time(backend.make(network, small, device), small, device)
-        except (ValueError, RuntimeError) as error:  # whatever a library says, another one may do
-            log.info("backend %s does not take this network (%s)", backend.name, error)
+            seconds = _time(backend.make(build(), shape, device), shape, device)
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            log.warning("backend %s cannot run this network here (%s)", backend.name, reason)
             continue
+        finally:
+            if device.type == "cuda":
+                torch.cuda.empty_cache()  # the next one is timed with the same memory
         timed.append((seconds, backend))
     if not timed:
         return BACKENDS[REFERENCE]
     best = min(timed, key=lambda pair: pair[0])[1]
     timings = ", ".join(f"{backend.name} {seconds:.3f} s" for seconds, backend in timed)
-    log.info("backend %s (a tile of %s: %s)", best.name, "x".join(map(str, small[2:])), timings)
+    log.info("backend %s (tiles of %s: %s)", best.name, "x".join(map(str, shape)), timings)
     return best
 
 
+@torch.inference_mode()
 def _time(forward: Forward, shape: tuple[int, ...], device: torch.device) -> float:
-    """Return the wall seconds of the faster of two runs; a short first one is not repeated."""
-    tile = torch.zeros(shape, device=device)
-    seconds = math.inf
+    """Return the wall seconds of the fastest of up to three runs; a run before them is free.
+
+    The first run tunes, compiles or captures. A long run is not repeated.
+    """
+    tiles = torch.zeros(shape, device=device)
+    forward(tiles)
+    fastest = total = _seconds_of(forward, tiles)
     for _ in range(2):
-        started = time.perf_counter()
-        forward(tile).float().sum().item()  # waits for the device
-        seconds = min(seconds, time.perf_counter() - started)
-        if seconds < SHORT_S:
+        if total > SHORT_S:
             break
-    return seconds
+        seconds = _seconds_of(forward, tiles)
+        fastest, total = min(fastest, seconds), total + seconds
+    return fastest
 
 
-def _torch(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Stock nnU-Net's way: float32 on the CPU, half-precision autocast on a GPU."""
-    network = network.to(device)
-
-    def forward(tiles: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(device.type, enabled=device.type == "cuda"):
-            logits: torch.Tensor = network(tiles)
-        return logits
-
-    return forward
+def _seconds_of(forward: Forward, tiles: torch.Tensor) -> float:
+    _synchronise(tiles.device)
+    started = time.perf_counter()
+    forward(tiles)
+    _synchronise(tiles.device)
+    return time.perf_counter() - started
 
 
-def _channels_last(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """The layout that tensor cores read, and cuDNN's fastest kernel for it."""
-    torch.backends.cudnn.benchmark = True
-    network = network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    plain = _torch(network, shape, device)
-    return lambda tiles: plain(tiles.contiguous(memory_format=torch.channels_last_3d))
-
-
-def _compile(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    compiled = torch.compile(network.to(device), dynamic=False)
-    return _torch(compiled, shape, device)  # type: ignore[arg-type]  # a callable, moved already
+def _synchronise(device: torch.device) -> None:
+    """Wait until the device has done what it was asked to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.device], Forward]:
@@ -153,51 +157,65 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
     return make
 
 
-def _no_openvino() -> str | None:
-    from importlib.util import find_spec
-
-    return None if find_spec("openvino") else "openvino is not installed"
-
-
-def _no_compiler() -> str | None:
-    compiler = os.environ.get("CXX", "g++")
-    return None if shutil.which(compiler) else f"torch.compile needs a C++ compiler, {compiler}"
-
-
 REFERENCE = "torch"
+CPU, CUDA = ("cpu",), ("cuda",)
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend
     for backend in (
-        Backend("openvino", ("cpu",), _openvino("f32"), _no_openvino, True, "OpenVINO in float32"),
-        Backend(
-            "channels-last",
-            ("cuda",),
-            _channels_last,
-            lambda: None,
-            True,
-            "stock precision, channels last, cuDNN's autotuner",
-        ),
+        Backend("openvino", CPU, _openvino("f32"), needs.openvino, True, "OpenVINO in float32"),
         Backend(
             REFERENCE,
-            ("cpu", "cuda"),
-            _torch,
-            lambda: None,
+            CPU + CUDA,
+            stock,
+            needs.nothing,
             True,
             "torch as stock nnU-Net runs it, the reference",
         ),
         Backend(
+            "graphs",
+            CUDA,
+            graphs,
+            needs.nothing,
+            True,
+            "torch's kernels, started as one CUDA graph",
+        ),
+        Backend(
+            "channels-last",
+            CUDA,
+            channels_last,
+            needs.nothing,
+            True,
+            "stock precision, channels last through norms and pooling",
+        ),
+        Backend(
+            "fused",
+            CUDA,
+            fused,
+            needs.triton,
+            True,
+            "channels-last, norm and LeakyReLU as one operation in Triton",
+        ),
+        Backend(
+            "fused-graphs",
+            CUDA,
+            fused_graphs,
+            needs.triton,
+            True,
+            "fused's kernels, started as one CUDA graph",
+        ),
+        Backend(
             "compile",
-            ("cpu", "cuda"),
-            _compile,
-            _no_compiler,
+            CPU + CUDA,
+            compiled,
+            needs.torch_compile,
             False,
             "torch.compile; minutes to start",
         ),
         Backend(
             "openvino-bf16",
-            ("cpu",),
+            CPU,
             _openvino("bf16"),
-            _no_openvino,
+            needs.openvino,
             False,
             "OpenVINO in bfloat16, for processors that have it",
         ),

@@ -202,7 +202,7 @@ class Engine:
     def _compare(self, member: Member) -> None:
         running = self._backend(member)
         small = (1, len(member.sequences), *half_patch(member.plan))
-        best = choose_backend(_network(member), small, self.device)
+        best = choose_backend(lambda: _network(member), small, self.device)
         self._chosen[self._kind(member)] = best
         if best is not running:
             self._loaded.clear()

@@ -1,42 +1,39 @@
 """Every backend gives the logits of the reference; which one runs is logged."""
 
 import logging
+from collections.abc import Callable
 
-import numpy as np
 import pytest
-import tiny
 import torch
+from networks import NETWORKS, network
 from torch import nn
 
+from ensemble import backend_needs as needs
 from ensemble import backends as module
 from ensemble.backends import (
     BACKENDS,
     REFERENCE,
+    Backend,
     BackendError,
     choose_backend,
     find_backend,
     usable,
 )
-from ensemble.network import build_network
 from ensemble.openvino_graph import NotConvertible, convert
-from ensemble.plans import read_plan
 
 CPU = torch.device("cpu")
 SHAPE = (1, 4, 16, 16, 24)
 SMALL = (1, 4, 8, 8, 12)
 # Largest difference of a logit to the reference, in standard deviations of its logits.
-TOLERANCE = {"torch": 0.0, "openvino": 1e-4, "openvino-bf16": 0.2, "compile": 1e-4}
-NETWORKS = {
-    "plain": tiny.plans(),
-    "residual": tiny.plans(network="ResidualEncoderUNet"),
-    "gated": tiny.plans(network="AttentionUNet"),
+TOLERANCE = {
+    "torch": 0.0,
+    "openvino": 1e-4,
+    "openvino-bf16": 0.2,
+    "channels-last": 1e-4,
+    "compile": 1e-4,
 }
-
-
-def network(name: str) -> nn.Module:
-    built = build_network(read_plan(NETWORKS[name], "3d_fullres"), 4, 5)
-    built.load_state_dict(tiny.random_weights(built, seed=1), assign=True)
-    return built.requires_grad_(False).eval()
+TAKEN = ("plain", "residual", "gated", "residual-both", "bottleneck")
+NETWORKS_OF = {"openvino": (*TAKEN, "activation-first"), "openvino-bf16": TAKEN}
 
 
 def tile(seed: int = 0) -> torch.Tensor:
@@ -46,11 +43,19 @@ def tile(seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
     "backend",
-    ["torch", "openvino", "openvino-bf16", pytest.param("compile", marks=pytest.mark.slow)],
+    [
+        "torch",
+        "openvino",
+        "openvino-bf16",
+        "channels-last",  # its device is a GPU; the layout itself runs anywhere
+        pytest.param("compile", marks=pytest.mark.slow),
+    ],
 )
 def test_a_backend_gives_the_references_logits(backend: str, name: str) -> None:
-    if reason := BACKENDS[backend].why_not():
+    if reason := BACKENDS[backend].why_not(CPU):
         pytest.skip(reason)
+    if name not in NETWORKS_OF.get(backend, NETWORKS):
+        pytest.skip(f"{backend} is not made for it, and the engine runs torch")
     expected = network(name)(tile())
     with torch.inference_mode():
         forward = BACKENDS[backend].make(network(name), SHAPE, CPU)
@@ -63,44 +68,29 @@ def test_a_backend_gives_the_references_logits(backend: str, name: str) -> None:
     assert expected.std() > 0.1
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_openvino_holds_no_array_of_a_skip_connection_beside_its_parts(name: str) -> None:
-    """Concatenated, the two halves at full resolution are the largest array of a pass."""
-    operations = [op.get_type_name() for op in convert(network(name), SHAPE).get_ordered_ops()]
-    assert "Concat" not in operations
-    assert "Convolution" in operations
-
-
-def test_openvino_reads_weights_where_torch_holds_them() -> None:
-    model = convert(nn.Sequential(convolution := nn.Conv3d(4, 3, 3)), SHAPE)
-    constants = [op.data for op in model.get_ops() if op.get_type_name() == "Constant"]
-    shared = [np.shares_memory(array, convolution.weight.detach().numpy()) for array in constants]
-    assert sorted(zip([array.shape for array in constants], shared, strict=True)) == [
-        ((1, 3, 1, 1, 1), False),
-        ((3, 4, 3, 3, 3), True),
-    ]
-
-
-def test_channels_last_is_another_layout_of_the_same_numbers() -> None:
-    """Its device is a GPU; the layout itself runs anywhere."""
-    expected = network("plain")(tile())
-    with torch.inference_mode():
-        logits = BACKENDS["channels-last"].make(network("plain"), SHAPE, CPU)(tile())
-    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
-
-
 def test_unusable_backends_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BackendError, match=r"no backend 'abacus', only openvino, channels-last"):
+    with pytest.raises(BackendError, match=r"no backend 'abacus', only openvino, torch, graphs"):
         find_backend("abacus", CPU)
     with pytest.raises(BackendError, match="backend channels-last runs on cuda, not cpu"):
         find_backend("channels-last", CPU)
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BackendError, match="needs a C\\+\\+ compiler, no-such-compiler"):
         find_backend("compile", CPU)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(needs, "find_spec", lambda name: None)
     with pytest.raises(BackendError, match="openvino is not installed"):
         find_backend("openvino", CPU)
     assert REFERENCE in [backend.name for backend in usable(CPU)]
+
+
+def test_on_a_gpu_torch_comes_first_until_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """InstanceNorm3d drops channels_last_3d, which makes that layout the slower one."""
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(needs, "find_spec", lambda name: None)
+    monkeypatch.setattr(needs.shutil, "which", lambda name: None)
+    assert [backend.name for backend in usable(gpu)] == ["torch", "graphs", "channels-last"]
+    assert all(backend.exact for backend in usable(gpu))
+    with pytest.raises(BackendError, match="backend compile: triton is not installed"):
+        find_backend("compile", gpu)
 
 
 def seconds(monkeypatch: pytest.MonkeyPatch, **known: float) -> None:
@@ -114,8 +104,85 @@ def test_the_fastest_exact_backend_is_chosen(
 ) -> None:
     caplog.set_level(logging.INFO, "podium")
     seconds(monkeypatch, openvino=0.3, torch=0.2)
-    assert choose_backend(network("plain"), SMALL, CPU).name == "torch"
-    assert "backend torch (a tile of 8x8x12: openvino 0.300 s, torch 0.200 s)" in caplog.text
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "torch"
+    assert "backend torch (tiles of 1x4x8x8x12: openvino 0.300 s, torch 0.200 s)" in caplog.text
+
+
+def stand_in(name: str, make: Callable[..., object]) -> Backend:
+    return Backend(name, ("cpu",), make, lambda _: None, True, "a stand-in")  # type: ignore[arg-type]
+
+
+def test_each_backend_is_timed_on_a_network_of_its_very_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What one backend does to the module (another layout, half weights) no other one sees."""
+    built: list[nn.Module] = []
+
+    def build() -> nn.Module:
+        built.append(network("plain"))
+        return built[-1]
+
+    taken: list[nn.Module] = []
+
+    def make(module: nn.Module, *_: object) -> object:
+        assert all(p.dtype == torch.float32 for p in module.parameters())
+        taken.append(module.half())
+        return lambda tiles: tiles
+
+    rows = {name: stand_in(name, make) for name in ("first", "second")}
+    monkeypatch.setattr(module, "BACKENDS", rows)
+    choose_backend(build, SMALL, CPU)
+    assert taken == built
+    assert len({id(network) for network in taken}) == 2
+
+
+def test_the_first_run_of_a_backend_never_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tunes for a minute; from then on it is the faster one."""
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def taking(*seconds: float) -> Callable[..., object]:
+        costs = iter(seconds)
+
+        def make(*_: object) -> object:
+            def forward(tiles: torch.Tensor) -> torch.Tensor:
+                clock[0] += next(costs, seconds[-1])
+                return tiles
+
+            return forward
+
+        return make
+
+    rows = {
+        "tuned": stand_in("tuned", taking(90.0, 0.1)),
+        "plain": stand_in("plain", taking(0.2)),
+    }
+    monkeypatch.setattr(module, "BACKENDS", rows)
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "tuned"
+
+
+@pytest.mark.parametrize("when", ["make", "run"])
+def test_a_backend_that_fails_is_named_and_passed_over(
+    when: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("GET was unable to find\n an engine")
+
+    broken = stand_in("broken", fail if when == "make" else lambda *_: fail)
+    sound = stand_in("sound", lambda *_: lambda tiles: tiles)
+    monkeypatch.setattr(module, "BACKENDS", {"broken": broken, "sound": sound})
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "sound"
+    expected = "backend broken cannot run this network here (GET was unable to find an engine)"
+    assert expected in caplog.text
+
+
+def test_time_is_read_when_the_device_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU a call returns before the work is done: each clock reading waits for it."""
+    events: list[str] = []
+    monkeypatch.setattr(module, "_synchronise", lambda _: events.append("wait"))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: events.append("clock") or 1.0)
+    module._seconds_of(lambda tiles: events.append("run") or tiles, torch.zeros(SMALL))
+    assert events == ["wait", "clock", "run", "wait", "clock"]
 
 
 def test_a_network_that_a_backend_does_not_know_goes_to_the_reference() -> None:
@@ -127,4 +194,4 @@ def test_a_network_that_a_backend_does_not_know_goes_to_the_reference() -> None:
         convert(Doubled(), SHAPE)
     with pytest.raises(NotConvertible, match="BatchNorm3d"):
         convert(nn.Sequential(nn.BatchNorm3d(4)), SHAPE)
-    assert choose_backend(Doubled(), SMALL, CPU).name == REFERENCE
+    assert choose_backend(Doubled, SMALL, CPU).name == REFERENCE
