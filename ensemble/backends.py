@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from challenge.process import return_freed_memory
 from challenge.refusal import Refusal
 from ensemble import backend_needs as needs
 from ensemble.torch_backends import (
@@ -146,6 +147,7 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
         }
         model = openvino.Core().compile_model(convert(network, shape), "CPU", settings)
         request = model.create_infer_request()
+        return_freed_memory()
 
         def forward(tiles: torch.Tensor) -> torch.Tensor:
             request.infer([tiles.contiguous().numpy()], share_inputs=True)
