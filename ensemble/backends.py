@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from challenge.process import return_freed_memory
 from challenge.refusal import Refusal
 from ensemble import backend_needs as needs
 from ensemble.device import synchronize
@@ -35,8 +36,9 @@ class BackendError(Refusal):
 class Backend:
     """One way to run networks.
 
-    `exact` backends give stock nnU-Net's labels and may be chosen automatically; others run only
-    when they are named.
+    `make` gets a network, which it may change, the shape (n, channel, z, y, x) of the largest batch
+    of tiles that will come, and the device; smaller batches may come too. `exact` backends give
+    stock nnU-Net's labels and may be chosen automatically; others run only when they are named.
     """
 
     name: str
@@ -142,6 +144,7 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
         }
         model = openvino.Core().compile_model(convert(network, shape), "CPU", settings)
         request = model.create_infer_request()
+        return_freed_memory()
 
         def forward(tiles: torch.Tensor) -> torch.Tensor:
             request.infer([tiles.contiguous().numpy()], share_inputs=True)
@@ -190,7 +193,7 @@ BACKENDS: Mapping[str, Backend] = {
             fused,
             needs.triton,
             True,
-            "channels-last, norm and LeakyReLU as one operation in Triton",
+            "channels-last, norm, sum and LeakyReLU as one operation in Triton",
         ),
         Backend(
             "fused-graphs",

@@ -58,12 +58,14 @@ class GraphedForward:
             try:
                 return self._record(tiles)
             except RuntimeError as error:
+                # Ending a capture that broke fails too, and that error comes last.
+                first = error.__context__ if isinstance(error.__context__, RuntimeError) else error
                 kind = CaptureError
-                if isinstance(error, torch.OutOfMemoryError):
+                if isinstance(first, torch.OutOfMemoryError):
                     kind = torch.OutOfMemoryError  # type: ignore[assignment]
                 shape = "x".join(map(str, tiles.shape))
                 raise kind(
-                    f"backend {self._name}: tiles of {shape} cannot be captured ({error})"
+                    f"backend {self._name}: tiles of {shape} cannot be captured ({first})"
                 ) from error
 
     def _record(self, tiles: torch.Tensor) -> Captured:

@@ -1,5 +1,6 @@
 """A pass is recorded once a shape, and replayed on the right tensors: with stand-ins for CUDA."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ class StandIns:
         self.events: list[str] = []
         self.captured: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.pools: list[object] = []
-        self.is_capturing = False
+        self.is_capturing = self.breaks = False
 
     def __call__(self, tiles: torch.Tensor) -> torch.Tensor:
         """Be the network."""
@@ -54,14 +55,20 @@ class StandIns:
             stand_ins.pools.append(pool)
             assert capture_error_mode == "thread_local"
             stand_ins.is_capturing = True
-            yield
-            stand_ins.is_capturing = False
+            try:
+                yield
+            finally:
+                stand_ins.is_capturing = False
+                if stand_ins.breaks:
+                    raise RuntimeError("operation failed due to a previous error during capture")
 
         @contextmanager
         def stream(entered: Stream) -> Iterator[None]:
             stand_ins.events.append(f"on {entered.name}")
-            yield
-            stand_ins.events.append(f"off {entered.name}")
+            try:
+                yield
+            finally:
+                stand_ins.events.append(f"off {entered.name}")
 
         handles = iter(range(99))
         monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
@@ -164,3 +171,25 @@ def test_a_lack_of_memory_stays_a_lack_of_memory(stand_ins: StandIns) -> None:
     stand_ins.run = fail
     with pytest.raises(torch.OutOfMemoryError, match="backend graphs: tiles of 1x1x2x2x2"):
         GraphedForward("graphs", stand_ins, CPU)(torch.ones(1, 1, 2, 2, 2))
+
+
+def test_the_first_error_is_named_and_the_stream_set_back(stand_ins: StandIns) -> None:
+    """Torch ends a broken capture with an error of its own, and leaves its stream the current."""
+
+    def fail(tiles: torch.Tensor) -> torch.Tensor:
+        if stand_ins.is_capturing:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return tiles
+
+    stand_ins.run, stand_ins.breaks = fail, True
+    with pytest.raises(torch.OutOfMemoryError, match=r"captured .CUDA out of memory"):
+        GraphedForward("graphs", stand_ins, CPU)(torch.ones(1, 1, 2, 2, 2))
+    assert stand_ins.events[-1] == "off main"
+
+
+def test_torch_has_what_the_stand_ins_stand_for() -> None:
+    assert {"cuda_graph", "pool", "capture_error_mode"} <= set(
+        inspect.signature(torch.cuda.graph).parameters
+    )
+    for name in ("CUDAGraph", "Stream", "stream", "current_stream", "graph_pool_handle"):
+        assert hasattr(torch.cuda, name)
