@@ -112,19 +112,20 @@ def test_a_memory_that_runs_out_is_in_the_record_of_its_case(
 
 
 def test_a_server_is_healthy_when_all_networks_are_warm(
-    tmp_path: Path, weights: Path, gpu: FakeGpu
+    tmp_path: Path, weights: Path, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After that, calls use the same thread, load no network and run no zeros."""
+    monkeypatch.setattr("ensemble.loaded_networks.MOST_VOXELS", 0)  # eight tiles together
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     paths = ["--input", tmp_path / "in", "--output", tmp_path / "out", "--weights", weights]
     session = Session(parse(["serve", *map(str, paths), "--device", "cuda"]))
     call = session.open_for_calls()
     files.write_panther_case(tmp_path / "in", "abdominal-t1-mri")
-    counts = []
+    passes = []
     for _ in range(2):
         gpu.operations.clear()
         call()
-        counts.append((gpu.operations.count("aten::conv3d"), len(gpu.operations)))
-    assert counts[0] == counts[1]
+        passes.append(gpu.operations.count("aten::conv3d"))
+    assert passes[0] == passes[1]
     assert len(gpu.threads) == 1
