@@ -1,5 +1,6 @@
 """Shared by all tests: one thread each, in which order they run, where the real data lie."""
 
+import logging
 import os
 import sys
 from collections.abc import Generator
@@ -40,6 +41,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+@pytest.fixture(autouse=True)
+def log_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back the handlers of a program that a test ran: they write to that test's stdout."""
+    monkeypatch.setattr(logging.root, "handlers", list(logging.root.handlers))
 
 
 @pytest.fixture
