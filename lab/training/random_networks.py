@@ -61,6 +61,7 @@ def write_trained(
     channels: Sequence[str],
     labels: Mapping[str, int],
     folds: int,
+    mirror_axes: Sequence[int] = (0, 1, 2),
 ) -> None:
     """Write a model folder as training leaves it."""
     ending = ".nii.gz" if len(channels) > 1 else ".mha"
@@ -84,7 +85,7 @@ def write_trained(
             "logging": {},
             "init_args": {"configuration": "3d_fullres", "fold": fold},
             "trainer_name": "nnUNetTrainer",
-            "inference_allowed_mirroring_axes": (0, 1, 2),
+            "inference_allowed_mirroring_axes": tuple(mirror_axes),
         }
         (folder / f"fold_{fold}").mkdir()
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
