@@ -29,6 +29,7 @@ from lab.bench.gpu_sums import sums_part
 from lab.bench.gpu_table import WIDTH, heading, lines
 from lab.bench.gpu_targets import judge, last_line, targets_of
 from lab.bench.gpu_times import times_part
+from lab.output_files import check_file
 from lab.progress import print_line
 
 SCHEMA = 1  # of the JSON file
@@ -62,6 +63,8 @@ def bench_gpu(bench: GpuBench) -> int:
     """
     if bench.device == "cuda":
         check_gpu()
+    if bench.json:
+        check_file(bench.json)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # parts end too
     try:
         with tempfile.TemporaryDirectory(prefix="podium-bench-") as scratch:
@@ -79,7 +82,11 @@ def run_parts(parts: Sequence[Part], bench: GpuBench, scratch: Path) -> int:
         for number, part in enumerate(parts):
             begun = time.monotonic()
             rows[part.name] = []
-            entry = {"name": part.name, "title": part.title, "rows": rows[part.name]}
+            entry: dict[str, Any] = {
+                "name": part.name,
+                "title": part.title,
+                "rows": rows[part.name],
+            }
             report["parts"].append(entry)
             _print(heading(part, number))
             left_s = 60 * bench.minutes - (begun - started)

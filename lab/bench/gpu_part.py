@@ -71,15 +71,17 @@ def measured_rows(part: Part, context: Context, left_s: float) -> Iterator[Row]:
         why = f"it takes about {part.least_s:.0f} s, and {max(left_s, 0):.0f} s are left"
         yield from ({"what": item, "error": f"not run: {why}"} for item in part.items)
         return
-    end = time.monotonic() + min(left_s, part.most_s)
+    seconds = min(left_s, part.most_s)
+    end, over = time.monotonic() + seconds, f"the {seconds:.0f} s of this part were over"
     remaining = list(part.items)
     while remaining:
         failed = yield from _process_rows(part, remaining, context, end)
+        is_over = time.monotonic() >= end
         if failed:
-            yield {"what": remaining.pop(0), **failed}
-        if time.monotonic() >= end:
-            why = f"not run: the {min(left_s, part.most_s):.0f} s of this part were over"
-            yield from ({"what": item, "error": why} for item in remaining)
+            error = f"stopped: {over}" if is_over else failed["error"]
+            yield {"what": remaining.pop(0), **failed, "error": error}
+        if is_over:
+            yield from ({"what": item, "error": f"not run: {over}"} for item in remaining)
             return
 
 
@@ -101,7 +103,7 @@ def _process_rows(
     try:
         while remaining:
             if not receiver.poll(max(0.0, end - time.monotonic())):
-                return _failure("stopped: the time of this part was over", output)
+                return _failure("stopped", output)
             item, row = receiver.recv()
             if row is None:
                 remaining.remove(item)
@@ -138,7 +140,13 @@ def rows_or_error(measure: Callable[[], Iterable[Row]]) -> Iterator[Row]:
     except Exception as error:  # no failure of one measurement may cost the others
         log.exception("not measured")
         text = str(error).strip() or type(error).__name__
-        yield {"error": text.splitlines()[-1], "log": text[-LOG_CHARACTERS:]}
+        yield {"error": _sentence(text), "log": text[-LOG_CHARACTERS:]}
+
+
+def _sentence(text: str) -> str:
+    """Return the line of an error that says what happened: the last one of a process's output."""
+    lines = text.splitlines()
+    return lines[-1] if "Traceback" in text else lines[0]
 
 
 def end_process(process: BaseProcess) -> None:

@@ -18,7 +18,7 @@ COLUMNS = (
     Column("share_of_peak", "% of peak", 10, ".1f", 100),
     Column("peak_mib", "peak MiB", 9, ".0f"),
     Column("equal_share", "% equal", 9, ".3f", 100),
-    Column("backend", "backend", 18),
+    Column("backend", "backend", 26),
 )
 
 
