@@ -3,9 +3,11 @@
     python test/orchestrate.py ENTRY.yml IMAGE|- CASES OUTPUT
 
 The client lays the cases out, calls the image by its own code and takes what comes back. With `-`
-for the image nothing is contained: the client's call of Docker is answered by a process.
+for the image nothing is contained: the client's call of Docker is answered by a process. With GPUS
+in the environment the client asks for its GPU 0.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -37,8 +39,9 @@ def run_process(image: str, volumes: dict[str, dict[str, str]], **options: Any) 
     if options.get("command") or options["network_mode"] != "none":
         raise ValueError(f"{image}: not called as an image of 2025 or later is, but with {options}")
     places = {mount["bind"]: place for place, mount in volumes.items()}
-    paths = ["--input", places["/input"], "--output", places["/output"], "--device", "cpu"]
-    return Process([sys.executable, str(ROOT / "inference.py"), *paths])
+    device = "auto" if options.get("device_requests") else "cpu"
+    words = ["--input", places["/input"], "--output", places["/output"], "--device", device]
+    return Process([sys.executable, str(ROOT / "inference.py"), *words])
 
 
 def main(entry: Path, image: str, cases: Path, output: Path) -> int:
@@ -57,7 +60,9 @@ def main(entry: Path, image: str, cases: Path, output: Path) -> int:
         segmentation_algorithms.ADULT_GLIOMA_PRE_AND_POST_TREATMENT_SEGMENTATION_ALGORITHMS = meta
         member = Enum("Ours", {key: key}, type=str)[key]
         segmenter = AdultGliomaPreAndPostTreatmentSegmenter(
-            algorithm=member, force_cpu=True, treatment_timepoint="post"
+            algorithm=member,
+            force_cpu=not os.environ.get("GPUS"),
+            treatment_timepoint="post",
         )
         segmenter.infer_batch(cases, output, log_file=Path(folder, "log"))
         one = next(path for path in sorted(cases.iterdir()) if path.is_dir())

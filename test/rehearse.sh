@@ -8,9 +8,10 @@
 #           images/<socket>/*.mha; default: the sample cases, one folder a challenge, under SAMPLES
 #
 # From the environment: DOCKER (docker, podman, or none: the program as a process, contained as far as this machine lets
-# it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all, MEMORY_GIB (default 8,
-# of grand-challenge's sandbox), SAMPLES (default test/input), TIME_LIMIT_S (of one call; default: the platform's, from challenge/limits.env), PYTHON
-# (for `none` and `orchestrator`: with requirements.txt and test/requirements.txt installed).
+# it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all (run on a GPU; one more
+# run a platform writes a run record, and its line is ticked only if every network ran on a GPU), MEMORY_GIB (default 8,
+# of grand-challenge's sandbox), SAMPLES (default test/input), TIME_LIMIT_S (of one call; default: the platform's, from
+# challenge/limits.env), PYTHON (for `none` and `orchestrator`: with requirements.txt and test/requirements.txt installed).
 # Exit code 0 only if every line of the checklist is ticked, but for those with [-], which cannot be tried here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,6 +28,8 @@ samples=$(realpath "${SAMPLES:-test/input}")
 brats=${cases:-$samples/brats}
 docker=${DOCKER:-docker}
 "$docker" version >/dev/null 2>&1 || docker=none
+# shellcheck source=test/gpu.sh
+. test/gpu.sh
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || command -v python3)}
 memory_gib=${MEMORY_GIB:-8}
 memory_bytes=$((memory_gib * 1024 * 1024 * 1024))
@@ -78,9 +81,18 @@ fi
 
 # The sandbox of grand-challenge, and beyond: a read-only root, no capability, an unknown user, an empty /tmp, little
 # shared memory, and memory limited twice, by the control group and by RLIMIT_DATA.
+#
+# RLIMIT_DATA counts private writable mappings (Linux since 4.7). The address space that CUDA reserves at its start is
+# not writable, and what it maps of /dev/nvidia* is shared, so neither should count. That has not been tried: with GPUS
+# only one run, with a line of its own, is under this limit.
+data_limit=(--ulimit "data=$memory_bytes:$memory_bytes")
+data_limit_of_process=(prlimit "--data=$memory_bytes")
 sandbox=(--network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --pids-limit 256
          --shm-size 16m --user "$foreign:$foreign" --memory "${memory_gib}g" --memory-swap "${memory_gib}g"
-         --ulimit "data=$memory_bytes:$memory_bytes" --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 ${GPUS:+--gpus "$GPUS"})
+         --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 "${gpu_options[@]}")
+[ -n "${GPUS:-}" ] || sandbox+=("${data_limit[@]}")
+more_mounts=()    # of a run that writes a run record, see `recorded`
+more_arguments=()
 
 # As a process: without network, under another uid, with RLIMIT_DATA and nothing of this environment, as far as
 # this machine allows; `contained` says how far.
@@ -89,8 +101,11 @@ netless=()
 mkdir -m 1777 "$scratch/tmp"
 prefix=(env -i "PATH=$PATH" HOME=/tmp "TMPDIR=$scratch/tmp" LANG=C.UTF-8 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1099511627776)
 prepare_process() {
-  local try=("${prefix[@]}" prlimit "--data=$memory_bytes")
-  contained+=("RLIMIT_DATA $memory_gib GiB")
+  local try=("${prefix[@]}")
+  if [ -z "${GPUS:-}" ]; then
+    try+=("${data_limit_of_process[@]}")
+    contained+=("RLIMIT_DATA $memory_gib GiB")
+  fi
   if unshare --net true 2>/dev/null; then
     netless=(unshare --net)
     contained+=("no network")
@@ -107,10 +122,11 @@ prepare_process() {
 # run_sandboxed DATA LINK OUTPUT: one process for one folder, within the time limit
 run_sandboxed() {
   if [ "$docker" = none ]; then
-    timeout --kill-after 5 "$limit_s" "${netless[@]}" "${prefix[@]}" "$python" "$PWD/inference.py" --input "$2" --output "$3"
+    timeout --kill-after 5 "$limit_s" "${netless[@]}" "${prefix[@]}" "$python" "$PWD/inference.py" --input "$2" --output "$3" \
+      "${more_arguments[@]}"
   else
     timeout --kill-after 5 "$limit_s" "$docker" run --rm "${sandbox[@]}" -v "$1:/opt/ml/input/data:ro" -v "$2:/input:ro" \
-      -v "$3:/output" "$image"
+      -v "$3:/output" "${more_mounts[@]}" "$image" "${more_arguments[@]}"
   fi
 }
 
@@ -126,6 +142,29 @@ in_image() {
 
 accepted() { # accepted RULES PLATFORM INPUT OUTPUT: the rules of the platform, then ours, which are stricter
   in_image test/platform_rules.py "$1" "$3" "$4" && in_image -m lab check --platform "$2" --input "$3" --output "$4"
+}
+
+# recorded COMMAND...: the run once more, with a run record; passes if every network ran on a GPU
+recorded() {
+  local record=$scratch/record
+  fresh_output
+  in_image -c "import shutil; shutil.rmtree('$record', ignore_errors=True)"
+  mkdir -m 777 "$record"
+  if [ "$docker" = none ]; then
+    more_arguments=(--record "$record/run.json")
+  else
+    more_mounts=(-v "$record:/record")
+    more_arguments=(--record /record/run.json)
+  fi
+  "$@" >"$scratch/stdout" || echo "exit code $?;"
+  in_image test/gpu_record.py "$record/run.json"
+}
+
+# with_data_limit COMMAND...: under RLIMIT_DATA
+with_data_limit() {
+  sandbox+=("${data_limit[@]}")
+  prefix+=("${data_limit_of_process[@]}")
+  "$@"
 }
 
 fresh_output() {
@@ -187,6 +226,13 @@ grand_challenge() {
       unstage
     done
   done
+  if [ -n "${GPUS:-}" ]; then
+    stage "$each" socket
+    tick "$(basename "$each"), on the GPU" recorded one_call
+    tick "$(basename "$each"), on the GPU with RLIMIT_DATA $memory_gib GiB, which the platform sets to the memory asked for" \
+      with_data_limit recorded one_call
+    unstage
+  fi
 }
 
 ask() { # ask METHOD PATH: status and body, from inside, since there is no network
@@ -218,12 +264,13 @@ healthy() { # within what the platform gives start and loading together
 
 start_server() { # the label comes first: without it the platform would call the image in the other way
   if [ "$docker" = none ]; then
-    "${prefix[@]}" "$python" "$PWD/inference.py" serve --input "$scratch/in" --output "$scratch/out" >"$scratch/log" 2>&1 &
+    "${prefix[@]}" "$python" "$PWD/inference.py" serve --input "$scratch/in" --output "$scratch/out" \
+      "${more_arguments[@]}" >"$scratch/log" 2>&1 &
     server=$!
   else
     [ "$("$docker" image inspect --format '{{index .Config.Labels "org.grand-challenge.api-method"}}' "$image_invoke")" = invoke ] \
       && "$docker" run --detach --name "$name" "${sandbox[@]}" -v "$scratch/in:/input:ro" -v "$scratch/out:/output" \
-      "$image_invoke" >/dev/null
+      "${more_mounts[@]}" "$image_invoke" ${more_arguments[@]:+serve "${more_arguments[@]}"} >/dev/null
   fi
 }
 
@@ -251,6 +298,13 @@ import pathlib, shutil
 for path in pathlib.Path('$1').iterdir():
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()"; }
 
+serve_one_call() { # a server of its own
+  local code=0
+  { start_server && healthy && answers 201 POST /invoke; } || code=$?
+  stop_server || true
+  return $code
+}
+
 grand_challenge_invoke() {
   local each
   mkdir "$scratch/in"
@@ -274,6 +328,12 @@ grand_challenge_invoke() {
   tick "a call without a case is refused with a reason" answers 500 POST /invoke
   tick "and the process lives on" answers 200 GET /health
   tick "SIGTERM ends it within 5 s" stop_server
+  if [ -n "${GPUS:-}" ]; then
+    stage "$each" socket
+    cp -r "$scratch/data/case/." "$scratch/in/"
+    tick "$(basename "$each"), on the GPU" recorded serve_one_call
+    unstage
+  fi
 }
 
 # ---- Synapse and the BrainLesion orchestrator ----
@@ -282,8 +342,9 @@ run_as_synapse() { # run_as_synapse OUTPUT: the user of the image, /input read-o
   if [ "$docker" = none ]; then
     run_sandboxed - "$brats" "$1"
   else
-    timeout --kill-after 5 "$limit_s" "$docker" run --rm --network none ${GPUS:+--gpus "$GPUS"} \
-      -v "$brats:/input:ro" -v "$1:/output:rw" --memory "$BRATS_MEMORY" --shm-size "$BRATS_SHM" "$image"
+    timeout --kill-after 5 "$limit_s" "$docker" run --rm --network none "${gpu_options[@]}" \
+      -v "$brats:/input:ro" -v "$1:/output:rw" "${more_mounts[@]}" --memory "$BRATS_MEMORY" --shm-size "$BRATS_SHM" \
+      "$image" "${more_arguments[@]}"
   fi
 }
 
@@ -317,6 +378,7 @@ synapse() {
   fresh_output
   tick "$(basename "$brats"), called" synapse_call
   tick "$(basename "$brats"), accepted" accepted synapse brats "$brats" "$scratch/out"
+  [ -z "${GPUS:-}" ] || tick "$(basename "$brats"), on the GPU" recorded synapse_call
 }
 
 orchestrate() { # the client calls the image, through the engine's socket
@@ -334,10 +396,20 @@ orchestrate() { # the client calls the image, through the engine's socket
   in_image test/platform_rules.py orchestrator "$brats" "$scratch/out" && ls "$scratch/out"
 }
 
+run_as_client() { # as the client calls the image, with arguments, which it has none of
+  if [ "$docker" = none ]; then
+    run_sandboxed - "$brats" "$scratch/out"
+  else
+    timeout --kill-after 5 "$limit_s" "$docker" run --rm --network none --user "$(id -u):$(id -g)" "${gpu_options[@]}" \
+      -v "$brats:/input:ro" -v "$scratch/out:/output" "${more_mounts[@]}" "$image" "${more_arguments[@]}"
+  fi
+}
+
 orchestrator() {
   fresh_output
   if "$python" -c 'import brats' >/dev/null 2>&1; then
     tick "$(basename "$brats"), folder and single case by the client" orchestrate
+    [ -z "${GPUS:-}" ] || tick "$(basename "$brats"), on the GPU" recorded run_as_client
   else
     checklist+=("  [ ] not rehearsed: $python has no package brats (pip install -r test/requirements.txt)")
     failed=1
@@ -356,6 +428,7 @@ for platform in "${platforms[@]}"; do
     *)                limit_s=${TIME_LIMIT_S:-$BRATS_TIME_S} ;;
   esac
   checklist+=("" "$platform: $(contract "$platform")")
+  if [ -n "${GPUS:-}" ]; then checklist+=("  GPUS=$GPUS: no RLIMIT_DATA, except in a line that names it"); fi
   [ "$platform" != synapse ] || checklist+=("  to see to there: $(writable_output)")
   echo "== $platform"
   "${platform//-/_}"

@@ -4,15 +4,17 @@
 #   test/run_container.sh [SET...]    folders under test/input (default: all)
 #
 # From the environment: DOCKER, IMAGE (default: what build.sh would build, and builds if it is missing), GPUS=all (run on
-# a GPU), MEMORY (default 6g), MODEL=dir (an unpacked weights archive, mounted where grand-challenge puts it), TOLERANCE
-# (share of the expected foreground that may differ, default 0.001).
-# Exit code 0 only if every label image is as expected.
+# a GPU, and fail unless a run record says so), MEMORY (default 6g), MODEL=dir (an unpacked weights archive, mounted
+# where grand-challenge puts it), TOLERANCE (share of the expected foreground that may differ, default 0.001).
+# Exit code 0 only if every label image is as expected, and with GPUS only if every network ran on a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 docker=${DOCKER:-docker}
 image=${IMAGE:-$(./build.sh --name)}
 tolerance=${TOLERANCE:-0.001}
 memory=${MEMORY:-6g}
+# shellcheck source=test/gpu.sh
+. test/gpu.sh
 # A commit in the name says what is inside: such an image is not built again. A name without one says nothing.
 if [[ -z ${IMAGE:-} && $image =~ -(dirty|nogit)(-invoke)?$ ]] || ! "$docker" image inspect "$image" >/dev/null 2>&1; then
   ./build.sh
@@ -29,18 +31,23 @@ trap cleanup EXIT
 
 sandbox=(--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges
          --shm-size 128m --pids-limit 256 --memory "$memory" --memory-swap "$memory"
-         ${GPUS:+--gpus "$GPUS"} ${MODEL:+-v "$(realpath "${MODEL:-.}"):/opt/ml/model:ro"})
+         "${gpu_options[@]}" ${MODEL:+-v "$(realpath "${MODEL:-.}"):/opt/ml/model:ro"})
 
 fresh_output() {
   out=$(mktemp -d "$scratch/out.XXXXXX")
   chmod 777 "$out" # the container's user is not the owner of this folder
 }
 
-# compare NAME: the last run's output with test/expected/NAME, by the Python of the image: the host may have none
-compare() {
+# judge FOLDER:MOUNT ARGUMENT...: one of the judges in test/, by the Python of the image: the host may have none
+judge() {
+  local mount=$1
+  shift
   "$docker" run --rm --network none --read-only --entrypoint /opt/venv/bin/python -v "$PWD/test:/test:ro" \
-    -v "$out:/output:ro" "$image" /test/compare_labels.py "/test/expected/$1" /output --tolerance "$tolerance"
+    -v "$mount:ro" "$image" "$@"
 }
+
+# compare NAME: the last run's output with test/expected/NAME
+compare() { judge "$out:/output" /test/compare_labels.py "/test/expected/$1" /output --tolerance "$tolerance"; }
 
 failed=()
 # check NAME HOW COMMAND...: run it, compare, remember a failure and go on
@@ -65,6 +72,16 @@ run_infer() {
   fresh_output
   "$docker" run "${sandbox[@]}" -v "$PWD/test/input/$1:/data:ro" -v "$out:/results" "$image" \
     infer --data_path=/data --output_path=/results
+}
+
+# run_recorded NAME: where the networks ran is in the run record, which the platforms' call does not ask for
+run_recorded() {
+  local record=$scratch/record
+  fresh_output
+  mkdir -m 777 "$record"
+  "$docker" run "${sandbox[@]}" -v "$PWD/test/input/$1:/input:ro" -v "$out:/output" -v "$record:/record" "$image" \
+    --record /record/run.json || echo "exit code $?"
+  judge "$record:/record" /test/gpu_record.py /record/run.json
 }
 
 # An empty input is a usage error (exit code 2) and leaves an empty output.
@@ -112,6 +129,7 @@ for name in "${sets[@]}"; do
 done
 check "${sets[-1]}" "foreign uid" run_set "${sets[-1]}" --user 4242:4242
 check "${sets[-1]}" "infer command" run_infer "${sets[-1]}"
+if [ -n "${GPUS:-}" ]; then check "${sets[0]}" "GPU" run_recorded "${sets[0]}"; fi
 run_empty || failed+=("empty input")
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -25,8 +25,8 @@ SHELL = ("sh", "bash", "")
 SEPARATORS = {"&&", "||", "|", ";", ">", ">>", "<", "do", "done"}
 FOLDERS = ("challenge", "ensemble", "postprocess", "lab", "test", "docs", ".ci", "weights")
 PLACEHOLDER = re.compile(r"[\s<>{}$=()|]|NAME|my-gli")
-# Options that the pages name and that our parsers do not declare: of Docker, pip, pytest and of
-# our shell scripts.
+# Options that the pages name and that our parsers do not declare: of Docker, pip, pytest,
+# nvidia-smi and of our shell scripts.
 OTHER_OPTIONS = {
     "--require-hashes",
     "--no-deps",
@@ -34,6 +34,9 @@ OTHER_OPTIONS = {
     "--entrypoint",
     "--user",
     "--gpus",
+    "--secret",
+    "--query-gpu",
+    "--format",
     "--network",
     "--memory",
     "--shm-size",

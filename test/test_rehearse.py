@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from lab.training.random_networks import write_abdomen, write_heads
 
@@ -38,15 +39,21 @@ def test_every_platform_is_rehearsed_with_the_sample_cases() -> None:
     check_rehearsal({})
 
 
-def check_rehearsal(environment: dict[str, str]) -> None:
-    """Rehearse without an engine; every line is ticked."""
-    done = subprocess.run(
-        [ROOT / "test" / "rehearse.sh"],
+def rehearse(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Rehearse without an engine, and without GPUS unless the environment has it."""
+    defaults = {"DOCKER": "none", "PYTHON": sys.executable, "GPUS": ""}
+    return subprocess.run(
+        [ROOT / "test" / "rehearse.sh", *words],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"DOCKER": "none", "PYTHON": sys.executable, **environment},
+        env=os.environ | defaults | environment,
     )
+
+
+def check_rehearsal(environment: dict[str, str]) -> None:
+    """Rehearse without an engine; every line is ticked."""
+    done = rehearse(environment)
     checklist = done.stdout.partition("\nRehearsed")[2]
     assert done.returncode == 0, done.stdout + done.stderr
     untried = checklist.count("  [-] not tried: an /output")  # where root cannot become another
@@ -55,15 +62,19 @@ def check_rehearsal(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_with_gpus_a_run_on_the_cpu_is_not_ticked(small_samples: Path) -> None:
+    done = rehearse({"SAMPLES": str(small_samples), "GPUS": "all"}, "synapse")
+    assert done.returncode == 1
+    (unticked,) = [line for line in done.stdout.splitlines() if line.startswith("  [ ] ")][:1]
+    assert unticked.startswith("  [ ] brats, on the GPU: not on a GPU: the record ")
+    assert "  GPUS=all: no RLIMIT_DATA, except in a line that names it" in done.stdout
+
+
+@pytest.mark.slow
 def test_what_is_not_accepted_is_not_ticked(tmp_path: Path) -> None:
     (tmp_path / "BraTS-GLI-00001-100").mkdir()
-    done = subprocess.run(
-        [ROOT / "test" / "rehearse.sh", "synapse", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"DOCKER": "none", "PYTHON": sys.executable},
-    )
+    done = rehearse({}, "synapse", str(tmp_path))
     assert done.returncode == 1
     assert "  [ ] " in done.stdout
     assert "no case found" in done.stdout
