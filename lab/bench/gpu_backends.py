@@ -2,20 +2,25 @@
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from ensemble.backends import BACKENDS, REFERENCE, Forward, find_backend, usable
+from ensemble.backends import BACKENDS, REFERENCE, Forward, find_backend
 from ensemble.manifest import MANIFEST, Member, verify_model
 from ensemble.network import build_network, load_network
 from lab.bench.gpu_part import Column, Context, Part, Row
 from lab.bench.gpu_subjects import NAMES, SIZES, subject_of
 
 BATCHES = (1, 2, 4, 8)
+# The autotuner takes its time for every batch of the larger network.
+BATCHES_OF: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "cuda": {"glioma": BATCHES, "ResEnc-L": (1, 8)},
+    "cpu": {"glioma": (1, 2), "ResEnc-L": (1, 2)},
+}
 WITHOUT_AUTOTUNER = f"{REFERENCE}, no autotuner"
 COMPILE = "compile"  # takes minutes to start: a part of its own, the last one
 RUNS = 5
@@ -40,16 +45,18 @@ class Patch:
 
 def backends_part(device: str) -> Part:
     """Return the part: every backend that runs here, but for torch.compile."""
-    names = [backend.name for backend in usable(torch.device(device)) if backend.name != COMPILE]
-    names.sort(key=lambda name: name != REFERENCE)
+    rows = [b for b in BACKENDS.values() if device in b.devices and b.name != COMPILE]
+    rows.sort(key=lambda backend: (backend.name != REFERENCE, not backend.exact))
+    names = [backend.name for backend in rows]
     if device == "cuda":
         names.insert(1, WITHOUT_AUTOTUNER)
     title = (
-        "backends on one full patch, batch 1, 2, 4 and 8: ms a tile, peak memory; "
+        "backends on one full patch, up to eight tiles together: ms a tile, peak memory; "
         f"largest difference of a logit to {REFERENCE}'s in standard deviations"
     )
     items = tuple(f"{network}, {name}" for network in NAMES for name in names)
-    return Part("backends", title, items, measure_backend, COLUMNS, 30 if device == "cuda" else 5)
+    least_s = 30 if device == "cuda" else 5
+    return Part("backends", title, items, measure_backend, COLUMNS, least_s, 150)
 
 
 def compile_part(device: str) -> Part:
@@ -73,7 +80,7 @@ def measure_backend(item: str, context: Context) -> Iterator[Row]:
         yield {"note": f"cannot run here: {reason if backend in BACKENDS else 'no such backend'}"}
         return
     patch = patch_of(network, context.device, context.scratch)
-    batches = BATCHES if context.device == "cuda" else BATCHES[:2]
+    batches = BATCHES_OF[context.device][network]
     size = SIZES[context.device][network]
     row: Row = {"network": size.network, "patch": list(size.patch), "batches": list(batches)}
     for batch in batches:

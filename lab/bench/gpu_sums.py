@@ -45,7 +45,8 @@ def measure_sums(item: str, context: Context) -> Iterator[Row]:
     channels, device = len(member.head.channels), torch.device(context.device)
     where = device if place == "device" else torch.device("cpu")
     sums = LogitAccumulator(channels, shape, where)
-    logits = torch.ones((channels, *member.plan.patch), device=device)
+    dtype = torch.half if context.device == "cuda" else torch.float  # as the networks give them
+    logits = torch.ones((channels, *member.plan.patch), device=device, dtype=dtype)
     positions = list(tiles(shape, member.plan.patch, 0.5))
     sums.add(logits, positions[0])
     synchronize(device)
