@@ -28,6 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     devices.add_argument("--minutes", type=float, metavar="N", help=minutes)
     gpu = parser.add_argument_group("gpu")
     gpu.add_argument("--json", type=Path, metavar="FILE", help="write all numbers, as they come")
+    parts = "agreement, times, backends, sums, limits, deadline, compile (default: all)"
+    gpu.add_argument("--parts", nargs="+", default=(), metavar="NAME", help=parts)
     engine = parser.add_argument_group("engine")
     networks = ("glioma", "resenc-l")
     engine.add_argument("--networks", nargs="+", choices=networks, default=networks)
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         from lab.bench.gpu import GpuBench, bench_gpu
 
         minutes = 8.0 if args.minutes is None else args.minutes
-        return bench_gpu(GpuBench(args.device or "cuda", minutes, args.json))
+        return bench_gpu(GpuBench(args.device or "cuda", minutes, args.json, args.parts))
     if args.what == "engine":
         from lab.bench.engine import EngineBench, bench_engine
 

@@ -12,13 +12,14 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from challenge.provenance import program_version
+from challenge.refusal import Refusal
 from lab.bench.gpu_agreement import agreement_part
 from lab.bench.gpu_backends import backends_part, compile_part
 from lab.bench.gpu_device import check_gpu, device_part
@@ -33,16 +34,16 @@ from lab.output_files import check_file
 from lab.progress import print_line
 
 SCHEMA = 1  # of the JSON file
-PARTS = (
-    device_part,
-    agreement_part,
-    times_part,
-    backends_part,
-    sums_part,
-    limits_part,
-    deadline_part,
-    compile_part,
-)
+PARTS: Mapping[str, Callable[[str], Part]] = {  # the first one always runs
+    "device": device_part,
+    "agreement": agreement_part,
+    "times": times_part,
+    "backends": backends_part,
+    "sums": sums_part,
+    "limits": limits_part,
+    "deadline": deadline_part,
+    "compile": compile_part,
+}
 REHEARSAL = "on a CPU, at reduced size: a rehearsal; its seconds and shares say nothing of a GPU"
 
 
@@ -53,6 +54,7 @@ class GpuBench:
     device: str  # cuda | cpu
     minutes: float
     json: Path | None
+    parts: Sequence[str] = ()  # of PARTS; all without any
 
 
 def bench_gpu(bench: GpuBench) -> int:
@@ -60,7 +62,10 @@ def bench_gpu(bench: GpuBench) -> int:
 
     Raises:
         NoGpu: a GPU is to be measured, and there is none.
+        Refusal: no part has one of the names, or the file cannot be written.
     """
+    if unknown := sorted(set(bench.parts) - set(PARTS)):
+        raise Refusal(f"--parts {', '.join(unknown)}: of {', '.join(PARTS)}")
     if bench.device == "cuda":
         check_gpu()
     if bench.json:
@@ -68,7 +73,7 @@ def bench_gpu(bench: GpuBench) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # parts end too
     try:
         with tempfile.TemporaryDirectory(prefix="podium-bench-") as scratch:
-            return run_parts([part(bench.device) for part in PARTS], bench, Path(scratch))
+            return run_parts(_parts(bench), bench, Path(scratch))
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -106,6 +111,12 @@ def run_parts(parts: Sequence[Part], bench: GpuBench, scratch: Path) -> int:
         print_line(REHEARSAL)
     _print(textwrap.wrap(last_line(rows), WIDTH, subsequent_indent="  "))
     return 1 if failed else 0
+
+
+def _parts(bench: GpuBench) -> list[Part]:
+    first, *others = PARTS
+    names = [first, *(name for name in others if not bench.parts or name in bench.parts)]
+    return [PARTS[name](bench.device) for name in names]
 
 
 def _report(bench: GpuBench) -> dict[str, Any]:
@@ -152,5 +163,5 @@ def _save(report: dict[str, Any], path: Path | None) -> None:
     """Write the report whole, or leave the one that is there."""
     if path:
         partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
         partial.replace(path)

@@ -44,10 +44,9 @@ class Patch:
 
 
 def backends_part(device: str) -> Part:
-    """Return the part: every backend that runs here, but for torch.compile."""
-    rows = [b for b in BACKENDS.values() if device in b.devices and b.name != COMPILE]
-    rows.sort(key=lambda backend: (backend.name != REFERENCE, not backend.exact))
-    names = [backend.name for backend in rows]
+    """Return the part: every exact backend of the device, torch first."""
+    names = [b.name for b in BACKENDS.values() if device in b.devices and b.exact]
+    names.sort(key=lambda name: name != REFERENCE)
     if device == "cuda":
         names.insert(1, WITHOUT_AUTOTUNER)
     title = (

@@ -127,6 +127,13 @@ def test_without_a_gpu_one_line_says_what_runs_without(capsys: pytest.CaptureFix
     assert "sees no GPU; --device cpu rehearses the measurement" in capsys.readouterr().err
 
 
+def test_a_part_that_does_not_exist_is_refused_with_those_that_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "gpu", "--device", "cpu", "--parts", "times", "speed"]) == 2
+    assert "--parts speed: of device, agreement, times" in capsys.readouterr().err
+
+
 def made_up_rows() -> dict[str, list[Row]]:
     """Numbers that meet every target, by hand."""
     times = {"stock_ratio": 3.2, "share_of_peak": 0.41, "warm_s": 4.9}
@@ -173,9 +180,18 @@ def test_a_number_beyond_its_bound_misses_its_target_alone(
     assert f"missed: {missed[0]['name']}" in last_line(rows)
 
 
-def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+def test_a_run_that_failed_misses_its_targets() -> None:
     rows = made_up_rows()
-    rows["deadline"] = [{"what": "a deadline", "error": "not run"}]
+    rows["limits"][1] = {"what": "16 GB", "error": "CUDA out of memory"}
+    missed = [t["name"] for t in judge(rows) if t["is_met"] is False]
+    assert missed == ["labels within 16 GB", "ladder's steps within 16 GB"]
+    line = next(t for t in TARGETS if t.what == "16 GB").line(rows)
+    assert line == "  target at least 99.00 %  labels within 16 GB: failed, missed"
+
+
+def test_what_there_was_no_time_for_is_neither_met_nor_missed() -> None:
+    rows = made_up_rows()
+    rows["deadline"] = [{"what": "a deadline", "error": "not run: the 9 s of this part were over"}]
     verdicts = {t["name"]: t["is_met"] for t in judge(rows) if t["part"] == "deadline"}
     assert set(verdicts.values()) == {None}
     assert "not measured: steps skipped at a deadline" in last_line(rows)
