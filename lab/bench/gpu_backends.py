@@ -40,7 +40,7 @@ class Patch:
     """A full patch of a network."""
 
     tiles: torch.Tensor  # (the largest batch, channel, z, y, x) on the device
-    logits: torch.Tensor  # (channel, z, y, x) float32 of the first one, by the reference
+    logits: torch.Tensor  # (channel, z, y, x) float32 of the first one, on the host
 
 
 def backends_part(device: str) -> Part:
@@ -91,7 +91,7 @@ def measure_backend(item: str, context: Context) -> Iterator[Row]:
         try:
             forward = make_forward(network, backend, batch, context)
             torch.backends.cudnn.benchmark = name != WITHOUT_AUTOTUNER
-            logits = forward(tile)[0].float()
+            logits = forward(tile)[0].float().cpu()
             row["difference_sd"] = max(row.get("difference_sd", 0.0), _difference(logits, patch))
             row[f"ms_{batch}"] = 1000 * seconds_of(forward, tile, device) / batch
         except RuntimeError as error:  # the memory; smaller batches were measured
@@ -143,7 +143,7 @@ def patch_of(network: str, device: str, scratch: Path) -> Patch:
     shape = (BATCHES[-1], len(size.scheme.sequences), *size.patch)
     tensor = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
     logits = make_forward(network, REFERENCE, 1, Context(device, scratch))(tensor[:1])[0]
-    return Patch(tensor, logits.float().clone())
+    return Patch(tensor, logits.float().cpu().clone())
 
 
 def synchronize(device: torch.device) -> None:
@@ -153,6 +153,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def _difference(logits: torch.Tensor, patch: Patch) -> float:
+    """Return the largest difference of a logit, in standard deviations of the reference's."""
     return float((logits - patch.logits).abs().max() / patch.logits.std())
 
 
