@@ -3,6 +3,7 @@
 Imported before torch, which reads the number of threads when it is loaded.
 """
 
+import ctypes
 import io
 import logging
 import os
@@ -56,6 +57,17 @@ def cores(limit: Path = CGROUP_LIMIT) -> int:
         return max(1, min(count, round(int(quota) / int(period))))
     except (OSError, ValueError):  # no such file, or "max"
         return count
+
+
+def return_freed_memory() -> None:
+    """Give pages that nothing uses back to the kernel, where the C library can (glibc).
+
+    The container's allocator settings keep every freed page, and what follows may not fit into the
+    gaps that smaller arrays left.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _exit_on_signal(signum: int, frame: FrameType | None) -> None:

@@ -1,8 +1,6 @@
 """What runs a network: one row a backend, from a torch network to a function of tiles."""
 
 import logging
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,13 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from challenge.process import return_freed_memory
 from challenge.refusal import Refusal
+from ensemble import backend_needs as needs
+from ensemble.torch_backends import (
+    Forward,
+    channels_last,
+    compiled,
+    fused,
+    fused_graphs,
+    graphs,
+    stock,
+)
 
 log = logging.getLogger("podium")
-
-# Tiles (n, channel, z, y, x) float32 on the backend's device -> logits (n, channel, z, y, x) there.
-# The output may be overwritten by the next call.
-Forward = Callable[[torch.Tensor], torch.Tensor]
 
 SHORT_S = 0.3  # runs of a backend are repeated until they have taken so long
 
@@ -29,21 +34,22 @@ class BackendError(Refusal):
 class Backend:
     """One way to run networks.
 
-    `exact` backends give stock nnU-Net's labels and may be chosen automatically; others run only
-    when they are named.
+    `make` gets a network, which it may change, the shape (n, channel, z, y, x) of the largest batch
+    of tiles that will come, and the device; smaller batches may come too. `exact` backends give
+    stock nnU-Net's labels and may be chosen automatically; others run only when they are named.
     """
 
     name: str
     devices: tuple[str, ...]
     make: Callable[[nn.Module, tuple[int, ...], torch.device], Forward]
-    why_not: Callable[[], str | None]  # the reason why it cannot run here, if any
+    why_not: Callable[[torch.device], str | None]  # why it cannot run there, if it cannot
     exact: bool
     description: str
 
 
 def usable(device: torch.device) -> list[Backend]:
     """Return the backends that run on a device here, the one that is most likely fastest first."""
-    return [b for b in BACKENDS.values() if device.type in b.devices and b.why_not() is None]
+    return [b for b in BACKENDS.values() if device.type in b.devices and b.why_not(device) is None]
 
 
 def find_backend(name: str, device: torch.device) -> Backend:
@@ -57,7 +63,7 @@ def find_backend(name: str, device: torch.device) -> Backend:
     backend = BACKENDS[name]
     if device.type not in backend.devices:
         raise BackendError(f"backend {name} runs on {', '.join(backend.devices)}, not {device}")
-    if reason := backend.why_not():
+    if reason := backend.why_not(device):
         raise BackendError(f"backend {name}: {reason}")
     return backend
 
@@ -127,31 +133,6 @@ def _synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _torch(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Stock nnU-Net's way: float32 on the CPU, half-precision autocast on a GPU."""
-    network = network.to(device)
-
-    def forward(tiles: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(device.type, enabled=device.type == "cuda"):
-            logits: torch.Tensor = network(tiles)
-        return logits
-
-    return forward
-
-
-def _channels_last(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """The layout that tensor cores read, and cuDNN's fastest kernel for it."""
-    torch.backends.cudnn.benchmark = True
-    network = network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    plain = _torch(network, shape, device)
-    return lambda tiles: plain(tiles.contiguous(memory_format=torch.channels_last_3d))
-
-
-def _compile(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    compiled = torch.compile(network.to(device), dynamic=False)
-    return _torch(compiled, shape, device)  # type: ignore[arg-type]  # a callable, moved already
-
-
 def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.device], Forward]:
     def make(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
         import openvino
@@ -166,6 +147,7 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
         }
         model = openvino.Core().compile_model(convert(network, shape), "CPU", settings)
         request = model.create_infer_request()
+        return_freed_memory()
 
         def forward(tiles: torch.Tensor) -> torch.Tensor:
             request.infer([tiles.contiguous().numpy()], share_inputs=True)
@@ -176,51 +158,65 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
     return make
 
 
-def _no_openvino() -> str | None:
-    from importlib.util import find_spec
-
-    return None if find_spec("openvino") else "openvino is not installed"
-
-
-def _no_compiler() -> str | None:
-    compiler = os.environ.get("CXX", "g++")
-    return None if shutil.which(compiler) else f"torch.compile needs a C++ compiler, {compiler}"
-
-
 REFERENCE = "torch"
+CPU, CUDA = ("cpu",), ("cuda",)
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend
     for backend in (
-        Backend("openvino", ("cpu",), _openvino("f32"), _no_openvino, True, "OpenVINO in float32"),
-        Backend(
-            "channels-last",
-            ("cuda",),
-            _channels_last,
-            lambda: None,
-            True,
-            "stock precision, channels last, cuDNN's autotuner",
-        ),
+        Backend("openvino", CPU, _openvino("f32"), needs.openvino, True, "OpenVINO in float32"),
         Backend(
             REFERENCE,
-            ("cpu", "cuda"),
-            _torch,
-            lambda: None,
+            CPU + CUDA,
+            stock,
+            needs.nothing,
             True,
             "torch as stock nnU-Net runs it, the reference",
         ),
         Backend(
+            "graphs",
+            CUDA,
+            graphs,
+            needs.nothing,
+            True,
+            "torch's kernels, started as one CUDA graph",
+        ),
+        Backend(
+            "channels-last",
+            CUDA,
+            channels_last,
+            needs.nothing,
+            True,
+            "stock precision, channels last through norms and pooling",
+        ),
+        Backend(
+            "fused",
+            CUDA,
+            fused,
+            needs.triton,
+            True,
+            "channels-last, norm and LeakyReLU as one operation in Triton",
+        ),
+        Backend(
+            "fused-graphs",
+            CUDA,
+            fused_graphs,
+            needs.triton,
+            True,
+            "fused's kernels, started as one CUDA graph",
+        ),
+        Backend(
             "compile",
-            ("cpu", "cuda"),
-            _compile,
-            _no_compiler,
+            CPU + CUDA,
+            compiled,
+            needs.torch_compile,
             False,
             "torch.compile; minutes to start",
         ),
         Backend(
             "openvino-bf16",
-            ("cpu",),
+            CPU,
             _openvino("bf16"),
-            _no_openvino,
+            needs.openvino,
             False,
             "OpenVINO in bfloat16, for processors that have it",
         ),

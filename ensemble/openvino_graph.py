@@ -6,6 +6,7 @@ importer runs the network to see that, which takes seconds a member; this takes 
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,18 @@ def convert(network: nn.Module, shape: Sequence[int]) -> openvino.Model:
     """
     modules = dict(network.named_modules())
     nodes: dict[fx.Node, Node] = {}
+    parts: dict[fx.Node, list[Node]] = {}  # of what is concatenated
     inputs: list[Node] = []
     for step in fx.symbolic_trace(network).graph.nodes:
         if step.op == "placeholder":
             inputs.append(ops.parameter(list(shape), np.float32))
             nodes[step] = inputs[-1]
         elif step.op == "call_module":
-            module = modules[step.target]
-            if type(module) not in MODULES:
-                raise NotConvertible(f"{step.target}: {type(module).__name__}")
-            nodes[step] = MODULES[type(module)](module, nodes[step.args[0]])
+            x, joined = nodes[step.args[0]], parts.get(step.args[0])
+            nodes[step] = _of_module(step.target, modules[step.target], x, joined)
         elif step.op == "call_function" and step.target is torch.cat:
-            nodes[step] = ops.concat([nodes[part] for part in step.args[0]], 1)
+            parts[step] = [nodes[part] for part in step.args[0]]
+            nodes[step] = ops.concat(parts[step], 1)
         elif step.op == "call_function" and step.target in FUNCTIONS:
             nodes[step] = FUNCTIONS[step.target](*(nodes[part] for part in step.args))
         elif step.op == "output":
@@ -50,10 +51,20 @@ def convert(network: nn.Module, shape: Sequence[int]) -> openvino.Model:
     raise NotConvertible("no output")
 
 
+def _of_module(name: str, module: nn.Module, x: Node, parts: Sequence[Node] | None) -> Node:
+    if type(module) not in MODULES:
+        raise NotConvertible(f"{name}: {type(module).__name__}")
+    if isinstance(module, nn.Conv3d) and parts:
+        return _convolution_of_parts(module, parts)
+    return MODULES[type(module)](module, x)
+
+
 def _constant(values: torch.Tensor | None) -> Node:
+    """Return values as a constant: the same memory where they are float32 and contiguous."""
     if values is None:
         raise NotConvertible("an operation without its weights")
-    return ops.constant(values.detach().cpu().float().numpy())
+    array = values.detach().cpu().float().contiguous().numpy()
+    return ops.constant(array, shared_memory=True)
 
 
 def _by_channel(values: torch.Tensor | None) -> Node:
@@ -65,13 +76,25 @@ def _biased(node: Node, bias: torch.Tensor | None) -> Node:
 
 
 def _convolution(module: nn.Conv3d, x: Node) -> Node:
+    return _convolution_of_parts(module, [x])
+
+
+def _convolution_of_parts(module: nn.Conv3d, parts: Sequence[Node]) -> Node:
+    """Convolve what lies side by side along the channels, each part with its share of the weights.
+
+    A convolution is linear, so its results add up to that of the concatenation, which at full
+    resolution would be the largest array of a pass.
+    """
     if module.groups != 1 or isinstance(module.padding, str) or module.padding_mode != "zeros":
         raise NotConvertible(f"{module}")
+    sizes = [part.get_output_shape(0)[1] for part in parts]
     pads = list(module.padding)
-    node = ops.convolution(
-        x, _constant(module.weight), list(module.stride), pads, pads, list(module.dilation)
-    )
-    return _biased(node, module.bias)
+    strides, dilations = list(module.stride), list(module.dilation)
+    convolved = [
+        ops.convolution(part, _constant(weight), strides, pads, pads, dilations)
+        for part, weight in zip(parts, module.weight.split(sizes, 1), strict=True)
+    ]
+    return _biased(reduce(ops.add, convolved), module.bias)
 
 
 def _transposed(module: nn.ConvTranspose3d, x: Node) -> Node:

@@ -80,8 +80,8 @@ def passed(record: Record) -> str:
     ]
     return (
         f"cuda: {device.get('card')}, driver {device.get('driver')}, torch {device.get('torch')} "
-        f"for CUDA {device.get('cuda')}, {device.get('peak_memory_mib')} of "
-        f"{device.get('memory_mib')} MiB at most, {len(cases)} of {len(cases)} cases"
+        f"for CUDA {device.get('cuda')}, at most {device.get('peak_memory_mib') or 'unknown'} of "
+        f"{device.get('memory_mib') or 'unknown'} MiB, {len(cases)} of {len(cases)} cases"
         f"{''.join(errors)}"
     )
 

@@ -41,7 +41,7 @@ def test_a_run_on_a_gpu_passes_and_the_card_is_named(judge):
     assert judge(CARD, {"a": ON_CUDA, "b": ON_CUDA}) == (
         0,
         "cuda: Tesla T4, driver 535.161.08, torch 2.7.1+cu126 for CUDA 12.6, "
-        "3120 of 15109 MiB at most, 2 of 2 cases\n",
+        "at most 3120 of 15109 MiB, 2 of 2 cases\n",
     )
 
 

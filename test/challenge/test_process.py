@@ -1,11 +1,26 @@
-"""No more threads than the container has cores."""
+"""No more threads than the container has cores; freed memory goes back to the kernel."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from challenge.process import cores
+
+FREED = """
+import re
+from pathlib import Path
+from challenge.process import return_freed_memory
+def resident_mib():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+blocks = [bytearray(2**20) for _ in range(64)]
+full = resident_mib()
+del blocks[:-1]
+return_freed_memory()
+print(full - resident_mib())
+"""
 
 
 @pytest.mark.parametrize(
@@ -26,3 +41,11 @@ def test_the_containers_share_counts(
     (tmp_path / "cpu.max").write_text(content)
     assert cores(tmp_path / "cpu.max") == expected
     assert cores(tmp_path / "none") == 8
+
+
+def test_freed_memory_goes_back_in_spite_of_the_containers_allocator_settings() -> None:
+    """Not only from the end of the heap: what lies above the gap is still in use."""
+    keeping = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1099511627776"}
+    command = [sys.executable, "-c", FREED]
+    ran = subprocess.run(command, env=os.environ | keeping, capture_output=True, check=True)
+    assert int(ran.stdout) >= 48  # of 64 MiB
