@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     devices.add_argument("--minutes", type=float, metavar="N", help=minutes)
     gpu = parser.add_argument_group("gpu")
     gpu.add_argument("--json", type=Path, metavar="FILE", help="write all numbers, as they come")
-    parts = "agreement, times, backends, sums, limits, deadline, compile (default: all)"
+    parts = "agreement, times, backends, autotuner, sums, limits, deadline, compile (default: all)"
     gpu.add_argument("--parts", nargs="+", default=(), metavar="NAME", help=parts)
     engine = parser.add_argument_group("engine")
     networks = ("glioma", "resenc-l")

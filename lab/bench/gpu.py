@@ -7,6 +7,7 @@ left. Rows are printed as they come, and the JSON file is written anew after eac
 import json
 import multiprocessing
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from typing import Any
 from challenge.provenance import program_version
 from challenge.refusal import Refusal
 from lab.bench.gpu_agreement import agreement_part
-from lab.bench.gpu_backends import backends_part, compile_part
+from lab.bench.gpu_backends import autotuner_part, backends_part, compile_part
 from lab.bench.gpu_device import check_gpu, device_part
 from lab.bench.gpu_limits import deadline_part, limits_part
 from lab.bench.gpu_part import Context, Part, Row, end_process, measured_rows
@@ -39,6 +40,7 @@ PARTS: Mapping[str, Callable[[str], Part]] = {  # the first one always runs
     "agreement": agreement_part,
     "times": times_part,
     "backends": backends_part,
+    "autotuner": autotuner_part,
     "sums": sums_part,
     "limits": limits_part,
     "deadline": deadline_part,
@@ -83,6 +85,7 @@ def run_parts(parts: Sequence[Part], bench: GpuBench, scratch: Path) -> int:
     started = time.monotonic()
     rows: dict[str, list[Row]] = {}
     report = _report(bench)
+    print_line(f"{shlex.join(report['command'])}, {report['date']}")
     with _making(bench.device, scratch):
         for number, part in enumerate(parts):
             begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""Part 1 of `bench gpu`: does it run, and are the labels of the shipped members stock nnU-Net's?"""
+"""A part of `bench gpu`: does it run, and are the labels of the shipped members stock nnU-Net's?"""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Part 3 of `bench gpu`: what runs a full patch fastest, and in which batch."""
+"""A part of `bench gpu`: what runs a full patch fastest, and in which batch."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ensemble.backends import BACKENDS, REFERENCE, Forward, find_backend
+from ensemble.backends import BACKENDS, REFERENCE, BackendError, Forward, find_backend
 from ensemble.manifest import MANIFEST, Member, verify_model
 from ensemble.network import build_network, load_network
 from lab.bench.gpu_part import Column, Context, Part, Row
@@ -47,8 +47,6 @@ def backends_part(device: str) -> Part:
     """Return the part: every exact backend of the device, torch first."""
     names = [b.name for b in BACKENDS.values() if device in b.devices and b.exact]
     names.sort(key=lambda name: name != REFERENCE)
-    if device == "cuda":
-        names.insert(1, WITHOUT_AUTOTUNER)
     title = (
         "backends on one full patch, up to eight tiles together: ms a tile, peak memory; "
         f"largest difference of a logit to {REFERENCE}'s in standard deviations"
@@ -56,6 +54,16 @@ def backends_part(device: str) -> Part:
     items = tuple(f"{network}, {name}" for network in NAMES for name in names)
     least_s = 30 if device == "cuda" else 5
     return Part("backends", title, items, measure_backend, COLUMNS, least_s, 150)
+
+
+def autotuner_part(device: str) -> Part:
+    """Return the part of torch without cuDNN's autotuner.
+
+    It has a process of its own: what a process once chose for a shape, tuned or not, it keeps.
+    """
+    items = tuple(f"{network}, {WITHOUT_AUTOTUNER}" for network in NAMES)
+    title = f"{REFERENCE} without cuDNN's autotuner on one full patch, as above"
+    return Part("autotuner", title, items, measure_backend, COLUMNS, 20 if device == "cuda" else 5)
 
 
 def compile_part(device: str) -> Part:
@@ -75,9 +83,12 @@ def measure_backend(item: str, context: Context) -> Iterator[Row]:
         return
     backend = REFERENCE if name == WITHOUT_AUTOTUNER else name
     device = torch.device(context.device)
-    if backend not in BACKENDS or (reason := BACKENDS[backend].why_not()):
-        yield {"note": f"cannot run here: {reason if backend in BACKENDS else 'no such backend'}"}
+    try:
+        find_backend(backend, device)
+    except BackendError as error:
+        yield {"note": f"cannot run here: {error}"}
         return
+    torch.backends.cudnn.benchmark = name != WITHOUT_AUTOTUNER  # before any pass
     patch = patch_of(network, context.device, context.scratch)
     batches = BATCHES_OF[context.device][network]
     size = SIZES[context.device][network]
@@ -87,10 +98,8 @@ def measure_backend(item: str, context: Context) -> Iterator[Row]:
         if context.device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        torch.backends.cudnn.benchmark = name != WITHOUT_AUTOTUNER
         try:
             forward = make_forward(network, backend, batch, context)
-            torch.backends.cudnn.benchmark = name != WITHOUT_AUTOTUNER
             logits = forward(tile)[0].float().cpu()
             row["difference_sd"] = max(row.get("difference_sd", 0.0), _difference(logits, patch))
             row[f"ms_{batch}"] = 1000 * seconds_of(forward, tile, device) / batch

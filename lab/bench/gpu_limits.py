@@ -1,4 +1,4 @@
-"""Parts 5 and 6 of `bench gpu`: too little memory, and too little time."""
+"""Parts of `bench gpu`: too little memory, and too little time."""
 
 import sys
 from collections.abc import Iterator

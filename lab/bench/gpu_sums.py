@@ -1,4 +1,4 @@
-"""Part 4 of `bench gpu`: where sums of logits are added, on the device or on the host."""
+"""A part of `bench gpu`: where sums of logits are added, on the device or on the host."""
 
 import time
 from collections.abc import Iterator

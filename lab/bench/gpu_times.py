@@ -1,4 +1,4 @@
-"""Part 2 of `bench gpu`: a whole case, cold and warm, beside stock nnU-Net."""
+"""A part of `bench gpu`: a whole case, cold and warm, beside stock nnU-Net."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
