@@ -272,7 +272,8 @@ sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 def test_a_cpu_rehearses_all_of_it_without_openvino_pyradiomics_and_nibabel(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(WITHOUT))
     path = tmp_path / "gpu.json"
-    command = [sys.executable, "-m", "lab", "bench", "gpu", "--device", "cpu", "--json", str(path)]
+    words = ["bench", "gpu", "--device", "cpu", "--minutes", "30", "--json", str(path)]
+    command = [sys.executable, "-m", "lab", *words]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
