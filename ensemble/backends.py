@@ -194,7 +194,7 @@ BACKENDS: Mapping[str, Backend] = {
             fused,
             needs.triton,
             True,
-            "channels-last, norm and LeakyReLU as one operation in Triton",
+            "channels-last, norm, sum and LeakyReLU as one operation in Triton",
         ),
         Backend(
             "fused-graphs",

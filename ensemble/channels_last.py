@@ -19,10 +19,10 @@ class ChannelsLastInstanceNorm(nn.Module):
     A sample in this layout is a matrix of voxels by channels, and its instance norm is the batch
     norm of that matrix in training mode. For a contiguous matrix torch runs its channels-last
     kernels (Welford's statistics and the result in float32, rounded to the input's type); for a
-    five-dimensional tensor it would take the slow general ones, since `batch_norm_choose_impl` in
-    ATen/native/cuda/Normalization.cu asks for ChannelsLast only, not for ChannelsLast3d. cuDNN is
-    left out: for channels_last_3d torch calls its mode SPATIAL_PERSISTENT, whose documentation
-    restricts the range of the input.
+    five-dimensional tensor it would take general ones, since `batch_norm_choose_impl` in
+    ATen/native/cuda/Normalization.cu asks for ChannelsLast only, not for ChannelsLast3d.
+    `batch_norm` would hand a five-dimensional tensor to cuDNN first, in its mode SPATIAL_PERSISTENT
+    (`getCudnnBatchNormMode` in ATen/native/cudnn/BatchNorm.cpp); which is faster is not measured.
     """
 
     def __init__(self, norm: nn.InstanceNorm3d) -> None:

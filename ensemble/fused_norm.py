@@ -1,9 +1,9 @@
 """InstanceNorm3d and the LeakyReLU after it as one operation on channels-last tensors, in Triton.
 
 Three kernels: each part of a sample's voxels gives its mean and squared deviations (Welford, in
-float32), these are merged, and one pass over the voxels normalises and rectifies, in place where a
-convolution has just made the tensor. The result is rounded to the tensor's type before it is
-rectified, as two modules in a row round it.
+float32), these are merged, and one pass over the voxels normalises, adds a block's residual if it
+has one, and rectifies, in place where a convolution has just made the tensor. Each step's result is
+rounded to the tensor's type, as modules in a row round it.
 """
 
 import subprocess
@@ -13,14 +13,11 @@ import triton
 import triton.language as tl
 from torch import nn
 from torch.nn import functional
-from torch.nn.modules.conv import _ConvNd
 from triton.errors import TritonError
 
 from ensemble.channels_last import (
     affine_parameters,
     channels_last,
-    is_instance_norm,
-    replace_modules,
 )
 
 TILE = 4096  # values that a program handles at once
@@ -111,10 +108,12 @@ def _normalise_kernel(  # noqa: PLR0913
     voxels: tl.tensor,
     channels: tl.tensor,
     slope: tl.tensor,
+    residual: tl.tensor,
+    ADDS_RESIDUAL: tl.constexpr,
     VOXELS: tl.constexpr,
     CHANNELS: tl.constexpr,
 ) -> None:
-    """Write (x - mean) * scale + bias, and where that is negative its product with slope."""
+    """Write (x - mean) * scale + bias (+ residual), where it is negative times slope."""
     sample = tl.program_id(1)
     voxel = tl.program_id(0) * VOXELS + tl.arange(0, VOXELS)[:, None]
     channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)[None, :]
@@ -126,6 +125,9 @@ def _normalise_kernel(  # noqa: PLR0913
     scale = tl.load(scales + of_sample, mask=channel < channels, other=0.0)
     shift = tl.load(bias + channel, mask=channel < channels, other=0.0)
     rounded = ((value - mean) * scale + shift).to(out.dtype.element_ty).to(tl.float32)
+    if ADDS_RESIDUAL:
+        rounded += tl.load(residual + at, mask=inside, other=0.0).to(tl.float32)
+        rounded = rounded.to(out.dtype.element_ty).to(tl.float32)
     rectified = tl.where(rounded > 0, rounded, rounded * slope)
     tl.store(out + at, rectified.to(out.dtype.element_ty), mask=inside)
 
@@ -143,23 +145,26 @@ class FusedNorm(nn.Module):
         self.weight, self.bias = affine_parameters(norm)
         self.eps, self.slope, self.in_place = norm.eps, slope, in_place
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise and rectify x (n, channel, z, y, x), channels last.
+    def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise x (n, channel, z, y, x), add a residual of this shape, rectify the sum.
 
         Raises:
             RuntimeError: Triton cannot compile or start a kernel.
         """
         x = channels_last(x)
+        out = x if self.in_place else torch.empty_like(x)
         try:
-            return normalise(x, x if self.in_place else torch.empty_like(x), self)
+            return normalise(x, out, self, None if residual is None else channels_last(residual))
         except TritonError as error:  # to callers a device's failure like any other
             raise RuntimeError(f"Triton: {error}") from error
 
 
-def normalise(x: torch.Tensor, out: torch.Tensor, norm: FusedNorm) -> torch.Tensor:
-    """Write the normalised and rectified x into out, which may be x; both channels last."""
+def normalise(
+    x: torch.Tensor, out: torch.Tensor, norm: FusedNorm, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Write the result of `norm` into out, which may be x; all tensors are channels last."""
     samples, channels = x.shape[:2]
-    voxels = x[0, 0].numel()
+    voxels = x.numel() // (samples * channels)
     tile_channels = min(MOST_CHANNELS, triton.next_power_of_2(channels))
     tile_voxels = TILE // tile_channels
     tiles = triton.cdiv(voxels, tile_voxels)
@@ -180,26 +185,11 @@ def normalise(x: torch.Tensor, out: torch.Tensor, norm: FusedNorm) -> torch.Tens
         num_warps=8,
     )
     _normalise_kernel[(tiles, samples, blocks)](
-        *(x, out, means, scales, norm.bias, voxels, channels, norm.slope), **sizes
+        *(x, out, means, scales, norm.bias, voxels, channels, norm.slope),
+        *(x if residual is None else residual, residual is not None),
+        **sizes,
     )
     return out
-
-
-def fuse_norms(network: nn.Module) -> nn.Module:
-    """Replace each InstanceNorm3d in a chain of modules, and a LeakyReLU right after it."""
-    new: dict[nn.Module, nn.Module] = {}
-    for chain in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
-        modules = list(chain)
-        for i, module in enumerate(modules):
-            if is_instance_norm(module):
-                after = modules[i + 1] if i + 1 < len(modules) else None
-                slope = after.negative_slope if isinstance(after, nn.LeakyReLU) else 1.0
-                owned = any(isinstance(before, _ConvNd) for before in modules[:i])
-                new[module] = FusedNorm(module, slope, in_place=owned)  # type: ignore[arg-type]
-                if isinstance(after, nn.LeakyReLU):
-                    chain[i + 1] = nn.Identity()
-    replace_modules(network, new)
-    return network
 
 
 @torch.inference_mode()
@@ -212,11 +202,13 @@ def check_kernels(device: torch.device) -> None:
     norm = nn.InstanceNorm3d(16, affine=True).to(device)
     x = torch.linspace(-3, 7, 2 * 16 * 5 * 6 * 7).square().reshape(2, 16, 5, 6, 7)
     x = x.to(device, torch.half)
+    residual = x.flip(2) / 32
     try:
-        computed = FusedNorm(norm, 0.01, in_place=False)(x).float()
+        computed = FusedNorm(norm, 0.01, in_place=False)(x, residual).float()
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise KernelError(f"Triton's kernels cannot be compiled here ({error})") from error
-    expected = functional.leaky_relu(functional.instance_norm(x.float(), eps=norm.eps), 0.01)
+    normalised = functional.instance_norm(x.float(), eps=norm.eps)
+    expected = functional.leaky_relu(normalised + residual.float(), 0.01)
     if not torch.allclose(computed, expected, atol=0.01):
         off = float((computed - expected).abs().max())
         raise KernelError(f"Triton's kernels are off by up to {off:.3g} on this device")

@@ -42,12 +42,13 @@ def channels_last(network: nn.Module, shape: tuple[int, ...], device: torch.devi
 
 
 def fused(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Run norms and the activations after them as one operation, channels last.
+    """Run norms with the sums and activations after them as one operation each, channels last.
 
     Raises:
         KernelError: Triton cannot compile it here, or it computes other numbers.
     """
-    from ensemble.fused_norm import check_kernels, fuse_norms
+    from ensemble.fused_blocks import fuse_norms
+    from ensemble.fused_norm import check_kernels
 
     check_kernels(device)
     return channels_last(fuse_norms(network), shape, device)

@@ -24,7 +24,8 @@ from torch import nn
 from torch.nn import functional
 from ensemble import fused_norm
 from ensemble.channels_last import LAYOUT, channels_last, keep_channels_last
-from ensemble.fused_norm import FusedNorm, check_kernels, fuse_norms
+from ensemble.fused_blocks import FusedResidual, fuse_norms
+from ensemble.fused_norm import FusedNorm, check_kernels
 torch.set_grad_enabled(False)
 torch.manual_seed(0)
 """
@@ -59,6 +60,15 @@ fused_norm.TILE, fused_norm.MOST_PARTS = 4096, 512
 assert (y - expected).abs().max() < 2e-5, (y - expected).abs().max()
 """
 
+RESIDUAL = """
+norm = nn.InstanceNorm3d(4, affine=True)
+x, residual = torch.randn(2, 2, 4, 3, 4, 5).half()
+expected = functional.leaky_relu(norm(x) + residual, 0.2)
+y = FusedNorm(norm, 0.2, in_place=False)(x, residual)
+assert (y == expected).float().mean() > 0.99
+assert (y - expected).abs().max() <= 2**-8
+"""
+
 NETWORK = """
 x = torch.randn(1, 4, 8, 8, 8)
 expected = network("{name}")(x)
@@ -68,6 +78,8 @@ before = [m for m in network("{name}").modules() if isinstance(m, nn.InstanceNor
 assert len(norms) == len(before)
 assert all(m.in_place for m in norms)
 assert not any(isinstance(m, nn.InstanceNorm3d) for m in fused.modules())
+blocks = [m for m in fused.modules() if isinstance(m, FusedResidual)]
+assert len(blocks) == {blocks}
 logits = fused(channels_last(x))
 off = float((logits - expected).abs().max() / expected.std())
 assert off < 1e-3, off
@@ -76,7 +88,7 @@ assert off < 1e-3, off
 SELF_CHECK = """
 check_kernels(torch.device("cpu"))
 right = fused_norm.normalise
-fused_norm.normalise = lambda x, out, norm: right(x, out, norm).mul_(1.1)
+fused_norm.normalise = lambda *tensors: right(*tensors).mul_(1.1)
 try:
     check_kernels(torch.device("cpu"))
 except fused_norm.KernelError as error:
@@ -108,9 +120,9 @@ KERNELS = (
     (
         fused_norm._normalise_kernel,
         ON_VOXELS
-        | {"out": "*fp16", "slope": "fp32"}
+        | {"out": "*fp16", "slope": "fp32", "residual": "*fp16"}
         | dict.fromkeys(("means", "scales", "bias"), "*fp32"),
-        {"VOXELS": 128, "CHANNELS": 32},
+        {"ADDS_RESIDUAL": True, "VOXELS": 128, "CHANNELS": 32},
     ),
 )
 for kernel, types, constants in KERNELS:
@@ -123,10 +135,12 @@ for kernel, types, constants in KERNELS:
         assert len(compiled.asm["cubin"]) > 1000
 """
 
+NETWORKS = {"plain": 0, "residual": 3, "bottleneck": 3, "activation-first": 0}  # residual blocks
 CHECKS = {
     "numbers": NUMBERS,
     "parts": PARTS,
-    **{name: NETWORK.format(name=name) for name in ("plain", "residual", "activation-first")},
+    "residual sum": RESIDUAL,
+    **{name: NETWORK.format(name=name, blocks=blocks) for name, blocks in NETWORKS.items()},
     "self-check": SELF_CHECK,
 }
 
@@ -166,7 +180,11 @@ def test_many_parts_of_a_volume_are_merged(failures: dict[str, str]) -> None:
     assert failures.get("parts", "") == ""
 
 
-@pytest.mark.parametrize("name", ["plain", "residual", "activation-first"])
+def test_a_residual_is_added_before_the_sum_is_rectified(failures: dict[str, str]) -> None:
+    assert failures.get("residual sum", "") == ""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_with_fused_norms_gives_the_same_logits(
     name: str, failures: dict[str, str]
 ) -> None:
