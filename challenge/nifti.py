@@ -9,13 +9,12 @@ import gzip
 import math
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from challenge.grid import Grid
 from challenge.inflate import first_bytes
+from challenge.nifti_header import FIRST, SECOND
 
-FIRST, SECOND = (k.template_dtype for k in (nibabel.Nifti1Header, nibabel.Nifti2Header))
 FIRST_MAGIC = {b"n+1\0", b"ni1\0"}  # a pair's magic in a single file is a slip that ITK lets pass
 TYPES = {
     2: "u1",

@@ -4,7 +4,7 @@
 VERBS = {
     "bench": (
         "bench",
-        "time scorers, search, features, engine or selection",
+        "time scorers, search, features, engine, a GPU or selection",
         "bench metrics",
     ),
 }

@@ -1,6 +1,7 @@
 """How fast the program is, on cases made for the purpose: `python -m lab bench WHAT`."""
 
 import argparse
+from pathlib import Path
 
 from lab.arguments import add_jobs, positive_number
 
@@ -9,7 +10,7 @@ DEFAULT_CASES = {"search": 100, "engine": 6, "selection": 92}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    benches = ["metrics", "search", "features", "engine", "selection"]
+    benches = ["metrics", "search", "features", "engine", "gpu", "selection"]
     parser.add_argument("what", choices=benches)
     add_number(parser, "--runs", 3, "metrics, features: least of N runs")
     cases = "search: 100; selection: 92; engine: the trained members' cases, 6"
@@ -20,14 +21,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     strategies = ["equal", "greedy"]
     selection.add_argument("--strategies", nargs="+", default=strategies, metavar="NAME")
     add_jobs(selection, 2)
+    devices = parser.add_argument_group("engine, gpu")
+    device = "engine: cpu, gpu: cuda, where `cpu` rehearses the measurement"
+    devices.add_argument("--device", choices=("cpu", "cuda"), help=f"defaults: {device}")
+    minutes = "what would take longer is named, not run (engine: 45, gpu: 8)"
+    devices.add_argument("--minutes", type=float, metavar="N", help=minutes)
+    gpu = parser.add_argument_group("gpu")
+    gpu.add_argument("--json", type=Path, metavar="FILE", help="write all numbers, as they come")
+    parts = "agreement, times, backends, autotuner, sums, limits, deadline, compile (default: all)"
+    gpu.add_argument("--parts", nargs="+", default=(), metavar="NAME", help=parts)
     engine = parser.add_argument_group("engine")
-    engine.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     networks = ("glioma", "resenc-l")
     engine.add_argument("--networks", nargs="+", choices=networks, default=networks)
     backends = "beside the one that is chosen"
     engine.add_argument("--backends", nargs="*", default=(), metavar="NAME", help=backends)
-    minutes = "rows that would take longer are named, not run (default: 45)"
-    engine.add_argument("--minutes", type=float, default=45, metavar="N", help=minutes)
 
 
 def add_number(parser: argparse._ActionsContainer, name: str, default: int, help: str) -> None:
@@ -39,11 +46,20 @@ def add_number(parser: argparse._ActionsContainer, name: str, default: int, help
 def run(args: argparse.Namespace) -> int:
     """Print the table of one bench; each imports what it measures."""
     cases = args.cases or DEFAULT_CASES.get(args.what, 0)
+    if args.what == "gpu":
+        from lab.bench.gpu import GpuBench, bench_gpu
+
+        minutes = 8.0 if args.minutes is None else args.minutes
+        return bench_gpu(GpuBench(args.device or "cuda", minutes, args.json, args.parts))
     if args.what == "engine":
         from lab.bench.engine import EngineBench, bench_engine
 
         options = EngineBench(
-            args.device, tuple(args.networks), tuple(args.backends), cases, args.minutes
+            args.device or "cpu",
+            tuple(args.networks),
+            tuple(args.backends),
+            cases,
+            45.0 if args.minutes is None else args.minutes,
         )
         return bench_engine(options)
     if args.what == "selection":

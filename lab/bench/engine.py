@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from challenge.scheme import SCHEMES, Scheme
-from ensemble.manifest import verify_model
-from ensemble.preprocess import find_nonzero_region, preprocessed_shape
-from ensemble.sliding_window import count_tiles
 from lab.bench.device_peak import device_peak
+from lab.bench.networks import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH, tiles_of
 from lab.bench.processes import ROOT, TUNED, Run, Subject
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.pack_source import Source
@@ -34,15 +32,12 @@ from lab.progress import print_line, progress
 from lab.training.random_networks import (
     flops_of_a_pass,
     plans_of,
-    read_case_of,
     write_abdomen,
     write_heads,
     write_trained,
 )
 
-GLIOMA, GLIOMA_PATCH = "plain-6", (128, 160, 112)
-RESENC_L, RESENC_L_PATCH = "resenc-l", (192, 192, 192)
-ON_CPU = (96, 96, 96)  # ResEnc-L's patch where its own would take half a minute a pass
+ON_CPU = (128, 96, 96)  # ResEnc-L's patch where its own would take half a minute a pass
 IDS = tuple(f"BraTS-GLI-0000{i}-100" for i in range(3))
 PANCREAS = "pancreas"
 
@@ -193,15 +188,6 @@ def make_pancreas(work: Path, device: str) -> Network:
     title = f"ResEnc-L: patch {sides}, {size} at 3 x 0.69 x 0.69 mm to 1 mm"
     title += ", a reduced size: CPU" if small else ""
     return _network(work, SCHEMES["panther-t1"], plans_of(RESENC_L, patch, 1), device, title)
-
-
-def tiles_of(subject: Subject) -> int:
-    """Return how many tiles the last case took, from its plan."""
-    model = verify_model(subject.weights / "MANIFEST.json")
-    case = read_case_of(subject.work / "cases", subject.scheme)
-    plan = model.members[0].plan
-    inside = find_nonzero_region(case, model.members[0].sequences)
-    return count_tiles(preprocessed_shape(case, plan, inside), plan.patch, model.step)
 
 
 def _network(work: Path, scheme: Scheme, plans: dict[str, Any], device: str, title: str) -> Network:

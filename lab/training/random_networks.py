@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import SimpleITK
 import torch
@@ -62,6 +61,7 @@ def write_trained(
     channels: Sequence[str],
     labels: Mapping[str, int],
     folds: int,
+    mirror_axes: Sequence[int] = (0, 1, 2),
 ) -> None:
     """Write a model folder as training leaves it."""
     ending = ".nii.gz" if len(channels) > 1 else ".mha"
@@ -85,7 +85,7 @@ def write_trained(
             "logging": {},
             "init_args": {"configuration": "3d_fullres", "fold": fold},
             "trainer_name": "nnUNetTrainer",
-            "inference_allowed_mirroring_axes": (0, 1, 2),
+            "inference_allowed_mirroring_axes": tuple(mirror_axes),
         }
         (folder / f"fold_{fold}").mkdir()
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
@@ -134,10 +134,8 @@ def write_heads(folder: Path, ids: Sequence[str], shape: Sequence[int], box: Seq
             inner = zoom(coarse, [side / 9 for side in box], order=1) + rng.normal(0, 9, box)
             image = np.zeros(shape, np.float32)
             image[in_box] = np.maximum(inner, 1)
-            nibabel.save(
-                nibabel.Nifti1Image(image.T, np.diag((-1.0, -1.0, 1.0, 1.0))),
-                folder / id / f"{id}-{sequence}.nii.gz",
-            )
+            scan = SimpleITK.GetImageFromArray(image)  # ITK's axes are those of BraTS
+            SimpleITK.WriteImage(scan, str(folder / id / f"{id}-{sequence}.nii.gz"))
 
 
 def write_abdomen(folder: Path, id: str, shape: Sequence[int], spacing_mm: Sequence[float]) -> None:

@@ -8,7 +8,8 @@ import torch
 from challenge.scheme import SCHEMES
 from ensemble.network import build_network
 from ensemble.plans import read_plan
-from lab.bench.engine import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH, pack_model
+from lab.bench.engine import ON_CPU, pack_model
+from lab.bench.networks import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH
 from lab.bench.processes import Subject, measured
 from lab.training.random_networks import (
     flops_of_a_pass,
@@ -36,6 +37,12 @@ def test_networks_have_the_published_size() -> None:
         plan = read_plan(plans_of(name, patch, channels), "3d_fullres")
         parameters = sum(p.numel() for p in build_network(plan, channels, 5).parameters()) / 1e6
         assert parameters == pytest.approx(millions, rel=0.01)
+
+
+def test_the_reduced_patch_of_resenc_l_can_be_halved_as_often_as_the_network_does() -> None:
+    assert flops_of_a_pass(plans_of(RESENC_L, ON_CPU, 1), 1, 3) == pytest.approx(
+        4.843e12 * (128 * 96 * 96) / 192**3, rel=0.02
+    )
 
 
 def test_weights_that_modules_share_are_drawn_once() -> None:
