@@ -86,7 +86,7 @@ def run_parts(parts: Sequence[Part], bench: GpuBench, scratch: Path) -> int:
     started = time.monotonic()
     rows: dict[str, list[Row]] = {}
     report = _report(bench)
-    print_line(f"{shlex.join(report['command'])}, {report['date']}")
+    _print(_wrapped(f"{shlex.join(report['command'])}, {report['date']}"))
     with _making(bench.device, scratch):
         for number, part in enumerate(parts):
             begun = time.monotonic()
@@ -110,10 +110,10 @@ def run_parts(parts: Sequence[Part], bench: GpuBench, scratch: Path) -> int:
     _save(report | {"is_finished": True}, bench.json)
     failed = sum("error" in row for each in rows.values() for row in each)
     words = f"{time.monotonic() - started:.0f} s, {failed} rows not measured"
-    _print(["", f"{words}; {bench.json}" if bench.json else words])
+    _print(["", *_wrapped(f"{words}; {bench.json}" if bench.json else words)])
     if bench.device == "cpu":
         print_line(REHEARSAL)
-    _print(textwrap.wrap(last_line(rows), WIDTH, subsequent_indent="  "))
+    _print(_wrapped(last_line(rows)))
     return 1 if failed else 0
 
 
@@ -159,6 +159,13 @@ def _make(device: str, scratch: Path) -> None:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
     make_all(device, scratch)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return lines that fit; a path stays whole."""
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ")
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return wrapper.wrap(text)
 
 
 def _print(printed: Iterable[str]) -> None:
