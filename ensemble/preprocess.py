@@ -136,12 +136,14 @@ def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: He
         back = resample(
             channel_logits[None], shape, plan.spacing_mm, images.spacing_mm, plan.logit_resampling
         )[0]
-        # Stock nnU-Net resamples into the half precision that its logits come in.
-        channel[:] = back.astype(np.float16).transpose(plan.transpose_back)
-    if head.kind == "regions":
-        special.expit(within, out=within)
-    else:
-        _softmax(within)
+        for plane, values in zip(channel, back.transpose(plan.transpose_back), strict=True):
+            # Stock nnU-Net resamples into the half precision that its logits come in.
+            plane[:] = values.astype(np.float16)
+    for z in range(within.shape[1]):  # plane by plane: stays in the cache
+        if head.kind == "regions":
+            special.expit(within[:, z], out=within[:, z])
+        else:
+            _softmax(within[:, z])
     return probabilities
 
 
