@@ -6,6 +6,7 @@ axes x, y, z: here they are converted, and nowhere else but where labels are wri
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -163,10 +164,10 @@ def read_scan(path: Path) -> Volume:
 
 
 def _check_scan(array: np.ndarray, path: Path) -> None:
-    if not np.isfinite(array).all():
+    low, high = float(array.min()), float(array.max())  # NaN where any voxel is
+    if not (math.isfinite(low) and math.isfinite(high)):
         bad = int(array.size - np.isfinite(array).sum())
         raise CaseError(f"{path}: {bad} voxels are NaN or infinite", Because.NOT_FINITE)
-    low, high = float(array.min()), float(array.max())
     if low == high:
         what = f"constant image, every voxel is {low:g}"
         raise CaseError(f"{path}: {what}", Because.CONSTANT)

@@ -51,16 +51,21 @@ def labels_from(probabilities: np.ndarray, head: Head, scheme: Scheme) -> np.nda
     """
     values = np.array([scheme.labels[name] if name else 0 for name in head.paints], np.uint8)
     labels = np.zeros(probabilities.shape[1:], np.uint8)
-    if head.kind == "softmax":
-        labels += values[0]
-        highest = probabilities[0].copy()
-        for value, probability in zip(values[1:], probabilities[1:], strict=True):
-            labels[probability > highest] = value
-            np.maximum(highest, probability, out=highest)
-        return labels
-    for value, probability in zip(values, probabilities, strict=True):
-        labels[probability > 0.5] = value
+    for z, plane in enumerate(labels):  # plane by plane: stays in the cache
+        if head.kind == "softmax":
+            _paint_most_probable(plane, probabilities[:, z], values)
+        else:
+            for value, probability in zip(values, probabilities[:, z], strict=True):
+                plane[probability > 0.5] = value
     return labels
+
+
+def _paint_most_probable(plane: np.ndarray, probabilities: np.ndarray, values: np.ndarray) -> None:
+    plane += values[0]
+    highest = probabilities[0].copy()
+    for value, probability in zip(values[1:], probabilities[1:], strict=True):
+        plane[probability > highest] = value
+        np.maximum(highest, probability, out=highest)
 
 
 def probability_of(probabilities: np.ndarray, head: Head, names: tuple[str, ...]) -> np.ndarray:
@@ -125,7 +130,9 @@ def restrict(labels: np.ndarray, scheme: Scheme, target: Scheme) -> np.ndarray:
     for name in target.written:
         if name in scheme.labels:
             table[scheme.labels[name]] = target.labels[name]
-    return table[labels]
+    # What bytes.translate does, at a third of the cost of an index a voxel.
+    written = np.asarray(labels, np.uint8).tobytes().translate(table.tobytes())
+    return np.frombuffer(bytearray(written), np.uint8).reshape(labels.shape)
 
 
 def unwritten_mm3(
@@ -138,8 +145,14 @@ def unwritten_mm3(
 
 def volumes_mm3(labels: np.ndarray, scheme: Scheme, voxel_volume_mm3: float) -> dict[str, float]:
     """Return the volume of each label of a label map (z, y, x), by name."""
-    counts = np.bincount(labels.ravel(), minlength=256)
-    return {name: float(counts[value] * voxel_volume_mm3) for name, value in scheme.labels.items()}
+    counts = count_labels(labels, scheme)
+    return {name: float(count * voxel_volume_mm3) for name, count in counts.items()}
+
+
+def count_labels(labels: np.ndarray, scheme: Scheme) -> dict[str, int]:
+    """Return the number of voxels of each label of a label map (z, y, x), by name."""
+    # A comparison a label is ten times as fast as one histogram, which makes every voxel an int64.
+    return {n: int(np.count_nonzero(labels == value)) for n, value in scheme.labels.items()}
 
 
 def voxels_changed(

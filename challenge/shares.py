@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from challenge.scheme import Head, Scheme
+from challenge.scheme import Head, Scheme, count_labels
 
 
 def labels_of(head: Head) -> frozenset[str]:
@@ -23,14 +23,14 @@ def unusual_shares(labels: np.ndarray, scheme: Scheme, predicted: Collection[str
     means that a member's label map is wrong. `predicted` names the labels that the model
     predicts; where one of the whole is not among them, nothing is returned.
     """
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = count_labels(labels, scheme)
     whole = scheme.regions[scheme.whole]
-    total = sum(counts[scheme.labels[name]] for name in whole)
+    total = sum(counts[name] for name in whole)
     if total == 0 or not set(whole) <= set(predicted):
         return []
     sentences = []
     for name, (low, high) in scheme.usual_share.items():
-        share = counts[scheme.labels[name]] / total
+        share = counts[name] / total
         if not low <= share <= high:
             sentences.append(
                 f"{name} is {share:.0%} of {scheme.whole}, usually {low:.0%} to {high:.0%}"

@@ -132,17 +132,20 @@ def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: He
     if head.kind == "softmax":
         probabilities[0] = 1
     within = probabilities[(slice(None), *nonzero.box)]
+    # Stock nnU-Net resamples into the half precision that its logits come in.
     fits_half = max(logits.max(), -logits.min()) <= np.finfo(np.float16).max
+    precision = np.float16 if fits_half else np.float32
     for channel, channel_logits in zip(within, logits, strict=True):
         back = resample(
             channel_logits[None], shape, plan.spacing_mm, images.spacing_mm, plan.logit_resampling
         )[0]
-        # Stock nnU-Net resamples into the half precision that its logits come in.
-        channel[:] = (back.astype(np.float16) if fits_half else back).transpose(plan.transpose_back)
-    if head.kind == "regions":
-        special.expit(within, out=within)
-    else:
-        _softmax(within)
+        for plane, values in zip(channel, back.transpose(plan.transpose_back), strict=True):
+            plane[:] = values.astype(precision)
+    for z in range(within.shape[1]):  # plane by plane: stays in the cache
+        if head.kind == "regions":
+            special.expit(within[:, z], out=within[:, z])
+        else:
+            _softmax(within[:, z])
     return probabilities
 
 

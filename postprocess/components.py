@@ -11,6 +11,8 @@ from typing import Literal, get_args
 import cc3d
 import numpy as np
 
+from challenge.box import Box, bounding_box
+
 Connectivity = Literal[6, 18, 26]  # neighbours by a face; also by an edge; also by a corner
 SpacingMm = tuple[float, float, float]  # (z, y, x)
 CONNECTIVITIES: tuple[int, ...] = get_args(Connectivity)
@@ -25,12 +27,15 @@ class Components:
 
     ids: np.ndarray
     voxels: np.ndarray  # voxels[0] counts the outside
+    box: Box  # slices (z, y, x) that hold all components
 
     def where(self, selected: np.ndarray) -> np.ndarray:
         """Return the bool mask (z, y, x) of the components whose entry in `selected` is true."""
         table = np.asarray(selected, dtype=bool).copy()
         table[0] = False
-        return table[self.ids]
+        mask = np.zeros(self.ids.shape, bool)
+        mask[self.box] = table[self.ids[self.box]]
+        return mask
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of `values` (z, y, x) over each component, one entry per id."""
@@ -51,8 +56,16 @@ class Components:
 
 def find_components(mask: np.ndarray, connectivity: Connectivity = 26) -> Components:
     """Find the components of a bool mask (z, y, x) at a connectivity of 6, 18 or 26."""
-    ids = cc3d.connected_components(mask.astype(np.uint8, copy=False), connectivity=connectivity)
-    return Components(ids, np.bincount(ids.ravel(), minlength=1))
+    box = bounding_box(mask) or (slice(0, 0),) * 3
+    within = np.ascontiguousarray(mask[box], np.uint8)
+    if within.size == 0:
+        return Components(np.zeros(mask.shape, np.uint16), np.array([mask.size]), box)
+    numbered = cc3d.connected_components(within, connectivity=connectivity)
+    voxels = np.bincount(numbered.ravel(), minlength=1)
+    voxels[0] += mask.size - within.size
+    ids = np.zeros(mask.shape, numbered.dtype)
+    ids[box] = numbered
+    return Components(ids, voxels, box)
 
 
 def largest_component(

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ensemble.backends import BACKENDS, REFERENCE, BackendError, Forward, find_backend
+from ensemble.device import synchronize
 from ensemble.manifest import MANIFEST, Member, verify_model
 from ensemble.network import build_network, load_network
 from lab.bench.gpu_part import Column, Context, Part, Row
@@ -153,12 +154,6 @@ def patch_of(network: str, device: str, scratch: Path) -> Patch:
     tensor = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
     logits = make_forward(network, REFERENCE, 1, Context(device, scratch))(tensor[:1])[0]
     return Patch(tensor, logits.float().cpu().clone())
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def _difference(logits: torch.Tensor, patch: Patch) -> float:

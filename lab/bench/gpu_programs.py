@@ -20,7 +20,6 @@ HEALTH_S = 0.05  # between two questions whether the networks are loaded
 CALL_S = 600.0
 # Of both programs: the allocator's settings of the image, and threads that wait without spinning.
 ALIKE = TUNED | {"OMP_WAIT_POLICY": "PASSIVE"}
-BESIDE = ("prepare", "restore", "load")  # stages of a prediction beside its networks
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,13 @@ def run_podium(subject: Subject, folds: int) -> TwoCases:
 def networks_s(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
     """Return the seconds that the networks of a process's latest case took.
 
-    That is its prediction without preparing, loading and restoring: a stage of a GPU may end before
-    its work is done, the prediction may not.
+    The stage waits for the device before it ends.
 
     Args:
         before: the record of the case before; the seconds of stages add up over a process.
         after: the record of the case.
     """
-    case = next(iter(after["cases"].values()))
-    seconds = float(case["predict_s"])
-    for stage in BESIDE:
-        seconds -= after["seconds"].get(stage, 0.0) - before["seconds"].get(stage, 0.0)
-    return seconds
+    return float(after["seconds"]["networks"] - before["seconds"]["networks"])
 
 
 def device_of(record: Mapping[str, Any]) -> dict[str, Any]:

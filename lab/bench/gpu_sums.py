@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import torch
 
+from ensemble.device import synchronize
 from ensemble.preprocess import find_nonzero_region, preprocessed_shape
 from ensemble.sliding_window import LogitAccumulator, tiles
-from lab.bench.gpu_backends import first_fold, synchronize
+from lab.bench.gpu_backends import first_fold
 from lab.bench.gpu_part import Column, Context, Part, Row
 from lab.bench.gpu_subjects import NAMES, subject_of
 from lab.training.random_networks import read_case_of
@@ -47,7 +48,7 @@ def measure_sums(item: str, context: Context) -> Iterator[Row]:
     sums = LogitAccumulator(channels, shape, where)
     dtype = torch.half if context.device == "cuda" else torch.float  # as the networks give them
     logits = torch.ones((channels, *member.plan.patch), device=device, dtype=dtype)
-    positions = list(tiles(shape, member.plan.patch, 0.5))
+    positions = list(tiles(shape, member.plan.patch, STEP))
     sums.add(logits, positions[0])
     synchronize(device)
     marks = [time.perf_counter()]
