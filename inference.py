@@ -179,7 +179,7 @@ def run_cases(
             device.shares.done()
 
     # While one case is on a GPU, the next one is read and prepared and the last one is finished.
-    together = 1 if options.strict else 3 if device.engine.is_fast else 2
+    together = 1 if options.strict else 3 if device.engine.on_gpu else 2
     with ThreadPoolExecutor(together) as pool:
         for running in [pool.submit(attempt, *job) for job in jobs]:
             running.result()
@@ -192,7 +192,7 @@ def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, folder: Path
     engine, model = device.engine, loaded.model
     with engine.timed("read"):
         case = read_case(files, model.orientation)
-    preparation = prepare_case(case, model, engine) if engine.is_fast else None
+    preparation = prepare_case(case, model, engine) if engine.on_gpu else None
 
     def run_networks() -> tuple["Prediction", float]:
         budget, needs_votes = device.shares.next(), loaded.artefacts.needs_votes

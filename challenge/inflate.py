@@ -41,7 +41,7 @@ def inflate(stream: BinaryIO, count: int) -> memoryview:
     Raises:
         zlib.error: damaged, which where a checksum within reach says so.
     """
-    content, end = memoryview(np.empty(count, np.uint8)), 0  # unwritten pages take no memory
+    content, end = np.empty(count, np.uint8).data, 0  # unwritten pages take no memory
     part = zlib.decompressobj(ZLIB_OR_GZIP)
     while end < count:
         fed = part.unconsumed_tail

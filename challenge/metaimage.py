@@ -146,12 +146,12 @@ def read_voxels(path: Path, fields: Fields) -> np.ndarray:
     return voxels.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _content(stream: BinaryIO, fields: Fields, dtype: np.dtype, expected_bytes: int) -> bytearray:
+def _content(stream: BinaryIO, fields: Fields, dtype: np.dtype, expected_bytes: int) -> memoryview:
     """Return the bytes of voxels from where a stream stands: text, compressed, or as they are."""
     if not fields.is_true("BinaryData", True):
         count = expected_bytes // dtype.itemsize
         words = stream.read(count * LONGEST_WORD).split()[:count]
-        return bytearray(np.array(words, np.float64).astype(dtype).tobytes())
+        return np.array(words, np.float64).astype(dtype).view(np.uint8).data
     if fields.is_true("CompressedData", False):
         return inflate(stream, expected_bytes)
-    return bytearray(stream.read(expected_bytes))
+    return memoryview(bytearray(stream.read(expected_bytes)))

@@ -37,15 +37,15 @@ class Rung:
     take: Callable[[], bool]
 
 
-def step_down(failure: Failure, rungs: Sequence[Rung]) -> str:
-    """Take the first rung that there is; return in words what failed and what is done.
+def step_down(failure: Failure, rungs: Sequence[Rung]) -> Rung:
+    """Take the first rung that there is, and return it.
 
     Raises:
         DeviceFailed: no rung is left.
     """
     for rung in rungs:
         if rung.take():
-            return f"{failure.reason}: {rung.what}"
+            return rung
     raise DeviceFailed(f"{failure.reason}: the case is run anew on the CPU, much slower")
 
 

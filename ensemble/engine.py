@@ -9,11 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 
-from ensemble.backends import BACKENDS, BackendError, find_backend
 from ensemble.budget import Budget
 from ensemble.device import describe_device, empty_cache, set_autotune, synchronize
 from ensemble.device_errors import DeviceFailed, Failure, Rung, answers, step_down
-from ensemble.loaded_networks import AUTO, LoadedNetwork, LoadedNetworks
+from ensemble.loaded_networks import AUTO, LoadedNetwork, LoadedNetworks, backend_or_auto
 from ensemble.manifest import Member
 from ensemble.sliding_window import LogitAccumulator, TileSlices, mean_over_mirrorings
 from ensemble.stage_seconds import StageSeconds
@@ -46,25 +45,19 @@ class Engine:
         Raises:
             BackendError: there is no such backend.
         """
-        try:
-            if self.backend != AUTO:
-                find_backend(self.backend, self.device)
-        except BackendError as error:
-            if self.backend not in BACKENDS:
-                raise
-            log.warning("%s; the backend is chosen", error)
-            self.backend = AUTO
+        self.backend = backend_or_auto(self.backend, self.device)
         self.run_s = 0.0  # of the last `run`: its networks, warm and without failed attempts
         self.case_errors: list[str] = []  # of this case on the device, and what was done
         self._now = time.perf_counter
         self._first_device = self.device
         self._is_lost = self._on_host = False
+        self._lasting: list[str] = []  # rungs that were taken, which the next case starts from
         self._volume: tuple[torch.Tensor, torch.Tensor] | None = None  # on the host, on the device
         self._networks = LoadedNetworks(self.device, self.backend, self.keeps_networks)
         self._device_networks = self._networks  # of the first device
 
     @property
-    def is_fast(self) -> bool:
+    def on_gpu(self) -> bool:
         """Return whether networks run on a GPU."""
         return self.device.type != "cpu"
 
@@ -85,13 +78,14 @@ class Engine:
 
     def start_case(self, budget: Budget) -> None:
         """Return to the device of the start, unless it is lost, with a case's time."""
-        self.case_errors, self._now, self._volume = [], budget.now, None
+        self._now, self._volume = budget.now, None
+        self.case_errors = [f"since an earlier case: {what}" for what in self._lasting]
         if self._is_lost:
-            self.case_errors.append("the GPU was lost in an earlier case")
+            self.case_errors = ["the GPU was lost in an earlier case"]
         elif self.device != self._first_device:
             self._networks.clear()
             self.device, self._networks = self._first_device, self._device_networks
-        if self.is_fast:
+        if self.on_gpu:
             set_autotune(not budget.is_limited or budget.left_s() > LEAST_AUTOTUNE_S)
 
     def load(self, member: Member, tiles: int = 1, flips: int = 1) -> LoadedNetwork:
@@ -107,7 +101,8 @@ class Engine:
         return self.attempt(lambda: max(1, self._networks.most_together(member) // flips))
 
     def release(self) -> None:
-        """Free the networks that no other case needs, before memory is needed for labels."""
+        """Free the volume and the networks that no other case needs: labels need the memory."""
+        self._volume = None
         self._networks.release()
 
     def single_precision(self, member: Member) -> AbstractContextManager[None]:
@@ -191,7 +186,7 @@ class Engine:
                 with torch.inference_mode():
                     return operation()
             except RuntimeError as error:
-                if not self.is_fast:
+                if not self.on_gpu:
                     raise
                 failure = Failure.of(error)
             # Outside the block: the traceback, and the tensors it holds, are freed by now.
@@ -225,11 +220,13 @@ class Engine:
         if self._is_lost or failure.spoilt_sums:
             rungs = ()
         try:
-            self._report(step_down(failure, rungs))
+            rung = step_down(failure, rungs)
         except DeviceFailed as error:
             self._use_cpu()
             self._report(str(error))
             raise
+        self._lasting.append(rung.what)
+        self._report(f"{failure.reason}: {rung.what}")
         empty_cache(self.device)
 
     def _report(self, sentence: str) -> None:

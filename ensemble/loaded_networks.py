@@ -15,6 +15,7 @@ from ensemble.backends import (
     REFERENCE,
     SINGLE,
     Backend,
+    BackendError,
     Forward,
     choose_backend,
     find_backend,
@@ -208,6 +209,21 @@ class LoadedNetworks:
         self._chosen[self._kind(member)] = best
         if best is not running:
             self._loaded.clear()
+
+
+def backend_or_auto(name: str, device: torch.device) -> str:
+    """Return a backend's name, or AUTO with a warning where it cannot run here.
+
+    Raises:
+        BackendError: there is no such backend.
+    """
+    try:
+        return name if name == AUTO else find_backend(name, device).name
+    except BackendError as error:
+        if name not in BACKENDS:
+            raise
+        log.warning("%s; the backend is chosen", error)
+        return AUTO
 
 
 def half_patch(plan: Plan) -> tuple[int, ...]:

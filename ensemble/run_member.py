@@ -39,7 +39,7 @@ def run_member(run: MemberRun) -> bool:
         effort = planner.effort(rank, step, done)
         unmirrored, first_pass_s = None, 0.0
         # A GPU's networks are warm, and all mirrorings of a tile take it no time to speak of.
-        if effort and not engine.is_fast and planner.first_pass_is_apart(rank):
+        if effort and not engine.on_gpu and planner.first_pass_is_apart(rank):
             engine.load(member)
             unmirrored = engine.run(member, volume, positions[done : done + 1], ())
             first_pass_s = engine.run_s

@@ -110,7 +110,7 @@ def test_a_missing_or_broken_record_fails(tmp_path, monkeypatch, capsys):
         ),
     ],
 )
-def test_each_engine_is_asked_for_gpus_in_its_way(tmp_path, version, gpus, options):
+def test_docker_and_podman_get_the_gpus_by_their_options(tmp_path, version, gpus, options):
     engine = tmp_path / "engine"
     engine.write_text(f"#!/bin/sh\necho {version}\n")
     engine.chmod(0o755)

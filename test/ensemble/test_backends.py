@@ -116,7 +116,7 @@ def stand_in(name: str, make: Callable[..., object]) -> Backend:
     return Backend(name, ("cpu",), make, lambda _: None, True, "a stand-in")  # type: ignore[arg-type]
 
 
-def test_each_backend_is_timed_on_a_network_of_its_very_own(
+def test_each_backend_is_timed_on_a_newly_built_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What one backend does to the module (another layout, half weights) no other one sees."""

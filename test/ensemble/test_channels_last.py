@@ -149,7 +149,7 @@ def test_no_layout_is_copied(
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.half])
 @torch.inference_mode()
-def test_each_sample_is_normalised_by_its_very_own_statistics(
+def test_each_sample_is_normalised_by_the_statistics_of_that_sample(
     dtype: torch.dtype, affine: bool
 ) -> None:
     norm = nn.InstanceNorm3d(3, eps=1e-3, affine=affine)

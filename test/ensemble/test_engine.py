@@ -176,8 +176,9 @@ def test_no_rung_repeats_an_attempt(tmp_path: Path, gpu: FakeGpu) -> None:
 
 
 def test_the_next_case_has_the_gpu_again_unless_it_is_lost(sound: Sound, gpu: FakeGpu) -> None:
-    for error, device, first in (
-        (OUT_OF_MEMORY, "cuda", ()),
+    """What the memory forced on one case, the next one starts with, and says so."""
+    for error, device, taken_over in (
+        (OUT_OF_MEMORY, "cuda", ("since an earlier case: volume and sums are on the host",)),
         (LAUNCH, "cpu", ("the GPU was lost in an earlier case",)),
     ):
         engine = Engine(CUDA)
@@ -186,7 +187,7 @@ def test_the_next_case_has_the_gpu_again_unless_it_is_lost(sound: Sound, gpu: Fa
         gpu.fail_at = None
         gpu.operations.clear()
         prediction = run(sound.model, engine)
-        assert (prediction.device, prediction.device_errors) == (device, first)
+        assert (prediction.device, prediction.device_errors) == (device, taken_over)
         assert bool(gpu.operations) == (device == "cuda")  # a lost GPU is not even asked
         assert differ(prediction, sound) <= NEARLY_TIED
 

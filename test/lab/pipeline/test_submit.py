@@ -213,7 +213,7 @@ def test_predictions_alone_get_rules(
 
 
 @pytest.mark.slow
-def test_one_training_with_a_teams_own_ids_and_odd_labels_gets_through(
+def test_one_training_with_unofficial_ids_and_odd_labels_gets_through(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ids that no platform hands out, no validation, labels that `lab check` warns of."""
