@@ -106,17 +106,26 @@ class Harness:
         return {f"{INTACT}.nii.gz": intact[f"{INTACT}.nii.gz"], **corrupted}
 
 
+def write_brats(folder: Path, shape: tuple[int, int, int], box: tuple[int, int, int]) -> None:
+    """Write two intact cases, see `write_heads`.
+
+    Values are whole, so that any type can hold them; the affine stands in the sform alone, since
+    ITK and this program read a qform in place of a sform that is corrupted.
+    """
+    write_heads(folder, (CORRUPTED, INTACT), shape, box)
+    for path in folder.glob("*/*.nii.gz"):
+        scan = nibabel.Nifti1Image.from_filename(path)
+        whole = np.rint(np.asarray(scan.dataobj)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(whole, scan.affine), path)
+
+
 def make_harness(work: Path, weights: Path, limit_s: float = 30.0) -> Harness:
     """Write an intact input of each kind and segment it.
 
     Raises:
         RuntimeError: the program fails on an intact input.
     """
-    write_heads(work / "brats", (CORRUPTED, INTACT), (40, 44, 42), (30, 34, 32))
-    for path in (work / "brats").glob("*/*.nii.gz"):  # whole values: any type can hold them
-        scan = nibabel.Nifti1Image.from_filename(path)
-        whole = np.rint(np.asarray(scan.dataobj)).astype(np.int16)
-        nibabel.save(nibabel.Nifti1Image(whole, scan.affine), path)
+    write_brats(work / "brats", (40, 44, 42), (30, 34, 32))
     write_abdomen(work / "panther" / SOCKET, STEM, (20, 44, 42), (3.0, 2.0, 2.0))
     socket = {"slug": SOCKET.name, "relative_path": str(SOCKET)}
     (work / "panther" / "inputs.json").write_text(f'[{{"socket": {socket}}}]'.replace("'", '"'))

@@ -14,8 +14,8 @@ from challenge.headers import CaseError
 from challenge.input_cases import InputError
 from challenge.platforms import find_cases
 from lab.__main__ import main as lab
-from lab.stress.bad_inputs import all_malformed, compare, read
-from lab.stress.malformed import CORRUPTED, INTACT, SOCKET, STEM, Malformed, scan_of
+from lab.stress.bad_inputs import all_malformed, compare, read, write_brats
+from lab.stress.malformed import INTACT, SOCKET, STEM, Malformed, scan_of
 from lab.stress.metaimage_faults import split
 from lab.training.random_networks import write_abdomen, write_heads
 
@@ -26,7 +26,7 @@ QUICK = [case for case in MALFORMED if "bomb" not in case.name]
 @pytest.fixture(scope="session")
 def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("intact")
-    write_heads(folder / "brats", (CORRUPTED, INTACT), (16, 18, 20), (12, 14, 16))
+    write_brats(folder / "brats", (16, 18, 20), (12, 14, 16))
     write_abdomen(folder / "panther" / SOCKET, STEM, (8, 18, 20), (3.0, 2.0, 2.0))
     return folder
 
