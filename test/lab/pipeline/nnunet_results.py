@@ -8,6 +8,7 @@ of two folds each: nnUNetTrainer__nnUNetPlans__3d_fullres and nnUNetTrainer__wid
 import json
 import multiprocessing
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def main(folder: Path) -> None:
             int(DATASET[7:10]), "3d_fullres", name, num_processes=1
         )
         for fold in range(len(splits)):
-            torch.manual_seed(10 * number + fold + 1)
+            for seed in (random.seed, np.random.seed, torch.manual_seed):  # patches, augmentation
+                seed(10 * number + fold + 1)
             trained = json.loads(json.dumps(plans)) | {"continue_training": False}
             trainer = nnUNetTrainer(trained, "3d_fullres", fold, dataset, torch.device("cpu"))
             trainer.num_epochs, trainer.num_iterations_per_epoch = 1, 40
