@@ -67,7 +67,7 @@ def test_with_gpus_a_run_on_the_cpu_is_not_ticked(small_samples: Path) -> None:
     done = rehearse({"SAMPLES": str(small_samples), "GPUS": "all"}, "synapse")
     assert done.returncode == 1
     (unticked,) = [line for line in done.stdout.splitlines() if line.startswith("  [ ] ")][:1]
-    assert unticked.startswith("  [ ] brats, on the GPU: not on a GPU: the record ")
+    assert unticked.startswith("  [ ] brats, on the GPU: not on a GPU: the record says device cpu")
     assert "  GPUS=all: no RLIMIT_DATA, except in a line that names it" in done.stdout
 
 

@@ -6,11 +6,9 @@ Random weights measure time, not agreement: their logits are nearly tied. Agreem
 the trained members that ship.
 """
 
-import json
 import multiprocessing
 import os
 import platform
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -22,7 +20,7 @@ from typing import Any
 from challenge.scheme import SCHEMES, Scheme
 from lab.bench.device_peak import device_peak
 from lab.bench.networks import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH, tiles_of
-from lab.bench.processes import ROOT, TUNED, Run, Subject
+from lab.bench.processes import ROOT, TUNED, Run, Subject, copy_networks
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.pack_source import Source
 from lab.packing.proof import ProofRequest
@@ -146,17 +144,10 @@ def print_times(
 
 def bench_agreement(work: Path, bench: EngineBench) -> None:
     """Compare labels of the members that ship with stock's, case by case and region by region."""
-    weights = work / "weights"
-    shutil.copytree(ROOT / "weights" / "brats-gli", weights)
-    manifest = json.loads((weights / "MANIFEST.json").read_text(encoding="utf-8"))
-    for name in [name for name in manifest["files"] if "/" not in name]:  # networks alone
-        del manifest["files"][name]
-        (weights / name).unlink()
-    (weights / "MANIFEST.json").write_text(json.dumps(manifest), encoding="utf-8")
-    trained = next(path for path in weights.iterdir() if (path / "plans.json").is_file())
+    trained = copy_networks(ROOT / "weights" / "brats-gli", work / "weights")
     destination = Destination(work / "cases", "challenge")
     list(write(Population("brats-gli", 11), bench.cases, destination, 2))
-    subject = Subject(work, SCHEMES["brats-gli"], trained, weights, bench.device)
+    subject = Subject(work, SCHEMES["brats-gli"], trained, work / "weights", bench.device)
     regions = list(subject.scheme.regions)
     print_line(f"{'':<30}{'equal':>10}" + "".join(f"{region:>9}" for region in regions))
     for folds in progress((1, 3), unit="block", description="agreement"):

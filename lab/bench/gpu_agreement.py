@@ -1,7 +1,5 @@
 """A part of `bench gpu`: does it run, and are the labels of the shipped members stock nnU-Net's?"""
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +7,9 @@ import SimpleITK
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
-from ensemble.manifest import MANIFEST
 from lab.bench.gpu_part import Column, Context, Part, Row
 from lab.bench.gpu_programs import ALIKE, batches_of, check_device, device_of
-from lab.bench.processes import ROOT, Subject
+from lab.bench.processes import ROOT, Subject, copy_networks
 
 MODEL = "brats-gli"
 SAMPLES = ROOT / "test" / "input" / "brats"
@@ -64,14 +61,7 @@ def sample_subject(context: Context) -> Subject:
     work = context.scratch / "agreement"
     weights = work / "weights"
     if not weights.exists():
-        shutil.copytree(ROOT / "weights" / MODEL, weights)
-        manifest = json.loads((weights / MANIFEST).read_text(encoding="utf-8"))
-        for name in [name for name in manifest["files"] if "/" not in name]:  # networks alone
-            del manifest["files"][name]
-            (weights / name).unlink()
-        for member in manifest["members"]:  # stock nnU-Net sees images as they are stored
-            member.pop("orientation", None)
-        (weights / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        copy_networks(ROOT / "weights" / MODEL, weights)
         _lay_out_cases(work / "cases", is_whole=context.device == "cuda")
     trained = next(path for path in weights.iterdir() if (path / "plans.json").is_file())
     return Subject(work, SCHEMES[MODEL], trained, weights, context.device)

@@ -16,6 +16,7 @@ import numpy as np
 
 from challenge.case import read_volume
 from challenge.scheme import Scheme
+from ensemble.manifest import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]
 INFERENCE = ROOT / "inference.py"
@@ -181,7 +182,7 @@ class Subject:
 
     def _with_folds(self, folds: int, mirroring: bool) -> Path:
         """Return the packed model, its manifest rewritten for the first folds."""
-        manifest = self.weights / "MANIFEST.json"
+        manifest = self.weights / MANIFEST
         whole = self.weights / "whole.json"
         if not whole.exists():
             shutil.copy(manifest, whole)
@@ -218,3 +219,20 @@ def empty_folder(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def copy_networks(model: Path, target: Path) -> Path:
+    """Copy a packed model as stock nnU-Net would run it; return its nnU-Net folder.
+
+    Without rules, and without the axis order of its training: stock nnU-Net sees images as they are
+    stored.
+    """
+    shutil.copytree(model, target)
+    manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+    for name in [name for name in manifest["files"] if "/" not in name]:
+        del manifest["files"][name]
+        (target / name).unlink()
+    for member in manifest["members"]:
+        member.pop("orientation", None)
+    (target / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    return next(path for path in target.iterdir() if (path / "plans.json").is_file())

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from challenge.scheme import SCHEMES
+from ensemble.manifest import verify_model
 from ensemble.network import build_network
 from ensemble.plans import read_plan
 from lab.bench.engine import ON_CPU, pack_model
 from lab.bench.networks import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH
-from lab.bench.processes import Subject, measured
+from lab.bench.processes import ROOT, Subject, copy_networks, measured
 from lab.training.random_networks import (
     flops_of_a_pass,
     plans_of,
@@ -18,6 +19,7 @@ from lab.training.random_networks import (
     write_heads,
     write_trained,
 )
+from postprocess.artefacts import load_artefacts
 
 GLI = SCHEMES["brats-gli"]
 SMALL = "demo", (64, 32, 32)
@@ -65,6 +67,17 @@ def test_a_process_is_measured_alone(tmp_path: Path) -> None:
     assert run.peak_mib > 200
     assert 0 < run.cpu_s < 60
     assert run.wall_s > 0
+
+
+def test_networks_are_compared_with_stock_as_images_are_stored_and_without_rules(
+    tmp_path: Path,
+) -> None:
+    """Stock nnU-Net turns no image: with the training's axis order, labels would be others'."""
+    trained = copy_networks(ROOT / "weights" / "brats-gli", tmp_path / "weights")
+    model = verify_model(tmp_path / "weights" / "MANIFEST.json")
+    assert [member.orientation for member in model.members] == [None] * 3
+    assert (trained / "plans.json").is_file()
+    assert not load_artefacts(model.folder, GLI).has_rules
 
 
 @pytest.mark.slow
