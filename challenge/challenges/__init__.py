@@ -20,10 +20,10 @@ in the order of the values, and `pack` maps them back by name.
 import re
 from collections.abc import Iterable, Mapping
 
-from challenge.challenges import brats, panther
+from challenge.challenges import brats, isles, panther
 from challenge.description import ANY, Scheme
 
-FAMILIES = (brats, panther)
+FAMILIES = (brats, panther, isles)
 SCHEMES: Mapping[str, Scheme] = {
     scheme.name: scheme for family in FAMILIES for scheme in family.CHALLENGES
 }

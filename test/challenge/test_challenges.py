@@ -52,7 +52,7 @@ def test_rows_do_not_clash() -> None:
         [name for scheme in SCHEMES.values() for name in scheme.layouts],
     ):
         assert len(set(names)) == len(names)
-    assert len(all_layouts()) == 14
+    assert len(all_layouts()) == 15
 
 
 @pytest.mark.parametrize(

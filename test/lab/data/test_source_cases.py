@@ -26,6 +26,7 @@ REAL_IDS = {
     "panther-t2": ("10303",),
     "msd-pancreas": ("pancreas_001",),
     "panorama": ("100000_00001",),
+    "isles-2026": ("sub-r001s001", "sub-soop0468"),
 }
 
 
