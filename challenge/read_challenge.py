@@ -43,7 +43,8 @@ def read_challenges(folder: Path) -> dict[str, Scheme]:
     Raises:
         ChallengeError: a file is no description of a challenge.
     """
-    tables = {path.stem: (path, read_toml(path)) for path in sorted(folder.glob(f"*{ENDING}"))}
+    files = sorted(folder.glob(f"*{ENDING}"), key=lambda path: path.stem)
+    tables = {path.stem: (path, read_toml(path)) for path in files}
     return {name: challenge_from(*tables[name], others=tables) for name in tables}
 
 
