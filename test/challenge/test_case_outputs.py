@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import files
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from test_sockets import write_isles
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
 from challenge.case_outputs import Answer, write_case_outputs
@@ -32,7 +32,7 @@ def answer() -> Answer:
 
 
 def isles_case(folder: Path) -> tuple[Case, CaseFiles]:
-    (case_files,) = find_cases(write_isles(folder)).cases
+    (case_files,) = find_cases(files.write_isles_case(folder)).cases
     return read_case(case_files), case_files
 
 
@@ -114,8 +114,6 @@ def test_a_region_that_the_model_cannot_tell_is_named_and_nothing_written(tmp_pa
 
 
 def test_maps_of_nifti_cases_have_the_scans_affine_to_the_bit(tmp_path: Path) -> None:
-    import files
-
     scan = files.write_nifti(tmp_path / "x-t1c.nii.gz", files.head())
     case_files = CaseFiles("x", {"t1c": scan}, "t1c", Path("x.nii.gz"))
     case = read_case(case_files, "RAS")

@@ -1,13 +1,11 @@
 """grand-challenge's inputs: which sockets make which challenge's case, and what is refused."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import files
 import numpy as np
 import pytest
-import SimpleITK
 
 from challenge.case import CaseError, read_case
 from challenge.challenges import SCHEMES
@@ -16,7 +14,6 @@ from challenge.input_cases import InputError
 from challenge.input_values import input_numbers
 from challenge.platforms import find_cases
 
-SLUGS = ("t1-brain-mri", "stroke-metadata")
 # One CT on its own grid, one PET on another, which is brought to the CT's.
 PET_CT = replace(
     SCHEMES["isles-2026"],
@@ -38,31 +35,13 @@ def pet_ct(monkeypatch: pytest.MonkeyPatch) -> Scheme:
     return PET_CT
 
 
-def write_image(path: Path, array: np.ndarray, spacing: float = 2.0, origin: float = 0.0) -> Path:
-    """Write an array (z, y, x) with one spacing along all axes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = SimpleITK.GetImageFromArray(array)
-    image.SetSpacing([spacing] * 3)
-    image.SetOrigin([origin] * 3)
-    SimpleITK.WriteImage(image, str(path), True)
-    return path
-
-
-def scan(seed: int = 0, shape: tuple[int, int, int] = (8, 9, 10)) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 1000, shape).astype(np.int16)
-
-
-def write_isles(folder: Path, slugs: tuple[str, ...] = SLUGS) -> Path:
-    write_image(folder / "images" / "t1-brain-mri" / "ab-12.mha", scan())
-    metadata = {"CENTER": "R001", "CHRONICITY": None, "DAYS_POST_STROKE": 471.0}
-    (folder / "stroke-metadata.json").write_text(json.dumps(metadata))
-    files.write_inputs_json(folder, [files.socket(slug, "socket") for slug in slugs])
-    return folder
+def scan(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 1000, (8, 9, 10)).astype(np.int16)
 
 
 @pytest.mark.parametrize("with_json", [True, False])
 def test_an_image_and_a_value_make_a_case(tmp_path: Path, with_json: bool) -> None:
-    write_isles(tmp_path)
+    files.write_isles_case(tmp_path)
     if not with_json:
         (tmp_path / "inputs.json").unlink()
     inputs = find_cases(tmp_path)
@@ -82,10 +61,10 @@ def test_an_image_and_a_value_make_a_case(tmp_path: Path, with_json: bool) -> No
 
 def test_a_socket_that_is_missing_or_unknown_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="isles-2026: missing stroke-metadata"):
-        find_cases(write_isles(tmp_path / "a", SLUGS[:1]))
+        find_cases(files.write_isles_case(tmp_path / "a", files.ISLES_SLUGS[:1]))
     with pytest.raises(InputError, match="isles-2026: unknown brain-ct"):
-        find_cases(write_isles(tmp_path / "b", (*SLUGS, "brain-ct")))
-    folder = write_isles(tmp_path / "c")
+        find_cases(files.write_isles_case(tmp_path / "b", (*files.ISLES_SLUGS, "brain-ct")))
+    folder = files.write_isles_case(tmp_path / "c")
     (folder / "stroke-metadata.json").unlink()
     with pytest.raises(InputError, match=r"c/stroke-metadata.json: no such file, though"):
         find_cases(folder)
@@ -96,14 +75,14 @@ def test_further_sockets_are_passed_over_where_the_challenge_says_so(
 ) -> None:
     open_to_more = replace(SCHEMES["isles-2026"], ignores_further_inputs=True)
     monkeypatch.setitem(SCHEMES, "isles-2026", open_to_more)  # type: ignore[misc]
-    (case,) = find_cases(write_isles(tmp_path, (*SLUGS, "brain-ct"))).cases
+    (case,) = find_cases(files.write_isles_case(tmp_path, (*files.ISLES_SLUGS, "brain-ct"))).cases
     assert case.further_inputs == ("brain-ct",)
     assert "inputs.json: not read, unknown to isles-2026: brain-ct" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["{", "[1, NaN]", "[" * 100_000, ""])
 def test_json_that_is_none_is_named(tmp_path: Path, text: str) -> None:
-    folder = write_isles(tmp_path)
+    folder = files.write_isles_case(tmp_path)
     (folder / "stroke-metadata.json").write_text(text)
     (case,) = find_cases(folder).cases
     with pytest.raises(CaseError, match=r"stroke-metadata.json: not JSON \("):
@@ -116,8 +95,8 @@ def test_an_image_on_another_grid_is_brought_to_the_reference(
     """A ramp of 10 a millimetre along x, sampled 4 mm apart, is the same ramp 2 mm apart."""
     x, z = np.arange(6, dtype=np.float32) * 40, np.arange(5, dtype=np.float32) * 4000
     ramp = np.broadcast_to(x + z[:, None, None], (5, 5, 6))
-    write_image(tmp_path / "images" / "thorax-ct" / "a.mha", scan())
-    write_image(tmp_path / "images" / "thorax-pet" / "b.mha", ramp, spacing=4.0)
+    files.write_metaimage(tmp_path / "images" / "thorax-ct" / "a.mha", scan())
+    files.write_metaimage(tmp_path / "images" / "thorax-pet" / "b.mha", ramp, spacing=4.0)
     (files_,) = find_cases(tmp_path).cases
     assert (files_.id, files_.geometry_from, files_.values) == ("a", "ct", {})
     case = read_case(files_)
@@ -133,15 +112,15 @@ def test_grids_that_differ_are_refused_where_nothing_is_said(
     ct, pet, age = PET_CT.inputs
     strict = replace(PET_CT, inputs=(ct, replace(pet, resampling=""), age))
     monkeypatch.setitem(SCHEMES, PET_CT.name, strict)  # type: ignore[misc]
-    write_image(tmp_path / "images" / "thorax-ct" / "a.mha", scan())
-    write_image(tmp_path / "images" / "thorax-pet" / "b.mha", scan(), origin=1.0)
+    files.write_metaimage(tmp_path / "images" / "thorax-ct" / "a.mha", scan())
+    files.write_metaimage(tmp_path / "images" / "thorax-pet" / "b.mha", scan(), origin=1.0)
     (case,) = find_cases(tmp_path).cases
     with pytest.raises(CaseError, match=r"b.mha: not on the grid of a.mha \(up to 0.87"):
         read_case(case)
 
 
 def test_one_socket_of_two_is_not_a_case(tmp_path: Path, pet_ct: Scheme) -> None:
-    write_image(tmp_path / "images" / "thorax-ct" / "a.mha", scan())
+    files.write_metaimage(tmp_path / "images" / "thorax-ct" / "a.mha", scan())
     with pytest.raises(InputError, match="not the sockets of pet-ct: missing thorax-pet"):
         find_cases(tmp_path)
 
@@ -149,8 +128,8 @@ def test_one_socket_of_two_is_not_a_case(tmp_path: Path, pet_ct: Scheme) -> None
 @pytest.mark.parametrize("ending", [".mha", ".nii.gz", ".tif"])
 def test_images_of_every_kind_are_read(tmp_path: Path, ending: str, pet_ct: Scheme) -> None:
     array = scan()
-    write_image(tmp_path / "images" / "thorax-ct" / f"a{ending}", array)
-    write_image(tmp_path / "images" / "thorax-pet" / f"b{ending}", scan(1))
+    files.write_metaimage(tmp_path / "images" / "thorax-ct" / f"a{ending}", array)
+    files.write_metaimage(tmp_path / "images" / "thorax-pet" / f"b{ending}", scan(1))
     (files_,) = find_cases(tmp_path).cases
     case = read_case(files_)
     np.testing.assert_array_equal(case.images["ct"], array)
