@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,14 +83,30 @@ def write_case_outputs(
             continue
         array = _image(file.socket, answer, labels, target)
         contents[path] = image_content(array, source, path, case.orientation)
-    written_maps = []
-    if maps is not None:
-        for region, probability in _probabilities(answer, target):
-            path = maps / f"{files.id}_{region}{_ending(source)}"
-            contents[path] = image_content(probability, source, path, case.orientation)
-            written_maps.append(path.name)
-    write_all(contents)
-    return {"labels": labels, "values": values, "maps": written_maps}
+    of_regions = probability_maps(answer, case, files, target, maps) if maps else {}
+    write_all(contents | of_regions)
+    return {"labels": labels, "values": values, "maps": [path.name for path in of_regions]}
+
+
+def probability_maps(
+    answer: Answer, case: Case, files: CaseFiles, target: Scheme, folder: Path
+) -> dict[Path, bytes]:
+    """Return a file for each region of the challenge, its probability (float32).
+
+    Regions that the model cannot tell from others are logged, and have none.
+    """
+    contents: dict[Path, bytes] = {}
+    source = files.images[files.geometry_from]
+    ending = NIFTI_ENDINGS[0] if is_nifti(source) else METAIMAGE_ENDING
+    for region, names in target.regions.items():
+        path = folder / f"{files.id}_{region}{ending}"
+        try:
+            probability = answer.probability(names)
+        except ValueError as error:
+            log.warning("case=%s no probability map of %s: %s", files.id, region, error)
+            continue
+        contents[path] = image_content(probability, source, path, case.orientation)
+    return contents
 
 
 def _image(socket: OutputSocket, answer: Answer, labels: np.ndarray, target: Scheme) -> np.ndarray:
@@ -120,16 +135,3 @@ def _region_probability(socket: OutputSocket, answer: Answer, target: Scheme) ->
         return answer.probability(target.regions[socket.region])
     except ValueError as error:
         raise CaseError(f"{socket.slug}: probability of {socket.region}: {error}") from error
-
-
-def _probabilities(answer: Answer, target: Scheme) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield every region's name and probability; those that the model cannot tell are logged."""
-    for region, names in target.regions.items():
-        try:
-            yield region, answer.probability(names)
-        except ValueError as error:
-            log.warning("no probability map of %s: %s", region, error)
-
-
-def _ending(source: Path) -> str:
-    return NIFTI_ENDINGS[0] if is_nifti(source) else METAIMAGE_ENDING

@@ -9,7 +9,7 @@ VERBS = {
     ),
     "challenge": (
         "challenge",
-        "print and check a challenge's description, or draft one from grand-challenge's",
+        "print and check a challenge's description, or draft one",
         "challenge isles-2026",
     ),
 }
