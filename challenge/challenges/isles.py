@@ -17,6 +17,8 @@ CHALLENGES = (
         socket=Socket("t1-brain-mri", Path("images", "stroke-lesion-segmentation")),
         file_ending=".mha",
         time_limit_s=7 * 60.0,
+        default_scorer="2026-isles",
+        selection_objective="rank",  # Dice is one of five metrics that rank
         layouts={
             "isles-2026": TrainingLayout(
                 "ISLES'26, ATLAS R3.0",
