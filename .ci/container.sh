@@ -68,5 +68,5 @@ load() { gzip -dc "$scratch"/dist/*-image.tar.gz | "$DOCKER" load >/dev/null 2>&
 step "load" load
 mkdir "$scratch/model"
 tar -xzf "$scratch"/dist/*-weights.tar.gz -C "$scratch/model"
-sets=(test/input/*/)
+sets=(test/expected/*/)
 MODEL=$scratch/model step "exported image, exported weights" test/run_container.sh "$(basename "${sets[-1]}")"

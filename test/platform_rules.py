@@ -19,34 +19,60 @@ import SimpleITK
 # hidden folders end in three digits: no number of digits is asked for.
 SYNAPSE_NAME = re.compile(r"(\d+(?:-\d+)?)\.nii\.gz$")
 SCAN = re.compile(r"(.+)[-_](?:t1c|t1n|t2f|t2w)(\.nii\.gz)$")
-PANCREAS = Path("images", "pancreatic-tumor-segmentation")
-DECLARED = {0, 1}  # the segments of that socket
 SEGMENT_TYPES = {SimpleITK.sitkUInt8, SimpleITK.sitkInt8}
+SEGMENTS, PROBABILITIES = {0, 1}, (0.0, 1.0)
+# What each challenge's sockets hold, by the folder of its (first) image.
+PANTHER = {"pancreatic-tumor-segmentation": SEGMENTS}
+SOCKETS = {
+    "abdominal-t1-mri": PANTHER,
+    "abdominal-t2-mri": PANTHER,
+    "t1-brain-mri": {
+        "stroke-lesion-segmentation": SEGMENTS,
+        "lesion-probability-map": PROBABILITIES,
+    },
+}
 
 
 def grand_challenge(source: Path, output: Path) -> Iterator[str]:
-    """One importable image in the socket's folder: single-channel, 8 bits, declared values."""
-    folder = output / PANCREAS
-    if not folder.is_dir() or not any(folder.iterdir()):
-        yield f"Output directory {PANCREAS} is empty"
-        return
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if len(files) != 1:
-        yield f"Only 1 image should be produced, found {sorted(path.name for path in files)}"
-        return
-    path = files[0]
-    if path.suffix not in (".mha", ".mhd", ".tif", ".tiff"):
-        yield f"{path.name}: no output images could be imported"
-        return
-    image = SimpleITK.ReadImage(str(path))
+    """One importable image in each socket's folder, on the grid of the input, and nothing else."""
+    scan_path = next(source.glob("images/*/*.mha"))
+    scan = SimpleITK.ReadImage(str(scan_path))
+    sockets = SOCKETS[scan_path.parent.name]
+    for name, declared in sockets.items():
+        folder = output / "images" / name
+        if not folder.is_dir() or not any(folder.iterdir()):
+            yield f"Output directory images/{name} is empty"
+            continue
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        if len(files) != 1:
+            names = sorted(path.name for path in files)
+            yield f"Only 1 image should be produced, found {names}"
+        elif files[0].suffix not in (".mha", ".mhd", ".tif", ".tiff"):
+            yield f"{files[0].name}: no output images could be imported"
+        else:
+            image = SimpleITK.ReadImage(str(files[0]))
+            rules = _segments if declared == SEGMENTS else _probabilities
+            yield from rules(image)
+            yield from _elsewhere(
+                files[0].name, image, scan
+            )  # the organisers' evaluator fails on it
+
+
+def _segments(image: SimpleITK.Image) -> Iterator[str]:
+    """One channel, 8 bits, declared values."""
     if image.GetPixelID() not in SEGMENT_TYPES or image.GetNumberOfComponentsPerPixel() != 1:
         yield f"segments could not be determined: {image.GetPixelIDTypeAsString()}"
         return
     values = set(np.unique(SimpleITK.GetArrayFromImage(image)).tolist())
-    if not values <= DECLARED:
-        yield f"values {sorted(values)}, declared are {sorted(DECLARED)}"
-    scan = SimpleITK.ReadImage(str(next(source.glob("images/*/*.mha"))))
-    yield from _elsewhere(path.name, image, scan)  # the organisers' evaluator fails on it
+    if not values <= SEGMENTS:
+        yield f"values {sorted(values)}, declared are {sorted(SEGMENTS)}"
+
+
+def _probabilities(image: SimpleITK.Image) -> Iterator[str]:
+    values = SimpleITK.GetArrayFromImage(image)
+    low, high = PROBABILITIES
+    if values.dtype != np.float32 or not (values.min() >= low and values.max() <= high):
+        yield f"no probabilities: {values.dtype}, {values.min()} to {values.max()}"
 
 
 def synapse(source: Path, output: Path) -> Iterator[str]:

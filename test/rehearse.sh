@@ -5,13 +5,13 @@
 #
 # PLATFORM  grand-challenge, grand-challenge-invoke, synapse, orchestrator; default: all four
 # CASES     a BraTS folder (synapse, orchestrator), or a folder of grand-challenge inputs, one a case, each with
-#           images/<socket>/*.mha; default: the sample cases, one folder a challenge, under SAMPLES
+#           images/<socket>/*.mha and perhaps <socket>.json; default: the sample cases, one folder a challenge, under SAMPLES
 #
 # From the environment: DOCKER (docker, podman, or none: the program as a process, contained as far as this machine lets
 # it), IMAGE, IMAGE_INVOKE (default: what build.sh would build, and builds if missing), GPUS=all (run on a GPU; one more
 # run a platform writes a run record, and its line is ticked only if every network ran on a GPU), MEMORY_GIB (default 8,
-# of grand-challenge's sandbox), SAMPLES (default test/input), TIME_LIMIT_S (of one call; default: the platform's, from
-# challenge/limits.env), PYTHON (for `none` and `orchestrator`: with requirements.txt and test/requirements.txt installed).
+# of grand-challenge's sandbox), SAMPLES (default test/input), MODEL=dir (weights, mounted where grand-challenge puts them),
+# TIME_LIMIT_S (of one call; default: the case's challenge's, else the platform's, from challenge/limits.env), PYTHON (for `none` and `orchestrator`: with requirements.txt and test/requirements.txt installed).
 # Exit code 0 only if every line of the checklist is ticked, but for those with [-], which cannot be tried here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -93,6 +93,11 @@ sandbox=(--network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt n
 [ -n "${GPUS:-}" ] || sandbox+=("${data_limit[@]}")
 more_mounts=()    # of a run that writes a run record, see `recorded`
 more_arguments=()
+model_arguments=() # of a process, which has no mount
+if [ -n "${MODEL:-}" ]; then
+  model=$(realpath "$MODEL")
+  if [ "$docker" = none ]; then model_arguments=(--weights "$model"); else sandbox+=(-v "$model:/opt/ml/model:ro"); fi
+fi
 
 # As a process: without network, under another uid, with RLIMIT_DATA and nothing of this environment, as far as
 # this machine allows; `contained` says how far.
@@ -123,7 +128,7 @@ prepare_process() {
 run_sandboxed() {
   if [ "$docker" = none ]; then
     timeout --kill-after 5 "$limit_s" "${netless[@]}" "${prefix[@]}" "$python" "$PWD/inference.py" --input "$2" --output "$3" \
-      "${more_arguments[@]}"
+      "${model_arguments[@]}" "${more_arguments[@]}"
   else
     timeout --kill-after 5 "$limit_s" "$docker" run --rm "${sandbox[@]}" -v "$1:/opt/ml/input/data:ro" -v "$2:/input:ro" \
       -v "$3:/output" "${more_mounts[@]}" "$image" "${more_arguments[@]}"
@@ -176,27 +181,42 @@ fresh_output() {
 # ---- grand-challenge ----
 
 # stage INPUT KEY: a case as the platform lays it out. Its files are read-only and reached through links; inputs.json
-# speaks the new key, the old one, or both.
+# speaks the new key, the old one, or both, and names every image's folder and every JSON file.
 stage() {
-  local slug entry other
+  local path entries=()
   rm -rf "$scratch/data" "$scratch/link"
   mkdir -p "$scratch/data/case" "$scratch/link"
   cp -rL "$1/images" "$scratch/data/case/images"
-  slug=$(basename "$(echo "$1"/images/*/)")
-  entry="{\"slug\": \"$slug\", \"relative_path\": \"images/$slug\"}"
-  other=$([ "$2" = both ] && echo "$entry" || echo null)
-  case $2 in
-    interface) entry="\"socket\": null, \"interface\": $entry" ;;
-    *)         entry="\"socket\": $entry, \"interface\": $other" ;;
-  esac
-  echo "[{$entry, \"value\": null, \"file\": null, \"pk\": 1, \"image\": {\"name\": \"scan.mha\"}}]" >"$scratch/data/case/inputs.json"
+  for path in "$1"/images/*/; do entries+=("$(entry "$2" "$(basename "$path")" "images/$(basename "$path")")"); done
+  for path in "$1"/*.json; do
+    if [ ! -e "$path" ] || [ "$(basename "$path")" = inputs.json ]; then continue; fi
+    cp -L "$path" "$scratch/data/case/"
+    entries+=("$(entry "$2" "$(basename "$path" .json)" "$(basename "$path")")")
+  done
+  (IFS=,; echo "[${entries[*]}]") >"$scratch/data/case/inputs.json"
   chmod -R a+rX,a-w "$scratch/data/case"
   if [ "$docker" = none ]; then
     rmdir "$scratch/link"
     ln -s "$scratch/data/case" "$scratch/link"
   else
-    ln -s /opt/ml/input/data/case/images /opt/ml/input/data/case/inputs.json "$scratch/link/"
+    for path in "$scratch/data/case"/*; do ln -s "/opt/ml/input/data/case/$(basename "$path")" "$scratch/link/"; done
   fi
+}
+
+entry() { # entry KEY SLUG PATH: one row of inputs.json
+  local socket="{\"slug\": \"$2\", \"relative_path\": \"$3\"}" other=null
+  [ "$1" != both ] || other=$socket
+  case $1 in
+    interface) echo "{\"socket\": null, \"interface\": $socket, \"value\": null, \"file\": null, \"pk\": 1, \"image\": null}" ;;
+    *)         echo "{\"socket\": $socket, \"interface\": $other, \"value\": null, \"file\": null, \"pk\": 1, \"image\": null}" ;;
+  esac
+}
+
+# case_limit_s: what the staged case's challenge allows
+case_limit_s() {
+  [ -n "${TIME_LIMIT_S:-}" ] && echo "$TIME_LIMIT_S" && return
+  in_image -c "import sys; from pathlib import Path; from challenge.platforms import find_cases
+print(int(find_cases(Path(sys.argv[1])).time_limit_s))" "$scratch/data/case" 2>/dev/null || echo "$GRAND_CHALLENGE_TIME_S"
 }
 
 unstage() { chmod -R u+w "$scratch/data" 2>/dev/null || true; }
@@ -220,6 +240,7 @@ grand_challenge() {
   for each in $(gc_cases); do
     for key in socket interface both; do
       stage "$each" "$key"
+      limit_s=$(case_limit_s)
       fresh_output
       tick "$(basename "$each"), inputs.json with $key" one_call
       tick "$(basename "$each"), accepted" accepted grand-challenge grand-challenge "$scratch/data/case" "$scratch/out"
@@ -265,7 +286,7 @@ healthy() { # within what the platform gives start and loading together
 start_server() { # the label comes first: without it the platform would call the image in the other way
   if [ "$docker" = none ]; then
     "${prefix[@]}" "$python" "$PWD/inference.py" serve --input "$scratch/in" --output "$scratch/out" \
-      "${more_arguments[@]}" >"$scratch/log" 2>&1 &
+      "${model_arguments[@]}" "${more_arguments[@]}" >"$scratch/log" 2>&1 &
     server=$!
   else
     [ "$("$docker" image inspect --format '{{index .Config.Labels "org.grand-challenge.api-method"}}' "$image_invoke")" = invoke ] \
@@ -317,6 +338,7 @@ grand_challenge_invoke() {
   tick "start and health within $GRAND_CHALLENGE_HEALTH_S s" healthy
   for each in $(gc_cases); do
     stage "$each" socket
+    limit_s=$(case_limit_s)
     empty "$scratch/in"
     empty "$scratch/out"
     cp -r "$scratch/data/case/." "$scratch/in/"

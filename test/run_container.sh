@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run the built image on the sample cases as the platforms run it, and compare with the expected labels.
 #
-#   test/run_container.sh [SET...]    folders under test/input (default: all)
+#   test/run_container.sh [SET...]    folders under test/input (default: those with labels in test/expected)
 #
 # From the environment: DOCKER, IMAGE (default: what build.sh would build, and builds if it is missing), GPUS=all (run on
 # a GPU, and fail unless a run record says so), MEMORY (default 6g), MODEL=dir (an unpacked weights archive, mounted
@@ -115,7 +115,7 @@ check_hashes() {
 
 sets=("$@")
 if [ ${#sets[@]} -eq 0 ]; then
-  for folder in test/input/*/; do sets+=("$(basename "$folder")"); done
+  for folder in test/expected/*/; do sets+=("$(basename "$folder")"); done
 fi
 
 for name in "${sets[@]}"; do

@@ -111,3 +111,18 @@ def test_what_grand_challenge_refuses(panther: Path) -> None:
     assert "is empty" in "".join(faults("grand-challenge", panther))
     write(panther, good, "scan.nii.gz")
     assert "could be imported" in "".join(faults("grand-challenge", panther))
+
+
+def test_isles_wants_a_mask_and_a_probability_map(tmp_path: Path) -> None:
+    files.write_isles_case(tmp_path / "in")
+    assert faults("grand-challenge", tmp_path) == [
+        "Output directory images/stroke-lesion-segmentation is empty",
+        "Output directory images/lesion-probability-map is empty",
+    ]
+    mask, chance = np.zeros((8, 9, 10), np.uint8), np.full((8, 9, 10), 0.5, np.float32)
+    images = tmp_path / "out" / "images"
+    files.write_metaimage(images / "stroke-lesion-segmentation" / "a.mha", mask)
+    files.write_metaimage(images / "lesion-probability-map" / "a.mha", chance)
+    assert faults("grand-challenge", tmp_path) == []
+    files.write_metaimage(images / "lesion-probability-map" / "a.mha", chance * 3)
+    assert faults("grand-challenge", tmp_path) == ["no probabilities: float32, 1.5 to 1.5"]

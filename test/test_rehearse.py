@@ -7,9 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import files
 import pytest
+import tiny
 import torch
 
+from lab.__main__ import main as lab
 from lab.training.random_networks import write_abdomen, write_heads
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +35,22 @@ def small_samples() -> Iterator[Path]:
 @pytest.mark.slow
 def test_every_platform_is_rehearsed(small_samples: Path) -> None:
     check_rehearsal({"SAMPLES": str(small_samples)})
+
+
+@pytest.mark.slow
+def test_isles_is_rehearsed_with_a_model_of_the_teams(small_samples: Path) -> None:
+    """Exec and invoke: an image and a JSON value in, a mask and a probability map out."""
+    dataset = tiny.dataset({"background": 0, "lesion": 1}, ["T1w"])
+    source = tiny.train(small_samples / "trained", tiny.plans(channels=1), dataset)
+    weights = small_samples / "weights"
+    words = ["--model", "isles", "--scheme", "isles-2026", "--out", str(weights)]
+    assert lab(["pack", str(source), *words]) == 0
+    case = files.write_isles_case(small_samples / "stroke", image=files.head().T)
+    for platform, ticks in (("grand-challenge", 6), ("grand-challenge-invoke", 6)):
+        done = rehearse({"MODEL": str(weights)}, platform, str(case))
+        checklist = done.stdout.partition("\nRehearsed")[2]
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (checklist.count("  [x] "), checklist.count("[ ]")) == (ticks, 0)
 
 
 @pytest.mark.long
