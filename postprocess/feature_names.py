@@ -9,10 +9,12 @@ move one unseen.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from challenge.input_values import input_numbers
 from challenge.scheme import Scheme
 
-# What features are made from: images, labels, the ensemble's probabilities, its members' votes.
-GROUPS = ("radiomic", "mask", "probability", "votes")
+# What features are made from: images, labels, the ensemble's probabilities, its members' votes, and
+# the numbers of the challenge's JSON inputs.
+GROUPS = ("radiomic", "mask", "probability", "votes", "input")
 
 # fmt: off
 SHAPE = (
@@ -91,6 +93,8 @@ def group_names(scheme: Scheme, group: str) -> tuple[str, ...]:
     if group == "mask":
         of_labels = [f"mask_{label}_{name}" for label in scheme.labels for name in OF_LABEL]
         return tuple(dict.fromkeys([*of_labels, *(f"mask_tumour_{name}" for name in OF_TUMOUR)]))
+    if group == "input":
+        return tuple(f"input_{name}" for name in input_numbers({}, scheme))
     endings = {"probability": OF_PROBABILITY, "votes": OF_VOTES}[group]
     return tuple(f"{group}_{name}" for name in endings)
 

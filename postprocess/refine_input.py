@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from challenge.case import Case
+from challenge.input_values import input_numbers
 from challenge.scheme import Head, Scheme, probability_of
 
 from .evidence_features import (
@@ -72,6 +73,9 @@ def _evidence(refine_input: RefineInput, groups: Set[str]) -> dict[str, float]:
         if refine_input.votes is None:
             raise FeatureError("no votes of members to describe")
         values |= votes_features(refine_input.votes, tumour)
+    if "input" in groups:
+        numbers = input_numbers(refine_input.case.values, refine_input.scheme)
+        values |= {f"input_{name}": value for name, value in numbers.items()}
     return values
 
 

@@ -1,8 +1,11 @@
-"""A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json."""
+"""A cohort in nnU-Net's raw layout: imagesTr/<case>_0000..., labelsTr/<case>, dataset.json.
+
+The JSON inputs of a challenge's cases lie beside: valuesTr/<case>_<socket>.json.
+"""
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from challenge.volume import Volume, read_volume
 from ensemble.dataset import channel_order
 from lab.data.label_aliases import are_trusted, training_values_by_name
 from lab.json_files import read_json
+
+VALUES = "valuesTr"
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,20 @@ def read_cohort(folder: Path, scheme: Scheme) -> list[CohortCase]:
             if not path.is_file():
                 raise Refusal(f"{path}: missing, though {reference.name} is there")
         files = CaseFiles(id, images, sequences[0], Path(reference.name), scheme.name)
+        files = replace(files, values=_values_of(id, folder, scheme))
         cases.append(CohortCase(files, reference, table))
     if not cases:
         held = describe_contents(folder / "labelsTr")
         raise Refusal(f"{folder}: no case (looked for labelsTr/*{ending}); labelsTr holds {held}")
     _print_other_challenges([case.files.id for case in cases], path, scheme)
     return cases
+
+
+def _values_of(id: str, folder: Path, scheme: Scheme) -> dict[str, Path]:
+    """Return the JSON inputs that a case has, by socket."""
+    sockets = [socket.slug for socket in scheme.inputs if not socket.is_image]
+    paths = {slug: folder / VALUES / f"{id}_{slug}.json" for slug in sockets}
+    return {slug: path for slug, path in paths.items() if path.is_file()}
 
 
 def _read_dataset(path: Path) -> Any:

@@ -21,6 +21,7 @@ import numpy as np
 from challenge.folders import describe_contents, entries
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
+from lab.data.cohort import VALUES
 from lab.json_files import read_json
 from lab.output_files import make_folder
 from lab.parallel import workers
@@ -100,6 +101,10 @@ def save_nnunet(folder: Path, patient: Patient, ending: str) -> None:
     for channel, picture in enumerate(patient.pictures.values()):
         save(folder / "imagesTr" / f"{patient.name}_{channel:04d}{ending}", picture, patient)
     save(folder / "labelsTr" / f"{patient.name}{ending}", patient.labels, patient)
+    for slug, value in patient.values.items():
+        path = folder / VALUES / f"{patient.name}_{slug}.json"
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, value)
 
 
 def save_challenge(folder: Path, patient: Patient, scheme: Scheme) -> None:

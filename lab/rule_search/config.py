@@ -64,7 +64,7 @@ VALIDATED = SearchConfig(
     name="validated",
     # Texture on 32 grey levels of each tumour's own range, whatever the scanner's scale.
     settings={"normalize": True, "removeOutliers": 10, "binCount": 32},
-    groups=("radiomic", "mask", "probability", "votes"),
+    groups=("radiomic", "mask", "probability", "votes", "input"),
     drops_constant=True,
     scaling="features",
     most_components=8,

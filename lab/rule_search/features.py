@@ -124,7 +124,7 @@ def check_predictions(cases: Sequence[CohortCase], folders: Sequence[Path]) -> N
 
 def describe_cohort(cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:
     """Describe every case of a cohort, in the processes of the surrounding joblib backend."""
-    names = available_features(setup)
+    names = available_features(setup, any(case.files.values for case in cases))
     parallel = joblib.Parallel(n_jobs=None, return_as="generator")
     results = parallel(joblib.delayed(describe_case)(case, names, setup) for case in cases)
     rows = list(progress(results, len(cases), description="describing"))
@@ -136,11 +136,15 @@ def describe_cohort(cases: Sequence[CohortCase], setup: Setup) -> FeatureTable:
     )
 
 
-def available_features(setup: Setup) -> tuple[str, ...]:
-    """Return the features of a configuration that can be made from the folders at hand."""
+def available_features(setup: Setup, has_values: bool) -> tuple[str, ...]:
+    """Return the features of a configuration that can be made from what is at hand.
+
+    `has_values` says whether cases have JSON inputs.
+    """
     missing = {
         "probability": setup.probabilities is None,
         "votes": not setup.members,
+        "input": not has_values,
     }
     groups = [group for group in setup.config.groups if not missing.get(group, False)]
     return tuple(name for group in groups for name in group_names(setup.scheme, group))

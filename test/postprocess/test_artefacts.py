@@ -76,7 +76,7 @@ def test_an_artefact_of_the_former_schema_is_read_in_the_words_of_today(folder):
 
 
 def test_features_of_every_group_are_accepted(tmp_path):
-    names = [group_names(GLI, group)[0] for group in GROUPS]
+    names = [group_names(GLI, group)[0] for group in GROUPS[:4]]  # GLI has no JSON inputs
     artefacts = make_artefacts()
     names = (*artefacts.feature_names[: -len(names)], *names[1:], "mask_tumour_MeanDistance")
     save_artefacts(tmp_path, artefacts_module.replace(artefacts, feature_names=names))

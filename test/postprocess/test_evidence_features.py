@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from postprocess.features import DEFAULT_SETTINGS, FeatureError
 from postprocess.refine_input import RefineInput, case_features
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
-EVIDENCE = GROUPS[1:]
+EVIDENCE = GROUPS[1:4]  # GLI has no JSON inputs
 NAMES = tuple(name for group in EVIDENCE for name in group_names(GLI, group))
 REGIONS = Head("regions", (("NETC", "SNFH", "ET"), ("ET",)), ("SNFH", "ET"))
 
@@ -267,3 +268,17 @@ def test_distances_are_those_between_all_voxels(seed):
     features = features_of(refine_input, "mask")
     assert features["mask_tumour_MeanDistance"] == pytest.approx(np.mean(away))
     assert features["mask_tumour_LargestDistance"] == pytest.approx(max(away))
+
+
+def test_numbers_of_json_inputs(labels):
+    """Also where the tumour is described by nothing else; null and missing ones have a default."""
+    scheme = SCHEMES["isles-2026"]
+    values = {"stroke-metadata": {"CHRONICITY": None, "DAYS_POST_STROKE": 471.0}}
+    case = Case("case-1", {}, (3.0, 1.0, 0.5), values=values)
+    lesion = (labels > 0).astype(np.uint8)
+    assert features_of(RefineInput(case, lesion, scheme), "input") == {
+        "input_stroke-metadata.CHRONICITY": -1.0,
+        "input_stroke-metadata.DAYS_POST_STROKE": 471.0,
+    }
+    bare = RefineInput(replace(case, values={}), lesion, scheme)
+    assert set(features_of(bare, "input").values()) == {-1.0}

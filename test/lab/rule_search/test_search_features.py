@@ -1,16 +1,18 @@
 """Features of a training case: what cannot be described is a reason, never the end of the run."""
 
+import json
 from pathlib import Path
 
 import files
 import numpy as np
 import pytest
+import tiny
 
 from challenge.case import CaseFiles
 from challenge.scheme import SCHEMES
-from lab.data.cohort import CohortCase
+from lab.data.cohort import CohortCase, read_cohort
 from lab.rule_search.config import SEARCH_CONFIGS
-from lab.rule_search.features import available_features, describe_case
+from lab.rule_search.features import available_features, describe_case, describe_cohort
 from lab.rule_search.workspace import Setup
 
 ID = "BraTS-GLI-00001-100"
@@ -36,7 +38,7 @@ def case(tmp_path: Path) -> CohortCase:
 def test_a_missing_sequence_is_a_reason(case: CohortCase, config: str) -> None:
     folder = case.reference.parents[1]
     setup = Setup("brats-gli", config, str(folder), str(folder / "predictions"), None, ())
-    names = available_features(setup)
+    names = available_features(setup, has_values=False)
     values, reason = describe_case(case, names, setup)
     assert reason == "no image of sequence t2w"
     assert np.isnan(values).all()
@@ -45,3 +47,25 @@ def test_a_missing_sequence_is_a_reason(case: CohortCase, config: str) -> None:
     assert (reason, np.isfinite(values).all()) == ("", True)
     assert len(names) == len(others) + 93
     assert set(SCHEMES["brats-gli"].sequences) - set(case.files.images) == {"t2w"}
+
+
+def test_numbers_of_a_cohorts_json_inputs_are_features(tmp_path: Path) -> None:
+    """As the program reads them at run time; a missing one is what the challenge says."""
+    folder = tmp_path / "Dataset601_Stroke"
+    labels = np.zeros((18, 22, 20), np.uint8)
+    labels[5:12, 6:13, 5:12] = 1
+    for id in ("sub-1", "sub-2"):
+        files.write_nifti(folder / "imagesTr" / f"{id}_0000.nii.gz", files.head())
+        for home in (folder / "labelsTr", tmp_path / "predictions"):
+            files.write_nifti(home / f"{id}.nii.gz", labels)
+    description = tiny.dataset({"background": 0, "lesion": 1}, ["T1w"])
+    (folder / "dataset.json").write_text(json.dumps(description))
+    (folder / "valuesTr").mkdir()
+    value = folder / "valuesTr" / "sub-1_stroke-metadata.json"
+    value.write_text('{"CENTER": "R001", "CHRONICITY": null, "DAYS_POST_STROKE": 471.0}')
+    setup = Setup("isles-2026", "validated", str(folder), str(tmp_path / "predictions"), None, ())
+    table = describe_cohort(read_cohort(folder, SCHEMES["isles-2026"]), setup)
+    numbers = [name for name in table.names if name.startswith("input_")]
+    assert numbers == ["input_stroke-metadata.CHRONICITY", "input_stroke-metadata.DAYS_POST_STROKE"]
+    columns = [table.names.index(name) for name in numbers]
+    assert table.rows[:, columns].tolist() == [[-1.0, 471.0], [-1.0, -1.0]]
