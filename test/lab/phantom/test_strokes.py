@@ -1,17 +1,21 @@
 """Synthetic strokes: repeatable, in the brain, darker than their surroundings, of all sizes."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, label
 
-from lab.phantom import infarct, isles
+from challenge.case import read_volume
+from lab.phantom import atlas, infarct, isles
 from lab.phantom.patient import Patient
 from lab.phantom.population import Population, kind_of, scheme_of
 
 COARSE_MM = (4.0, 4.0, 4.0)
 SEEDS = range(400)
+SAMPLE = Path(__file__).resolve().parents[3] / "test" / "input" / "isles-2026"
 
 
 def infarcts_of(seed: int) -> list[infarct.Infarct]:
@@ -136,8 +140,6 @@ def test_an_old_infarct_widens_the_ventricle_beside_it() -> None:
     axes = (line[:, None, None], line[None, :, None], line[None, None, :])
     s, a, left = np.broadcast_arrays(*axes)
     moved = infarct.shrink((s, a, left), [old])
-    from lab.phantom import atlas
-
     before, after = (atlas.sample(points)["ventricle_mm"] > 0 for points in ((s, a, left), moved))
     on_left = left > 3
     assert after[on_left].sum() > 1.25 * before[on_left].sum()
@@ -202,3 +204,15 @@ def test_most_patients_have_one_lesion_and_some_several(strokes: list[Patient]) 
     counts = [label(stroke.labels, np.ones((3, 3, 3)))[1] for stroke in strokes]
     assert np.median(counts) in (1, 1.5, 2)
     assert max(counts) >= 3
+
+
+def test_the_sample_case_is_patient_0_of_seed_41() -> None:
+    """`lab phantom --kind isles-t1 --cases 1 --seed 41 --spacing 1.5,1.5,1.5` wrote it."""
+    metadata = json.loads((SAMPLE / "stroke-metadata.json").read_text())
+    assert metadata == isles.metadata(410_000)
+    (scan,) = (SAMPLE / "images" / "t1-brain-mri").iterdir()
+    rows = json.loads((SAMPLE / "inputs.json").read_text())
+    assert [row["image"] for row in rows] == [{"name": scan.name}, None]
+    assert scan.stat().st_size < 1_000_000
+    picture = read_volume(scan, None)
+    assert picture.array.shape == isles.grid_of(410_000).respaced((1.5, 1.5, 1.5)).shape
