@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,14 @@ class Prediction:
     is_final: bool = True
     device: str = "cpu"  # that the networks ran on at last
     device_errors: tuple[str, ...] = ()  # what failed on a GPU, and what was done
+
+    def record(self) -> dict[str, Any]:
+        """Return what a run record says of how the prediction came about, JSON-able."""
+        return {
+            "skipped": list(self.skipped),
+            "device": self.device,
+            "device_errors": list(self.device_errors),
+        }
 
 
 def predict(

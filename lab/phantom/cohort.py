@@ -106,17 +106,17 @@ def save_challenge(folder: Path, patient: Patient, scheme: Scheme) -> None:
     """Write a patient as the challenge hands it to a container, and its reference beside."""
     references, ending = Destination(folder, "challenge").references, scheme.file_ending
     home = folder / patient.name
-    if scheme.socket is None:
+    if not scheme.has_sockets:
         for sequence, picture in patient.pictures.items():
             save(home / f"{patient.name}-{sequence}{ending}", picture, patient)
         save(references / f"{patient.name}{ending}", patient.labels, patient)
         return
     sequence = next(iter(patient.pictures))
     stem = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sequence}-{patient.name}"))
-    save(home / scheme.socket.folder / f"{stem}{ending}", patient.pictures[sequence], patient)
+    save(home / scheme.inputs[0].location / f"{stem}{ending}", patient.pictures[sequence], patient)
     save(references / f"{stem}{ending}", patient.labels, patient)
     if patient.values:
-        _write_values(home, patient, scheme.socket.slug, f"{stem}{ending}")
+        _write_values(home, patient, scheme.inputs[0].slug, f"{stem}{ending}")
 
 
 def _write_values(home: Path, patient: Patient, slug: str, image: str) -> None:
