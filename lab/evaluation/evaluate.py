@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR")
     add("--references", type=Path, required=True, metavar="DIR")
     add_out(parser, "results.json; .csv and nnU-Net's go beside it", "FILE", required=False)
-    what = "2026-isles: folder of <id>_lesion.nii.gz or .mha (default: beside the predictions)"
+    what = "2026-isles: folder of <id>_lesion.nii.gz or <id>.mha (default: beside the predictions)"
     add("--probabilities", type=Path, metavar="DIR", help=what)
     add(
         "--cohorts",
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_other_labels([pair.id for pair in pairs], scheme, args.foreign)
     pairs, odd_cohorts = with_cohorts(pairs, scorer, _cohort_table(args.cohorts, scorer))
     pairs, unmeasured = with_probabilities(pairs, args.probabilities, scorer)
-    problems = without_maps(problems, pairs)
+    problems = without_maps(problems, pairs, scorer)
     folders = {PREDICTIONS: args.predictions, REFERENCES: args.references}
     if any(pair.probability for pair in pairs):
         folders[PROBABILITIES] = args.probabilities or args.predictions

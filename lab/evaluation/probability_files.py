@@ -1,8 +1,9 @@
 """Probability maps of the cases that are scored: which file is whose, and reading them.
 
 A scorer with a metric of probabilities (`Scorer.probability_of`) reads one map of that region a
-case, `<id>_<region>.nii.gz` or `.mha`, as `inference.py --probabilities` names them. Where there is
-none the metric is not measured; the others are scored all the same.
+case, `<id>_<region>.nii.gz` or `.mha`, as `inference.py --probabilities` names them, or `<id>.mha`
+as an output socket of the platform does in a folder of its own. Where there is none the metric is
+not measured; the others are scored all the same.
 """
 
 from collections.abc import Sequence
@@ -57,15 +58,22 @@ def with_probabilities(
         count = len(files[pair.id])
         if pair.prediction is not None and count != 1:
             where = folder or pair.prediction.parent
-            text = f"{where}: {count or 'no'} probability maps of {pair.id}, {UNMEASURED}"
+            name = f"{pair.id}_{scorer.probability_of}"
+            what = f"{count} maps {name}" if count else f"no probability map {name}.nii.gz or .mha"
+            text = f"{where}: {what}, {UNMEASURED}"
             problems.append(Problem(pair.id, KIND, text, scored=True))
     one = {id: paths[0] for id, paths in files.items() if len(paths) == 1}
     return [replace(pair, probability=one.get(pair.id)) for pair in pairs], problems
 
 
-def without_maps(problems: Sequence[Problem], pairs: Sequence[CasePair]) -> list[Problem]:
+def without_maps(
+    problems: Sequence[Problem], pairs: Sequence[CasePair], scorer: Scorer
+) -> list[Problem]:
     """Leave out that a map which lies among the predictions is a prediction of no case."""
-    names = {stem(pair.probability) for pair in pairs if pair.probability is not None}
+    if not scorer.probability_of:
+        return list(problems)
+    names = {f"{pair.id}_{scorer.probability_of}" for pair in pairs}
+    names |= {stem(pair.probability) for pair in pairs if pair.probability is not None}
     return [p for p in problems if not (p.kind == "extra" and p.case in names)]
 
 
@@ -93,9 +101,13 @@ def _maps_of(pair: CasePair, folder: Path | None, region: str) -> list[Path]:
     """Return the maps of a case, named as its prediction or as its reference."""
     if pair.prediction is None:
         return []
-    where = folder or pair.prediction.parent
-    names = dict.fromkeys((case_id(pair.prediction), pair.id))
-    paths = (where / f"{name}_{region}{ending}" for name in names for ending in IMAGE_ENDINGS)
+    home = pair.prediction.parent
+    where = folder or home
+    ids = dict.fromkeys((case_id(pair.prediction), pair.id))
+    names = [f"{id}_{region}" for id in ids]
+    if where.resolve() != home.resolve():
+        names += ids
+    paths = (where / f"{name}{ending}" for name in names for ending in IMAGE_ENDINGS)
     return [path for path in paths if path.is_file()]
 
 
