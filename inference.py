@@ -213,6 +213,7 @@ def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, folder: Path
         **outcome,
         "predict_s": round(seconds, 3),
         "skipped": list(prediction.skipped),
+        "donors": list(prediction.donors),
         "device": prediction.device,
         "device_errors": list(prediction.device_errors),
     }
