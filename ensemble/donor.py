@@ -97,9 +97,9 @@ def _ask(request: DonorRequest, region: str, donors: Sequence[Member]) -> DonorO
         return DonorOutcome(region, names, NO_TIME, skipped=(_skipped(region, names),))
     with request.engine.timed("prepare"):
         preparation = prepare_first(orientations, members)
-    alone = replace(model, members=tuple(members))
+    of_donors = replace(model, members=tuple(members))
     again = Request(wanted.budget, wanted.count_votes, preparation, gives_early=False)
-    average = MemberAverage(case, alone, request.engine, again)
+    average = MemberAverage(case, of_donors, request.engine, again)
     for _ in average.run():
         pass
     if not average.planner.members_run:

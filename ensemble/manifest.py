@@ -123,9 +123,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def schema_for(members: Iterable[Mapping[str, Any]]) -> int:
-    """Return the schema that a manifest with these members is written as."""
+    """Return the least schema that a manifest with these members may have."""
     is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in members)
-    return SCHEMA if is_new else SCHEMA_WITHOUT
+    return SCHEMA if is_new else READABLE[0]
 
 
 def scheme_of(path: Path) -> Scheme:
@@ -178,6 +178,8 @@ def verify_model(path: Path) -> Model:
         for name, facts in manifest["files"].items():
             _verify_file(folder, name, facts)
         scheme, listed = SCHEMES[manifest["scheme"]], manifest["members"]
+        if manifest["schema"] < schema_for(listed):
+            raise ManifestError(f"{path}: weights by channel and donors need schema {SCHEMA}")
         members = [read_member(entry, manifest, folder) for entry in listed]
         weighted, head = with_channel_weights(members, listed, scheme)
         settings = manifest["settings"]

@@ -76,7 +76,7 @@ class MemberAverage:
 
     def _run_group(self, group: Sequence[Member], prepared: PreparedCase) -> Iterator[np.ndarray]:
         engine, planner = self.engine, self.planner
-        channels, weight = len(group[0].head.channels), 0.0
+        first, channels, weight, runs = group[0], len(group[0].head.channels), 0.0, 0
         sums = engine.new_sums(channels, prepared.shape)
         finished_before = planner.members_run
         for member in group:
@@ -89,8 +89,10 @@ class MemberAverage:
                 model = self.model
                 labels = labels_from(prepared.restored(logits), model.head, model.scheme)
                 self.votes.add(labels, model.scheme)
-            engine.with_sums(sums, LogitAccumulator.finish_member, member.weight)
-            weight += member.weight
+            # Of the same weights by channel, logits stay as those of the network by itself.
+            in_sum = 1.0 if first.channel_weights else member.weight
+            engine.with_sums(sums, LogitAccumulator.finish_member, in_sum)
+            weight, runs = weight + member.weight, runs + 1
             if self._is_early():
                 engine.release()
                 logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
@@ -99,7 +101,7 @@ class MemberAverage:
         # A network that ran on a part of the case says nothing of the rest; earlier ones did.
         if weight and (self.mean.is_empty or planner.members_run > finished_before):
             logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
-            by_channel = [each * weight / group[0].weight for each in group[0].channel_weights]
+            by_channel = [each * runs for each in first.channel_weights]
             with engine.timed("restore"):
                 self.mean.add(prepared.restored(logits), weight, by_channel)
 

@@ -76,6 +76,8 @@ def channel_weights(
 
 def in_words(weight: Weight) -> str:
     """Return a weight as a person reads it: 2, or WT 0.5, TC 0."""
+    if is_zero(weight):
+        return "0, not run"
     if isinstance(weight, Mapping):
         return ", ".join(f"{name} {each:g}" for name, each in weight.items())
     return f"{weight:g}"

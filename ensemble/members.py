@@ -107,9 +107,7 @@ def with_channel_weights(
         weights = read_weight(entry["weight"], member.name)
         if isinstance(weights, Mapping) and not is_zero(weights):
             each = channel_weights(weights, head, scheme, member.name)
-            # The same weight for all channels is one number, as in an ensemble without objects.
-            by_channel = each if len(set(each)) > 1 else ()
-            member = replace(member, weight=sum(each) / len(each), channel_weights=by_channel)
+            member = replace(member, weight=sum(each) / len(each), channel_weights=each)
         weighted.append(member)
     for channel, name in enumerate(channel_names(head, scheme)):
         if not any(_weight_of(m, channel) for m in weighted if m.is_averaged):
