@@ -17,8 +17,8 @@ Regions = Mapping[str, tuple[str, ...]]
 Shares = Mapping[str, tuple[float, float]]
 # How training cases are recognised in a folder; `lab.data.sources` maps each to a function.
 # brats: <ID>-t1n.nii.gz ... and <ID>-seg.nii.gz; paired: images in one folder, label maps of the
-# same names in another.
-Finder = Literal["brats", "paired"]
+# same names in another; bids: sub-<ID>[_ses-<ID>]<image ending> and <mask ending>, at any depth.
+Finder = Literal["brats", "paired", "bids"]
 ANY = "*"  # of `Scheme.shared_prefixes`: its cases may be named as any challenge's
 
 
@@ -46,6 +46,12 @@ class TrainingLayout:
     case_names: str = ""
     images_folder: str = ""  # of a paired layout
     labels_folders: tuple[str, ...] = ()  # of a paired layout; a later one's files count
+    image_ending: str = ""  # of a bids layout: of image names, without .nii.gz
+    mask_ending: str = ""  # of a bids layout
+    # Label of every value above 0 in masks that hold 255 or 1.00000006; "": values are `labels`'.
+    positive_label: str = ""
+    # Whether a mask on another grid is brought onto its image's, by nearest neighbour, or refused.
+    resamples_masks: bool = False
     # What nnU-Net calls the one channel where that decides its normalisation, CT; "": the sequence.
     channel: str = ""
 

@@ -23,6 +23,14 @@ def written(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def touch(folder: Path, *names: str) -> Path:
+    """Make empty files of these names, and the folders that they lie in; return the folder."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
 def head(seed: int = 0, shape: tuple[int, int, int] = (18, 22, 20)) -> np.ndarray:
     """A smooth bright ball (x, y, z), int16, with zeros around it."""
     rng = np.random.default_rng(seed)

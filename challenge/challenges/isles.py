@@ -19,11 +19,14 @@ CHALLENGES = (
         time_limit_s=7 * 60.0,
         layouts={
             "isles-2026": TrainingLayout(
-                "ISLES'26, nnU-Net's folders",
+                "ISLES'26, ATLAS R3.0",
                 {1: "lesion"},
-                finder="paired",
-                images_folder="imagesTr",
-                labels_folders=("labelsTr",),
+                finder="bids",
+                image_ending="_space-orig_desc-brain_T1w",
+                mask_ending="_space-orig_label-lesion_desc-T1lesion_mask",
+                # Masks come as float64, uint8 and uint16, one with 1.00000006 (participants' code).
+                positive_label="lesion",
+                resamples_masks=True,  # some lie on another grid than their image, they say
                 case_names=r"sub-\w+",
             )
         },

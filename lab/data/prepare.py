@@ -18,10 +18,17 @@ from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES, Scheme
 from lab.arguments import add_foreign, add_jobs, add_out, add_scheme
 from lab.data.label_aliases import PREPARED
-from lab.data.prepare_summary import axes_line, missing_label_lines, swapped, table_lines
+from lab.data.prepare_summary import (
+    axes_line,
+    empty_lines,
+    missing_label_lines,
+    swapped,
+    table_lines,
+)
 from lab.data.prepared_case import Prepared, Target, prepare_case
 from lab.data.raw_dataset import (
     NAME,
+    RESAMPLED,
     SKIPPED,
     FailedCase,
     channel_lines,
@@ -168,8 +175,12 @@ def _report_labels(done: Sequence[tuple[Layout, Prepared]], target: Target, sche
     for line in table_lines(done, target.values):
         print(line)
     notes = [note for _, case in done for note in case.notes]
-    for line in _shortened([*missing_label_lines(done, target.values, scheme), *notes]):
+    lines = [*missing_label_lines(done, target.values, scheme), *empty_lines(done)]
+    for line in (*lines, *_shortened(notes)):
         print(line, file=sys.stderr)
+    if resampled := sum(case.is_resampled for _, case in done):
+        line = f"{resampled} masks lay on another grid than their image and were resampled"
+        print(f"{line}, listed in dataset.json as {RESAMPLED}", file=sys.stderr)
     if differing := axes_line([case for _, case in done]):
         print(differing, file=sys.stderr)
 

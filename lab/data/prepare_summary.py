@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from challenge.folders import few
 from challenge.scheme import Scheme
 from lab.data.prepared_case import Prepared
 from lab.data.sources import Layout
@@ -43,6 +44,15 @@ def missing_label_lines(done: Done, values: Mapping[str, int], scheme: Scheme) -
                 )
         if not within:
             yield f"{name}: in none of {len(done)} cases"
+
+
+def empty_lines(done: Done) -> Iterator[str]:
+    """Yield a sentence for each source that has cases without any label."""
+    for layout, cases in by_layout(done):
+        labelled = [value for value, name in layout.labels.items() if name]
+        ids = [case.id for case in cases if not {*labelled} & {*case.voxels}]
+        if ids:
+            yield f"{layout.name}: {len(ids)} of {len(cases)} cases have no label ({few(ids)})"
 
 
 def axes_line(done: Sequence[Prepared]) -> str | None:

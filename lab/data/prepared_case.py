@@ -17,15 +17,12 @@ from challenge.case import CaseFiles, Volume, check_same_grid, read_volume
 from challenge.headers import CaseError, is_nifti, last_line
 from challenge.label_file import write_labels
 from lab.data.itk_images import ItkGrid, axes_of, on_grid_of, read_image, read_itk_grid, turned
+from lab.data.mask_values import label_values, labels_on_grid
 from lab.data.raw_folders import Failure, LayoutError, RawCase
 from lab.data.sources import Layout
 
 if TYPE_CHECKING:
     import SimpleITK
-
-# Label files that went through floats hold 0.9999999; what is further off is no label.
-ROUNDING = 1e-3
-MOST_VALUES = 6  # listed in a sentence
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,16 @@ class Prepared:
     voxels: Mapping[int, int]  # value in the source -> voxels
     axes: str  # as written
     notes: tuple[str, ...] = ()  # what was changed or looks odd
+    is_resampled: bool = False  # whether its labels lay on another grid than its image
+
+
+@dataclass(frozen=True)
+class CheckedLabels:
+    """The labels of a case whose files all have been checked."""
+
+    labels: np.ndarray  # (z, y, x) uint8, in the source's values, on the first image's grid
+    notes: tuple[str, ...]
+    is_resampled: bool
 
 
 def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prepared | Failure:
@@ -75,7 +82,8 @@ def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prep
         LayoutError: the dataset cannot be written.
     """
     try:
-        labels, notes = read_checked(case, layout)
+        checked = read_checked(case, layout)
+        labels, notes = checked.labels, checked.notes
         grids = [read_itk_grid(path) for path in case.images]
         first = read_image(case.images[0])
         on_grid_of(labels, first)
@@ -90,46 +98,25 @@ def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prep
         raise LayoutError(f"{target.folder}: cannot be written ({last_line(error)})") from error
     values, counts = np.unique(labels, return_counts=True)
     voxels = {int(v): int(n) for v, n in zip(values, counts, strict=True)}
-    return Prepared(id, voxels, axes_of(turned(first, target.orientation)), notes)
+    axes = axes_of(turned(first, target.orientation))
+    return Prepared(id, voxels, axes, notes, checked.is_resampled)
 
 
-def read_checked(case: RawCase, layout: Layout) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Check all files of a case; return its labels (z, y, x) in the source's values, and notes.
+def read_checked(case: RawCase, layout: Layout) -> CheckedLabels:
+    """Check all files of a case, and return its labels.
 
     Raises:
         CaseError: a file is missing or unreadable, not on the first scan's grid, not finite, or
             labels have a value that the layout does not name.
     """
     first, notes = _read_scan(case.images[0])
-    volume = read_volume(case.labels, None)
-    check_same_grid(volume, first, case.labels, case.images[0])
-    labels, rounded = label_values(volume.array, case.labels, layout)
+    on_grid, moved, is_resampled = labels_on_grid(case, first, layout)
+    labels, rounded = label_values(on_grid, case.labels, layout)
     for path in case.images[1:]:
         scan, odd = _read_scan(path)
         check_same_grid(scan, first, path, case.images[0])
         notes += odd
-    return labels, notes + rounded
-
-
-def label_values(
-    array: np.ndarray, path: Path, layout: Layout
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return labels (z, y, x) as uint8 in the source's values, and a note where they were rounded.
-
-    Raises:
-        CaseError: a value that the layout does not name.
-    """
-    values = np.unique(array)
-    whole = np.rint(values)
-    known = [0, *layout.labels]
-    near = np.isin(whole, known) & np.isclose(values, whole, rtol=0, atol=ROUNDING)
-    if not near.all():
-        odd = ", ".join(f"{value:g}" for value in values[~near][:MOST_VALUES])
-        more = ", ..." if (~near).sum() > MOST_VALUES else ""
-        raise CaseError(f"{path}: values {odd}{more} are not named by {layout.describe_values()}")
-    rounded = values[values != whole]
-    notes = (f"{path}: {rounded[0]!s} taken for {np.rint(rounded[0]):g}",) if rounded.size else ()
-    return np.rint(array).astype(np.uint8), notes
+    return CheckedLabels(labels, notes + moved + rounded, is_resampled)
 
 
 def withdraw(id: str, target: Target) -> None:

@@ -16,6 +16,7 @@ from lab.data.sources import Layout
 
 NAME = re.compile(r"Dataset\d{3}_[A-Za-z0-9_.-]+\Z")
 SKIPPED = "skipped_cases.json"
+RESAMPLED = "resampled_masks"  # key of dataset.json: ids whose masks lay on another grid
 # What makes a dataset another one; the rest of dataset.json is counted from its cases.
 IDENTITY = (
     "channel_names",
@@ -144,10 +145,13 @@ def finish(
 ) -> None:
     """Write dataset.json with what was counted, and the list of cases that are not in it.
 
-    Its `axes` counts cases by the code of their axes: {"LPS": 92}.
+    Its `axes` counts cases by the code of their axes: {"LPS": 92}; its `resampled_masks` lists
+    those whose masks were brought onto their image's grid.
     """
     axes = dict(sorted(Counter(case.axes for case in done).items()))
+    resampled = sorted(case.id for case in done if case.is_resampled)
     whole = {**description, "numTraining": len(done), "axes": axes}
+    whole |= {RESAMPLED: resampled} if resampled else {}
     rows = [{"source": f.source, "case": f.failure.id, "reason": f.reason} for f in failed]
     _write(target.folder / SKIPPED, rows)
     _write(target.folder / "dataset.json", whole)

@@ -7,13 +7,13 @@ are each a failure that names it.
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.description import MRI_SEQUENCES
 from challenge.file_names import LABEL_WORDS, image_stem
-from challenge.folders import entries, is_hidden
+from challenge.folders import is_hidden
 from challenge.refusal import Refusal
 
 # Sequences as challenges name them since 2023, and before.
@@ -59,6 +59,7 @@ class RawCases:
 
 
 Finder = Callable[[Path, Sequence[str]], RawCases]  # of a folder, and the scheme's sequences
+Split = Callable[[Path], tuple[str, str] | None]  # of an image: its case, and which part it is
 
 
 def match_brats_name(name: str, sequences: Sequence[str] = MRI_SEQUENCES) -> re.Match[str] | None:
@@ -73,59 +74,38 @@ def brats_cases(folder: Path, sequences: Sequence[str]) -> RawCases:
     `_` may stand for `-`, .nii for .nii.gz, and the names from before 2023 (t1, t1ce, t2, flair)
     for t1n, t1c, t2w, t2f. Hidden files are ignored.
     """
+
+    def split(path: Path) -> tuple[str, str] | None:
+        match = match_brats_name(path.name, sequences)
+        if match is None:
+            return None
+        part = LABELS if match["part"] in LABEL_WORDS else match["part"]
+        return match["id"], SEQUENCE_OF.get(part, part)
+
+    return grouped(folder, visible_images(folder), sequences, split)
+
+
+def grouped(
+    folder: Path, images: Iterable[Path], sequences: Sequence[str], split: Split
+) -> RawCases:
+    """Gather the images of a folder by what `split` says: a case's id, and a sequence or LABELS."""
     parts: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     strays: list[Path] = []
-    for path in visible_images(folder):
-        if match := match_brats_name(path.name, sequences):
-            part = LABELS if match["part"] in LABEL_WORDS else match["part"]
-            parts[match["id"]][SEQUENCE_OF.get(part, part)].append(path)
+    for path in images:
+        if names := split(path):
+            parts[names[0]][names[1]].append(path)
         else:
             strays.append(path)
     cases, failed = [], []
     for id, files in sorted(parts.items()):
         wanted = {part: files.get(part, []) for part in (*sequences, LABELS)}
-        failure = _failure(id, wanted, _beside(files, strays))
+        failure = case_failure(id, wanted, _beside(files, strays))
         if failure:
             failed.append(failure)
         else:
             images = tuple(wanted[sequence][0] for sequence in sequences)
             cases.append(RawCase(id, images, wanted[LABELS][0]))
     return RawCases(tuple(cases), (*failed, *_foreign(folder, parts, strays)))
-
-
-def paired_cases(images: str, labels: Sequence[str]) -> Finder:
-    """Return what lists <labels>/<case> with <images>/<case>[_0000], .nii.gz, .nii or .mha.
-
-    Of several folders of labels a later one's count. Names of folders may be in any case, and the
-    two may lie one folder deeper, where a download unpacks into a folder of its own.
-    """
-
-    def find(folder: Path, sequences: Sequence[str]) -> RawCases:
-        folder = _home_of(folder, images)
-        scans, masks = _by_stem(_child(folder, images)), dict[str, list[Path]]()
-        for name in labels:
-            masks |= _by_stem(_child(folder, name))
-        cases, failed, seen = [], [], set()
-        for id, paths in sorted(masks.items()):
-            stems = [stem for stem in (f"{id}_0000", id) if stem in scans]
-            seen |= set(stems)
-            matching = [path for stem in stems for path in scans[stem]]
-            failure = _failure(id, {sequences[0]: matching, LABELS: paths}, [])
-            if not matching:
-                failed.append(Failure(id, f"{paths[0]}: labels without {images}/{id}_0000"))
-            elif failure:
-                failed.append(failure)
-            else:
-                cases.append(RawCase(id, (matching[0],), paths[0]))
-        failed += [
-            Failure(
-                stem.removesuffix("_0000"), f"{scans[stem][0]}: a scan without labels", stops=False
-            )
-            for stem in sorted(set(scans) - seen)
-        ]
-        return RawCases(tuple(cases), tuple(failed))
-
-    return find
 
 
 def visible_images(folder: Path) -> Iterator[Path]:
@@ -165,7 +145,9 @@ def safe_id(id: str) -> str:
     return id
 
 
-def _failure(id: str, parts: Mapping[str, list[Path]], beside: Sequence[Path]) -> Failure | None:
+def case_failure(
+    id: str, parts: Mapping[str, list[Path]], beside: Sequence[Path]
+) -> Failure | None:
     """Say what a case lacks or has twice: `parts` are its sequences and its labels."""
     paths = [path for files in parts.values() for path in files]
     home = paths[0].parent if paths else Path()
@@ -214,26 +196,3 @@ def _foreign(
         listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
         reason = f"{home}: no image is named as one of a case (found {listed})"
         yield Failure(home.name, reason, stops=False)
-
-
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    """Return the images of a folder by name without ending; {} where there is no folder."""
-    stems: dict[str, list[Path]] = defaultdict(list)
-    for path in entries(folder):
-        if stem := image_stem(path.name):
-            stems[stem].append(path)
-    return dict(stems)
-
-
-def _home_of(folder: Path, name: str) -> Path:
-    """Return the folder that has a child of a name: this one, or the only such one below it."""
-    if _child(folder, name).is_dir():
-        return folder
-    deeper = [path for path in entries(folder) if path.is_dir() and _child(path, name).is_dir()]
-    return deeper[0] if len(deeper) == 1 else folder
-
-
-def _child(folder: Path, name: str) -> Path:
-    """Return a folder's child of a name, whatever its letters' case."""
-    children = sorted(folder.iterdir()) if folder.is_dir() else []
-    return next((c for c in children if c.name.lower() == name.lower()), folder / name)

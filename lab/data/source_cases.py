@@ -164,6 +164,8 @@ def _no_case(source: Source) -> str:
     row = source.layout.row
     if row.finder == "paired":
         wanted = f"{' or '.join(row.labels_folders)}/<case> with {row.images_folder}/<case>_0000"
+    elif row.finder == "bids":
+        wanted = f"sub-<ID>[_ses-<ID>]{row.image_ending} and {row.mask_ending}, at any depth"
     else:
         sequences = ", ".join(f"<ID>-{name}" for name in source.layout.scheme.sequences)
         wanted = f"{sequences} and <ID>-seg, .nii.gz or .nii, at any depth"

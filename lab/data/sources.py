@@ -11,13 +11,9 @@ from pathlib import Path
 
 from challenge.challenges import SCHEMES
 from challenge.description import ANY, Scheme, TrainingLayout
-from lab.data.raw_folders import (
-    Finder,
-    LayoutError,
-    RawCases,
-    brats_cases,
-    paired_cases,
-)
+from lab.data.bids_folders import bids_cases
+from lab.data.paired_folders import paired_cases
+from lab.data.raw_folders import Finder, LayoutError, RawCases, brats_cases
 
 
 @dataclass(frozen=True)
@@ -77,4 +73,6 @@ def all_layouts() -> dict[str, Layout]:
 def _finder(row: TrainingLayout) -> Finder:
     if row.finder == "paired":
         return paired_cases(row.images_folder, row.labels_folders)
+    if row.finder == "bids":
+        return bids_cases(row.image_ending, row.mask_ending)
     return brats_cases

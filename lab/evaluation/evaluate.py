@@ -29,11 +29,13 @@ from lab.evaluation.label_pairs import Unscored, read_pair
 from lab.evaluation.matching import CasePair, match_cases
 from lab.evaluation.origin import (
     PREDICTIONS,
+    PROBABILITIES,
     REFERENCES,
     in_sample,
     scores_record,
     without_expected,
 )
+from lab.evaluation.probability_files import add_map, with_probabilities, without_maps
 from lab.evaluation.results import Problem, Results, write_json
 from lab.evaluation.score_table import table
 from lab.metrics.csv_layouts import Layout
@@ -51,6 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR")
     add("--references", type=Path, required=True, metavar="DIR")
     add_out(parser, "results.json; .csv and nnU-Net's go beside it", "FILE", required=False)
+    what = "2026-isles: folder of <id>_lesion.nii.gz or .mha (default: beside the predictions)"
+    add("--probabilities", type=Path, metavar="DIR", help=what)
     add(
         "--cohorts",
         type=Path,
@@ -78,12 +82,16 @@ def run(args: argparse.Namespace) -> int:
     scorer, scheme, assumed = choose_scorer(args.scorer, args.scheme, args.absent, pairs)
     refuse_other_labels([pair.id for pair in pairs], scheme, args.foreign)
     pairs, odd_cohorts = with_cohorts(pairs, scorer, _cohort_table(args.cohorts, scorer))
+    pairs, unmeasured = with_probabilities(pairs, args.probabilities, scorer)
+    problems = without_maps(problems, pairs)
     folders = {PREDICTIONS: args.predictions, REFERENCES: args.references}
+    if any(pair.probability for pair in pairs):
+        folders[PROBABILITIES] = args.probabilities or args.predictions
     record = scores_record(folders, pairs, scorer, args.out.name if args.out else "")
     journal = Journal(args.out, scorer) if args.out else None
     with workers(args.jobs, args.dask):
         cases = evaluate(pairs, scorer, scheme, journal)
-    results = collect(cases, [*problems, *assumed, *odd_cohorts], scorer, scheme)
+    results = collect(cases, [*problems, *assumed, *odd_cohorts, *unmeasured], scorer, scheme)
     results = without_expected(replace(results, provenance=record), args.predictions)
     _print_problems(results)
     if sentence := in_sample(results):
@@ -166,7 +174,8 @@ def _scored(pair: CasePair, scorer: Scorer, scheme: Scheme) -> CaseResult:
     read, problems = read_pair(pair.id, (pair.prediction, pair.reference), scorer, scheme)
     facts = gather_facts(read, (pair.prediction, pair.reference), scheme)
     if pair.prediction is not None:
-        return CaseResult(pair, scorer.score(read), facts, tuple(problems))
+        read, faults = add_map(read, pair)
+        return CaseResult(pair, scorer.score(read), facts, (*problems, *faults))
     scores = score_missing(scorer, read)
     text = f"{pair.reference}: no prediction for {pair.id}, {scorer.missing_in_words}"
     problems.append(Problem(pair.id, "missing", text, scored=True))

@@ -77,7 +77,8 @@ class Journal:
 
     def _key(self, pair: CasePair) -> str:
         """Identify a case by its files as they are now and by how they are scored."""
-        files = [path for path in (pair.prediction, pair.reference) if path is not None]
+        paths = (pair.prediction, pair.reference, pair.probability)
+        files = [path for path in paths if path is not None]
         scorer = (self.scorer.name, self.scorer.scheme, self.scorer.absent, self.reported)
         content = [pair.id, pair.cohort, scorer, [_stamp(path) for path in files]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -29,6 +29,7 @@ class CasePair:
     prediction: Path | None
     reference: Path
     cohort: str = ""  # that the case came from, where its scorer asks
+    probability: Path | None = None  # map of the region whose probabilities its scorer reads
 
 
 def match_cases(predictions: Path, references: Path) -> tuple[list[CasePair], list[Problem]]:

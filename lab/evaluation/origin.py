@@ -21,14 +21,15 @@ from lab.evaluation.matching import CasePair
 from lab.evaluation.results import UNWRITTEN, Results
 from lab.metrics.scorer import Scorer
 
-PREDICTIONS, REFERENCES = "predictions", "references"  # inputs of scores
+# Inputs of scores.
+PREDICTIONS, REFERENCES, PROBABILITIES = "predictions", "references", "probabilities"
 HOLD_ALL_LABELS = ("out-of-fold", "search")  # verbs whose label maps no platform gets
 
 
 def scores_record(
     folders: Mapping[str, Path], pairs: Sequence[CasePair], scorer: Scorer, name: str
 ) -> Provenance:
-    """Return the record of the scores of two folders, `PREDICTIONS` and `REFERENCES`.
+    """Return the record of the scores of folders: `PREDICTIONS`, `REFERENCES`, `PROBABILITIES`.
 
     Raises:
         ProvenanceError: a folder's record cannot be read, or its files were changed since.
@@ -36,6 +37,7 @@ def scores_record(
     files = {
         PREDICTIONS: [pair.prediction for pair in pairs if pair.prediction is not None],
         REFERENCES: [pair.reference for pair in pairs],
+        PROBABILITIES: [pair.probability for pair in pairs if pair.probability is not None],
     }
     return Provenance(
         product="scores",
@@ -45,19 +47,20 @@ def scores_record(
         version=program_version(),
         options={"scorer": scorer.name},
         facts={"cases": len(pairs)},
-        inputs={role: _record(folder, files[role]) for role, folder in folders.items()},
+        inputs={role: _record(folder, files[role], role) for role, folder in folders.items()},
     )
 
 
-def _record(folder: Path, files: Sequence[Path]) -> Provenance:
+def _record(folder: Path, files: Sequence[Path], role: str) -> Provenance:
+    product = "probability maps" if role == PROBABILITIES else "label maps"
     if read_provenance(folder):
-        return folder_record(folder, "label maps", files)
+        return folder_record(folder, product, files)
     facts = {"files": len(files)}
     try:  # scoring says which file cannot be read; a pipe would be waited for
         sha256 = hash_files(path for path in files if path.is_file())
     except OSError:
         sha256 = ""
-    return Provenance("label maps", folder.resolve().name, sha256, facts=facts)
+    return Provenance(product, folder.resolve().name, sha256, facts=facts)
 
 
 def in_sample(results: Results) -> str:

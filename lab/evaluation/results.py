@@ -30,7 +30,7 @@ class Problem:
 
     case: str | None
     # missing | extra | duplicate | unreadable | damaged | shape | geometry | labels | unwritten |
-    # scheme | cohort | failed
+    # scheme | cohort | probability | failed
     kind: str
     message: str  # names the file and the value
     scored: bool  # whether the case has scores all the same, by the scorer's own rule

@@ -26,6 +26,7 @@ LEAST_GAIN: Mapping[Kind, float] = {
     "score": 0.002,
     "distance": 0.1,  # mm
     "volume": 10.0,  # mm3
+    "volume_ml": 0.01,  # mL
     "count": 0.1,
 }
 

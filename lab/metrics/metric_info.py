@@ -11,10 +11,15 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-Kind = Literal["overlap", "score", "distance", "volume", "count"]
+Kind = Literal["overlap", "score", "distance", "volume", "volume_ml", "count"]
 Better = Literal["higher", "lower"]
 ObjectiveName = Literal["overlap", "dice", "nsd", "rank"]
-UNITS: Mapping[Kind, str] = {"distance": "mm", "volume": "mm3", "count": "count"}
+UNITS: Mapping[Kind, str] = {
+    "distance": "mm",
+    "volume": "mm3",
+    "volume_ml": "mL",
+    "count": "count",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        """The unit of its values: mm, mm3, count, or nothing for a score."""
+        """The unit of its values: mm, mm3, mL, count, or nothing for a score."""
         return UNITS.get(self.kind, "")
 
     @property
@@ -62,6 +67,7 @@ class Metric:
 RMSE = "volume_rmse_mm3"
 # Of a case, and signed; over cases the root of the mean square counts.
 VOLUME_ERROR = "volume_error_mm3"
+PR_AUC = "pr_auc"
 SYNAPSE, PARSED_2026 = "Synapse 2023-2025", "brats-parse-metrics 2026"
 
 _DICE: tuple[ObjectiveName, ...] = ("overlap", "dice", "rank")
@@ -83,6 +89,10 @@ def _lesions(name: str, title: str, better: Better | None, *columns: str) -> Met
     return Metric(name, "count", better, title, decimals=1, columns=_columns(*columns))
 
 
+def _difference(name: str, kind: Kind, title: str) -> Metric:
+    return Metric(name, kind, "lower", title, True, ("rank",), decimals=2)
+
+
 # In the order in which rankings and the terminal show them.
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -101,6 +111,11 @@ METRICS: dict[str, Metric] = {
         Metric("global_nsd_1.0", "overlap", "higher", "NSD 1.0 mm of whole masks", False, _NSD, 3),
         Metric("global_nsd_*", "overlap", "higher", "", False, _NSD),
         Metric("small_instance_f1", "score", "higher", "F1 of small lesions", decimals=3),
+        # ISLES'26. No rule changes the probability map, so that no objective counts its PR-AUC.
+        Metric("lesion_f1", "score", "higher", "lesion-wise F1", True, ("rank",), 3),
+        Metric(PR_AUC, "score", "higher", "PR-AUC", True, (), 3),
+        _difference("volume_difference_ml", "volume_ml", "volume difference"),
+        _difference("lesion_count_difference", "count", "lesion count difference"),
         Metric(
             "hd95",
             "distance",
@@ -190,7 +205,7 @@ def title(name: str) -> str:
 
 
 def unit(name: str) -> str:
-    """Return the unit of a metric: mm, mm3, count, or nothing for a score."""
+    """Return the unit of a metric: mm, mm3, mL, count, or nothing for a score."""
     return metric_info(name).unit
 
 

@@ -15,6 +15,8 @@ class Pair:
     prediction: np.ndarray  # (z, y, x), uint8, or float where a file holds fractions
     reference: np.ndarray  # the same shape
     spacing_mm: tuple[float, float, float]  # (z, y, x)
+    # (z, y, x) of the region that `Scorer.probability_of` names; None: there is no map.
+    probability: np.ndarray | None = None
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -57,8 +59,9 @@ class Region:
 def crop(pair: Pair, margin: int) -> Pair:
     """Cut a pair to what either map holds, plus a margin in voxels that ends at the image's edge.
 
-    An empty pair becomes one corner voxel.
+    An empty pair becomes one corner voxel. A probability map is scored whole and left out.
     """
     box = joint_box(bounding_box(pair.prediction, margin), bounding_box(pair.reference, margin))
     box = box or (slice(0, 1),) * pair.prediction.ndim
-    return replace(pair, prediction=pair.prediction[box], reference=pair.reference[box])
+    prediction, reference = pair.prediction[box], pair.reference[box]
+    return replace(pair, prediction=prediction, reference=reference, probability=None)

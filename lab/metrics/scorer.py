@@ -13,7 +13,7 @@ from lab.metrics.variant_scores import VariantScorer
 
 CaseScores = dict[str, dict[str, float]]  # region -> metric -> value
 # What the platform does with a case that has no prediction.
-Missing = Literal["left-out", "penalty", "empty"]
+Missing = Literal["left-out", "penalty", "empty", "last"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Scorer:
     dice: Literal["lesion-wise", "voxel-wise"] = "lesion-wise"  # its metric "dice"
     # Metrics that the organisers rank by, whatever else they report; (): they do not say.
     ranked_by: tuple[str, ...] = ()
+    # Region whose probability map it reads beside the label map, for one metric more; "": none.
+    probability_of: str = ""
     # Scores the variants of a case that a search tries without their images, all metrics that
     # count for its objectives; None: every variant is scored as a whole volume.
     fast_scorer: Callable[[Pair], VariantScorer] | None = None
@@ -51,9 +53,12 @@ class Scorer:
     def missing_in_words(self) -> str:
         """What becomes of a case that has no prediction."""
         penalty = f"scored 0 and {self.missing_mm:g} mm"
-        return {"left-out": "left out", "penalty": penalty, "empty": "scored as empty"}[
-            self.missing
-        ]
+        return {
+            "left-out": "left out",
+            "penalty": penalty,
+            "empty": "scored as empty",
+            "last": "without numbers, which takes the last rank of every metric",
+        }[self.missing]
 
 
 def score_missing(scorer: Scorer, reference: Pair) -> CaseScores | None:
@@ -66,6 +71,8 @@ def score_missing(scorer: Scorer, reference: Pair) -> CaseScores | None:
     scores = scorer.score(reference)
     if scorer.missing == "empty":
         return scores
+    if scorer.missing == "last":
+        return {region: dict.fromkeys(metrics, np.nan) for region, metrics in scores.items()}
     return {
         region: {m: scorer.missing_mm if metric_info(m).unit == "mm" else 0.0 for m in metrics}
         for region, metrics in scores.items()

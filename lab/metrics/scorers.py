@@ -18,8 +18,9 @@ from typing import Literal, NoReturn
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
-from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther, voxel
+from lab.metrics import brats2023, brats2025, brats2026, isles2026, lesionwise, panther, voxel
 from lab.metrics.csv_layouts import GOAT_2026, LESIONWISE, METS_2026, SEG_2026
+from lab.metrics.metric_info import PR_AUC
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Missing, Scorer
 from lab.metrics.variant_scores import table_scorer
@@ -152,6 +153,23 @@ def _panther(name: str, order: Literal["right", "as-published"]) -> Scorer:
     )
 
 
+def _isles() -> Scorer:
+    return Scorer(
+        name="2026-isles",
+        scheme="isles-2026",
+        score=isles2026.score,
+        # "ranks for the corresponding metrics to be set to the worst possible value": design
+        # document, as OrenGurevitch/isles26-ranking-aware-selection quotes it.
+        missing="last",
+        absent="a lesion in neither map scores 1 (differences 0)",
+        reads_with="any",
+        dice="voxel-wise",
+        ranked_by=("dice", "lesion_f1", PR_AUC, "volume_difference_ml", "lesion_count_difference"),
+        probability_of=isles2026.REGION,
+        fast_scorer=isles2026.lesion_table,
+    )
+
+
 _LESIONWISE = {
     **_lesionwise(2023, missing="left-out"),
     **_lesionwise(2024, missing="left-out"),
@@ -161,6 +179,7 @@ SCORERS: dict[str, Scorer] = {
     **_LESIONWISE,
     **{f"{year}-goat": _goat(year, _LESIONWISE) for year in (2024, 2025)},
     **{f"2026-{task}": _instances(task) for task in brats2026.REGIONS},
+    "2026-isles": _isles(),
     "panther": _panther("panther", "right"),
     "panther-as-published": _panther("panther-as-published", "as-published"),
 }

@@ -13,7 +13,7 @@ from lab.evaluation.results import Results
 from lab.metrics.metric_info import title, unit
 from lab.report.headline import headline_metrics
 
-UNITS = {"mm": "mm", "mm3": "mm³", "count": "", "": ""}
+UNITS = {"mm": "mm", "mm3": "mm³", "mL": "mL", "count": "", "": ""}
 COLUMNS = 3
 SCORE_TICKS = (0, 0.25, 0.5, 0.75, 1)
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

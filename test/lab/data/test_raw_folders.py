@@ -4,28 +4,22 @@ import os
 from pathlib import Path
 
 import pytest
+from files import touch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from challenge.scheme import MRI_SEQUENCES
+from lab.data.paired_folders import paired_cases
 from lab.data.raw_folders import (
     SEQUENCE_OF,
     LayoutError,
     RawCases,
     brats_cases,
     match_brats_name,
-    paired_cases,
 )
 from lab.data.sources import all_layouts
 
 OLD = {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
-
-
-def touch(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    return folder
 
 
 def names(id: str, between: str = "-", ending: str = ".nii.gz") -> list[str]:
@@ -172,38 +166,3 @@ def test_radiotherapy_has_one_scan_and_a_target(tmp_path: Path) -> None:
         "_t1c.nii.gz",
         "_gtv.nii.gz",
     ]
-
-
-def test_a_download_in_a_folder_of_its_own_is_one_folder_deeper(tmp_path: Path) -> None:
-    find = paired_cases("imagesTr", ("labelsTr",))
-    for home in ("Task07_Pancreas", "notes"):
-        touch(tmp_path, f"{home}/README.nii.gz")
-    touch(tmp_path, *(f"Task07_Pancreas/{n}Tr/pancreas_001.nii.gz" for n in ("images", "labels")))
-    assert [case.id for case in find(tmp_path, ("t1",)).cases] == ["pancreas_001"]
-    # Of two such folders neither is chosen.
-    touch(tmp_path, *(f"notes/{n}Tr/pancreas_002.nii.gz" for n in ("images", "labels")))
-    assert find(tmp_path, ("t1",)) == RawCases((), ())
-
-
-def test_pairs_of_scans_and_labels(tmp_path: Path) -> None:
-    touch(tmp_path, "ImagesTr/a_0001_0000.mha", "labelsTr/a_0001.mha")
-    touch(tmp_path, "ImagesTr/b.nii", "labelsTr/b.nii.gz")
-    touch(tmp_path, "ImagesTr/c_0000.nii.gz", "labelsTr/d.nii.gz")
-    touch(tmp_path, "ImagesTr/e_0000.mha", "ImagesTr/e_0000.nii.gz", "labelsTr/e.mha")
-    touch(tmp_path, "ImagesTr/f.mha", "labelsTr/f.mha", "labelsTr/f.nii.gz")
-    raw = paired_cases("imagesTr", ["labelsTr"])(tmp_path, ("t1",))
-    assert [(case.id, case.images[0].name) for case in raw.cases] == [
-        ("a_0001", "a_0001_0000.mha"),
-        ("b", "b.nii"),
-    ]
-    assert [(failure.id, failure.stops) for failure in raw.failed] == [
-        ("d", True),
-        ("e", True),
-        ("f", True),
-        ("c", False),
-    ]
-    message = [failure.reason for failure in raw.failed]
-    assert message[0].endswith("labelsTr/d.nii.gz: labels without imagesTr/d_0000")
-    assert "2 files are t1 of e (e_0000.mha, e_0000.nii.gz)" in message[1]
-    assert "2 files are labels of f" in message[2]
-    assert message[3].endswith("ImagesTr/c_0000.nii.gz: a scan without labels")

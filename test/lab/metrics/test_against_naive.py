@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_instances import naive_instances
+from naive_isles import naive_isles
 from naive_lesionwise import naive_scores
 from naive_tasks import GOAT, INSTANCES, TASKS
 from official_columns import COLUMNS
@@ -107,7 +108,8 @@ def test_every_profile_of_goat_and_2026_has_its_peer() -> None:
     assert {name: set(SCORERS[name].by_cohort) for name in GOAT} == {
         name: set(cohorts) for name, cohorts in GOAT.items()
     }
-    assert set(INSTANCES) | {"2026-mets"} == {name for name in SCORERS if name[:4] == "2026"}
+    peers = {*INSTANCES, "2026-mets", "2026-isles"}
+    assert peers == {name for name in SCORERS if name[:4] == "2026"}
 
 
 @settings(max_examples=40)
@@ -134,6 +136,32 @@ def test_every_kind_of_case_scores_alike_in_goat_and_2026(kind: str) -> None:
         case = random_case(seed, kind)
         expected = naive_instances(case.prediction, case.reference, case.spacing_mm, task)
         agree_where_both_tell(scored(case, SCORERS[task]), expected)
+
+
+def isles_agrees(case: Case, seed: int) -> None:
+    """Compare on whatever is not 0, with a probability map that follows both maps."""
+    noise = np.random.default_rng(seed).random(case.prediction.shape)
+    near = 0.3 * (case.prediction > 0) + 0.3 * (case.reference > 0)
+    probability = (near + 0.4 * noise).round(seed % 3 + 1).astype(np.float32)
+    masks = [(labels > 0).astype(np.uint8) for labels in (case.prediction, case.reference)]
+    arrays = [np.ascontiguousarray(array.T) for array in (*masks, probability)]
+    pair = Pair(*arrays[:2], case.spacing_mm[::-1], probability=arrays[2])
+    agree(
+        SCORERS["2026-isles"].score(pair),
+        naive_isles(*masks, case.spacing_mm, probability),
+    )
+
+
+@settings(max_examples=40)
+@given(case=cases(), seed=st.integers(0, 100))
+def test_drawn_blobs_score_alike_in_isles(case: Case, seed: int) -> None:
+    isles_agrees(case, seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_case_scores_alike_in_isles(kind: str) -> None:
+    for seed in range(70, 73):
+        isles_agrees(random_case(seed, kind), seed)
 
 
 @settings(max_examples=60)

@@ -27,6 +27,7 @@ def metrics_of(name: str) -> set[str]:
         ("2026-mets", {"dice", "nsd"}),
         ("2026-ped", {"dice", "nsd"}),
         ("2026-goat", {"global_dice", "global_nsd_1.0"}),
+        ("2026-isles", {"dice", "lesion_f1", "volume_difference_ml", "lesion_count_difference"}),
         ("panther", {"dice", "surface_dice_5mm"}),
     ],
 )
@@ -40,6 +41,7 @@ def test_a_search_looks_at_what_ranks(scorer: str, metrics: set[str]) -> None:
         ("2025-gli", ["dice", "nsd_0.5", "nsd_1.0", "hd95"]),
         ("2026-mets", ["dice", "nsd", "small_instance_f1"]),
         ("2026-goat", ["global_dice", "global_nsd_1.0"]),
+        ("2026-isles", ["dice", "lesion_f1", "volume_difference_ml", "lesion_count_difference"]),
         ("panther", ["dice", "surface_dice_5mm", "hd95", "masd", "volume_error_mm3"]),
     ],
 )

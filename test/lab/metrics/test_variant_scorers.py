@@ -8,6 +8,7 @@ import pytest
 from painted_maps import random_case
 
 from challenge.scheme import SCHEMES
+from lab.metrics.isles2026 import LesionTable
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
@@ -25,6 +26,7 @@ VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
         (SCORERS["2024-ssa"], TableScorer),
         (SCORERS["2025-gli"], TableScorer),
         (SCORERS["2026-gli"], VolumeScorer),
+        (SCORERS["2026-isles"], LesionTable),
         (SCORERS["panther"], VolumeScorer),
         (VOXELWISE, VolumeScorer),
     ],
@@ -34,7 +36,7 @@ VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
 def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) -> None:
     case, rng = random_case(seed), np.random.default_rng(seed)
     prediction, reference = (np.ascontiguousarray(m.T) for m in (case.prediction, case.reference))
-    if scorer.name == "panther":
+    if scorer.name in ("panther", "2026-isles"):
         prediction, reference = ((m == 1).astype(np.uint8) for m in (prediction, reference))
     pair = Pair(prediction, reference, case.spacing_mm[::-1])
     sent = pickle.dumps(variant_scorer(scorer, pair))
