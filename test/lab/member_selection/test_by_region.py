@@ -162,14 +162,13 @@ def test_weights_by_region_win_held_out_ship_and_are_inferred_as_they_were_score
     cases = read_cohort(cohort, GLI)
     pool = read_pool([Path(folder) for folder in maps], cases, GLI)
     ensemble = chosen(selection)
-    for number, case in enumerate(cases[:4]):
+    for case in cases[:4]:
         engine = Engine(torch.device("cpu"), "torch")
         *_, final = predict(read_case(case.files), model, engine)
         written = labels_from(final.probabilities, model.head, GLI)
         of_maps = pool.maps_of(case, (1.0, 1.0, 1.0))
         np.testing.assert_array_equal(labels_of(ensemble, of_maps, model.head, GLI), written)
         np.testing.assert_array_equal(written, labels_of_case(int(case.files.id)))
-        assert number < CASES
 
 
 def chosen(selection: dict) -> Ensemble:
