@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
+from challenge.case_outputs import Answer
 from challenge.cli import PLATFORM_WEIGHTS, Options, check_paths, parse
 from challenge.limits import in_words, working_time_s
 from challenge.platforms import find_cases
 from challenge.process import report, set_up_process
 from challenge.refusal import Refusal
-from challenge.run_record import Outcome, Run, conclude, write_case_labels, write_record
+from challenge.run_record import Outcome, Run, conclude, write_case, write_record
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
 from challenge.summary import summarise
 from ensemble.budget import Budget, DeviceThread, Shares
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
-from ensemble.match_models import match_models, missing_accepted_by
+from ensemble.match_models import answered_by, match_models, missing_accepted_by
 from postprocess import refine
 from postprocess.artefacts import Artefacts, load_artefacts
 from postprocess.training_cases import in_sample_remarks
@@ -80,12 +81,12 @@ class Session:
         options = self.options
         try:
             check_paths(options)
-            inputs = find_cases(options.input, options.channels)
+            manifests = find_manifests(self.weights)
+            inputs = find_cases(options.input, options.channels, answered_by(manifests))
             limit_s = options.time_limit or working_time_s(inputs.time_limit_s)
-            number, limit = len(inputs.cases) + len(inputs.failed), in_words(limit_s)
-            log.info("platform=%s cases=%d limit=%s", inputs.platform, number, limit)
+            log.info("platform=%s %s limit=%s", inputs.platform, inputs.count, in_words(limit_s))
             matches, failed = match_models(
-                inputs, find_manifests(self.weights), options.model, options.missing_sequences
+                inputs, manifests, options.model, options.missing_sequences
             )
             paths = sorted({match.manifest for match in matches.values()})
             models = {path: self.load_model(path) for path in paths}
@@ -125,7 +126,7 @@ class Session:
 
         engine = self.engine = self.make_engine(keeps_networks=True)
         manifests = list(find_manifests(self.weights).values())
-        for_sockets = [manifest for manifest in manifests if scheme_of(manifest).socket]
+        for_sockets = [manifest for manifest in manifests if scheme_of(manifest).has_sockets]
         if not for_sockets:
             log.warning("%s: no model for a socket; a call answers a BraTS folder", self.weights)
         for manifest in for_sockets or manifests:
@@ -166,9 +167,9 @@ def run_cases(
             outcomes[files.id] = {"error": "not run: --strict, and an earlier case failed"}
             return
         try:
-            # A file of an earlier run must not pass for this run's labels.
-            (options.output / files.output).unlink(missing_ok=True)
-            outcomes[files.id] = run_case(files, loaded, device, options.output)
+            for path in files.output_paths:  # of an earlier run, it must not pass for this run's
+                (options.output / path).unlink(missing_ok=True)
+            outcomes[files.id] = run_case(files, loaded, device, options)
         except (CaseError, OSError, MemoryError) as error:
             log.error("case=%s failed: %s", files.id, error)
             outcomes[files.id] = {"error": str(error) or "out of memory"}
@@ -185,8 +186,8 @@ def run_cases(
             running.result()
 
 
-def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, folder: Path) -> Outcome:
-    """Take one case from its files to its checked label file; return its part of the record."""
+def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, options: Options) -> Outcome:
+    """Take one case from its files to its checked output; return its part of the record."""
     from ensemble.predict import predict, prepare_case
 
     engine, model = device.engine, loaded.model
@@ -200,33 +201,31 @@ def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, folder: Path
         for prediction in predict(case, model, engine, budget, needs_votes, preparation):
             if not prediction.is_final:  # better than nothing, should the platform stop the program
                 finishing = budget.now()
-                finish_case(case, files, loaded, prediction, folder)
+                finish_case(case, files, loaded, prediction, options)
                 budget.reserve(budget.now() - finishing)
                 del prediction  # the next network needs the memory
         return prediction, budget.now() - started
 
     prediction, seconds = device.thread.run(run_networks)
     with engine.timed("finish"):
-        outcome = finish_case(case, files, loaded, prediction, folder)
+        outcome = finish_case(case, files, loaded, prediction, options)
     summarise(case.id, outcome, seconds)
     return {
         **outcome,
         "predict_s": round(seconds, 3),
-        "skipped": list(prediction.skipped),
-        "donors": list(prediction.donors),
-        "device": prediction.device,
-        "device_errors": list(prediction.device_errors),
+        **prediction.record(),
     }
 
 
 def finish_case(
-    case: Case, files: CaseFiles, loaded: LoadedModel, prediction: "Prediction", folder: Path
+    case: Case, files: CaseFiles, loaded: LoadedModel, prediction: "Prediction", options: Options
 ) -> Outcome:
-    """Refine a prediction and write it as a checked label file; return its part of the record."""
-    model = loaded.model
-    refined = refine(case, prediction.probabilities, model.head, loaded.artefacts, prediction.votes)
+    """Refine a prediction and write it, checked; return the case's part of the record."""
+    model, probabilities = loaded.model, prediction.probabilities
+    refined = refine(case, probabilities, model.head, loaded.artefacts, prediction.votes)
+    answer = Answer(refined.labels, model.scheme, probabilities, model.head)
     target = model.answers_as(files.scheme)
-    outcome = write_case_labels(refined.labels, case, files, model.scheme, target, folder)
+    outcome = write_case(answer, case, files, target, options.output, options.probabilities)
     return {
         "model": model.name,
         **outcome,

@@ -5,34 +5,35 @@ axes x, y, z: here they are converted, and nowhere else but where labels are wri
 (`challenge.label_file`).
 """
 
-import logging
-import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from challenge.grid import displacement_voxels
-from challenge.headers import (
-    MOST_BYTES,
-    READ_ERRORS,
-    Because,
-    CaseError,
-    check_header,
-    is_nifti,
-    last_line,
+from challenge.description import OutputSocket, Resampling
+from challenge.headers import MOST_BYTES, CaseError, check_header
+from challenge.input_values import read_value
+from challenge.orientation import Turn, turn_between
+from challenge.volume import (
+    Volume,
+    check_same_grid,
+    check_scan,
+    is_same_grid,
+    read_volume,
+    resampled,
 )
-from challenge.orientation import Turn, axis_code, turn_between
 
-log = logging.getLogger(__name__)
 
-# Rounding moves a grid by less than this, and no label changes of it.
-SAME_GRID_VOXELS = 0.01
-# A scan has hundreds of grey levels; a label map of any challenge has fewer than this.
-MOST_LABEL_VALUES = 12
+@dataclass(frozen=True)
+class OutputFile:
+    """One file that a platform expects of a case."""
+
+    path: Path  # relative to the output folder
+    socket: OutputSocket  # what it holds
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,16 @@ class CaseFiles:
     missing_sequences: tuple[str, ...] = ()  # sequences that were not handed in; read as zeros
     allow_missing: bool = False  # whether the model answers cases that lack sequences
     unused: tuple[str, ...] = ()  # sequences that were handed in, and the model does not take
+    further_inputs: tuple[str, ...] = ()  # sockets that the challenge does not name, passed over
+    outputs: tuple[OutputFile, ...] = ()  # of sockets, `output` the first; (): `output` alone
+    values: Mapping[str, Path] = field(default_factory=dict)  # JSON files by socket
+    # Sequence -> how it is brought to the grid of the geometry reference, where it may have another
+    resampling: Mapping[str, Resampling] = field(default_factory=dict)
+
+    @property
+    def output_paths(self) -> tuple[Path, ...]:
+        """Return every file that is written for the case, relative to the output folder."""
+        return tuple(file.path for file in self.outputs) or (self.output,)
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Case:
     stored_orientation: str | None = None  # axis code of the files
     remarks: tuple[str, ...] = ()  # what was let pass while it was read
     source: Path | None = None  # the file whose geometry counts
+    values: Mapping[str, Any] = field(default_factory=dict)  # JSON inputs by socket
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -89,21 +101,6 @@ class Case:
         return replace(self, images=images, spacing_mm=spacing_mm, orientation=orientation)
 
 
-@dataclass(frozen=True)
-class Volume:
-    """An array (z, y, x) and the geometry that its file declares."""
-
-    array: np.ndarray
-    spacing_mm: tuple[float, float, float]
-    geometry: np.ndarray  # (4, 4), voxel (x, y, z) to mm towards left, posterior, superior
-    remarks: tuple[str, ...] = ()  # what is read otherwise than it is written
-
-    @property
-    def orientation(self) -> str:
-        """Axis code of the array."""
-        return axis_code(self.geometry[:3, :3])
-
-
 def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
     """Read every image of a case, check that it can be trusted, and bring it into an axis order.
 
@@ -126,9 +123,12 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
     )
     remarks = [remark for volume in volumes.values() for remark in volume.remarks]
     for sequence, volume in volumes.items():
-        remarks += check_same_grid(
-            volume, geometry_reference, files.images[sequence], reference_path
-        )
+        path, resampling = files.images[sequence], files.resampling.get(sequence, "")
+        if resampling and not is_same_grid(volume, geometry_reference):
+            volumes[sequence] = resampled(volume, geometry_reference, resampling)
+            remarks.append(f"{path}: {resampling} resampling to the grid of {reference_path.name}")
+        else:
+            remarks += check_same_grid(volume, geometry_reference, path, reference_path)
     remarks += [f"{files.images[sequence]}: blank, taken for missing" for sequence in blank]
     images = {sequence: volume.array for sequence, volume in volumes.items()}
     images |= {
@@ -144,6 +144,7 @@ def read_case(files: CaseFiles, orientation: str | None = None) -> Case:
         stored_orientation=stored,
         remarks=tuple(remarks),
         source=reference_path,
+        values={slug: read_value(path) for slug, path in files.values.items()},
     )
     return case.oriented(orientation)
 
@@ -152,75 +153,8 @@ def _read_one(files: CaseFiles, path: Path) -> Volume:
     """Read one scan of a case; zeros alone are none, and pass where a case may lack sequences."""
     volume = read_volume(path, np.float32)
     if not files.allow_missing or volume.array.any():
-        _check_scan(volume.array, path)
+        check_scan(volume.array, path)
     return volume
-
-
-def read_scan(path: Path) -> Volume:
-    """Read one scan, (z, y, x) float32, and refuse what cannot be one."""
-    volume = read_volume(path, np.float32)
-    _check_scan(volume.array, path)
-    return volume
-
-
-def _check_scan(array: np.ndarray, path: Path) -> None:
-    low, high = float(array.min()), float(array.max())  # NaN where any voxel is
-    if not (math.isfinite(low) and math.isfinite(high)):
-        bad = int(array.size - np.isfinite(array).sum())
-        raise CaseError(f"{path}: {bad} voxels are NaN or infinite", Because.NOT_FINITE)
-    if low == high:
-        what = f"constant image, every voxel is {low:g}"
-        raise CaseError(f"{path}: {what}", Because.CONSTANT)
-    if low >= 0 and high < 256 and (values := np.unique(array)).size <= MOST_LABEL_VALUES:
-        listed = ", ".join(f"{value:g}" for value in values)
-        what = f"looks like a label map, not a scan (values {listed})"
-        raise CaseError(f"{path}: {what}", Because.LABEL_MAP)
-
-
-def read_volume(path: Path, dtype: type | None) -> Volume:
-    """Read one NIfTI or MetaImage file as (z, y, x); with `dtype` None, in the file's stored type.
-
-    Size, spacing, affine and values are those that SimpleITK reads, and so stock nnU-Net; what is
-    refused beyond what it refuses is listed in `challenge.refused_files.Because`.
-    """
-    header = check_header(path)
-    remarks = tuple(f"{path}: {remark}" for remark in header.remarks)
-    for remark in remarks:
-        log.warning(remark)
-    try:
-        array = header.read_voxels()
-    except READ_ERRORS as error:
-        kind = "NIfTI" if is_nifti(path) else "MetaImage"
-        message = f"{path}: cannot be read as {kind} ({last_line(error)})"
-        raise CaseError(message, Because.FEW_VOXELS) from error
-    array = array if dtype is None else array.astype(dtype, copy=False)
-    x, y, z = header.grid.spacing_mm
-    return Volume(array, (z, y, x), header.grid.affine, remarks)
-
-
-def check_same_grid(
-    volume: Volume, geometry_reference: Volume, path: Path, reference_path: Path
-) -> tuple[str, ...]:
-    """Raise CaseError unless two volumes have the same shape and affine.
-
-    Grids less than a hundredth of a voxel apart are one; the difference is logged and returned.
-    """
-    if volume.array.shape != geometry_reference.array.shape:
-        raise CaseError(
-            f"{path}: size {volume.array.shape[::-1]} differs from "
-            f"{geometry_reference.array.shape[::-1]} of {reference_path.name}"
-        )
-    apart = displacement_voxels(
-        volume.geometry, geometry_reference.geometry, geometry_reference.array.shape
-    )
-    if apart == 0:
-        return ()
-    where = f"{apart:.2g} of its voxels away"
-    if not apart < SAME_GRID_VOXELS:
-        raise CaseError(f"{path}: not on the grid of {reference_path.name} (up to {where})")
-    remark = f"{path}: taken for the grid of {reference_path.name}, which is up to {where}"
-    log.warning(remark)
-    return (remark,)
 
 
 def _check_sizes(paths: Mapping[str, Path]) -> None:

@@ -39,6 +39,7 @@ class Options:
     serves: bool  # wait for calls on `port`
     channels: tuple[str, ...] | None = None  # of numbered images; None: as dataset.json says
     port: int = PORT
+    probabilities: Path | None = None  # folder of probability maps
 
 
 def parse(argv: list[str]) -> Options:
@@ -67,6 +68,8 @@ def parse(argv: list[str]) -> Options:
     gaps = "run cases that lack sequences, or let them fail; default: as each model's manifest says"
     add("--missing-sequences", action=argparse.BooleanOptionalAction, help=gaps)
     add("--record", type=Path, metavar="FILE", help="write a JSON run record")
+    maps = "write each region's probability as an image, <ID>_<region>, into this folder"
+    add("--probabilities", type=Path, metavar="DIR", help=maps)
     parser.set_defaults(strict=False, serves=serves)
     stop = parser.add_mutually_exclusive_group()
     going = "a failed case does not stop the others (default)"
@@ -91,26 +94,32 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def check_paths(options: Options) -> None:
-    """Make the output folder; refuse one that cannot be written, and a record among the labels.
+    """Make the folders written to; refuse one that cannot be, and anything else among the labels.
 
     The folder that a platform mounts is never made: without its mount, labels would be lost.
 
     Raises:
         UsageError: saying which.
     """
-    output, record = options.output, options.record
+    output, record, maps = options.output, options.record, options.probabilities
     if not output.is_dir():
         _make_output(output)
     if not os.access(output, os.W_OK | os.X_OK):
         raise UsageError(f"{output}: the output folder is not writable{_remedy(output)}")
-    if record and record.resolve().is_relative_to(output.resolve()):
-        raise UsageError(f"{record}: the record must lie outside the output folder")
+    for path, what in ((record, "the record"), (maps, "the folder of probability maps")):
+        if path and path.resolve().is_relative_to(output.resolve()):
+            raise UsageError(f"{path}: {what} must lie outside the output folder")
     if record:
-        try:
-            record.resolve().parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = f"the folder of the record cannot be made ({error.strerror})"
-            raise UsageError(f"{record}: {reason}") from error
+        _make_folder(record.resolve().parent, record, "the folder of the record")
+    if maps:
+        _make_folder(maps, maps, "the folder of probability maps")
+
+
+def _make_folder(folder: Path, named: Path, what: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{named}: {what} cannot be made ({error.strerror})") from error
 
 
 def _make_output(output: Path) -> None:

@@ -1,6 +1,6 @@
 """What a challenge is, as data: one `Scheme` holds every fact about it that the program needs.
 
-`challenge.challenges` has the table of them, and says how to add one.
+`challenge.challenges` has one file a challenge, and says how to add one.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,57 @@ Finder = Literal["brats", "paired", "bids"]
 ANY = "*"  # of `Scheme.shared_prefixes`: its cases may be named as any challenge's
 
 
+OutputKind = Literal["labels", "probability", "value"]
+Resampling = Literal["", "nearest", "linear", "bspline"]
+
+
 @dataclass(frozen=True)
-class Socket:
-    """grand-challenge's image input, and the folder that the labels go to."""
+class InputSocket:
+    """One input of grand-challenge: an image, or a JSON value.
+
+    An image is one sequence of the case. A value is kept for the run record, and its numbers are
+    offered to rules as features.
+    """
 
     slug: str
-    output: Path  # folder relative to the output folder
+    sequence: str = ""  # that the image is; "": a JSON value
+    path: Path | None = None  # relative to the input folder; None: where the platform puts it
+    is_optional: bool = False  # whether a case may lack it
+    # How an image on another grid is brought to the grid of the geometry reference; "": it may not
+    # lie on another grid.
+    resampling: Resampling = ""
+    # Entries of a JSON object that are features, and the number that stands for one that is
+    # missing, null or no number; nested ones with a dot between.
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def folder(self) -> Path:
-        """Return where the image lies, relative to the input folder."""
-        return Path("images", self.slug)
+    def is_image(self) -> bool:
+        """Return whether it is an image, not a JSON value."""
+        return bool(self.sequence)
+
+    @property
+    def location(self) -> Path:
+        """Return the folder of the image, or the JSON file, relative to the input folder."""
+        usual = Path("images", self.slug) if self.is_image else Path(f"{self.slug}.json")
+        return self.path or usual
+
+
+@dataclass(frozen=True)
+class OutputSocket:
+    """One output of grand-challenge: a label map, the probability of a region, or a JSON value."""
+
+    slug: str
+    kind: OutputKind = "labels"
+    path: Path | None = None  # relative to the output folder; None: where the platform looks
+    labels: Mapping[str, int] = field(default_factory=dict)  # of a label map; {}: as `written` says
+    region: str = ""  # that a probability or a value is of
+    value: str = ""  # a name in `challenge.output_values.VALUES`
+
+    @property
+    def location(self) -> Path:
+        """Return the folder of the image, or the JSON file, relative to the output folder."""
+        usual = Path(f"{self.slug}.json") if self.kind == "value" else Path("images", self.slug)
+        return self.path or usual
 
 
 @dataclass(frozen=True)
@@ -77,8 +117,14 @@ class Scheme:
     case_prefix: str = ""
     # Prefixes of other challenges under which its cases are handed out too, or ANY.
     shared_prefixes: tuple[str, ...] = ()
-    socket: Socket | None = None  # None: cases lie in a BraTS folder
+    inputs: tuple[InputSocket, ...] = ()  # (): cases lie in a BraTS folder
+    outputs: tuple[OutputSocket, ...] = ()  # the first one is the label map
+    # Whether input sockets that the description does not name are passed over, or refused.
+    ignores_further_inputs: bool = False
+    geometry_from: str = ""  # the sequence whose geometry outputs take; "": the first one
     file_ending: str = ".nii.gz"  # of the challenge's images and labels
+    # Of labels with this ending whose names speak of no challenge, it is taken for theirs.
+    is_default_of_ending: bool = False
     time_limit_s: float = TIME_LIMIT_S["brats-folder"]  # for an input folder
     default_scorer: str = "voxel"  # a name in lab.metrics.scorers.SCORERS, or "voxel"
     selection_objective: str = "overlap"  # what `lab select` maximises where nobody says
@@ -88,6 +134,17 @@ class Scheme:
     layouts: Mapping[str, TrainingLayout] = field(default_factory=dict)
     # Label -> least and most of `whole` in a cohort's median case, unless values are swapped.
     median_share: Shares = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)  # field -> who says so
+
+    @property
+    def has_sockets(self) -> bool:
+        """Return whether cases come from grand-challenge's sockets, not from a BraTS folder."""
+        return bool(self.inputs)
+
+    @property
+    def image_sockets(self) -> tuple[InputSocket, ...]:
+        """Return the sockets of images."""
+        return tuple(socket for socket in self.inputs if socket.is_image)
 
     def mask(self, labels: np.ndarray, region: str) -> np.ndarray:
         """Return the bool mask of a region or of a single label, by name."""

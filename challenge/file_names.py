@@ -5,6 +5,8 @@ import re
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 METAIMAGE_ENDING = ".mha"
 IMAGE_ENDINGS = (*NIFTI_ENDINGS, METAIMAGE_ENDING)
+TIFF_ENDINGS = (".tif", ".tiff")
+SOCKET_ENDINGS = (METAIMAGE_ENDING, *NIFTI_ENDINGS, *TIFF_ENDINGS)  # of a socket's image
 # What BraTS appends to a case's name where the file is a label map; gtv: radiotherapy.
 LABEL_WORDS = ("seg", "gtv")
 LABEL_SUFFIX = re.compile(rf"[-_]({'|'.join(LABEL_WORDS)})$")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge import metaimage, nifti
+from challenge import metaimage, nifti, tiff
+from challenge.file_names import NIFTI_ENDINGS, TIFF_ENDINGS
 from challenge.grid import Grid, GridError, read_grid
 from challenge.refusal import Refusal
 from challenge.refused_files import Because
@@ -62,8 +63,15 @@ class Header:
 
 
 def is_nifti(path: Path) -> bool:
-    """Return whether a file's name says NIfTI; anything else is read as MetaImage."""
-    return path.name.endswith((".nii.gz", ".nii"))
+    """Return whether a file's name says NIfTI."""
+    return path.name.endswith(NIFTI_ENDINGS)
+
+
+def file_format(path: Path) -> str:
+    """Return what a file's name says it is: NIfTI or TIFF; anything else is read as MetaImage."""
+    if path.name.endswith(TIFF_ENDINGS):
+        return "TIFF"
+    return "NIfTI" if is_nifti(path) else "MetaImage"
 
 
 def check_header(path: Path) -> Header:
@@ -74,9 +82,10 @@ def check_header(path: Path) -> Header:
     """
     if not path.is_file():
         raise CaseError(f"{path}: no such file")
-    kind = "NIfTI" if is_nifti(path) else "MetaImage"
+    kind = file_format(path)
+    read = {"NIfTI": _nifti_header, "MetaImage": _meta_header, "TIFF": _tiff_header}[kind]
     try:
-        return (_nifti_header if is_nifti(path) else _meta_header)(path)
+        return read(path)
     except CaseError:
         raise
     except READ_ERRORS as error:
@@ -86,7 +95,7 @@ def check_header(path: Path) -> Header:
 def declared_geometry(path: Path) -> tuple[object, ...]:
     """Return all that a file's header says about where its voxels lie, to be compared exactly."""
     if not is_nifti(path):
-        grid = read_grid(path, "MetaImageIO")
+        grid = check_header(path).grid
         return (grid.size, grid.spacing_mm, grid.origin_mm, tuple(grid.direction.ravel().tolist()))
     header = nifti.read_header(path)
     sizes = (header["dim"][1:4].tobytes(), header["pixdim"][:4].tobytes())
@@ -154,6 +163,17 @@ def _meta_header(path: Path) -> Header:
         if name in metaimage.GEOMETRY_FIELDS
     )
     return Header(grid, stored, partial(metaimage.read_voxels, path, fields), remarks)
+
+
+def _tiff_header(path: Path) -> Header:
+    """Check a stack of grey pages; ITK alone knows the format."""
+    grid, stored = read_grid(path, tiff.READER), tiff.stored_type(path)
+    if stored is None:
+        raise CaseError(f"{path}: colour or vector image, not a scan", Because.NOT_GREY)
+    _check_size(path, grid.size, stored)
+    _check_affine(path, grid, grid.size)
+    remark = f"axes are taken for {grid.orientation}, {_listed(grid.spacing_mm)} mm apart"
+    return Header(grid, stored, partial(tiff.read_voxels, path), (remark,))
 
 
 def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...], np.dtype]:

@@ -10,7 +10,8 @@ from challenge.challenges import SCHEMES
 from challenge.limits import TIME_LIMIT_S
 from challenge.refusal import Refusal
 
-BRATS_GEOMETRY_FROM = "t1c"
+# The sequences whose geometry some challenge's outputs take, the first that a case has.
+GEOMETRY_FROM = tuple(dict.fromkeys(scheme.geometry_from for scheme in SCHEMES.values()))
 
 
 class InputError(Refusal):
@@ -24,6 +25,11 @@ class InputCases:
     platform: str
     cases: tuple[CaseFiles, ...]
     failed: Mapping[str, str]  # case id -> what is wrong with it
+
+    @property
+    def count(self) -> str:
+        """Return the number of cases for a log line, those with faults included."""
+        return f"cases={len(self.cases) + len(self.failed)}"
 
     @property
     def time_limit_s(self) -> float:
@@ -60,7 +66,8 @@ def with_sequences(files: CaseFiles, sequences: tuple[str, ...]) -> CaseFiles:
     What it lacks of them is named as missing, what it has beside them as unused.
     """
     images = {sequence: path for sequence, path in files.images.items() if sequence in sequences}
-    geometry_from = BRATS_GEOMETRY_FROM if BRATS_GEOMETRY_FROM in images else min(images)
+    usual = (files.geometry_from, *GEOMETRY_FROM, *sorted(images))
+    geometry_from = next(sequence for sequence in usual if sequence in images)
     return replace(
         files,
         images=images,

@@ -138,25 +138,29 @@ def unit_mm(header: np.void) -> float:
     return UNIT_MM.get(int(header["xyzt_units"]) & UNIT_BITS, 1.0)
 
 
-def with_labels(labels: np.ndarray, scan: Path) -> bytes:
-    """Return a gzipped NIfTI file of a label map (z, y, x) uint8 under the header of a scan.
+def with_voxels(voxels: np.ndarray, scan: Path) -> bytes:
+    """Return a gzipped NIfTI file of an array (z, y, x) under the header of a scan.
 
-    The affine stays bit for bit, and extensions stay; type, scaling and window are the
-    labels'. Further axes of one voxel are left out, as every reader but nibabel does.
+    The array is uint8 or float32. The affine stays bit for bit, and extensions stay; type, scaling
+    and window are the array's. Further axes of one voxel are left out, as every reader but nibabel
+    does.
     """
     header = read_header(scan).copy()
     start = max(int(header["vox_offset"]), header.itemsize + FEWEST_BEFORE_VOXELS)
     extensions = first_bytes(scan, int(header["vox_offset"]))[header.itemsize :]
-    header["datatype"], header["bitpix"], header["vox_offset"] = 2, 8, start
+    code = next(code for code, name in TYPES.items() if np.dtype(name) == voxels.dtype)
+    header["datatype"], header["bitpix"] = code, 8 * voxels.dtype.itemsize
+    header["vox_offset"] = start
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["cal_min"] = header["cal_max"] = 0
     header["magic"] = b"n+1" if header.itemsize == FIRST.itemsize else b"n+2"
     header["dim"][0], header["dim"][4:] = 3, 1
-    header["dim"][1:4] = labels.shape[::-1]
+    header["dim"][1:4] = voxels.shape[::-1]
     if header["intent_code"] in MATRIX_INTENTS:
         header["intent_code"] = 0
     before = header.tobytes() + bytes(extensions)
-    content = before.ljust(start, b"\0") + labels.tobytes()
+    stored = voxels.astype(voxels.dtype.newbyteorder(header.dtype["datatype"].byteorder))
+    content = before.ljust(start, b"\0") + stored.tobytes()
     return gzip.compress(content, compresslevel=5, mtime=0)
 
 

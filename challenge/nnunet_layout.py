@@ -71,7 +71,7 @@ def _case(id: str, images: dict[str, Path], sequences: tuple[str, ...]) -> CaseF
     scheme = scheme_of_id(id)
     is_metaimage = next(iter(images.values())).name.endswith(METAIMAGE_ENDING)
     output = Path(id + (METAIMAGE_ENDING if is_metaimage else NIFTI_ENDINGS[0]))
-    files = CaseFiles(id, images, min(images), output, scheme.name if scheme else None)
+    files = CaseFiles(id, images, "", output, scheme.name if scheme else None)
     return with_sequences(files, sequences)
 
 

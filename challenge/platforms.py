@@ -4,25 +4,24 @@ A platform is recognised from the input itself. What is wrong with a single case
 the cases, so that one bad case never hides the others; a folder that fits no platform is an error.
 """
 
-import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from challenge.case import CaseFiles
-from challenge.challenges import SCHEMES, folder_sequences, scheme_of_id
+from challenge.challenges import folder_sequences, scheme_of_id
 from challenge.description import MRI_SEQUENCES, Scheme
 from challenge.folders import describe_contents, entries
 from challenge.input_cases import InputCases, InputError, fault_of, with_sequences
 from challenge.nnunet_layout import nnunet_cases
+from challenge.sockets import socket_case
 
 log = logging.getLogger("podium")
 
 
 NUMBERED = re.compile(r"\d\Z")  # as folders of one case are, and "input" or "images" are not
-LONGEST_JSON = 2**24
 
 
 def match_scan_name(name: str) -> re.Match[str] | None:
@@ -31,7 +30,9 @@ def match_scan_name(name: str) -> re.Match[str] | None:
     return re.match(rf"(?P<id>[^./][^/]*?)[-_](?P<sequence>{sequences})\.nii(\.gz)?\Z", name)
 
 
-def find_cases(folder: Path, channels: Sequence[str] | None = None) -> InputCases:
+def find_cases(
+    folder: Path, channels: Sequence[str] | None = None, challenges: Collection[str] = ()
+) -> InputCases:
     """Recognise the platform of an input folder and list its cases.
 
     A case that lacks sequences is a case, and says which; a model decides whether to take it.
@@ -40,6 +41,7 @@ def find_cases(folder: Path, channels: Sequence[str] | None = None) -> InputCase
     Args:
         folder: as a platform hands it in, or numbered images as nnU-Net has them.
         channels: of numbered images, the sequences in their order; None: as dataset.json says.
+        challenges: that models at hand answer; they come first where sockets fit several.
 
     Raises:
         InputError: the folder is missing, empty, or fits no platform.
@@ -47,27 +49,29 @@ def find_cases(folder: Path, channels: Sequence[str] | None = None) -> InputCase
     if not folder.is_dir():
         raise InputError(f"{folder}: no such input folder")
     try:
-        return _cases_in(folder, channels) or _cases_below(folder, channels)
+        cases = _cases_in(folder, channels, challenges)
+        return cases or _cases_below(folder, channels, challenges)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _cases_in(folder: Path, channels: Sequence[str] | None) -> InputCases | None:
+def _cases_in(
+    folder: Path, channels: Sequence[str] | None, challenges: Collection[str]
+) -> InputCases | None:
     """Return the cases of a folder itself, or None."""
-    if (folder / "inputs.json").is_file():
-        return grand_challenge_case(folder, _scheme_of_inputs(folder / "inputs.json"))
-    if (folder / "images").is_dir():
-        return grand_challenge_case(folder, _scheme_of_folders(folder / "images"))
-    return brats_cases(folder) or nnunet_cases(folder, channels)
+    by_socket = socket_case(folder, challenges)
+    return by_socket or brats_cases(folder) or nnunet_cases(folder, channels)
 
 
-def _cases_below(folder: Path, channels: Sequence[str] | None) -> InputCases:
+def _cases_below(
+    folder: Path, channels: Sequence[str] | None, challenges: Collection[str]
+) -> InputCases:
     """Return the cases of the folders in a folder that holds none itself."""
     inputs: dict[Path, InputCases] = {}
     refusals: list[InputError] = []
     for path in entries(folder):
         try:
-            if path.is_dir() and (cases := _cases_in(path, channels)):
+            if path.is_dir() and (cases := _cases_in(path, channels, challenges)):
                 inputs[path] = cases
         except InputError as error:
             refusals.append(error)
@@ -144,21 +148,6 @@ def _folder_id(home: Path, prefixes: set[str]) -> str | None:
     return home.name
 
 
-def grand_challenge_case(folder: Path, scheme: Scheme) -> InputCases:
-    """Return the one case of a grand-challenge input folder, of a challenge that has a socket."""
-    socket, sequence = scheme.socket, scheme.sequences[0]
-    if socket is None:
-        raise InputError(f"{folder}: {scheme.name} has no socket on grand-challenge")
-    images = entries(folder / socket.folder, "*.mha")
-    if len(images) != 1:
-        names = ", ".join(path.name for path in images) or "none"
-        raise InputError(f"{folder / socket.folder}: exactly one .mha expected, found {names}")
-    path = images[0]
-    output = socket.output / path.name
-    case = CaseFiles(path.stem, {sequence: path}, sequence, output, scheme.name)
-    return InputCases("grand-challenge", (case,), {})
-
-
 def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
     """Yield what lies in a folder, flat or one folder a case, in order.
 
@@ -174,29 +163,5 @@ def files_at_most_one_folder_down(folder: Path) -> Iterator[Path]:
 def _brats_case(id: str, images: dict[str, Path], scheme: Scheme | None) -> CaseFiles:
     usual = scheme.sequences if scheme else MRI_SEQUENCES
     name = scheme.name if scheme else None
-    case = CaseFiles(id, images, min(images), Path(f"{id}.nii.gz"), name)
+    case = CaseFiles(id, images, "", Path(f"{id}.nii.gz"), name)
     return with_sequences(case, tuple(dict.fromkeys((*usual, *images))))
-
-
-def _scheme_of_inputs(inputs_json: Path) -> Scheme:
-    """Return the challenge of the one socket that inputs.json names, under either key of it."""
-    if inputs_json.stat().st_size > LONGEST_JSON:
-        raise InputError(f"{inputs_json}: more than {LONGEST_JSON} bytes")
-    try:
-        entries = json.loads(inputs_json.read_text(encoding="utf-8"))
-        slugs = [str((entry.get("socket") or entry["interface"])["slug"]) for entry in entries]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{inputs_json}: not a list of sockets ({error!r})") from error
-    return _scheme_of_socket(slugs, inputs_json)
-
-
-def _scheme_of_folders(images: Path) -> Scheme:
-    return _scheme_of_socket([path.name for path in entries(images) if path.is_dir()], images)
-
-
-def _scheme_of_socket(slugs: list[str], source: Path) -> Scheme:
-    known = {scheme.socket.slug: scheme for scheme in SCHEMES.values() if scheme.socket}
-    if len(slugs) != 1 or slugs[0] not in known:
-        listed = ", ".join(slugs) or "none"
-        raise InputError(f"{source}: one socket of {', '.join(known)} expected, found {listed}")
-    return known[slugs[0]]

@@ -1,4 +1,4 @@
-"""A finished case's labels into their file, and what a run record says of cases and of the run.
+"""A finished case's files, and what a run record says of cases and of the run.
 
 SCHEMA is raised when a key changes its name or its meaning. 2: the keys of a case are `scheme`,
 `named_scheme`, `missing_sequences`, `missing_accepted_by`, `unused_sequences`, `orientation`,
@@ -14,48 +14,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from challenge.case import Case, CaseFiles
-from challenge.label_file import write_labels
+from challenge.case_outputs import Answer, write_case_outputs
 from challenge.process import WRITING
 from challenge.provenance import program_version
-from challenge.scheme import Scheme, restrict, unwritten_mm3, volumes_mm3
+from challenge.scheme import Scheme, unwritten_mm3, volumes_mm3
 
 SCHEMA = 2
 Outcome = dict[str, Any]  # a case's part of the run record, JSON-able
 
 
-def write_case_labels(
-    labels: np.ndarray, case: Case, files: CaseFiles, scheme: Scheme, target: Scheme, folder: Path
+def write_case(
+    answer: Answer,
+    case: Case,
+    files: CaseFiles,
+    target: Scheme,
+    output: Path,
+    maps: Path | None = None,
 ) -> Outcome:
-    """Write a case's labels in the values of its challenge; return the case's part of the record.
+    """Write a case's files; return the case's part of the record.
 
-    Args:
-        labels: (z, y, x), values of `scheme`, in the axis order of the case.
-        case: as it was read.
-        files: where it was read from, and the name of its label file.
-        scheme: of the model.
-        target: of the challenge that is answered; labels it does not write become background.
-        folder: the output folder.
-
-    Raises:
-        CaseError: the file cannot be written, or does not read back as it should.
+    Arguments and errors are those of `write_case_outputs`.
     """
-    written = restrict(labels, scheme, target)
     with WRITING:
-        write_labels(written, files, folder, case.orientation)
-    volumes = volumes_mm3(written, target, case.voxel_volume_mm3)
+        written = write_case_outputs(answer, case, files, target, output, maps)
+    volumes = volumes_mm3(written["labels"], target, case.voxel_volume_mm3)
+    unwritten = unwritten_mm3(answer.labels, answer.scheme, target, case.voxel_volume_mm3)
     return {
         "scheme": target.name,
         "named_scheme": files.scheme,
         "output": str(files.output),
+        "further_outputs": [str(file.path) for file in files.outputs[1:]],
+        "probability_maps": written["maps"],
+        "input_values": dict(case.values),
+        "output_values": written["values"],
         "missing_sequences": list(case.missing_sequences),
         "unused_sequences": list(files.unused),
+        "further_inputs": list(files.further_inputs),
         "orientation": case.stored_orientation,
         "remarks": list(case.remarks),
         "volumes_mm3": {name: volumes[name] for name in target.written},
-        "unwritten_mm3": unwritten_mm3(labels, scheme, target, case.voxel_volume_mm3),
+        "unwritten_mm3": unwritten,
     }
 
 

@@ -35,6 +35,11 @@ class ModelMatch:
     files: CaseFiles
 
 
+def answered_by(manifests: Mapping[str, Path]) -> set[str]:
+    """Return the names of all challenges that some of these models answer."""
+    return {scheme.name for path in manifests.values() for scheme in answers_of(path)}
+
+
 def match_models(
     inputs: InputCases,
     manifests: Mapping[str, Path],

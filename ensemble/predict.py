@@ -33,6 +33,15 @@ class Prediction:
     device_errors: tuple[str, ...] = ()  # what failed on a GPU, and what was done
     donors: tuple[dict[str, Any], ...] = ()  # what became of each region's, JSON-able
 
+    def record(self) -> dict[str, Any]:
+        """Return what a run record says of how the prediction came about, JSON-able."""
+        return {
+            "skipped": list(self.skipped),
+            "donors": list(self.donors),
+            "device": self.device,
+            "device_errors": list(self.device_errors),
+        }
+
 
 def predict(
     case: Case,

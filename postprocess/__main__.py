@@ -11,25 +11,20 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from challenge.case import CaseError, CaseFiles
-from challenge.label_file import write_labels
+from challenge.case import CaseError
 from challenge.provenance import ProvenanceError
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme, other_challenge, renumbers
-from challenge.shares import SeenShares, labels_of
+from challenge.shares import SeenShares
 
-from . import refine_labels
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
 from .find_label_maps import LabelMap, LabelMaps, find_label_maps, known_channels
 from .output_record import finish_record, start_record
-from .read_inputs import read_case
+from .refine_file import Line, OutputFolders, refine_file
 from .training_cases import in_sample_sentence
 
 log = logging.getLogger("podium")
-
-Line = dict[str, Any]
 
 
 class UsageError(Refusal):
@@ -48,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         channels = known_channels(args.channels, args.images, scheme)
         label_maps = find_label_maps(args.labels, args.images, args.probabilities, channels)
         label_maps = without_other_labels(label_maps, scheme, args.foreign)
+        if args.probability_maps and not args.probabilities:
+            raise UsageError("--probability-maps: needs --probabilities")
         folders = {key: getattr(args, key) for key in ("labels", "images", "probabilities")}
         make_output(args.output, folders, label_maps)
         record = start_record(
@@ -59,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     for line in lines:
         log.error("case=%s failed: %s", line["id"], line["error"])
         print(json.dumps(line), flush=True)
-    shares = SeenShares(scheme)
+    shares, outputs = SeenShares(scheme), OutputFolders(args.output, args.probability_maps)
     for label_map in label_maps.cases:
-        lines.append(attempt(label_map, artefacts, args.output, shares))
+        lines.append(attempt(label_map, artefacts, outputs, shares))
         print(json.dumps(lines[-1]), flush=True)
     if reason := shares.left_out():
         log.info(reason)
@@ -78,11 +75,13 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def attempt(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
+def attempt(
+    label_map: LabelMap, artefacts: Artefacts, folders: OutputFolders, shares: SeenShares
+) -> Line:
     """Refine one label map, or say why not; labels of an earlier run are removed first."""
     try:
-        (output / label_map.output).unlink(missing_ok=True)
-        return run_case(label_map, artefacts, output, shares)
+        (folders.labels / label_map.output).unlink(missing_ok=True)
+        return refine_file(label_map, artefacts, folders, shares)
     except CaseError as error:
         log.error("case=%s failed: %s", label_map.id, error)
         return {"id": label_map.id, "error": str(error)}
@@ -98,31 +97,6 @@ def report_training_cases(artefact: Path, lines: Sequence[Line]) -> None:
         log.warning("%s: %s", artefact, in_sample_sentence(training, len(fitted_on)))
     elif None in fitted_on:
         log.info("%s: does not list the cases that chose its rules; are they others?", artefact)
-
-
-def run_case(label_map: LabelMap, artefacts: Artefacts, output: Path, shares: SeenShares) -> Line:
-    """Take one label map from its file to the refined one; return its line of JSON."""
-    refine_input = read_case(label_map, artefacts.scheme)
-    predicted = labels_of(refine_input.head) if refine_input.head else ()
-    for id, sentence in shares.add(label_map.id, refine_input.labels, predicted):
-        log.warning("%s: unusual: %s; is the label map swapped?", id, sentence)
-    refined = refine_labels(refine_input, artefacts)
-    files = CaseFiles(label_map.id, {"labels": label_map.path}, "labels", label_map.output)
-    path = write_labels(refined.labels, files, output)
-    record = refined.record
-    line: Line = {
-        "id": label_map.id,
-        "output": str(path),
-        "images": list(label_map.images),
-        "probabilities": str(label_map.probabilities) if label_map.probabilities else None,
-        "remarks": list(refine_input.case.remarks),
-        **{key: record[key] for key in ("cluster", "distance", "fallback", "fitted_on_case")},
-        "rules": [rule for rule in record["rules"] if "skipped" not in rule],
-        "skipped": [rule for rule in record["rules"] if "skipped" in rule],
-        **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},
-    }
-    log.info("%s: %s -> %s", label_map.id, _summary(line), path)
-    return line
 
 
 def named_scheme(folder: Path) -> Scheme:
@@ -197,6 +171,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--labels", type=Path, required=True, metavar="DIR", help=maps)
     archives = "<ID>.npz as nnU-Net saves them; without, rules that require them are skipped"
     add("--probabilities", type=Path, metavar="DIR", help=archives)
+    images = "write each region's probability as an image, <ID>_<region>, into this folder"
+    add("--probability-maps", type=Path, metavar="DIR", help=images)
     scans = "named as BraTS or nnU-Net does; without, the artefact's fallback rules apply"
     add("--images", type=Path, metavar="DIR", help=scans)
     order = "sequences of nnU-Net's _0000, _0001 ...; default: dataset.json's, else the challenge's"
@@ -207,11 +183,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--artefact", type=Path, required=True, metavar="DIR", help=frozen)
     add("--output", type=Path, required=True, metavar="DIR", help="made where it is missing")
     return parser.parse_args(argv)
-
-
-def _summary(line: Line) -> str:
-    changes = [f"{n} -{c['lost']} +{c['gained']}" for n, c in line["voxels_changed"].items()]
-    return f"voxels {', '.join(changes)}" if changes else "no voxel changed"
 
 
 def _finish(code: int, message: str) -> int:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.case import Case, CaseError, Volume, check_same_grid, read_scan, read_volume
+from challenge.case import Case, CaseError
 from challenge.scheme import Head, Scheme, labels_from
+from challenge.volume import Volume, check_same_grid, read_scan, read_volume
 
 from .find_label_maps import LabelMap
 from .refine_input import RefineInput

@@ -78,6 +78,34 @@ def write_panther_case(
     return folder
 
 
+def write_metaimage(
+    path: Path, array: np.ndarray, spacing: float = 2.0, origin: float = 0.0
+) -> Path:
+    """Write an array (z, y, x) with one spacing and one origin along all axes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = SimpleITK.GetImageFromArray(array)
+    image.SetSpacing([spacing] * 3)
+    image.SetOrigin([origin] * 3)
+    SimpleITK.WriteImage(image, str(path), True)
+    return path
+
+
+ISLES_SLUGS = ("t1-brain-mri", "stroke-metadata")
+
+
+def write_isles_case(
+    folder: Path, slugs: Iterable[str] = ISLES_SLUGS, image: np.ndarray | None = None
+) -> Path:
+    """Write ISLES'26's two inputs, an image (z, y, x) of 2 mm and what its hospital knows."""
+    if image is None:
+        image = np.random.default_rng(0).integers(0, 1000, (8, 9, 10)).astype(np.int16)
+    write_metaimage(folder / "images" / "t1-brain-mri" / "ab-12.mha", image)
+    metadata = {"CENTER": "R001", "CHRONICITY": None, "DAYS_POST_STROKE": 471.0}
+    (folder / "stroke-metadata.json").write_text(json.dumps(metadata))
+    write_inputs_json(folder, [socket(slug, "socket") for slug in slugs])
+    return folder
+
+
 def socket(slug: str, key: str) -> dict[str, Any]:
     """One entry of inputs.json, with the other key left empty as old platforms did."""
     facts = {"slug": slug, "relative_path": f"images/{slug}"}

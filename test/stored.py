@@ -9,8 +9,9 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from challenge.case import CaseError, read_volume
+from challenge.case import CaseError
 from challenge.headers import Because
+from challenge.volume import read_volume
 
 CODES = {
     "u1": 2,

@@ -1,32 +1,31 @@
-"""Every challenge: one row each, in one module a family.
+"""Every challenge: one TOML file each in this folder, called as the challenge is.
 
 To add a challenge:
 
-1. Write a `Scheme` (`challenge/description.py` explains every field) into a module of this folder:
-   a new one with a tuple `CHALLENGES`, or the family's that is there.
-2. Add a new module to `FAMILIES` below.
-3. If the organisers' score is in `lab/metrics/scorers.py`, name it as `default_scorer`; without
+1. Write NAME.toml into this folder; `challenge/description.py` explains every key, `like` takes
+   over what another file says. `python -m lab challenge NAME` prints and checks it;
+   `python -m lab challenge --from forge.json` writes a first draft of sockets.
+2. If the organisers' score is in `lab/metrics/scorers.py`, name it as `default_scorer`; without
    one, labels and regions are scored voxel by voxel.
-4. If training cases are handed out in a way that no `Finder` covers, add one to
+3. If training cases are handed out in a way that no `Finder` covers, add one to
    `challenge/description.py` and its function to `lab/data/sources.py`.
-5. Run `pytest test/test_new_challenge.py`, which takes a made-up challenge with labels 1, 2, 3 and
+4. Run `pytest test/test_new_challenge.py`, which takes a made-up challenge with labels 1, 2, 3 and
    5 from `prepare` to `check`.
 
 Nothing else names challenges: platforms, folders, options of verbs, `prepare --source`, scorers and
-plausibility checks follow the row. Label values may have gaps; networks are trained on 1, 2, 3, ...
-in the order of the values, and `pack` maps them back by name.
+plausibility checks follow the file. Label values may have gaps; networks are trained on 1, 2, 3,
+... in the order of the values, and `pack` maps them back by name.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from challenge.challenges import brats, isles, panther
 from challenge.description import ANY, Scheme
+from challenge.read_challenge import read_challenges
 
-FAMILIES = (brats, panther, isles)
-SCHEMES: Mapping[str, Scheme] = {
-    scheme.name: scheme for family in FAMILIES for scheme in family.CHALLENGES
-}
+FOLDER = Path(__file__).parent
+SCHEMES: Mapping[str, Scheme] = read_challenges(FOLDER)
 
 
 def scheme_of_id(id: str) -> Scheme | None:
@@ -48,14 +47,14 @@ def other_challenge(id: str, scheme: Scheme) -> Scheme | None:
 
 
 def scheme_of_ending(ending: str) -> Scheme:
-    """Return the first challenge whose files end so (".nii.gz", ".mha"), else the first of all."""
-    alike = (scheme for scheme in SCHEMES.values() if scheme.file_ending == ending)
-    return next(alike, next(iter(SCHEMES.values())))
+    """Return the challenge that label files with this ending are taken for: ".nii.gz", ".mha"."""
+    defaults = {s.file_ending: s for s in SCHEMES.values() if s.is_default_of_ending}
+    return defaults.get(ending) or next(iter(defaults.values()))
 
 
 def folder_sequences() -> tuple[str, ...]:
     """Return the sequences of every challenge whose cases lie in a BraTS folder, in table order."""
-    schemes = [scheme for scheme in SCHEMES.values() if scheme.socket is None]
+    schemes = [scheme for scheme in SCHEMES.values() if not scheme.has_sockets]
     return tuple(dict.fromkeys(name for scheme in schemes for name in scheme.sequences))
 
 

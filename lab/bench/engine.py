@@ -25,7 +25,8 @@ from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.pack_source import Source
 from lab.packing.proof import ProofRequest
 from lab.parallel import ignore_interrupts
-from lab.phantom.cohort import Destination, Population, write
+from lab.phantom.cohort import Destination, write
+from lab.phantom.population import Population
 from lab.progress import print_line, progress
 from lab.training.random_networks import (
     flops_of_a_pass,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from challenge.case import read_volume
+from challenge.volume import read_volume
 from lab.bench.gpu_part import Column, Context, Part, Row
 from lab.bench.gpu_programs import batches_of, check_device, device_errors, device_of
 from lab.bench.gpu_subjects import SIZES, subject_of

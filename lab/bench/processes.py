@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from challenge.case import read_volume
 from challenge.scheme import Scheme
+from challenge.volume import read_volume
 from ensemble.manifest import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]

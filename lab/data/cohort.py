@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from challenge.case import CaseFiles, Volume, read_volume
+from challenge.case import CaseFiles
 from challenge.folders import describe_contents, entries, few
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, other_challenge, renumbers
+from challenge.volume import Volume, read_volume
 from ensemble.dataset import channel_order
 from lab.data.label_aliases import are_trusted, training_values_by_name
 from lab.json_files import read_json

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from challenge.case import CaseFiles, Volume, check_same_grid, read_volume
+from challenge.case import CaseFiles
 from challenge.headers import CaseError, is_nifti, last_line
 from challenge.label_file import write_labels
+from challenge.volume import Volume, check_same_grid, read_volume
 from lab.data.itk_images import ItkGrid, axes_of, on_grid_of, read_image, read_itk_grid, turned
 from lab.data.mask_values import label_values, labels_on_grid
 from lab.data.raw_folders import Failure, LayoutError, RawCase

@@ -11,11 +11,11 @@ import jinja2
 from markupsafe import Markup, escape
 
 NARROW = "\u202f"  # no-break space between thousands
-DECIMALS = {"": 3, "mm": 2, "mm3": 0, "mL": 2, "count": 1}
+DECIMALS = {"": 3, "mm": 2, "mm3": 0, "mL": 3, "count": 1}
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """Format a number: scores with 3 decimals, mm and mL with 2, mm3 without; absent is "-"."""
+    """Format a number: scores with 3 decimals, mm with 2, mL with 3, mm3 without; absent is "-"."""
     if value is None:
         return "-"
     if math.isnan(value):

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_other_labels([pair.id for pair in pairs], scheme, args.foreign)
     pairs, odd_cohorts = with_cohorts(pairs, scorer, _cohort_table(args.cohorts, scorer))
     pairs, unmeasured = with_probabilities(pairs, args.probabilities, scorer)
-    problems = without_maps(problems, pairs)
+    problems = without_maps(problems, pairs, scorer)
     folders = {PREDICTIONS: args.predictions, REFERENCES: args.references}
     if any(pair.probability for pair in pairs):
         folders[PROBABILITIES] = args.probabilities or args.predictions

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from challenge.case import CaseError, Volume, read_volume
+from challenge.case import CaseError
 from challenge.headers import MOST_BYTES, last_line
 from challenge.inflate import is_plain_gz
 from challenge.nifti import read_header, stated_affine
 from challenge.scheme import Scheme
+from challenge.volume import Volume, read_volume
 from lab.data.itk_images import itk_name
 from lab.evaluation.results import UNWRITTEN, Problem
 from lab.metrics.pair import Pair

@@ -57,15 +57,22 @@ def with_probabilities(
         count = len(files[pair.id])
         if pair.prediction is not None and count != 1:
             where = folder or pair.prediction.parent
-            text = f"{where}: {count or 'no'} probability maps of {pair.id}, {UNMEASURED}"
+            name = f"{pair.id}_{scorer.probability_of}"
+            what = f"{count} maps {name}" if count else f"no probability map {name}.nii.gz or .mha"
+            text = f"{where}: {what}, {UNMEASURED}"
             problems.append(Problem(pair.id, KIND, text, scored=True))
     one = {id: paths[0] for id, paths in files.items() if len(paths) == 1}
     return [replace(pair, probability=one.get(pair.id)) for pair in pairs], problems
 
 
-def without_maps(problems: Sequence[Problem], pairs: Sequence[CasePair]) -> list[Problem]:
+def without_maps(
+    problems: Sequence[Problem], pairs: Sequence[CasePair], scorer: Scorer
+) -> list[Problem]:
     """Leave out that a map which lies among the predictions is a prediction of no case."""
-    names = {stem(pair.probability) for pair in pairs if pair.probability is not None}
+    if not scorer.probability_of:
+        return list(problems)
+    names = {f"{pair.id}_{scorer.probability_of}" for pair in pairs}
+    names |= {stem(pair.probability) for pair in pairs if pair.probability is not None}
     return [p for p in problems if not (p.kind == "extra" and p.case in names)]
 
 

@@ -18,7 +18,7 @@ from lab.evaluation.comparison import Comparison, read_comparison
 from lab.evaluation.paired import Pair, Sampling, compare
 from lab.evaluation.rank_text import sentence, text
 from lab.evaluation.results import to_json
-from lab.evaluation.standings import Nan, Rule, Standings, stand
+from lab.evaluation.standings import Nan, Rule, Standings, default_rule, stand
 from lab.output_files import check_file
 from lab.statistics import Ties
 
@@ -37,8 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--nan",
         choices=get_args(Nan),
-        default="by-cause",
-        help="rank of NaN; by-cause (default): best where neither map holds the region, else worst",
+        help="rank of NaN; by-cause (default): best where neither map holds the region, else "
+        "worst; last (default of 2026-isles): the number of systems",
     )
     add("--summary-rows", action="store_true", help="rank a CSV's mean, std, ... like cases")
     add(
@@ -58,11 +58,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print who stands where and how any two systems compare."""
     sampling = Sampling(args.resamples, args.flips, args.seed)
-    if args.published and (args.ties or args.metrics or args.nan != "by-cause"):
+    if args.published and (args.ties or args.metrics or args.nan):
         raise ComparisonError("--published sets --ties, --metrics and --nan itself")
     if args.out:
         check_out(args.out, args.results)
-    rule = Rule("dense" if args.published else args.ties or "average", args.nan)
     requested = RequestedColumns(
         metrics=PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics),
         regions=args.regions and tuple(args.regions),
@@ -70,6 +69,9 @@ def run(args: argparse.Namespace) -> int:
         strict=args.strict,
     )
     comparison = read_comparison(args.results, requested)
+    default = default_rule(comparison.scorer)
+    ties: Ties = "dense" if args.published else args.ties or default.ties
+    rule = Rule(ties, args.nan or default.nan)
     verdicts = replace(comparison, in_sample={}) if args.in_sample else comparison
     for left_out in comparison.left_out:
         print(f"rank: {left_out}", file=sys.stderr)

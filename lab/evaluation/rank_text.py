@@ -27,6 +27,7 @@ NAN = {
     "by-cause": "ranks before every number where neither map holds the region, else behind",
     "worst": "ranks behind every number",
     "best": "ranks before every number",
+    "last": "takes the last rank, that is the number of systems",
     "tie": "makes all systems equal in that case and column",
 }
 

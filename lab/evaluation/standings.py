@@ -8,6 +8,7 @@ import numpy as np
 
 from lab.evaluation.columns import Column
 from lab.evaluation.comparison import Comparison
+from lab.metrics.scorers import SCORERS
 from lab.statistics import (
     Ties,
     mean_over_cases,
@@ -16,9 +17,9 @@ from lab.statistics import (
 )
 
 # How a value that is not a number ranks among the systems of a case: before all where it stands for
-# a region that is rightly empty and behind all elsewhere, behind all, before all, or as if all
-# systems were equal there.
-Nan = Literal["by-cause", "worst", "best", "tie"]
+# a region that is rightly empty and behind all elsewhere, behind all, before all, as if all systems
+# were equal there, or last of all: with the number of systems as its rank, however many lack one.
+Nan = Literal["by-cause", "worst", "best", "tie", "last"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Rule:
 
     ties: Ties = "average"
     nan: Nan = "by-cause"
+
+
+def default_rule(scorer: str) -> Rule:
+    """Return how the organisers of a scorer rank what lacks, else the usual rule."""
+    ranks_last = scorer in SCORERS and SCORERS[scorer].missing == "last"
+    return Rule(nan="last") if ranks_last else Rule()
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ def rank_values(
         oriented = np.where(absent, np.inf, oriented)
     if rule.nan == "tie":
         oriented = np.where(absent.any(-1, keepdims=True), 0.0, oriented)
-    return ranks(oriented, rule.ties)
+    ranked = ranks(oriented, rule.ties)
+    return np.where(absent, float(values.shape[-1]), ranked) if rule.nan == "last" else ranked
 
 
 def stand(comparison: Comparison, rule: Rule) -> Standings:

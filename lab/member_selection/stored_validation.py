@@ -12,8 +12,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from challenge.case import Case, read_volume
+from challenge.case import Case
 from challenge.refusal import Refusal
+from challenge.volume import read_volume
 from ensemble.average import ProbabilityMean
 from ensemble.heads import to_head
 from ensemble.manifest import MANIFEST, Member, Model, read_manifest

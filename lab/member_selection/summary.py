@@ -13,6 +13,7 @@ from lab.member_selection.per_candidate import CandidateScore
 from lab.member_selection.score_cache import EnsembleScores
 from lab.member_selection.strategies import cost
 from lab.metrics.metric_info import VOLUME_ERROR
+from lab.metrics.objective import unmeasured_line
 
 # 3: `baseline`, `confidence`, `reason`; each strategy's `p`, `cases`, `failures`, `metrics` and
 # `left_out`. 4: of `weights`, one may be an object by channel.
@@ -43,6 +44,8 @@ class Selection:
 def summary_lines(selection: Selection) -> Iterator[str]:
     """Yield what `lab select` prints: candidates, strategies, and the weights that ship."""
     yield from candidate_lines(selection.per_candidate)
+    if line := unmeasured_line(selection.scores.scorer):
+        yield line
     yield ""
     yield from strategy_lines(selection)
     yield ""

@@ -124,6 +124,14 @@ def selection_columns(scorer: Scorer, scheme: Scheme) -> tuple[Column, ...]:
     return tuple(columns)
 
 
+def unmeasured_line(scorer: Scorer) -> str:
+    """Say which metrics that rank no label map alone has; "" where there are none."""
+    measured = {metric for row in without_scores(scorer).values() for metric in row}
+    names = ", ".join(metric for metric in scorer.ranked_by if metric not in measured)
+    reason = "label maps are compared here, no probability maps"
+    return f"{names}, by which {scorer.name} ranks too, is not measured: {reason}" if names else ""
+
+
 def _written(scores: CaseScores, scheme: Scheme) -> list[tuple[str, dict[str, float]]]:
     """Return the rows of the regions whose labels the challenge asks for."""
     written = set(scheme.written)

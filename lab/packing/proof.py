@@ -25,7 +25,7 @@ from lab.packing.proof_case import Sides, compare_case, sides_of
 from lab.packing.proof_summary import sentence
 from lab.packing.random_tile import SEED, draw_tile, tile_shape
 from lab.packing.stock_prediction import STOCK, Stock, StockError, Trained, plain_copy
-from lab.packing.synthetic_case import grid_for, write_case
+from lab.packing.synthetic_case import grid_for, write_input
 from lab.packing.tile_answers import LIMITS, Answer, differences, our_answers, refuse_beyond
 from lab.progress import progress
 
@@ -165,7 +165,7 @@ def prove_case(
         minutes = f"it would take about {math.ceil(seconds / 60)} min on this processor"
         return {"id": "synthetic case", "not_proven": f"{minutes}; --prove CASE compares a case"}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = write_case(Path(scratch), sides.packed.scheme, grid_for(sides.packed.members))
+        folder = write_input(Path(scratch), sides.packed.scheme, grid_for(sides.packed.members))
         facts = compare_case(find_case(folder, sequences), sides)
     return facts | {"id": "synthetic case"}
 

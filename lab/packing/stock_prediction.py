@@ -23,7 +23,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from challenge.case import CaseFiles, read_volume
+from challenge.case import CaseFiles
+from challenge.volume import read_volume
 from lab.packing.trained_network import stage_of
 from lab.training.checkpoints import read_training_checkpoint
 

@@ -17,9 +17,11 @@ import numpy as np
 import SimpleITK
 
 from challenge.case import CaseError, read_case
+from challenge.case_outputs import Answer
+from challenge.description import InputSocket
 from challenge.platforms import find_cases
 from challenge.refusal import Refusal
-from challenge.run_record import write_case_labels
+from challenge.run_record import write_case
 from challenge.scheme import Scheme
 from ensemble.budget import Budget
 from ensemble.device import choose_device
@@ -115,13 +117,11 @@ def grid_for(members: Iterable[Member]) -> Grid:
     return Grid(shape, tuple(mm / side for mm, side in zip(extent_mm, shape, strict=True)))
 
 
-def write_case(folder: Path, scheme: Scheme, grid: Grid, absent: Iterable[str] = ()) -> Path:
+def write_input(folder: Path, scheme: Scheme, grid: Grid, absent: Iterable[str] = ()) -> Path:
     """Write the case as the challenge's platform hands it over; return its input folder."""
-    if scheme.socket:
-        path = folder / scheme.socket.folder / "synthetic.mha"
-        path.parent.mkdir(parents=True)
-        image = _metaimage(scan(scheme.sequences[0], grid), grid)
-        SimpleITK.WriteImage(image, str(path), True)
+    if scheme.has_sockets:
+        for socket in scheme.inputs:
+            _write_socket(folder / socket.location, socket, grid)
         return folder
     id = f"{scheme.case_prefix}-00000-000" if scheme.case_prefix else "synthetic-000"
     (folder / id).mkdir(parents=True)
@@ -130,6 +130,15 @@ def write_case(folder: Path, scheme: Scheme, grid: Grid, absent: Iterable[str] =
             path = folder / id / f"{id}-{sequence}.nii.gz"
             nibabel.save(_nifti(scan(sequence, grid), grid), path)
     return folder
+
+
+def _write_socket(path: Path, socket: InputSocket, grid: Grid) -> None:
+    if not socket.is_image:
+        path.write_text("{}\n", encoding="utf-8")
+        return
+    path.mkdir(parents=True)
+    image = _metaimage(scan(socket.sequence, grid), grid)
+    SimpleITK.WriteImage(image, str(path / "synthetic.mha"), True)
 
 
 def scan(sequence: str, grid: Grid) -> np.ndarray:
@@ -156,7 +165,7 @@ def _volumes(
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Take the case from files to a label file; return the volumes in mm3, and what was skipped."""
     name, model = read_manifest(manifest)["model"], verify_model(manifest)
-    source = write_case(scratch / "in", model.scheme, grid_for(model.members), absent)
+    source = write_input(scratch / "in", model.scheme, grid_for(model.members), absent)
     chosen, faults = match_models(find_cases(source), {name: manifest}, name)
     if faults:
         raise CaseError(next(iter(faults.values())))
@@ -167,9 +176,8 @@ def _volumes(
     *_, final = predict(case, model, engine, Budget(TIME_LIMIT_S), artefacts.needs_votes)
     refined = refine(case, final.probabilities, model.head, artefacts, final.votes)
     target = model.answers_as(choice.files.scheme)
-    outcome = write_case_labels(
-        refined.labels, case, choice.files, model.scheme, target, scratch / "out"
-    )
+    answer = Answer(refined.labels, model.scheme, final.probabilities, model.head)
+    outcome = write_case(answer, case, choice.files, target, scratch / "out")
     return outcome["volumes_mm3"], final.skipped
 
 

@@ -20,6 +20,15 @@ GRIDS = {
 }
 
 
+def box_of(grid: Grid) -> tuple[slice, ...]:
+    """Return the slices (z, y, x) of a grid's box that can hold a head."""
+    window = []
+    for line, half in zip(grid.axes(), BOX_MM, strict=True):
+        inside = np.flatnonzero(np.abs(line.ravel()) <= half)
+        window.append(slice(int(inside[0]), int(inside[-1]) + 1))
+    return tuple(window)
+
+
 def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str, np.ndarray]:
     """Return memberships `brain`, `grey`, `csf`, `deep`, `choroid`, `vessel` and depth `depth_mm`.
 

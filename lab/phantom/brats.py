@@ -41,7 +41,8 @@ def world_shift_mm(grid: Grid) -> tuple[float, float, float]:
 
 def scan(seed: int, grid: Grid) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return pictures (z, y, x) int16 by sequence, exactly 0 outside the brain, and labels."""
-    box, window = _head_box(grid)
+    window = brain.box_of(grid)
+    box = grid.cropped(window)
     shape_rng = np.random.default_rng([seed, 1])
     lesions = glioma.draw_lesions(shape_rng)
     axes = box.axes()
@@ -72,7 +73,7 @@ def _picture(
     crop: tuple[slice, ...],
     tissue: Mapping[str, np.ndarray],
 ) -> np.ndarray:
-    box = _crop(whole, crop)
+    box = whole.cropped(crop)
     axes, inside = box.axes(), tissue["brain"]
     picture = scanner.blend([(name, tissue[name]) for name in _LAYERS], values, "white")
     picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.4), brain.REACH_MM)
@@ -93,19 +94,3 @@ def _slices(rng: np.random.Generator) -> tuple[int, float, float]:
     """Return the axis across the slices, their thickness in mm and the first offset; most axial."""
     axis = int(rng.choice(3, p=[0.7, 0.15, 0.15]))
     return axis, float(rng.uniform(2.0, 6.5)), float(rng.uniform(0, 1))
-
-
-def _head_box(grid: Grid) -> tuple[Grid, tuple[slice, ...]]:
-    """Crop `grid` to the box that can hold a head; return it and its slices (z, y, x)."""
-    window = []
-    for line, half in zip(grid.axes(), brain.BOX_MM, strict=True):
-        inside = np.flatnonzero(np.abs(line.ravel()) <= half)
-        window.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return _crop(grid, tuple(window)), tuple(window)
-
-
-def _crop(grid: Grid, window: tuple[slice, ...]) -> Grid:
-    """Return the part of a grid."""
-    lines = [line.ravel()[side] for line, side in zip(grid.axes(), window, strict=True)]
-    shape, first = tuple(len(line) for line in lines), tuple(float(line[0]) for line in lines)
-    return Grid(shape, grid.step_mm, first)  # type: ignore[arg-type]

@@ -4,6 +4,8 @@ The only module here that knows files. Layouts:
 nnunet     DIR/imagesTr/<ID>_0000.*, DIR/labelsTr/<ID>.*, DIR/dataset.json
 challenge  BraTS    DIR/<ID>/<ID>-t1n.nii.gz ..., references DIR-labels/<ID>.nii.gz
            PANTHER  DIR/<ID>/images/abdominal-t1-mri/<uuid>.mha, references DIR-labels/<uuid>.mha
+           ISLES    DIR/<ID>/images/t1-brain-mri/<uuid>.mha, DIR/<ID>/stroke-metadata.json and
+                    DIR/<ID>/inputs.json, references DIR-labels/<uuid>.mha
 """
 
 import json
@@ -18,66 +20,15 @@ import numpy as np
 
 from challenge.folders import describe_contents, entries
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES
+from challenge.scheme import Scheme
 from lab.json_files import read_json
 from lab.output_files import make_folder
 from lab.parallel import workers
-from lab.phantom import atlas, brats, panther
-from lab.phantom.fields import Grid
+from lab.phantom.patient import Patient
+from lab.phantom.population import Population, scheme_of
 
-KINDS = ("brats-gli", "panther-t1", "panther-t2")
 POPULATION = "phantom.json"  # what a cohort was sampled from, beside its labels
 ELSEWHERE = "choose another --out, or move it away"
-PATIENTS = 10_000  # of one seed; those of the next seed follow
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Patient:
-    """One synthetic patient: pictures (z, y, x) int16 by sequence, and labels uint8."""
-
-    name: str
-    grid: Grid
-    pictures: Mapping[str, np.ndarray]
-    labels: np.ndarray
-    shift_mm: Triple  # from patient coordinates in LPS order to the world of the file
-
-
-@dataclass(frozen=True)
-class Population:
-    """What patients are sampled from; patient `number` is always the same one."""
-
-    kind: str
-    seed: int
-    spacing_mm: Triple | None = None  # instead of each patient's native grid
-    anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
-
-    def read_atlas(self) -> None:
-        """Read what heads are bent out of now, once for all processes that are forked later."""
-        if self.kind == "brats-gli":
-            atlas.maps()
-
-    def patient(self, number: int) -> Patient:
-        """Return one patient.
-
-        Raises:
-            Refusal: a number of another seed's patients.
-        """
-        if not 0 <= number < PATIENTS:
-            raise Refusal(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
-        patient_seed = self.seed * PATIENTS + number
-        head = self.kind == "brats-gli"
-        native = brats.grid_of(patient_seed) if head else panther.grid_of(self.kind, patient_seed)
-        grid = native if self.spacing_mm is None else native.respaced(self.spacing_mm)
-        code = f"{90_000 + (self.seed * 1_000 + number) % 10_000}"
-        if head:
-            pictures, labels = brats.scan(patient_seed, grid)
-            shift_mm = brats.world_shift_mm(grid)
-            return Patient(f"BraTS-GLI-{code}-100", grid, pictures, labels, shift_mm)
-        variety = panther.ANYWHERE if self.anywhere else panther.PROTOCOL
-        pictures, labels = panther.scan(self.kind, patient_seed, grid, variety)
-        name = f"{code}_0001" if self.kind == "panther-t1" else code
-        return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -151,33 +102,51 @@ def save_nnunet(folder: Path, patient: Patient, ending: str) -> None:
     save(folder / "labelsTr" / f"{patient.name}{ending}", patient.labels, patient)
 
 
-def save_challenge(folder: Path, patient: Patient, ending: str) -> None:
+def save_challenge(folder: Path, patient: Patient, scheme: Scheme) -> None:
     """Write a patient as the challenge hands it to a container, and its reference beside."""
-    references = Destination(folder, "challenge").references
-    if ending == ".nii.gz":
+    references, ending = Destination(folder, "challenge").references, scheme.file_ending
+    home = folder / patient.name
+    if not scheme.has_sockets:
         for sequence, picture in patient.pictures.items():
-            save(folder / patient.name / f"{patient.name}-{sequence}{ending}", picture, patient)
+            save(home / f"{patient.name}-{sequence}{ending}", picture, patient)
         save(references / f"{patient.name}{ending}", patient.labels, patient)
         return
     sequence = next(iter(patient.pictures))
     stem = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sequence}-{patient.name}"))
-    socket = folder / patient.name / "images" / f"abdominal-{sequence}-mri"
-    save(socket / f"{stem}{ending}", patient.pictures[sequence], patient)
+    save(home / scheme.inputs[0].location / f"{stem}{ending}", patient.pictures[sequence], patient)
     save(references / f"{stem}{ending}", patient.labels, patient)
+    if patient.values:
+        _write_values(home, patient, scheme.inputs[0].slug, f"{stem}{ending}")
+
+
+def _write_values(home: Path, patient: Patient, slug: str, image: str) -> None:
+    """Write JSON sockets, and the list of all of them as grand-challenge does."""
+    rows = [_input(slug, f"images/{slug}") | {"image": {"name": image}}]
+    for value_slug, value in patient.values.items():
+        write_json(home / f"{value_slug}.json", value)
+        rows.append(_input(value_slug, f"{value_slug}.json") | {"value": value})
+    write_json(home / "inputs.json", rows)
+
+
+def _input(slug: str, path: str) -> dict[str, Any]:
+    socket = {"slug": slug, "relative_path": path}
+    return {"file": None, "image": None, "value": None, "interface": socket, "socket": socket}
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON for people to read."""
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _write_patient(number: int, population: Population, destination: Destination) -> str:
-    patient = population.patient(number)
-    writer = save_nnunet if destination.layout == "nnunet" else save_challenge
-    writer(destination.folder, patient, ending_of(population.kind))
+    patient, scheme = population.patient(number), scheme_of(population.kind)
+    if destination.layout == "nnunet":
+        save_nnunet(destination.folder, patient, scheme.file_ending)
+    else:
+        save_challenge(destination.folder, patient, scheme)
     counts = np.bincount(patient.labels.ravel(), minlength=2)[1:]
     sizes = ", ".join(f"{n * np.prod(patient.grid.spacing_mm) / 1000:.1f}" for n in counts)
     return f"{patient.name}: {patient.labels.shape}, label volumes {sizes} mL"
-
-
-def ending_of(kind: str) -> str:
-    """Return the file ending of the challenge that `kind` imitates."""
-    return SCHEMES[kind].file_ending
 
 
 def write(
@@ -197,28 +166,39 @@ def write(
         )
 
 
+def nested_labels(kind: str) -> dict[str, Any]:
+    """Return dataset.json's `labels` and `regions_class_order`, to train on nested regions.
+
+    Raises:
+        Refusal: the labels of the challenge are not nested.
+    """
+    scheme = scheme_of(kind)
+    nested = scheme.training_regions
+    if not nested:
+        raise Refusal(f"--regions: {scheme.name} has no nested regions to train on")
+    values = {
+        region: [scheme.labels[name] for name in scheme.regions.get(region, (region,))]
+        for region, _ in nested
+    }
+    order = [scheme.labels[name] for _, name in nested]
+    return {"labels": {"background": 0} | values, "regions_class_order": order}
+
+
 def describe(folder: Path, kind: str, regions: bool = False) -> None:
     """Write nnU-Net's dataset.json of a cohort, for training on labels or on nested regions.
 
     `numTraining` counts the label maps that lie there: a run of fewer cases removes none.
+
+    Raises:
+        Refusal: regions of a challenge whose labels are not nested.
     """
-    scheme = SCHEMES[kind]
-    labels: dict[str, Any] = {"background": 0, **scheme.labels}
-    order: dict[str, Any] = {}
-    if regions:
-        nested = scheme.training_regions
-        labels = {"background": 0} | {
-            region: [scheme.labels[name] for name in scheme.regions.get(region, (region,))]
-            for region, _ in nested
-        }
-        order = {"regions_class_order": [scheme.labels[name] for _, name in nested]}
-    names = {str(i): name for i, name in enumerate(scheme.sequences)}
+    scheme = scheme_of(kind)
+    labels = {"labels": {"background": 0, **scheme.labels}}
     dataset = {
-        "channel_names": names,
-        "labels": labels,
-        "numTraining": len(entries(folder / "labelsTr", f"*{ending_of(kind)}")),
-        "file_ending": ending_of(kind),
+        "channel_names": {str(i): name for i, name in enumerate(scheme.sequences)},
+        **(nested_labels(kind) if regions else labels),
+        "numTraining": len(entries(folder / "labelsTr", f"*{scheme.file_ending}")),
+        "file_ending": scheme.file_ending,
         "phantom": kind,
-        **order,
     }
     (folder / "dataset.json").write_text(json.dumps(dataset, indent=2) + "\n")

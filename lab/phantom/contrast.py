@@ -50,11 +50,11 @@ def draw_signals(rng: np.random.Generator) -> list[dict[str, float]]:
             values[name] = float(usual[channel] * np.exp(spread[channel] * deviation))
         for brighter, darker, factor in ORDER.get(channel, ()):
             values[brighter] = max(values[brighter], values[darker] * factor)
-        signals.append(_vary_contrast(rng, values))
+        signals.append(vary_contrast(rng, values))
     return signals
 
 
-def _vary_contrast(rng: np.random.Generator, values: dict[str, float]) -> dict[str, float]:
+def vary_contrast(rng: np.random.Generator, values: dict[str, float]) -> dict[str, float]:
     """Vary contrast and gamma of a sequence as a whole."""
     names = list(values)
     varied = np.array([values[name] for name in names])

@@ -55,6 +55,12 @@ class Grid:
         z, y, x = (abs(s) for s in self.step_mm)
         return z, y, x
 
+    def cropped(self, window: tuple[slice, ...]) -> "Grid":
+        """Return the part of the grid that slices (z, y, x) cut out."""
+        lines = [line.ravel()[side] for line, side in zip(self.axes(), window, strict=True)]
+        shape, first = tuple(len(line) for line in lines), tuple(float(line[0]) for line in lines)
+        return Grid(shape, self.step_mm, first)  # type: ignore[arg-type]
+
     def axes(self) -> Points:
         """Return the coordinates as three open arrays that broadcast to (z, y, x), float32."""
         lines = [

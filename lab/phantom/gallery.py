@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 
 from challenge.platforms import find_cases
-from challenge.scheme import MRI_SEQUENCES, SCHEMES
+from challenge.scheme import MRI_SEQUENCES
 from lab.drawing.page import environment, stylesheet
 from lab.drawing.sequences import best_sequence, largest_label
 from lab.drawing.slices import frame, grey, painted, read_turned, square
 from lab.drawing.style import label_colours
-from lab.phantom.cohort import Patient, Population
+from lab.phantom.patient import Patient
+from lab.phantom.population import Population, scheme_of
 from lab.progress import progress
 
 HEIGHT = 250  # pixels of a picture
@@ -34,7 +35,7 @@ class Slice:
 def write_gallery(html: Path, population: Population, cases: int, beside: Path | None) -> None:
     """Write the page; `beside` is an input folder of real cases."""
     kind = population.kind
-    scheme = SCHEMES[kind]
+    scheme = scheme_of(kind)
     colours = label_colours(scheme.labels)
     real = list(real_slices(beside)) if beside else []
     numbers = progress(range(cases), unit="patient", description="drawing")
@@ -53,7 +54,7 @@ def write_gallery(html: Path, population: Population, cases: int, beside: Path |
 
 def slice_of(patient: Patient, kind: str) -> Slice:
     """Cut a patient where most of the disease is."""
-    scheme = SCHEMES[kind]
+    scheme = scheme_of(kind)
     through = scheme.mask(patient.labels, scheme.tumour).sum((1, 2))
     z = int(np.argmax(through)) if through.any() else len(through) // 2
     turn = slice(None, None, -1) if patient.grid.step_mm[1] > 0 else slice(None)

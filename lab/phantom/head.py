@@ -19,9 +19,19 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     `axes` are the open coordinates of the grid; `points` are the same after the mass effect of a
     tumour, one full array an axis. White matter is what is left.
     """
+    return tissue_at(rng, axes, to_atlas(rng, axes, points))
+
+
+def to_atlas(rng: np.random.Generator, axes: Points, points: Points) -> Points:
+    """Return where each point (z, y, x) of a head lies in the average one."""
     moved = _rotate(rng, warp(rng, points, axes, rng.uniform(1.5, 4.5), REACH_MM))
     bend = np.float32(rng.uniform(0.3, 1.6))
-    moved = tuple(p + bend * SmoothField(rng, GYRUS_MM, REACH_MM).on(axes) for p in moved)  # type: ignore[assignment]
+    s, a, left = (p + bend * SmoothField(rng, GYRUS_MM, REACH_MM).on(axes) for p in moved)
+    return s, a, left
+
+
+def tissue_at(rng: np.random.Generator, axes: Points, moved: Points) -> dict[str, np.ndarray]:
+    """Return what `anatomy` does, and `ventricle_mm`, at points (z, y, x) of the average head."""
     read = atlas.sample(moved)
     grey, white, depth = read["grey"], read["white"], read["depth_mm"]
     # The atlas is an average: its borders are steepened to those of one person.
@@ -42,6 +52,7 @@ def anatomy(rng: np.random.Generator, axes: Points, points: Points) -> dict[str,
     grey_share = 1 - white_share
     tissue = {
         "depth_mm": edge_mm,
+        "ventricle_mm": ventricle_mm,
         "brain": brain,
         "csf": csf,
         "grey": grey_share * (1 - csf) * (1 - centre),

@@ -12,7 +12,7 @@ from lab.progress import print_line, progress
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    from lab.phantom.cohort import KINDS
+    from lab.phantom.population import KINDS
 
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--cases", type=positive_number, required=True)
@@ -32,8 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the cohort and print what it holds."""
-    from lab.phantom.cohort import Destination, Population, describe, write
+    from lab.phantom.cohort import Destination, describe, nested_labels, write
     from lab.phantom.gallery import write_gallery
+    from lab.phantom.population import Population
 
     population = Population(args.kind, args.seed, args.spacing, args.anywhere)
     if args.gallery:
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
         write_gallery(args.gallery, population, args.cases, args.beside)
         print(f"{args.gallery}: {args.cases} patients")
         return 0
+    if args.regions:
+        nested_labels(args.kind)  # refused before anything is written
     destination = Destination(args.out, args.layout)
     sentences = write(population, args.cases, destination, args.jobs)
     for sentence in progress(sentences, args.cases, "patient", "writing"):

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge.description import ANY
+from challenge.description import ANY, InputSocket
+from challenge.file_names import METAIMAGE_ENDING
 from challenge.platforms import find_cases
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
@@ -77,7 +78,7 @@ def rehearse(cases: Sequence[CohortCase], model: Path, scheme: Scheme, out: Path
         findings += check_folder(find_cases(folders.input), folders.output, scheme)
     if faults := [each.line for each in findings if each.level == "FAULT"]:
         raise RehearsalError("; ".join(faults))
-    platform = "grand-challenge" if scheme.socket else "brats"
+    platform = "grand-challenge" if scheme.has_sockets else "brats"
     warnings = "".join(f"; {each.line}" for each in findings)
     return (
         f"{len(cases)} cases as on {platform} in {time.monotonic() - started:.0f} s: exit code 0, "
@@ -93,7 +94,7 @@ def lay_out(cases: Sequence[CohortCase], scheme: Scheme, out: Path) -> list[Fold
     Returns:
         One pair of folders for all cases of a BraTS folder, or one a case of a socket.
     """
-    if scheme.socket is None:
+    if not scheme.has_sockets:
         for number, case in enumerate(cases, 1):
             id = f"{_prefix(scheme)}-{number:05d}-000"
             for sequence, path in case.files.images.items():
@@ -102,10 +103,20 @@ def lay_out(cases: Sequence[CohortCase], scheme: Scheme, out: Path) -> list[Fold
     folders = []
     for case in cases:
         home = Folders(out / case.files.id / "input", out / case.files.id / "output")
-        (path,) = case.files.images.values()
-        _convert(path, home.input / scheme.socket.folder / f"{case.files.id}{scheme.file_ending}")
+        for socket in scheme.inputs:
+            _hand_in(socket, case, home.input / socket.location)
         folders.append(home)
     return folders
+
+
+def _hand_in(socket: InputSocket, case: CohortCase, path: Path) -> None:
+    """Write an image, or an empty JSON object: a cohort has no values."""
+    if socket.is_image:
+        source = case.files.images[socket.sequence]
+        _convert(source, path / f"{case.files.id}{METAIMAGE_ENDING}")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}\n", encoding="utf-8")
 
 
 def _prefix(scheme: Scheme) -> str:

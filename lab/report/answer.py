@@ -13,7 +13,7 @@ from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, Pair, PairedDifference
 from lab.evaluation.rank_text import sentence
 from lab.evaluation.results import Results
 from lab.evaluation.seed_floor import SeedFloor, seed_floor
-from lab.evaluation.standings import Rule
+from lab.evaluation.standings import default_rule
 
 WORDS = {MEAN_SCORE: "overall score", MEAN_RANK: "mean rank"}
 LEAST_P = 0.0001  # what rounds to less is written as "< 0.0001"
@@ -33,7 +33,7 @@ def answer(
     floor = None
     if seeds:
         seeds = {comparison.systems[pair.first]: before, **seeds}
-        floor = seed_floor(seeds, comparison, row.what, Rule())
+        floor = seed_floor(seeds, comparison, row.what, default_rule(comparison.scorer))
     missing = np.isnan(comparison.values).any(-1)
     columns = [c for c in comparison.columns if c.better == "higher" or row.what == MEAN_RANK]
     return {

@@ -13,14 +13,14 @@ from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import Comparison, comparison_of
 from lab.evaluation.paired import PairedDifference, Sampling, compare
 from lab.evaluation.results import Results
-from lab.evaluation.standings import Rule, stand
+from lab.evaluation.standings import default_rule, stand
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report.answer import answer
 from lab.report.counts import cohort_of
 from lab.report.headline import VOXEL_WISE, dice_beside, headline_metrics
 
 MOVERS = 10
-RULE, SAMPLING = Rule(), Sampling()  # the defaults of `rank`
+SAMPLING = Sampling()  # as `rank` does without options
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def changes(
 
 def paired(comparison: Comparison) -> Any:
     """Compare the two systems of a comparison as `rank` does."""
-    return compare(comparison, stand(comparison, RULE), RULE, SAMPLING)[0]
+    rule = default_rule(comparison.scorer)
+    return compare(comparison, stand(comparison, rule), rule, SAMPLING)[0]
 
 
 def rows(systems: Mapping[str, Path], results: list[Results]) -> list[dict[str, Any]]:

@@ -15,8 +15,9 @@ import numpy as np
 from contourpy import contour_generator
 from PIL import Image
 
-from challenge.case import CaseError, read_volume
+from challenge.case import CaseError
 from challenge.headers import last_line
+from challenge.volume import read_volume
 from lab.drawing.sequences import best_sequence
 from lab.evaluation.results import Facts
 from lab.report.errors import Voxel, largest_error

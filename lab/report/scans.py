@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.case import CaseError, Volume, read_scan
+from challenge.case import CaseError
 from challenge.channels import sequence_of
 from challenge.description import Scheme
 from challenge.file_names import IMAGE_ENDINGS
 from challenge.folders import files_below
 from challenge.headers import last_line
+from challenge.volume import Volume, read_scan
 from ensemble.dataset import channel_names
 from lab.json_files import read_json
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import joblib
 import numpy as np
 
-from challenge.case import check_same_grid, read_volume
 from challenge.scheme import Scheme
+from challenge.volume import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop

@@ -17,11 +17,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from challenge.case import check_same_grid, read_case, read_volume
+from challenge.case import read_case
 from challenge.folders import describe_contents, few, find_file
 from challenge.provenance import Provenance, program_version, sha256_of
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
+from challenge.volume import check_same_grid, read_volume
 from lab.arguments import add_dask, add_foreign, add_jobs, add_out, add_scheme
 from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers

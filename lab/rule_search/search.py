@@ -20,7 +20,12 @@ from challenge.provenance import HELD_OUT_FACT, KEY, Provenance, hash_json, prog
 from challenge.refusal import Refusal
 from lab.arguments import add_dask, add_jobs, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
-from lab.metrics.objective import SEARCH_OBJECTIVES, search_columns, selection_columns
+from lab.metrics.objective import (
+    SEARCH_OBJECTIVES,
+    search_columns,
+    selection_columns,
+    unmeasured_line,
+)
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
@@ -106,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
     write_work(args.work, SEARCH, content | {KEY: record.to_json()})
     journal.remove()
     leaderboard = selection_columns(scorer, setup.scheme)
-    print(objective_line(objective, cache.columns, leaderboard), end="\n\n")
+    lines = objective_line(objective, cache.columns, leaderboard), unmeasured_line(scorer)
+    print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by the "

@@ -7,4 +7,9 @@ VERBS = {
         "check a container's output folder before it is submitted",
         "check --platform brats --input in --output out",
     ),
+    "challenge": (
+        "challenge",
+        "print and check a challenge's description, or draft one",
+        "challenge isles-2026",
+    ),
 }

@@ -19,6 +19,7 @@ from challenge.scheme import SCHEMES, Scheme
 from challenge.shares import SeenShares
 from lab.arguments import add_scheme
 from lab.submission.file_names import Finding, Outputs, brats_outputs, grand_challenge_outputs
+from lab.submission.further_outputs import check_further_output
 from lab.submission.geometry import geometry_difference
 from lab.submission.label_format import count_values, describe_counts, read_label_file
 
@@ -80,6 +81,8 @@ def check_outputs(cases: InputCases, outputs: Outputs, scheme: Scheme | None) ->
     for id, path in outputs.files:
         case = by_id.get(id)
         findings += check_file(id, path, case, scheme or _scheme_of(id, case), shares)
+    for id, path, socket in outputs.further:
+        findings += check_further_output(id, path, socket, by_id[id])
     for name, seen in shares.items():
         if reason := seen.left_out():
             print(f"{name}: {reason}", file=sys.stderr)

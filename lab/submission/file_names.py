@@ -6,11 +6,13 @@ grand-challenge (one image a socket).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from challenge.case import OutputFile
+from challenge.description import OutputSocket
 from challenge.input_cases import InputCases
 
 NIFTI, METAIMAGE = ".nii.gz", ".mha"
@@ -43,6 +45,8 @@ class Outputs:
 
     files: tuple[tuple[str, Path], ...]  # case id, and a file whose content counts as its labels
     findings: tuple[Finding, ...]
+    # Case id, file and socket of probability maps, values and masks of single labels.
+    further: tuple[tuple[str, Path, OutputSocket], ...] = ()
 
 
 def brats_outputs(cases: InputCases, output: Path) -> Outputs:
@@ -70,28 +74,56 @@ def brats_outputs(cases: InputCases, output: Path) -> Outputs:
 
 
 def grand_challenge_outputs(cases: InputCases, output: Path) -> Outputs:
-    """Find the one image of the socket's folder; its name is free."""
+    """Find the one image, or the JSON file, of each output socket; an image's name is free."""
     (case,) = cases.cases
-    socket = output / case.output.parent
-    on_the_way = [output, *reversed([p for p in socket.parents if output in p.parents]), socket]
-    findings, images = [], []
-    for entry in _entries(*on_the_way):
-        if entry in on_the_way and entry.is_dir() and not entry.is_symlink():
+    findings, images = [], dict[Path, list[Path]]()
+    values = {output / f.path for f in case.outputs if f.socket.kind == "value"}
+    homes = [output / f.path.parent for f in case.outputs if f.socket.kind != "value"]
+    on_the_way = {p for home in homes for p in (home, *home.parents) if p.is_relative_to(output)}
+    for entry in _entries(*sorted(on_the_way)):
+        if (entry in on_the_way and entry.is_dir() and not entry.is_symlink()) or entry in values:
             continue
         reason = _no_label_file(entry, METAIMAGE)
-        if reason or entry.parent != socket:
-            message = reason or f"outside {case.output.parent}"
+        if reason or entry.parent not in homes:
+            listed = ", ".join(str(home.relative_to(output)) for home in homes)
+            message = reason or f"outside {listed}"
             findings.append(Finding(str(entry.relative_to(output)), message))
         else:
-            images.append(entry)
+            images.setdefault(entry.parent, []).append(entry)
+    for home in homes:
+        findings += _not_one(case.id, home, output, images.get(home, []), findings)
+    missing = [path for path in sorted(values) if not path.is_file()]
+    findings += [Finding(case.id, f"no {path.relative_to(output)}") for path in missing]
+    paths = [(_file_of(file, output, images), file.socket) for file in case.outputs]
+    present = [(case.id, path, socket) for path, socket in paths if path]
+    labels = [(id, path) for id, path, socket in present if _is_whole_label_map(socket)]
+    further = [each for each in present if not _is_whole_label_map(each[2])]
+    return Outputs(tuple(labels), tuple(findings), tuple(further))
+
+
+def _is_whole_label_map(socket: OutputSocket) -> bool:
+    return socket.kind == "labels" and not socket.labels
+
+
+def _file_of(file: OutputFile, output: Path, images: Mapping[Path, list[Path]]) -> Path | None:
+    """Return the file of a socket; of several images none is the output."""
+    path = output / file.path
+    if file.socket.kind == "value":
+        return path if path.is_file() else None
+    candidates = images.get(path.parent, [])
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _not_one(
+    id: str, home: Path, output: Path, images: list[Path], findings: list[Finding]
+) -> list[Finding]:
+    """Find fault with a socket's folder unless it holds one image, or one that is refused."""
     if len(images) > 1:
         names = ", ".join(path.name for path in images)
-        findings.append(Finding(case.id, f"{len(images)} images ({names}), exactly one expected"))
-    if not images and not any(f.subject.endswith(METAIMAGE) for f in findings):
-        findings.append(Finding(case.id, f"no {METAIMAGE} in {case.output.parent}"))
-    # Of several images none is the output, and their contents would be reported for one case.
-    files = tuple((case.id, path) for path in images if len(images) == 1)
-    return Outputs(files, tuple(findings))
+        return [Finding(id, f"{len(images)} images ({names}), exactly one expected")]
+    inside = str(home.relative_to(output))
+    refused = any(f.subject.startswith(inside) and f.subject.endswith(METAIMAGE) for f in findings)
+    return [] if images or refused else [Finding(id, f"no {METAIMAGE} in {inside}")]
 
 
 def _entries(*folders: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.phantom.cohort import PATIENTS, Population
+from lab.phantom.population import PATIENTS, Population
 
 BUFFER_SIZE = 24  # patients in memory at a time
 MEAN_USES = 12  # how often a patient is drawn, on average, before another one replaces it

@@ -19,9 +19,9 @@ import joblib
 import numpy as np
 from scipy.ndimage import binary_dilation
 
-from challenge.case import read_volume
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
+from challenge.volume import read_volume
 from lab.arguments import add_jobs, add_out, add_scheme
 from lab.data.cohort import CohortCase, read_cohort
 from lab.training.preprocess import PLANS

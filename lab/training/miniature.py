@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lab.phantom.cohort import KINDS
+from lab.phantom.population import kind_of
 from lab.training.networks import NETWORKS
 from lab.training.plans import Configuration
 from lab.training.recipe import Phantom, Recipe, Stage, TrainingCohort
@@ -28,8 +28,7 @@ def miniature(recipe: Recipe) -> Recipe:
 
 def _cohort(cohort: TrainingCohort, seed: int) -> TrainingCohort:
     """Return a cohort of its own patients; a challenge without a phantom becomes a glioma."""
-    kind = cohort.scheme if cohort.scheme in KINDS else "brats-gli"
-    phantom = Phantom(kind, PATIENTS, seed, "6,6,6")
+    phantom = Phantom(kind_of(cohort.scheme) or "brats-gli", PATIENTS, seed, "6,6,6")
     return TrainingCohort(cohort.name, cohort.dataset, (), folds=2, phantom=phantom)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from challenge.refusal import Refusal
 from lab.data.sources import all_layouts
-from lab.phantom.cohort import KINDS
+from lab.phantom.population import KINDS
 from lab.training.plans import Configuration
 
 
@@ -52,7 +52,7 @@ class TrainingCohort:
     def scheme(self) -> str:
         """Return the challenge whose labels the dataset has."""
         if self.phantom:
-            return self.phantom.kind
+            return KINDS[self.phantom.kind].scheme
         return all_layouts()[self.sources[0].partition("=")[0]].scheme.name
 
     @property

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from challenge.case import CaseError, CaseFiles, read_case, read_scan
+from challenge.case import CaseError, CaseFiles, read_case
 from challenge.headers import last_line
 from challenge.label_file import write_labels
 from challenge.platforms import find_cases
+from challenge.volume import read_scan
 
 ID = "BraTS-GLI-00005-100"
 

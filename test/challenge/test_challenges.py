@@ -13,7 +13,7 @@ from challenge.challenges import (
     scheme_of_ending,
     scheme_of_id,
 )
-from challenge.description import Scheme, Socket
+from challenge.description import InputSocket, OutputSocket, Scheme
 from challenge.platforms import find_cases, match_scan_name
 from lab.data.sources import all_layouts
 from lab.metrics.objective import OBJECTIVES
@@ -48,7 +48,7 @@ def test_every_label_is_painted_by_one_training_region(scheme: Scheme) -> None:
 def test_rows_do_not_clash() -> None:
     for names in (
         [scheme.case_prefix for scheme in SCHEMES.values() if scheme.case_prefix],
-        [scheme.socket.slug for scheme in SCHEMES.values() if scheme.socket],
+        [s.inputs[0].slug for s in SCHEMES.values() if s.inputs],
         [name for scheme in SCHEMES.values() for name in scheme.layouts],
     ):
         assert len(set(names)) == len(names)
@@ -85,8 +85,15 @@ def test_a_new_row_is_recognised_on_both_platforms(
 ) -> None:
     brats, panther = SCHEMES["brats-men-rt"], SCHEMES["panther-t1"]
     lung = replace(brats, name="lung", sequences=("ct",), case_prefix="LUNG", time_limit_s=600.0)
-    socket = Socket("liver-mri", Path("images", "liver-lesions"))
-    liver = replace(panther, name="liver", sequences=("dwi",), socket=socket, time_limit_s=60.0)
+    liver = replace(
+        panther,
+        name="liver",
+        sequences=("dwi",),
+        inputs=(InputSocket("liver-mri", "dwi"),),
+        outputs=(OutputSocket("liver-lesions"),),
+        geometry_from="dwi",
+        time_limit_s=60.0,
+    )
     assert match_scan_name("LUNG-00001-000-ct.nii.gz") is None
     for scheme in (lung, liver):
         monkeypatch.setitem(SCHEMES, scheme.name, scheme)  # type: ignore[misc]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import stored
 
-from challenge.case import CaseError, read_volume
+from challenge.case import CaseError
 from challenge.headers import MOST_BYTES, Because, check_header
+from challenge.volume import read_volume
 
 REFUSED = {
     "two volumes": ({"dim": [4, 5, 4, 3, 2, 1, 1, 1]}, Because.NOT_3D),

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored import agree
 
-from challenge.case import CaseError, read_volume
+from challenge.case import CaseError
 from challenge.headers import Because
+from challenge.volume import read_volume
 
 TEXTS = st.sampled_from(
     [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored import agree
 
-from challenge.case import read_volume
+from challenge.volume import read_volume
 
 CODES = st.sampled_from([0, 0, 1, 1, 2, 3, 4, 5, -1, 99])
 COARSE = st.floats(0.25, 6, width=32)

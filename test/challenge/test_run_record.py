@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from challenge.case import CaseFiles, read_case
-from challenge.run_record import SCHEMA, Run, write_case_labels, write_record
+from challenge.case_outputs import Answer
+from challenge.run_record import SCHEMA, Run, write_case, write_record
 from challenge.scheme import SCHEMES
 
 GLI, SSA = SCHEMES["brats-gli"], SCHEMES["brats-ssa"]
@@ -31,7 +32,7 @@ def test_labels_of_the_challenge_are_written_and_others_are_recorded(
     labels[0, 0, :3] = GLI.labels["ET"]
     labels[5, 4, 2:] = GLI.labels["RC"]
     case = read_case(case_files)
-    outcome = write_case_labels(labels, case, case_files, GLI, SSA, tmp_path)
+    outcome = write_case(Answer(labels, GLI), case, case_files, SSA, tmp_path)
     written = nibabel.load(tmp_path / "x.nii.gz").get_fdata()
     assert written[:, 0, 0].tolist() == [SSA.labels["ET"]] * 3 + [0]
     assert np.count_nonzero(written) == 3
@@ -39,8 +40,13 @@ def test_labels_of_the_challenge_are_written_and_others_are_recorded(
         "scheme": "brats-ssa",
         "named_scheme": "brats-ped",
         "output": "x.nii.gz",
+        "further_outputs": [],
+        "probability_maps": [],
+        "input_values": {},
+        "output_values": {},
         "missing_sequences": [],
         "unused_sequences": ["t2w"],
+        "further_inputs": [],
         "orientation": "LPS",
         "remarks": [],
         "volumes_mm3": {"NETC": 0.0, "SNFH": 0.0, "ET": 72.0},

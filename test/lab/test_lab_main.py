@@ -162,7 +162,7 @@ ROWS = [
     ),
 ]
 # `bench` takes no path; what `pack` and `verify` refuse is tested in test/lab/packing.
-OTHERS = {"bench", "pack", "verify"}
+OTHERS = {"bench", "challenge", "pack", "verify"}
 CASES = [
     pytest.param(verb, words, put, id=f"{verb} {words} {put.__name__}")
     for verb, words, puts in ROWS

@@ -342,6 +342,24 @@ def test_probabilities_let_their_rules_apply(home, run, key, dtype):
     assert read(home / "out" / f"{ID}.nii.gz")[7, 7, 7] == SNFH
 
 
+def test_probability_maps_are_written_as_images_before_rules(home, run):
+    save_npz(home / "npz" / f"{ID}.npz", doubtful())
+    code, [line], _ = run("--probabilities", "npz", "--probability-maps", str(home / "maps"))
+    names = [f"{ID}_{region}.nii.gz" for region in GLI.regions]
+    assert (code, line["probability_maps"], files.written(home / "maps")) == (
+        0,
+        names,
+        sorted(names),
+    )
+    core = read(home / "maps" / f"{ID}_TC.nii.gz")
+    assert core.dtype == np.float32
+    expected = GLI.mask(tumour(), "TC").astype(np.float32)
+    expected[7, 7, 7] = 0.4  # NETC 0 and ET 0.4
+    np.testing.assert_allclose(core, expected, atol=1e-6)
+    code, lines, err = run("--probability-maps", str(home / "maps"))
+    assert (code, lines, err) == (2, [], "--probability-maps: needs --probabilities\n")
+
+
 @pytest.mark.parametrize("names", [("WT", "TC", "ET"), ("WT", "TC", "ET", "RC")])
 def test_a_region_head_is_read_in_its_order(home, run, names):
     freeze(home / "frozen", fallback=(DOUBT,))

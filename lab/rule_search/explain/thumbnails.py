@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from challenge.case import CaseError, read_volume
+from challenge.case import CaseError
+from challenge.volume import read_volume
 from lab.data.cohort import CohortCase, read_cohort
 from lab.drawing.sequences import best_sequence, largest_label
 from lab.report.pictures import Maps, panels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from challenge.case import read_volume
+from challenge.volume import read_volume
 from lab.__main__ import main as lab
 
 SHAPE = (12, 16, 14)  # z, y, x

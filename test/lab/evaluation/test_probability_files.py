@@ -107,6 +107,9 @@ def test_maps_beside_the_predictions_are_no_predictions(cohort: Path) -> None:
     assert run(cohort, "--strict") == 0
     assert pr_aucs(cohort) == [pytest.approx(HALF_RIGHT), pytest.approx(HALF_RIGHT), 1.0]
     assert problems(cohort) == []
+    (cohort / "predictions" / "sub-0001.nii.gz").unlink()  # a map alone is no extra prediction
+    assert run(cohort) == 0
+    assert [problem["kind"] for problem in written(cohort)["problems"]] == ["missing"]
 
 
 def test_meta_images_are_read_too(cohort: Path) -> None:

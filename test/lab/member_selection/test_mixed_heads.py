@@ -12,8 +12,9 @@ import tiny
 import torch
 
 import inference
-from challenge.case import read_case, read_volume
+from challenge.case import read_case
 from challenge.scheme import SCHEMES, Head, labels_from
+from challenge.volume import read_volume
 from ensemble.engine import Engine
 from ensemble.heads import to_head
 from ensemble.manifest import verify_model

@@ -10,9 +10,10 @@ import tiny
 import torch
 from raw_cohort import IDS, SPLITS, write_raw
 
-from challenge.case import read_case, read_volume
+from challenge.case import read_case
 from challenge.provenance import read_provenance
 from challenge.scheme import SCHEMES, labels_from
+from challenge.volume import read_volume
 from ensemble.engine import Engine
 from ensemble.heads import to_head
 from ensemble.manifest import verify_model

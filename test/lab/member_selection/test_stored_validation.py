@@ -10,8 +10,9 @@ import tiny
 import torch
 from raw_cohort import IDS, SPLITS, write_raw
 
-from challenge.case import read_case, read_volume
+from challenge.case import read_case
 from challenge.scheme import SCHEMES, labels_from
+from challenge.volume import read_volume
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
 from lab.__main__ import main as lab

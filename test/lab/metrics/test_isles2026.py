@@ -9,9 +9,17 @@ import pytest
 from painted_maps import KINDS, random_case
 from sklearn.metrics import auc, precision_recall_curve
 
+from challenge.scheme import SCHEMES
 from lab.metrics.isles2026 import lesion_table, pr_auc, score
 from lab.metrics.label_components import find_label_components
+from lab.metrics.objective import search_columns
 from lab.metrics.pair import Pair
+from lab.metrics.scorers import scorer_named
+from lab.rule_search.cases import make_search_case
+from lab.rule_search.config import SEARCH_CONFIGS
+from lab.rule_search.optimise import choose_rules
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_space import SearchParameter
 
 SHAPE = (12, 12, 12)
 PUBLISHED = Path(__file__).with_name("isles2026_panoptica.json")
@@ -229,3 +237,25 @@ def test_variants_are_scored_as_their_volumes(seed: int) -> None:
         values[0] = 0
         expected = score(Pair(values[ids], pair.reference, pair.spacing_mm))
         assert table.score(values) == expected
+
+
+@pytest.mark.parametrize("objective", ["overlap", "rank"])
+def test_a_search_with_the_challenges_scorer_removes_false_lesions(objective: str) -> None:
+    """A false lesion of 8 voxels; without it Dice is 1, with it 2 * 64 / (64 + 72)."""
+    scheme = SCHEMES["isles-2026"]
+    scorer = scorer_named(None, scheme)
+    assert scorer.name == "2026-isles"
+    reference = cube((slice(2, 6),) * 3)
+    prediction = reference | cube((slice(8, 10),) * 3)
+    pair = Pair(prediction, reference, (1.0, 1.0, 1.0))
+    config = SEARCH_CONFIGS["published"]
+    cases = [make_search_case(id, pair, scheme, config, scorer) for id in ("a", "b")]
+    sizes = SearchParameter("lesion", "", "background", "voxels", (0, 4, 20, 100))
+    cache = ScoreCache(cases, (sizes,), search_columns(scorer, scheme), scheme)
+    setting = choose_rules(cache, np.array([0.5, 0.5]), (0,), objective, "label-by-label")
+    assert sizes.grid[setting[0]] == 20
+    before, after = (
+        cache.scores([rules], np.array([0])).ravel() for rules in (cache.no_rules, setting)
+    )
+    assert before == pytest.approx([128 / 136, 2 / 3, 0.008, 1])
+    assert after.tolist() == [1, 1, 0, 0]

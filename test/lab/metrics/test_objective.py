@@ -9,6 +9,7 @@ from lab.metrics.objective import (
     objective_values,
     search_columns,
     selection_columns,
+    unmeasured_line,
 )
 from lab.metrics.scorers import SCORERS
 
@@ -50,6 +51,13 @@ def test_a_selection_ranks_what_the_challenge_ranks(scorer: str, metrics: list[s
     columns = selection_columns(result, SCHEMES[str(result.scheme)])
     first = columns[0][0]
     assert [metric for region, metric in columns if region == first] == metrics
+
+
+def test_what_ranks_and_is_not_measured_on_label_maps_is_said() -> None:
+    line = unmeasured_line(SCORERS["2026-isles"])
+    assert line.startswith("pr_auc, by which 2026-isles ranks too, is not measured: ")
+    others = [scorer for name, scorer in SCORERS.items() if name != "2026-isles"]
+    assert {unmeasured_line(scorer) for scorer in others} == {""}
 
 
 def test_objectives_know_metrics_of_whole_masks() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from official_columns import COLUMNS
 
-from challenge.case import read_volume
+from challenge.volume import read_volume
 from lab.metrics import brats2023, brats2025, brats2026, lesionwise, panther
 from lab.metrics.brats2026 import MetParser
 from lab.metrics.lesionwise import Profile

@@ -13,7 +13,7 @@ from challenge.scheme import SCHEMES
 from ensemble.manifest import MANIFEST, verify_model
 from lab.__main__ import main as lab
 from lab.packing import synthetic_case
-from lab.packing.synthetic_case import Grid, TrialError, grid_for, try_case, write_case
+from lab.packing.synthetic_case import Grid, TrialError, grid_for, try_case, write_input
 
 GRID = Grid((8, 20, 24), (3.2, 1.1, 0.9))
 
@@ -27,11 +27,11 @@ def packed(folder: Path, *flags: str, **plans: object) -> Path:
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_every_challenge_has_a_case_that_its_platform_would_hand_over(scheme, tmp_path):
-    inputs = find_cases(write_case(tmp_path, scheme, GRID))
+    inputs = find_cases(write_input(tmp_path, scheme, GRID))
     (files,) = inputs.cases
     assert not inputs.failed and set(files.images) == set(scheme.sequences)
     assert {path.suffix for path in files.images.values()} == (
-        {".mha"} if scheme.name.startswith("panther") else {".gz"}
+        {".mha"} if scheme.has_sockets else {".gz"}
     )
     case = read_case(files)
     np.testing.assert_allclose(case.spacing_mm, GRID.spacing_mm, rtol=1e-6)
@@ -79,9 +79,9 @@ def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
     tmp_path, capsys, monkeypatch
 ):
     def fail(*args: object) -> None:
-        raise OSError(f"{args[2]}/x.nii.gz: the disk is full")
+        raise OSError(f"{args[4]}/x.nii.gz: the disk is full")
 
-    monkeypatch.setattr(run_record, "write_labels", fail)
+    monkeypatch.setattr(run_record, "write_case_outputs", fail)
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())
     out = ["--out", str(tmp_path / "w")]
     assert lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", *out]) == 2
@@ -95,8 +95,8 @@ def test_no_model_that_fits_is_said(tmp_path, monkeypatch):
     manifest = packed(tmp_path)
     monkeypatch.setattr(
         synthetic_case,
-        "write_case",
-        lambda folder, *rest: write_case(folder, SCHEMES["brats-men-rt"], GRID),
+        "write_input",
+        lambda folder, *rest: write_input(folder, SCHEMES["brats-men-rt"], GRID),
     )
     with pytest.raises(TrialError, match=r"missing t1n, t2w, t2f .*; no model that fits"):
         try_case(manifest)

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from lab.phantom import brats, cohort, panther
-from lab.phantom.cohort import Population
+from lab.phantom import brats, panther
+from lab.phantom.patient import Patient
+from lab.phantom.population import Population
 
 COARSE_MM = (5.0, 4.0, 4.0)
 
 
 @pytest.fixture(scope="module", params=["panther-t1", "panther-t2"])
-def belly(request: pytest.FixtureRequest) -> cohort.Patient:
+def belly(request: pytest.FixtureRequest) -> Patient:
     return Population(request.param, 5, COARSE_MM).patient(1)
 
 
@@ -30,7 +31,7 @@ def test_native_grids_are_those_of_the_challenges() -> None:
         assert panther.grid_of("panther-t2", seed).spacing_mm == (2.0, 1.0, 1.0)
 
 
-def test_tumour_lies_in_or_at_the_pancreas(belly: cohort.Patient) -> None:
+def test_tumour_lies_in_or_at_the_pancreas(belly: Patient) -> None:
     tumour, pancreas = belly.labels == 1, belly.labels == 2
     assert set(np.unique(belly.labels)) == {0, 1, 2}
     assert 1.0 < tumour.sum() * np.prod(COARSE_MM) / 1000 < 60

@@ -5,18 +5,19 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from challenge.scheme import SCHEMES
-from lab.phantom import brats, cohort
-from lab.phantom.cohort import Population
+from lab.phantom import brats
+from lab.phantom.patient import Patient
+from lab.phantom.population import Population
 
 COARSE_MM = (5.0, 4.0, 4.0)
 
 
 @pytest.fixture(scope="module")
-def heads() -> list[cohort.Patient]:
+def heads() -> list[Patient]:
     return [Population("brats-gli", 5, COARSE_MM).patient(number) for number in range(12)]
 
 
-def test_same_seed_same_patient_and_other_seed_another(heads: list[cohort.Patient]) -> None:
+def test_same_seed_same_patient_and_other_seed_another(heads: list[Patient]) -> None:
     again = Population("brats-gli", 5, COARSE_MM).patient(0)
     for sequence, picture in heads[0].pictures.items():
         np.testing.assert_array_equal(picture, again.pictures[sequence])
@@ -37,7 +38,7 @@ def test_patient_is_the_same_at_another_spacing() -> None:
     )
 
 
-def test_head_is_exactly_zero_outside_and_holds_its_labels(heads: list[cohort.Patient]) -> None:
+def test_head_is_exactly_zero_outside_and_holds_its_labels(heads: list[Patient]) -> None:
     for head in heads:
         brain = head.pictures["t1n"] > 0
         litres = brain.sum() * np.prod(COARSE_MM) / 1e6
@@ -49,14 +50,14 @@ def test_head_is_exactly_zero_outside_and_holds_its_labels(heads: list[cohort.Pa
         assert set(np.unique(head.labels)) <= {0, *SCHEMES["brats-gli"].labels.values()}
 
 
-def test_intensity_scales_run_from_92_to_12000(heads: list[cohort.Patient]) -> None:
+def test_intensity_scales_run_from_92_to_12000(heads: list[Patient]) -> None:
     tops = [int(p.max()) for head in heads for p in head.pictures.values()]
     assert min(tops) >= 92
     assert max(tops) <= 12_000
     assert max(tops) > 10 * min(tops)
 
 
-def test_parts_of_a_glioma_have_the_usual_contrast(heads: list[cohort.Patient]) -> None:
+def test_parts_of_a_glioma_have_the_usual_contrast(heads: list[Patient]) -> None:
     """In most patients: contrasts are left to chance, and thick slices mix neighbours."""
     scheme = SCHEMES["brats-gli"]
     outcomes: dict[tuple[str, str], list[bool]] = {}
@@ -81,7 +82,7 @@ def test_parts_of_a_glioma_have_the_usual_contrast(heads: list[cohort.Patient]) 
         assert np.mean(right) >= 0.6, (what, right)
 
 
-def test_cavity_is_not_tumour_but_touches_it(heads: list[cohort.Patient]) -> None:
+def test_cavity_is_not_tumour_but_touches_it(heads: list[Patient]) -> None:
     scheme = SCHEMES["brats-gli"]
     operated = [h.labels for h in heads if scheme.mask(h.labels, "RC").any()]
     assert operated

@@ -9,7 +9,8 @@ import SimpleITK as sitk
 
 from lab import __main__ as lab
 from lab.phantom import brats, cohort
-from lab.phantom.cohort import Population
+from lab.phantom.patient import Patient
+from lab.phantom.population import Population
 
 
 def test_nnunet_layout_and_affine(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_native_origin_and_axes_of_brats_files(tmp_path: Path) -> None:
     for seed, origin, direction_y in ((0, (-90, 126, -72), -1), (2, (0, -239, 0), 1)):
         grid = brats.grid_of(seed)
         empty = np.zeros(grid.shape, np.uint8)
-        patient = cohort.Patient("empty", grid, {}, empty, brats.world_shift_mm(grid))
+        patient = Patient("empty", grid, {}, empty, brats.world_shift_mm(grid))
         cohort.save(tmp_path / "empty.nii.gz", empty, patient)
         image = sitk.ReadImage(str(tmp_path / "empty.nii.gz"))
         assert image.GetOrigin() == pytest.approx(origin)
@@ -47,6 +48,39 @@ def test_challenge_layout_of_panther(tmp_path: Path) -> None:
     assert picture.GetSpacing() == pytest.approx((8, 8, 8))
     assert picture.GetPixelID() == sitk.sitkInt16
     assert set(np.unique(sitk.GetArrayFromImage(labels))) <= {0, 1, 2}
+
+
+def test_challenge_layout_of_isles_has_both_sockets(tmp_path: Path) -> None:
+    """As grand-challenge writes a case: an image, a JSON value, and the list of both."""
+    out = tmp_path / "strokes"
+    population = Population("isles-t1", 5, (8.0, 8.0, 8.0))
+    assert len(list(cohort.write(population, 1, cohort.Destination(out, "challenge")))) == 1
+    (home,) = out.iterdir()
+    (scan,) = (home / "images" / "t1-brain-mri").iterdir()
+    picture = sitk.ReadImage(str(scan))
+    labels = sitk.ReadImage(str(tmp_path / "strokes-labels" / scan.name))
+    assert picture.GetSize() == labels.GetSize()
+    assert scan.suffix == ".mha"
+    metadata = json.loads((home / "stroke-metadata.json").read_text())
+    assert metadata == population.patient(0).values["stroke-metadata"]
+    rows = json.loads((home / "inputs.json").read_text())
+    assert [row["socket"] for row in rows] == [
+        {"slug": "t1-brain-mri", "relative_path": "images/t1-brain-mri"},
+        {"slug": "stroke-metadata", "relative_path": "stroke-metadata.json"},
+    ]
+    assert [row["interface"] for row in rows] == [row["socket"] for row in rows]
+    assert [row["image"] for row in rows] == [{"name": scan.name}, None]
+    assert [row["value"] for row in rows] == [None, metadata]
+
+
+def test_strokes_have_no_nested_regions_to_train_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--cases", "1", "--seed", "5", "--spacing", "9,9,9", "--layout", "nnunet"]
+    out = ["--out", str(tmp_path / "Dataset900_Strokes"), "--regions"]
+    assert lab.main(["phantom", "--kind", "isles-t1", *words, *out]) == 2
+    assert "--regions: isles-2026 has no nested regions to train on" in capsys.readouterr().err
+    assert not (tmp_path / "Dataset900_Strokes").exists()
 
 
 def write_heads(out: Path, *words: str, seed: int = 5, cases: int = 2) -> int:
@@ -105,7 +139,7 @@ def test_it_is_said_where_labels_lie_and_what_nnunet_needs(
     assert len(list((tmp_path / "here-labels").glob("*.nii.gz"))) == 1
 
 
-@pytest.mark.parametrize("kind", ["brats-gli", "panther-t1"])
+@pytest.mark.parametrize("kind", ["brats-gli", "panther-t1", "isles-t1"])
 def test_nnunet_takes_the_dataset(kind: str, tmp_path: Path) -> None:
     from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 

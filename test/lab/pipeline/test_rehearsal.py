@@ -24,7 +24,7 @@ def cases_of(folder: Path, sequences: tuple[str, ...]) -> list[CohortCase]:
     return cases
 
 
-@pytest.mark.parametrize("name", [n for n, scheme in SCHEMES.items() if scheme.socket is None])
+@pytest.mark.parametrize("name", [n for n, scheme in SCHEMES.items() if not scheme.has_sockets])
 def test_every_platforms_program_reads_the_numbers_of_cases(tmp_path: Path, name: str) -> None:
     scheme = SCHEMES[name]
     (folders,) = lay_out(cases_of(tmp_path, scheme.sequences), scheme, tmp_path / "out")

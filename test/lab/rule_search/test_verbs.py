@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from challenge.case import read_volume
 from challenge.provenance import content_sha256, read_provenance
 from challenge.scheme import SCHEMES
+from challenge.volume import read_volume
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
 from lab.evaluation.formats import read_results

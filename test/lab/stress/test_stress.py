@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from challenge.case import read_case, read_scan
+from challenge.case import read_case
 from challenge.headers import CaseError
 from challenge.input_cases import InputError
 from challenge.platforms import find_cases
+from challenge.volume import read_scan
 from lab.__main__ import main as lab
 from lab.stress.bad_inputs import all_malformed, compare, read, write_brats
 from lab.stress.malformed import INTACT, SOCKET, STEM, Malformed, scan_of

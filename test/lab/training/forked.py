@@ -18,7 +18,7 @@ from typing import IO, Any
 import joblib
 
 from lab.__main__ import main as lab
-from lab.phantom.cohort import Population
+from lab.phantom.population import Population
 from lab.training import runner
 from lab.training.miniature import miniature
 from lab.training.read_recipe import read_recipe

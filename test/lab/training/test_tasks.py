@@ -16,6 +16,7 @@ NAMES = (
     "phantom_augmentation",
     "brats_world",
     "panther_world",
+    "isles_stroke",
 )
 NETWORK = "network n network=tiny spacing=1,1,1 patch=32,32,32"
 STAGE = "stage z cohort=c network=n"

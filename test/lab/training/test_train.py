@@ -22,6 +22,7 @@ NAMES = (
     "phantom_augmentation",
     "brats_world",
     "panther_world",
+    "isles_stroke",
 )
 
 

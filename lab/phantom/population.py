@@ -1,0 +1,79 @@
+"""What synthetic patients are sampled from: kinds of patients, by name, and a seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES, Scheme
+from lab.phantom import atlas, brats, isles, panther
+from lab.phantom.patient import Kind, Patient, Request, Triple
+
+PATIENTS = 10_000  # of one seed; those of the next seed follow
+
+
+def _glioma(request: Request) -> Patient:
+    grid = request.on(brats.grid_of(request.seed))
+    pictures, labels = brats.scan(request.seed, grid)
+    name = f"BraTS-GLI-{request.code}-100"
+    return Patient(name, grid, pictures, labels, brats.world_shift_mm(grid))
+
+
+def _abdomen(kind: str, request: Request) -> Patient:
+    grid = request.on(panther.grid_of(kind, request.seed))
+    variety = panther.ANYWHERE if request.anywhere else panther.PROTOCOL
+    pictures, labels = panther.scan(kind, request.seed, grid, variety)
+    name = f"{request.code}_0001" if kind == "panther-t1" else request.code
+    return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
+
+
+def _stroke(request: Request) -> Patient:
+    grid = request.on(isles.grid_of(request.seed))
+    pictures, labels, values = isles.scan(request.seed, grid)
+    name = f"sub-{isles.centre_of(request.seed).lower()}s{request.code}"
+    return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0), values)
+
+
+KINDS: Mapping[str, Kind] = {
+    "brats-gli": Kind("brats-gli", _glioma, bends_atlas=True),
+    "panther-t1": Kind("panther-t1", partial(_abdomen, "panther-t1")),
+    "panther-t2": Kind("panther-t2", partial(_abdomen, "panther-t2")),
+    "isles-t1": Kind("isles-2026", _stroke, bends_atlas=True),
+}
+
+
+def scheme_of(kind: str) -> Scheme:
+    """Return the challenge whose cases a kind's patients are."""
+    return SCHEMES[KINDS[kind].scheme]
+
+
+def kind_of(scheme: str) -> str | None:
+    """Return the kind of a challenge's patients; None where it has none."""
+    return next((name for name, kind in KINDS.items() if kind.scheme == scheme), None)
+
+
+@dataclass(frozen=True)
+class Population:
+    """What patients are sampled from; patient `number` is always the same one."""
+
+    kind: str
+    seed: int
+    spacing_mm: Triple | None = None  # instead of each patient's native grid
+    anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
+
+    def read_atlas(self) -> None:
+        """Read what heads are bent out of now, once for all processes that are forked later."""
+        if KINDS[self.kind].bends_atlas:
+            atlas.maps()
+
+    def patient(self, number: int) -> Patient:
+        """Return one patient.
+
+        Raises:
+            Refusal: a number of another seed's patients.
+        """
+        if not 0 <= number < PATIENTS:
+            raise Refusal(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
+        code = f"{90_000 + (self.seed * 1_000 + number) % 10_000}"
+        seed = self.seed * PATIENTS + number
+        return KINDS[self.kind].make(Request(seed, code, self.spacing_mm, self.anywhere))
