@@ -179,7 +179,7 @@ def _report_labels(done: Sequence[tuple[Layout, Prepared]], target: Target, sche
     for line in (*lines, *_shortened(notes)):
         print(line, file=sys.stderr)
     if resampled := sum(case.is_resampled for _, case in done):
-        line = f"{resampled} masks lay on another grid than their image and were resampled"
+        line = f"resampled onto the grid of their image: {resampled} of {len(done)} masks"
         print(f"{line}, listed in dataset.json as {RESAMPLED}", file=sys.stderr)
     if differing := axes_line([case for _, case in done]):
         print(differing, file=sys.stderr)

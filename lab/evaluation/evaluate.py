@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--predictions", type=Path, required=True, metavar="DIR")
     add("--references", type=Path, required=True, metavar="DIR")
     add_out(parser, "results.json; .csv and nnU-Net's go beside it", "FILE", required=False)
-    what = "2026-isles: folder of <id>_lesion.nii.gz or .mha (default: beside the predictions)"
+    what = "2026-isles: folder of <id>_lesion.nii.gz or <id>.mha (default: beside the predictions)"
     add("--probabilities", type=Path, metavar="DIR", help=what)
     add(
         "--cohorts",

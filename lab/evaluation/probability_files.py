@@ -1,8 +1,9 @@
 """Probability maps of the cases that are scored: which file is whose, and reading them.
 
 A scorer with a metric of probabilities (`Scorer.probability_of`) reads one map of that region a
-case, `<id>_<region>.nii.gz` or `.mha`, as `inference.py --probabilities` names them. Where there is
-none the metric is not measured; the others are scored all the same.
+case, `<id>_<region>.nii.gz` or `.mha`, as `inference.py --probabilities` names them, or `<id>.mha`
+as an output socket of the platform does in a folder of its own. Where there is none the metric is
+not measured; the others are scored all the same.
 """
 
 from collections.abc import Sequence
@@ -100,9 +101,13 @@ def _maps_of(pair: CasePair, folder: Path | None, region: str) -> list[Path]:
     """Return the maps of a case, named as its prediction or as its reference."""
     if pair.prediction is None:
         return []
-    where = folder or pair.prediction.parent
-    names = dict.fromkeys((case_id(pair.prediction), pair.id))
-    paths = (where / f"{name}_{region}{ending}" for name in names for ending in IMAGE_ENDINGS)
+    home = pair.prediction.parent
+    where = folder or home
+    ids = dict.fromkeys((case_id(pair.prediction), pair.id))
+    names = [f"{id}_{region}" for id in ids]
+    if where.resolve() != home.resolve():
+        names += ids
+    paths = (where / f"{name}{ending}" for name in names for ending in IMAGE_ENDINGS)
     return [path for path in paths if path.is_file()]
 
 

@@ -47,6 +47,7 @@ TERRITORIES: Mapping[str, Territory] = {
     "cerebellar": Territory(0.14, (0.2, 50.0), (-60, -34), (-58, -26), (10, 38), (0, 99)),
     "pontine": Territory(0.1, (0.1, 3.0), (-50, -32), (-18, -4), (1, 8), (-3, 20)),
 }
+CORTICAL = ("middle", "anterior", "posterior")  # with a cortex that may be bright
 LACUNAR = ("lenticulostriate", "thalamic", "medullary", "pontine")
 
 
@@ -125,7 +126,7 @@ def _infarct(rng: np.random.Generator, name: str, volume_ml: float, age: Age) ->
         fuzzy_mm=float(rng.uniform(1.2, 2.0 if age == "cavity" else 4.0)),
         rough=float(rng.uniform(0.6, 1.3)),
         strength=float(rng.uniform(0.45, 0.9)),
-        laminar=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.5 else 0.0,
+        laminar=(name in CORTICAL) * (float(rng.uniform(0.3, 1.0)) if rng.random() < 0.5 else 0.0),
     )
 
 

@@ -4,7 +4,7 @@
 #   python -m lab train lab/recipes/isles_stroke.sh --work WORK [--dry-run] [--miniature] [--submit my-isles]
 #
 # From the environment: ATLAS_R3: the unpacked training data (ATLAS3_Training_Raw: 1,453 cases of 55 centres); CLUSTERS: JSON,
-# case -> centre or size class, to stratify folds by. --submit searches and freezes rules on the out-of-fold maps, too.
+# case -> number of its centre or size class, to stratify folds by. --submit searches and freezes rules on the out-of-fold maps, too.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 

@@ -88,7 +88,7 @@ def test_a_mask_on_another_grid_is_brought_onto_its_images_and_is_named(
     printed = capsys.readouterr().err
     assert "size (12, 14, 20) differs from (12, 14, 10) of sub-a_ses-1" in printed
     assert "resampled by nearest neighbour, 0.13 mL became 0.13 mL" in printed
-    assert "2 masks lay on another grid than their image and were resampled, listed in" in printed
+    assert "resampled onto the grid of their image: 2 of 3 masks, listed in dataset.json" in printed
 
 
 def test_a_mask_that_lies_beside_its_image_is_refused(

@@ -4,7 +4,9 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 from lab.__main__ import main
 from lab.evaluation.results import Facts, Results, write_json
@@ -23,7 +25,8 @@ def write(path: Path, *cases: tuple[float, ...], metrics: tuple[str, ...] = METR
 
 def rank(tmp_path: Path, *paths: Path) -> dict:
     out = tmp_path / "out.json"
-    assert main(["rank", *map(str, paths), "--out", str(out)]) == 0
+    few = ("--flips", "100", "--resamples", "100")
+    assert main(["rank", *map(str, paths), *few, "--out", str(out)]) == 0
     return dict(json.loads(out.read_text()))
 
 
@@ -43,6 +46,22 @@ def test_ranks_are_averaged_over_metrics_and_then_over_cases(tmp_path: Path) -> 
     assert tuple(result["ranked_by"]) == METRICS
     assert result["chosen"] == "the metrics that the organisers of 2026-isles rank by"
     assert result["rule"] == {"ties": "average", "nan": "last", "published": False}
+
+
+def test_the_ranking_is_that_of_scipys_ranks(tmp_path: Path) -> None:
+    """Four systems, 30 cases, rounded so that many are equal; some without a result."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((4, 30, 5)).round(1)
+    scores[rng.random((4, 30)) < 0.1] = NAN
+    paths = [
+        write(tmp_path / f"{name}.json", *map(tuple, cases.tolist()))
+        for name, cases in zip("abcd", scores, strict=True)
+    ]
+    signs = np.array([-1, -1, -1, 1, 1])
+    ranked = rankdata(scores * signs, method="average", axis=0, nan_policy="omit")
+    expected = np.where(np.isnan(scores), 4, ranked).mean((1, 2))
+    result = rank(tmp_path, *paths)["ranking"]["mean_rank"]
+    assert list(result.values()) == pytest.approx(expected.tolist())
 
 
 def test_rule_2_ranks_the_means_of_the_metrics(tmp_path: Path) -> None:

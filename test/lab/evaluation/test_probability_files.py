@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from challenge.case import CaseFiles, read_case
+from challenge.case_outputs import Answer, write_case_outputs
+from challenge.scheme import SCHEMES, Head
 from lab.__main__ import main as lab
 from lab.evaluation.journal import CaseResult, Journal
 from lab.evaluation.matching import match_cases
 from lab.evaluation.probability_files import with_probabilities
 from lab.metrics.scorers import SCORERS
 
+ISLES = SCHEMES["isles-2026"]
 SIDE = 10
 LESION = (slice(2, 6),) * 3
 
@@ -112,6 +116,29 @@ def test_maps_beside_the_predictions_are_no_predictions(cohort: Path) -> None:
     assert [problem["kind"] for problem in written(cohort)["problems"]] == ["missing"]
 
 
+def test_maps_that_the_program_writes_are_read(cohort: Path) -> None:
+    """`--probabilities` of the container and of `lab evaluate` name the same files."""
+    head_image = files.head(shape=(SIDE,) * 3)
+    scan = files.write_nifti(cohort / "scans" / "sub-0000.nii.gz", head_image)
+    case_files = CaseFiles("sub-0000", {"t1w": scan}, "t1w", Path("sub-0000.nii.gz"), "isles-2026")
+    lesion = np.ascontiguousarray(half_right().T)
+    head = Head("softmax", ((), ("lesion",)), ("", "lesion"))
+    labels = np.ascontiguousarray(label_map().T)
+    answer = Answer(labels, ISLES, np.stack([1 - lesion, lesion]), head)
+    folders = cohort / "predictions", cohort / "written"
+    write_case_outputs(answer, read_case(case_files), case_files, ISLES, *folders)
+    assert files.written(folders[1]) == ["sub-0000_lesion.nii.gz"]
+    assert run(cohort, f"--probabilities={folders[1]}") == 0
+    assert pr_aucs(cohort)[0] == pytest.approx(HALF_RIGHT)
+
+
+def test_maps_in_a_sockets_folder_bear_the_name_of_their_case(cohort: Path) -> None:
+    for path in (cohort / "maps").iterdir():
+        path.rename(path.with_name(path.name.replace("_lesion", "")))
+    assert run(cohort, f"--probabilities={cohort / 'maps'}", "--strict") == 0
+    assert pr_aucs(cohort) == [pytest.approx(HALF_RIGHT), pytest.approx(HALF_RIGHT), 1.0]
+
+
 def test_meta_images_are_read_too(cohort: Path) -> None:
     path = cohort / "maps" / "sub-0001_lesion.nii.gz"
     SimpleITK.WriteImage(SimpleITK.ReadImage(path), path.with_name("sub-0001_lesion.mha"))
@@ -178,8 +205,9 @@ def test_what_holds_no_map_or_needs_none_is_refused(
 ) -> None:
     assert run(cohort, f"--probabilities={cohort / 'nowhere'}") == 2
     assert "nowhere: no such folder" in capsys.readouterr().err
-    assert run(cohort, f"--probabilities={cohort / 'references'}") == 2
-    assert "references: no probability map <id>_lesion.nii.gz or .mha" in capsys.readouterr().err
+    (cohort / "empty").mkdir()
+    assert run(cohort, f"--probabilities={cohort / 'empty'}") == 2
+    assert "empty: no probability map <id>_lesion.nii.gz or .mha" in capsys.readouterr().err
     flags = ["--scheme=isles-2026", f"--probabilities={cohort / 'maps'}"]
     assert run(cohort, *flags, scorer="voxel") == 2
     assert "voxel scores label maps alone" in capsys.readouterr().err

@@ -106,6 +106,8 @@ def test_infarcts_are_as_large_as_those_of_the_challenge() -> None:
     assert set(territories) == set(infarct.TERRITORIES)
     ages = Counter(each[0].age for each in patients if each)
     assert ages["cavity"] > ages["subacute"] > 40 < ages["gliosis"]
+    bright = Counter(each.territory for few in patients for each in few if each.laminar)
+    assert set(bright) == set(infarct.CORTICAL)
 
 
 def test_lesions_lie_where_their_artery_feeds() -> None:
