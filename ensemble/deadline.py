@@ -178,6 +178,17 @@ class DeadlinePlanner:
         full = self.full
         return sum(self.work[m].tiles[full.step] * self._tile_s(m, full) for m in rest)
 
+    def seconds_of(self, other: "DeadlinePlanner") -> float:
+        """Return the seconds that another planner's members would take in full, as measured here.
+
+        0 where nothing was measured.
+        """
+        full = other.full
+        return sum(
+            work.tiles[full.step] * work.passes_a_tile(full) * self._scaled_s(work)
+            for work in other.work
+        )
+
     def skipped(self) -> list[str]:
         """Return what was skipped, in words; nothing where all was run."""
         words, full = [], self.full
@@ -197,7 +208,11 @@ class DeadlinePlanner:
         """Return the seconds of one pass, measured of this member or scaled from another."""
         if member in self._pass_s:
             return self._pass_s[member]
+        return self._scaled_s(self.work[member])
+
+    def _scaled_s(self, work: Work) -> float:
+        """Return the seconds of one pass of other tiles, scaled from the member measured last."""
         if not self._pass_s:
             return 0.0
         measured, seconds = next(reversed(self._pass_s.items()))
-        return seconds * self.work[member].voxels / self.work[measured].voxels
+        return seconds * work.voxels / self.work[measured].voxels

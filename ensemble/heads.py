@@ -36,13 +36,19 @@ def common_head(members: Sequence[Headed]) -> Head:
         raise HeadError("a manifest without members")
     common = next((m.head for m in members if m.head.kind == "regions"), members[0].head)
     for member in members:
-        if member.head == common:
-            continue
-        available = {name for channel in member.head.channels for name in channel}
-        needed = {name for channel in common.channels for name in channel}
-        if member.head.kind == common.kind or not needed <= available:
+        if not can_become(member.head, common):
             raise HeadError(f"member {member.name}: its labels cannot be averaged with others'")
     return common
+
+
+def can_become(source: Head, target: Head) -> bool:
+    """Return whether `to_head` can bring probabilities from one head to another."""
+    if source == target:
+        return True
+    available, needed = (
+        {name for channel in head.channels for name in channel} for head in (source, target)
+    )
+    return source.kind != target.kind and target.kind == "regions" and needed <= available
 
 
 def to_head(probabilities: np.ndarray, source: Head, target: Head) -> np.ndarray:

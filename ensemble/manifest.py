@@ -9,49 +9,33 @@ predicted, or a changed meaning. A key that older programs may ignore does not r
 probabilities; in schema 1 all are of one group.
 3: a member's "orientation", the axis code that images are brought into before it sees them;
 without one they go in as stored, as in stock nnU-Net.
+4: a member's "weight" may be an object with a number for each channel (`ensemble.member_weights`),
+and a member with "donor", a region, is run only where the others' average has none of it
+(`ensemble.donor`). Only models that have either are written as 4, others as 3.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from challenge.folders import entries
-from challenge.orientation import OrientationError, check_axis_code
+from challenge.orientation import OrientationError
 from challenge.provenance import sha256_of
-from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme, answer_fault
-from ensemble.dataset import channel_order, read_head
-from ensemble.heads import HeadError, common_head
-from ensemble.plans import Plan, PlansError, read_plan
+from ensemble.heads import HeadError
+from ensemble.member_weights import WeightError
+from ensemble.members import MANIFEST, ManifestError, Member, read_member, with_channel_weights
+from ensemble.plans import PlansError
 
-SCHEMA = 3
-READABLE = (1, 2, SCHEMA)
-MANIFEST = "MANIFEST.json"
+SCHEMA = 4
+SCHEMA_WITHOUT = 3  # weights by channel and donors
+READABLE = (1, 2, SCHEMA_WITHOUT, SCHEMA)
 ACCEPTS_MISSING = (
     "accepts_missing",
     "missing_sequences",
 )  # the key of settings, and its former name
-
-
-class ManifestError(Refusal):
-    """The weights are not what their manifest says; nothing is loaded."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One network of the ensemble."""
-
-    name: str
-    checkpoint: Path
-    weight: float
-    plan: Plan
-    sequences: tuple[str, ...]  # input channels, in the member's order
-    head: Head
-    group: str = ""  # whose logits are averaged together, if the network is the same
-    orientation: str | None = None  # axis code that images are brought into; None: as stored
-    training_axes: tuple[str, ...] = ()  # axis codes of its training images, where recorded
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,7 @@ class Model:
     name: str
     folder: Path
     scheme: Scheme
-    members: tuple[Member, ...]
+    members: tuple[Member, ...]  # all that the manifest lists
     head: Head  # what the averaged probabilities mean
     mirroring: bool
     step: float
@@ -78,9 +62,23 @@ class Model:
         return by_name.get(str(named_scheme), self.answers[0])
 
     @property
+    def averaged(self) -> tuple[Member, ...]:
+        """Return the members that are run on every case; weights of 0 and donors are not."""
+        return tuple(member for member in self.members if member.is_averaged)
+
+    @property
+    def donors(self) -> dict[str, tuple[Member, ...]]:
+        """Return the donors of each region that has any."""
+        regions = dict.fromkeys(member.donor for member in self.members if member.donor)
+        return {
+            region: tuple(member for member in self.members if member.donor == region)
+            for region in regions
+        }
+
+    @property
     def orientation(self) -> str | None:
         """Axis code in which a case is read: that of all members, None where they differ."""
-        codes = {member.orientation for member in self.members}
+        codes = {member.orientation for member in self.members if member.weight}
         return codes.pop() if len(codes) == 1 else None
 
     def unseen_orientations(self, orientation: str | None) -> tuple[str, ...]:
@@ -89,7 +87,8 @@ class Model:
         Members with an `orientation` get every case in that order, so any is familiar to them.
         """
         for member in self.members:
-            trained = member.training_axes if member.orientation is None else ()
+            is_asked = bool(member.weight) and member.orientation is None
+            trained = member.training_axes if is_asked else ()
             if orientation and trained and orientation not in trained:
                 return trained
         return ()
@@ -121,6 +120,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest.get("model"), str) or manifest.get("scheme") not in SCHEMES:
         raise ManifestError(f"{path}: no model name, or scheme not one of {', '.join(SCHEMES)}")
     return dict(manifest)
+
+
+def schema_for(members: Iterable[Mapping[str, Any]]) -> int:
+    """Return the least schema that a manifest with these members may have."""
+    is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in members)
+    return SCHEMA if is_new else READABLE[0]
 
 
 def scheme_of(path: Path) -> Scheme:
@@ -172,20 +177,24 @@ def verify_model(path: Path) -> Model:
     try:
         for name, facts in manifest["files"].items():
             _verify_file(folder, name, facts)
-        members = tuple(_member(entry, manifest, folder) for entry in manifest["members"])
+        scheme, listed = SCHEMES[manifest["scheme"]], manifest["members"]
+        if manifest["schema"] < schema_for(listed):
+            raise ManifestError(f"{path}: weights by channel and donors need schema {SCHEMA}")
+        members = [read_member(entry, manifest, folder) for entry in listed]
+        weighted, head = with_channel_weights(members, listed, scheme)
         settings = manifest["settings"]
         return Model(
             name=manifest["model"],
             folder=folder,
-            scheme=SCHEMES[manifest["scheme"]],
-            members=members,
-            head=common_head(members),
+            scheme=scheme,
+            members=weighted,
+            head=head,
             mirroring=bool(settings["mirroring"]),
             step=float(settings["step"]),
             note=manifest.get("note", ""),
             answers=answers_of(path),
         )
-    except (PlansError, OrientationError, HeadError) as error:
+    except (PlansError, OrientationError, HeadError, WeightError) as error:
         raise ManifestError(f"{path}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{path}: incomplete ({error!r})") from error
@@ -204,41 +213,3 @@ def _verify_file(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
     digest = sha256_of(path)
     if digest != facts["sha256"]:
         raise ManifestError(f"{path}: sha256 {digest[:12]}..., {MANIFEST} says otherwise")
-
-
-def _member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path) -> Member:
-    home = PurePosixPath(entry["folder"])
-    checkpoint = home / f"fold_{entry['fold']}" / f"{entry['checkpoint']}.pth"
-    unlisted = {str(home / "plans.json"), str(home / "dataset.json"), str(checkpoint)} - set(
-        manifest["files"]
-    )
-    if unlisted:
-        raise ManifestError(f"{folder / MANIFEST}: {', '.join(sorted(unlisted))} not in its files")
-    plans, dataset = (_json(folder / home / name) for name in ("plans.json", "dataset.json"))
-    plan = read_plan(plans, entry["configuration"])
-    sequences = channel_order(dataset, SCHEMES[manifest["scheme"]])
-    if len(sequences) != len(plan.normalisation):
-        raise PlansError(f"{home}: {len(sequences)} channels, {len(plan.normalisation)} in plans")
-    weight = float(entry["weight"])
-    if not weight > 0:
-        raise ManifestError(f"{folder / MANIFEST}: weight {weight} of {checkpoint} is not positive")
-    names = {int(value): str(name) for value, name in entry["labels"].items()}
-    orientation = entry.get("orientation") or plan.orientation
-    return Member(
-        name=str(checkpoint),
-        checkpoint=folder / checkpoint,
-        weight=weight,
-        plan=plan,
-        sequences=sequences,
-        head=read_head(dataset, names),
-        group=str(entry.get("group", "")),
-        orientation=orientation and check_axis_code(orientation),
-        training_axes=tuple(map(check_axis_code, entry.get("training_axes", ()))),
-    )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ManifestError(f"{path}: not JSON ({error})") from error

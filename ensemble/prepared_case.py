@@ -87,7 +87,15 @@ def prepare(case: Case, members: Sequence[Member]) -> Preparation:
     Raises:
         CaseError: see `preprocess`.
     """
-    orientations = _orient(case, members)
+    return prepare_first(orient_case(case, members), members)
+
+
+def prepare_first(orientations: Orientations, members: Sequence[Member]) -> Preparation:
+    """Crop, normalise and resample a case, turned already, for the first of some members.
+
+    Raises:
+        CaseError: see `preprocess`.
+    """
     return Preparation(orientations, _images(orientations, members[0]))
 
 
@@ -109,7 +117,7 @@ def prepare_groups(
         yield group, PreparedCase(images, turn, first, head)
 
 
-def _orient(case: Case, members: Sequence[Member]) -> Orientations:
+def orient_case(case: Case, members: Sequence[Member]) -> Orientations:
     """Return the case in each axis order that some member was trained in."""
     oriented: dict[str | None, OrientedCase] = {}
     for member in members:

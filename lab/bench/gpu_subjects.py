@@ -11,7 +11,7 @@ from typing import Any
 
 from challenge.provenance import sha256_of
 from challenge.scheme import SCHEMES, Scheme
-from ensemble.manifest import MANIFEST, SCHEMA
+from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT
 from lab.bench.networks import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH, tiles_of
 from lab.bench.processes import Subject
 from lab.training.random_networks import (
@@ -138,7 +138,7 @@ def write_manifest(folder: Path, scheme: Scheme, folds: Sequence[int]) -> None:
     }
     files = [path for path in sorted((folder / MEMBERS).rglob("*")) if path.is_file()]
     manifest = {
-        "schema": SCHEMA,
+        "schema": SCHEMA_WITHOUT,
         "model": "bench",
         "scheme": scheme.name,
         "note": "random weights",

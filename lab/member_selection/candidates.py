@@ -1,8 +1,9 @@
 """Candidates read together and checked against the cohort before hours are spent on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from challenge.box import joint_box
 from challenge.scheme import Head, Scheme
 from ensemble.heads import HeadError, common_head
+from ensemble.manifest import MANIFEST, read_manifest
+from ensemble.member_weights import channel_names
 from lab.data.cohort import CohortCase
 from lab.member_selection.combine import CaseMaps, Ensemble, equal
 from lab.member_selection.probability_maps import (
@@ -39,13 +42,15 @@ class Pool:
     def can_pack(self, ensemble: Ensemble) -> bool:
         """Return whether an ensemble's members can be one model.
 
-        Two softmax heads of other labels cannot, though both can be averaged with regions.
+        Two softmax heads of other labels cannot, though both can be averaged with regions. Weights
+        by channel have to be those of the members' head.
         """
         try:
-            self.head_of(ensemble)
+            head = self.head_of(ensemble)
         except HeadError:
             return False
-        return True
+        names = tuple(name for name, _ in ensemble.by_channel)
+        return names in ((), channel_names(head, self.scheme))
 
     def maps_of(self, case: CohortCase, spacing_mm: tuple[float, float, float]) -> CaseMaps:
         """Read every candidate's map of a case, half precision, in its own head."""
@@ -65,19 +70,14 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
     Raises:
         MapError: no candidates, two of one name, another scheme, cases without a prediction,
             heads that cannot be averaged, maps that are damaged, of another size than the
-            reference, or empty in every case.
+            reference, or empty in every case, or of a model that is no mean of its members alone.
     """
     candidates = tuple(read_candidate(folder) for folder in folders)
     names = [candidate.name for candidate in candidates]
     if not candidates or len(set(names)) < len(names):
         raise MapError(f"candidates need distinct names: {', '.join(names) or 'there are none'}")
     for candidate in candidates:
-        if candidate.scheme != scheme:
-            schemes = f"{candidate.scheme.name}, the cohort is {scheme.name}"
-            raise MapError(f"{candidate.folder}: of scheme {schemes}")
-        ids = {case.files.id for case in cases}
-        if missing := sorted(ids - set(candidate.members_of)):
-            raise MapError(f"{candidate.folder}: {len(missing)} cases unpredicted: {_few(missing)}")
+        _check_candidate(candidate, cases, scheme)
     pool = Pool(candidates, tuple(cases), scheme)
     try:
         pool.head_of(equal(len(candidates)))
@@ -91,6 +91,38 @@ def read_pool(folders: Sequence[Path], cases: Sequence[CohortCase], scheme: Sche
         listed = ", ".join(str(candidates[i].folder) for i in np.flatnonzero(empty))
         raise MapError(f"{listed}: nothing but background in every case")
     return pool
+
+
+def _check_candidate(candidate: Candidate, cases: Sequence[CohortCase], scheme: Scheme) -> None:
+    manifest = candidate.model / MANIFEST if candidate.model else None
+    if manifest and manifest.is_file() and (fault := candidate_fault(read_manifest(manifest))):
+        raise MapError(f"{candidate.folder}: {fault}")
+    if candidate.scheme != scheme:
+        schemes = f"{candidate.scheme.name}, the cohort is {scheme.name}"
+        raise MapError(f"{candidate.folder}: of scheme {schemes}")
+    ids = {case.files.id for case in cases}
+    if missing := sorted(ids - set(candidate.members_of)):
+        raise MapError(f"{candidate.folder}: {len(missing)} cases unpredicted: {_few(missing)}")
+
+
+def candidate_fault(manifest: Mapping[str, Any]) -> str | None:
+    """Say why the members of a model cannot be averaged with others as its maps are, or None.
+
+    Args:
+        manifest: of the model that a candidate's maps are of.
+    """
+    members = manifest["members"]
+    if donors := sorted({each["donor"] for each in members if "donor" in each}):
+        return (
+            f"model {manifest['model']} has a donor of {', '.join(donors)}, which is part of its "
+            "maps and not averaged; make maps without it, and `pack --selection --donor`"
+        )
+    if any(isinstance(each["weight"], Mapping) for each in members):
+        return (
+            f"model {manifest['model']} has weights by channel itself; make each of its members a "
+            "candidate"
+        )
+    return None
 
 
 def _has_foreground(pool: Pool, case: CohortCase) -> list[bool]:

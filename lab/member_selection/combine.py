@@ -8,7 +8,7 @@ What differs from that model: maps are of half precision and cut to where some p
 1/512 (`probability_maps`), so that voxels close to a tie may fall to the other side.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +17,31 @@ from challenge.box import Box
 from challenge.scheme import Head, Scheme, labels_from, probability_of
 from ensemble.average import ProbabilityMean
 from ensemble.heads import to_head
+from ensemble.member_weights import Weight
 from postprocess.empty_prediction import Evidence, restore_tumour
+
+SHARE_DIGITS = 6  # of a share by channel
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Candidates with one weight each; their probabilities are averaged."""
+    """Candidates with one weight each, or one for each channel; probabilities are averaged."""
 
-    weights: tuple[float, ...]  # (candidate,)
+    weights: tuple[float, ...]  # (candidate,); where they differ by channel, the mean
+    # Name of a channel and its weights (candidate,), in the order of the ensemble's head; () where
+    # `weights` are those of all channels.
+    by_channel: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     @property
     def members(self) -> tuple[int, ...]:
         """Return which candidates have any weight."""
         return tuple(i for i, weight in enumerate(self.weights) if weight)
+
+    def weight_of(self, candidate: int) -> Weight:
+        """Return a candidate's weight as a manifest holds it."""
+        if not self.by_channel:
+            return self.weights[candidate]
+        return {name: weights[candidate] for name, weights in self.by_channel}
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,22 @@ def equal(candidates: int) -> Ensemble:
 def weighted(weights: Iterable[float]) -> Ensemble:
     """Return the ensemble of one weight a candidate."""
     return Ensemble(tuple(float(weight) for weight in weights))
+
+
+def weighted_by_channel(weights: Mapping[str, np.ndarray]) -> Ensemble:
+    """Return the ensemble of weights (candidate,) by a channel's name, as shares of each channel.
+
+    Shares are rounded as manifests hold them. Where all channels have the same, it is the ensemble
+    of one weight a candidate.
+    """
+    rounded = tuple(
+        (name, tuple(round(float(each), SHARE_DIGITS) for each in of_channel / of_channel.sum()))
+        for name, of_channel in weights.items()
+    )
+    rows = [row for _, row in rounded]
+    if len(set(rows)) == 1:
+        return weighted(rows[0])
+    return Ensemble(tuple(sum(each) / len(each) for each in zip(*rows, strict=True)), rounded)
 
 
 def labels_of(ensemble: Ensemble, maps: CaseMaps, head: Head, scheme: Scheme) -> np.ndarray:
@@ -78,5 +106,6 @@ def mean_of(ensemble: Ensemble, maps: CaseMaps, head: Head) -> np.ndarray:
     mean = ProbabilityMean(head)
     for i in sorted(ensemble.members, key=lambda i: -ensemble.weights[i]):
         probabilities = maps.probabilities[i].astype(np.float32)
-        mean.add(to_head(probabilities, maps.heads[i], head), ensemble.weights[i])
+        by_channel = [weights[i] for _, weights in ensemble.by_channel]
+        mean.add(to_head(probabilities, maps.heads[i], head), ensemble.weights[i], by_channel)
     return mean.value(tuple(side.stop - side.start for side in maps.box))

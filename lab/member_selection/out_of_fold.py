@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if args.validation and args.unseen:
         raise Refusal("--validation: nnU-Net's is of its splits; use --splits instead of --unseen")
     model = verify_model(args.model / MANIFEST)
+    if args.validation and model.donors:
+        raise Refusal(f"--validation: {model.folder} has a donor, which nnU-Net's has no part in")
     stored = open_validation(args.validation, model) if args.validation else None
     cohort = {case.files.id: case for case in read_cohort(args.cohort, model.scheme)}
     inputs = {
@@ -64,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         for number, (path, folds) in enumerate(zip(args.splits, splits, strict=True)):
             inputs[f"splits {number}" if number else "splits"] = splits_record(path, folds)
     _print_gaps(members_of, model, cohort)
+    _print_donors(model)
     record = Provenance(
         product="label maps",
         name="",
@@ -84,6 +87,15 @@ def run(args: argparse.Namespace) -> int:
     what = f"{len(failed)} of {len(members_of)} cases failed; the same command tries them again"
     print(f"{what}, and writes the records of {args.out} then", file=sys.stderr)
     return 1
+
+
+def _print_donors(model: Model) -> None:
+    for region, donors in model.donors.items():
+        names = ", ".join(member.name for member in donors)
+        print(
+            f"donor of {region}: {names}; in the label maps and maps where the others see none of "
+            "it, as in the container, and not averaged"
+        )
 
 
 def _print_gaps(

@@ -140,7 +140,7 @@ class Predictor:
         print_line(f"{id} by {', '.join(member.name for member in self.members)}")
         if path:
             self._check(id, path, prediction.labels)
-        return [prediction.seconds / len(self.members)]
+        return [prediction.seconds / sum(member.is_averaged for member in self.members)]
 
     def _check(self, id: str, path: Path, labels: np.ndarray) -> None:
         """Compare the first case of nnU-Net's validation with ours (z, y, x); use it or not."""

@@ -8,6 +8,7 @@ from time import monotonic
 import joblib
 import numpy as np
 
+from ensemble.member_weights import in_words
 from lab.data.cohort import CohortCase
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble, labels_of
@@ -103,6 +104,11 @@ def score_case(
 
 def key_of(ensemble: Ensemble, pool: Pool) -> str:
     """Name an ensemble by its members' shares; weights in the same proportions are the same."""
+    if ensemble.by_channel:
+        return ", ".join(
+            f"{pool.candidates[i].name} ({in_words(ensemble.weight_of(i))})"
+            for i in ensemble.members
+        )
     total = sum(ensemble.weights)
     shares = {
         pool.candidates[i].name: round(ensemble.weights[i] / total, 9) for i in ensemble.members

@@ -71,7 +71,8 @@ def members_without(
         splits: of all sources, or of each source in the order of `by_source`.
 
     Returns:
-        Cases in the order of the folds of the first source; those that each member saw are absent.
+        Cases in the order of the folds of the first source; those that each averaged member saw are
+        absent. A donor is among the members of the cases that it did not see.
 
     Raises:
         SplitsError: another number of splits than sources, or a member that they do not fit.
@@ -88,4 +89,6 @@ def members_without(
         for member in of_source:
             for id in folds[fold_of(member, folds)]["val"]:
                 unseen.setdefault(id, []).append(member)
-    return {id: tuple(each) for id, each in unseen.items()}
+    return {
+        id: tuple(each) for id, each in unseen.items() if any(member.is_averaged for member in each)
+    }

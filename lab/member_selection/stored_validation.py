@@ -18,7 +18,7 @@ from challenge.volume import read_volume
 from ensemble.average import ProbabilityMean
 from ensemble.heads import to_head
 from ensemble.manifest import MANIFEST, Member, Model, read_manifest
-from ensemble.predict import by_weight
+from ensemble.member_average import by_weight
 from lab.member_selection.splits import by_source
 
 MOST_DIFFERING = 0.01  # of the foreground, between nnU-Net's labels and ours of a case
@@ -102,7 +102,9 @@ def mean_probabilities(
     for member in by_weight(members):
         path = stored.archive(member, case.id)
         probabilities = read_probabilities(path, member, case.shape)
-        mean.add(to_head(probabilities, member.head, model.head), member.weight)
+        mean.add(
+            to_head(probabilities, member.head, model.head), member.weight, member.channel_weights
+        )
     return mean.value(case.shape)
 
 

@@ -4,6 +4,7 @@ equal         equal weights
 best-single   the best candidate by itself
 greedy        forward selection with replacement (Caruana et al. 2004)
 simplex       tenths of weight moved between candidates, from the greedy choice on
+by-region     weights of each channel (a region, or a label of softmax heads), from the same choice
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.refusal import Refusal
-from lab.member_selection.combine import Ensemble, equal, weighted
+from ensemble.member_weights import channel_names
+from lab.member_selection.combine import Ensemble, equal, weighted, weighted_by_channel
 from lab.member_selection.score_cache import EnsembleScores
 from lab.metrics.objective import OBJECTIVES
 
 MAX_STEPS = 15
 MAX_ROUNDS = 15
 WEIGHT_STEP = 0.1
+BEST_SINGLES = 3  # candidates that weight is moved to, beside the members
+MAX_CHANNEL_ROUNDS = 3
+CHANNEL_STEPS = (0.5, 1.0)  # of a channel's weight
 TOLERANCE = 1e-9  # a gain that is smaller is rounding
 TOO_EXPENSIVE = "every candidate exceeds --most-members or --most-seconds"
 
@@ -114,7 +119,7 @@ def greedy_path(search: Search) -> Iterator[Ensemble]:
 def simplex(search: Search) -> Ensemble:
     """Move tenths of weight between candidates while that helps."""
     _, values = search.best(_singles(search))
-    targets = set(np.argsort(-values, kind="stable")[:3].tolist())
+    targets = set(np.argsort(-values, kind="stable")[:BEST_SINGLES].tolist())
     weights = np.array(greedy(search).weights)
     weights = weights / weights.sum()
     for _ in range(MAX_ROUNDS):
@@ -125,6 +130,38 @@ def simplex(search: Search) -> Ensemble:
             break
         weights = np.array(options[at].weights)
     return weighted(weights)
+
+
+def by_region(search: Search) -> Ensemble:
+    """Give channels weights of their own, one channel after the other, while that helps.
+
+    From the greedy choice on, a channel goes to one candidate by half or as a whole: to a member,
+    or to one of the three best candidates. Candidates that would change the ensemble's head are
+    left out: its channels would be others.
+    """
+    start, pool = greedy(search), search.scores.pool
+    names, eye = channel_names(pool.head_of(start), pool.scheme), np.eye(search.candidates)
+    weights = dict.fromkeys(names, np.array(start.weights) / sum(start.weights))
+    _, values = search.best(_singles(search))
+    targets = sorted({*start.members, *np.argsort(-values, kind="stable")[:BEST_SINGLES].tolist()})
+    for _ in range(MAX_CHANNEL_ROUNDS):
+        before = weighted_by_channel(weights)
+        for name in names:
+            tried = [
+                {**weights, name: (1 - amount) * weights[name] + amount * eye[target]}
+                for target in targets
+                for amount in CHANNEL_STEPS
+            ]
+            # Of equal choices the first counts: nothing moved.
+            options = [weights, *(each for each in tried if _can_ship(search, each))]
+            weights = options[search.best([weighted_by_channel(each) for each in options])[0]]
+        if weighted_by_channel(weights) == before:
+            break
+    return weighted_by_channel(weights)
+
+
+def _can_ship(search: Search, weights: Mapping[str, np.ndarray]) -> bool:
+    return search.can_ship(weighted_by_channel(weights))
 
 
 def _moves(weights: np.ndarray, targets: set[int]) -> Iterator[Ensemble]:
@@ -150,4 +187,5 @@ STRATEGIES: Mapping[str, Strategy] = {
     "best-single": best_single,
     "greedy": greedy,
     "simplex": simplex,
+    "by-region": by_region,
 }

@@ -1,9 +1,10 @@
 """A selection in words and in JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ensemble.member_weights import Weight
 from lab.member_selection.candidates import Pool
 from lab.member_selection.combine import Ensemble
 from lab.member_selection.gains import unit_of
@@ -15,8 +16,9 @@ from lab.metrics.metric_info import VOLUME_ERROR
 from lab.metrics.objective import unmeasured_line
 
 # 3: `baseline`, `confidence`, `reason`; each strategy's `p`, `cases`, `failures`, `metrics` and
-# `left_out`.
-SCHEMA = 3
+# `left_out`. 4: of `weights`, one may be an object by channel.
+SCHEMA = 4
+READABLE = (3, SCHEMA)
 MEANING = {
     "overlap": "mean of overlaps",
     "rank": "minus the mean rank among these strategies (a gain: between the two, case by case)",
@@ -111,7 +113,9 @@ def weight_lines(result: StrategyResult, pool: Pool) -> Iterator[str]:
     folds = result.fold_ensembles
     for name, weight in shares(result.ensemble, pool).items():
         count = sum(names.index(name) in ensemble.members for ensemble in folds)
-        yield f"  {weight:.3f} {name} (chosen in {count} of {len(folds)} parts)"
+        numbers = weight if isinstance(weight, Mapping) else {"": weight}
+        share = ", ".join(f"{channel} {each:.3f}".lstrip() for channel, each in numbers.items())
+        yield f"  {share} {name} (chosen in {count} of {len(folds)} parts)"
 
 
 def candidate_lines(rows: Sequence[CandidateScore]) -> Iterator[str]:
@@ -131,9 +135,11 @@ def candidate_lines(rows: Sequence[CandidateScore]) -> Iterator[str]:
             )
 
 
-def shares(ensemble: Ensemble, pool: Pool) -> dict[str, float]:
-    """Return the share of the weight of each candidate that has any."""
+def shares(ensemble: Ensemble, pool: Pool) -> dict[str, Weight]:
+    """Return the share of the weight of each candidate that has any, by channel if they differ."""
     names = [candidate.name for candidate in pool.candidates]
+    if ensemble.by_channel:
+        return {names[i]: ensemble.weight_of(i) for i in ensemble.members}
     total = sum(ensemble.weights)
     return {n: w / total for n, w in zip(names, ensemble.weights, strict=True) if w}
 

@@ -1,9 +1,9 @@
 """Build a model folder beside its target, check it, and rename it to the target."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
-from ensemble.manifest import MANIFEST, SCHEMA, ManifestError, verify_model
+from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT, ManifestError, verify_model
 from lab.packing.model_facts import table
 from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
@@ -89,8 +89,8 @@ def build_model(
             answers = manifest["answers"] if request.answers else None
             packed = pack_selection(selection, building, request.scheme, answers, request.foreign)
             manifest |= packed | {KEY: manifest[KEY] | packed[KEY]}
-        for source in sources:
-            add_source(source, building, request, manifest)
+        homes = [add_source(source, building, request, manifest) for source in sources]
+        set_channel_weights(manifest, dict(zip(homes, sources, strict=True)))
         write_manifest(building, manifest)
         if request.artefact:
             artefacts = load_artefacts(request.artefact, request.scheme)
@@ -110,7 +110,7 @@ def build_model(
 def empty_manifest(request: ModelRequest) -> dict[str, Any]:
     """Return the manifest that members are added to."""
     return {
-        "schema": SCHEMA,
+        "schema": SCHEMA_WITHOUT,
         "model": request.name,
         "scheme": request.scheme.name,
         "answers": parse_answers(request.answers, request.scheme),
@@ -148,8 +148,13 @@ def parse_answers(text: str | None, scheme: Scheme) -> list[str]:
 
 def add_source(
     source: Source, building: Path, request: ModelRequest, manifest: dict[str, Any]
-) -> None:
-    """Pack one source and prove it; add its members and its proof to the manifest."""
+) -> str:
+    """Pack one source and prove it; add its members and its proof; return its folder's name.
+
+    Weights by channel come last (`set_channel_weights`): the ensemble's channels are not known yet.
+    """
+    if isinstance(source.weight, Mapping):
+        source = replace(source, weight=1.0)
     with trained_folder(source.path, source.accepted.configuration) as folder:
         with naming(folder):
             folds = folds_of(folder, source.checkpoint, source.folds)
@@ -168,6 +173,15 @@ def add_source(
             trained = Trained(folder.path, folds.taken, source.checkpoint)
             record = prove(trained, building / MANIFEST, home.name, request.proof)
             manifest["proof"].append(record)
+    return home.name
+
+
+def set_channel_weights(manifest: dict[str, Any], sources: Mapping[str, Source]) -> None:
+    """Give members the weights by channel of their sources, by the name of their folder."""
+    for entry in manifest["members"]:
+        source = sources.get(entry["folder"])
+        if source is not None and isinstance(source.weight, Mapping):
+            entry["weight"] = dict(source.weight)
 
 
 @contextmanager

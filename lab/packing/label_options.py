@@ -1,12 +1,15 @@
-"""`--labels` and `--channels`: names of values and inputs where dataset.json is unclear or wrong.
+"""Options that name labels, channels and regions: `--labels`, `--channels`, `--weight`, `--donor`.
 
 Names are the challenge's; a name that inference would not know is refused here.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from challenge.channels import sequence_of
 from challenge.scheme import Scheme
+from ensemble.member_weights import Weight, WeightError, read_weight
+from ensemble.members import donor_fault
 from lab.packing.trained_folder import PackError
 
 
@@ -57,6 +60,43 @@ def parse_channels(text: str, scheme: Scheme) -> list[str]:
             f"--channels {text}: {scheme.name} has {', '.join(scheme.sequences)}; {what}"
         )
     return [str(name) for name in known]
+
+
+def parse_weight(text: str) -> Weight:
+    """Read a weight: a number, or NAME=NUMBER,... for the channels of the ensemble.
+
+    Which names there are is known when all sources are packed.
+
+    Raises:
+        PackError: not so written, or not above 0.
+    """
+    try:
+        if "=" not in text:
+            return read_weight(float(text), "--weight")
+        pairs = [pair.split("=") for pair in _words("--weight", text, "WT=1,ET=0.5")]
+        weights = {name: float(number) for name, number in pairs}
+        if len(weights) < len(pairs):
+            raise PackError(f"--weight {text}: a name twice")
+        return read_weight(weights, "--weight")
+    except (ValueError, WeightError) as error:
+        if isinstance(error, PackError):
+            raise
+        rule = "each must be above 0, or NAME=NUMBER,... of numbers that are not below 0"
+        raise PackError(f"--weight {text}: {rule}") from error
+
+
+def parse_donor(text: str, scheme: Scheme) -> tuple[str, Path]:
+    """Read REGION=FOLDER of a donor.
+
+    Raises:
+        PackError: not so written, no region of the challenge, or one that takes an empty answer.
+    """
+    region, _, folder = text.partition("=")
+    if not region or not folder:
+        raise PackError(f"--donor {text}: write REGION=FOLDER_OR_ZIP")
+    if fault := donor_fault(region, scheme):
+        raise PackError(f"--donor {fault}")
+    return region, Path(folder)
 
 
 def one_each(values: Sequence[str] | None, count: int, option: str) -> list[str]:

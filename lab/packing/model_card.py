@@ -7,6 +7,7 @@ from typing import Any
 from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
+from ensemble.member_weights import in_words
 from lab.provenance.checks import accepted_faults, nearest
 from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
@@ -52,9 +53,10 @@ def card(
     for entry in manifest["members"]:
         provenance = entry["provenance"]
         yield (
-            f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {entry['weight']:g} "
+            f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {_weight(entry)} "
             f"| {_trainer(provenance)} | {provenance['epochs']} | {entry['sha256'][:12]} |"
         )
+    yield from _donors(manifest)
     yield "\n## Beside stock nnU-Net\n"
     yield "| | |\n| --- | --- |"
     for name, text in exactness:
@@ -67,6 +69,20 @@ def card(
     yield "\n## Origin\n"
     yield from _origin(manifest, artefacts)
     yield f"\n## Limits\n\n{LIMITS}"
+
+
+def _weight(entry: Mapping[str, Any]) -> str:
+    donor = entry.get("donor")
+    return f"donor of {donor}" if donor else in_words(entry["weight"])
+
+
+def _donors(manifest: Mapping[str, Any]) -> Iterator[str]:
+    regions = dict.fromkeys(e["donor"] for e in manifest["members"] if "donor" in e)
+    for region in regions:
+        yield (
+            f"\nA donor of {region} is run only where the average of the others has no {region} "
+            f"and the time allows it; its voxels of {region} are then taken."
+        )
 
 
 def _trainer(provenance: Mapping[str, Any]) -> str:

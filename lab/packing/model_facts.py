@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from challenge.scheme import Scheme
-from ensemble.manifest import Member, Model, read_manifest, verify_model
+from ensemble.manifest import Model, read_manifest, verify_model
+from ensemble.member_weights import in_words
+from ensemble.members import Member
 from ensemble.network import mirror_axes_of
 from lab.packing.precision import precision_of
 from lab.packing.proof_summary import agreement
@@ -79,8 +81,10 @@ def _labels(pairs: Pairs, scheme: Scheme) -> str:
 def _folds(pairs: Pairs) -> str:
     entry = pairs[0][1]
     folds = ", ".join(str(each["fold"]) for _, each in pairs)
-    weights = sorted({float(each["weight"]) for _, each in pairs})
-    share = "" if weights == [1] else f", weight {', '.join(f'{weight:g}' for weight in weights)}"
+    if donor := entry.get("donor"):
+        return f"{folds} ({entry['checkpoint']}; donor, run where the others see no {donor})"
+    weights = list(dict.fromkeys(in_words(each["weight"]) for _, each in pairs))
+    share = "" if weights == ["1"] else f", weight {'; '.join(weights)}"
     return f"{folds} ({entry['checkpoint']}{share})"
 
 

@@ -7,13 +7,12 @@ option, and its cost in voxels is printed.
 """
 
 import argparse
-import math
 from pathlib import Path
 
 from challenge.scheme import SCHEMES
 from lab.arguments import add_foreign, add_scheme
 from lab.packing.build_model import ModelRequest, build_model
-from lab.packing.label_options import one_each
+from lab.packing.label_options import one_each, parse_donor, parse_weight
 from lab.packing.pack_source import Source
 from lab.packing.proof import ProofRequest
 from lab.packing.stock_prediction import STOCK_STEP
@@ -22,17 +21,20 @@ from lab.packing.trained_network import Accepted
 
 # Options of sources and their defaults; a selection's candidates are packed already.
 SOURCE_DEFAULTS = {
-    "folds": None,
     "weight": None,
+    "no_mirroring": False,
+    "step": STOCK_STEP,
+    "missing_sequences": False,
+}
+# Of sources and of donors, which a selection may have too.
+FOLDER_DEFAULTS = {
+    "folds": None,
     "labels": None,
     "channels": None,
     "checkpoint": "final",
     "configuration": "",
     "foreign_trainer": False,
     "half": False,
-    "no_mirroring": False,
-    "step": STOCK_STEP,
-    "missing_sequences": False,
     "orientation": None,
     "cohort": None,
 }
@@ -82,7 +84,10 @@ def _add_sources(group: argparse._ArgumentGroup) -> None:
     add("--folds", nargs="+", metavar="N", help=folds)
     checkpoint = f"{', '.join(CHECKPOINTS)} (default: final)"
     add("--checkpoint", choices=CHECKPOINTS, default="final", metavar="NAME", help=checkpoint)
-    add("--weight", nargs="+", type=float, metavar="W", help="one per source (default: 1)")
+    weight = "one per source: a number, or NAME=W,... by channel (default: 1)"
+    add("--weight", nargs="+", metavar="W", help=weight)
+    donor = "REGION=FOLDER_OR_ZIP: run only where the others see none of it"
+    add("--donor", action="append", default=[], metavar="REGION=...", help=donor)
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
@@ -123,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
         name=args.model,
         scheme=SCHEMES[args.scheme],
         out=args.out,
-        origin=str(args.selection or ", ".join(map(str, args.sources))),
+        origin=", ".join([*map(str, args.sources or [args.selection]), *args.donor]),
         answers=args.answers,
         note=args.note,
         mirroring=not args.no_mirroring,
@@ -143,27 +148,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_source_options(args: argparse.Namespace) -> None:
-    unused = [key for key, default in SOURCE_DEFAULTS.items() if getattr(args, key) != default]
+    refused = SOURCE_DEFAULTS if args.donor else {**FOLDER_DEFAULTS, **SOURCE_DEFAULTS}
+    unused = [key for key, default in refused.items() if getattr(args, key) != default]
     if unused:
         option = f"--{unused[0].replace('_', '-')}"
         raise PackError(f"{args.selection}: {option} is of sources, and candidates are packed")
 
 
 def _sources(args: argparse.Namespace) -> list[Source]:
-    """Return the sources, each with its share of the options.
+    """Return the sources, then the donors, each with its share of the options.
 
     Raises:
         PackError: an option has another number of values than there are sources.
     """
-    count = len(args.sources)
+    count, donors = len(args.sources), [parse_donor(d, SCHEMES[args.scheme]) for d in args.donor]
     paths = ", ".join(map(str, args.sources))
     if args.weight and len(args.weight) != count:
         raise PackError(f"--weight: {len(args.weight)} for {count} sources ({paths})")
-    if args.weight and not all(0 < weight < math.inf for weight in args.weight):
-        raise PackError(f"--weight {' '.join(f'{w:g}' for w in args.weight)}: each must be above 0")
-    weights = args.weight or [1.0] * count
-    labels = one_each(args.labels, count, "--labels")
-    channels = one_each(args.channels, count, "--channels")
+    weights = [parse_weight(each) for each in args.weight or ["1"] * count]
+    folders = [("", path, each) for path, each in zip(args.sources, weights, strict=True)]
+    folders += [(region, path, 1.0) for region, path in donors]
+    labels = one_each(args.labels, len(folders), "--labels")
+    channels = one_each(args.channels, len(folders), "--channels")
     return [
         Source(
             path=path,
@@ -176,8 +182,9 @@ def _sources(args: argparse.Namespace) -> list[Source]:
             accepted=Accepted(args.configuration, args.foreign_trainer),
             orientation=args.orientation,
             cohort=args.cohort,
+            donor=region,
         )
-        for path, weight, source_labels, source_channels in zip(
-            args.sources, weights, labels, channels, strict=True
+        for (region, path, weight), source_labels, source_channels in zip(
+            folders, labels, channels, strict=True
         )
     ]

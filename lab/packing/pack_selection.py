@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 from challenge.provenance import KEY, Provenance, folder_record, from_json, hash_json
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, read_manifest, verify_model
+from ensemble.member_weights import Weight
+from lab.member_selection.candidates import candidate_fault
+from lab.member_selection.combine import SHARE_DIGITS
 from lab.member_selection.input_records import candidate_role
-from lab.member_selection.probability_maps import read_candidate
-from lab.member_selection.summary import SCHEMA
+from lab.member_selection.probability_maps import Candidate, read_candidate
+from lab.member_selection.summary import READABLE, SCHEMA
 from lab.packing.trained_folder import PackError, read_object
 from lab.provenance.checks import accept, model_fault
 from lab.provenance.records import model_record
@@ -28,8 +32,9 @@ def pack_selection(
     """Copy the chosen candidates' networks into a model folder; return the manifest's part.
 
     A candidate's members share its weight as they did in its model, whose folds average their
-    logits; candidates average their probabilities, as `lab select` scored them. The model answers
-    the challenges `answers`, else those that its candidates do.
+    logits; candidates average their probabilities, as `lab select` scored them, with one weight or
+    one for each channel. The model answers the challenges `answers`, else those that its candidates
+    do.
 
     Raises:
         PackError: not a selection, of another challenge, or candidates without a packed model or
@@ -38,7 +43,7 @@ def pack_selection(
             `foreign` does not accept that.
     """
     selection = read_object(path, str(path))
-    if selection.get("schema") != SCHEMA:
+    if selection.get("schema") not in READABLE:
         raise PackError(
             f"{path}: schema {selection.get('schema')}, this program reads {SCHEMA}; run "
             "`python -m lab select` again"
@@ -130,13 +135,39 @@ def _members(
             recorded += [each | {"folder": f"{name}-{each['folder']}"} for each in records]
         if not manifest.get("proof"):
             print(f"{name}: not proven beside stock nnU-Net when it was packed")
+        _check_weights(candidate, manifest, share)
         total = sum(entry["weight"] for entry in manifest["members"])
         for entry in manifest["members"]:
             home = f"{name}-{entry['folder']}"
             if not (building / home).exists():
                 shutil.copytree(candidate.model / entry["folder"], building / home)
-            weight = round(share * entry["weight"] / total, 6)
+            weight = _part_of(share, entry["weight"] / total)
             # Sources of one candidate stay apart: only folds of one network average their logits.
             group = "-".join(filter(None, (name, entry.get("group"))))  # none in schema 1
             members.append(entry | {"folder": home, "group": group, "weight": weight})
     return members, facts, settings
+
+
+def _check_weights(candidate: Candidate, manifest: Mapping[str, Any], share: Weight) -> None:
+    """Refuse a candidate whose members' weights cannot be parts of a share.
+
+    Raises:
+        PackError: a donor, weights by channel, or such a share of folds with other weights each.
+    """
+    if fault := candidate_fault(manifest):
+        raise PackError(f"{candidate.folder}: {fault}")
+    weights: dict[str, set[float]] = {}
+    for entry in manifest["members"]:
+        weights.setdefault(entry["folder"], set()).add(entry["weight"])
+    if isinstance(share, Mapping) and any(len(each) > 1 for each in weights.values()):
+        raise PackError(
+            f"{candidate.folder}: folds of one network have other weights each, which weights by "
+            "channel cannot be added to; leave by-region out of `lab select --strategies`"
+        )
+
+
+def _part_of(share: Weight, part: float) -> Weight:
+    """Return a member's part of its candidate's share, channel by channel where that is so."""
+    if isinstance(share, Mapping):
+        return {name: round(each * part, SHARE_DIGITS) for name, each in share.items()}
+    return round(share * part, SHARE_DIGITS)

@@ -10,6 +10,7 @@ import torch
 
 from challenge.provenance import sha256_of
 from challenge.scheme import Scheme
+from ensemble.member_weights import Weight
 from lab.packing.trained_channels import Channels, channels_of, named_dataset
 from lab.packing.trained_folder import PackError, TrainedFolder, read_object
 from lab.packing.trained_network import (
@@ -43,13 +44,14 @@ class Source:
     path: Path
     checkpoint: str  # "checkpoint_final", "checkpoint_best" or "checkpoint_latest"
     folds: Sequence[str] | None = None  # None: those that nnU-Net's predictor takes
-    weight: float = 1.0
+    weight: Weight = 1.0
     labels: str = ""  # NAME=VALUE,... or nothing
     channels: str = ""  # NAME,... or nothing
     half: bool = False  # round weights to half precision
     accepted: Accepted = STRICT
     orientation: str | None = None  # axis code that the user requests
     cohort: Path | None = None  # raw folder of the training
+    donor: str = ""  # region that it is a donor of; "": it is averaged
 
 
 def pack_source(
@@ -124,6 +126,7 @@ def _pack_fold(
         "fold": str(trained.fold),
         "checkpoint": source.checkpoint,
         "weight": source.weight,
+        **({"donor": source.donor} if source.donor else {}),
         "labels": {str(value): name for name, value in channels.labels.items()},
         "sha256": sha256_of(slim),
         "size_bytes": slim.stat().st_size,

@@ -96,8 +96,14 @@ def part_of(manifest: Path, home: str) -> Part:
     values = np.zeros(256, np.uint8)
     for value, name in entry["labels"].items():
         values[int(value)] = model.scheme.labels[name]
-    # Stock sees images as its reader hands them over, whatever orientation the members have.
-    members = tuple(replace(m, orientation=m.plan.orientation) for m, _ in pairs)
+    # Stock sees images as its reader hands them over, whatever orientation the members have, and
+    # knows neither donors nor weights of 0 or by channel.
+    members = tuple(
+        replace(
+            m, orientation=m.plan.orientation, donor="", weight=m.weight or 1, channel_weights=()
+        )
+        for m, _ in pairs
+    )
     source_model = replace(model, members=members, head=first.head)
     folds = tuple(str(entry["fold"]) for _, entry in pairs)
     return Part(source_model, values, folds, str(entry["provenance"]["trainer"]))

@@ -7,12 +7,15 @@ from typing import Any
 
 from challenge.folders import is_hidden
 from challenge.provenance import sha256_of
-from ensemble.manifest import MANIFEST, verify_model
+from ensemble.manifest import MANIFEST, schema_for, verify_model
 from ensemble.network import build_network, load_network
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write MANIFEST.json with size and sha256 of every other file of the folder."""
+    """Write MANIFEST.json with size and sha256 of every other file of the folder.
+
+    Its schema goes up where its members need that; an older model's stays.
+    """
     files = {
         str(path.relative_to(folder)): {
             "sha256": sha256_of(path),
@@ -21,7 +24,8 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST and not is_hidden(path)
     }
-    text = json.dumps({**manifest, "files": files}, indent=1) + "\n"
+    schema = max(manifest["schema"], schema_for(manifest["members"]))
+    text = json.dumps({**manifest, "schema": schema, "files": files}, indent=1) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ from lab.json_files import read_json
 from postprocess.artefacts import JSON_NAME
 from postprocess.output_record import rules_record as rules_of_fit
 
-# Of a manifest's member: what changes its prediction.
+# Of a manifest's member: what changes its prediction; of some members alone, "donor" too.
 MEMBER_KEYS = ("configuration", "fold", "group", "weight", "labels", "orientation", "sha256")
 
 
@@ -27,7 +27,11 @@ def networks_sha256(manifest: Mapping[str, Any]) -> str:
 
     Rules, card, notes and proofs are no part of it: a model keeps it when rules are frozen into it.
     """
-    members = [{key: entry.get(key) for key in MEMBER_KEYS} for entry in manifest["members"]]
+    members = [
+        {key: entry.get(key) for key in MEMBER_KEYS}
+        | {key: entry[key] for key in ("donor",) if key in entry}
+        for entry in manifest["members"]
+    ]
     folders = {entry["folder"] for entry in manifest["members"]}
     plans = sorted(
         facts["sha256"]

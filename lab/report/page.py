@@ -9,7 +9,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from lab.drawing.page import bins, environment, stylesheet
+from ensemble.member_weights import Weight, in_words
+from lab.drawing.page import bins, environment, number, stylesheet
 from lab.drawing.style import label_colours
 from lab.evaluation.results import Results
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
@@ -55,6 +56,7 @@ def _environment() -> jinja2.Environment:
         "units": lambda unit: figures.UNITS[unit],
         "p_value": p_value,
         "sort_value": sort_value,
+        "weight": weight_in_words,
     }
     return rendering
 
@@ -63,6 +65,11 @@ def p_value(p: float, named: bool = True) -> str:
     """Format a p-value, with its name or for a column of them."""
     text = p_in_words(p)
     return text if named else text.removeprefix("p = ").removeprefix("p ")
+
+
+def weight_in_words(weight: Weight) -> str:
+    """Return a member's share of the weight; by channel, in brackets."""
+    return f"({in_words(weight)})" if isinstance(weight, Mapping) else number(weight)
 
 
 def sort_value(value: float | None) -> str:

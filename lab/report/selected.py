@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from challenge.refusal import Refusal
+from ensemble.member_weights import read_weight
 from lab.drawing.svg import svg
 from lab.json_files import read_json
 from lab.member_selection.figures import draw_cost_curve, draw_per_candidate
-from lab.member_selection.summary import MEANING, SCHEMA, system_name
+from lab.member_selection.summary import MEANING, READABLE, SCHEMA, system_name
 
 STRATEGY = ("held_out", "gain", "interval", "p", "in_sample_gain", "members", "case_s")
 COST_POINT = ("members", "case_s", "gain", "interval")
@@ -27,7 +28,7 @@ def read_selection(path: Path) -> dict[str, Any]:
     """
     content = read_json(path)
     try:
-        if content["schema"] != SCHEMA:
+        if content["schema"] not in READABLE:
             raise Refusal(
                 f"schema {content['schema']}, this program reads {SCHEMA}; run `python -m lab "
                 "select` again"
@@ -45,7 +46,7 @@ def read_selection(path: Path) -> dict[str, Any]:
         }
         order = list(dict.fromkeys((row["region"], row["metric"]) for row in rows))
         rows.sort(key=lambda row: order.index((row["region"], row["metric"])))
-        weights = {str(name): float(value) for name, value in content["weights"].items()}
+        weights = {str(name): read_weight(w, name) for name, w in content["weights"].items()}
         return summary | {
             "reason": reason,
             "baseline_name": system_name(content["baseline"]),

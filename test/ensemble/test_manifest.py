@@ -1,6 +1,7 @@
 """Weights are what their manifest says, or nothing runs."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,22 @@ import tiny
 from ensemble.manifest import ManifestError, accepts_missing_sequences, find_manifests, verify_model
 from lab.__main__ import main as lab
 
+ALL = {"background": 1, "NETC": 1, "SNFH": 1, "ET": 1, "RC": 1}
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packed")
+    source = tiny.train(folder / "trained", tiny.plans(), tiny.dataset())
+    out = str(folder / "weights")
+    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", out])
+    return folder / "weights"
+
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Path:
-    source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset())
-    out = str(tmp_path / "weights")
-    lab(["pack", str(source), "--model", "m", "--scheme", "brats-gli", "--out", out])
+def manifest(tmp_path: Path, packed: Path) -> Path:
+    """Copy a model, which a test may change."""
+    shutil.copytree(packed, tmp_path / "weights")
     return tmp_path / "weights" / "m" / "MANIFEST.json"
 
 
@@ -29,12 +40,32 @@ def change(manifest: Path, how: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (lambda m: m.update(schema=4), "schema 4 is newer than this program"),
+        (lambda m: m.update(schema=5), "schema 5 is newer than this program"),
         (lambda m: m.update(schema="1"), "schema 1 is not known"),
         (lambda m: m.update(scheme="brats-xyz"), "scheme not one of"),
         (lambda m: m.pop("members"), "incomplete"),
         (lambda m: m.update(members=[]), "without members"),
         (lambda m: m["members"][0].update(weight=0), "weight 0.0 of .* is not positive"),
+        (
+            lambda m: m["members"][0].update(weight={"ET": 1}),
+            "weights by channel and donors need schema 4",
+        ),
+        (
+            lambda m: m.update(schema=4) or m["members"][0].update(weight={"ET": 1, "WT": 1}),
+            "weight of .* says nothing of background, RC",
+        ),
+        (
+            lambda m: m.update(schema=4) or m["members"][0].update(weight=ALL | {"RC": 0}),
+            "no member has a weight for RC",
+        ),
+        (
+            lambda m: m.update(schema=4) or m["members"][0].update(weight=dict.fromkeys(ALL, 0)),
+            "no member is averaged",
+        ),
+        (
+            lambda m: m.update(schema=4) or m["members"][0].update(donor="ET"),
+            "donor of ET: brats-gli takes an empty answer",
+        ),
         (lambda m: m["members"][0].update(configuration="2d"), "no configuration '2d'"),
         (
             lambda m: m["members"][0].update(fold="7"),
@@ -50,6 +81,29 @@ def test_every_way_to_be_wrong_is_named(manifest: Path, how: Callable, message: 
     change(manifest, how)
     with pytest.raises(ManifestError, match=message):
         verify_model(manifest)
+
+
+def test_a_manifest_without_the_new_keys_is_written_as_schema_3(manifest: Path) -> None:
+    content = json.loads(manifest.read_text())
+    assert content["schema"] == 3
+    assert set(content["members"][0]) == {
+        *("folder", "group", "configuration", "fold", "checkpoint", "weight", "labels"),
+        *("sha256", "size_bytes", "provenance"),
+    }
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3, 4])
+def test_every_schema_is_read(manifest: Path, schema: int) -> None:
+    change(manifest, lambda m: m.update(schema=schema))
+    (member,) = verify_model(manifest).members
+    assert (member.weight, member.channel_weights, member.donor) == (1.0, (), "")
+
+
+def test_weights_by_channel_are_in_the_order_of_the_head(manifest: Path) -> None:
+    weights = {"ET": 4, "background": 1, "RC": 5, "SNFH": 3, "NETC": 2}
+    change(manifest, lambda m: m.update(schema=4) or m["members"][0].update(weight=weights))
+    (member,) = verify_model(manifest).members
+    assert (member.weight, member.channel_weights) == (3.0, (1, 2, 3, 4, 5))
 
 
 def test_a_changed_size_and_a_changed_byte(manifest: Path) -> None:

@@ -24,7 +24,8 @@ from ensemble.engine import Engine
 from ensemble.heads import to_head
 from ensemble.loaded_networks import LoadedNetwork
 from ensemble.manifest import Member, Model, verify_model
-from ensemble.predict import in_groups, predict
+from ensemble.member_average import in_groups
+from ensemble.predict import predict
 from lab.__main__ import main as lab
 
 CASE = scan((20, 18, 22), (1, 1, 1), 2)

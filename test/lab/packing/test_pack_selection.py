@@ -136,6 +136,31 @@ def test_a_candidate_that_was_a_selection_ships_as_it_was_scored(
     np.testing.assert_allclose(packed_maps, expected, atol=2e-3)
 
 
+def test_shares_by_channel_are_divided_among_a_candidates_folds(
+    selection: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads(selection.read_text())
+    channels = ("background", "NETC", "SNFH", "ET", "RC")
+    most, rest = dict.fromkeys(channels, 0.75), dict.fromkeys(channels, 0.25)
+    content["weights"] = {"default": most | {"ET": 0.0}, "strong": rest | {"ET": 1.0}}
+    selection.write_text(json.dumps(content))
+    assert pack(selection, "both", "--foreign") == 0
+    manifest = manifest_of(selection, "both")
+    half = dict.fromkeys(channels, 0.375) | {"ET": 0.0}
+    assert [entry["weight"] for entry in manifest["members"]] == [half, half, rest | {"ET": 1.0}]
+    assert manifest["schema"] == 4
+    printed = capsys.readouterr().out
+    words = "weight background 0.375, NETC 0.375, SNFH 0.375, ET 0, RC 0.375)"
+    assert f"default-default: 0, 1 (checkpoint_final, {words}" in printed
+    path = Path(json.loads(selection.read_text())["candidates"]["default"]).parents[1]
+    packed = path / "packed" / "default" / "MANIFEST.json"
+    entries = json.loads(packed.read_text())
+    entries["members"][0]["weight"] = 2.0
+    packed.write_text(json.dumps(entries))
+    assert pack(selection, "third", "--foreign") == 2
+    assert "folds of one network have other weights each" in capsys.readouterr().err
+
+
 def test_candidates_that_answer_different_challenges_need_answers(
     selection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

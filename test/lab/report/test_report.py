@@ -480,6 +480,17 @@ def test_a_selection_is_shown_beside_the_results(tmp_path):
     assert "None" not in result["html"].split("Why these members")[1].split("</section>")[0]
 
 
+def test_weights_by_region_are_shown_as_such(tmp_path):
+    write_json(cohort(tmp_path / "after", NAMES), tmp_path / "after.json")
+    weights = {"left": {"WT": 1.0, "ET": 0.25}, NASTY: {"WT": 0.0, "ET": 0.75}}
+    content = SELECTION | {"schema": 4, "weights": weights}
+    (tmp_path / "selection.json").write_text(json.dumps(content))
+    result = report(tmp_path, "after.json", "--selection", str(tmp_path / "selection.json"))
+    for text in (result["html"], result["md"]):
+        assert "left (WT 1, ET 0.25), " in text
+        assert "(WT 0, ET 0.75)" in text
+
+
 @pytest.mark.parametrize(
     "change",
     [{"schema": 9}, {"strategies": {"equal": {}}}, {"objective": "luck"}, {"cost_curve": None}],

@@ -1,0 +1,153 @@
+"""One network of an ensemble, as an entry of a manifest's members describes it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from challenge.orientation import check_axis_code
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES, Head, Scheme
+from ensemble.dataset import channel_order, read_head
+from ensemble.heads import can_become, common_head
+from ensemble.member_weights import (
+    WeightError,
+    channel_names,
+    channel_weights,
+    is_zero,
+    read_weight,
+)
+from ensemble.plans import Plan, PlansError, read_plan
+
+MANIFEST = "MANIFEST.json"
+
+
+class ManifestError(Refusal):
+    """The weights are not what their manifest says; nothing is loaded."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of the ensemble."""
+
+    name: str
+    checkpoint: Path
+    weight: float  # where they differ by channel, the mean
+    plan: Plan
+    sequences: tuple[str, ...]  # input channels, in the member's order
+    head: Head
+    group: str = ""  # whose logits are averaged together, if the network is the same
+    orientation: str | None = None  # axis code that images are brought into; None: as stored
+    training_axes: tuple[str, ...] = ()  # axis codes of its training images, where recorded
+    # (channel,) of the ensemble's head; (): `weight` for all of them
+    channel_weights: tuple[float, ...] = ()
+    donor: str = ""  # the region that it is run for where the average has none; "": it is averaged
+
+    @property
+    def is_averaged(self) -> bool:
+        """Return whether it is run on every case; a donor or a weight of 0 is not."""
+        return self.weight > 0 and not self.donor
+
+
+def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path) -> Member:
+    """Describe one entry of a manifest; weights by channel are those of `with_channel_weights`.
+
+    Raises:
+        Refusal: something of it cannot be followed.
+    """
+    home = PurePosixPath(entry["folder"])
+    checkpoint = home / f"fold_{entry['fold']}" / f"{entry['checkpoint']}.pth"
+    unlisted = {str(home / "plans.json"), str(home / "dataset.json"), str(checkpoint)} - set(
+        manifest["files"]
+    )
+    if unlisted:
+        raise ManifestError(f"{folder / MANIFEST}: {', '.join(sorted(unlisted))} not in its files")
+    plans, dataset = (_json(folder / home / name) for name in ("plans.json", "dataset.json"))
+    plan = read_plan(plans, entry["configuration"])
+    sequences = channel_order(dataset, SCHEMES[manifest["scheme"]])
+    if len(sequences) != len(plan.normalisation):
+        raise PlansError(f"{home}: {len(sequences)} channels, {len(plan.normalisation)} in plans")
+    weight = read_weight(entry["weight"], str(checkpoint))
+    donor = _donor_region(entry, SCHEMES[manifest["scheme"]])
+    names = {int(value): str(name) for value, name in entry["labels"].items()}
+    orientation = entry.get("orientation") or plan.orientation
+    return Member(
+        name=str(checkpoint),
+        checkpoint=folder / checkpoint,
+        weight=weight if isinstance(weight, float) else float(not is_zero(weight)),
+        plan=plan,
+        sequences=sequences,
+        head=read_head(dataset, names),
+        group=str(entry.get("group", "")),
+        orientation=orientation and check_axis_code(orientation),
+        training_axes=tuple(map(check_axis_code, entry.get("training_axes", ()))),
+        donor=donor,
+    )
+
+
+def with_channel_weights(
+    members: Sequence[Member], entries: Sequence[Mapping[str, Any]], scheme: Scheme
+) -> tuple[tuple[Member, ...], Head]:
+    """Give members the weights of their entries; return them with the ensemble's head.
+
+    Raises:
+        HeadError: those that are averaged have no head in common, or a donor cannot be brought to
+            it.
+        WeightError: a weight that does not fit the head's channels, or a channel without any.
+    """
+    averaged = [member for member in members if member.is_averaged]
+    if members and not averaged:
+        raise WeightError("no member is averaged: each is a donor, or its weight is 0")
+    head = common_head(averaged)
+    weighted = []
+    for member, entry in zip(members, entries, strict=True):
+        if member.donor and not can_become(member.head, head):
+            raise WeightError(f"donor {member.name}: its labels cannot become the ensemble's")
+        weights = read_weight(entry["weight"], member.name)
+        if isinstance(weights, Mapping) and not is_zero(weights):
+            each = channel_weights(weights, head, scheme, member.name)
+            member = replace(member, weight=sum(each) / len(each), channel_weights=each)
+        weighted.append(member)
+    for channel, name in enumerate(channel_names(head, scheme)):
+        if not any(_weight_of(m, channel) for m in weighted if m.is_averaged):
+            raise WeightError(f"no member has a weight for {name}")
+    return tuple(weighted), head
+
+
+def _weight_of(member: Member, channel: int) -> float:
+    return member.channel_weights[channel] if member.channel_weights else member.weight
+
+
+def _donor_region(entry: Mapping[str, Any], scheme: Scheme) -> str:
+    """Return the region that an entry is a donor of, "" where it is averaged.
+
+    Raises:
+        WeightError: no region of the challenge, or one that takes an empty answer; or weights by
+            channel, which a donor has no use for.
+    """
+    if "donor" not in entry:
+        return ""
+    region, who = entry["donor"], f"{entry['folder']}: donor"
+    if fault := donor_fault(region, scheme):
+        raise WeightError(f"{who} {fault}")
+    if isinstance(entry["weight"], Mapping):
+        raise WeightError(f"{who} of {region}: its weight is a number, among the donors of it")
+    return str(region)
+
+
+def donor_fault(region: Any, scheme: Scheme) -> str | None:
+    """Say why a challenge has no use for a donor of a region, or None."""
+    names = dict.fromkeys((*scheme.regions, *scheme.labels))
+    if not isinstance(region, str) or region not in names:
+        return f"of {region!r}: {scheme.name} has {', '.join(names)}"
+    if not scheme.when_empty:
+        return f"of {region}: {scheme.name} takes an empty answer, so that it would never be run"
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ManifestError(f"{path}: not JSON ({error})") from error
