@@ -88,6 +88,8 @@ class TrainingLayout:
     labels_folders: tuple[str, ...] = ()  # of a paired layout; a later one's files count
     image_ending: str = ""  # of a bids layout: of image names, without .nii.gz
     mask_ending: str = ""  # of a bids layout
+    # Of a bids layout: of the .csv beside an image with the numbers of the JSON inputs; "": none.
+    table_ending: str = ""
     # Label of every value above 0 in masks that hold 255 or 1.00000006; "": values are `labels`'.
     positive_label: str = ""
     # Whether a mask on another grid is brought onto its image's, by nearest neighbour, or refused.

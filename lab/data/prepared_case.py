@@ -5,6 +5,7 @@ leaves nothing behind: nnU-Net takes whatever lies in imagesTr for a case.
 """
 
 import gzip
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from challenge.case import CaseFiles
 from challenge.headers import CaseError, is_nifti, last_line
 from challenge.label_file import write_labels
 from challenge.volume import Volume, check_same_grid, read_volume
+from lab.data.case_table import Numbers, read_numbers
+from lab.data.cohort import VALUES
 from lab.data.itk_images import ItkGrid, axes_of, on_grid_of, read_image, read_itk_grid, turned
 from lab.data.mask_values import label_values, labels_on_grid
 from lab.data.raw_folders import Failure, LayoutError, RawCase
@@ -84,7 +87,8 @@ def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prep
     """
     try:
         checked = read_checked(case, layout)
-        labels, notes = checked.labels, checked.notes
+        numbers, lacking = read_numbers(case, layout)
+        labels, notes = checked.labels, checked.notes + lacking
         grids = [read_itk_grid(path) for path in case.images]
         first = read_image(case.images[0])
         on_grid_of(labels, first)
@@ -94,6 +98,7 @@ def prepare_case(case: RawCase, layout: Layout, id: str, target: Target) -> Prep
     output = Output(id, target)
     try:
         notes += tuple(_write_images(case, grids, first, output))
+        _write_numbers(numbers, output)
         _write_labels(labels, layout, first, output)
     except (CaseError, RuntimeError, OSError) as error:
         raise LayoutError(f"{target.folder}: cannot be written ({last_line(error)})") from error
@@ -129,7 +134,8 @@ def withdraw(id: str, target: Target) -> None:
 def _files_of(id: str, target: Target) -> Iterator[Path]:
     labels = Output(id, target).labels
     images = (target.folder / "imagesTr").glob(f"{id}_[0-9][0-9][0-9][0-9]{target.ending}")
-    yield from (path for path in (labels, *images) if path.is_file())
+    values = (target.folder / VALUES).glob(f"{id}_*.json")
+    yield from (path for path in (labels, *images, *values) if path.is_file())
 
 
 def _read_scan(path: Path) -> tuple[Volume, tuple[str, ...]]:
@@ -166,6 +172,16 @@ def _write_images(
         else:
             shutil.copyfile(source, partial)
         partial.replace(path)
+
+
+def _write_numbers(numbers: Mapping[str, Numbers], output: Output) -> None:
+    """Write the numbers of JSON inputs as `lab.data.cohort` reads them."""
+    folder = output.target.folder / VALUES
+    for slug, values in numbers.items():
+        folder.mkdir(exist_ok=True)
+        partial = folder / f".partial-{output.id}"
+        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        partial.replace(folder / f"{output.id}_{slug}.json")
 
 
 def _save(image: "SimpleITK.Image", path: Path) -> None:
