@@ -122,10 +122,13 @@ def _slugs_of_json(path: Path) -> list[str]:
 
 
 def _slugs_of_folders(folder: Path) -> list[str]:
-    slugs = [path.name for path in entries(folder / IMAGES) if path.is_dir()]
+    """Return the sockets whose places exist; a folder that is none's stands for itself."""
     sockets = [socket for scheme in SCHEMES.values() for socket in scheme.inputs]
+    homes = [Path(IMAGES, p.name) for p in entries(folder / IMAGES) if p.is_dir()]
+    known = {socket.location: socket.slug for socket in sockets if socket.is_image}
+    images = [known.get(home, home.name) for home in homes]
     values = [s.slug for s in sockets if not s.is_image and (folder / s.location).is_file()]
-    return list(dict.fromkeys([*slugs, *values]))
+    return list(dict.fromkeys([*images, *values]))
 
 
 def _image_of(socket: InputSocket, folder: Path) -> Path:

@@ -44,7 +44,7 @@ def _interfaces(content: Any) -> Iterator[tuple[str, list[Socket], list[Socket]]
     """Yield a title, the inputs and the outputs of every interface."""
     if isinstance(content, list):
         content = {"interfaces": content}
-    challenge = content.get("challenge", content)
+    challenge = content.get("challenge") or content.get("algorithm") or content
     for number, phase in enumerate(challenge.get("phases", [challenge]), 1):
         title = f"{challenge.get('slug', 'challenge')}, {phase.get('slug', f'phase {number}')}"
         interfaces = [*phase.get("algorithm_interfaces", []), *phase.get("interfaces", [])]
@@ -70,11 +70,15 @@ def _draft(title: str, inputs: list[Socket], outputs: list[Socket]) -> str:
         "[regions]",
         '<region> = ["<label>"]',
     ]
-    for socket in inputs:
+    readable = [[socket for socket in side if _is_readable(socket)] for side in (inputs, outputs)]
+    for socket in (*inputs, *outputs):
+        if not _is_readable(socket):
+            lines += ["", f"# {socket['slug']}: neither an image nor JSON, not read or written"]
+    for socket in readable[0]:
         lines += ["", "[[inputs]]", *_socket_lines(socket)]
         if _is_image(socket):
             lines.append(f"sequence = {json.dumps(_sequence(socket))}")
-    for socket in sorted(outputs, key=lambda socket: socket.get("kind") != "Segmentation"):
+    for socket in sorted(readable[1], key=lambda socket: socket.get("kind") != "Segmentation"):
         lines += ["", "[[outputs]]", *_socket_lines(socket)]
         if not _is_image(socket):
             lines += ['kind = "value"', 'region = "<region>"', 'value = "<what>"']
@@ -86,6 +90,11 @@ def _draft(title: str, inputs: list[Socket], outputs: list[Socket]) -> str:
 
 def _is_image(socket: Socket) -> bool:
     return str(socket.get("super_kind", "Image")).lower() == "image"
+
+
+def _is_readable(socket: Socket) -> bool:
+    """Return whether it is an image or a JSON file; a file of another kind is neither."""
+    return _is_image(socket) or str(socket.get("relative_path", ".json")).endswith(".json")
 
 
 def _sequence(socket: Socket) -> str:

@@ -146,3 +146,22 @@ def test_the_models_at_hand_decide_between_challenges_of_the_same_sockets(
         find_cases(tmp_path)
     (case,) = find_cases(tmp_path, challenges={"abdomen"}).cases
     assert case.scheme == "abdomen"
+
+
+def test_a_folder_that_is_not_called_as_its_socket_is_known_without_inputs_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on grand-challenge: the slug ends in -images, the folder does not."""
+    slug, home = "stacked-endoscopy-images", Path("images", "stacked-endoscopy")
+    scheme = replace(
+        SCHEMES["panther-t1"],
+        name="endoscopy",
+        inputs=(InputSocket(slug, "t1", path=home),),
+    )
+    monkeypatch.setitem(SCHEMES, "endoscopy", scheme)  # type: ignore[misc]
+    files.write_metaimage(tmp_path / home / "a.mha", scan())
+    (case,) = find_cases(tmp_path).cases
+    assert (case.scheme, case.images["t1"].name) == ("endoscopy", "a.mha")
+    files.write_inputs_json(tmp_path, [files.socket(slug, "socket")])
+    (case,) = find_cases(tmp_path).cases
+    assert (case.scheme, case.images["t1"].name) == ("endoscopy", "a.mha")

@@ -113,6 +113,20 @@ def test_a_draft_from_grand_challenge_says_what_it_knows(
     ]
 
 
+def test_a_file_that_is_no_json_is_named_in_the_draft(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an algorithm, as its own page describes it."""
+    mesh = {"slug": "a-mesh", "super_kind": "File", "relative_path": "mesh.stl"}
+    interface = {"inputs": PHASE["inputs"], "outputs": [*PHASE["outputs"], mesh]}
+    content = {"algorithm": {"slug": "ours", "algorithm_interfaces": [interface]}}
+    (tmp_path / "forge.json").write_text(json.dumps(content))
+    assert lab(["challenge", "--from", str(tmp_path / "forge.json")]) == 0
+    draft = capsys.readouterr().out
+    assert "# a-mesh: neither an image nor JSON, not read or written" in draft
+    assert 'slug = "a-mesh"' not in draft
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
