@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import files
 import numpy as np
@@ -13,7 +14,9 @@ import torch
 
 import inference
 from challenge.challenges import SCHEMES
+from challenge.cli import parse
 from challenge.read_challenge import read_challenges
+from inference import Session
 from lab.__main__ import main as lab
 
 MASK = "images/stroke-lesion-segmentation/ab-12.mha"
@@ -69,14 +72,19 @@ def array(path: Path) -> np.ndarray:
     return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
 
 
-@pytest.fixture(scope="module")
-def isles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random network as nnU-Net leaves it, `trained`, and packed, `weights`."""
-    folder = tmp_path_factory.mktemp("isles")
+def pack_isles(folder: Path, **changes: Any) -> Path:
+    """Write a tiny random network as nnU-Net leaves it, `trained`, and packed, `weights`."""
     description = tiny.dataset({"background": 0, "lesion": 1}, ["T1w"])
-    source = tiny.train(folder / "trained", tiny.plans(channels=1), description)
+    source = tiny.train(folder / "trained", tiny.plans(channels=1, **changes), description)
     words = ["--model", "isles", "--scheme", "isles-2026", "--out", str(folder / "weights")]
     assert lab(["pack", str(source), *words]) == 0
+    return folder / "weights"
+
+
+@pytest.fixture(scope="module")
+def isles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("isles")
+    pack_isles(folder)
     return folder
 
 
@@ -146,6 +154,26 @@ def test_bad_input_is_named_and_nothing_is_written(
     assert run_isles() == code
     assert reason in capfd.readouterr().err.strip().splitlines()[-1]
     assert files.written(tmp_path / "out") == []
+
+
+@pytest.mark.slow
+def test_a_server_takes_the_sample_case_and_writes_probability_maps_too(tmp_path: Path) -> None:
+    sample = Path(__file__).parents[1] / "input" / "isles-2026"
+    weights = pack_isles(tmp_path, spacing_mm=(4, 4, 4), patch=(32, 32, 32))
+    (tmp_path / "out").mkdir()
+    folders = ["--input", sample, "--output", tmp_path / "out", "--weights", weights]
+    maps = ["--probabilities", str(tmp_path / "maps"), "--device", "cpu"]
+    call = Session(parse(["serve", *map(str, folders), *maps])).open_for_calls()
+    call()
+    chance, mask = files.written(tmp_path / "out")
+    (region,) = files.written(tmp_path / "maps")
+    assert region == f"{Path(mask).stem}_lesion.mha"
+    np.testing.assert_array_equal(
+        array(tmp_path / "maps" / region), array(tmp_path / "out" / chance)
+    )
+    np.testing.assert_array_equal(
+        array(tmp_path / "out" / chance) > 0.5, array(tmp_path / "out" / mask) == 1
+    )
 
 
 def test_files_of_an_earlier_run_do_not_pass_for_this_ones(
