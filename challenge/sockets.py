@@ -116,9 +116,12 @@ def _slugs_of_json(path: Path) -> list[str]:
     except CaseError as error:
         raise InputError(str(error)) from error
     try:
-        return [str((entry.get("socket") or entry["interface"])["slug"]) for entry in content]
+        slugs = [str((entry.get("socket") or entry["interface"])["slug"]) for entry in content]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a list of sockets ({error!r})") from error
+    if twice := sorted({slug for slug in slugs if slugs.count(slug) > 1}):
+        raise InputError(f"{path}: socket {', '.join(twice)} is there twice")
+    return slugs
 
 
 def _slugs_of_folders(folder: Path) -> list[str]:

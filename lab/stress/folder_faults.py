@@ -41,6 +41,8 @@ def malformed() -> Iterator[Malformed]:
         )
     for name, (corrupt, message) in SOCKETS.items():
         yield Malformed(name, "panther", corrupt, UNUSABLE, message)
+    name = "MetaImage in the name of a TIFF"
+    yield Malformed(name, "panther", _other_format, REFUSED, "cannot be read as TIFF")
 
 
 def _without(sequence: str) -> Callable[[Path], None]:
@@ -204,7 +206,6 @@ INPUTS_JSON = {
     "of 20 MB": b" " * 20_000_000 + _entries(T1),
 }
 SOCKETS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "two scans in a socket": (_second_scan, "exactly one .mha expected"),
-    "no scan in a socket": (_no_scan, "exactly one .mha expected"),
-    "a scan of another format": (_other_format, "exactly one .mha expected"),
+    "two scans in a socket": (_second_scan, "exactly one image"),
+    "no scan in a socket": (_no_scan, "exactly one image"),
 }
