@@ -86,7 +86,7 @@ def _add_sources(group: argparse._ArgumentGroup) -> None:
     add("--checkpoint", choices=CHECKPOINTS, default="final", metavar="NAME", help=checkpoint)
     weight = "one per source: a number, or NAME=W,... by channel (default: 1)"
     add("--weight", nargs="+", metavar="W", help=weight)
-    donor = "REGION=FOLDER_OR_ZIP: run only where the others see none of it"
+    donor = "folder or zip, run where others see no REGION"
     add("--donor", action="append", default=[], metavar="REGION=...", help=donor)
 
 
