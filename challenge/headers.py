@@ -166,14 +166,14 @@ def _meta_header(path: Path) -> Header:
 
 
 def _tiff_header(path: Path) -> Header:
-    """Check a stack of grey pages; ITK alone knows the format."""
-    grid, stored = read_grid(path, tiff.READER), tiff.stored_type(path)
-    if stored is None:
+    """Check a stack of grey pages."""
+    header = tiff.read_header(path)
+    if header.samples != 1 or header.stored.kind not in "iuf":
         raise CaseError(f"{path}: colour or vector image, not a scan", Because.NOT_GREY)
-    _check_size(path, grid.size, stored)
+    _check_size(path, (grid := header.grid).size, header.stored)
     _check_affine(path, grid, grid.size)
     remark = f"axes are taken for {grid.orientation}, {_listed(grid.spacing_mm)} mm apart"
-    return Header(grid, stored, partial(tiff.read_voxels, path), (remark,))
+    return Header(grid, header.stored, partial(tiff.read_voxels, path), (remark,))
 
 
 def _meta_volume(path: Path, fields: metaimage.Fields) -> tuple[tuple[int, ...], np.dtype]:
