@@ -35,14 +35,16 @@ def socket_case(folder: Path, challenges: Collection[str] = ()) -> InputCases | 
         InputError: the sockets fit no challenge, or several; an input is missing.
     """
     if (folder / INPUTS).is_file():
-        source, slugs = folder / INPUTS, _slugs_of_json(folder / INPUTS)
+        source, places = folder / INPUTS, _places_in_json(folder / INPUTS)
     elif (folder / IMAGES).is_dir():
-        source, slugs = folder / IMAGES, _slugs_of_folders(folder)
+        source, places = folder / IMAGES, _places_in_folder(folder)
     else:
         return None
+    slugs = list(places)
     scheme = scheme_of_sockets(slugs, source, challenges)
     present = [socket for socket in scheme.inputs if socket.slug in slugs]
-    images = {s.sequence: _image_of(s, folder) for s in present if s.is_image}
+    homes = {s.slug: _home(s, folder, places[s.slug]) for s in present}
+    images = {s.sequence: _image_in(homes[s.slug]) for s in present if s.is_image}
     stem = _stem(images[scheme.geometry_from])
     outputs = tuple(_output_file(socket, stem) for socket in scheme.outputs)
     case = CaseFiles(
@@ -53,7 +55,7 @@ def socket_case(folder: Path, challenges: Collection[str] = ()) -> InputCases | 
         scheme=scheme.name,
         missing_sequences=tuple(name for name in scheme.sequences if name not in images),
         outputs=outputs,
-        values={s.slug: _value_of(s, folder) for s in present if not s.is_image},
+        values={s.slug: _value_at(homes[s.slug], s) for s in present if not s.is_image},
         resampling={s.sequence: s.resampling for s in present if s.resampling},
         further_inputs=tuple(slug for slug in slugs if slug not in _by_slug(scheme)),
     )
@@ -109,33 +111,51 @@ def _misfits(scheme: Scheme, slugs: Collection[str]) -> list[str]:
     return [f"{what} {', '.join(names)}" for what, names in parts if names]
 
 
-def _slugs_of_json(path: Path) -> list[str]:
-    """Return the sockets that inputs.json names, under either key of them."""
+def _places_in_json(path: Path) -> dict[str, Path | None]:
+    """Return the sockets that inputs.json names, under either key of them, and where it puts them.
+
+    A place that leaves the input folder counts as none.
+    """
     try:
         content = read_value(path)
     except CaseError as error:
         raise InputError(str(error)) from error
     try:
-        slugs = [str((entry.get("socket") or entry["interface"])["slug"]) for entry in content]
+        sockets = [entry.get("socket") or entry["interface"] for entry in content]
+        slugs = [str(socket["slug"]) for socket in sockets]
+        places = [Path(str(socket.get("relative_path") or "")) for socket in sockets]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a list of sockets ({error!r})") from error
     if twice := sorted({slug for slug in slugs if slugs.count(slug) > 1}):
         raise InputError(f"{path}: socket {', '.join(twice)} is there twice")
-    return slugs
+    pairs = zip(slugs, places, strict=True)
+    return {slug: place if _is_inside(place) else None for slug, place in pairs}
 
 
-def _slugs_of_folders(folder: Path) -> list[str]:
+def _is_inside(place: Path) -> bool:
+    return bool(place.parts) and not place.is_absolute() and ".." not in place.parts
+
+
+def _places_in_folder(folder: Path) -> dict[str, Path | None]:
     """Return the sockets whose places exist; a folder that is none's stands for itself."""
     sockets = [socket for scheme in SCHEMES.values() for socket in scheme.inputs]
     homes = [Path(IMAGES, p.name) for p in entries(folder / IMAGES) if p.is_dir()]
     known = {socket.location: socket.slug for socket in sockets if socket.is_image}
-    images = [known.get(home, home.name) for home in homes]
-    values = [s.slug for s in sockets if not s.is_image and (folder / s.location).is_file()]
-    return list(dict.fromkeys([*images, *values]))
+    images: dict[str, Path | None] = {known.get(home, home.name): home for home in homes}
+    values = [s for s in sockets if not s.is_image and (folder / s.location).is_file()]
+    return images | {socket.slug: socket.location for socket in values}
 
 
-def _image_of(socket: InputSocket, folder: Path) -> Path:
-    home = folder / socket.location
+def _home(socket: InputSocket, folder: Path, stated: Path | None) -> Path:
+    """Return a socket's folder or file: the description's, else where inputs.json puts it."""
+    described = folder / socket.location
+    if described.exists() or stated is None or not (folder / stated).exists():
+        return described
+    log.warning("%s: at %s, as %s says, not at %s", socket.slug, stated, INPUTS, socket.location)
+    return folder / stated
+
+
+def _image_in(home: Path) -> Path:
     images = [path for path in entries(home) if path.name.endswith(SOCKET_ENDINGS)]
     if len(images) != 1:
         names = ", ".join(path.name for path in images) or "none"
@@ -144,8 +164,7 @@ def _image_of(socket: InputSocket, folder: Path) -> Path:
     return images[0]
 
 
-def _value_of(socket: InputSocket, folder: Path) -> Path:
-    path = folder / socket.location
+def _value_at(path: Path, socket: InputSocket) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: no such file, though {socket.slug} is among the inputs")
     return path

@@ -165,3 +165,23 @@ def test_a_folder_that_is_not_called_as_its_socket_is_known_without_inputs_json(
     files.write_inputs_json(tmp_path, [files.socket(slug, "socket")])
     (case,) = find_cases(tmp_path).cases
     assert (case.scheme, case.images["t1"].name) == ("endoscopy", "a.mha")
+
+
+def test_a_place_that_inputs_json_states_counts_where_the_descriptions_is_not_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A slug does not always tell its folder: head-ct-angiography lies in images/head-ct-angio."""
+    files.write_isles_case(tmp_path)
+    (tmp_path / "images" / "t1-brain-mri").rename(tmp_path / "images" / "t1")
+    entries = [files.socket(slug, "socket") for slug in files.ISLES_SLUGS]
+    entries[0]["socket"]["relative_path"] = "images/t1"
+    files.write_inputs_json(tmp_path, entries)
+    (case,) = find_cases(tmp_path).cases
+    assert case.images["t1w"] == tmp_path / "images" / "t1" / "ab-12.mha"
+    said = "t1-brain-mri: at images/t1, as inputs.json says, not at images/t1-brain-mri"
+    assert said in caplog.text
+    for outside in ("../in", "/etc", ""):
+        entries[0]["socket"]["relative_path"] = outside
+        files.write_inputs_json(tmp_path, entries)
+        with pytest.raises(InputError, match=r"images/t1-brain-mri: exactly one image"):
+            find_cases(tmp_path)

@@ -44,6 +44,13 @@ PHASE = {
 }
 
 
+def flagged(socket: dict[str, str]) -> dict[str, object]:
+    """A socket as grand-challenge describes it since 2026: flags instead of kinds."""
+    flags = {"Image": ("is_image_kind", "is_panimg_kind"), "Value": ("is_json_kind",)}
+    facts = {key: socket[key] for key in ("slug", "relative_path")}
+    return facts | dict.fromkeys(flags[socket["super_kind"]], True)
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_challenge_is_printed_without_a_fault(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -83,7 +90,7 @@ def test_what_is_wrong_with_a_file_is_said(
     assert reason in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", ["pack", "older pack", "interfaces", "list"])
+@pytest.mark.parametrize("form", ["pack", "older pack", "phase of 2026", "interfaces", "list"])
 def test_a_draft_from_grand_challenge_says_what_it_knows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
@@ -92,6 +99,11 @@ def test_a_draft_from_grand_challenge_says_what_it_knows(
     content = {
         "pack": {"challenge": {"slug": "isles", "phases": [PHASE]}},
         "older pack": {"challenge": {"slug": "isles", "phases": [{"slug": "a", **older}]}},
+        "phase of 2026": {
+            "challenge": {"slug": "isles"},
+            "slug": "final-test",
+            "algorithm_interfaces": [{k: [*map(flagged, PHASE[k])] for k in ("inputs", "outputs")}],
+        },
         "interfaces": {"algorithm_interfaces": [PHASE]},
         "list": [PHASE],
     }[form]
@@ -123,8 +135,23 @@ def test_a_file_that_is_no_json_is_named_in_the_draft(
     (tmp_path / "forge.json").write_text(json.dumps(content))
     assert lab(["challenge", "--from", str(tmp_path / "forge.json")]) == 0
     draft = capsys.readouterr().out
-    assert "# a-mesh: neither an image nor JSON, not read or written" in draft
+    assert "# a-mesh: neither one image nor JSON, not read or written" in draft
     assert 'slug = "a-mesh"' not in draft
+
+
+def test_the_inputs_of_a_case_give_a_draft_without_outputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """inputs.json lies in every template that the platform hands out."""
+    series = {"slug": "a-series", "relative_path": "images/a-series", "is_dicom_image_kind": True}
+    rows = [{"socket": flagged(socket), "file": None} for socket in PHASE["inputs"]]
+    (tmp_path / "inputs.json").write_text(json.dumps([*rows, {"interface": series}]))
+    assert lab(["challenge", "--from", str(tmp_path / "inputs.json")]) == 0
+    draft = capsys.readouterr().out
+    assert "# a-series: neither one image nor JSON, not read or written" in draft
+    assert "ignores_further_inputs = true" in draft
+    assert draft.count("[[inputs]]") == 2 and "# No output is named here.\n[[outputs]]" in draft
+    assert 'sequences = ["t1-brain-mri"]' in draft
 
 
 @pytest.mark.parametrize(
