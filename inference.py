@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
-from challenge.case_outputs import Answer
+from challenge.case_outputs import Answer, OutputFolders
 from challenge.cli import PLATFORM_WEIGHTS, Options, check_paths, parse
 from challenge.limits import in_words, working_time_s
 from challenge.platforms import find_cases
@@ -225,7 +225,8 @@ def finish_case(
     refined = refine(case, probabilities, model.head, loaded.artefacts, prediction.votes)
     answer = Answer(refined.labels, model.scheme, probabilities, model.head)
     target = model.answers_as(files.scheme)
-    outcome = write_case(answer, case, files, target, options.output, options.probabilities)
+    folders = OutputFolders(options.output, options.probabilities)
+    outcome = write_case(answer, case, files, target, folders)
     return {
         "model": model.name,
         **outcome,

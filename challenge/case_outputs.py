@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,27 @@ class Answer:
         return np.ascontiguousarray(probability.clip(0, 1), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class OutputFolders:
+    """Where a platform's files go, and probability maps of all regions; None: none are written."""
+
+    outputs: Path
+    maps: Path | None = None
+
+
+@dataclass(frozen=True)
+class WrittenCase:
+    """What was written of a case."""
+
+    labels: np.ndarray  # (z, y, x) uint8, values of the challenge that is answered
+    values: Mapping[str, Any]  # JSON outputs by socket
+    maps: tuple[str, ...]  # names of the files in the folder of probability maps
+
+
 def write_case_outputs(
-    answer: Answer,
-    case: Case,
-    files: CaseFiles,
-    target: Scheme,
-    output: Path,
-    maps: Path | None = None,
-) -> dict[str, Any]:
-    """Write all that a platform expects of a case, and return the label map and values written.
+    answer: Answer, case: Case, files: CaseFiles, target: Scheme, folders: OutputFolders
+) -> WrittenCase:
+    """Write all that a platform expects of a case.
 
     Every file is made and compared before the first one is written.
 
@@ -60,12 +73,7 @@ def write_case_outputs(
         case: as it was read.
         files: where it was read from, and the names of its files.
         target: the challenge that is answered; labels it does not write become background.
-        output: the output folder.
-        maps: a further folder, for the probability maps of all regions; None: none.
-
-    Returns:
-        `labels`, the label map (z, y, x) in `target`'s values; `values` by socket; `maps`, names of
-        the files in that folder.
+        folders: to write into.
 
     Raises:
         CaseError: a file cannot be written, does not read back, or the model does not have what a
@@ -76,16 +84,17 @@ def write_case_outputs(
     values: dict[str, Any] = {}
     contents: dict[Path, bytes] = {}
     for file in files.outputs or (OutputFile(files.output, OutputSocket("labels")),):
-        path = output / file.path
+        path = folders.outputs / file.path
         if file.socket.kind == "value":
             values[file.socket.slug] = _value(file.socket, answer, labels, target, case)
             contents[path] = json.dumps(values[file.socket.slug], allow_nan=False).encode()
             continue
         array = _image(file.socket, answer, labels, target)
         contents[path] = image_content(array, source, path, case.orientation)
+    maps = folders.maps
     of_regions = probability_maps(answer, case, files, target, maps) if maps else {}
     write_all(contents | of_regions)
-    return {"labels": labels, "values": values, "maps": [path.name for path in of_regions]}
+    return WrittenCase(labels, values, tuple(path.name for path in of_regions))
 
 
 def probability_maps(

@@ -22,7 +22,7 @@ from challenge.orientation import turn_between
 from challenge.volume import read_volume
 
 # Between a NIfTI scan and a MetaImage: their texts and single precision round apart.
-SAME_GRID_VOXELS = 1e-4
+ROUNDING_VOXELS = 1e-4
 
 
 def write_labels(
@@ -101,7 +101,7 @@ def _check_written(path: Path, target: Path, array: np.ndarray, source: Path) ->
             raise CaseError(f"{target}: geometry is not bit for bit that of {source}")
     else:
         written, expected = (check_header(each).grid.affine for each in (path, source))
-        if not displacement_voxels(written, expected, array.shape) < SAME_GRID_VOXELS:
+        if not displacement_voxels(written, expected, array.shape) < ROUNDING_VOXELS:
             raise CaseError(f"{target}: geometry is not that of {source}")
     if not np.array_equal(read_volume(path, array.dtype.type).array, array):
         raise CaseError(f"{target}: voxels do not read back as they were written")

@@ -28,7 +28,6 @@ IDENTITY = (
     "sources",
     "is_default_of_ending",
 )
-SHARES = ("usual_share", "median_share")
 Table = Mapping[str, Any]
 Row = TypeVar("Row")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.case import Case, CaseFiles
-from challenge.case_outputs import Answer, write_case_outputs
+from challenge.case_outputs import Answer, OutputFolders, write_case_outputs
 from challenge.process import WRITING
 from challenge.provenance import program_version
 from challenge.scheme import Scheme, unwritten_mm3, volumes_mm3
@@ -25,29 +25,24 @@ Outcome = dict[str, Any]  # a case's part of the run record, JSON-able
 
 
 def write_case(
-    answer: Answer,
-    case: Case,
-    files: CaseFiles,
-    target: Scheme,
-    output: Path,
-    maps: Path | None = None,
+    answer: Answer, case: Case, files: CaseFiles, target: Scheme, folders: OutputFolders
 ) -> Outcome:
     """Write a case's files; return the case's part of the record.
 
     Arguments and errors are those of `write_case_outputs`.
     """
     with WRITING:
-        written = write_case_outputs(answer, case, files, target, output, maps)
-    volumes = volumes_mm3(written["labels"], target, case.voxel_volume_mm3)
+        written = write_case_outputs(answer, case, files, target, folders)
+    volumes = volumes_mm3(written.labels, target, case.voxel_volume_mm3)
     unwritten = unwritten_mm3(answer.labels, answer.scheme, target, case.voxel_volume_mm3)
     return {
         "scheme": target.name,
         "named_scheme": files.scheme,
         "output": str(files.output),
         "further_outputs": [str(file.path) for file in files.outputs[1:]],
-        "probability_maps": written["maps"],
+        "probability_maps": list(written.maps),
         "input_values": dict(case.values),
-        "output_values": written["values"],
+        "output_values": dict(written.values),
         "missing_sequences": list(case.missing_sequences),
         "unused_sequences": list(files.unused),
         "further_inputs": list(files.further_inputs),

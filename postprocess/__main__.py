@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from challenge.case import CaseError
+from challenge.case_outputs import OutputFolders
 from challenge.provenance import ProvenanceError
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme, other_challenge, renumbers
@@ -21,7 +22,7 @@ from challenge.shares import SeenShares
 from .artefacts import JSON_NAME, ArtefactError, Artefacts, load_artefacts
 from .find_label_maps import LabelMap, LabelMaps, find_label_maps, known_channels
 from .output_record import finish_record, start_record
-from .refine_file import Line, OutputFolders, refine_file
+from .refine_file import Line, refine_file
 from .training_cases import in_sample_sentence
 
 log = logging.getLogger("podium")
@@ -80,7 +81,7 @@ def attempt(
 ) -> Line:
     """Refine one label map, or say why not; labels of an earlier run are removed first."""
     try:
-        (folders.labels / label_map.output).unlink(missing_ok=True)
+        (folders.outputs / label_map.output).unlink(missing_ok=True)
         return refine_file(label_map, artefacts, folders, shares)
     except CaseError as error:
         log.error("case=%s failed: %s", label_map.id, error)

@@ -1,12 +1,11 @@
 """One label map from its file to the refined one, and what a line of JSON says of it."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from challenge.case import CaseFiles
-from challenge.case_outputs import Answer, probability_maps
+from challenge.case_outputs import Answer, OutputFolders, probability_maps
 from challenge.label_file import write_all, write_labels
 from challenge.shares import SeenShares, labels_of
 
@@ -21,14 +20,6 @@ log = logging.getLogger("podium")
 Line = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class OutputFolders:
-    """Where refined label maps go, and probability maps; None: none are written."""
-
-    labels: Path
-    maps: Path | None = None
-
-
 def refine_file(
     label_map: LabelMap, artefacts: Artefacts, folders: OutputFolders, shares: SeenShares
 ) -> Line:
@@ -39,7 +30,7 @@ def refine_file(
         log.warning("%s: unusual: %s; is the label map swapped?", id, sentence)
     refined = refine_labels(refine_input, artefacts)
     files = CaseFiles(label_map.id, {"labels": label_map.path}, "labels", label_map.output)
-    path = write_labels(refined.labels, files, folders.labels)
+    path = write_labels(refined.labels, files, folders.outputs)
     maps = _write_maps(refine_input, files, folders.maps)
     record = refined.record
     line: Line = {

@@ -162,6 +162,23 @@ def train(
     return folder
 
 
+def train_certain(
+    folder: Path, dataset: dict[str, Any], channel: int, folds: Sequence[int] = (0,)
+) -> Path:
+    """Write a model folder whose networks answer one channel wherever they look."""
+    network = plans(channels=len(dataset["channel_names"]))
+    source = train(folder, network, dataset, folds, mirror_axes=None)
+    for path in source.rglob("checkpoint_final.pth"):
+        content = torch.load(path, weights_only=False)
+        for name, value in content["network_weights"].items():
+            if "seg_layers" in name:
+                value.zero_()
+                if name.endswith("bias"):
+                    value[channel] = 8.0
+        torch.save(content, path)
+    return source
+
+
 def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
     """Draw weights; those of the last layer are large, so that few voxels are near a tie."""
     network = network.to_empty(device="cpu")

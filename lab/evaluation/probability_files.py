@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.case import CaseError, Volume, check_header, read_volume
 from challenge.file_names import IMAGE_ENDINGS
 from challenge.folders import few
 from challenge.grid import displacement_voxels
-from challenge.headers import last_line
+from challenge.headers import CaseError, check_header, last_line
 from challenge.refusal import Refusal
+from challenge.volume import SAME_GRID_VOXELS, Volume, read_volume
 from lab.evaluation.matching import CasePair, case_id, stem
 from lab.evaluation.results import Problem
 from lab.metrics.metric_info import PR_AUC
@@ -25,7 +25,6 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 
 KIND = "probability"  # of problems
-SAME_GRID_VOXELS = 0.01
 UNMEASURED = f"{PR_AUC} is not measured"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK
 
 from challenge.case import CaseError, read_case
-from challenge.case_outputs import Answer
+from challenge.case_outputs import Answer, OutputFolders
 from challenge.description import InputSocket
 from challenge.platforms import find_cases
 from challenge.refusal import Refusal
@@ -177,7 +177,7 @@ def _volumes(
     refined = refine(case, final.probabilities, model.head, artefacts, final.votes)
     target = model.answers_as(choice.files.scheme)
     answer = Answer(refined.labels, model.scheme, final.probabilities, model.head)
-    outcome = write_case(answer, case, choice.files, target, scratch / "out")
+    outcome = write_case(answer, case, choice.files, target, OutputFolders(scratch / "out"))
     return outcome["volumes_mm3"], final.skipped
 
 

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK
 
 from challenge.case import Case, CaseError, CaseFiles, read_case
-from challenge.case_outputs import Answer, write_case_outputs
+from challenge.case_outputs import Answer, OutputFolders, WrittenCase, write_case_outputs
 from challenge.challenges import SCHEMES
 from challenge.description import OutputSocket, Scheme
 from challenge.platforms import find_cases
@@ -36,7 +36,7 @@ def isles_case(folder: Path) -> tuple[Case, CaseFiles]:
     return read_case(case_files), case_files
 
 
-def write(folder: Path, scheme: Scheme, maps: Path | None = None) -> dict[str, object]:
+def write(folder: Path, scheme: Scheme, maps: Path | None = None) -> WrittenCase:
     case, case_files = isles_case(folder / "in")
     outputs = tuple(
         replace(each, socket=socket, path=socket.location / "ab-12.mha")
@@ -45,7 +45,9 @@ def write(folder: Path, scheme: Scheme, maps: Path | None = None) -> dict[str, o
         for each, socket in zip(case_files.outputs * 3, scheme.outputs, strict=False)
     )
     case_files = replace(case_files, outputs=outputs)
-    return write_case_outputs(answer(), case, case_files, scheme, folder / "out", maps)
+    return write_case_outputs(
+        answer(), case, case_files, scheme, OutputFolders(folder / "out", maps)
+    )
 
 
 def test_a_mask_and_a_probability_map_lie_on_the_scans_grid(tmp_path: Path) -> None:
@@ -72,15 +74,13 @@ def test_values_are_of_the_written_labels(tmp_path: Path) -> None:
     further = [OutputSocket(s, "value", region="lesion", value=v) for s, v in sockets.items()]
     scheme = replace(SCHEMES["isles-2026"], outputs=(SCHEMES["isles-2026"].outputs[0], *further))
     written = write(tmp_path, scheme)
-    assert written["values"] == {
+    assert written.values == {
         "volume": pytest.approx(0.072),
         "each": [pytest.approx(0.064), pytest.approx(0.008)],
         "chance": 0.75,
     }
     for name in sockets:
-        assert (
-            json.loads((tmp_path / "out" / f"{name}.json").read_text()) == written["values"][name]
-        )
+        assert json.loads((tmp_path / "out" / f"{name}.json").read_text()) == written.values[name]
 
 
 def test_a_mask_of_some_labels_has_the_values_that_its_socket_says(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ def test_a_mask_of_some_labels_has_the_values_that_its_socket_says(tmp_path: Pat
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), answer().labels * 7)
 
 
-def test_probability_maps_of_all_regions_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+def test_probability_maps_of_all_regions_go_into_another_folder(tmp_path: Path) -> None:
     written = write(tmp_path, SCHEMES["isles-2026"], tmp_path / "maps")
-    assert written["maps"] == ["ab-12_lesion.mha"]
+    assert written.maps == ("ab-12_lesion.mha",)
     image = SimpleITK.ReadImage(str(tmp_path / "maps" / "ab-12_lesion.mha"))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), answer().probabilities[1])
 
@@ -109,7 +109,9 @@ def test_a_region_that_the_model_cannot_tell_is_named_and_nothing_written(tmp_pa
     case, case_files = isles_case(tmp_path / "in")
     blind = replace(answer(), probabilities=None)
     with pytest.raises(CaseError, match="lesion-probability-map: probability of lesion: there are"):
-        write_case_outputs(blind, case, case_files, SCHEMES["isles-2026"], tmp_path / "out")
+        write_case_outputs(
+            blind, case, case_files, SCHEMES["isles-2026"], OutputFolders(tmp_path / "out")
+        )
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 
@@ -121,9 +123,8 @@ def test_maps_of_nifti_cases_have_the_scans_affine_to_the_bit(tmp_path: Path) ->
     head = Head("softmax", ((), ("GTV",)), ("", "GTV"))
     labels = (gtv > 0.5).astype(np.uint8)
     of_model = Answer(labels, SCHEMES["brats-men-rt"], np.stack([1 - gtv, gtv]), head)
-    write_case_outputs(
-        of_model, case, case_files, SCHEMES["brats-men-rt"], tmp_path / "out", tmp_path / "maps"
-    )
+    folders = OutputFolders(tmp_path / "out", tmp_path / "maps")
+    write_case_outputs(of_model, case, case_files, SCHEMES["brats-men-rt"], folders)
     image, chance = nibabel.load(scan), nibabel.load(tmp_path / "maps" / "x_GTV.nii.gz")
     assert chance.get_data_dtype() == np.float32
     np.testing.assert_array_equal(chance.affine, image.affine)

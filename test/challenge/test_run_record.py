@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from challenge.case import CaseFiles, read_case
-from challenge.case_outputs import Answer
+from challenge.case_outputs import Answer, OutputFolders
 from challenge.run_record import SCHEMA, Run, write_case, write_record
 from challenge.scheme import SCHEMES
 
@@ -32,7 +32,7 @@ def test_labels_of_the_challenge_are_written_and_others_are_recorded(
     labels[0, 0, :3] = GLI.labels["ET"]
     labels[5, 4, 2:] = GLI.labels["RC"]
     case = read_case(case_files)
-    outcome = write_case(Answer(labels, GLI), case, case_files, SSA, tmp_path)
+    outcome = write_case(Answer(labels, GLI), case, case_files, SSA, OutputFolders(tmp_path))
     written = nibabel.load(tmp_path / "x.nii.gz").get_fdata()
     assert written[:, 0, 0].tolist() == [SSA.labels["ET"]] * 3 + [0]
     assert np.count_nonzero(written) == 3

@@ -258,22 +258,10 @@ def test_a_donor_of_regions_cannot_help_a_softmax_average(
     assert "its labels cannot become the ensemble's" in capsys.readouterr().err
 
 
-def certain(folder: Path, channel: int) -> Path:
-    """Train a network that answers one channel wherever it looks."""
-    source = tiny.train(folder, tiny.plans(channels=1), tiny.dataset(LABELS, ["MRI"]))
-    path = source / "fold_0" / "checkpoint_final.pth"
-    content = torch.load(path, weights_only=False)
-    for name, value in content["network_weights"].items():
-        if "seg_layers" in name:
-            value.zero_()
-            if name.endswith("bias"):
-                value[channel] = 8.0
-    torch.save(content, path)
-    return source
-
-
 def test_the_run_record_says_what_became_of_a_donor(tmp_path: Path) -> None:
-    member, donor = certain(tmp_path / "member", PANCREAS), certain(tmp_path / "donor", TUMOUR)
+    dataset = tiny.dataset(LABELS, ["MRI"])
+    member = tiny.train_certain(tmp_path / "member", dataset, PANCREAS)
+    donor = tiny.train_certain(tmp_path / "donor", dataset, TUMOUR)
     flags = ["--scheme", "panther-t1", "--out", str(tmp_path / "weights")]
     assert lab(["pack", str(member), "--model", "m", "--donor", f"tumour={donor}", *flags]) == 0
     files.write_panther_case(tmp_path / "in")

@@ -186,7 +186,7 @@ def test_files_of_an_earlier_run_do_not_pass_for_this_ones(
     assert files.written(tmp_path / "out") == []
 
 
-def test_a_challenge_is_a_file_alone(
+def test_a_challenge_is_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Packed, run, checked: two images on two grids in, forty labels and a number out."""

@@ -30,7 +30,7 @@ def test_a_case_has_its_subjects_id_wherever_its_files_lie(tmp_path: Path) -> No
     assert raw.cases[0].labels.name == "sub-a_ses-1_label-lesion_mask.nii.gz"
 
 
-def test_sessions_of_one_subject_are_cases_of_their_own(tmp_path: Path) -> None:
+def test_sessions_of_one_subject_are_separate_cases(tmp_path: Path) -> None:
     touch(tmp_path, *pair("sub-a_ses-1"), *pair("sub-a_ses-2"), *pair("sub-b_ses-1"))
     assert [case.id for case in find(tmp_path).cases] == ["sub-a_ses-1", "sub-a_ses-2", "sub-b"]
 

@@ -8,7 +8,7 @@ from lab.data.paired_folders import paired_cases
 from lab.data.raw_folders import RawCases
 
 
-def test_a_download_in_a_folder_of_its_own_is_one_folder_deeper(tmp_path: Path) -> None:
+def test_a_download_may_lie_one_folder_deeper(tmp_path: Path) -> None:
     find = paired_cases("imagesTr", ("labelsTr",))
     for home in ("Task07_Pancreas", "notes"):
         touch(tmp_path, f"{home}/README.nii.gz")

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK
 
 from challenge.case import CaseFiles, read_case
-from challenge.case_outputs import Answer, write_case_outputs
+from challenge.case_outputs import Answer, OutputFolders, write_case_outputs
 from challenge.scheme import SCHEMES, Head
 from lab.__main__ import main as lab
 from lab.evaluation.journal import CaseResult, Journal
@@ -73,7 +73,7 @@ def problems(cohort: Path) -> list[str]:
     return [problem["message"] for problem in written(cohort)["problems"]]
 
 
-def test_maps_in_a_folder_of_their_own_are_read(
+def test_maps_in_a_separate_folder_are_read(
     cohort: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(cohort, f"--probabilities={cohort / 'maps'}") == 0
@@ -125,10 +125,11 @@ def test_maps_that_the_program_writes_are_read(cohort: Path) -> None:
     head = Head("softmax", ((), ("lesion",)), ("", "lesion"))
     labels = np.ascontiguousarray(label_map().T)
     answer = Answer(labels, ISLES, np.stack([1 - lesion, lesion]), head)
-    folders = cohort / "predictions", cohort / "written"
-    write_case_outputs(answer, read_case(case_files), case_files, ISLES, *folders)
-    assert files.written(folders[1]) == ["sub-0000_lesion.nii.gz"]
-    assert run(cohort, f"--probabilities={folders[1]}") == 0
+    maps = cohort / "written"
+    folders = OutputFolders(cohort / "predictions", maps)
+    write_case_outputs(answer, read_case(case_files), case_files, ISLES, folders)
+    assert files.written(maps) == ["sub-0000_lesion.nii.gz"]
+    assert run(cohort, f"--probabilities={maps}") == 0
     assert pr_aucs(cohort)[0] == pytest.approx(HALF_RIGHT)
 
 
@@ -148,7 +149,7 @@ def test_meta_images_are_read_too(cohort: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["missing", "size", "damaged", "twice"])
-def test_a_map_that_cannot_be_used_costs_its_case_pr_auc_alone(cohort: Path, fault: str) -> None:
+def test_a_map_that_cannot_be_used_costs_its_case_only_pr_auc(cohort: Path, fault: str) -> None:
     path = cohort / "maps" / "sub-0001_lesion.nii.gz"
     if fault == "missing":
         path.unlink()

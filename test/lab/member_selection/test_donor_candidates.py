@@ -30,20 +30,6 @@ MEMBERS = [f"member/fold_{fold}/checkpoint_final.pth" for fold in (0, 1)]
 DONOR = "donor-1/fold_0/checkpoint_final.pth"
 
 
-def certain(folder: Path, channel: int, folds: tuple[int, ...]) -> Path:
-    """Train networks that answer one channel wherever they look."""
-    source = tiny.train(folder, tiny.plans(channels=1), DATASET, folds, mirror_axes=None)
-    for path in source.rglob("checkpoint_final.pth"):
-        content = torch.load(path, weights_only=False)
-        for name, value in content["network_weights"].items():
-            if "seg_layers" in name:
-                value.zero_()
-                if name.endswith("bias"):
-                    value[channel] = 8.0
-        torch.save(content, path)
-    return source
-
-
 @pytest.fixture(scope="module", autouse=True)
 def without_proof_of_a_case() -> Iterator[None]:
     """Leave out the synthetic case through stock nnU-Net: seconds a model."""
@@ -69,8 +55,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset = json.dumps(DATASET | {"file_ending": ".mha"})
     (folder / "raw" / "dataset.json").write_text(dataset)
     (folder / "splits.json").write_text(json.dumps(SPLITS))
-    member = certain(folder / "member", 2, (0, 1))
-    donor = certain(folder / "donor", 1, (0,))
+    member = tiny.train_certain(folder / "member", DATASET, 2, (0, 1))
+    donor = tiny.train_certain(folder / "donor", DATASET, 1)
     words = ["--model", "m", "--scheme", "panther-t1", "--out", str(folder)]
     assert lab(["pack", str(member), "--donor", f"tumour={donor}", *words]) == 0
     return folder

@@ -79,7 +79,7 @@ def test_a_pack_whose_case_fails_leaves_nothing_and_names_no_temporary_folder(
     tmp_path, capsys, monkeypatch
 ):
     def fail(*args: object) -> None:
-        raise OSError(f"{args[4]}/x.nii.gz: the disk is full")
+        raise OSError(f"{args[4].outputs}/x.nii.gz: the disk is full")
 
     monkeypatch.setattr(run_record, "write_case_outputs", fail)
     source = tiny.train(tmp_path / "gli", tiny.plans(), tiny.dataset())
