@@ -14,6 +14,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -103,6 +104,10 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text
             # Lines in the order of their printing, also in a file that takes both streams.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    # joblib and its process that tidies up warn where a verb ends before its workers do; the verb's
+    # last line says so.
+    warnings.filterwarnings("ignore", r".*tasks.*(cancelled|not used)", module=r"joblib\.parallel")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     verb = argv[0] if argv else ""
     table = {verb: row for room in ROOMS for verb, row in verbs_of(room).items()}
     try:

@@ -1,12 +1,14 @@
 """`python -m lab evaluate`, from two folders to files, faults and all."""
 
 import csv
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +354,23 @@ def test_ctrl_c_in_a_terminal_ends_all_processes_with_one_line(tmp_path: Path) -
     line = "evaluate: interrupted; the same command goes on where it stopped"
     assert (program.returncode, message.strip()) == (130, line)
     assert not (tmp_path / "r.json").exists()
+
+
+def test_ctrl_c_between_two_cases_is_one_line_too(
+    cohort: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers still hold cases then, of which joblib would warn."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "append", interrupt)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert run(cohort, "--jobs=2") == 130
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+    assert capsys.readouterr().err.splitlines()[-1].startswith("evaluate: interrupted; ")
 
 
 def test_two_processes_give_the_same(cohort: Path) -> None:
