@@ -1,5 +1,6 @@
 """How many tiles a network takes together on a GPU: from a pass, traced without running it."""
 
+import math
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class _Trace(TorchDispatchMode):
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor):
                 self.add(leaf)
+        if func.name() == "aten::scaled_dot_product_attention":
+            self.peak_bytes = max(self.peak_bytes, self._live_bytes + _scores_bytes(*args[:2]))
         return result
 
     def add(self, tensor: torch.Tensor) -> None:
@@ -109,6 +112,14 @@ class _Trace(TorchDispatchMode):
         if not self._users[key]:
             del self._users[key]
             self._live_bytes -= size
+
+
+def _scores_bytes(query: torch.Tensor, key: torch.Tensor) -> int:
+    """Return what the scores of all pairs of tokens and their softmax take, in single precision.
+
+    Newer GPUs never hold them; one without a fused kernel for the heads' size, as a T4, does.
+    """
+    return 2 * torch.float32.itemsize * math.prod(query.shape[:-1]) * key.shape[-2]
 
 
 def _shaped_like(name: str, args: Any) -> torch.Tensor | None:

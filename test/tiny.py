@@ -12,11 +12,13 @@ import torch
 
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
+from ensemble.architectures import ARCHITECTURES
 from ensemble.engine import Engine
 from ensemble.manifest import Member, Model
 from ensemble.network import build_network
 from ensemble.plans import read_plan
 from ensemble.predict import predict
+from lab.packing.trainer_names import PRIMUS, PRIMUS_ARGUMENTS
 
 SOFTMAX = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
 REGIONS = {"background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}
@@ -93,6 +95,25 @@ def architecture(network: str) -> dict[str, Any]:
     }
 
 
+def primus_plans(network: str, patch: Sequence[int] = (16, 16, 24)) -> dict[str, Any]:
+    """Return plans.json of a transformer of two blocks, for one size of patch."""
+    primus = {
+        "network_class_name": f"dynamic_network_architectures.architectures.primus.{network}",
+        "arch_kwargs": {
+            "embed_dim": 12,
+            "patch_embed_size": [8, 8, 8],
+            "eva_depth": 2,
+            "eva_numheads": 2,
+            "drop_path_rate": 0.2,
+            "scale_attn_inner": True,
+            "init_values": 0.1,
+            **({"ch_per_level": [4, 6, 8, 10]} if network == "PrimusV3" else {}),
+        },
+        "_kw_requires_import": [],
+    }
+    return plans(patch=patch, architecture=primus)
+
+
 def before_2_4(plans: dict[str, Any]) -> dict[str, Any]:
     """Write a network of 5, 10 and 10 features as plans did before they had `architecture`."""
     settings = plans["configurations"]["3d_fullres"]
@@ -162,12 +183,30 @@ def train(
     return folder
 
 
+def train_transformer(folder: Path, trainer: str, **arguments: Any) -> Path:
+    """Write a model folder as a trainer of Primus leaves it: plans.json names a plain U-Net."""
+    kind = PRIMUS[trainer]
+    settings = {
+        "network_class_name": f"{ARCHITECTURES[kind].module}.{kind}",
+        "arch_kwargs": dict(PRIMUS_ARGUMENTS),
+        "_kw_requires_import": [],
+    }
+    train(folder, plans(architecture=settings), dataset(), **arguments)
+    (folder / "plans.json").write_text(json.dumps(plans()))
+    for path in folder.glob("fold_*/*.pth"):
+        content = torch.load(path, weights_only=False)
+        torch.save(content | {"trainer_name": trainer}, path)
+    return folder
+
+
 def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
     """Draw weights; those of the last layer are large, so that few voxels are near a tie."""
     network = network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for name, value in network.named_parameters():
-        scale = 0.8 if "seg_layers" in name else 1 / max(value[0].numel(), 1) ** 0.5
+        is_last = "seg_layers" in name or name.startswith("up_projection.decode.2")
+        fan_in = (value[:1] if value.dim() else value).numel()
+        scale = 0.8 if is_last else 1 / max(fan_in, 1) ** 0.5
         value.data = torch.randn(value.shape, generator=generator) * scale
         if value.dim() == 1 and name.endswith("weight"):
             value.data.fill_(1)

@@ -89,11 +89,40 @@ def test_a_foreign_trainer_is_taken_when_asked_for_alone(
     assert who in capsys.readouterr().out
 
 
-def test_a_transformers_trainer_is_refused_by_name(trained: Path) -> None:
+def test_a_transformers_trainer_is_followed_whatever_plans_name(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its network has other weights than the U-Net of plans.json, which is then not looked at."""
+    change(trained, trainer_name="nnUNet_PrimusV2M_Trainer")
+    text = refusal_of(trained)
+    assert "nnUNet_PrimusV2M_Trainer built PrimusV2M in place of plans.json's" in (
+        capsys.readouterr().out
+    )
+    assert "not the network of plans.json (it lacks" in text and "down_projection" in text
+    then = with_arguments(tiny.plans(), nonlin="torch.nn.ReLU")
+    change(trained, init_args={"configuration": "3d_fullres", "plans": then})
+    assert "was trained with another" not in refusal_of(trained)
+
+
+def test_the_patch_of_a_transformer_is_checked_by_name(trained: Path) -> None:
+    """Its weights are those of every patch with as many tokens, and its answer is not."""
     change(trained, trainer_name="nnUNet_Primus_M_Trainer")
-    for accepted in (Accepted(), Accepted(foreign_trainer=True)):
-        text = refusal_of(trained, accepted)
-        assert "trainer nnUNet_Primus_M_Trainer builds a transformer" in text
+    (trained / "plans.json").write_text(json.dumps(tiny.plans(patch=(16, 20, 16))))
+    assert "patch_size 16x20x16: PrimusM takes sides that are multiples of 8x8x8" in refusal_of(
+        trained
+    )
+    (trained / "plans.json").write_text(json.dumps(tiny.plans(patch=(16, 24, 16))))
+    then = tiny.plans(patch=(24, 16, 16))
+    change(trained, init_args={"configuration": "3d_fullres", "plans": then})
+    assert (
+        "fold_0 was trained with another patch: (24, 16, 16), plans.json says (16, 24, 16)"
+        in refusal_of(trained)
+    )
+
+
+def test_a_trainer_that_builds_no_network_is_refused(trained: Path) -> None:
+    change(trained, trainer_name="AbstractPrimus")
+    assert "trainer AbstractPrimus builds no network" in refusal_of(trained)
 
 
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
