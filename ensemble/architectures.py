@@ -28,6 +28,7 @@ class Architecture:
     classes: str = "num_classes"  # argument: how many channels come out
     is_supervised: bool = True  # takes `deep_supervision`
     has_fixed_patch: bool = False  # takes `input_shape`, and no tile of another size
+    multiple: int = 0  # of which sides of a tile are; 0: of the product of its `strides`
 
 
 _UNET = Architecture(UNETS)
@@ -35,6 +36,7 @@ _PRIMUS = Architecture(PRIMUS, is_supervised=False, has_fixed_patch=True)
 _SIZED_PRIMUS = Architecture(PRIMUS, "output_channels", is_supervised=False, has_fixed_patch=True)
 ARCHITECTURES: Mapping[str, Architecture] = {
     "AttentionUNet": Architecture("ensemble.attention"),
+    "MedNeXt": Architecture("ensemble.mednext", is_supervised=False, multiple=16),
     "PlainConvUNet": _UNET,
     "ResidualEncoderUNet": _UNET,
     "ResidualUNet": _UNET,
@@ -83,9 +85,9 @@ def construct(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
         _check_patch(plan)
         sizes["input_shape"] = plan.patch
     try:
-        found = _class_of(row, plan.network)
+        build = _class_of(row, plan.network)
         with torch.device("meta"):
-            network = found(**{**arguments, **sizes})
+            network = build(**{**arguments, **sizes})
     except UNBUILDABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PlansError(f"plans.json: {plan.network} cannot be built ({reason})") from error
@@ -102,6 +104,8 @@ def multiples_of(plan: Plan) -> tuple[int, ...]:
     """Return what the sides of a tile (z, y, x) must be multiples of."""
     if has_fixed_patch(plan):
         return plan.patch
+    if multiple := ARCHITECTURES[plan.network].multiple:
+        return (multiple,) * 3
     strides = np.prod([np.broadcast_to(stride, 3) for stride in plan.arguments["strides"]], 0)
     return tuple(strides.tolist())
 
@@ -119,8 +123,8 @@ def fill_rotary_embeddings(network: nn.Module) -> None:
 def _class_of(row: Architecture, name: str) -> type[nn.Module]:
     if row.module == PRIMUS:
         import_torchvision()
-    found: type[nn.Module] = getattr(importlib.import_module(row.module), name)
-    return found
+    network_class: type[nn.Module] = getattr(importlib.import_module(row.module), name)
+    return network_class
 
 
 def _check_patch(plan: Plan) -> None:

@@ -127,7 +127,7 @@ def _shaped_like(name: str, args: Any) -> torch.Tensor | None:
 
     It composes these of others in Python, for which it imports its compiler first.
     """
-    if name in ("aten::instance_norm", "aten::batch_norm"):
+    if name in ("aten::instance_norm", "aten::batch_norm", "aten::group_norm", "aten::gelu"):
         return torch.empty_like(args[0])
     if name.endswith("_"):
         return args[0]

@@ -1,21 +1,23 @@
 """One trained fold: its checkpoint, the plan of its network, and whether they agree."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ensemble.architectures import ARCHITECTURES, has_fixed_patch
-from ensemble.network import build_network, fill_network
+from ensemble.network import build_network, fill_network, plain_key
 from ensemble.plans import OPERATION_KEYS, Plan, PlansError, read_plan
 from lab.packing.trained_folder import PackError, TrainedFolder
 from lab.packing.trainer_names import (
     ABSTRACT,
     AS_PLANNED,
     BATCH_NORM,
+    MEDNEXT,
     OURS,
     PRIMUS,
     PRIMUS_ARGUMENTS,
@@ -81,8 +83,11 @@ def open_fold(
         raise PackError(f"{path}: {_foreign(trainer)}")
     if is_foreign:
         print(f"{folder.name}: fold_{fold}: {_foreign(trainer)}: taken so")
-    built = _as_built(plan, trainer)
-    _compare_training(folder, fold, arguments, built, trainer)
+    weights = {plain_key(key) for key in content["network_weights"]}
+    built = _as_built(plan, trainer, weights)
+    _compare_training(
+        folder, fold, arguments, built, partial(_as_built, trainer=trainer, weights=weights)
+    )
     if built is not plan:
         what = "batch norm" if trainer == BATCH_NORM else built.network
         print(f"{folder.name}: fold_{fold}: {trainer} built {what} in place of plans.json's")
@@ -123,7 +128,7 @@ def check_network(trained: TrainedFold, channels_in: int, channels_out: int) -> 
 def plans_as_built(plans: dict[str, Any], trained: TrainedFold) -> dict[str, Any]:
     """Return plans.json, naming the network that the trainer built where it built another."""
     plan = trained.plan
-    if trained.trainer not in {BATCH_NORM, *PRIMUS}:
+    if trained.trainer not in {BATCH_NORM, *PRIMUS, *MEDNEXT}:
         return plans
     settings = plans["configurations"][plan.configuration]
     architecture = {
@@ -137,12 +142,18 @@ def plans_as_built(plans: dict[str, Any], trained: TrainedFold) -> dict[str, Any
     return plans | {"configurations": configurations}
 
 
-def _as_built(plan: Plan, trainer: str | None) -> Plan:
-    """Return the plan of the network that a trainer builds, whatever network plans.json names."""
+def _as_built(plan: Plan, trainer: str | None, weights: Collection[str]) -> Plan:
+    """Return the plan of the network that a trainer builds, whatever network plans.json names.
+
+    `weights` are the names of what it trained: heads of deep supervision may be among them.
+    """
     if trainer == BATCH_NORM:
         return replace(plan, arguments={**plan.arguments, **BATCH_NORM_ARGUMENTS})
     if trainer is not None and trainer in PRIMUS:
         return replace(plan, network=PRIMUS[trainer], arguments=dict(PRIMUS_ARGUMENTS))
+    if trainer is not None and trainer in MEDNEXT:
+        supervised = {"supervised": "out_1.conv_out.weight" in weights}
+        return replace(plan, network="MedNeXt", arguments={**MEDNEXT[trainer], **supervised})
     return plan
 
 
@@ -169,10 +180,13 @@ def stage_of(fold: Path) -> str | None:
 
 
 def _foreign(trainer: Any) -> str:
+    network = "the network of plans.json"
+    if trainer in MEDNEXT:
+        network = f"the authors' MedNeXt-{trainer.partition('MedNeXt')[2].strip('_')}"
     who = f"trainer {trainer!r} does not ship with nnU-Net 2.8.1" if trainer else "no trainer_name"
     return (
         f"{who}, and may have built another network whose weights have the same sizes; "
-        "--foreign-trainer takes it for the network of plans.json and records that"
+        f"--foreign-trainer takes it for {network} and records that"
     )
 
 
@@ -181,7 +195,7 @@ def _compare_training(
     fold: str,
     arguments: Mapping[str, Any],
     plan: Plan,
-    trainer: str | None,
+    as_built: Callable[[Plan], Plan],
 ) -> None:
     """Compare with the plans and dataset that the checkpoint itself was trained with.
 
@@ -200,7 +214,7 @@ def _compare_training(
     if not isinstance(arguments.get("plans"), dict):
         return
     try:
-        trained = _as_built(read_plan(arguments["plans"], plan.configuration), trainer)
+        trained = as_built(read_plan(arguments["plans"], plan.configuration))
     except PlansError as error:
         print(f"{folder.name}: fold_{fold}: the plans of training cannot be compared ({error})")
         return

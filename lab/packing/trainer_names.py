@@ -99,6 +99,26 @@ PRIMUS_ARGUMENTS: Mapping[str, Any] = {
     "scale_attn_inner": True,
     "init_values": 0.1,
 }
+# MedNeXt's sizes (arXiv 2303.09975): expansion and blocks of each stage.
+_NARROW, _WIDE = [2, 3, 4, 4, 4, 4, 4, 3, 2], [3, 4, 8, 8, 8, 8, 8, 4, 3]
+MEDNEXT_SIZES: Mapping[str, Mapping[str, Any]] = {
+    "S": {"exp_r": [2] * 9, "block_counts": [2] * 9},
+    "B": {"exp_r": _NARROW, "block_counts": [2] * 9},
+    "M": {"exp_r": _NARROW, "block_counts": [3, 4, 4, 4, 4, 4, 4, 4, 3]},
+    "L": {"exp_r": _WIDE, "block_counts": _WIDE},
+}
+# nnU-Net ships no trainer of it; so public ports call theirs (copick-torch and octopi; ISLES'26's
+# AntBrain has the underscore) -> the network that the name says. They are foreign all the same.
+MEDNEXT: Mapping[str, Mapping[str, Any]] = {
+    f"nnUNetTrainerMedNeXt{gap}{size}_kernel{kernel}": {
+        "n_channels": 32,
+        "kernel_size": kernel,
+        **arguments,
+    }
+    for gap in ("", "_")
+    for size, arguments in MEDNEXT_SIZES.items()
+    for kernel in (3, 5)
+}
 ABSTRACT = frozenset({"AbstractPrimus"})  # builds nothing: no checkpoint is of it
 # Of lab/training/trainers.py.
 OURS = frozenset({"FinetuneDefault", "FinetuneDA5", "FinetuneDA5ord0"})

@@ -49,6 +49,8 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
     "dropout": plans("PlainConvUNet", **DROPOUT),
     "activation-first": plans("PlainConvUNet", nonlin_first=True),
     "other-activation": plans("PlainConvUNet", nonlin="torch.nn.PReLU", nonlin_kwargs={}),
+    "mednext": tiny.mednext_plans(),
+    "mednext-5": tiny.mednext_plans(kernel_size=5, supervised=False),
     "primus": tiny.primus_plans("Primus"),
     "primus-v2": tiny.primus_plans("PrimusV2"),
     "primus-v3": tiny.primus_plans("PrimusV3"),

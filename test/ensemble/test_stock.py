@@ -157,7 +157,7 @@ def test_a_transformer_that_its_trainer_names_equals_stock_nnunet(
 ) -> None:
     """plans.json names a U-Net; OpenVINO does not take the network, says so, and torch runs it."""
     case = CASES["plain"][0]
-    folder = tiny.train_transformer(tmp_path / "trained", trainer, mirror_axes=(1,), seed=3)
+    folder = tiny.train_as(tmp_path / "trained", trainer, mirror_axes=(1,), seed=3)
     expected_labels, expected = stock_prediction(folder, case, True)
     model = pack(folder, tmp_path / "weights")
     assert model.members[0].plan.network == TRANSFORMERS[trainer]
@@ -174,6 +174,50 @@ def test_a_transformer_that_its_trainer_names_equals_stock_nnunet(
         assert (labels == expected_labels).mean() >= 0.9999, backend
         assert (f"backend {backend} does not take" in caplog.text) == (backend == "openvino")
         assert {row["backend"] for row in engine.description()["networks"].values()} == {"torch"}
+    assert len(np.unique(expected_labels)) > 2
+
+
+MEDNEXT = """
+from ensemble.mednext import MedNeXt
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+class nnUNetTrainerMedNeXt_S_kernel3(nnUNetTrainer):
+    @staticmethod
+    def build_network_architecture(
+        plans_manager, configuration_manager, channels_in, channels_out, enable_deep_supervision
+    ):
+        return MedNeXt(input_channels=channels_in, num_classes=channels_out)
+"""
+
+
+@pytest.mark.slow
+def test_a_mednext_of_a_teams_trainer_equals_stock_nnunet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its trainer lies in nnUNet_extTrainer, as a team has it; plans.json names a U-Net."""
+    import_torchvision()  # stock looks through all of its trainers first
+    (tmp_path / "extension").mkdir()
+    trainer = "nnUNetTrainerMedNeXt_S_kernel3"
+    (tmp_path / "extension" / f"{trainer}.py").write_text(MEDNEXT)
+    monkeypatch.setenv("nnUNet_extTrainer", str(tmp_path / "extension"))
+    case = CASES["plain"][0]
+    folder = tiny.train_as(tmp_path / "trained", trainer, (32, 16, 16), mirror_axes=(1,), seed=1)
+    expected_labels, expected = stock_prediction(folder, case, True)
+    with pytest.raises(AssertionError):
+        pack(folder, tmp_path / "weights")
+    assert (
+        "--foreign-trainer takes it for the authors' MedNeXt-S_kernel3" in capsys.readouterr().err
+    )
+    model = pack(folder, tmp_path / "weights", "--foreign-trainer")
+    manifest = json.loads((model.folder / "MANIFEST.json").read_text())
+    assert manifest["members"][0]["provenance"]["foreign_trainer"] is True
+    assert manifest["proof"][0]["network_of"] == trainer
+    assert manifest["proof"][0]["tiles"]["folds"]["0"]["as_trained"]["differing"] == 0
+    for backend in EXACT_BACKENDS:
+        (prediction,) = predict(case, model, Engine(torch.device("cpu"), backend))
+        labels = labels_from(prediction.probabilities, model.head, SCHEMES["brats-gli"])
+        assert np.abs(prediction.probabilities - expected).max() < 2e-3, backend
+        assert (labels == expected_labels).mean() >= 0.9999, backend
     assert len(np.unique(expected_labels)) > 2
 
 

@@ -120,6 +120,39 @@ def test_the_patch_of_a_transformer_is_checked_by_name(trained: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("gap", ["", "_"])
+@pytest.mark.parametrize("supervised", [True, False])
+def test_a_mednext_by_its_trainers_name_with_and_without_heads_of_deep_supervision(
+    tmp_path: Path, gap: str, supervised: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"nnUNetTrainerMedNeXt{gap}S_kernel3"
+    path = tiny.train_as(tmp_path / "trained", name, patch=(32, 16, 16))
+    if not supervised:
+        content = torch.load(path / "fold_0" / f"{FINAL}.pth", weights_only=False)
+        heads = tuple(f"out_{level}." for level in (1, 2, 3, 4))
+        weights = {
+            f"module.{key}": value
+            for key, value in content["network_weights"].items()
+            if not key.startswith(heads)
+        }
+        change(path, network_weights=weights)
+    assert f"trainer {name!r} does not ship with nnU-Net 2.8.1" in refusal_of(path)
+    folder, fold = opened(path, Accepted(foreign_trainer=True))
+    assert f"{name} built MedNeXt in place of plans.json's" in capsys.readouterr().out
+    assert fold.is_foreign
+    plan = read_plan(plans_as_built(folder.plans, fold), "3d_fullres")
+    assert (plan.network, plan.arguments["supervised"]) == ("MedNeXt", supervised)
+    assert plan.arguments["kernel_size"] == 3
+    assert plan == fold.plan
+
+
+def test_a_patch_that_a_mednext_cannot_halve_is_refused(tmp_path: Path) -> None:
+    path = tiny.train_as(tmp_path / "trained", "nnUNetTrainerMedNeXt_S_kernel3")
+    (path / "plans.json").write_text(json.dumps(tiny.plans(patch=(32, 24, 16))))
+    text = refusal_of(path, Accepted(foreign_trainer=True))
+    assert "the network cannot take a patch of (32, 24, 16)" in text
+
+
 def test_a_trainer_that_builds_no_network_is_refused(trained: Path) -> None:
     change(trained, trainer_name="AbstractPrimus")
     assert "trainer AbstractPrimus builds no network" in refusal_of(trained)
