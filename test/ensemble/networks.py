@@ -49,17 +49,20 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
     "dropout": plans("PlainConvUNet", **DROPOUT),
     "activation-first": plans("PlainConvUNet", nonlin_first=True),
     "other-activation": plans("PlainConvUNet", nonlin="torch.nn.PReLU", nonlin_kwargs={}),
-    "mednext": tiny.mednext_plans(),
-    "mednext-5": tiny.mednext_plans(kernel_size=5, supervised=False),
     "primus": tiny.primus_plans("Primus"),
     "primus-v2": tiny.primus_plans("PrimusV2"),
     "primus-v3": tiny.primus_plans("PrimusV3"),
+}
+# Beside NETWORKS, whose tests take tiles of 16 x 16 x 24: these halve a tile four times.
+DEEP = {
+    "mednext": tiny.mednext_plans(),
+    "mednext-5": tiny.mednext_plans(kernel_size=5, supervised=False),
 }
 TRANSFORMERS = ("primus", "primus-v2", "primus-v3")
 
 
 def network(name: str) -> nn.Module:
-    """Build a network of NETWORKS for four channels and five classes."""
-    built = build_network(read_plan(NETWORKS[name], "3d_fullres"), 4, 5)
+    """Build a network of NETWORKS or DEEP for four channels and five classes."""
+    built = build_network(read_plan({**NETWORKS, **DEEP}[name], "3d_fullres"), 4, 5)
     fill_network(built, tiny.random_weights(built, seed=1))
     return built.requires_grad_(False).eval()
