@@ -1,5 +1,6 @@
 """How many tiles a network takes together on a GPU: from a pass, traced without running it."""
 
+import math
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class _Trace(TorchDispatchMode):
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor):
                 self.add(leaf)
+        if func.name() == "aten::scaled_dot_product_attention":
+            self.peak_bytes = max(self.peak_bytes, self._live_bytes + _scores_bytes(*args[:2]))
         return result
 
     def add(self, tensor: torch.Tensor) -> None:
@@ -111,12 +114,20 @@ class _Trace(TorchDispatchMode):
             self._live_bytes -= size
 
 
+def _scores_bytes(query: torch.Tensor, key: torch.Tensor) -> int:
+    """Return what the scores of all pairs of tokens and their softmax take, in single precision.
+
+    Newer GPUs never hold them; one without a fused kernel for the heads' size, as a T4, does.
+    """
+    return 2 * torch.float32.itemsize * math.prod(query.shape[:-1]) * key.shape[-2]
+
+
 def _shaped_like(name: str, args: Any) -> torch.Tensor | None:
     """Return the result of an operation that takes torch seconds on the meta device, or None.
 
     It composes these of others in Python, for which it imports its compiler first.
     """
-    if name in ("aten::instance_norm", "aten::batch_norm"):
+    if name in ("aten::instance_norm", "aten::batch_norm", "aten::group_norm", "aten::gelu"):
         return torch.empty_like(args[0])
     if name.endswith("_"):
         return args[0]

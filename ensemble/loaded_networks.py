@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import nn
 
+from ensemble.architectures import multiples_of
 from ensemble.backends import (
     BACKENDS,
     REFERENCE,
@@ -227,9 +227,11 @@ def backend_or_auto(name: str, device: torch.device) -> str:
 
 
 def half_patch(plan: Plan) -> tuple[int, ...]:
-    """Return about half the sides of a plan's patch, as its network can still halve them."""
-    strides = np.prod([np.broadcast_to(stride, 3) for stride in plan.arguments["strides"]], 0)
-    halves = zip(plan.patch, strides.tolist(), strict=True)
+    """Return about half the sides of a plan's patch, as its network can still halve them.
+
+    A network that takes one size of patch gets that.
+    """
+    halves = zip(plan.patch, multiples_of(plan), strict=True)
     # Two voxels at the bottom where the patch has them: over a single one nothing is normalised.
     return tuple(
         min(side // stride, max(2, side // 2 // stride)) * stride for side, stride in halves

@@ -15,22 +15,14 @@ import torch
 from torch import nn
 
 from challenge.refusal import Refusal
-from ensemble.plans import OPERATION_KEYS, Plan, PlansError
+from ensemble.architectures import construct, fill_rotary_embeddings
+from ensemble.plans import Plan
 
 
 class CheckpointError(Refusal):
     """A checkpoint holds more than tensors and plain values, or not the network of its plans."""
 
 
-# The operations that plans.json may name; nothing else is imported because a file names it.
-OPERATIONS: Mapping[str, type[nn.Module]] = {
-    operation.__name__: operation
-    for operation in (
-        *(nn.Conv2d, nn.Conv3d, nn.Dropout2d, nn.Dropout3d),
-        *(nn.InstanceNorm2d, nn.InstanceNorm3d, nn.BatchNorm2d, nn.BatchNorm3d),
-        *(nn.LeakyReLU, nn.ReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Mish, nn.PReLU),
-    )
-}
 # What torch raises at a file that is no checkpoint, or half of one.
 UNREADABLE = (
     *(pickle.UnpicklingError, struct.error, EOFError, OSError, RuntimeError, AssertionError),
@@ -42,31 +34,9 @@ def build_network(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
     """Build the network of a plan, without deep supervision and without memory for its weights.
 
     Raises:
-        PlansError: plans.json names a class or an operation that is not known here, or arguments
-            that the class does not take.
+        PlansError: it cannot be built, see `construct`.
     """
-    from dynamic_network_architectures.architectures import unet
-
-    from ensemble.attention import AttentionUNet
-
-    classes: Mapping[str, type[nn.Module]] = {
-        "AttentionUNet": AttentionUNet,
-        "PlainConvUNet": unet.PlainConvUNet,
-        "ResidualEncoderUNet": unet.ResidualEncoderUNet,
-        "ResidualUNet": unet.ResidualUNet,
-    }
-    if plan.network not in classes:
-        raise PlansError(f"plans.json: network {plan.network!r} is not one of {sorted(classes)}")
-    arguments = {key: _resolved(key, value) for key, value in plan.arguments.items()}
-    sizes = {"input_channels": channels_in, "num_classes": channels_out, "deep_supervision": False}
-    try:
-        # On the meta device nothing is initialised: the checkpoint brings every value.
-        with torch.device("meta"):
-            network = classes[plan.network](**{**arguments, **sizes})
-    except (TypeError, ValueError, AssertionError, IndexError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PlansError(f"plans.json: {plan.network} cannot be built ({reason})") from error
-    return network.eval()
+    return construct(plan, channels_in, channels_out)
 
 
 def load_network(network: nn.Module, checkpoint: Path) -> nn.Module:
@@ -107,6 +77,9 @@ def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
     except RuntimeError as error:
         reason = _mismatch(network, tensors)
         raise CheckpointError(f"not the network of plans.json ({reason})") from error
+    fill_rotary_embeddings(network)
+    if empty := [name for name, value in network.named_buffers() if value.is_meta]:
+        raise CheckpointError(f"no checkpoint holds {empty[0]}, and it cannot be computed")
 
 
 def open_checkpoint(path: Path, only_mapped: bool = False) -> dict[str, Any]:
@@ -174,20 +147,3 @@ def _reason(error: Exception) -> str:
     if inner := re.search(r"WeightsUnpickler error: (.*?)( Check the documentation|$)", text):
         text = inner[1]
     return text[:200] or type(error).__name__
-
-
-def _resolved(key: str, value: Any) -> Any:
-    """Turn a dotted operation name into its class; other values stay as they are."""
-    if key not in OPERATION_KEYS or value is None:
-        return value
-    home, _, name = str(value).rpartition(".")
-    if key == "block":
-        from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD
-
-        blocks = {block.__name__: block for block in (BasicBlockD, BottleneckD)}
-        if name in blocks and home.startswith("dynamic_network_architectures."):
-            return blocks[name]
-        raise PlansError(f"plans.json: block {value!r} is not one of {sorted(blocks)}")
-    if name not in OPERATIONS or not f"{home}.".startswith("torch.nn."):
-        raise PlansError(f"plans.json: {key} {value!r} is not one of {sorted(OPERATIONS)}")
-    return OPERATIONS[name]

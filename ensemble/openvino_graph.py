@@ -5,7 +5,7 @@ importer runs the network to see that, which takes seconds a member; this takes 
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -32,23 +32,46 @@ def convert(network: nn.Module, shape: Sequence[int]) -> openvino.Model:
     nodes: dict[fx.Node, Node] = {}
     parts: dict[fx.Node, list[Node]] = {}  # of what is concatenated
     inputs: list[Node] = []
-    for step in fx.symbolic_trace(network).graph.nodes:
+    for step in _steps(network):
         if step.op == "placeholder":
             inputs.append(ops.parameter(list(shape), np.float32))
             nodes[step] = inputs[-1]
         elif step.op == "call_module":
             x, joined = nodes[step.args[0]], parts.get(step.args[0])
             nodes[step] = _of_module(step.target, modules[step.target], x, joined)
-        elif step.op == "call_function" and step.target is torch.cat:
+        elif step.op == "call_function" and _is_channel_concatenation(step):
             parts[step] = [nodes[part] for part in step.args[0]]
             nodes[step] = ops.concat(parts[step], 1)
-        elif step.op == "call_function" and step.target in FUNCTIONS:
+        elif step.op == "call_function" and step.target in FUNCTIONS and _is_of_nodes(step):
             nodes[step] = FUNCTIONS[step.target](*(nodes[part] for part in step.args))
         elif step.op == "output":
             return openvino.Model([nodes[step.args[0]]], inputs)
         else:
             raise NotConvertible(f"{step.op} {step.target}")
     raise NotConvertible("no output")
+
+
+def _steps(network: nn.Module) -> Iterable[Any]:
+    """List what a network calls.
+
+    Raises:
+        NotConvertible: what it calls depends on its input's shape or values, as in a transformer.
+    """
+    try:
+        return fx.symbolic_trace(network).graph.nodes
+    except Exception as error:  # its own code runs on a stand-in, and may raise anything
+        reason = " ".join(str(error).split())
+        raise NotConvertible(f"{type(network).__name__} cannot be traced: {reason}") from error
+
+
+def _is_channel_concatenation(step: Any) -> bool:
+    axis = step.kwargs.get("dim", step.args[1] if len(step.args) > 1 else 0)
+    return step.target is torch.cat and len(step.args) > 0 and bool(axis == 1)
+
+
+def _is_of_nodes(step: Any) -> bool:
+    """Return whether a function gets other steps' results and nothing else."""
+    return not step.kwargs and all(isinstance(part, fx.Node) for part in step.args)
 
 
 def _of_module(name: str, module: nn.Module, x: Node, parts: Sequence[Node] | None) -> Node:

@@ -35,7 +35,7 @@ KEYWORDS: Mapping[str, Any] = {
 }
 HIGHEST_ORDER = 5  # of scipy's splines
 # Packages of nnU-Net's networks, and ours; a class of another package is another network.
-NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.")
+NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.", "ensemble.mednext.")
 # Arguments of a network that plans.json writes as dotted names.
 OPERATION_KEYS = ("conv_op", "norm_op", "dropout_op", "nonlin", "block")
 

@@ -12,15 +12,18 @@ import torch
 
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
+from ensemble.architectures import ARCHITECTURES
 from ensemble.engine import Engine
 from ensemble.manifest import Member, Model
 from ensemble.network import build_network
 from ensemble.plans import read_plan
 from ensemble.predict import predict
+from lab.packing.trainer_names import MEDNEXT, PRIMUS, PRIMUS_ARGUMENTS
 
 SOFTMAX = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
 REGIONS = {"background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}
 REGION_ORDER = [2, 1, 3, 4]
+LAST_LAYERS = ("seg_layers", "up_projection.decode.2", "out_0")
 
 
 def plans(
@@ -91,6 +94,36 @@ def architecture(network: str) -> dict[str, Any]:
         },
         "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
     }
+
+
+def primus_plans(network: str, patch: Sequence[int] = (16, 16, 24)) -> dict[str, Any]:
+    """Return plans.json of a transformer of two blocks, for one size of patch."""
+    primus = {
+        "network_class_name": f"dynamic_network_architectures.architectures.primus.{network}",
+        "arch_kwargs": {
+            "embed_dim": 12,
+            "patch_embed_size": [8, 8, 8],
+            "eva_depth": 2,
+            "eva_numheads": 2,
+            "drop_path_rate": 0.2,
+            "scale_attn_inner": True,
+            "init_values": 0.1,
+            **({"ch_per_level": [4, 6, 8, 10]} if network == "PrimusV3" else {}),
+        },
+        "_kw_requires_import": [],
+    }
+    return plans(patch=patch, architecture=primus)
+
+
+def mednext_plans(**arguments: Any) -> dict[str, Any]:
+    """Return plans.json of a narrow MedNeXt, which halves a tile four times."""
+    narrow = {"n_channels": 4, "exp_r": [2, 3, 2, 2, 2, 2, 2, 3, 2], "block_counts": [1] * 9}
+    mednext = {
+        "network_class_name": "ensemble.mednext.MedNeXt",
+        "arch_kwargs": {**narrow, "kernel_size": 3, "supervised": True, **arguments},
+        "_kw_requires_import": [],
+    }
+    return plans(patch=(16, 32, 16), architecture=mednext)
 
 
 def before_2_4(plans: dict[str, Any]) -> dict[str, Any]:
@@ -179,12 +212,32 @@ def train_certain(
     return source
 
 
+def train_as(
+    folder: Path, trainer: str, patch: Sequence[int] = (16, 16, 16), **arguments: Any
+) -> Path:
+    """Write a model folder as a trainer leaves it whose network plans.json does not name."""
+    kind = PRIMUS.get(trainer, "MedNeXt")
+    settings = {
+        "network_class_name": f"{ARCHITECTURES[kind].module}.{kind}",
+        "arch_kwargs": dict(PRIMUS_ARGUMENTS if trainer in PRIMUS else MEDNEXT[trainer]),
+        "_kw_requires_import": [],
+    }
+    train(folder, plans(patch=patch, architecture=settings), dataset(), **arguments)
+    (folder / "plans.json").write_text(json.dumps(plans(patch=patch)))
+    for path in folder.glob("fold_*/*.pth"):
+        content = torch.load(path, weights_only=False)
+        torch.save(content | {"trainer_name": trainer}, path)
+    return folder
+
+
 def random_weights(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
     """Draw weights; those of the last layer are large, so that few voxels are near a tie."""
     network = network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for name, value in network.named_parameters():
-        scale = 0.8 if "seg_layers" in name else 1 / max(value[0].numel(), 1) ** 0.5
+        is_last = any(last in name for last in LAST_LAYERS)
+        fan_in = (value[:1] if value.dim() else value).numel()
+        scale = 0.8 if is_last else 1 / max(fan_in, 1) ** 0.5
         value.data = torch.randn(value.shape, generator=generator) * scale
         if value.dim() == 1 and name.endswith("weight"):
             value.data.fill_(1)

@@ -25,7 +25,9 @@ import torch
 
 from challenge.case import CaseFiles
 from challenge.volume import read_volume
+from ensemble.torchvision_operations import import_torchvision
 from lab.packing.trained_network import stage_of
+from lab.packing.trainer_names import PRIMUS
 from lab.training.checkpoints import read_training_checkpoint
 
 STOCK = f"nnU-Net {version('nnunetv2')}"
@@ -160,6 +162,8 @@ def find_trainer(name: str) -> type:
     from nnunetv2.paths import nnUNet_extTrainer
     from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 
+    if name in PRIMUS:
+        import_torchvision()
     root = Path(nnunetv2.__path__[0])
     defines = re.compile(rf"^(class )?{re.escape(name)}\b", re.MULTILINE)
     for path in sorted((root / "training" / "nnUNetTrainer").rglob("*.py")):
@@ -182,8 +186,11 @@ def find_trainer(name: str) -> type:
 def refuse_foreign_names(architecture: Mapping[str, Any]) -> None:
     """Raise StockError where a network is not nnU-Net's, or an operation not torch's."""
     network, arguments = architecture["network_class_name"], architecture["arch_kwargs"]
-    operations = [arguments.get(key) for key in architecture["_kw_requires_import"]]
-    for name, home in [(network, NETWORKS), *((name, OPERATIONS) for name in operations)]:
+    operations = [
+        (arguments.get(key), NETWORKS if key == "block" else OPERATIONS)
+        for key in architecture["_kw_requires_import"]
+    ]
+    for name, home in [(network, NETWORKS), *operations]:
         if name is not None and not str(name).startswith(home):
             raise StockError(f"plans.json: {name} is not of {home.rstrip('.')}, so not imported")
 

@@ -1,17 +1,27 @@
 """One trained fold: its checkpoint, the plan of its network, and whether they agree."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ensemble.network import build_network, fill_network
+from ensemble.architectures import ARCHITECTURES, has_fixed_patch
+from ensemble.network import build_network, fill_network, plain_key
 from ensemble.plans import OPERATION_KEYS, Plan, PlansError, read_plan
 from lab.packing.trained_folder import PackError, TrainedFolder
-from lab.packing.trainer_names import AS_PLANNED, BATCH_NORM, OURS, PRIMUS
+from lab.packing.trainer_names import (
+    ABSTRACT,
+    AS_PLANNED,
+    BATCH_NORM,
+    MEDNEXT,
+    OURS,
+    PRIMUS,
+    PRIMUS_ARGUMENTS,
+)
 from lab.training.checkpoints import read_training_checkpoint
 
 # What nnUNetTrainerBN puts in place of the plans' norm.
@@ -19,7 +29,6 @@ BATCH_NORM_ARGUMENTS = {
     "norm_op": "torch.nn.modules.batchnorm.BatchNorm3d",
     "norm_op_kwargs": {"eps": 1e-5, "affine": True},
 }
-UNETS = "dynamic_network_architectures.architectures.unet"
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,15 @@ def open_fold(
         raise PackError(f"{path}: {_foreign(trainer)}")
     if is_foreign:
         print(f"{folder.name}: fold_{fold}: {_foreign(trainer)}: taken so")
-    _compare_training(folder, fold, arguments, plan)
-    if trainer == BATCH_NORM:
-        print(f"{folder.name}: fold_{fold}: {trainer} built batch norm in place of plans.json's")
-        plan = replace(plan, arguments={**plan.arguments, **BATCH_NORM_ARGUMENTS})
+    weights = {plain_key(key) for key in content["network_weights"]}
+    built = _as_built(plan, trainer, weights)
+    _compare_training(
+        folder, fold, arguments, built, partial(_as_built, trainer=trainer, weights=weights)
+    )
+    if built is not plan:
+        what = "batch norm" if trainer == BATCH_NORM else built.network
+        print(f"{folder.name}: fold_{fold}: {trainer} built {what} in place of plans.json's")
+    plan = built
     _check_mirroring(content.get("inference_allowed_mirroring_axes"), path)
     content = {**content, "init_args": {**arguments, "configuration": configuration}}
     return TrainedFold(fold, path, content, plan, trainer, is_foreign)
@@ -114,19 +128,33 @@ def check_network(trained: TrainedFold, channels_in: int, channels_out: int) -> 
 def plans_as_built(plans: dict[str, Any], trained: TrainedFold) -> dict[str, Any]:
     """Return plans.json, naming the network that the trainer built where it built another."""
     plan = trained.plan
-    if trained.trainer != BATCH_NORM:
+    if trained.trainer not in {BATCH_NORM, *PRIMUS, *MEDNEXT}:
         return plans
     settings = plans["configurations"][plan.configuration]
-    planned = settings.get("architecture", {})
     architecture = {
-        "network_class_name": planned.get("network_class_name", f"{UNETS}.{plan.network}"),
+        "network_class_name": f"{ARCHITECTURES[plan.network].module}.{plan.network}",
         "arch_kwargs": dict(plan.arguments),
-        "_kw_requires_import": planned.get("_kw_requires_import", list(OPERATION_KEYS[:4])),
+        "_kw_requires_import": [key for key in OPERATION_KEYS if key in plan.arguments],
     }
     configurations = plans["configurations"] | {
         plan.configuration: settings | {"architecture": architecture}
     }
     return plans | {"configurations": configurations}
+
+
+def _as_built(plan: Plan, trainer: str | None, weights: Collection[str]) -> Plan:
+    """Return the plan of the network that a trainer builds, whatever network plans.json names.
+
+    `weights` are the names of what it trained: heads of deep supervision may be among them.
+    """
+    if trainer == BATCH_NORM:
+        return replace(plan, arguments={**plan.arguments, **BATCH_NORM_ARGUMENTS})
+    if trainer is not None and trainer in PRIMUS:
+        return replace(plan, network=PRIMUS[trainer], arguments=dict(PRIMUS_ARGUMENTS))
+    if trainer is not None and trainer in MEDNEXT:
+        supervised = {"supervised": "out_1.conv_out.weight" in weights}
+        return replace(plan, network="MedNeXt", arguments={**MEDNEXT[trainer], **supervised})
+    return plan
 
 
 def _check_mirroring(axes: Any, path: Path) -> None:
@@ -137,9 +165,10 @@ def _check_mirroring(axes: Any, path: Path) -> None:
 def _is_foreign(trainer: Any, path: Path) -> bool:
     if not isinstance(trainer, str):
         return True
-    if trainer in PRIMUS:
-        raise PackError(f"{path}: trainer {trainer} builds a transformer, not plans.json's network")
-    return trainer not in AS_PLANNED | OURS | {BATCH_NORM} and trainer != stage_of(path.parent)
+    if trainer in ABSTRACT:
+        raise PackError(f"{path}: trainer {trainer} builds no network")
+    known = AS_PLANNED | OURS | {BATCH_NORM, *PRIMUS}
+    return trainer not in known and trainer != stage_of(path.parent)
 
 
 def stage_of(fold: Path) -> str | None:
@@ -151,15 +180,22 @@ def stage_of(fold: Path) -> str | None:
 
 
 def _foreign(trainer: Any) -> str:
+    network = "the network of plans.json"
+    if trainer in MEDNEXT:
+        network = f"the authors' MedNeXt-{trainer.partition('MedNeXt')[2].strip('_')}"
     who = f"trainer {trainer!r} does not ship with nnU-Net 2.8.1" if trainer else "no trainer_name"
     return (
         f"{who}, and may have built another network whose weights have the same sizes; "
-        "--foreign-trainer takes it for the network of plans.json and records that"
+        f"--foreign-trainer takes it for {network} and records that"
     )
 
 
 def _compare_training(
-    folder: TrainedFolder, fold: str, arguments: Mapping[str, Any], plan: Plan
+    folder: TrainedFolder,
+    fold: str,
+    arguments: Mapping[str, Any],
+    plan: Plan,
+    as_built: Callable[[Plan], Plan],
 ) -> None:
     """Compare with the plans and dataset that the checkpoint itself was trained with.
 
@@ -178,10 +214,19 @@ def _compare_training(
     if not isinstance(arguments.get("plans"), dict):
         return
     try:
-        trained = read_plan(arguments["plans"], plan.configuration)
+        trained = as_built(read_plan(arguments["plans"], plan.configuration))
     except PlansError as error:
         print(f"{folder.name}: fold_{fold}: the plans of training cannot be compared ({error})")
         return
+    _compare_plans(trained, plan, prefix)
+
+
+def _compare_plans(trained: Plan, plan: Plan, prefix: str) -> None:
+    """Print how the plan of training differs; refuse another network.
+
+    Raises:
+        PackError: the network was another, or built for another patch.
+    """
     if (trained.network, trained.arguments) != (plan.network, plan.arguments):
         keys = [
             key
@@ -191,6 +236,11 @@ def _compare_training(
         key = keys[0] if keys else "network"
         then, now = (each.arguments.get(key, each.network) for each in (trained, plan))
         raise PackError(f"{prefix} network: {key} {then!r}, plans.json says {now!r}")
+    if trained.patch != plan.patch and has_fixed_patch(plan):
+        raise PackError(
+            f"{prefix} patch: {trained.patch}, plans.json says {plan.patch}; {plan.network} takes "
+            "tiles of one size"
+        )
     for field in fields(Plan):
         then, now = getattr(trained, field.name), getattr(plan, field.name)
         if then != now:

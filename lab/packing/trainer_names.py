@@ -1,9 +1,12 @@
-"""Trainers that nnU-Net 2.8.1 ships, and ours: whose network is the plans', and whose is not.
+"""Trainers that nnU-Net 2.8.1 ships, and ours, and the network that each builds.
 
 A trainer's class may build whatever network it likes, and weights of the same sizes do not tell:
 an activation has none. The names are written down here rather than looked up, since teams put
 their own trainers into the installed package.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 BATCH_NORM = "nnUNetTrainerBN"  # the plans' network with batch norm instead of the norm they name
 # Of nnunetv2 2.8.1's training/nnUNetTrainer: those that build the network of plans.json.
@@ -68,29 +71,54 @@ AS_PLANNED = frozenset(
         "nnUNet_Trainer_BS8",
     )
 )
-# Those that build a transformer, whatever plans.json says.
-PRIMUS = frozenset(
-    (
-        "AbstractPrimus",
-        "_Primus_B_96_BS1",
-        "_Primus_L_48_BS1",
-        "_Primus_M_96_BS1",
-        "_Primus_S_96_BS1",
-        "nnUNet_PrimusV2B_Trainer",
-        "nnUNet_PrimusV2L_Trainer",
-        "nnUNet_PrimusV2M_Trainer",
-        "nnUNet_PrimusV2S_Trainer",
-        "nnUNet_PrimusV3B_Trainer",
-        "nnUNet_PrimusV3L_Trainer",
-        "nnUNet_PrimusV3M_Trainer",
-        "nnUNet_PrimusV3S_Trainer",
-        "nnUNet_Primus_B_Trainer",
-        "nnUNet_Primus_L_Trainer",
-        "nnUNet_Primus_M_Trainer",
-        "nnUNet_Primus_M_Trainer_BS8",
-        "nnUNet_Primus_M_Trainer_BS8_2e4",
-        "nnUNet_Primus_S_Trainer",
-    )
-)
+# Those that build a transformer, whatever network plans.json names -> its class.
+PRIMUS: Mapping[str, str] = {
+    "_Primus_S_96_BS1": "PrimusS",
+    "_Primus_B_96_BS1": "PrimusB",
+    "_Primus_M_96_BS1": "PrimusM",
+    "_Primus_L_48_BS1": "PrimusL",
+    "nnUNet_Primus_S_Trainer": "PrimusS",
+    "nnUNet_Primus_B_Trainer": "PrimusB",
+    "nnUNet_Primus_M_Trainer": "PrimusM",
+    "nnUNet_Primus_M_Trainer_BS8": "PrimusM",
+    "nnUNet_Primus_M_Trainer_BS8_2e4": "PrimusM",
+    "nnUNet_Primus_L_Trainer": "PrimusL",
+    "nnUNet_PrimusV2S_Trainer": "PrimusV2S",
+    "nnUNet_PrimusV2B_Trainer": "PrimusV2B",
+    "nnUNet_PrimusV2M_Trainer": "PrimusV2M",
+    "nnUNet_PrimusV2L_Trainer": "PrimusV2L",
+    "nnUNet_PrimusV3S_Trainer": "PrimusV3S",
+    "nnUNet_PrimusV3B_Trainer": "PrimusV3B",
+    "nnUNet_PrimusV3M_Trainer": "PrimusV3M",
+    "nnUNet_PrimusV3L_Trainer": "PrimusV3L",
+}
+# What all of them give their network beside its size.
+PRIMUS_ARGUMENTS: Mapping[str, Any] = {
+    "patch_embed_size": [8, 8, 8],
+    "drop_path_rate": 0.2,
+    "scale_attn_inner": True,
+    "init_values": 0.1,
+}
+# MedNeXt's sizes (arXiv 2303.09975): expansion and blocks of each stage.
+_NARROW, _WIDE = [2, 3, 4, 4, 4, 4, 4, 3, 2], [3, 4, 8, 8, 8, 8, 8, 4, 3]
+MEDNEXT_SIZES: Mapping[str, Mapping[str, Any]] = {
+    "S": {"exp_r": [2] * 9, "block_counts": [2] * 9},
+    "B": {"exp_r": _NARROW, "block_counts": [2] * 9},
+    "M": {"exp_r": _NARROW, "block_counts": [3, 4, 4, 4, 4, 4, 4, 4, 3]},
+    "L": {"exp_r": _WIDE, "block_counts": _WIDE},
+}
+# nnU-Net ships no trainer of it; so public ports call theirs (copick-torch and octopi; ISLES'26's
+# AntBrain has the underscore) -> the network that the name says. They are foreign all the same.
+MEDNEXT: Mapping[str, Mapping[str, Any]] = {
+    f"nnUNetTrainerMedNeXt{gap}{size}_kernel{kernel}": {
+        "n_channels": 32,
+        "kernel_size": kernel,
+        **arguments,
+    }
+    for gap in ("", "_")
+    for size, arguments in MEDNEXT_SIZES.items()
+    for kernel in (3, 5)
+}
+ABSTRACT = frozenset({"AbstractPrimus"})  # builds nothing: no checkpoint is of it
 # Of lab/training/trainers.py.
 OURS = frozenset({"FinetuneDefault", "FinetuneDA5", "FinetuneDA5ord0"})

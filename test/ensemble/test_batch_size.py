@@ -5,6 +5,7 @@ import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from ensemble.batch_size import (
     PassMemory,
@@ -73,6 +74,25 @@ def test_a_trace_is_linear_in_the_voxels(network: str) -> None:
     small, large = trace_pass(built, (4, 16, 16, 16)), trace_pass(built, (4, 32, 16, 16))
     assert large.largest_elements == 2 * small.largest_elements
     assert large.peak_bytes == pytest.approx(2 * small.peak_bytes, rel=0.01)
+
+
+def test_the_scores_of_a_transformer_are_counted() -> None:
+    """Two heads of 12 tokens: 2 x 12 x 12 scores and their softmax, in single precision."""
+    query = torch.empty((1, 2, 12, 6), dtype=torch.half, device="meta")
+
+    class Attention(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.scaled_dot_product_attention(x, x, x)
+
+    memory = trace_pass(Attention(), (2, 12, 6))
+    assert memory.peak_bytes == 2 * query.nbytes + 2 * 4 * 2 * 12 * 12
+
+
+@pytest.mark.parametrize("network", ["Primus", "PrimusV2", "PrimusV3"])
+def test_a_transformer_is_traced(network: str) -> None:
+    built = build_network(read_plan(tiny.primus_plans(network), "3d_fullres"), 4, 5)
+    tile_bytes = 4 * 16 * 16 * 24 * 2
+    assert trace_pass(built, (4, 16, 16, 24)).peak_bytes > tile_bytes
 
 
 def test_no_tensor_has_more_elements_than_libraries_count() -> None:

@@ -64,7 +64,7 @@ def test_every_convolution_of_a_network_gets_channels_last(name: str, n: int) ->
     changed = keep_channels_last(network(name).double())
     with layouts_of_convolutions(changed) as seen:
         logits = changed(channels_last(tile))
-    assert len(seen) >= 8
+    assert len(seen) >= (4 if name == "primus" else 8)
     assert all(seen)
     assert logits.is_contiguous(memory_format=LAYOUT)
     torch.testing.assert_close(logits, expected, atol=1e-9, rtol=1e-9)

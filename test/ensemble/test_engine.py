@@ -377,3 +377,14 @@ def test_half_a_patch_can_still_be_halved(patch: tuple, strides: list, expected:
         read_plan(tiny.plans(), "3d_fullres"), patch=patch, arguments={"strides": strides}
     )
     assert half_patch(plan) == expected
+
+
+def test_a_network_for_one_patch_gets_that_patch() -> None:
+    plan = read_plan(tiny.primus_plans("PrimusV2", patch=(16, 48, 24)), "3d_fullres")
+    assert half_patch(plan) == (16, 48, 24)
+
+
+def test_a_mednext_halves_a_tile_four_times() -> None:
+    plan = read_plan(tiny.mednext_plans(), "3d_fullres")
+    assert half_patch(replace(plan, patch=(128, 160, 112))) == (64, 80, 48)
+    assert half_patch(replace(plan, patch=(32, 96, 16))) == (32, 48, 16)

@@ -10,7 +10,7 @@ import pytest
 import tiny
 import torch
 
-from ensemble.network import build_network
+from ensemble.network import build_network, fill_network
 from ensemble.plans import PlansError, read_plan
 from ensemble.resampling import new_shape, resample
 
@@ -253,8 +253,8 @@ def test_what_would_not_be_reproduced_is_refused(plans: dict, message: str) -> N
 
 
 def test_foreign_networks_and_layers_are_never_imported() -> None:
-    plans = tiny.plans(network="Primus")
-    with pytest.raises(PlansError, match="'Primus' is not one of"):
+    plans = tiny.plans(network="ResNet18")
+    with pytest.raises(PlansError, match="'ResNet18' is not one of AttentionUNet, PlainConvUNet"):
         build_network(read_plan(plans, "3d_fullres"), 4, 5)
     plans = tiny.plans()
     architecture = plans["configurations"]["3d_fullres"]["architecture"]
@@ -263,3 +263,52 @@ def test_foreign_networks_and_layers_are_never_imported() -> None:
         architecture["arch_kwargs"]["nonlin"] = foreign
         with pytest.raises(PlansError, match=f"nonlin '{foreign}' is not one of"):
             build_network(read_plan(plans, "3d_fullres"), 4, 5)
+
+
+def primus(patch: tuple = (16, 16, 24), **arguments: object) -> dict:
+    plans = tiny.primus_plans("Primus", patch)
+    plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"] |= arguments
+    return plans
+
+
+@pytest.mark.parametrize(
+    ("plans", "message"),
+    [
+        (primus((16, 20, 24)), "patch_size 16x20x24: Primus takes sides that are multiples of 8x8"),
+        (primus(patch_embed_size=8), "patch_embed_size 8 is not three sizes"),
+        (primus(patch_embed_size=[8, 8, 0]), r"patch_embed_size \[8, 8, 0\] is not three sizes"),
+        (
+            primus(input_shape=[24, 16, 16]),
+            r"input_shape \[24, 16, 16\] of Primus is not patch",
+        ),
+        (primus(rope_impl="os.system"), "Primus cannot be built"),
+        (primus(decoder_act="torch.nn.GELU"), "Primus cannot be built"),
+        (primus(embed_dim=14), "Primus cannot be built"),
+        (primus(squeeze_excitation=True), "Primus cannot be built .*squeeze_excitation"),
+    ],
+)
+def test_a_transformer_that_cannot_be_built_is_refused_by_name(plans: dict, message: str) -> None:
+    with pytest.raises(PlansError, match=message):
+        build_network(read_plan(plans, "3d_fullres"), 4, 5)
+
+
+@pytest.mark.parametrize("network", ["Primus", "PrimusV2", "PrimusV3"])
+def test_rotary_embeddings_come_with_the_weights_though_no_checkpoint_has_them(
+    network: str,
+) -> None:
+    """They depend on the patch alone: each token's place (z, y, x) by sine and cosine."""
+    plan = read_plan(tiny.primus_plans(network), "3d_fullres")
+    built = build_network(plan, 4, 5)
+    assert built.eva.rope.pos_embed.is_meta
+    weights = tiny.random_weights(build_network(plan, 4, 5), seed=0)
+    assert not any("rope" in name for name in weights)
+    fill_network(built, weights)
+    filled = built.eva.rope.pos_embed
+    assert filled.shape == (2 * 2 * 3, 3 * 4)
+    sines, cosines = filled.chunk(2, -1)
+    torch.testing.assert_close(sines**2 + cosines**2, torch.ones(12, 6))
+    # The first band turns by one radian a token: token 1 lies next to token 0 along x.
+    torch.testing.assert_close(sines[0], torch.zeros(6))
+    torch.testing.assert_close(
+        sines[1], torch.tensor([0, 0, 0, 0, 1, 1]) * torch.sin(torch.ones(6))
+    )

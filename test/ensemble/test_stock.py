@@ -1,7 +1,9 @@
 """One member gives stock nnU-Net's labels: the independent check of the whole pipeline."""
 
 import json
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from challenge.scheme import MRI_SEQUENCES, SCHEMES, labels_from
 from ensemble.engine import Engine
 from ensemble.manifest import Model, verify_model
 from ensemble.predict import predict
+from ensemble.torchvision_operations import import_torchvision
 from lab.__main__ import main as lab
 
 
@@ -109,6 +112,112 @@ def test_folds_together_equal_stock_nnunet(tmp_path: Path) -> None:
         # Stock nnU-Net adds folds in half precision.
         assert np.abs(prediction.probabilities - expected).max() < 5e-3, backend
         assert (labels == expected_labels).mean() >= 0.9995, backend
+    assert len(np.unique(expected_labels)) > 2
+
+
+@pytest.fixture
+def tiny_primus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Primus-S two narrow blocks, for nnU-Net's trainers and for us; prove a whole case."""
+    import_torchvision()
+    monkeypatch.setattr("lab.packing.proof.SYNTHETIC_LIMIT_S", 300.0)
+    from dynamic_network_architectures.architectures import primus
+    from nnunetv2.training.nnUNetTrainer.primus import primus_trainers
+
+    def small(inputs: int, *sizes: Any, **settings: Any) -> torch.nn.Module:
+        _, token, outputs, _, _, patch = sizes
+        return primus.PrimusS(inputs, outputs, token, patch, **settings)
+
+    sizes = {"eva_depth": 2, "eva_numheads": 2, "embed_dim": 12}
+    monkeypatch.setitem(primus._PRIMUS_CONFIGS, "S", sizes)
+    monkeypatch.setattr(primus_trainers, "Primus", small)  # its trainers give all sizes
+    channels = (4, 6, 8, 10)
+    monkeypatch.setattr(
+        primus.PrimusV3, "__init__", partialmethod(primus.PrimusV3.__init__, ch_per_level=channels)
+    )
+
+
+TRANSFORMERS = {
+    "nnUNet_Primus_S_Trainer": "PrimusS",
+    "nnUNet_PrimusV2S_Trainer": "PrimusV2S",
+    "nnUNet_PrimusV3S_Trainer": "PrimusV3S",
+}
+
+
+@pytest.mark.usefixtures("tiny_primus")
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        "nnUNet_Primus_S_Trainer",
+        pytest.param("nnUNet_PrimusV2S_Trainer", marks=pytest.mark.slow),
+        "nnUNet_PrimusV3S_Trainer",
+    ],
+)
+def test_a_transformer_that_its_trainer_names_equals_stock_nnunet(
+    tmp_path: Path, trainer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """plans.json names a U-Net; OpenVINO does not take the network, says so, and torch runs it."""
+    case = CASES["plain"][0]
+    folder = tiny.train_as(tmp_path / "trained", trainer, mirror_axes=(1,), seed=3)
+    expected_labels, expected = stock_prediction(folder, case, True)
+    model = pack(folder, tmp_path / "weights")
+    assert model.members[0].plan.network == TRANSFORMERS[trainer]
+    proof = json.loads((model.folder / "MANIFEST.json").read_text())["proof"][0]
+    assert proof["network_of"] == trainer
+    assert proof["tiles"]["folds"]["0"]["as_trained"]["differing"] == 0
+    assert proof["case"]["agreement"] >= 0.9999
+    for backend in EXACT_BACKENDS:
+        caplog.clear()
+        engine = Engine(torch.device("cpu"), backend)
+        (prediction,) = predict(case, model, engine)
+        labels = labels_from(prediction.probabilities, model.head, SCHEMES["brats-gli"])
+        assert np.abs(prediction.probabilities - expected).max() < 2e-3, backend
+        assert (labels == expected_labels).mean() >= 0.9999, backend
+        assert (f"backend {backend} does not take" in caplog.text) == (backend == "openvino")
+        assert {row["backend"] for row in engine.description()["networks"].values()} == {"torch"}
+    assert len(np.unique(expected_labels)) > 2
+
+
+MEDNEXT = """
+from ensemble.mednext import MedNeXt
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+class nnUNetTrainerMedNeXt_S_kernel3(nnUNetTrainer):
+    @staticmethod
+    def build_network_architecture(
+        plans_manager, configuration_manager, channels_in, channels_out, enable_deep_supervision
+    ):
+        return MedNeXt(input_channels=channels_in, num_classes=channels_out)
+"""
+
+
+@pytest.mark.slow
+def test_a_mednext_of_a_teams_trainer_equals_stock_nnunet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its trainer lies in nnUNet_extTrainer, as a team has it; plans.json names a U-Net."""
+    import_torchvision()  # stock looks through all of its trainers first
+    (tmp_path / "extension").mkdir()
+    trainer = "nnUNetTrainerMedNeXt_S_kernel3"
+    (tmp_path / "extension" / f"{trainer}.py").write_text(MEDNEXT)
+    monkeypatch.setenv("nnUNet_extTrainer", str(tmp_path / "extension"))
+    case = CASES["plain"][0]
+    folder = tiny.train_as(tmp_path / "trained", trainer, (32, 16, 16), mirror_axes=(1,), seed=1)
+    expected_labels, expected = stock_prediction(folder, case, True)
+    with pytest.raises(AssertionError):
+        pack(folder, tmp_path / "weights")
+    assert (
+        "--foreign-trainer takes it for the authors' MedNeXt-S_kernel3" in capsys.readouterr().err
+    )
+    model = pack(folder, tmp_path / "weights", "--foreign-trainer")
+    manifest = json.loads((model.folder / "MANIFEST.json").read_text())
+    assert manifest["members"][0]["provenance"]["foreign_trainer"] is True
+    assert manifest["proof"][0]["network_of"] == trainer
+    assert manifest["proof"][0]["tiles"]["folds"]["0"]["as_trained"]["differing"] == 0
+    for backend in EXACT_BACKENDS:
+        (prediction,) = predict(case, model, Engine(torch.device("cpu"), backend))
+        labels = labels_from(prediction.probabilities, model.head, SCHEMES["brats-gli"])
+        assert np.abs(prediction.probabilities - expected).max() < 2e-3, backend
+        assert (labels == expected_labels).mean() >= 0.9999, backend
     assert len(np.unique(expected_labels)) > 2
 
 

@@ -200,6 +200,20 @@ def test_nothing_is_imported_because_plans_name_it(
         refuse_foreign_names(architecture)
 
 
+def test_a_block_of_nnunets_networks_is_no_foreign_name() -> None:
+    home = "dynamic_network_architectures."
+    block = f"{home}building_blocks.residual.BottleneckD"
+    architecture = {
+        "network_class_name": f"{home}architectures.unet.ResidualEncoderUNet",
+        "arch_kwargs": {"block": block, "nonlin": "torch.nn.ReLU"},
+        "_kw_requires_import": ["block", "nonlin"],
+    }
+    refuse_foreign_names(architecture)
+    architecture["arch_kwargs"] = {"block": block, "nonlin": block}
+    with pytest.raises(StockError, match="so not imported"):
+        refuse_foreign_names(architecture)
+
+
 def test_by_default_nothing_is_rounded_and_labels_are_stocks(tmp_path: Path, capsys: Say) -> None:
     assert pack(trained(tmp_path / "gli", folds=(0, 1)), tmp_path) == 0
     record = proof_of(tmp_path)

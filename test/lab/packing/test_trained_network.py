@@ -89,11 +89,73 @@ def test_a_foreign_trainer_is_taken_when_asked_for_alone(
     assert who in capsys.readouterr().out
 
 
-def test_a_transformers_trainer_is_refused_by_name(trained: Path) -> None:
+def test_a_transformers_trainer_is_followed_whatever_plans_name(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its network has other weights than the U-Net of plans.json, which is then not looked at."""
+    change(trained, trainer_name="nnUNet_PrimusV2M_Trainer")
+    text = refusal_of(trained)
+    assert "nnUNet_PrimusV2M_Trainer built PrimusV2M in place of plans.json's" in (
+        capsys.readouterr().out
+    )
+    assert "not the network of plans.json (it lacks" in text and "down_projection" in text
+    then = with_arguments(tiny.plans(), nonlin="torch.nn.ReLU")
+    change(trained, init_args={"configuration": "3d_fullres", "plans": then})
+    assert "was trained with another" not in refusal_of(trained)
+
+
+def test_the_patch_of_a_transformer_is_checked_by_name(trained: Path) -> None:
+    """Its weights are those of every patch with as many tokens, and its answer is not."""
     change(trained, trainer_name="nnUNet_Primus_M_Trainer")
-    for accepted in (Accepted(), Accepted(foreign_trainer=True)):
-        text = refusal_of(trained, accepted)
-        assert "trainer nnUNet_Primus_M_Trainer builds a transformer" in text
+    (trained / "plans.json").write_text(json.dumps(tiny.plans(patch=(16, 20, 16))))
+    assert "patch_size 16x20x16: PrimusM takes sides that are multiples of 8x8x8" in refusal_of(
+        trained
+    )
+    (trained / "plans.json").write_text(json.dumps(tiny.plans(patch=(16, 24, 16))))
+    then = tiny.plans(patch=(24, 16, 16))
+    change(trained, init_args={"configuration": "3d_fullres", "plans": then})
+    assert (
+        "fold_0 was trained with another patch: (24, 16, 16), plans.json says (16, 24, 16)"
+        in refusal_of(trained)
+    )
+
+
+@pytest.mark.parametrize("gap", ["", "_"])
+@pytest.mark.parametrize("supervised", [True, False])
+def test_a_mednext_by_its_trainers_name_with_and_without_heads_of_deep_supervision(
+    tmp_path: Path, gap: str, supervised: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"nnUNetTrainerMedNeXt{gap}S_kernel3"
+    path = tiny.train_as(tmp_path / "trained", name, patch=(32, 16, 16))
+    if not supervised:
+        content = torch.load(path / "fold_0" / f"{FINAL}.pth", weights_only=False)
+        heads = tuple(f"out_{level}." for level in (1, 2, 3, 4))
+        weights = {
+            f"module.{key}": value
+            for key, value in content["network_weights"].items()
+            if not key.startswith(heads)
+        }
+        change(path, network_weights=weights)
+    assert f"trainer {name!r} does not ship with nnU-Net 2.8.1" in refusal_of(path)
+    folder, fold = opened(path, Accepted(foreign_trainer=True))
+    assert f"{name} built MedNeXt in place of plans.json's" in capsys.readouterr().out
+    assert fold.is_foreign
+    plan = read_plan(plans_as_built(folder.plans, fold), "3d_fullres")
+    assert (plan.network, plan.arguments["supervised"]) == ("MedNeXt", supervised)
+    assert plan.arguments["kernel_size"] == 3
+    assert plan == fold.plan
+
+
+def test_a_patch_that_a_mednext_cannot_halve_is_refused(tmp_path: Path) -> None:
+    path = tiny.train_as(tmp_path / "trained", "nnUNetTrainerMedNeXt_S_kernel3")
+    (path / "plans.json").write_text(json.dumps(tiny.plans(patch=(32, 24, 16))))
+    text = refusal_of(path, Accepted(foreign_trainer=True))
+    assert "the network cannot take a patch of (32, 24, 16)" in text
+
+
+def test_a_trainer_that_builds_no_network_is_refused(trained: Path) -> None:
+    change(trained, trainer_name="AbstractPrimus")
+    assert "trainer AbstractPrimus builds no network" in refusal_of(trained)
 
 
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
