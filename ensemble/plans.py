@@ -71,6 +71,10 @@ class Plan:
     orientation: str | None  # axis code of what the reader hands over; None: as stored
     network: str  # class name
     arguments: Mapping[str, Any]  # of the network class, names not yet resolved
+    # Of member.json alone (`exported_member`); as here, what nnU-Net does.
+    crops_to_nonzero: bool = True
+    clip: tuple[tuple[float, float] | None, ...] = ()  # of each channel, before it is normalised
+    mirror_axes: tuple[int, ...] | None = None  # None: those that the checkpoint names
 
 
 def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:

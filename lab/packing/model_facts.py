@@ -6,9 +6,9 @@ from typing import Any
 
 from challenge.scheme import Scheme
 from ensemble.manifest import Model, read_manifest, verify_model
+from ensemble.member_network import mirror_axes_of
 from ensemble.member_weights import in_words
 from ensemble.members import Member
-from ensemble.network import mirror_axes_of
 from lab.packing.precision import precision_of
 from lab.packing.proof_summary import agreement
 from lab.packing.stock_prediction import STOCK_STEP
@@ -100,7 +100,7 @@ def _precision(pairs: Pairs) -> str:
 def _mirroring(pairs: Pairs, is_mirrored: bool) -> str:
     by_axes: dict[tuple[int, ...], list[str]] = {}
     for member, entry in pairs:
-        by_axes.setdefault(mirror_axes_of(member.checkpoint), []).append(str(entry["fold"]))
+        by_axes.setdefault(mirror_axes_of(member), []).append(str(entry["fold"]))
     if list(by_axes) == [()]:
         return "none, as trained"
     texts = []
