@@ -43,10 +43,11 @@ OLD_GRAPH, OLD_TENSORS = (
     "serialized_exported_program.json",
     ("serialized_state_dict.pt", "serialized_constants.pt"),
 )
-# What may lie in an archive and is not opened.
-IGNORED = re.compile(
-    r"(\.data/.*|byteorder|archive_format|archive_version|version|extra/.*|extra_files/.*"
-    r"|data/sample_inputs/[\w-]+\.pt|serialized_example_inputs\.pt|data/extra/.*)"
+# What may lie in an archive and is not opened; the second is left out when a program is packed.
+MARKS = re.compile(r"\.data/.*|byteorder|archive_format|archive_version|version")
+UNUSED = re.compile(
+    r"(data/)?extra/.*|extra_files/.*"
+    r"|data/sample_inputs/[\w-]+\.pt|serialized_example_inputs\.pt"
 )
 
 
@@ -80,6 +81,18 @@ def read_archive(path: Path) -> Archive:
         raise ExportedError(f"{path}: no sound .pt2 file ({_first_line(error)})") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ExportedError(f"{path}: cannot be read ({_first_line(error)!r})") from error
+
+
+def write_slim(source: Path, target: Path) -> None:
+    """Copy a `.pt2` file without what is not read of it: sample inputs and extra files.
+
+    Raises:
+        ExportedError: see `read_archive`, which has to take it.
+    """
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as slim:
+        for name, info in _checked_names(archive, source.stat().st_size).items():
+            if not UNUSED.fullmatch(name):
+                slim.writestr(zipfile.ZipInfo(info.filename), archive.read(info))
 
 
 def _first_line(error: Exception) -> str:
@@ -158,7 +171,8 @@ def _pickled(name: str, content: bytes) -> dict[str, torch.Tensor]:
 
 
 def _refuse_others(names: set[str]) -> None:
-    if others := sorted(name for name in names if not IGNORED.fullmatch(name)):
+    others = sorted(n for n in names if not MARKS.fullmatch(n) and not UNUSED.fullmatch(n))
+    if others:
         raise ExportedError(f"it holds {others[0]!r}, which is neither a graph nor a plain tensor")
 
 

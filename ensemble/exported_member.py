@@ -9,7 +9,7 @@
      "orientation": "RAS",                         null: as the files are stored
      "transpose": [0, 1, 2],                       of z, y, x into the network's axes
      "crop_to_nonzero": true,
-     "resampling": {"image_order": 3, "logit_order": 1},     splines; nnU-Net's keywords by image_
+     "resampling": {"image": {"order": 3}, "logits": {"order": 1}},   nnU-Net's keywords
      "head": {"kind": "labels", "channels": ["background", "NETC", ...]},
      "mirror_axes": [0, 1, 2], "step": 0.5}
 
@@ -29,7 +29,7 @@ from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import Head, Scheme
 from ensemble.normalisation import why_not
-from ensemble.plans import HIGHEST_ORDER, Plan, Resampling
+from ensemble.plans import Plan, Resampling, wrong_resampling
 
 EXPORTED = "exported"  # the "format" of a manifest's entry
 MEMBER_FILE, PROGRAM_FILE = "member.json", "program.pt2"
@@ -39,14 +39,12 @@ OPTIONAL = (
     *("network", "torch", "orientation", "transpose", "crop_to_nonzero", "resampling", "step"),
 )
 OF_CHANNEL = ("sequence", "normalisation", "inside_mask", "intensities", "clip")
-# member.json's names of what `Resampling` holds, and nnU-Net's defaults.
+# nnU-Net's keywords, and what it plans by itself; "order" is 3 of images and 1 of logits.
 RESAMPLING: Mapping[str, Any] = {
-    "image_order": 3,
-    "image_order_z": 0,
-    "logit_order": 1,
-    "logit_order_z": 0,
+    "order": None,
+    "order_z": 0,
     "force_separate_z": None,
-    "anisotropy": 3,
+    "separate_z_anisotropy_threshold": 3,
 }
 
 
@@ -95,7 +93,6 @@ def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Descr
     transpose = tuple(content.get("transpose", (0, 1, 2)))
     if sorted(transpose) != [0, 1, 2]:
         raise MemberFileError(f"transpose {list(transpose)} is no order of three axes")
-    images, logits = _resamplings(content.get("resampling", {}))
     orientation = content.get("orientation")
     plan = Plan(
         configuration=EXPORTED,
@@ -106,8 +103,8 @@ def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Descr
         normalisation=tuple(_normalisation(channel) for channel in channels),
         inside_mask=tuple(_flag(channel, "inside_mask", False) for channel in channels),
         intensities=tuple(dict(channel.get("intensities") or {}) for channel in channels),
-        image_resampling=images,
-        logit_resampling=logits,
+        image_resampling=_resampling(content, "image", 3),
+        logit_resampling=_resampling(content, "logits", 1),
         orientation=None if orientation is None else check_axis_code(orientation),
         network=EXPORTED,
         arguments={"folder": home},
@@ -172,20 +169,19 @@ def _clips(channels: list[Mapping[str, Any]]) -> tuple[tuple[float, float] | Non
     return tuple(clips) if any(clips) else ()
 
 
-def _resamplings(content: Mapping[str, Any]) -> tuple[Resampling, Resampling]:
-    _check_keys(content, (), tuple(RESAMPLING), "resampling")
-    values = {**RESAMPLING, **content}
-    orders = [key for key in RESAMPLING if "order" in key]
-    if wrong := [key for key in orders if values[key] not in range(HIGHEST_ORDER + 1)]:
-        raise MemberFileError(f"resampling {wrong[0]} {values[wrong[0]]!r} is no order of splines")
-    force, anisotropy = values["force_separate_z"], values["anisotropy"]
-    if not isinstance(force, bool | None) or not anisotropy >= 1:
-        raise MemberFileError(f"resampling {dict(content)} cannot be followed")
-    image, logit = (
-        Resampling(values[f"{of}_order"], values[f"{of}_order_z"], force, anisotropy)
-        for of in ("image", "logit")
+def _resampling(content: Mapping[str, Any], of: str, order: int) -> Resampling:
+    _check_keys(content.get("resampling", {}), (), ("image", "logits"), "resampling")
+    keywords = content.get("resampling", {}).get(of, {})
+    _check_keys(keywords, (), tuple(RESAMPLING), f"resampling of {of}")
+    values = {**RESAMPLING, "order": order, **keywords}
+    if wrong := list(wrong_resampling(values)):
+        raise MemberFileError(f"resampling of {of}: {', '.join(wrong)} cannot be followed")
+    return Resampling(
+        values["order"],
+        values["order_z"],
+        values["force_separate_z"],
+        values["separate_z_anisotropy_threshold"],
     )
-    return image, logit
 
 
 def _mirror_axes(axes: Any) -> tuple[int, ...]:
