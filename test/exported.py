@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+
+from challenge.case import Case
+from challenge.scheme import MRI_SEQUENCES
 
 PATCH = (16, 16, 16)
 
@@ -98,3 +102,15 @@ def change_json(files: dict[str, bytes], name: str, change: Callable[[Any], None
     content = json.loads(files[name])
     change(content)
     files[name] = json.dumps(content).encode()
+
+
+def scan(shape: Sequence[int], spacing_mm: tuple[float, float, float]) -> Case:
+    """Return a case of noise around a ball, with zeros around it."""
+    generator = np.random.default_rng(2)
+    away = [np.linspace(-1, 1, side) for side in shape]
+    ball = sum(axis**2 for axis in np.meshgrid(*away, indexing="ij")) < 1
+    images = {
+        name: np.where(ball, generator.normal(300, 90, shape).clip(1), 0).astype(np.float32)
+        for name in MRI_SEQUENCES
+    }
+    return Case("case", images, spacing_mm)

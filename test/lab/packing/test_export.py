@@ -1,4 +1,4 @@
-"""A packed member becomes a program that torch runs by itself, and packs again to the same labels."""
+"""A packed member becomes a program that torch runs by itself and packs to the same labels."""
 
 import importlib.util
 import json
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from test_stock import scan
+from exported import scan
 
 from challenge.scheme import labels_from
 from ensemble.backends import REFERENCE
@@ -17,7 +17,7 @@ from ensemble.manifest import Model, verify_model
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 
-CASE = scan((20, 18, 22), (1.5, 1, 1), 2)
+CASE = scan((20, 18, 22), (1.5, 1, 1))
 
 
 def pack(source: Path, out: Path, name: str) -> Model:
