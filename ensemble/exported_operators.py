@@ -69,10 +69,10 @@ def find_operator(target: str) -> Callable[..., Any] | None:
     packet = getattr(torch.ops.aten, parts[3], None)
     if packet is None or overload not in packet.overloads():
         return None
-    found = getattr(packet, overload)
-    if any(argument.is_out for argument in found._schema.arguments):
+    candidate = getattr(packet, overload)
+    if any(argument.is_out for argument in candidate._schema.arguments):
         return None
-    return cast(Callable[..., Any], found)
+    return cast(Callable[..., Any], candidate)
 
 
 def is_listed(target: str) -> bool:
