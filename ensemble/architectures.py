@@ -101,11 +101,15 @@ def has_fixed_patch(plan: Plan) -> bool:
 
 
 def multiples_of(plan: Plan) -> tuple[int, ...]:
-    """Return what the sides of a tile (z, y, x) must be multiples of."""
-    if has_fixed_patch(plan):
+    """Return what the sides of a tile (z, y, x) must be multiples of.
+
+    Of a network that takes its patch alone, as exported programs do, that is the patch.
+    """
+    row = ARCHITECTURES.get(plan.network)
+    if row is None or row.has_fixed_patch:
         return plan.patch
-    if multiple := ARCHITECTURES[plan.network].multiple:
-        return (multiple,) * 3
+    if row.multiple:
+        return (row.multiple,) * 3
     strides = np.prod([np.broadcast_to(stride, 3) for stride in plan.arguments["strides"]], 0)
     return tuple(strides.tolist())
 

@@ -27,16 +27,19 @@ class PassMemory:
     largest_elements: int  # of the largest tensor
 
 
-def trace_pass(network: nn.Module, tile_shape: tuple[int, ...]) -> PassMemory:
-    """Return what a pass takes in half precision.
+def trace_pass(
+    network: nn.Module, tile_shape: tuple[int, ...], precision: torch.dtype = torch.half
+) -> PassMemory:
+    """Return what a pass takes, in half precision unless another is named.
 
     Args:
-        network: on the meta device, where nothing is computed; its weights become half precision.
+        network: on the meta device, where nothing is computed; its weights change precision.
         tile_shape: (channel, z, y, x).
+        precision: of weights and tile.
     """
-    network, trace = network.half(), _Trace()
+    network, trace = network.to(precision), _Trace()
     with torch.inference_mode(), trace:
-        tile = torch.empty((1, *tile_shape), dtype=torch.half, device="meta")
+        tile = torch.empty((1, *tile_shape), dtype=precision, device="meta")
         trace.add(tile)
         network(tile)
     return PassMemory(trace.peak_bytes, trace.largest_elements)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
 from ensemble.architectures import multiples_of
 from ensemble.backends import (
@@ -31,7 +30,7 @@ from ensemble.batch_size import (
 )
 from ensemble.device import free_bytes, synchronize
 from ensemble.manifest import Member
-from ensemble.network import build_network, load_network
+from ensemble.member_network import empty_member, load_member
 from ensemble.plans import Plan
 
 log = logging.getLogger("podium")
@@ -160,11 +159,11 @@ class LoadedNetworks:
         shape = (self.most_together(member), len(member.sequences), *member.plan.patch)
         backend = self._backend(member)
         try:
-            made = LoadedNetwork(backend.make(_network(member), shape, self.device), backend)
+            made = LoadedNetwork(backend.make(load_member(member), shape, self.device), backend)
         except ValueError as error:
             log.warning("backend %s does not take %s (%s)", backend.name, member.name, error)
             backend = BACKENDS[REFERENCE]
-            made = LoadedNetwork(backend.make(_network(member), shape, self.device), backend)
+            made = LoadedNetwork(backend.make(load_member(member), shape, self.device), backend)
         if not backend.per_network:  # what the first pass finds out, it finds out for all alike
             made.warm = self._warm.setdefault((*self._kind(member), backend.name), set())
         return made
@@ -205,7 +204,7 @@ class LoadedNetworks:
         on_cpu = self.device.type == "cpu"
         sides = half_patch(member.plan) if on_cpu else member.plan.patch
         shape = (self.most_together(member), len(member.sequences), *sides)
-        best = choose_backend(lambda: _network(member), shape, self.device)
+        best = choose_backend(lambda: load_member(member), shape, self.device)
         self._chosen[self._kind(member)] = best
         if best is not running:
             self._loaded.clear()
@@ -238,13 +237,9 @@ def half_patch(plan: Plan) -> tuple[int, ...]:
     )
 
 
-def _network(member: Member) -> nn.Module:
-    return load_network(_empty_network(member), member.checkpoint)
-
-
-def _empty_network(member: Member) -> nn.Module:
-    return build_network(member.plan, len(member.sequences), len(member.head.channels))
-
-
 def _pass_memory(member: Member) -> PassMemory:
-    return trace_pass(_empty_network(member), (len(member.sequences), *member.plan.patch))
+    shape = (len(member.sequences), *member.plan.patch)
+    try:
+        return trace_pass(empty_member(member), shape)
+    except RuntimeError:  # an exported program may name a precision, which half ones do not fit
+        return trace_pass(empty_member(member), shape, torch.float)

@@ -12,6 +12,8 @@ without one they go in as stored, as in stock nnU-Net.
 4: a member's "weight" may be an object with a number for each channel (`ensemble.member_weights`),
 and a member with "donor", a region, is run only where the others' average has none of it
 (`ensemble.donor`). Only models that have either are written as 4, others as 3.
+5: a member with "format" "exported": `member.json` and `fold_<k>/program.pt2` in place of plans,
+dataset and checkpoint (`ensemble.exported_member`). Only models that have one are written as 5.
 """
 
 import json
@@ -29,9 +31,10 @@ from ensemble.member_weights import WeightError
 from ensemble.members import MANIFEST, ManifestError, Member, read_member, with_channel_weights
 from ensemble.plans import PlansError
 
-SCHEMA = 4
-SCHEMA_WITHOUT = 3  # weights by channel and donors
-READABLE = (1, 2, SCHEMA_WITHOUT, SCHEMA)
+SCHEMA = 5
+SCHEMA_OF_WEIGHTS = 4  # weights by channel and donors
+SCHEMA_WITHOUT = 3  # either of them, or exported members
+READABLE = (1, 2, SCHEMA_WITHOUT, SCHEMA_OF_WEIGHTS, SCHEMA)
 ACCEPTS_MISSING = (
     "accepts_missing",
     "missing_sequences",
@@ -124,8 +127,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def schema_for(members: Iterable[Mapping[str, Any]]) -> int:
     """Return the least schema that a manifest with these members may have."""
-    is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in members)
-    return SCHEMA if is_new else READABLE[0]
+    listed = list(members)
+    if any("format" in each for each in listed):
+        return SCHEMA
+    is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in listed)
+    return SCHEMA_OF_WEIGHTS if is_new else READABLE[0]
 
 
 def scheme_of(path: Path) -> Scheme:
@@ -179,7 +185,9 @@ def verify_model(path: Path) -> Model:
             _verify_file(folder, name, facts)
         scheme, listed = SCHEMES[manifest["scheme"]], manifest["members"]
         if manifest["schema"] < schema_for(listed):
-            raise ManifestError(f"{path}: weights by channel and donors need schema {SCHEMA}")
+            least = schema_for(listed)
+            what = "exported members" if least == SCHEMA else "weights by channel and donors"
+            raise ManifestError(f"{path}: {what} need schema {least}")
         members = [read_member(entry, manifest, folder) for entry in listed]
         weighted, head = with_channel_weights(members, listed, scheme)
         settings = manifest["settings"]

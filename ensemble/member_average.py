@@ -18,9 +18,9 @@ from ensemble.budget import Budget
 from ensemble.deadline import STEPS, DeadlinePlanner, Work
 from ensemble.engine import Engine
 from ensemble.manifest import Model
+from ensemble.member_network import mirror_axes_of
 from ensemble.member_weights import channel_names
 from ensemble.members import Member
-from ensemble.network import mirror_axes_of
 from ensemble.prepared_case import Orientations, Preparation, PreparedCase, prepare_groups
 from ensemble.preprocess import preprocessed_shape
 from ensemble.run_member import MemberRun, check_overflow, run_member
@@ -138,6 +138,6 @@ def plan_deadline(
         oriented = orientations[member.orientation]
         shape = preprocessed_shape(oriented.case, member.plan, oriented.nonzero)
         counts = {step: count_tiles(shape, member.plan.patch, step) for step in steps}
-        axes = mirror_axes_of(member.checkpoint) if model.mirroring else ()
+        axes = mirror_axes_of(member) if model.mirroring else ()
         work.append(Work(counts, math.prod(member.plan.patch), axes))
     return DeadlinePlanner(model.step, work, budget)

@@ -10,6 +10,7 @@ from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 from ensemble.dataset import channel_order, read_head
+from ensemble.exported_member import EXPORTED, MEMBER_FILE, read_description
 from ensemble.heads import can_become, common_head
 from ensemble.member_weights import (
     WeightError,
@@ -56,21 +57,24 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
     Raises:
         Refusal: something of it cannot be followed.
     """
-    home = PurePosixPath(entry["folder"])
-    checkpoint = home / f"fold_{entry['fold']}" / f"{entry['checkpoint']}.pth"
-    unlisted = {str(home / "plans.json"), str(home / "dataset.json"), str(checkpoint)} - set(
+    home, scheme = PurePosixPath(entry["folder"]), SCHEMES[manifest["scheme"]]
+    is_exported = entry.get("format") == EXPORTED
+    ending = "pt2" if is_exported else "pth"
+    checkpoint = home / f"fold_{entry['fold']}" / f"{entry['checkpoint']}.{ending}"
+    described_by = (MEMBER_FILE,) if is_exported else ("plans.json", "dataset.json")
+    unlisted = {str(checkpoint), *(str(home / name) for name in described_by)} - set(
         manifest["files"]
     )
     if unlisted:
         raise ManifestError(f"{folder / MANIFEST}: {', '.join(sorted(unlisted))} not in its files")
-    plans, dataset = (_json(folder / home / name) for name in ("plans.json", "dataset.json"))
-    plan = read_plan(plans, entry["configuration"])
-    sequences = channel_order(dataset, SCHEMES[manifest["scheme"]])
-    if len(sequences) != len(plan.normalisation):
-        raise PlansError(f"{home}: {len(sequences)} channels, {len(plan.normalisation)} in plans")
+    content, *others = (_json(folder / home / name) for name in described_by)
+    if is_exported:
+        description = read_description(content, scheme, home.name)
+        plan, sequences, head = description.plan, description.sequences, description.head
+    else:
+        plan, sequences, head = _read_trained(content, others[0], entry, scheme)
     weight = read_weight(entry["weight"], str(checkpoint))
-    donor = _donor_region(entry, SCHEMES[manifest["scheme"]])
-    names = {int(value): str(name) for value, name in entry["labels"].items()}
+    donor = _donor_region(entry, scheme)
     orientation = entry.get("orientation") or plan.orientation
     return Member(
         name=str(checkpoint),
@@ -78,12 +82,25 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
         weight=weight if isinstance(weight, float) else float(not is_zero(weight)),
         plan=plan,
         sequences=sequences,
-        head=read_head(dataset, names),
+        head=head,
         group=str(entry.get("group", "")),
         orientation=orientation and check_axis_code(orientation),
         training_axes=tuple(map(check_axis_code, entry.get("training_axes", ()))),
         donor=donor,
     )
+
+
+def _read_trained(
+    plans: Mapping[str, Any], dataset: Mapping[str, Any], entry: Mapping[str, Any], scheme: Scheme
+) -> tuple[Plan, tuple[str, ...], Head]:
+    """Return what nnU-Net's files say of a member: its plan, sequences and head."""
+    plan = read_plan(plans, entry["configuration"])
+    sequences = channel_order(dataset, scheme)
+    if len(sequences) != len(plan.normalisation):
+        channels = f"{len(sequences)} channels, {len(plan.normalisation)} in plans"
+        raise PlansError(f"{entry['folder']}: {channels}")
+    names = {int(value): str(name) for value, name in entry["labels"].items()}
+    return plan, sequences, read_head(dataset, names)
 
 
 def with_channel_weights(

@@ -53,7 +53,7 @@ def load_network(network: nn.Module, checkpoint: Path) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def mirror_axes_of(checkpoint: Path) -> tuple[int, ...]:
+def checkpoint_mirror_axes(checkpoint: Path) -> tuple[int, ...]:
     """Return the axes that a network was mirrored along in training; its weights stay on disk.
 
     Axes are the network's, 0 the first spatial one.

@@ -71,6 +71,10 @@ class Plan:
     orientation: str | None  # axis code of what the reader hands over; None: as stored
     network: str  # class name
     arguments: Mapping[str, Any]  # of the network class, names not yet resolved
+    # Of member.json alone (`exported_member`); as here, what nnU-Net does.
+    crops_to_nonzero: bool = True
+    clip: tuple[tuple[float, float] | None, ...] = ()  # of each channel, before it is normalised
+    mirror_axes: tuple[int, ...] | None = None  # None: those that the checkpoint names
 
 
 def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:
@@ -198,7 +202,7 @@ def _resampling(settings: Mapping[str, Any], key: str) -> Resampling:
     keywords = {**KEYWORDS, **arguments}
     if keywords["is_seg"]:
         raise PlansError(f"plans.json: {key}_kwargs is_seg true resamples labels, not {key[14:]}")
-    if wrong := list(_wrong(keywords)):
+    if wrong := list(wrong_resampling(keywords)):
         raise PlansError(f"plans.json: {key}_kwargs {', '.join(wrong)} cannot be followed")
     return Resampling(
         keywords["order"],
@@ -208,7 +212,8 @@ def _resampling(settings: Mapping[str, Any], key: str) -> Resampling:
     )
 
 
-def _wrong(keywords: Mapping[str, Any]) -> Iterator[str]:
+def wrong_resampling(keywords: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keywords of a resampling that cannot be followed, with their values."""
     for key in ("order", "order_z"):
         if keywords[key] not in range(HIGHEST_ORDER + 1):
             yield f"{key} {keywords[key]!r}"

@@ -14,7 +14,7 @@ from ensemble.donor import DonorRequest, ask_donors
 from ensemble.engine import Engine
 from ensemble.manifest import Model
 from ensemble.member_average import MemberAverage, Request, by_weight
-from ensemble.network import mirror_axes_of
+from ensemble.member_network import mirror_axes_of
 from ensemble.prepared_case import Preparation, prepare
 
 log = logging.getLogger("podium")
@@ -92,7 +92,7 @@ def warm_up(model: Model, engine: Engine) -> None:
     Donors are loaded when they are asked: most cases need none.
     """
     for member in model.averaged:
-        flips = 2 ** len(mirror_axes_of(member.checkpoint) if model.mirroring else ())
+        flips = 2 ** len(mirror_axes_of(member) if model.mirroring else ())
         try:
             # One tile less than a second batch: what remains runs in all smaller sizes.
             engine.load(member, 2 * engine.tiles_together(member, flips) - 1, flips)

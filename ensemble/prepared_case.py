@@ -29,6 +29,8 @@ PREPROCESSING = (
     "inside_mask",
     "intensities",
     "image_resampling",
+    "crops_to_nonzero",
+    "clip",
 )
 
 

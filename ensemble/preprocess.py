@@ -72,6 +72,7 @@ def preprocess(
     Raises:
         CaseError: see `preprocessed_shape`.
     """
+    nonzero = region_of(plan, nonzero)
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
     mask = nonzero.mask.transpose(plan.transpose)
     shape = preprocessed_shape(case, plan, nonzero)
@@ -81,11 +82,22 @@ def preprocess(
         # Normalised before resampled: a resampled mask would no longer fit the image.
         image = np.array(image, np.float32, order="C")
         region = mask if plan.inside_mask[i] else None
+        if plan.clip and (limits := plan.clip[i]):
+            np.clip(image, *limits, out=image)
         image = normalise(plan.normalisation[i], image, region, plan.intensities[i])
         data[i] = resample(image[None], shape, spacing_mm, plan.spacing_mm, plan.image_resampling)[
             0
         ]
     return PreprocessedImages(data, nonzero, spacing_mm)
+
+
+def region_of(plan: Plan, nonzero: NonzeroRegion) -> NonzeroRegion:
+    """Return what a plan leaves of a case: its nonzero region, or all of it."""
+    if plan.crops_to_nonzero or nonzero.mask.shape == nonzero.case_shape:
+        return nonzero
+    mask = np.zeros(nonzero.case_shape, bool)
+    mask[nonzero.box] = nonzero.mask
+    return NonzeroRegion((slice(None),) * 3, mask, nonzero.case_shape)
 
 
 def preprocessed_shape(case: Case, plan: Plan, nonzero: NonzeroRegion) -> tuple[int, ...]:
@@ -96,13 +108,12 @@ def preprocessed_shape(case: Case, plan: Plan, nonzero: NonzeroRegion) -> tuple[
             than any machine is taken to have. Either way the file's spacing is wrong.
     """
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
-    shape = new_shape(
-        [nonzero.mask.shape[axis] for axis in plan.transpose], spacing_mm, plan.spacing_mm
-    )
+    cropped = nonzero.mask.shape if plan.crops_to_nonzero else nonzero.case_shape
+    shape = new_shape([cropped[axis] for axis in plan.transpose], spacing_mm, plan.spacing_mm)
     grid_bytes = math.prod(shape) * np.dtype(np.float32).itemsize * len(case.images)
     if min(shape) >= 1 and grid_bytes <= MOST_GRID_BYTES:
         return shape
-    sizes = [_listed(nonzero.mask.shape), _listed([shape[axis] for axis in plan.transpose_back])]
+    sizes = [_listed(cropped), _listed([shape[axis] for axis in plan.transpose_back])]
     network_mm = [plan.spacing_mm[axis] for axis in plan.transpose_back]
     what = f"{sizes[0]} voxels of {_listed(case.spacing_mm)} mm come to {sizes[1]}"
     if min(shape) >= 1:

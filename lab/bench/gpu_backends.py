@@ -12,7 +12,7 @@ import torch
 from ensemble.backends import BACKENDS, REFERENCE, BackendError, Forward, find_backend
 from ensemble.device import synchronize
 from ensemble.manifest import MANIFEST, Member, verify_model
-from ensemble.network import build_network, load_network
+from ensemble.member_network import load_member
 from lab.bench.gpu_part import Column, Context, Part, Row
 from lab.bench.gpu_subjects import NAMES, SIZES, subject_of
 
@@ -131,12 +131,10 @@ def seconds_of(forward: Forward, tile: torch.Tensor, device: torch.device) -> fl
 def make_forward(network: str, backend: str, batch: int, context: Context) -> Forward:
     """Load the first fold of a network, and hand it to a backend for a batch."""
     member = first_fold(network, context.device, context.scratch)
-    channels = len(member.sequences)
-    module = build_network(member.plan, channels, len(member.head.channels))
-    shape = (batch, channels, *member.plan.patch)
+    shape = (batch, len(member.sequences), *member.plan.patch)
     device = torch.device(context.device)
     make = find_backend(backend, device).make
-    return make(load_network(module, member.checkpoint), shape, device)
+    return make(load_member(member), shape, device)
 
 
 @lru_cache(maxsize=2)

@@ -4,8 +4,13 @@
 VERBS = {
     "pack": (
         "pack",
-        "freeze a trained nnU-Net folder or export zip into weights/",
+        "freeze trained nnU-Net folders or exported programs into weights/",
         "pack Dataset501_GLI/TRAINER__PLANS__3d_fullres --model my-gli --scheme brats-gli",
+    ),
+    "export": (
+        "export",
+        "write a packed member as a torch.export program with member.json",
+        "export --model weights/my-gli --member 0 --out exported/my-gli",
     ),
     "verify": (
         "verify",

@@ -12,6 +12,8 @@ from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT, ManifestError, verify_model
+from lab.packing.exported_folder import exported_folds, is_exported, pack_exported
+from lab.packing.exported_proof import prove_exported
 from lab.packing.model_facts import table
 from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
@@ -20,7 +22,7 @@ from lab.packing.release import check_reload, write_card
 from lab.packing.ship_rules import ship_rules
 from lab.packing.stock_prediction import STOCK_STEP, Trained
 from lab.packing.synthetic_case import try_case
-from lab.packing.trained_folder import PackError, folds_of, naming, trained_folder
+from lab.packing.trained_folder import Folds, PackError, folds_of, naming, trained_folder
 from lab.packing.write_manifest import open_members, write_manifest
 from postprocess.artefacts import load_artefacts
 
@@ -155,16 +157,14 @@ def add_source(
     """
     if isinstance(source.weight, Mapping):
         source = replace(source, weight=1.0)
+    if is_exported(source.path):
+        return _add_exported(source, building, request, manifest)
     with trained_folder(source.path, source.accepted.configuration) as folder:
         with naming(folder):
             folds = folds_of(folder, source.checkpoint, source.folds)
-            number = sum(path.is_dir() for path in building.iterdir())
-            home = building / (f"{folder.title}-{number}" if number else folder.title)
+            home = _new_home(building, folder.title)
             manifest["members"] += pack_source(source, folder, folds.taken, home, request.scheme)
-            manifest["left_out"] += [
-                {"folder": home.name, "fold": fold, "reason": reason}
-                for fold, reason in folds.left_out.items()
-            ]
+            _record_left_out(manifest, home, folds)
         write_manifest(building, manifest)
         request.check_target()  # after what is wrong with the source itself
         with naming_origin(building, request.origin):
@@ -174,6 +174,34 @@ def add_source(
             record = prove(trained, building / MANIFEST, home.name, request.proof)
             manifest["proof"].append(record)
     return home.name
+
+
+def _add_exported(
+    source: Source, building: Path, request: ModelRequest, manifest: dict[str, Any]
+) -> str:
+    folds = exported_folds(source.path, source.folds)
+    home = _new_home(building, source.path.resolve().name)
+    with naming_origin(building, str(source.path)):
+        manifest["members"] += pack_exported(source, folds.taken, home, request.scheme)
+    _record_left_out(manifest, home, folds)
+    write_manifest(building, manifest)
+    request.check_target()
+    with naming_origin(building, str(source.path)):
+        manifest["proof"].append(prove_exported(source.path, building / MANIFEST, home.name))
+    return home.name
+
+
+def _new_home(building: Path, title: str) -> Path:
+    """Return a folder of the model that is not there yet."""
+    number = sum(path.is_dir() for path in building.iterdir())
+    return building / (f"{title}-{number}" if number else title)
+
+
+def _record_left_out(manifest: dict[str, Any], home: Path, folds: Folds) -> None:
+    manifest["left_out"] += [
+        {"folder": home.name, "fold": fold, "reason": reason}
+        for fold, reason in folds.left_out.items()
+    ]
 
 
 def set_channel_weights(manifest: dict[str, Any], sources: Mapping[str, Source]) -> None:
@@ -195,4 +223,4 @@ def naming_origin(building: Path, origin: str) -> Iterator[None]:
         yield
     except Refusal as error:
         text = str(error).replace(f"{building / MANIFEST}: ", "").replace(f"{building}/", "")
-        raise PackError(f"{origin}: {text}") from error
+        raise PackError(text if text.startswith(origin) else f"{origin}: {text}") from error

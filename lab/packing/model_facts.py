@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from challenge.scheme import Scheme
+from ensemble.exported_member import EXPORTED
 from ensemble.manifest import Model, read_manifest, verify_model
+from ensemble.member_network import mirror_axes_of
 from ensemble.member_weights import in_words
 from ensemble.members import Member
-from ensemble.network import mirror_axes_of
+from lab.packing.exported_proof import exported_sentence
 from lab.packing.precision import precision_of
 from lab.packing.proof_summary import agreement
 from lab.packing.stock_prediction import STOCK_STEP
@@ -100,7 +102,7 @@ def _precision(pairs: Pairs) -> str:
 def _mirroring(pairs: Pairs, is_mirrored: bool) -> str:
     by_axes: dict[tuple[int, ...], list[str]] = {}
     for member, entry in pairs:
-        by_axes.setdefault(mirror_axes_of(member.checkpoint), []).append(str(entry["fold"]))
+        by_axes.setdefault(mirror_axes_of(member), []).append(str(entry["fold"]))
     if list(by_axes) == [()]:
         return "none, as trained"
     texts = []
@@ -121,5 +123,7 @@ def _agreement(content: Mapping[str, Any], sources: Mapping[str, Pairs]) -> Iter
         if home not in records:
             yield f"{prefix}not recorded when it was packed"
             continue
-        for text in agreement(records[home]):
+        record = records[home]
+        is_exported = record.get("format") == EXPORTED
+        for text in [exported_sentence(record)] if is_exported else agreement(record):
             yield prefix + text

@@ -86,9 +86,9 @@ def pack_source(
             )
         plans = built
         entries.append(_pack_fold(trained, home, source, channels) | axes)
-    _write_object(home / "plans.json", plans or folder.plans)
+    write_object(home / "plans.json", plans or folder.plans)
     dataset = named_dataset(folder.dataset, channels, bool(source.channels))
-    _write_object(home / "dataset.json", dataset)
+    write_object(home / "dataset.json", dataset)
     return entries
 
 
@@ -140,5 +140,6 @@ def _pack_fold(
     }
 
 
-def _write_object(path: Path, content: Mapping[str, Any]) -> None:
+def write_object(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object."""
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

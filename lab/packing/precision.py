@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+from ensemble.exported_archive import read_archive
+from ensemble.exported_member import PROGRAM_FILE
 from ensemble.network import open_checkpoint
 
 
@@ -12,7 +14,10 @@ def precision_of(checkpoint: Path) -> dict[str, int]:
     Raises:
         CheckpointError: the file holds more than tensors and plain values.
     """
-    weights = open_checkpoint(checkpoint, only_mapped=True)["network_weights"].values()
+    if checkpoint.name == PROGRAM_FILE:
+        weights = read_archive(checkpoint).tensors.values()
+    else:
+        weights = open_checkpoint(checkpoint, only_mapped=True)["network_weights"].values()
     dtypes = [str(value.dtype) for value in weights if value.is_floating_point()]
     return dict(sorted(Counter(dtype.removeprefix("torch.") for dtype in dtypes).items()))
 

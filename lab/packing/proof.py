@@ -19,7 +19,7 @@ import torch
 
 from challenge.scheme import Scheme
 from ensemble.manifest import Model, read_manifest, verify_model
-from ensemble.network import mirror_axes_of
+from ensemble.member_network import mirror_axes_of
 from lab.packing.named_case import find_case
 from lab.packing.proof_case import Sides, compare_case, sides_of
 from lab.packing.proof_summary import sentence
@@ -175,7 +175,7 @@ def _seconds_of_synthetic_case(model: Model, tiles: Mapping[str, Mapping[str, An
     seconds = 0.0
     for member, tile in zip(model.members, tiles.values(), strict=True):
         share = math.prod(member.plan.patch) / math.prod(tile["shape"])
-        passes = SYNTHETIC_TILES * 2 ** len(mirror_axes_of(member.checkpoint))
+        passes = SYNTHETIC_TILES * 2 ** len(mirror_axes_of(member))
         seconds += 2 * passes * share * tile["seconds"]
     return 0.0 if torch.cuda.is_available() else seconds
 

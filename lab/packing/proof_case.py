@@ -17,7 +17,7 @@ from challenge.scheme import labels_from
 from ensemble.device import choose_device
 from ensemble.engine import Engine
 from ensemble.manifest import Model
-from ensemble.network import mirror_axes_of
+from ensemble.member_network import mirror_axes_of
 from ensemble.predict import predict
 from lab.packing.precision import is_rounded
 from lab.packing.stock_prediction import STOCK, STOCK_STEP, Stock, StockError, Trained
@@ -40,7 +40,7 @@ class Sides:
     def changes(self) -> list[str]:
         """Return what was changed on purpose, so that labels may be others than stock's."""
         pairs = list(zip(self.exact.members, self.packed.members, strict=True))
-        is_mirrored = any(mirror_axes_of(member.checkpoint) for member, _ in pairs)
+        is_mirrored = any(mirror_axes_of(member) for member, _ in pairs)
         words = []
         if any(is_rounded(a.checkpoint, b.checkpoint) for a, b in pairs):
             words.append(HALF)
@@ -61,7 +61,7 @@ class Sides:
     @property
     def is_stocks_mirroring(self) -> bool:
         """Return whether stock mirrors all folds as they were trained: it asks the first alone."""
-        return len({mirror_axes_of(member.checkpoint) for member in self.exact.members}) == 1
+        return len({mirror_axes_of(member) for member in self.exact.members}) == 1
 
 
 def sides_of(stock: Stock | None, plain: Trained, packed: Model, values: np.ndarray) -> Sides:

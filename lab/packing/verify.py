@@ -9,6 +9,7 @@ from pathlib import Path
 
 from challenge.refusal import Refusal
 from ensemble.manifest import find_manifests, scheme_of, verify_model
+from lab.packing.exported_proof import check_known_answers
 from lab.packing.model_facts import table
 from lab.packing.synthetic_case import try_case
 from lab.packing.write_manifest import open_members
@@ -40,10 +41,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_members(manifest: Path) -> str:
-    """Verify hashes and sizes, and open every checkpoint as plain tensors."""
+    """Verify hashes and sizes, open every checkpoint as plain tensors, ask what has answers."""
     model = verify_model(manifest)
     open_members(manifest)
-    return f"{len(model.members)} members, hashes right, checkpoints open"
+    known = check_known_answers(manifest)
+    answers = f", known answers of {known} exported members right" if known else ""
+    return f"{len(model.members)} members, hashes right, checkpoints open{answers}"
 
 
 def check_facts(manifest: Path) -> str:

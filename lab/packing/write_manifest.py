@@ -8,7 +8,7 @@ from typing import Any
 from challenge.folders import is_hidden
 from challenge.provenance import sha256_of
 from ensemble.manifest import MANIFEST, schema_for, verify_model
-from ensemble.network import build_network, load_network
+from ensemble.member_network import load_member
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -32,5 +32,4 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def open_members(manifest: Path) -> None:
     """Open every member as the program will: hashes, plans, heads, and the network's weights."""
     for member in verify_model(manifest).members:
-        network = build_network(member.plan, len(member.sequences), len(member.head.channels))
-        load_network(network, member.checkpoint)
+        load_member(member)

@@ -40,7 +40,7 @@ def change(manifest: Path, how: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (lambda m: m.update(schema=5), "schema 5 is newer than this program"),
+        (lambda m: m.update(schema=6), "schema 6 is newer than this program"),
         (lambda m: m.update(schema="1"), "schema 1 is not known"),
         (lambda m: m.update(scheme="brats-xyz"), "scheme not one of"),
         (lambda m: m.pop("members"), "incomplete"),
@@ -92,7 +92,7 @@ def test_a_manifest_without_the_new_keys_is_written_as_schema_3(manifest: Path) 
     }
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3, 4])
+@pytest.mark.parametrize("schema", [1, 2, 3, 4, 5])
 def test_every_schema_is_read(manifest: Path, schema: int) -> None:
     change(manifest, lambda m: m.update(schema=schema))
     (member,) = verify_model(manifest).members

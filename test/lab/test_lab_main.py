@@ -151,6 +151,8 @@ ROWS = [
     ("picture", "--input {brats} --labels {labels} --out {bad}.xyz", (missing,)),
     ("robustness", "--input {bad} --weights {weights}", FOLDER),
     ("robustness", "--input {brats} --weights {bad}", (*FOLDER, MANIFEST)),
+    ("export", "--model {bad} --out {new}", (*FOLDER, MANIFEST)),
+    ("export", "--model {model} --out {bad}", (file,)),
     ("trace", "{bad}", (missing, empty, file)),
     ("rehearse", "--cohort {bad} --model {model} --out {new}", FOLDER),
     ("rehearse", "--cohort {cohort} --model {bad} --out {new}", (*FOLDER, MANIFEST)),

@@ -49,7 +49,7 @@ def test_a_folder_of_both_sound_and_foreign_cases(tmp_path: Path, run: Callable[
 @pytest.mark.parametrize(
     ("corrupt", "message"),
     [
-        (lambda m: m.write_text(m.read_text().replace('"schema": 3', '"schema": 5')), "newer"),
+        (lambda m: m.write_text(m.read_text().replace('"schema": 3', '"schema": 6')), "newer"),
         (lambda m: m.write_text("{"), "not a manifest"),
         (lambda m: m.unlink(), "no MANIFEST.json"),
         (lambda m: next(m.parent.rglob("*.pth")).write_bytes(b"other"), "5 bytes"),

@@ -1,0 +1,237 @@
+"""member.json: what an exported network's input and output are, read into a member's plan.
+
+    {"schema": 1,
+     "network": "SwinUNETR, 48 features",          for people
+     "torch": "2.13.0",                            that exported it, for people
+     "channels": [{"sequence": "t1n", "normalisation": "ZScoreNormalization", "inside_mask": true,
+                   "intensities": {}, "clip": null}, ...],   in the network's order
+     "spacing_mm": [1, 1, 1], "patch": [128, 128, 128],      z, y, x
+     "orientation": "RAS",                         null: as the files are stored
+     "transpose": [0, 1, 2],                       of z, y, x into the network's axes
+     "crop_to_nonzero": true,
+     "resampling": {"image": {"order": 3}, "logits": {"order": 1}},   nnU-Net's keywords
+     "head": {"kind": "labels", "channels": ["background", "NETC", ...]},
+     "mirror_axes": [0, 1, 2], "step": 0.5}
+
+A head of regions has `"channels": [["NETC", "SNFH", "ET"], ...], "paints": ["SNFH", ...]`. Names of
+sequences and labels are the challenge's; normalisations are nnU-Net's (`ensemble.normalisation`).
+`clip` is applied first, in the image's unit. spacing_mm and patch are in the network's axes. What
+is not listed here is refused, so that nothing is believed to be done that is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from challenge.channels import sequence_of
+from challenge.orientation import check_axis_code
+from challenge.refusal import Refusal
+from challenge.scheme import Head, Scheme
+from ensemble.normalisation import why_not
+from ensemble.plans import Plan, Resampling, wrong_resampling
+
+EXPORTED = "exported"  # the "format" of a manifest's entry
+MEMBER_FILE, PROGRAM_FILE = "member.json", "program.pt2"
+SCHEMA = 1
+NEEDED = ("schema", "channels", "spacing_mm", "patch", "head", "mirror_axes")
+OPTIONAL = (
+    *("network", "torch", "orientation", "transpose", "crop_to_nonzero", "resampling", "step"),
+)
+OF_CHANNEL = ("sequence", "normalisation", "inside_mask", "intensities", "clip")
+# nnU-Net's keywords, and what it plans by itself; "order" is 3 of images and 1 of logits.
+RESAMPLING: Mapping[str, Any] = {
+    "order": None,
+    "order_z": 0,
+    "force_separate_z": None,
+    "separate_z_anisotropy_threshold": 3,
+}
+
+
+class MemberFileError(Refusal):
+    """member.json says something that cannot be followed."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What member.json says."""
+
+    plan: Plan
+    sequences: tuple[str, ...]  # input channels, in the network's order
+    head: Head
+    network: str  # for people
+    step: float | None  # of tiles, that it was made for; None: it does not say
+
+
+def read_description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Description:
+    """Read member.json.
+
+    Args:
+        content: of the file.
+        scheme: the challenge whose names are used.
+        home: the folder's name, which tells the networks of two folders apart.
+
+    Raises:
+        Refusal: a key is missing, unknown, or has a value that cannot be followed.
+    """
+    try:
+        return _description(content, scheme, home)
+    except (MemberFileError, KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, Refusal) and not isinstance(error, MemberFileError):
+            raise
+        reason = str(error) if isinstance(error, MemberFileError) else f"{error!r}"
+        raise MemberFileError(f"{home}/{MEMBER_FILE}: {reason}") from error
+
+
+def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Description:
+    _check_keys(content, NEEDED, (*NEEDED, *OPTIONAL), "it")
+    if content["schema"] != SCHEMA:
+        raise MemberFileError(f"schema {content['schema']!r} is not {SCHEMA}")
+    channels = content["channels"]
+    for channel in channels:
+        _check_keys(channel, OF_CHANNEL[:2], OF_CHANNEL, "a channel")
+    transpose = tuple(content.get("transpose", (0, 1, 2)))
+    if sorted(transpose) != [0, 1, 2]:
+        raise MemberFileError(f"transpose {list(transpose)} is no order of three axes")
+    orientation = content.get("orientation")
+    plan = Plan(
+        configuration=EXPORTED,
+        spacing_mm=_numbers(content, "spacing_mm", float),
+        patch=_numbers(content, "patch", int),
+        transpose=(transpose[0], transpose[1], transpose[2]),
+        transpose_back=(transpose.index(0), transpose.index(1), transpose.index(2)),
+        normalisation=tuple(_normalisation(channel) for channel in channels),
+        inside_mask=tuple(_flag(channel, "inside_mask", False) for channel in channels),
+        intensities=tuple(dict(channel.get("intensities") or {}) for channel in channels),
+        image_resampling=_resampling(content, "image", 3),
+        logit_resampling=_resampling(content, "logits", 1),
+        orientation=None if orientation is None else check_axis_code(orientation),
+        network=EXPORTED,
+        arguments={"folder": home},
+        crops_to_nonzero=_flag(content, "crop_to_nonzero", True),
+        clip=_clips(channels),
+        mirror_axes=_mirror_axes(content["mirror_axes"]),
+    )
+    sequences = _sequences(channels, scheme)
+    head = _head(content["head"], scheme)
+    return Description(plan, sequences, head, str(content.get("network", "")), _step(content))
+
+
+def _check_keys(
+    content: Mapping[str, Any], needed: tuple[str, ...], known: tuple[str, ...], what: str
+) -> None:
+    if lacking := [key for key in needed if key not in content]:
+        raise MemberFileError(f"{what} lacks {', '.join(lacking)}")
+    if unknown := sorted(set(content) - set(known)):
+        raise MemberFileError(f"{what} has {unknown[0]!r}, which is not among {', '.join(known)}")
+
+
+def _numbers(content: Mapping[str, Any], key: str, kind: type) -> tuple[Any, ...]:
+    values = content[key]
+    kinds = (int,) if kind is int else (int, float)
+    if len(values) != 3 or not all(
+        isinstance(each, kinds) and not isinstance(each, bool) and each > 0 and isfinite(each)
+        for each in values
+    ):
+        raise MemberFileError(f"{key} {values!r} is not three numbers above 0 (z, y, x)")
+    return tuple(kind(each) for each in values)
+
+
+def _flag(content: Mapping[str, Any], key: str, default: bool) -> bool:
+    value = content.get(key, default)
+    if not isinstance(value, bool):
+        raise MemberFileError(f"{key} {value!r} is neither true nor false")
+    return value
+
+
+def _normalisation(channel: Mapping[str, Any]) -> str:
+    name, intensities = channel["normalisation"], channel.get("intensities") or {}
+    if not all(isinstance(n, int | float) and isfinite(n) for n in intensities.values()):
+        raise MemberFileError(
+            f"intensities {intensities!r} of {channel['sequence']} are no numbers"
+        )
+    if reason := why_not(name, intensities):
+        raise MemberFileError(f"channel {channel['sequence']}: {reason}")
+    return str(name)
+
+
+def _clips(channels: list[Mapping[str, Any]]) -> tuple[tuple[float, float] | None, ...]:
+    clips: list[tuple[float, float] | None] = []
+    for channel in channels:
+        limits = channel.get("clip")
+        if limits is None:
+            clips.append(None)
+            continue
+        low, high = limits
+        if not (isfinite(low) and isfinite(high) and low < high):
+            raise MemberFileError(f"clip {limits!r} of {channel['sequence']} is not [low, high]")
+        clips.append((float(low), float(high)))
+    return tuple(clips) if any(clips) else ()
+
+
+def _resampling(content: Mapping[str, Any], of: str, order: int) -> Resampling:
+    _check_keys(content.get("resampling", {}), (), ("image", "logits"), "resampling")
+    keywords = content.get("resampling", {}).get(of, {})
+    _check_keys(keywords, (), tuple(RESAMPLING), f"resampling of {of}")
+    values = {**RESAMPLING, "order": order, **keywords}
+    if wrong := list(wrong_resampling(values)):
+        raise MemberFileError(f"resampling of {of}: {', '.join(wrong)} cannot be followed")
+    return Resampling(
+        values["order"],
+        values["order_z"],
+        values["force_separate_z"],
+        values["separate_z_anisotropy_threshold"],
+    )
+
+
+def _mirror_axes(axes: Any) -> tuple[int, ...]:
+    if not isinstance(axes, list) or not set(axes) <= {0, 1, 2} or len(set(axes)) < len(axes):
+        raise MemberFileError(f"mirror_axes {axes!r} are no axes of 0 to 2")
+    return tuple(axes)
+
+
+def _step(content: Mapping[str, Any]) -> float | None:
+    step = content.get("step")
+    if step is None:
+        return None
+    if not isinstance(step, int | float) or not 0 < step <= 1:
+        raise MemberFileError(f"step {step!r} is not above 0 and at most 1")
+    return float(step)
+
+
+def _sequences(channels: list[Mapping[str, Any]], scheme: Scheme) -> tuple[str, ...]:
+    names = [str(channel["sequence"]) for channel in channels]
+    order = tuple(sequence_of(name, scheme) or name for name in names)
+    if sorted(order) != sorted(scheme.sequences):
+        raise MemberFileError(
+            f"channels {', '.join(names)} are not {', '.join(scheme.sequences)} of {scheme.name}"
+        )
+    return order
+
+
+def _head(content: Mapping[str, Any], scheme: Scheme) -> Head:
+    kind, channels = content["kind"], content["channels"]
+    if kind == "labels":
+        _check_keys(content, ("kind", "channels"), ("kind", "channels"), "head")
+        if channels[:1] != ["background"]:
+            raise MemberFileError("head: the first channel of labels is the background")
+        names = [_label(name, scheme) for name in channels[1:]]
+        if not names or len(set(names)) < len(names):
+            raise MemberFileError(f"head: channels {channels} name a label twice, or none")
+        return Head("softmax", ((), *((name,) for name in names)), ("", *names))
+    if kind != "regions":
+        raise MemberFileError(f"head: kind {kind!r} is neither labels nor regions")
+    _check_keys(content, ("paints",), ("kind", "channels", "paints"), "head")
+    regions = tuple(tuple(_label(name, scheme) for name in region) for region in channels)
+    paints = tuple(_label(name, scheme) for name in content["paints"])
+    if not regions or not all(regions) or len(paints) != len(regions):
+        raise MemberFileError(f"head: {len(regions)} regions, {len(paints)} labels to paint")
+    return Head("regions", regions, paints)
+
+
+def _label(name: Any, scheme: Scheme) -> str:
+    if name not in scheme.labels:
+        raise MemberFileError(
+            f"head: {name!r} is no label of {scheme.name}, which has {', '.join(scheme.labels)}"
+        )
+    return str(name)

@@ -1,0 +1,61 @@
+"""The network of a member: of plans and a checkpoint, or of an exported program."""
+
+from torch import nn
+
+from ensemble.exported_archive import ExportedError
+from ensemble.exported_member import EXPORTED, MEMBER_FILE
+from ensemble.exported_network import load_exported
+from ensemble.members import Member
+from ensemble.network import build_network, checkpoint_mirror_axes, load_network
+
+
+def load_member(member: Member) -> nn.Module:
+    """Return a member's network with its weights, on the CPU.
+
+    Raises:
+        Refusal: the file is not what the member's description says.
+    """
+    if member.plan.network == EXPORTED:
+        return _load_exported(member)
+    return load_network(empty_member(member), member.checkpoint)
+
+
+def empty_member(member: Member) -> nn.Module:
+    """Return a member's network on the meta device.
+
+    Raises:
+        Refusal: the network cannot be built.
+    """
+    if member.plan.network == EXPORTED:
+        return _load_exported(member).to("meta")
+    return build_network(member.plan, len(member.sequences), len(member.head.channels))
+
+
+def mirror_axes_of(member: Member) -> tuple[int, ...]:
+    """Return the axes that a member was mirrored along in training; its weights stay on disk.
+
+    Axes are the network's, 0 the first spatial one.
+
+    Raises:
+        CheckpointError: the checkpoint holds more than tensors and plain values.
+    """
+    if member.plan.mirror_axes is not None:
+        return member.plan.mirror_axes
+    return checkpoint_mirror_axes(member.checkpoint)
+
+
+def _load_exported(member: Member) -> nn.Module:
+    network = load_exported(member.checkpoint)
+    tiles, *shape = network.graph.tile_shape
+    expected = [len(member.sequences), *member.plan.patch]
+    if shape != expected:
+        raise ExportedError(
+            f"{member.checkpoint}: the program takes tiles of {shape} (channel, z, y, x), "
+            f"{MEMBER_FILE} says {expected}"
+        )
+    if tiles not in (None, 1):
+        raise ExportedError(
+            f"{member.checkpoint}: the program takes {tiles} tiles at a time; export it for one, "
+            "or for any number (dynamic_shapes)"
+        )
+    return network

@@ -1,0 +1,117 @@
+"""A folder with member.json and `fold_<k>/program.pt2`, as a team or `lab export` writes it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from challenge.provenance import sha256_of
+from challenge.scheme import Scheme
+from ensemble.exported_archive import read_archive, write_slim
+from ensemble.exported_graph import read_graph
+from ensemble.exported_member import (
+    EXPORTED,
+    MEMBER_FILE,
+    PROGRAM_FILE,
+    Description,
+    read_description,
+)
+from lab.packing.pack_source import Source, write_object
+from lab.packing.trained_folder import Folds, PackError, read_object
+from lab.packing.trained_network import STRICT
+
+
+def is_exported(path: Path) -> bool:
+    """Return whether a source is a folder with member.json."""
+    return (path / MEMBER_FILE).is_file()
+
+
+def exported_folds(path: Path, requested: Sequence[str] | None) -> Folds:
+    """Return the folds that have a program: those requested, or all numbered ones.
+
+    Raises:
+        PackError: there is none, or one that is requested has no program.
+    """
+    programs = sorted(path.glob(f"fold_*/{PROGRAM_FILE}"))
+    present = [program.parent.name.removeprefix("fold_") for program in programs]
+    if absent := [fold for fold in requested or () if fold not in present]:
+        there = ", ".join(present) or "none"
+        raise PackError(f"{path}: no fold_{absent[0]}/{PROGRAM_FILE}; folds: {there}")
+    numbered = sorted((fold for fold in present if fold.isdecimal()), key=int)
+    taken = tuple(requested or numbered or present)
+    if not taken:
+        raise PackError(f"{path}: no fold_*/{PROGRAM_FILE} beside {MEMBER_FILE}")
+    why = (
+        f"--folds takes {', '.join(taken)}" if requested else "numbered folds are taken without it"
+    )
+    return Folds(taken, {fold: why for fold in present if fold not in taken})
+
+
+def pack_exported(
+    source: Source, folds: Sequence[str], home: Path, scheme: Scheme
+) -> list[dict[str, Any]]:
+    """Write one folder's member.json and programs into a model; return its manifest entries.
+
+    Raises:
+        Refusal: member.json or a program cannot be followed, or an option is of trained folders.
+    """
+    _refuse_options(source)
+    content = read_object(source.path / MEMBER_FILE, str(source.path / MEMBER_FILE))
+    described = read_description(content, scheme, home.name)
+    home.mkdir()
+    write_object(home / MEMBER_FILE, content)
+    print(_sentence(source, described))
+    return [_pack_fold(source, fold, home, scheme, described) for fold in folds]
+
+
+def _refuse_options(source: Source) -> None:
+    options = {
+        "--labels": source.labels,
+        "--channels": source.channels,
+        "--half": source.half,
+        "--orientation": source.orientation,
+        "--cohort": source.cohort,
+        "--configuration and --foreign-trainer": source.accepted != STRICT,
+    }
+    if unused := [option for option, value in options.items() if value]:
+        raise PackError(
+            f"{source.path}: {unused[0]} is of trained folders; {MEMBER_FILE} says all of it"
+        )
+
+
+def _sentence(source: Source, described: Description) -> str:
+    names = [paint or "background" for paint in described.head.paints]
+    return (
+        f"{source.path}: {described.network or 'an exported network'}; channels "
+        f"{', '.join(described.sequences)}; {described.head.kind}, painting {', '.join(names)}"
+    )
+
+
+def _pack_fold(
+    source: Source, fold: str, home: Path, scheme: Scheme, described: Description
+) -> dict[str, Any]:
+    program = source.path / f"fold_{fold}" / PROGRAM_FILE
+    graph = read_graph(read_archive(program).program)
+    packed = home / f"fold_{fold}" / PROGRAM_FILE
+    packed.parent.mkdir()
+    write_slim(program, packed)
+    painted = {name for channel in described.head.channels for name in channel}
+    return {
+        "folder": home.name,
+        "group": home.name,
+        "format": EXPORTED,
+        "configuration": EXPORTED,
+        "fold": fold,
+        "checkpoint": Path(PROGRAM_FILE).stem,
+        "weight": source.weight,
+        **({"donor": source.donor} if source.donor else {}),
+        "labels": {str(v): name for name, v in scheme.labels.items() if name in painted},
+        "sha256": sha256_of(packed),
+        "size_bytes": packed.stat().st_size,
+        "provenance": {
+            "trainer": None,
+            "epochs": None,
+            "network": described.network,
+            "exported_by_torch": graph.torch_version,
+            "trained_sha256": sha256_of(program),
+        },
+    }
