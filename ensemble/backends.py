@@ -12,6 +12,7 @@ from challenge.process import return_freed_memory
 from challenge.refusal import Refusal
 from ensemble import backend_needs as needs
 from ensemble.device import synchronize
+from ensemble.openvino_settings import settings_of
 from ensemble.torch_backends import (
     Forward,
     channels_last,
@@ -136,13 +137,9 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
 
         from ensemble.openvino_graph import convert
 
-        settings = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # two containers on a host would share the same cores
-        }
-        model = openvino.Core().compile_model(convert(network, shape), "CPU", settings)
+        model = openvino.Core().compile_model(
+            convert(network, shape), "CPU", settings_of(precision)
+        )
         request = model.create_infer_request()
         return_freed_memory()
 

@@ -32,6 +32,11 @@ class ExportedNetwork(nn.Module):
         self._last_use = _last_uses(graph)
 
     @property
+    def tile_shape(self) -> tuple[int | None, ...]:
+        """Return (n, channel, z, y, x); n is None where any number of tiles goes at a time."""
+        return self.graph.tile_shape
+
+    @property
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the tensors by the names that the steps know them by."""
         return {name: getattr(self, attribute) for name, attribute in self.names.items()}

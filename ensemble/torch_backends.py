@@ -60,12 +60,24 @@ def fused(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> F
 
 
 def graphs(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Start all kernels of a pass by one call."""
+    """Start all kernels of a pass by one call.
+
+    Raises:
+        ValueError: the network runs on the CPU.
+    """
+    if getattr(network, "runs_on_cpu", False):
+        raise ValueError("an ONNX program runs on the CPU")
     return GraphedForward("graphs", stock(network, shape, device), device)
 
 
 def fused_graphs(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
-    """Start all kernels of a pass of `fused` by one call."""
+    """Start all kernels of a pass of `fused` by one call.
+
+    Raises:
+        ValueError: the network runs on the CPU.
+    """
+    if getattr(network, "runs_on_cpu", False):
+        raise ValueError("an ONNX program runs on the CPU")
     return GraphedForward("fused-graphs", fused(network, shape, device), device)
 
 

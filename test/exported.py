@@ -48,6 +48,16 @@ def save(
     return path
 
 
+def save_onnx(network: nn.Module, path: Path, channels: int = 4) -> Path:
+    """Write a network as ONNX, for any number of tiles."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = ({0: torch.export.Dim("tiles", min=1, max=64)},)
+    tiles = torch.zeros((2, channels, *PATCH))
+    program = torch.export.export(network.eval(), (tiles,), dynamic_shapes=shapes)
+    torch.onnx.export(program, (), str(path), dynamo=True, external_data=False, verbose=False)
+    return path
+
+
 def description(sequences: Sequence[str], **changes: Any) -> dict[str, Any]:
     """Return a member.json; `changes` replace keys, None removes one."""
     content = {
