@@ -31,8 +31,9 @@ from challenge.scheme import Head, Scheme
 from ensemble.normalisation import why_not
 from ensemble.plans import Plan, Resampling, wrong_resampling
 
-EXPORTED = "exported"  # the "format" of a manifest's entry
-MEMBER_FILE, PROGRAM_FILE = "member.json", "program.pt2"
+EXPORTED, ONNX = "exported", "onnx"  # the "format" of a manifest's entry
+MEMBER_FILE, PROGRAM_FILE, ONNX_FILE = "member.json", "program.pt2", "program.onnx"
+PROGRAM_FILES: Mapping[str, str] = {EXPORTED: PROGRAM_FILE, ONNX: ONNX_FILE}
 SCHEMA = 1
 NEEDED = ("schema", "channels", "spacing_mm", "patch", "head", "mirror_axes")
 OPTIONAL = (

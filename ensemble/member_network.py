@@ -1,9 +1,12 @@
 """The network of a member: of plans and a checkpoint, or of an exported program."""
 
+from pathlib import Path
+from typing import Any
+
 from torch import nn
 
 from ensemble.exported_archive import ExportedError
-from ensemble.exported_member import EXPORTED, MEMBER_FILE
+from ensemble.exported_member import EXPORTED, MEMBER_FILE, ONNX_FILE
 from ensemble.exported_network import load_exported
 from ensemble.members import Member
 from ensemble.network import build_network, checkpoint_mirror_axes, load_network
@@ -45,8 +48,8 @@ def mirror_axes_of(member: Member) -> tuple[int, ...]:
 
 
 def _load_exported(member: Member) -> nn.Module:
-    network = load_exported(member.checkpoint)
-    tiles, *shape = network.graph.tile_shape
+    network = _read_program(member.checkpoint)
+    tiles, *shape = network.tile_shape
     expected = [len(member.sequences), *member.plan.patch]
     if shape != expected:
         raise ExportedError(
@@ -59,3 +62,11 @@ def _load_exported(member: Member) -> nn.Module:
             "or for any number (dynamic_shapes)"
         )
     return network
+
+
+def _read_program(path: Path) -> Any:
+    if path.name != ONNX_FILE:
+        return load_exported(path)
+    from ensemble.onnx_network import load_onnx  # not every machine has OpenVINO
+
+    return load_onnx(path)

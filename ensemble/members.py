@@ -10,7 +10,7 @@ from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
 from ensemble.dataset import channel_order, read_head
-from ensemble.exported_member import EXPORTED, MEMBER_FILE, read_description
+from ensemble.exported_member import MEMBER_FILE, PROGRAM_FILES, read_description
 from ensemble.heads import can_become, common_head
 from ensemble.member_weights import (
     WeightError,
@@ -58,9 +58,9 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
         Refusal: something of it cannot be followed.
     """
     home, scheme = PurePosixPath(entry["folder"]), SCHEMES[manifest["scheme"]]
-    is_exported = entry.get("format") == EXPORTED
-    ending = "pt2" if is_exported else "pth"
-    checkpoint = home / f"fold_{entry['fold']}" / f"{entry['checkpoint']}.{ending}"
+    program = PROGRAM_FILES.get(entry.get("format", ""))
+    is_exported = program is not None
+    checkpoint = home / f"fold_{entry['fold']}" / (program or f"{entry['checkpoint']}.pth")
     described_by = (MEMBER_FILE,) if is_exported else ("plans.json", "dataset.json")
     unlisted = {str(checkpoint), *(str(home / name) for name in described_by)} - set(
         manifest["files"]

@@ -65,7 +65,7 @@ def load_onnx(path: Path) -> OnnxNetwork:
     content = check_onnx(path)
     try:
         model = openvino.Core().read_model(model=content)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:  # of a text in a damaged file
         raise ExportedError(f"{path}: OpenVINO cannot read it ({_last_line(error)})") from error
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         sizes = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
