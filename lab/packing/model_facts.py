@@ -10,7 +10,7 @@ from ensemble.manifest import Model, read_manifest, verify_model
 from ensemble.member_network import mirror_axes_of
 from ensemble.member_weights import in_words
 from ensemble.members import Member
-from lab.packing.exported_proof import exported_sentence
+from lab.packing.exported_summary import exported_sentence
 from lab.packing.precision import precision_of
 from lab.packing.proof_summary import agreement
 from lab.packing.stock_prediction import STOCK_STEP
