@@ -1,11 +1,16 @@
 """What was proven of a folder of exported programs, in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def exported_sentence(record: Mapping[str, Any]) -> str:
     """Say in one line what was proven of a folder of exported programs."""
+    return "; ".join(exported_agreement(record))
+
+
+def exported_agreement(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was proven of a folder of exported programs: on its tiles, and on its case."""
     folds = record["tiles"]["folds"].values()
     apart = {
         name: max(fold[name]["logits_in_deviations"] for fold in folds if name in fold)
@@ -20,8 +25,9 @@ def exported_sentence(record: Mapping[str, Any]) -> str:
     }
     parts = [f"{words[name]} {value:.1e}" for name, value in apart.items()]
     start = f"not proven: {record['not_proven']}; " if "not_proven" in record else "proven "
-    tiles = f"{start}on one random tile a fold ({shape}): deviations from {', '.join(parts)}"
-    return "; ".join([tiles, *([_case_sentence(record["case"])] if "case" in record else [])])
+    yield f"{start}on one random tile a fold ({shape}): deviations from {', '.join(parts)}"
+    if "case" in record:
+        yield _case_sentence(record["case"])
 
 
 def _case_sentence(case: Mapping[str, Any]) -> str:

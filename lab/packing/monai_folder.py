@@ -79,10 +79,13 @@ class MonaiFolder:
             Refusal: it cannot be built, filled, or take a patch.
         """
         path = self.weights[fold]
-        network, left_out = build_network(self.architecture, self.sizes)
+        try:
+            network, left_out = build_network(self.architecture, self.sizes)
+            check_patch(network, self.architecture, self.sizes)
+        except MonaiError as error:
+            raise MonaiError(f"{self.path}: {error}") from error
         weights = read_weights(path, network.state_dict().keys())
         fill(network, weights, path, f"{self.path}'s {ARCHITECTURE} {self.architecture.name}")
-        check_patch(network, self.architecture, self.sizes)
         words = [f"taken off: {', '.join(weights.unwrapped)}"] if weights.unwrapped else []
         words += [f"argument {key} left out, it changes no answer" for key in left_out]
         return network, words
@@ -213,7 +216,5 @@ def _weights(path: Path) -> dict[str, Path]:
             weights[home.name.removeprefix("fold_")] = files[0]
     if not weights:
         names = ", ".join(WEIGHT_FILES)
-        raise PackError(
-            f"{path}: no fold_*/ with one of {names}, which {ARCHITECTURE} is filled from"
-        )
+        raise PackError(f"{path}: no fold_*/ with weights for its {ARCHITECTURE}: {names}")
     return weights
