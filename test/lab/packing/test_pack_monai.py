@@ -86,8 +86,9 @@ def test_a_state_dict_becomes_a_member_that_answers_as_monai(tmp_path: Path, run
     with torch.inference_mode():
         logits = sum(sliding_window_inference(volume[None], PATCH, 1, each) for each in networks)
     expected = logits[0].permute(0, 3, 2, 1).argmax(0).numpy()
-    agreement = (labels(model) == expected).mean()
-    assert agreement > 0.999 and len(np.unique(expected)) > 2
+    cropped = (slice(1, 15),) * 3  # the rest is zero, and background
+    assert (labels(model) == expected)[cropped].mean() > 0.999
+    assert len(np.unique(expected[cropped])) > 2
     assert lab(["verify", "--weights", str(tmp_path / "weights"), "--quick"]) == 0
 
 
