@@ -124,21 +124,21 @@ def _prove_fold(member: Member, scheme: Scheme, seed: int) -> dict[str, Any]:
     other = draw_tile(member.plan, channels, patch, seed + 1000)
     network = load_member(member)
     with torch.inference_mode():
-        alone, again = (_answer(network(tile[None])[0], member, scheme) for _ in range(2))
+        first, second = (_answer(network(tile[None])[0], member, scheme) for _ in range(2))
         together = _answer(network(torch.stack((other, tile)))[1], member, scheme)
-    if not np.isfinite(alone.logits).all():
+    if not np.isfinite(first.logits).all():
         raise ProofError(f"{member.name}: its answer to a random tile holds NaN or infinity")
     default = next(backend.name for backend in usable(torch.device("cpu")) if backend.exact)
     by_default = Answer(*_both(logits_of(member, tile, default), member, scheme))
-    apart = {"batch": difference(alone, together), "backend": difference(alone, by_default)}
-    refuse_beyond(AGAIN, difference(alone, again), member)
+    apart = {"batch": difference(first, together), "backend": difference(first, by_default)}
+    refuse_beyond(AGAIN, difference(first, second), member)
     refuse_beyond(BATCH, apart["batch"], member)
     refuse_beyond(LIMITS["backend"], apart["backend"], member)
     return {
         "shape": list(patch),
         "of_patch": "whole",
-        "decided": voxels_of(alone.labels, scheme),
-        "answer": [float(f"{value:.6g}") for value in sampled(alone.logits)],
+        "decided": voxels_of(first.labels, scheme),
+        "answer": [float(f"{value:.6g}") for value in sampled(first.logits)],
         **apart,
     }
 

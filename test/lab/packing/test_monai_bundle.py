@@ -48,9 +48,9 @@ def test_yaml_is_read_alike(tmp_path: Path) -> None:
     home = write_bundle(tmp_path / "bundle", trained(), None)
     config = home / "configs" / "inference.json"
     config.rename(config.with_suffix(".yaml"))  # JSON is YAML
-    found = find_bundle(home)
-    assert found == config.with_suffix(".yaml")
-    assert read_bundle(found).architecture.arguments["init_filters"] == 8
+    as_yaml = find_bundle(home)
+    assert as_yaml == config.with_suffix(".yaml")
+    assert read_bundle(as_yaml).architecture.arguments["init_filters"] == 8
 
 
 @pytest.mark.parametrize(
