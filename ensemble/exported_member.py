@@ -121,7 +121,7 @@ def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Descr
 def _check_keys(
     content: Mapping[str, Any], needed: tuple[str, ...], known: tuple[str, ...], what: str
 ) -> None:
-    if lacking := [key for key in needed if key not in content]:
+    if lacking := [key for key in needed if content.get(key) is None]:
         raise MemberFileError(f"{what} lacks {', '.join(lacking)}")
     if unknown := sorted(set(content) - set(known)):
         raise MemberFileError(f"{what} has {unknown[0]!r}, which is not among {', '.join(known)}")

@@ -75,7 +75,7 @@ def fill_network(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
     try:
         network.load_state_dict(tensors, strict=True, assign=True)
     except RuntimeError as error:
-        reason = _mismatch(network, tensors)
+        reason = differing_tensors(network, tensors, "plans.json")
         raise CheckpointError(f"not the network of plans.json ({reason})") from error
     fill_rotary_embeddings(network)
     if empty := [name for name, value in network.named_buffers() if value.is_meta]:
@@ -92,17 +92,26 @@ def open_checkpoint(path: Path, only_mapped: bool = False) -> dict[str, Any]:
     Raises:
         CheckpointError: not a checkpoint, or it holds more than tensors and plain values.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=only_mapped)
-    except UNREADABLE as error:
-        reason = _reason(error)
-        raise CheckpointError(f"{path}: cannot be opened as plain tensors ({reason})") from error
+    content = read_plain(path, only_mapped)
     weights = content.get("network_weights") if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise CheckpointError(f"{path}: holds no network_weights")
     if odd := [key for key, value in weights.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{path}: network_weights {odd[0]!r} is no tensor")
     return dict(content)
+
+
+def read_plain(path: Path, only_mapped: bool = False) -> Any:
+    """Return what a file of `torch.save` holds, on the CPU, opened with `weights_only=True`.
+
+    Raises:
+        CheckpointError: not such a file, or it holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=only_mapped)
+    except UNREADABLE as error:
+        reason = _reason(error)
+        raise CheckpointError(f"{path}: cannot be opened as plain tensors ({reason})") from error
 
 
 def plain_key(key: str) -> str:
@@ -117,15 +126,24 @@ def single(value: torch.Tensor) -> torch.Tensor:
     return value.float() if value.is_floating_point() else value
 
 
-def _mismatch(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
-    """Return how weights differ from a network's, by name and size."""
+def differing_tensors(
+    network: nn.Module, weights: Mapping[str, torch.Tensor], described_by: str
+) -> str:
+    """Return how weights differ from a network's, by name and size.
+
+    Args:
+        network: as it was described.
+        weights: of a checkpoint.
+        described_by: the file that describes the network.
+    """
     planned = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     loaded = {key: tuple(value.shape) for key, value in weights.items()}
     lacking, more = sorted(planned.keys() - loaded.keys()), sorted(loaded.keys() - planned.keys())
     sizes = [key for key in planned if key in loaded and planned[key] != loaded[key]]
     reasons = []
     if any(key.endswith("running_mean") for key in more):
-        reasons.append("it holds the running means of a batch norm, which plans.json does not name")
+        batch_norm = "it holds the running means of a batch norm"
+        reasons.append(f"{batch_norm}, which {described_by} does not name")
     if lacking:
         reasons.append(f"it lacks {len(lacking)} tensors, {lacking[0]} first")
     if more:
@@ -134,7 +152,7 @@ def _mismatch(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
         key = sizes[0]
         reasons.append(
             f"{len(sizes)} tensors differ in size, {key} first: {loaded[key]} where "
-            f"plans.json says {planned[key]}"
+            f"{described_by} says {planned[key]}"
         )
     return "; ".join(reasons) or "its tensors cannot be taken"
 

@@ -12,8 +12,8 @@ from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT, ManifestError, verify_model
-from lab.packing.exported_folder import exported_folds, is_exported, pack_exported
-from lab.packing.exported_proof import prove_exported
+from lab.packing.exported_folder import pack_exported
+from lab.packing.exported_source import exported_source, is_program
 from lab.packing.model_facts import table
 from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
@@ -157,7 +157,7 @@ def add_source(
     """
     if isinstance(source.weight, Mapping):
         source = replace(source, weight=1.0)
-    if is_exported(source.path):
+    if is_program(source.path):
         return _add_exported(source, building, request, manifest)
     with trained_folder(source.path, source.accepted.configuration) as folder:
         with naming(folder):
@@ -179,15 +179,18 @@ def add_source(
 def _add_exported(
     source: Source, building: Path, request: ModelRequest, manifest: dict[str, Any]
 ) -> str:
-    folds = exported_folds(source.path, source.folds)
-    home = _new_home(building, source.path.resolve().name)
-    with naming_origin(building, str(source.path)):
-        manifest["members"] += pack_exported(source, folds.taken, home, request.scheme)
-    _record_left_out(manifest, home, folds)
-    write_manifest(building, manifest)
-    request.check_target()
-    with naming_origin(building, str(source.path)):
-        manifest["proof"].append(prove_exported(source.path, building / MANIFEST, home.name))
+    with exported_source(source, request.scheme) as exported:
+        home = _new_home(building, source.path.resolve().name)
+        folds, packed_from = exported.folds, exported.packed_from
+        with naming_origin(building, str(source.path)):
+            members = pack_exported(source, folds.taken, home, request.scheme, packed_from)
+        manifest["members"] += members
+        _record_left_out(manifest, home, folds)
+        write_manifest(building, manifest)
+        request.check_target()
+        with naming_origin(building, str(source.path)):
+            record = exported.prove(building / MANIFEST, home.name, request.proof)
+        manifest["proof"].append(record)
     return home.name
 
 

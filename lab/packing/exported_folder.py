@@ -1,6 +1,7 @@
 """A folder with member.json and `fold_<k>/program.pt2`, as a team or `lab export` writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from ensemble.exported_member import (
 from lab.packing.pack_source import Source, write_object
 from lab.packing.trained_folder import Folds, PackError, read_object
 from lab.packing.trained_network import STRICT
+
+
+@dataclass(frozen=True)
+class PackedFrom:
+    """Where member.json and programs lie, and where these come from."""
+
+    path: Path
+    origin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # for the manifest
+    seconds_a_tile: float = 0.0  # of the framework that they come from, where it was run
 
 
 def is_exported(path: Path) -> bool:
@@ -47,23 +57,41 @@ def exported_folds(path: Path, requested: Sequence[str] | None) -> Folds:
 
 
 def pack_exported(
-    source: Source, folds: Sequence[str], home: Path, scheme: Scheme
+    source: Source, folds: Sequence[str], home: Path, scheme: Scheme, packed_from: PackedFrom
 ) -> list[dict[str, Any]]:
     """Write one folder's member.json and programs into a model; return its manifest entries.
 
+    Args:
+        source: what the user says of it.
+        folds: to pack.
+        home: the new folder.
+        scheme: the challenge whose names are used.
+        packed_from: where member.json and the programs lie.
+
     Raises:
-        Refusal: member.json or a program cannot be followed, or an option is of trained folders.
+        Refusal: member.json or a program cannot be followed.
     """
-    _refuse_options(source)
-    content = read_object(source.path / MEMBER_FILE, str(source.path / MEMBER_FILE))
+    described_by = packed_from.path / MEMBER_FILE
+    content = read_object(described_by, str(described_by))
     described = read_description(content, scheme, home.name)
     home.mkdir()
     write_object(home / MEMBER_FILE, content)
     print(_sentence(source, described))
-    return [_pack_fold(source, fold, home, scheme, described) for fold in folds]
+    entries = []
+    for fold in folds:
+        program = packed_from.path / f"fold_{fold}" / PROGRAM_FILE
+        entry = _pack_fold(source, program, home, scheme, described)
+        entry["provenance"] |= packed_from.origin.get(fold, {})
+        entries.append(entry)
+    return entries
 
 
-def _refuse_options(source: Source) -> None:
+def refuse_options(source: Source) -> None:
+    """Refuse options that trained folders of nnU-Net have.
+
+    Raises:
+        PackError: the message names the option.
+    """
     options = {
         "--labels": source.labels,
         "--channels": source.channels,
@@ -87,11 +115,11 @@ def _sentence(source: Source, described: Description) -> str:
 
 
 def _pack_fold(
-    source: Source, fold: str, home: Path, scheme: Scheme, described: Description
+    source: Source, program: Path, home: Path, scheme: Scheme, described: Description
 ) -> dict[str, Any]:
-    program = source.path / f"fold_{fold}" / PROGRAM_FILE
+    fold = program.parent.name.removeprefix("fold_")
     graph = read_graph(read_archive(program).program)
-    packed = home / f"fold_{fold}" / PROGRAM_FILE
+    packed = home / program.parent.name / PROGRAM_FILE
     packed.parent.mkdir()
     write_slim(program, packed)
     painted = {name for channel in described.head.channels for name in channel}

@@ -6,6 +6,7 @@ own framework gave for it, the program is held against these.
 """
 
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from lab.packing.tile_answers import (
 )
 
 ANSWER_FILE = "answer.npz"
-FRAMEWORK = "its own framework"  # the judge, in records
 SAMPLES = 64  # logits that are kept as known answers
 TOLERANCE = 1e-3  # of their deviation: the same program on another processor
 MOST_PASS_BYTES = 64 * 2**30
@@ -45,13 +45,25 @@ AS_TRAINED = Limit(
 )
 
 
-def prove_exported(folder: Path, manifest: Path, home: str) -> dict[str, Any]:
-    """Prove each program of a packed folder, print one line, return the record for the manifest.
+@dataclass(frozen=True)
+class Judge:
+    """Whose answers a program is held against."""
+
+    name: str
+    limit: Limit
+
+
+OWN_FRAMEWORK = Judge("its own framework", AS_TRAINED)
+
+
+def prove_exported(folder: Path, manifest: Path, home: str, judge: Judge) -> dict[str, Any]:
+    """Prove each program of a packed folder; return the record for the manifest.
 
     Args:
-        folder: that the programs come from.
+        folder: that the programs come from, perhaps with answers of the judge.
         manifest: of the packed model, or of as much of it as is packed.
         home: the folder of the packed model.
+        judge: that gave these answers.
 
     Raises:
         ProofError: a program fails on a tile, or gives answers that lie apart.
@@ -62,18 +74,14 @@ def prove_exported(folder: Path, manifest: Path, home: str) -> dict[str, Any]:
     for member, entry in zip(model.members, entries, strict=True):
         if entry["folder"] == home:
             source = folder / f"fold_{entry['fold']}" / ANSWER_FILE
-            folds[entry["fold"]] = _prove_fold(member, source, model.scheme, SEED + len(folds))
-    record: dict[str, Any] = {
-        "folder": home,
-        "format": EXPORTED,
-        "trainer": None,
-        "judge": FRAMEWORK,
-    }
+            fold = _prove_fold(member, model.scheme, SEED + len(folds))
+            if source.is_file():
+                fold["as_trained"] = _beside_judge(member, source, model.scheme, judge.limit)
+            folds[entry["fold"]] = fold
+    record = {"folder": home, "format": EXPORTED, "trainer": None, "judge": judge.name}
     if not all("as_trained" in fold for fold in folds.values()):
-        record["not_proven"] = f"no fold_*/{ANSWER_FILE} of {FRAMEWORK}"
-    record["tiles"] = {"seed": SEED, "folds": folds}
-    print(f"{home}: {exported_sentence(record)}", flush=True)
-    return record
+        record["not_proven"] = f"no fold_*/{ANSWER_FILE} of {judge.name}"
+    return record | {"tiles": {"seed": SEED, "folds": folds}}
 
 
 def check_known_answers(manifest: Path) -> int:
@@ -103,50 +111,29 @@ def check_known_answers(manifest: Path) -> int:
     return count
 
 
-def exported_sentence(record: dict[str, Any]) -> str:
-    """Say in one line what was proven of a folder of exported programs."""
-    folds = record["tiles"]["folds"].values()
-    apart = {
-        name: max(fold[name]["logits_in_deviations"] for fold in folds if name in fold)
-        for name in ("as_trained", "batch", "backend")
-        if any(name in fold for fold in folds)
-    }
-    shape = "x".join(map(str, next(iter(folds))["shape"]))
-    words = {
-        "as_trained": f"{record['judge']}",
-        "batch": "the same tile in a batch",
-        "backend": "the default backend",
-    }
-    parts = [f"{words[name]} {value:.1e}" for name, value in apart.items()]
-    start = f"not proven: {record['not_proven']}; " if "not_proven" in record else "proven "
-    return f"{start}on one random tile a fold ({shape}): deviations from {', '.join(parts)}"
-
-
 def sampled(logits: np.ndarray) -> np.ndarray:
     """Return some of the logits of a tile, far apart."""
     flat = logits.flatten()
     return np.asarray(flat[:: max(1, len(flat) // SAMPLES)][:SAMPLES])
 
 
-def _prove_fold(member: Member, answer: Path, scheme: Scheme, seed: int) -> dict[str, Any]:
+def _prove_fold(member: Member, scheme: Scheme, seed: int) -> dict[str, Any]:
     patch, channels = member.plan.patch, len(member.sequences)
     _check_sizes(member)
     tile = draw_tile(member.plan, channels, patch, seed)
     other = draw_tile(member.plan, channels, patch, seed + 1000)
     network = load_member(member)
     with torch.inference_mode():
-        first, again = (_answer(network(tile[None])[0], member, scheme) for _ in range(2))
+        first, second = (_answer(network(tile[None])[0], member, scheme) for _ in range(2))
         together = _answer(network(torch.stack((other, tile)))[1], member, scheme)
     if not np.isfinite(first.logits).all():
         raise ProofError(f"{member.name}: its answer to a random tile holds NaN or infinity")
     default = next(backend.name for backend in usable(torch.device("cpu")) if backend.exact)
     by_default = Answer(*_both(logits_of(member, tile, default), member, scheme))
     apart = {"batch": difference(first, together), "backend": difference(first, by_default)}
-    refuse_beyond(AGAIN, difference(first, again), member)
+    refuse_beyond(AGAIN, difference(first, second), member)
     refuse_beyond(BATCH, apart["batch"], member)
     refuse_beyond(LIMITS["backend"], apart["backend"], member)
-    if answer.is_file():
-        apart["as_trained"] = _beside_framework(member, answer, scheme, network)
     return {
         "shape": list(patch),
         "of_patch": "whole",
@@ -181,9 +168,7 @@ def _check_sizes(member: Member) -> None:
         )
 
 
-def _beside_framework(
-    member: Member, path: Path, scheme: Scheme, network: torch.nn.Module
-) -> dict[str, Any]:
+def _beside_judge(member: Member, path: Path, scheme: Scheme, limit: Limit) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             tile, logits = (np.asarray(archive[key], np.float32) for key in ("tile", "logits"))
@@ -194,9 +179,9 @@ def _beside_framework(
         sizes = f"tile {tile.shape}, logits {logits.shape}"
         raise ProofError(f"{path}: {sizes}; expected {shapes[0]} and {shapes[1]}")
     with torch.inference_mode():
-        ours = _answer(network(torch.from_numpy(tile)[None])[0], member, scheme)
+        ours = _answer(load_member(member)(torch.from_numpy(tile)[None])[0], member, scheme)
     apart = difference(Answer(*_both(logits, member, scheme)), ours)
-    refuse_beyond(AS_TRAINED, apart, member)
+    refuse_beyond(limit, apart, member)
     return apart
 
 

@@ -10,7 +10,7 @@ from ensemble.manifest import Model, read_manifest, verify_model
 from ensemble.member_network import mirror_axes_of
 from ensemble.member_weights import in_words
 from ensemble.members import Member
-from lab.packing.exported_proof import exported_sentence
+from lab.packing.exported_summary import exported_agreement
 from lab.packing.precision import precision_of
 from lab.packing.proof_summary import agreement
 from lab.packing.stock_prediction import STOCK_STEP
@@ -125,5 +125,5 @@ def _agreement(content: Mapping[str, Any], sources: Mapping[str, Pairs]) -> Iter
             continue
         record = records[home]
         is_exported = record.get("format") == EXPORTED
-        for text in [exported_sentence(record)] if is_exported else agreement(record):
+        for text in exported_agreement(record) if is_exported else agreement(record):
             yield prefix + text

@@ -227,6 +227,8 @@ def _predict(
 
 def _source_options(s: Submission, source: Source) -> tuple[str, ...]:
     """Return the options of pack that belong to one source."""
+    if not source.is_nnunets:
+        return ()
     words = ["--checkpoint", source.checkpoint]
     for option, values in (("--labels", s.labels), ("--channels", s.channels)):
         if values:

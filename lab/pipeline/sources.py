@@ -8,8 +8,12 @@ from pathlib import Path
 
 from challenge.provenance import Provenance, hash_json, sha256_of
 from challenge.refusal import Refusal
+from ensemble.exported_member import MEMBER_FILE, PROGRAM_FILE
 from lab.json_files import read_json
+from lab.packing.monai_folder import WEIGHT_FILES
 
+# What a fold of another framework's holds, one of these.
+OF_MEMBERS = (PROGRAM_FILE, *WEIGHT_FILES)
 SPLITS, PREPROCESSED = "splits_final.json", "nnUNet_preprocessed"
 
 
@@ -19,13 +23,18 @@ class SourceError(Refusal):
 
 @dataclass(frozen=True)
 class Source:
-    """One trained folder of nnU-Net, with plans.json and fold_*."""
+    """One trained folder: nnU-Net's with plans.json, or another framework's with member.json."""
 
     name: str  # unlike those of the others
     folder: Path
     folds: tuple[str, ...]  # with the checkpoint, "0", "1", ...
     checkpoint: str = "final"
     number: int = 0  # of the folder, among those that were handed in
+
+    @property
+    def is_nnunets(self) -> bool:
+        """Return whether nnU-Net trained it."""
+        return (self.folder / "plans.json").is_file()
 
     @property
     def has_probabilities(self) -> bool:
@@ -56,11 +65,11 @@ def find_sources(paths: Sequence[Path], checkpoints: Sequence[str]) -> list[Sour
     """
     homes: list[Path] = []
     for path in paths:
-        below = sorted(each.parent for each in path.rglob("plans.json")) if path.is_dir() else []
-        trained = [home for home in below if any(home.glob("fold_*"))]
+        trained = _trained_below(path) if path.is_dir() else []
         if not trained:
             kind = "no such folder" if not path.is_dir() else "no plans.json beside fold_* in it"
-            raise SourceError(f"{path}: {kind}; nnU-Net's results folder of a training is needed")
+            needed = f"nnU-Net's results folder of a training, or {MEMBER_FILE}, is needed"
+            raise SourceError(f"{path}: {kind}; {needed}")
         homes += [home.resolve() for home in trained if home.resolve() not in homes]
     names = [home.name for home in homes]
     sources = []
@@ -68,8 +77,9 @@ def find_sources(paths: Sequence[Path], checkpoints: Sequence[str]) -> list[Sour
         name = home.name
         if names.count(name) > 1:  # the dataset's name tells them apart
             name = f"{home.parent.name}-{name}"
-        for checkpoint in checkpoints:
-            suffix = f"-{checkpoint}" if len(checkpoints) > 1 else ""
+        is_nnunets = (home / "plans.json").is_file()
+        for checkpoint in checkpoints if is_nnunets else checkpoints[:1]:
+            suffix = f"-{checkpoint}" if len(checkpoints) > 1 and is_nnunets else ""
             folds = numbered_folds(home, checkpoint)
             sources.append(Source(f"{name}{suffix}", home, folds, checkpoint, number))
     if len({source.name for source in sources}) < len(sources):
@@ -83,20 +93,26 @@ def numbered_folds(home: Path, checkpoint: str) -> tuple[str, ...]:
     Raises:
         SourceError: there are none.
     """
-    paths = home.glob(f"fold_*/checkpoint_{checkpoint}.pth")
-    folds = (path.parent.name.removeprefix("fold_") for path in paths)
+    if (home / "plans.json").is_file():
+        files, looked_for = [f"checkpoint_{checkpoint}.pth"], f"checkpoint_{checkpoint}.pth"
+    else:
+        files, looked_for = [*OF_MEMBERS], PROGRAM_FILE
+    paths = {path.parent for name in files for path in home.glob(f"fold_*/{name}")}
+    folds = (path.name.removeprefix("fold_") for path in paths)
     numbered = tuple(sorted(fold for fold in folds if fold.isdecimal()))
     if not numbered:
-        raise SourceError(
-            f"{home}: no fold_N/checkpoint_{checkpoint}.pth; numbered folds are needed"
-        )
+        raise SourceError(f"{home}: no fold_N/{looked_for}; numbered folds are needed")
     return numbered
 
 
 def source_record(source: Source) -> Provenance:
-    """Return the record of a trained folder: hashes of its plans, dataset and checkpoints."""
-    names = ["plans.json", "dataset.json"]
-    names += [f"fold_{fold}/checkpoint_{source.checkpoint}.pth" for fold in source.folds]
+    """Return the record of a trained folder: hashes of what describes it, and of its weights."""
+    if source.is_nnunets:
+        names = ["plans.json", "dataset.json"]
+        names += [f"fold_{fold}/checkpoint_{source.checkpoint}.pth" for fold in source.folds]
+    else:
+        files = [f"fold_{fold}/{name}" for fold in source.folds for name in OF_MEMBERS]
+        names = [MEMBER_FILE, *(name for name in files if (source.folder / name).is_file())]
     hashes = {name: sha256_of(source.folder / name) for name in names}
     return Provenance(
         "trained folder", source.name, hash_json(hashes), facts={"folds": len(source.folds)}
@@ -119,7 +135,8 @@ def find_splits(cohort: Path, sources: Sequence[Source], work: Path) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    by_fold = validated_cases(cohort, sources[0])
+    by_source = (validated_cases(cohort, source) for source in sources)
+    by_fold = next(filter(None, by_source), None)
     if by_fold is None:
         listed = ", ".join(map(str, candidates))
         raise SourceError(
@@ -155,6 +172,8 @@ def check_splits(
     for source in sources:
         by_fold = validated_cases(cohort, source)
         if by_fold is None:
+            if not source.is_nnunets:
+                continue  # nothing says what it was trained on; the plan that is printed does
             trained_on = str(read_json(source.folder / "plans.json").get("dataset_name", name))
             if trained_on != name:
                 raise SourceError(
@@ -174,6 +193,8 @@ def check_splits(
 
 def validated_cases(cohort: Path, source: Source) -> Mapping[int, list[str]] | None:
     """Return the cases that nnU-Net validated, by fold; None where a fold has no validation."""
+    if not source.is_nnunets:
+        return None
     ending = str(read_json(cohort / "dataset.json").get("file_ending", ""))
     by_fold = {}
     for fold, folder in zip(source.folds, source.validations, strict=True):
@@ -182,3 +203,9 @@ def validated_cases(cohort: Path, source: Source) -> Mapping[int, list[str]] | N
             return None
         by_fold[int(fold)] = ids
     return by_fold
+
+
+def _trained_below(path: Path) -> list[Path]:
+    """Return the folders at or under a path with fold_*, and plans.json or member.json."""
+    described = {each.parent for name in ("plans.json", MEMBER_FILE) for each in path.rglob(name)}
+    return sorted(home for home in described if any(home.glob("fold_*")))

@@ -45,7 +45,7 @@ UNIT_S = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add = parser.add_argument
-    results = "nnU-Net's results folder of a training"
+    results = "nnU-Net's results folder of a training, or a folder with member.json"
     add("sources", type=Path, nargs="*", metavar="RESULTS", help=results)
     add("--cohort", type=Path, required=True, metavar="DIR", help="nnU-Net raw dataset folder")
     add_scheme(parser, "challenge to submit to", required=True)
@@ -163,7 +163,8 @@ def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[s
         folds = ", ".join(source.folds)
         stored = "probabilities" if source.has_probabilities else "labels"
         validation = f"nnU-Net's validation has {stored}" if source.has_labels else "no validation"
-        lines.append(f"{source.name}: folds {folds}; {validation}")
+        word = "" if source.is_nnunets else "; that its folds are those of the splits is your word"
+        lines.append(f"{source.name}: folds {folds}; {validation}{word}")
     if s.splits:
         lines.append(f"splits: {s.splits}")
     if s.predictions:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ensemble.network import open_checkpoint, plain_key
+from ensemble.network import open_checkpoint, plain_key, read_plain
 from lab.training.pickled_numbers import STANDINS
 
 
@@ -52,3 +52,13 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
     """
     with torch.serialization.safe_globals(list(STANDINS)):
         return open_checkpoint(path)
+
+
+def read_plain_training_file(path: Path) -> Any:
+    """Return whatever a training saved in a file: tensors, plain values, numpy's numbers, no code.
+
+    Raises:
+        CheckpointError: it holds anything else.
+    """
+    with torch.serialization.safe_globals(list(STANDINS)):
+        return read_plain(path)

@@ -8,7 +8,13 @@ import pytest
 
 from lab.__main__ import main as lab
 from lab.pipeline.run_steps import StepError, StepRunner, locked
-from lab.pipeline.sources import SourceError, check_splits, find_sources, find_splits
+from lab.pipeline.sources import (
+    SourceError,
+    check_splits,
+    find_sources,
+    find_splits,
+    source_record,
+)
 from lab.pipeline.steps import Step
 from lab.pipeline.submit import seconds_of
 
@@ -36,6 +42,24 @@ def test_trained_folders_are_looked_for_at_any_depth(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"empty: no plans.json beside fold_\* in it"):
         find_sources([tmp_path / "empty"], ["final"])
+
+
+def test_members_of_other_frameworks_are_sources_too(tmp_path: Path) -> None:
+    home = tmp_path / "swin"
+    for fold, name in (("0", "weights.pt"), ("1", "model.pth"), ("2", "notes.txt")):
+        (home / f"fold_{fold}").mkdir(parents=True)
+        (home / f"fold_{fold}" / name).write_text("")
+    (home / "member.json").write_text("{}")
+    (source,) = find_sources([home], ["final", "best"])
+    assert (source.name, source.folds, source.is_nnunets) == ("swin", ("0", "1"), False)
+    before = source_record(source).sha256
+    (home / "fold_1" / "model.pth").write_text("x")
+    assert source_record(source).sha256 != before
+    check_splits(tmp_path, [source], [])  # nothing tells; the printed plan says so
+    (home / "fold_0" / "weights.pt").unlink()
+    (home / "fold_1" / "model.pth").unlink()
+    with pytest.raises(SourceError, match=r"no fold_N/program.pt2; numbered folds are needed"):
+        find_sources([home], ["final"])
 
 
 def test_each_checkpoint_is_a_candidate_and_validation_is_of_the_last_one(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""The two doors of exported members: programs as they are, and networks of MONAI, exported here."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from challenge.refusal import Refusal
+from challenge.scheme import Scheme
+from ensemble.manifest import read_manifest, verify_model
+from lab.packing.exported_folder import PackedFrom, exported_folds, is_exported, refuse_options
+from lab.packing.exported_proof import ANSWER_FILE, OWN_FRAMEWORK, Judge, prove_exported
+from lab.packing.exported_summary import exported_sentence
+from lab.packing.monai_folder import MonaiFolder, exported_from, is_monai, open_monai
+from lab.packing.monai_networks import require_monai
+from lab.packing.monai_proof import prove_monai_case
+from lab.packing.pack_source import Source
+from lab.packing.proof import ProofRequest
+from lab.packing.tile_answers import Limit
+from lab.packing.trained_folder import Folds, PackError
+
+EXACT = Limit(0.0, 1.0, "the exported program does not answer a tile as MONAI does")
+
+
+@dataclass(frozen=True)
+class ExportedSource:
+    """Programs that are packed, and how they are proven."""
+
+    path: Path  # as the user knows it
+    folds: Folds
+    packed_from: PackedFrom
+    monai: MonaiFolder | None = None  # whose networks they are
+
+    def prove(self, manifest: Path, home: str, request: ProofRequest) -> dict[str, Any]:
+        """Prove each program, print one line, return the record for the manifest.
+
+        Args:
+            manifest: of the packed model, or of as much of it as is packed.
+            home: the folder of the packed model.
+            request: the case that a network of MONAI is compared on.
+
+        Raises:
+            Refusal: a program fails on a tile, or gives answers that lie apart.
+        """
+        judge = Judge(f"MONAI {require_monai()}", EXACT) if self.monai else OWN_FRAMEWORK
+        record = prove_exported(self.packed_from.path, manifest, home, judge)
+        if self.monai is not None:
+            record["case"] = self._prove_case(self.monai, manifest, home, request)
+        elif request.case is not None:
+            not_here = f"its own framework is not here; fold_*/{ANSWER_FILE} is compared"
+            record["case"] = {"id": str(request.case), "not_proven": not_here}
+        print(f"{home}: {exported_sentence(record)}", flush=True)
+        return record
+
+    def _prove_case(
+        self, monai: MonaiFolder, manifest: Path, home: str, request: ProofRequest
+    ) -> dict[str, Any]:
+        model, entries = verify_model(manifest), read_manifest(manifest)["members"]
+        number = next(i for i, entry in enumerate(entries) if entry["folder"] == home)
+        network, _ = monai.network(self.folds.taken[0])
+        seconds = self.packed_from.seconds_a_tile
+        return prove_monai_case(network, model.members[number], model, request, seconds)
+
+
+def is_program(path: Path) -> bool:
+    """Return whether a source is no folder of nnU-Net: programs, or a network of MONAI."""
+    return is_exported(path) or is_monai(path)
+
+
+@contextmanager
+def exported_source(source: Source, scheme: Scheme) -> Iterator[ExportedSource]:
+    """Yield a source's programs; those of MONAI's networks are written for the time being.
+
+    Raises:
+        Refusal: an option is of trained folders, a fold lacks, or a network cannot be exported.
+    """
+    refuse_options(source)
+    if not is_monai(source.path):
+        folds = exported_folds(source.path, source.folds)
+        yield ExportedSource(source.path, folds, PackedFrom(source.path))
+        return
+    monai = open_monai(source.path, scheme)
+    folds = _folds_of(monai, source.folds)
+    with exported_from(monai, folds.taken) as packed_from, _named(packed_from.path, source.path):
+        yield ExportedSource(source.path, folds, packed_from, monai)
+
+
+def _folds_of(monai: MonaiFolder, requested: Sequence[str] | None) -> Folds:
+    present = list(monai.weights)
+    if absent := [fold for fold in requested or () if fold not in present]:
+        raise PackError(f"{monai.path}: no fold {absent[0]}; folds: {', '.join(present)}")
+    taken = tuple(requested or sorted(filter(str.isdecimal, present), key=int) or present)
+    why = f"--folds takes {', '.join(taken)}" if requested else "numbered folds are taken"
+    return Folds(taken, {fold: why for fold in present if fold not in taken})
+
+
+@contextmanager
+def _named(scratch: Path, path: Path) -> Iterator[None]:
+    """Let refusals of a temporary folder name what the user handed in.
+
+    Raises:
+        PackError: in place of any refusal.
+    """
+    try:
+        yield
+    except Refusal as error:
+        text = str(error).replace(f"{path}: {scratch}", str(path)).replace(str(scratch), str(path))
+        raise PackError(text) from error
