@@ -135,8 +135,12 @@ def _openvino(precision: str) -> Callable[[nn.Module, tuple[int, ...], torch.dev
     def make(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Forward:
         import openvino
 
+        from ensemble.onnx_network import OnnxNetwork
         from ensemble.openvino_graph import convert
 
+        if isinstance(network, OnnxNetwork):
+            network.precision = precision
+            return network
         model = openvino.Core().compile_model(
             convert(network, shape), "CPU", settings_of(precision)
         )

@@ -12,8 +12,9 @@ without one they go in as stored, as in stock nnU-Net.
 4: a member's "weight" may be an object with a number for each channel (`ensemble.member_weights`),
 and a member with "donor", a region, is run only where the others' average has none of it
 (`ensemble.donor`). Only models that have either are written as 4, others as 3.
-5: a member with "format" "exported": `member.json` and `fold_<k>/program.pt2` in place of plans,
-dataset and checkpoint (`ensemble.exported_member`). Only models that have one are written as 5.
+5: a member with "format" "exported" or "onnx": `member.json` and `fold_<k>/program.pt2` or
+`program.onnx` in place of plans, dataset and checkpoint (`ensemble.exported_member`). Only models
+that have one are written as 5.
 """
 
 import json

@@ -59,6 +59,11 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
     """
     home, scheme = PurePosixPath(entry["folder"]), SCHEMES[manifest["scheme"]]
     program = PROGRAM_FILES.get(entry.get("format", ""))
+    if "format" in entry and program is None:
+        known = ", ".join(PROGRAM_FILES)
+        raise ManifestError(
+            f"{folder / MANIFEST}: format {entry['format']!r} is not one of {known}"
+        )
     is_exported = program is not None
     checkpoint = home / f"fold_{entry['fold']}" / (program or f"{entry['checkpoint']}.pth")
     described_by = (MEMBER_FILE,) if is_exported else ("plans.json", "dataset.json")

@@ -28,6 +28,8 @@ OPERATORS = frozenset(
     name for row in (LAYERS, ACTIVATIONS, ARITHMETIC, SUMS, POOLS, SHAPES) for name in row.split()
 )
 
+PRECISIONS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
+
 Field = tuple[int, int | memoryview]  # number; a number, or the bytes of a text or message
 
 
@@ -43,6 +45,15 @@ def check_onnx(path: Path) -> bytes:
     except ExportedError as error:
         raise ExportedError(f"{path}: {error}") from error
     return content
+
+
+def precisions(content: bytes) -> Iterator[str]:
+    """Yield the precision of each tensor of fractions among the weights of a checked file."""
+    for graph in (_message(value) for number, value in _fields(memoryview(content)) if number == 7):
+        for tensor in (_message(value) for number, value in _fields(graph) if number == 5):
+            kind = dict(_fields(tensor)).get(2)
+            if kind in PRECISIONS:
+                yield PRECISIONS[kind]
 
 
 def _check_model(model: memoryview) -> None:

@@ -26,6 +26,7 @@ class OnnxNetwork(nn.Module):
         """Take what OpenVINO read; it is compiled at the first pass."""
         super().__init__()
         self.tile_shape = tile_shape
+        self.precision = "f32"  # or bf16
         self._model = model
         self._request: Any = None
 
@@ -38,7 +39,9 @@ class OnnxNetwork(nn.Module):
         if tiles.is_meta:
             return torch.empty(self._output_shape(tuple(tiles.shape)), device="meta")
         if self._request is None:
-            compiled = openvino.Core().compile_model(self._model, "CPU", settings_of("f32"))
+            compiled = openvino.Core().compile_model(
+                self._model, "CPU", settings_of(self.precision)
+            )
             self._request = compiled.create_infer_request()
             return_freed_memory()
         values = tiles.detach().to("cpu", torch.float32).contiguous().numpy()

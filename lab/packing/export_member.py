@@ -16,7 +16,13 @@ from challenge.case import read_case
 from challenge.refusal import Refusal
 from challenge.scheme import Head, labels_from
 from ensemble.engine import Engine
-from ensemble.exported_member import EXPORTED, MEMBER_FILE, PROGRAM_FILE, read_description
+from ensemble.exported_member import (
+    EXPORTED,
+    MEMBER_FILE,
+    ONNX_FILE,
+    PROGRAM_FILE,
+    read_description,
+)
 from ensemble.manifest import MANIFEST, Model, verify_model
 from ensemble.member_network import load_member, mirror_axes_of
 from ensemble.members import Member
@@ -28,7 +34,6 @@ from lab.packing.random_tile import SEED, deviations_apart, draw_tile
 from lab.packing.synthetic_case import grid_for, write_input
 
 MOST_TILES = 64  # in a batch
-ONNX_FILE = "program.onnx"
 ONNX_NEEDS = ("onnx", "onnxscript")
 MOST_APART = 1e-3  # of the logits' deviation; ONNX runs in OpenVINO
 CPU = torch.device("cpu")

@@ -1,8 +1,12 @@
-"""A folder with member.json and `fold_<k>/program.pt2`, as a team or `lab export` writes it."""
+"""A folder with member.json and programs, as a team or `lab export` writes it.
+
+A fold's program is `fold_<k>/program.pt2` of torch.export, or `program.onnx`; of both the first.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from challenge.provenance import sha256_of
@@ -12,13 +16,17 @@ from ensemble.exported_graph import read_graph
 from ensemble.exported_member import (
     EXPORTED,
     MEMBER_FILE,
-    PROGRAM_FILE,
+    ONNX_FILE,
+    PROGRAM_FILES,
     Description,
     read_description,
 )
+from ensemble.onnx_file import check_onnx
 from lab.packing.pack_source import Source, write_object
 from lab.packing.trained_folder import Folds, PackError, read_object
 from lab.packing.trained_network import STRICT
+
+ANY_PROGRAM = " or ".join(PROGRAM_FILES.values())
 
 
 @dataclass(frozen=True)
@@ -41,15 +49,15 @@ def exported_folds(path: Path, requested: Sequence[str] | None) -> Folds:
     Raises:
         PackError: there is none, or one that is requested has no program.
     """
-    programs = sorted(path.glob(f"fold_*/{PROGRAM_FILE}"))
-    present = [program.parent.name.removeprefix("fold_") for program in programs]
+    programs = [each for name in PROGRAM_FILES.values() for each in path.glob(f"fold_*/{name}")]
+    present = sorted({program.parent.name.removeprefix("fold_") for program in programs})
     if absent := [fold for fold in requested or () if fold not in present]:
         there = ", ".join(present) or "none"
-        raise PackError(f"{path}: no fold_{absent[0]}/{PROGRAM_FILE}; folds: {there}")
+        raise PackError(f"{path}: no fold_{absent[0]}/{ANY_PROGRAM}; folds: {there}")
     numbered = sorted((fold for fold in present if fold.isdecimal()), key=int)
     taken = tuple(requested or numbered or present)
     if not taken:
-        raise PackError(f"{path}: no fold_*/{PROGRAM_FILE} beside {MEMBER_FILE}")
+        raise PackError(f"{path}: no fold_*/{ANY_PROGRAM} beside {MEMBER_FILE}")
     why = (
         f"--folds takes {', '.join(taken)}" if requested else "numbered folds are taken without it"
     )
@@ -79,7 +87,7 @@ def pack_exported(
     print(_sentence(source, described))
     entries = []
     for fold in folds:
-        program = packed_from.path / f"fold_{fold}" / PROGRAM_FILE
+        program = _program_of(packed_from.path / f"fold_{fold}")
         entry = _pack_fold(source, program, home, scheme, described)
         entry["provenance"] |= packed_from.origin.get(fold, {})
         entries.append(entry)
@@ -118,18 +126,17 @@ def _pack_fold(
     source: Source, program: Path, home: Path, scheme: Scheme, described: Description
 ) -> dict[str, Any]:
     fold = program.parent.name.removeprefix("fold_")
-    graph = read_graph(read_archive(program).program)
-    packed = home / program.parent.name / PROGRAM_FILE
+    packed = home / program.parent.name / program.name
     packed.parent.mkdir()
-    write_slim(program, packed)
+    torch_version = _copy_program(program, packed)
     painted = {name for channel in described.head.channels for name in channel}
     return {
         "folder": home.name,
         "group": home.name,
-        "format": EXPORTED,
+        "format": next(kind for kind, name in PROGRAM_FILES.items() if name == program.name),
         "configuration": EXPORTED,
         "fold": fold,
-        "checkpoint": Path(PROGRAM_FILE).stem,
+        "checkpoint": program.stem,
         "weight": source.weight,
         **({"donor": source.donor} if source.donor else {}),
         "labels": {str(v): name for name, v in scheme.labels.items() if name in painted},
@@ -139,7 +146,30 @@ def _pack_fold(
             "trainer": None,
             "epochs": None,
             "network": described.network,
-            "exported_by_torch": graph.torch_version,
+            "exported_by_torch": torch_version,
             "trained_sha256": sha256_of(program),
         },
     }
+
+
+def _program_of(fold: Path) -> Path:
+    """Return a fold's program, and say which one is left."""
+    first, *others = [fold / n for n in PROGRAM_FILES.values() if (fold / n).is_file()]
+    for other in others:
+        print(f"{other} is not packed: {first.name} beside it is")
+    return first
+
+
+def _copy_program(program: Path, packed: Path) -> str | None:
+    """Write what is run of a program; return the version of torch that exported it, if it says so.
+
+    Raises:
+        ExportedError: it cannot be followed.
+    """
+    if program.name == ONNX_FILE:
+        check_onnx(program)
+        copyfile(program, packed)
+        return None
+    graph = read_graph(read_archive(program).program)
+    write_slim(program, packed)
+    return graph.torch_version

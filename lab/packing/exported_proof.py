@@ -16,7 +16,7 @@ import torch
 from challenge.scheme import Scheme
 from ensemble.backends import REFERENCE, usable
 from ensemble.batch_size import trace_pass
-from ensemble.exported_member import EXPORTED, MEMBER_FILE
+from ensemble.exported_member import EXPORTED, MEMBER_FILE, PROGRAM_FILES
 from ensemble.manifest import read_manifest, verify_model
 from ensemble.member_network import empty_member, load_member
 from ensemble.members import Member
@@ -93,7 +93,7 @@ def check_known_answers(manifest: Path) -> int:
     content, count = read_manifest(manifest), 0
     records = {record["folder"]: record for record in content.get("proof", ())}
     for member, entry in zip(verify_model(manifest).members, content["members"], strict=True):
-        if entry.get("format") != EXPORTED or entry["folder"] not in records:
+        if entry.get("format") not in PROGRAM_FILES or entry["folder"] not in records:
             continue
         tiles = records[entry["folder"]]["tiles"]
         number = list(tiles["folds"]).index(str(entry["fold"]))

@@ -4,16 +4,19 @@ from collections import Counter
 from pathlib import Path
 
 from ensemble.exported_archive import read_archive
-from ensemble.exported_member import PROGRAM_FILE
+from ensemble.exported_member import ONNX_FILE, PROGRAM_FILE
 from ensemble.network import open_checkpoint
+from ensemble.onnx_file import check_onnx, precisions
 
 
 def precision_of(checkpoint: Path) -> dict[str, int]:
     """Count a checkpoint's tensors of fractions by precision: {"float32": 72}.
 
     Raises:
-        CheckpointError: the file holds more than tensors and plain values.
+        Refusal: the file holds more than tensors, plain values and known operators.
     """
+    if checkpoint.name == ONNX_FILE:
+        return dict(sorted(Counter(precisions(check_onnx(checkpoint))).items()))
     if checkpoint.name == PROGRAM_FILE:
         weights = read_archive(checkpoint).tensors.values()
     else:

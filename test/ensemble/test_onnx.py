@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from ensemble.backends import BACKENDS
 from ensemble.exported_archive import ExportedError
 from ensemble.onnx_file import NEWEST_OPSET, OPERATORS, check_onnx
 from ensemble.onnx_network import load_onnx
@@ -80,6 +81,14 @@ def test_a_program_of_one_tile_runs_once_a_tile(tmp_path: Path) -> None:
     logits = network(tiles)
     assert logits.shape == (2, 4, 8, 8, 8)
     assert logits[:, 0, 0, 0, 0].tolist() == [0, 2]
+
+
+def test_openvinos_backends_run_it_as_it_is(written: Path) -> None:
+    tiles = torch.randn((1, 4, *exported.PATCH), generator=torch.Generator().manual_seed(0))
+    expected = exported.Small().eval()(tiles).detach()
+    for name, limit in (("openvino", 1e-4), ("openvino-bf16", 0.2)):
+        logits = BACKENDS[name].make(load_onnx(written), tuple(tiles.shape), CPU)(tiles)
+        assert np.allclose(logits, expected, atol=limit)
 
 
 def test_a_graph_of_a_gpu_does_not_take_it(written: Path) -> None:

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from exported import PATCH, Small, change_json, description, rewrite, save, scan, write_member
+from exported import (
+    PATCH,
+    Small,
+    change_json,
+    description,
+    rewrite,
+    save,
+    save_onnx,
+    scan,
+    write_member,
+)
 
 from challenge.scheme import SCHEMES, Head, labels_from
 from ensemble.backends import REFERENCE
@@ -18,6 +28,7 @@ from ensemble.budget import Budget
 from ensemble.engine import Engine
 from ensemble.heads import to_head
 from ensemble.manifest import Model, verify_model
+from ensemble.members import ManifestError
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from lab.packing.exported_proof import ANSWER_FILE
@@ -63,6 +74,38 @@ def test_folds_of_one_folder_average_their_logits(tmp_path: Path) -> None:
     (final,) = predict(case, model, engine)
     by_hand = np.sqrt(parts[0] * parts[1])
     assert np.allclose(final.probabilities, by_hand / by_hand.sum(0), atol=1e-3)
+
+
+def test_an_onnx_program_is_a_member_too(
+    tmp_path: Path, refused_pack: Refused, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxscript", reason="onnxscript is an extra")
+    source = member(tmp_path / "small")
+    save_onnx(Small(), source / "fold_0" / "program.onnx")
+    program = pack(tmp_path / "pt2", source)
+    assert "program.onnx is not packed: program.pt2 beside it is" in capsys.readouterr().out
+    (source / "fold_0" / "program.pt2").unlink()
+    model = pack(tmp_path, source)
+    content = json.loads((model.folder / "MANIFEST.json").read_text())
+    assert set(content["files"]) == {"small/member.json", "small/fold_0/program.onnx"}
+    assert content["members"][0]["format"] == "onnx"
+    assert content["proof"][0]["tiles"]["folds"]["0"]["batch"]["agreement"] == 1
+    case, engine = scan((20, 18, 22), (1, 1, 1)), Engine(torch.device("cpu"), "auto")
+    answers = [
+        final.probabilities for each in (model, program) for final in predict(case, each, engine)
+    ]
+    assert np.allclose(*answers, atol=1e-3)
+    assert lab(["verify", "--weights", str(tmp_path / "weights"), "--quick"]) == 0
+    assert "known answers of 1 exported members right" in capsys.readouterr().out
+    content["members"][0]["format"] = "pickle"
+    write_manifest(model.folder, content)
+    with pytest.raises(ManifestError, match="format 'pickle' is not one of exported, onnx"):
+        verify_model(model.folder / "MANIFEST.json")
+    (source / "fold_0" / "program.onnx").write_bytes(b"\x3a\x00")
+    said = refused_pack(source, tmp_path / "again")
+    assert (
+        "fold_0/program.onnx: it is no ONNX model: a graph or its operator set is missing" in said
+    )
 
 
 def test_the_manifest_has_hashes_known_answers_and_a_schema_of_its_own(tmp_path: Path) -> None:
@@ -212,7 +255,9 @@ def test_options_of_trained_folders_are_refused(
 def test_a_folder_without_a_program_is_refused(tmp_path: Path, refused_pack: Refused) -> None:
     source = member(tmp_path / "small")
     (source / "fold_0" / "program.pt2").unlink()
-    assert "no fold_*/program.pt2 beside member.json" in refused_pack(source, tmp_path)
+    assert "no fold_*/program.pt2 or program.onnx beside member.json" in refused_pack(
+        source, tmp_path
+    )
 
 
 def test_an_older_schema_number_is_refused(tmp_path: Path) -> None:
