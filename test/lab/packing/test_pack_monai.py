@@ -32,6 +32,7 @@ from ensemble.predict import predict
 from lab.__main__ import main as lab
 from lab.packing.exported_proof import check_known_answers
 from lab.packing.monai_proof import monai_starts, our_starts
+from lab.packing.release import write_card
 
 pytestmark = needs_monai
 Run = Callable[..., tuple[int, str, str]]
@@ -71,6 +72,9 @@ def test_a_state_dict_becomes_a_member_that_answers_as_monai(tmp_path: Path, run
     provenance = content["members"][0]["provenance"]
     assert provenance["architecture"] == SEGRESNET.to_json()
     assert (provenance["monai"], content["schema"]) == ("1.6.1", 5)
+    write_card(model_in(tmp_path).folder, content, model_in(tmp_path).scheme, "four heads")
+    row = "| segresnet | 0 | program | 1 | not nnU-Net's: SegResNet of MONAI 1.6.1 | unknown |"
+    assert row in (tmp_path / "weights" / "m" / "MODEL_CARD.md").read_text()
     described = json.loads((tmp_path / "weights" / "m" / "segresnet" / "member.json").read_text())
     assert "architecture" not in described
     # One window, so that the mean of two folds' logits is MONAI's, in x, y, z.
