@@ -8,6 +8,7 @@ from typing import Any
 
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
+from ensemble.exported_member import MEMBER_FILE
 from ensemble.manifest import read_manifest, verify_model
 from lab.packing.exported_folder import PackedFrom, exported_folds, is_exported, refuse_options
 from lab.packing.exported_proof import ANSWER_FILE, OWN_FRAMEWORK, Judge, prove_exported
@@ -18,7 +19,7 @@ from lab.packing.monai_proof import prove_monai_case
 from lab.packing.pack_source import Source
 from lab.packing.proof import ProofRequest
 from lab.packing.tile_answers import Limit
-from lab.packing.trained_folder import Folds, PackError
+from lab.packing.trained_folder import Folds, PackError, read_object
 
 EXACT = Limit(0.0, 1.0, "the exported program does not answer a tile as MONAI does")
 
@@ -44,6 +45,7 @@ class ExportedSource:
             Refusal: a program fails on a tile, or gives answers that lie apart.
         """
         judge = Judge(f"MONAI {require_monai()}", EXACT) if self.monai else OWN_FRAMEWORK
+        self._say_step(manifest)
         record = prove_exported(self.packed_from.path, manifest, home, judge)
         if self.monai is not None:
             record["case"] = self._prove_case(self.monai, manifest, home, request)
@@ -52,6 +54,17 @@ class ExportedSource:
             record["case"] = {"id": str(request.case), "not_proven": not_here}
         print(f"{home}: {exported_sentence(record)}", flush=True)
         return record
+
+    def _say_step(self, manifest: Path) -> None:
+        """Say where member.json was made for other tiles than the model is packed with."""
+        described = self.packed_from.path / MEMBER_FILE
+        step = read_object(described, str(described)).get("step")
+        packed = read_manifest(manifest)["settings"]["step"]
+        if step not in (None, packed):
+            print(
+                f"{self.path}: {MEMBER_FILE} says step {step:g}, the model has {packed:g} for all "
+                f"of its members; --step {step:g} takes the other"
+            )
 
     def _prove_case(
         self, monai: MonaiFolder, manifest: Path, home: str, request: ProofRequest

@@ -54,7 +54,7 @@ def card(
         provenance = entry["provenance"]
         yield (
             f"| {entry['folder']} | {entry['fold']} | {entry['checkpoint']} | {_weight(entry)} "
-            f"| {_trainer(provenance)} | {provenance['epochs']} | {entry['sha256'][:12]} |"
+            f"| {_trainer(provenance)} | {_epochs(provenance)} | {entry['sha256'][:12]} |"
         )
     yield from _donors(manifest)
     yield "\n## Beside stock nnU-Net\n"
@@ -87,7 +87,13 @@ def _donors(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 def _trainer(provenance: Mapping[str, Any]) -> str:
     foreign = ", not nnU-Net's own" if provenance.get("foreign_trainer") else ""
+    if provenance["trainer"] is None and provenance.get("network"):
+        return f"not nnU-Net's: {provenance['network']}"
     return f"{provenance['trainer'] or 'unknown'}{foreign}"
+
+
+def _epochs(provenance: Mapping[str, Any]) -> str:
+    return "unknown" if provenance["epochs"] is None else str(provenance["epochs"])
 
 
 def _selection(selection: Mapping[str, Any] | None) -> Iterator[str]:

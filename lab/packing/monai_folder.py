@@ -85,7 +85,7 @@ class MonaiFolder:
         except MonaiError as error:
             raise MonaiError(f"{self.path}: {error}") from error
         weights = read_weights(path, network.state_dict().keys())
-        fill(network, weights, path, f"{self.path}'s {ARCHITECTURE} {self.architecture.name}")
+        fill(network, weights, path, f"{ARCHITECTURE} {self.architecture.name}")
         words = [f"taken off: {', '.join(weights.unwrapped)}"] if weights.unwrapped else []
         words += [f"argument {key} left out, it changes no answer" for key in left_out]
         return network, words

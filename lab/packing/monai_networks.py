@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -67,7 +66,9 @@ def require_monai() -> str:
         raise MonaiError(
             f"MONAI is needed to pack its networks: pip install monai=={MONAI_VERSION}"
         )
-    return version("monai")
+    import monai
+
+    return str(monai.__version__)
 
 
 def read_architecture(content: Any, where: str) -> Architecture:

@@ -23,6 +23,7 @@ from lab.packing.monai_networks import (
 
 pytestmark = needs_monai
 SIZES = Sizes(4, 5, (32, 32, 64))
+SMALL = Sizes(4, 5, (16, 16, 32))
 SMALLEST: dict[str, dict[str, Any]] = {
     "SwinUNETR": {"feature_size": 12, "depths": [1] * 4, "num_heads": [1, 1, 2, 2]},
     "UNETR": {"feature_size": 4, "hidden_size": 24, "mlp_dim": 24, "num_heads": 2},
@@ -45,16 +46,17 @@ SMALLEST: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "SwinUNETR"])
 def test_a_network_becomes_a_program_of_any_number_of_tiles(tmp_path: Path, name: str) -> None:
+    """SwinUNETR is packed whole in test_pack_monai.py."""
     torch.manual_seed(0)
-    network, left_out = build_network(Architecture(name, SMALLEST[name]), SIZES)
-    check_patch(network, Architecture(name, SMALLEST[name]), SIZES)
+    network, left_out = build_network(Architecture(name, SMALLEST[name]), SMALL)
+    check_patch(network, Architecture(name, SMALLEST[name]), SMALL)
     assert left_out == []
-    path = save(network, tmp_path / "program.pt2", SIZES.channels, SIZES.patch)
+    path = save(network, tmp_path / "program.pt2", SMALL.channels, SMALL.patch)
     ours = load_exported(path)
-    assert ours.graph.tile_shape == (None, 4, 32, 32, 64)
-    tiles = torch.randn((1, 4, *SIZES.patch))
+    assert ours.graph.tile_shape == (None, 4, *SMALL.patch)
+    tiles = torch.randn((1, 4, *SMALL.patch))
     with torch.inference_mode():
         assert torch.equal(ours(tiles), network(tiles))
 

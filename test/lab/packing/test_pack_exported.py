@@ -119,6 +119,24 @@ def test_the_manifest_has_hashes_known_answers_and_a_schema_of_its_own(tmp_path:
     assert "answer.npz" in content["proof"][0]["not_proven"]
 
 
+def test_another_step_than_member_jsons_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = member(tmp_path / "small", step=0.25)
+    pack(tmp_path, source)
+    line = f"{source}: member.json says step 0.25, the model has 0.5 for all of its members; "
+    assert f"{line}--step 0.25 takes the other" in capsys.readouterr().out
+
+
+def test_a_case_to_prove_is_not_compared_without_its_framework(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack(tmp_path, member(tmp_path / "small"), flags=("--prove", "scan.nii.gz"))
+    said = capsys.readouterr().out
+    assert "scan.nii.gz not compared: its own framework is not here" in said
+    assert "member.json says step" not in said
+
+
 def test_sample_inputs_are_not_packed(tmp_path: Path) -> None:
     source = member(tmp_path / "small")
     model = pack(tmp_path, source)
