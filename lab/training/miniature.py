@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lab.phantom.population import kind_of
-from lab.training.networks import NETWORKS
+from lab.training.networks import MEDNEXT, NETWORKS
 from lab.training.plans import Configuration
 from lab.training.recipe import Phantom, Recipe, Stage, TrainingCohort
 
@@ -12,6 +12,12 @@ TINY = {
     "PlainConvUNet": "tiny",
     "ResidualEncoderUNet": "tiny-resenc",
     "AttentionUNet": "tiny-gated",
+    MEDNEXT: "tiny-mednext",
+    **{
+        f"Primus{kind}{size}": f"tiny-primus{kind.lower()}"
+        for kind in ("", "V2", "V3")
+        for size in "SBML"
+    },
 }
 SETTINGS = {"epochs": "2", "iterations": "3", "val_iterations": "1", "mirror": "none"}
 
@@ -43,9 +49,10 @@ def _configuration(configuration: Configuration) -> Configuration:
 
 
 def _stage(stage: Stage, recipe: Recipe) -> Stage:
+    warmup = {"warmup": "1"} if int(stage.settings.get("warmup", "0")) else {}
     return replace(
         stage,
-        folds=stage.folds[:1] if "all" in stage.folds else ("0", "1"),
-        settings={**stage.settings, **SETTINGS},
+        folds=stage.folds[:1] if "all" in stage.folds else ("0", "1")[: len(stage.folds)],
+        settings={**stage.settings, **SETTINGS, **warmup},
         start=stage.start if stage.start in recipe.stages else "",
     )

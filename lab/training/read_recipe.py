@@ -9,7 +9,7 @@ from pathlib import Path
 from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES
 from lab.data.sources import all_layouts
-from lab.training.networks import NETWORKS, strides_of
+from lab.training.networks import AUTHORS_SETTINGS, NETWORKS, architecture, family_of
 from lab.training.plans import Configuration
 from lab.training.recipe import (
     Candidate,
@@ -136,17 +136,19 @@ def _configuration(name: str, pairs: dict[str, str]) -> Configuration:
         raise ValueError(f"unknown {', '.join(pairs)}")
     if configuration.network not in NETWORKS:
         raise ValueError(f"network {configuration.network}: one of {', '.join(NETWORKS)}")
-    strides_of(configuration.patch, len(NETWORKS[configuration.network].features))
+    architecture(configuration.network, configuration.patch)
     return configuration
 
 
 def _stage(name: str, pairs: Mapping[str, str], recipe: Recipe) -> Stage:
     """Read a stage; what it names is among the lines before it, `recipe`."""
-    settings = {key: value for key, value in pairs.items() if key not in STAGE_KEYS}
-    Settings.of(settings)
     cohort, configuration, start = pairs["cohort"], pairs["network"], pairs.get("from", "")
     if cohort not in recipe.cohorts or configuration not in recipe.configurations:
         raise ValueError(f"no cohort {cohort} or no network {configuration} before it")
+    kind = NETWORKS[recipe.configurations[configuration].network].kind
+    settings = dict(AUTHORS_SETTINGS.get(family_of(kind), {}))
+    settings |= {key: value for key, value in pairs.items() if key not in STAGE_KEYS}
+    Settings.of(settings)
     before = recipe.stages.get(start)
     if before:
         network = recipe.configurations[before.configuration].network
