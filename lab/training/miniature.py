@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lab.phantom.population import kind_of
+from lab.training.grid import ends_of_grids
 from lab.training.networks import MEDNEXT, NETWORKS
 from lab.training.plans import Configuration
 from lab.training.recipe import Phantom, Recipe, Stage, TrainingCohort
@@ -22,13 +23,18 @@ TINY = {
 SETTINGS = {"epochs": "2", "iterations": "3", "val_iterations": "1", "mirror": "none"}
 
 
-def miniature(recipe: Recipe) -> Recipe:
-    """Return the same graph on synthetic patients, with networks that train in seconds."""
+def miniature(whole: Recipe) -> Recipe:
+    """Return the same graph on synthetic patients, with networks that train in seconds.
+
+    Of a grid the first and the last point are run.
+    """
+    recipe = ends_of_grids(whole)
     return Recipe(
         {c.name: _cohort(c, seed) for seed, c in enumerate(recipe.cohorts.values(), 1)},
         {name: _configuration(each) for name, each in recipe.configurations.items()},
         {name: _stage(stage, recipe) for name, stage in recipe.stages.items()},
         recipe.candidates,
+        recipe.grids,
     )
 
 

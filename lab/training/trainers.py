@@ -55,6 +55,10 @@ MIRRORS: Mapping[str, tuple[int, ...] | None] = {
 }
 
 
+class ScheduleError(ValueError):
+    """A schedule that does not fit into the epochs."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a stage may set; the defaults are nnU-Net's for a U-Net (see AUTHORS_SETTINGS)."""
@@ -99,10 +103,11 @@ class Settings:
         """Refuse a schedule that does not fit into the epochs.
 
         Raises:
-            ValueError: the message names the setting.
+            ScheduleError: the warm-up takes all epochs, or more.
+            ValueError: a share that is none.
         """
         if not 0 <= self.warmup < self.epochs:
-            raise ValueError(f"warmup={self.warmup}: not below epochs={self.epochs}")
+            raise ScheduleError(f"warmup={self.warmup}: not below epochs={self.epochs}")
         if not 0 <= self.last_lr <= 1:
             raise ValueError(f"last_lr={self.last_lr:g}: a share of lr, from 0 to 1")
 

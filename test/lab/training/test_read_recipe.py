@@ -58,6 +58,15 @@ RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
         ("cohort p Dataset3_X source=panther-t1=/x skip_bad=maybe", "skip_bad=maybe: yes or no"),
         ("cohort p Dataset3_X", "no source"),
         ("stage a cohort=c network=n heads=keep", "from a stage of the same cohort"),
+        ("stage z cohort=c network=n epochs=2", "stage z: a line before it has the same name"),
+        ("grid a cohort=c network=n epochs=5/5", "two points are called a_epochs5"),
+        ("grid a cohort=c network=n lr=d:1", "lr=d:1: not of c"),
+        ("grid a cohort=c network=n speed=8/9", "speed: no setting"),
+        ("grid a cohort=c network=n epochs=5 warmup=5/6", "no point is left"),
+        (
+            "stage g_epochs5 cohort=c network=n\ngrid g cohort=c network=n epochs=5/6",
+            "another stage has a point's name",
+        ),
         ("false", "1"),
     ],
 )
