@@ -4,7 +4,7 @@
 VERBS = {
     "pack": (
         "pack",
-        "freeze trained nnU-Net folders or exported programs into weights/",
+        "freeze nnU-Net folders or exported programs into weights/",
         "pack Dataset501_GLI/TRAINER__PLANS__3d_fullres --model my-gli --scheme brats-gli",
     ),
     "export": (

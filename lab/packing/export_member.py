@@ -202,8 +202,8 @@ def _compare_case(path: Path, model: Model, member: Member, copy: Member) -> str
 
 def _labels(case: Any, model: Model, member: Member) -> np.ndarray:
     single = replace(member, weight=1.0, donor="", channel_weights=())
-    alone = replace(model, members=(single,), head=member.head)
-    *_, final = predict(case, alone, Engine(CPU, "torch"))
+    model = replace(model, members=(single,), head=member.head)
+    *_, final = predict(case, model, Engine(CPU, "torch"))
     return labels_from(final.probabilities, member.head, model.scheme)
 
 

@@ -32,7 +32,7 @@ from lab.packing.tile_answers import (
 )
 
 ANSWER_FILE = "answer.npz"
-OWN = "its own framework"  # the judge, in records
+FRAMEWORK = "its own framework"  # the judge, in records
 SAMPLES = 64  # logits that are kept as known answers
 TOLERANCE = 1e-3  # of their deviation: the same program on another processor
 MOST_PASS_BYTES = 64 * 2**30
@@ -63,9 +63,14 @@ def prove_exported(folder: Path, manifest: Path, home: str) -> dict[str, Any]:
         if entry["folder"] == home:
             source = folder / f"fold_{entry['fold']}" / ANSWER_FILE
             folds[entry["fold"]] = _prove_fold(member, source, model.scheme, SEED + len(folds))
-    record: dict[str, Any] = {"folder": home, "format": EXPORTED, "trainer": None, "judge": OWN}
+    record: dict[str, Any] = {
+        "folder": home,
+        "format": EXPORTED,
+        "trainer": None,
+        "judge": FRAMEWORK,
+    }
     if not all("as_trained" in fold for fold in folds.values()):
-        record["not_proven"] = f"no fold_*/{ANSWER_FILE} of {OWN}"
+        record["not_proven"] = f"no fold_*/{ANSWER_FILE} of {FRAMEWORK}"
     record["tiles"] = {"seed": SEED, "folds": folds}
     print(f"{home}: {exported_sentence(record)}", flush=True)
     return record
@@ -130,23 +135,23 @@ def _prove_fold(member: Member, answer: Path, scheme: Scheme, seed: int) -> dict
     other = draw_tile(member.plan, channels, patch, seed + 1000)
     network = load_member(member)
     with torch.inference_mode():
-        alone, again = (_answer(network(tile[None])[0], member, scheme) for _ in range(2))
+        first, again = (_answer(network(tile[None])[0], member, scheme) for _ in range(2))
         together = _answer(network(torch.stack((other, tile)))[1], member, scheme)
-    if not np.isfinite(alone.logits).all():
+    if not np.isfinite(first.logits).all():
         raise ProofError(f"{member.name}: its answer to a random tile holds NaN or infinity")
     default = next(backend.name for backend in usable(torch.device("cpu")) if backend.exact)
     by_default = Answer(*_both(logits_of(member, tile, default), member, scheme))
-    apart = {"batch": difference(alone, together), "backend": difference(alone, by_default)}
-    refuse_beyond(AGAIN, difference(alone, again), member)
+    apart = {"batch": difference(first, together), "backend": difference(first, by_default)}
+    refuse_beyond(AGAIN, difference(first, again), member)
     refuse_beyond(BATCH, apart["batch"], member)
     refuse_beyond(LIMITS["backend"], apart["backend"], member)
     if answer.is_file():
-        apart["as_trained"] = _beside_own(member, answer, scheme, network)
+        apart["as_trained"] = _beside_framework(member, answer, scheme, network)
     return {
         "shape": list(patch),
         "of_patch": "whole",
-        "decided": voxels_of(alone.labels, scheme),
-        "answer": [float(f"{value:.6g}") for value in sampled(alone.logits)],
+        "decided": voxels_of(first.labels, scheme),
+        "answer": [float(f"{value:.6g}") for value in sampled(first.logits)],
         **apart,
     }
 
@@ -176,7 +181,7 @@ def _check_sizes(member: Member) -> None:
         )
 
 
-def _beside_own(
+def _beside_framework(
     member: Member, path: Path, scheme: Scheme, network: torch.nn.Module
 ) -> dict[str, Any]:
     try:

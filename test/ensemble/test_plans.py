@@ -254,7 +254,9 @@ def test_what_would_not_be_reproduced_is_refused(plans: dict, message: str) -> N
 
 def test_foreign_networks_and_layers_are_never_imported() -> None:
     plans = tiny.plans(network="ResNet18")
-    with pytest.raises(PlansError, match="'ResNet18' is not one of AttentionUNet, PlainConvUNet"):
+    with pytest.raises(
+        PlansError, match="'ResNet18' is not one of AttentionUNet, MedNeXt, PlainConvUNet"
+    ):
         build_network(read_plan(plans, "3d_fullres"), 4, 5)
     plans = tiny.plans()
     architecture = plans["configurations"]["3d_fullres"]["architecture"]

@@ -145,7 +145,7 @@ class Smaller(Small):
 
 class Huge(Small):
     def forward(self, tiles: torch.Tensor) -> torch.Tensor:
-        wide = tiles.repeat(1, 2**18, 1, 1, 1).sum(1, keepdim=True)
+        wide = tiles.repeat(1, 2**21, 1, 1, 1).sum(1, keepdim=True)
         return super().forward(tiles) + wide
 
 

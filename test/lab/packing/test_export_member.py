@@ -1,6 +1,8 @@
 """A packed member becomes a program that torch runs by itself and packs to the same labels."""
 
+import contextlib
 import importlib.util
+import io
 import json
 from pathlib import Path
 
@@ -46,27 +48,42 @@ def export(packed: Path, out: Path, *words: str) -> int:
     return lab(["export", "--model", str(packed), "--out", str(out), *words])
 
 
+@pytest.fixture(scope="module")
+def exported(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Both folds, exported once, and what was printed."""
+    out, said = tmp_path_factory.mktemp("exported") / "program", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        for fold in ("0", "trained/fold_1/checkpoint_final.pth"):
+            assert export(packed, out, "--member", fold) == 0
+    return out, said.getvalue()
+
+
+@pytest.mark.slow
 def test_exported_folds_pack_to_the_same_labels(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    packed: Path,
+    exported: tuple[Path, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for fold in ("0", "trained/fold_1/checkpoint_final.pth"):
-        assert export(packed, tmp_path / "program", "--member", fold) == 0
-    said = capsys.readouterr().out
+    program, said = exported
     assert said.count("logits of a random tile differ by at most 0 from the packed ones") == 2
     assert said.count("labels of a synthetic case are the packed member's") == 2
     model = verify_model(packed / "MANIFEST.json")
-    again = pack(tmp_path / "program", tmp_path / "weights", "again")
+    again = pack(program, tmp_path / "weights", "again")
     assert "deviations from its own framework 0.0e+00" in capsys.readouterr().out
     assert np.array_equal(labels(again), labels(model))
     assert len(np.unique(labels(model))) > 2
     assert again.members[0].plan.mirror_axes == (0, 2)
     assert again.members[0].plan.transpose == (1, 0, 2)
+    assert export(again.folder, tmp_path / "more") == 2
+    assert "is an exported program already" in capsys.readouterr().err
 
 
-def test_torch_alone_runs_the_program(packed: Path, tmp_path: Path) -> None:
-    assert export(packed, tmp_path / "program") == 0
-    program = torch.export.load(tmp_path / "program" / "fold_0" / "program.pt2").module()
-    known = np.load(tmp_path / "program" / "fold_0" / "answer.npz")
+@pytest.mark.slow
+def test_torch_alone_runs_the_program(exported: tuple[Path, str]) -> None:
+    folder = exported[0] / "fold_0"
+    program = torch.export.load(folder / "program.pt2").module()
+    known = np.load(folder / "answer.npz")
     tile = torch.from_numpy(known["tile"])
     with torch.inference_mode():
         for count in (1, 3):
@@ -104,15 +121,6 @@ def test_folds_of_another_network_do_not_mix(
     assert "member.json is of another network" in capsys.readouterr().err
 
 
-def test_an_exported_member_is_not_exported_again(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert export(packed, tmp_path / "program") == 0
-    model = pack(tmp_path / "program", tmp_path / "weights", "again")
-    assert export(model.folder, tmp_path / "more") == 2
-    assert "is an exported program already" in capsys.readouterr().err
-
-
 def test_onnx_names_what_it_needs(
     packed: Path,
     tmp_path: Path,
@@ -127,6 +135,7 @@ def test_onnx_names_what_it_needs(
     assert not (tmp_path / "program").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("onnxscript"), reason="onnxscript is an extra")
 def test_onnx_answers_alike_in_openvino(
     packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
