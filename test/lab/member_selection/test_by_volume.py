@@ -30,6 +30,7 @@ from lab.member_selection.candidates import read_pool
 from lab.member_selection.combine import Ensemble, SmallWeights, labels_of
 from lab.member_selection.nested_cv import open_search
 from lab.member_selection.score_cache import EnsembleScores, key_of, volume_of
+from lab.member_selection.stored_validation import validation_fault
 from lab.member_selection.strategies import LEAST_SHARE, by_volume
 from lab.member_selection.summary import SCHEMA
 from lab.metrics.scorers import scorer_named
@@ -171,6 +172,15 @@ def test_a_model_with_weights_of_small_cases_is_no_candidate_itself(
     finally:
         path.write_text(text)
     assert "model broad has weights of small cases itself" in capsys.readouterr().err
+
+
+def test_nnunets_validation_stands_for_no_model_with_weights_of_small_cases(
+    candidates: Path,
+) -> None:
+    model = verify_model(candidates / "packed" / "broad" / "MANIFEST.json")
+    assert validation_fault(model) is None
+    small = replace(model, small_cases=SmallCases("WT", 1.0))
+    assert validation_fault(small) == "weights of small cases"
 
 
 def test_two_choices_are_scored_apart_from_the_first_one_and_by_its_volume(
