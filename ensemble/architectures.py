@@ -36,7 +36,7 @@ _PRIMUS = Architecture(PRIMUS, is_supervised=False, has_fixed_patch=True)
 _SIZED_PRIMUS = Architecture(PRIMUS, "output_channels", is_supervised=False, has_fixed_patch=True)
 ARCHITECTURES: Mapping[str, Architecture] = {
     "AttentionUNet": Architecture("ensemble.attention"),
-    "MedNeXt": Architecture("ensemble.mednext", is_supervised=False, multiple=16),
+    "MedNeXt": Architecture("ensemble.mednext", multiple=16),
     "PlainConvUNet": _UNET,
     "ResidualEncoderUNet": _UNET,
     "ResidualUNet": _UNET,

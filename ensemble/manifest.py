@@ -15,6 +15,8 @@ and a member with "donor", a region, is run only where the others' average has n
 5: a member with "format" "exported" or "onnx": `member.json` and `fold_<k>/program.pt2` or
 `program.onnx` in place of plans, dataset and checkpoint (`ensemble.exported_member`). Only models
 that have one are written as 5.
+6: "small_cases", and a "small_weight" of each member (`ensemble.small_cases`). Only models that
+have them are written as 6.
 """
 
 import json
@@ -31,11 +33,17 @@ from ensemble.heads import HeadError
 from ensemble.member_weights import WeightError
 from ensemble.members import MANIFEST, ManifestError, Member, read_member, with_channel_weights
 from ensemble.plans import PlansError
+from ensemble.small_cases import SMALL_WEIGHT, SmallCases, read_small_cases, with_small_weights
 
-SCHEMA = 5
-SCHEMA_OF_WEIGHTS = 4  # weights by channel and donors
-SCHEMA_WITHOUT = 3  # either of them, or exported members
-READABLE = (1, 2, SCHEMA_WITHOUT, SCHEMA_OF_WEIGHTS, SCHEMA)
+SCHEMA = 6
+# What a schema came with, the newest first; 3 is written without any of it.
+NEWS = {
+    SCHEMA: "weights of small cases",
+    5: "exported members",
+    4: "weights by channel and donors",
+}
+SCHEMA_WITHOUT = 3
+READABLE = (1, 2, SCHEMA_WITHOUT, *reversed(NEWS))
 ACCEPTS_MISSING = (
     "accepts_missing",
     "missing_sequences",
@@ -55,6 +63,7 @@ class Model:
     step: float
     note: str
     answers: tuple[Scheme, ...]  # challenges in whose labels it may answer, the usual one first
+    small_cases: SmallCases | None = None  # for which members have other weights
 
     def answers_as(self, named_scheme: str | None) -> Scheme:
         """Return the challenge in whose labels a case is answered.
@@ -129,10 +138,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def schema_for(members: Iterable[Mapping[str, Any]]) -> int:
     """Return the least schema that a manifest with these members may have."""
     listed = list(members)
-    if any("format" in each for each in listed):
+    if any(SMALL_WEIGHT in each for each in listed):
         return SCHEMA
+    if any("format" in each for each in listed):
+        return 5
     is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in listed)
-    return SCHEMA_OF_WEIGHTS if is_new else READABLE[0]
+    return 4 if is_new else READABLE[0]
 
 
 def scheme_of(path: Path) -> Scheme:
@@ -187,10 +198,11 @@ def verify_model(path: Path) -> Model:
         scheme, listed = SCHEMES[manifest["scheme"]], manifest["members"]
         if manifest["schema"] < schema_for(listed):
             least = schema_for(listed)
-            what = "exported members" if least == SCHEMA else "weights by channel and donors"
-            raise ManifestError(f"{path}: {what} need schema {least}")
+            raise ManifestError(f"{path}: {NEWS[least]} need schema {least}")
         members = [read_member(entry, manifest, folder) for entry in listed]
         weighted, head = with_channel_weights(members, listed, scheme)
+        small_cases = read_small_cases(manifest, scheme)
+        weighted = with_small_weights(weighted, listed, small_cases)
         settings = manifest["settings"]
         return Model(
             name=manifest["model"],
@@ -202,6 +214,7 @@ def verify_model(path: Path) -> Model:
             step=float(settings["step"]),
             note=manifest.get("note", ""),
             answers=answers_of(path),
+            small_cases=small_cases,
         )
     except (PlansError, OrientationError, HeadError, WeightError) as error:
         raise ManifestError(f"{path}: {error}") from error

@@ -104,7 +104,7 @@ class Sizes:
     exp_r: Sequence[int] = (2,) * STAGES  # expansion
     block_counts: Sequence[int] = (2,) * STAGES
     kernel_size: int = 3  # of depthwise convolutions; odd
-    supervised: bool = True  # whether weights have the heads of deep supervision, which do not run
+    supervised: bool = True  # whether weights have the heads of deep supervision
 
     def __post_init__(self) -> None:
         """Refuse sizes of no MedNeXt.
@@ -120,14 +120,26 @@ class Sizes:
 class MedNeXt(nn.Module):
     """Four levels down and up, skips added."""
 
-    def __init__(self, *, input_channels: int, num_classes: int, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        input_channels: int,
+        num_classes: int,
+        deep_supervision: bool = False,
+        **arguments: Any,
+    ) -> None:
         """Build a network; `arguments` are the fields of `Sizes`.
 
+        `deep_supervision`: the network answers with the logits of all heads, as training needs.
+
         Raises:
-            TypeError, ValueError: sizes of no MedNeXt.
+            TypeError, ValueError: sizes of no MedNeXt, or deep supervision without its heads.
         """
         super().__init__()
         sizes = Sizes(**arguments)
+        if deep_supervision and not sizes.supervised:
+            raise ValueError("deep supervision needs its heads (supervised)")
+        self.deep_supervision = deep_supervision
         features = [sizes.n_channels * 2**level for level in range(LEVELS + 1)]
         kernel = sizes.kernel_size
         self.stem = nn.Conv3d(input_channels, features[0], 1)
@@ -145,18 +157,25 @@ class MedNeXt(nn.Module):
             self.add_module(f"out_{level}", Head(features[level], num_classes))
         self.dummy_tensor = nn.Parameter(torch.ones(1))  # which the authors' training needs
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits (n, class, z, y, x) of tiles (n, channel, z, y, x)."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        """Return logits (n, class, z, y, x) of tiles (n, channel, z, y, x).
+
+        Under deep supervision it is a list: those, then logits at half the sides, and so on down to
+        a sixteenth.
+        """
         x, skips = self.stem(x), []
+        coarse: list[torch.Tensor] = []
         for level in range(LEVELS):
             skips.append(self.get_submodule(f"enc_block_{level}")(x))
             x = self.get_submodule(f"down_{level}")(skips[-1])
         x = self.bottleneck(x)
         for level in reversed(range(LEVELS)):
+            if self.deep_supervision:
+                coarse.append(self.get_submodule(f"out_{level + 1}")(x))
             x = skips[level] + self.get_submodule(f"up_{level}")(x)
             x = self.get_submodule(f"dec_block_{level}")(x)
         logits: torch.Tensor = self.get_submodule("out_0")(x)
-        return logits
+        return [logits, *reversed(coarse)] if self.deep_supervision else logits
 
 
 def _blocks(sizes: Sizes, stage: int, features: int) -> nn.Sequential:

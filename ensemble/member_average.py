@@ -5,6 +5,7 @@ plan, channels or head average their probabilities on the case's grid. So do mem
 differ by channel, unless these are the same: logits have no weights by channel.
 """
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,11 +26,17 @@ from ensemble.prepared_case import Orientations, Preparation, PreparedCase, prep
 from ensemble.preprocess import preprocessed_shape
 from ensemble.run_member import MemberRun, check_overflow, run_member
 from ensemble.sliding_window import LogitAccumulator, count_tiles
+from ensemble.small_cases import SmallCase
+
+log = logging.getLogger("podium")
 
 # An early prediction is worth its cost where the remaining members take longer than this.
 EARLY_S = 15.0
 # Members that agree in these are folds of one network: their logits are averaged.
-SAME_NETWORK = ("group", "plan", "sequences", "head", "orientation", "channel_weights")
+SAME_NETWORK = (
+    *("group", "plan", "sequences", "head", "orientation"),
+    *("channel_weights", "small_weight"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,10 @@ class MemberAverage:
         orientations, budget = request.preparation.orientations, request.budget
         self.planner = plan_deadline(orientations, model, self.members, budget)
         self.mean = ProbabilityMean(model.head)
+        # By the weights of small cases; None where there are none, as among donors.
+        has_small = model.small_cases and all(m.small_weight is not None for m in model.members)
+        self.small_mean = ProbabilityMean(model.head) if has_small else None
+        self.small_case: SmallCase | None = None  # what `value` made of it
         self.votes = VoteCount(case.shape) if request.count_votes else None
 
     def run(self) -> Iterator[np.ndarray]:
@@ -66,13 +77,28 @@ class MemberAverage:
         for group, prepared in prepare_groups(preparation, groups, self.engine, head):
             yield from self._run_group(group, prepared)
 
+    def value(self) -> np.ndarray:
+        """Return the mean (channel, z, y, x) by the weights that the case has by its volume."""
+        case, model, small = self.case, self.model, self.small_mean
+        mean = self.mean.value(case.shape)
+        if small is None or model.small_cases is None:
+            return mean
+        labels = labels_from(mean, model.head, model.scheme)
+        self.small_case = model.small_cases.outcome(labels, case.spacing_mm, model.scheme)
+        log.info("case=%s %s", case.id, self.small_case.in_words())
+        is_answer = self.small_case.is_small and not small.is_empty
+        return small.value(case.shape) if is_answer else mean
+
     @property
     def skipped(self) -> list[str]:
         """Return what the deadline did not allow, in words."""
         names = channel_names(self.model.head, self.model.scheme)
         lost = [names[channel] for channel in self.mean.unweighted]
         weights = f"every member with a weight for {', '.join(lost)}: others count there instead"
-        return [*self.planner.skipped(), *([weights] if lost else [])]
+        words = [*self.planner.skipped(), *([weights] if lost else [])]
+        if self.small_mean is not None and self.small_mean.is_empty:
+            words.append("every member with a weight for small cases: usual weights count there")
+        return words
 
     def _run_group(self, group: Sequence[Member], prepared: PreparedCase) -> Iterator[np.ndarray]:
         engine, planner = self.engine, self.planner
@@ -103,7 +129,10 @@ class MemberAverage:
             logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
             by_channel = [each * runs for each in first.channel_weights]
             with engine.timed("restore"):
-                self.mean.add(prepared.restored(logits), weight, by_channel)
+                restored = prepared.restored(logits)
+                if self.small_mean is not None and first.small_weight:
+                    self.small_mean.add(restored.copy(), first.small_weight * runs)
+                self.mean.add(restored, weight, by_channel)
 
     def _is_early(self) -> bool:
         planner = self.planner

@@ -43,6 +43,7 @@ class Member:
     training_axes: tuple[str, ...] = ()  # axis codes of its training images, where recorded
     # (channel,) of the ensemble's head; (): `weight` for all of them
     channel_weights: tuple[float, ...] = ()
+    small_weight: float | None = None  # in small cases, where the model has weights for those
     donor: str = ""  # the region that it is run for where the average has none; "": it is averaged
 
     @property

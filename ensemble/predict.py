@@ -32,12 +32,14 @@ class Prediction:
     device: str = "cpu"  # that the networks ran on at last
     device_errors: tuple[str, ...] = ()  # what failed on a GPU, and what was done
     donors: tuple[dict[str, Any], ...] = ()  # what became of each region's, JSON-able
+    small_case: dict[str, Any] | None = None  # by which volume its weights were chosen, JSON-able
 
     def record(self) -> dict[str, Any]:
         """Return what a run record says of how the prediction came about, JSON-able."""
         return {
             "skipped": list(self.skipped),
             "donors": list(self.donors),
+            **({"small_case": self.small_case} if self.small_case else {}),
             "device": self.device,
             "device_errors": list(self.device_errors),
         }
@@ -105,7 +107,7 @@ def _predict(case: Case, model: Model, engine: Engine, request: Request) -> Iter
     for early in average.run():
         yield Prediction(early, is_final=False)
         del early  # the next network needs the memory
-    probabilities = average.mean.value(case.shape)
+    probabilities = average.value()
     votes = average.votes.shares() if average.votes else None
     donors = ask_donors(DonorRequest(case, model, engine, average, probabilities, votes))
     skipped = (*average.skipped, *(words for donor in donors for words in donor.skipped))
@@ -119,4 +121,5 @@ def _predict(case: Case, model: Model, engine: Engine, request: Request) -> Iter
         device=engine.device.type,
         device_errors=tuple(engine.case_errors),
         donors=tuple(donor.to_json() for donor in donors),
+        small_case=average.small_case.to_json() if average.small_case else None,
     )

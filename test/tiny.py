@@ -18,7 +18,8 @@ from ensemble.manifest import Member, Model
 from ensemble.network import build_network
 from ensemble.plans import read_plan
 from ensemble.predict import predict
-from lab.packing.trainer_names import MEDNEXT, PRIMUS, PRIMUS_ARGUMENTS
+from lab.packing.trainer_names import MEDNEXT, PRIMUS
+from lab.training.network_sizes import PRIMUS_ARGUMENTS
 
 SOFTMAX = {"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}
 REGIONS = {"background": 0, "WT": [1, 2, 3], "TC": [1, 3], "ET": [3], "RC": [4]}

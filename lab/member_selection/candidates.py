@@ -13,6 +13,7 @@ from challenge.scheme import Head, Scheme
 from ensemble.heads import HeadError, common_head
 from ensemble.manifest import MANIFEST, read_manifest
 from ensemble.member_weights import channel_names
+from ensemble.small_cases import SMALL_CASES
 from lab.data.cohort import CohortCase
 from lab.member_selection.combine import CaseMaps, Ensemble, equal
 from lab.member_selection.probability_maps import (
@@ -117,11 +118,15 @@ def candidate_fault(manifest: Mapping[str, Any]) -> str | None:
             f"model {manifest['model']} has a donor of {', '.join(donors)}, which is part of its "
             "maps and not averaged; make maps without it, and `pack --selection --donor`"
         )
-    if any(isinstance(each["weight"], Mapping) for each in members):
-        return (
-            f"model {manifest['model']} has weights by channel itself; make each of its members a "
-            "candidate"
-        )
+    for what, is_so in (
+        ("by channel", any(isinstance(each["weight"], Mapping) for each in members)),
+        ("of small cases", SMALL_CASES in manifest),
+    ):
+        if is_so:
+            return (
+                f"model {manifest['model']} has weights {what} itself; make each of its members a "
+                "candidate"
+            )
     return None
 
 

@@ -8,7 +8,7 @@ What differs from that model: maps are of half precision and cut to where some p
 1/512 (`probability_maps`), so that voxels close to a tie may fall to the other side.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,18 @@ from challenge.scheme import Head, Scheme, labels_from, probability_of
 from ensemble.average import ProbabilityMean
 from ensemble.heads import to_head
 from ensemble.member_weights import Weight
+from ensemble.small_cases import SmallCases
 from postprocess.empty_prediction import Evidence, restore_tumour
 
 SHARE_DIGITS = 6  # of a share by channel
+
+
+@dataclass(frozen=True)
+class SmallWeights:
+    """Weights for cases of which the ensemble predicts little, among the same candidates."""
+
+    cases: SmallCases
+    weights: tuple[float, ...]  # (candidate,)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Ensemble:
     # Name of a channel and its weights (candidate,), in the order of the ensemble's head; () where
     # `weights` are those of all channels.
     by_channel: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    small: SmallWeights | None = None
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -90,7 +100,7 @@ def labels_of(ensemble: Ensemble, maps: CaseMaps, head: Head, scheme: Scheme) ->
         head: that the ensemble's members have in common.
         scheme: whose label values are returned.
     """
-    probabilities = mean_of(ensemble, maps, head)
+    probabilities = answer_of(ensemble, maps, head, scheme)
     in_box = labels_from(probabilities, head, scheme)
     labels = np.zeros(maps.shape, np.uint8)
     labels[maps.box] = in_box
@@ -101,10 +111,29 @@ def labels_of(ensemble: Ensemble, maps: CaseMaps, head: Head, scheme: Scheme) ->
     return labels
 
 
-def mean_of(ensemble: Ensemble, maps: CaseMaps, head: Head) -> np.ndarray:
-    """Return the weighted mean (channel, z, y, x) float32 of the members' maps, within the box."""
+def answer_of(ensemble: Ensemble, maps: CaseMaps, head: Head, scheme: Scheme) -> np.ndarray:
+    """Return the mean (channel, z, y, x) by the weights that a case has by its volume."""
+    mean = mean_of(ensemble, maps, head)
+    if ensemble.small is None:
+        return mean
+    labels = labels_from(mean, head, scheme)
+    if not ensemble.small.cases.outcome(labels, maps.spacing_mm, scheme).is_small:
+        return mean
+    # in the order of the usual weights, as the members run
+    order = sorted(ensemble.members, key=lambda i: -ensemble.weights[i])
+    small = weighted(ensemble.small.weights)
+    return mean_of(small, maps, head, [i for i in order if i in small.members])
+
+
+def mean_of(
+    ensemble: Ensemble, maps: CaseMaps, head: Head, order: Sequence[int] = ()
+) -> np.ndarray:
+    """Return the weighted mean (channel, z, y, x) float32 of the members' maps, within the box.
+
+    Members are added in an `order`, by default the falling one of their weights.
+    """
     mean = ProbabilityMean(head)
-    for i in sorted(ensemble.members, key=lambda i: -ensemble.weights[i]):
+    for i in order or sorted(ensemble.members, key=lambda i: -ensemble.weights[i]):
         probabilities = maps.probabilities[i].astype(np.float32)
         by_channel = [weights[i] for _, weights in ensemble.by_channel]
         mean.add(to_head(probabilities, maps.heads[i], head), ensemble.weights[i], by_channel)

@@ -20,7 +20,7 @@ from lab.arguments import add_out
 from lab.data.cohort import CohortCase, read_cohort
 from lab.member_selection.predict_cases import Request, predict_cases
 from lab.member_selection.splits import by_source, members_without, read_splits
-from lab.member_selection.stored_validation import open_validation
+from lab.member_selection.stored_validation import open_validation, validation_fault
 from lab.provenance.records import cohort_record, model_record, splits_record
 
 
@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if args.validation and args.unseen:
         raise Refusal("--validation: nnU-Net's is of its splits; use --splits instead of --unseen")
     model = verify_model(args.model / MANIFEST)
-    if args.validation and model.donors:
-        raise Refusal(f"--validation: {model.folder} has a donor, which nnU-Net's has no part in")
+    if args.validation and (fault := validation_fault(model)):
+        raise Refusal(f"--validation: {model.folder} has {fault}, which nnU-Net's has no part in")
     stored = open_validation(args.validation, model) if args.validation else None
     cohort = {case.files.id: case for case in read_cohort(args.cohort, model.scheme)}
     inputs = {

@@ -1,17 +1,19 @@
 """Scores of ensembles, case by case: computed once, stored while they are computed, read again."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 import joblib
 import numpy as np
 
+from challenge.scheme import labels_from
 from ensemble.member_weights import in_words
+from ensemble.small_cases import SmallCases
 from lab.data.cohort import CohortCase
 from lab.member_selection.candidates import Pool
-from lab.member_selection.combine import Ensemble, labels_of
+from lab.member_selection.combine import Ensemble, answer_of, labels_of, weighted
 from lab.member_selection.score_file import Row, ScoreFile, score_inputs
 from lab.metrics.objective import Column, selection_columns, selection_row
 from lab.metrics.pair import Pair
@@ -37,6 +39,7 @@ class EnsembleScores:
         Raises:
             ScoreFileError: an earlier run had other inputs; the message names them.
         """
+        self._volumes: dict[str, np.ndarray] = {}
         self.columns = selection_columns(self.scorer, self.pool.scheme)
         self.file = ScoreFile(self.path, score_inputs(self.pool, self.scorer, self.columns))
 
@@ -47,6 +50,16 @@ class EnsembleScores:
         ids = [case.files.id for case in self.pool.cases]
         keys = [key_of(ensemble, self.pool) for ensemble in ensembles]
         return np.array([[self.file.rows[id][key] for id in ids] for key in keys], float)
+
+    def volumes_ml(self, ensemble: Ensemble) -> np.ndarray:
+        """Return the volume (case,) of tumour that an ensemble predicts in each case."""
+        key = key_of(ensemble, self.pool)
+        if key not in self._volumes:
+            parallel = joblib.Parallel(n_jobs=None)
+            cases = self.pool.cases
+            each = parallel(joblib.delayed(volume_of)(self.pool, c, ensemble) for c in cases)
+            self._volumes[key] = np.array(each, float)
+        return self._volumes[key]
 
     def _score_missing(self, by_key: dict[str, Ensemble]) -> None:
         total = sum(len(keys) for _, keys in self._missing(by_key))
@@ -109,8 +122,20 @@ def key_of(ensemble: Ensemble, pool: Pool) -> str:
             f"{pool.candidates[i].name} ({in_words(ensemble.weight_of(i))})"
             for i in ensemble.members
         )
+    if ensemble.small:
+        usual, small = replace(ensemble, small=None), weighted(ensemble.small.weights)
+        cases = ensemble.small.cases
+        limit = f"below {cases.below_ml!r} mL of {cases.region}"
+        return f"{key_of(usual, pool)}; {limit}: {key_of(small, pool)}"
     total = sum(ensemble.weights)
     shares = {
         pool.candidates[i].name: round(ensemble.weights[i] / total, 9) for i in ensemble.members
     }
     return ", ".join(f"{name} {share:.9g}" for name, share in sorted(shares.items()))
+
+
+def volume_of(pool: Pool, case: CohortCase, ensemble: Ensemble) -> float:
+    """Return the volume in mL of tumour by which an ensemble's weights are chosen in a case."""
+    maps, head = pool.maps_of(case, case.read_reference().spacing_mm), pool.head_of(ensemble)
+    labels = labels_from(answer_of(ensemble, maps, head, pool.scheme), head, pool.scheme)
+    return SmallCases(pool.scheme.tumour, 1).outcome(labels, maps.spacing_mm, pool.scheme).volume_ml

@@ -51,6 +51,13 @@ class StoredValidation:
         return path if path.is_file() else None
 
 
+def validation_fault(model: Model) -> str | None:
+    """Say what of a model nnU-Net's validation cannot stand for, or None."""
+    if model.donors:
+        return "a donor"
+    return "weights of small cases" if model.small_cases else None
+
+
 def open_validation(folders: Sequence[Path], model: Model) -> StoredValidation:
     """Return the validations of a model's sources.
 

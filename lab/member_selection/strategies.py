@@ -5,16 +5,24 @@ best-single   the best candidate by itself
 greedy        forward selection with replacement (Caruana et al. 2004)
 simplex       tenths of weight moved between candidates, from the greedy choice on
 by-region     weights of each channel (a region, or a label of softmax heads), from the same choice
+by-volume     two greedy choices, for cases of which much or little tumour is predicted
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from challenge.refusal import Refusal
 from ensemble.member_weights import channel_names
-from lab.member_selection.combine import Ensemble, equal, weighted, weighted_by_channel
+from ensemble.small_cases import SmallCases
+from lab.member_selection.combine import (
+    Ensemble,
+    SmallWeights,
+    equal,
+    weighted,
+    weighted_by_channel,
+)
 from lab.member_selection.score_cache import EnsembleScores
 from lab.metrics.objective import OBJECTIVES
 
@@ -24,6 +32,7 @@ WEIGHT_STEP = 0.1
 BEST_SINGLES = 3  # candidates that weight is moved to, beside the members
 MAX_CHANNEL_ROUNDS = 3
 CHANNEL_STEPS = (0.5, 1.0)  # of a channel's weight
+LEAST_SHARE = 0.01  # of the usual weights, of a member that only small cases need
 TOLERANCE = 1e-9  # a gain that is smaller is rounding
 TOO_EXPENSIVE = "every candidate exceeds --most-members or --most-seconds"
 
@@ -37,6 +46,7 @@ class Search:
     case_weights: np.ndarray  # (case,) 1 for the cases to choose on, 0 for the held-out ones
     max_members: int | None = None
     max_seconds: float | None = None  # a case
+    only: tuple[int, ...] = ()  # candidates to choose among; () for all
 
     @property
     def candidates(self) -> int:
@@ -103,7 +113,7 @@ def greedy_path(search: Search) -> Iterator[Ensemble]:
     counts = np.zeros(search.candidates)
     for step in range(MAX_STEPS):
         options = [weighted(counts)] if step else []
-        for i in range(search.candidates):
+        for i in search.only or range(search.candidates):
             option = weighted(counts + (np.arange(search.candidates) == i))
             if search.can_ship(option):
                 options.append(option)
@@ -160,6 +170,42 @@ def by_region(search: Search) -> Ensemble:
     return weighted_by_channel(weights)
 
 
+def by_volume(search: Search) -> Ensemble:
+    """Choose twice: for cases of which the ensemble predicts much tumour, and for the others.
+
+    The usual weights are the greedy choice on cases from the median volume on that the greedy
+    choice of all predicts. What they predict less of than their own median is small, and has a
+    greedy choice of its own. Medians are of the cases to choose on. All members run in every case;
+    one that small cases alone need has `LEAST_SHARE` of the usual weights. Where that exceeds the
+    limits of cost, small cases weigh the usual members anew.
+    """
+    start, scores = greedy(search), search.scores
+    chosen_on = search.case_weights > 0
+    volumes = scores.volumes_ml(start)
+    large = greedy(_among(search, volumes >= np.median(volumes[chosen_on])))
+    volumes = scores.volumes_ml(large)
+    limit_ml = float(np.median(volumes[chosen_on]))
+    if not (chosen_on & (volumes < limit_ml)).any():
+        return start
+    cases = SmallCases(scores.pool.scheme.tumour, limit_ml)
+    for only in ((), large.members):
+        # On these cases an ensemble of two choices scores as its second one alone does.
+        small = greedy(replace(_among(search, volumes < limit_ml), only=only))
+        usual = np.array(large.weights) / sum(large.weights)
+        if np.array_equal(usual, np.array(small.weights) / sum(small.weights)):
+            return start
+        usual[[i for i in small.members if not usual[i]]] = LEAST_SHARE
+        ensemble = replace(weighted(usual), small=SmallWeights(cases, small.weights))
+        if search.can_ship(ensemble):
+            return ensemble
+    return start
+
+
+def _among(search: Search, cases: np.ndarray) -> Search:
+    """Return a search on some (case,) of the cases to choose on."""
+    return replace(search, case_weights=np.where(cases, search.case_weights, 0.0))
+
+
 def _can_ship(search: Search, weights: Mapping[str, np.ndarray]) -> bool:
     return search.can_ship(weighted_by_channel(weights))
 
@@ -188,4 +234,5 @@ STRATEGIES: Mapping[str, Strategy] = {
     "greedy": greedy,
     "simplex": simplex,
     "by-region": by_region,
+    "by-volume": by_volume,
 }

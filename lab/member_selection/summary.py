@@ -1,12 +1,13 @@
 """A selection in words and in JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ensemble.member_weights import Weight
+from ensemble.small_cases import SMALL_CASES
 from lab.member_selection.candidates import Pool
-from lab.member_selection.combine import Ensemble
+from lab.member_selection.combine import Ensemble, SmallWeights, weighted
 from lab.member_selection.gains import unit_of
 from lab.member_selection.nested_cv import CostPoint, StrategyComparison, StrategyResult
 from lab.member_selection.per_candidate import CandidateScore
@@ -16,9 +17,9 @@ from lab.metrics.metric_info import VOLUME_ERROR
 from lab.metrics.objective import unmeasured_line
 
 # 3: `baseline`, `confidence`, `reason`; each strategy's `p`, `cases`, `failures`, `metrics` and
-# `left_out`. 4: of `weights`, one may be an object by channel.
-SCHEMA = 4
-READABLE = (3, SCHEMA)
+# `left_out`. 4: of `weights`, one may be an object by channel. 5: `small_cases`.
+SCHEMA = 5
+READABLE = (3, 4, SCHEMA)
 MEANING = {
     "overlap": "mean of overlaps",
     "rank": "minus the mean rank among these strategies (a gain: between the two, case by case)",
@@ -116,6 +117,9 @@ def weight_lines(result: StrategyResult, pool: Pool) -> Iterator[str]:
         numbers = weight if isinstance(weight, Mapping) else {"": weight}
         share = ", ".join(f"{channel} {each:.3f}".lstrip() for channel, each in numbers.items())
         yield f"  {share} {name} (chosen in {count} of {len(folds)} parts)"
+    if small := result.ensemble.small:
+        words = ", ".join(f"{w:.3f} {name}" for name, w in small_shares(small, pool).items())
+        yield f"  {small.cases.in_words()}: {words}"
 
 
 def candidate_lines(rows: Sequence[CandidateScore]) -> Iterator[str]:
@@ -144,6 +148,19 @@ def shares(ensemble: Ensemble, pool: Pool) -> dict[str, Weight]:
     return {n: w / total for n, w in zip(names, ensemble.weights, strict=True) if w}
 
 
+def small_shares(small: SmallWeights, pool: Pool) -> dict[str, float]:
+    """Return the share of the weight of each candidate in small cases, of those that have any."""
+    return {n: w for n, w in shares(weighted(small.weights), pool).items() if isinstance(w, float)}
+
+
+def _small_content(ensemble: Ensemble, pool: Pool) -> dict[str, Any]:
+    """Return {"small_cases": ...} of an ensemble that has weights for those, else {}."""
+    if ensemble.small is None:
+        return {}
+    content = {**asdict(ensemble.small.cases), "weights": small_shares(ensemble.small, pool)}
+    return {SMALL_CASES: content}
+
+
 def selection_content(selection: Selection) -> dict[str, Any]:
     """Return what selection.json holds."""
     scores, pool = selection.scores, selection.scores.pool
@@ -159,6 +176,7 @@ def selection_content(selection: Selection) -> dict[str, Any]:
         "ships": compared.ships,
         "reason": list(reason_lines(selection)),
         "weights": shares(selection.shipped.ensemble, pool),
+        **_small_content(selection.shipped.ensemble, pool),
         "candidates": {c.name: str(c.folder) for c in pool.candidates},
         "strategies": {
             name: _strategy_content(result, scores) for name, result in compared.results.items()
@@ -182,6 +200,7 @@ def _strategy_content(result: StrategyResult, scores: EnsembleScores) -> dict[st
         "failures": list(result.gain.failures),
         "metrics": [{**vars(m), "least": m.least} for m in result.gain.metrics],
         "weights": shares(result.ensemble, scores.pool),
+        **_small_content(result.ensemble, scores.pool),
         "members": networks,
         "case_s": round(seconds, 3),
     }

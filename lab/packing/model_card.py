@@ -7,7 +7,7 @@ from typing import Any
 from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
-from ensemble.member_weights import in_words
+from ensemble.small_cases import read_small_cases, weight_in_words
 from lab.provenance.checks import accepted_faults, nearest
 from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
@@ -57,6 +57,8 @@ def card(
             f"| {_trainer(provenance)} | {_epochs(provenance)} | {entry['sha256'][:12]} |"
         )
     yield from _donors(manifest)
+    if small_cases := read_small_cases(manifest, scheme):
+        yield f"\nSmall cases: {small_cases.in_words()}."
     yield "\n## Beside stock nnU-Net\n"
     yield "| | |\n| --- | --- |"
     for name, text in exactness:
@@ -73,7 +75,7 @@ def card(
 
 def _weight(entry: Mapping[str, Any]) -> str:
     donor = entry.get("donor")
-    return f"donor of {donor}" if donor else in_words(entry["weight"])
+    return f"donor of {donor}" if donor else weight_in_words(entry)
 
 
 def _donors(manifest: Mapping[str, Any]) -> Iterator[str]:

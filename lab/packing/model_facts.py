@@ -8,8 +8,8 @@ from challenge.scheme import Scheme
 from ensemble.exported_member import EXPORTED
 from ensemble.manifest import Model, read_manifest, verify_model
 from ensemble.member_network import mirror_axes_of
-from ensemble.member_weights import in_words
 from ensemble.members import Member
+from ensemble.small_cases import weight_in_words
 from lab.packing.exported_summary import exported_agreement
 from lab.packing.precision import precision_of
 from lab.packing.proof_summary import agreement
@@ -32,6 +32,8 @@ def describe(manifest: Path) -> list[tuple[str, str]]:
         sources.setdefault(entry["folder"], []).append((member, entry))
     rows = [("challenge", _challenges(model))]
     rows += [("folds", f"{home}: {_folds(pairs)}") for home, pairs in sources.items()]
+    if model.small_cases:
+        rows.append(("small", f"{model.small_cases.in_words()}: the weights of small cases"))
     rows += [
         ("left out", f"{each['folder']}: fold_{each['fold']}: {each['reason']}")
         for each in content.get("left_out", ())
@@ -85,7 +87,7 @@ def _folds(pairs: Pairs) -> str:
     folds = ", ".join(str(each["fold"]) for _, each in pairs)
     if donor := entry.get("donor"):
         return f"{folds} ({entry['checkpoint']}; donor, run where the others see no {donor})"
-    weights = list(dict.fromkeys(in_words(each["weight"]) for _, each in pairs))
+    weights = list(dict.fromkeys(weight_in_words(each) for _, each in pairs))
     share = "" if weights == ["1"] else f", weight {'; '.join(weights)}"
     return f"{folds} ({entry['checkpoint']}{share})"
 

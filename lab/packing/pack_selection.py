@@ -12,6 +12,7 @@ from challenge.provenance import KEY, Provenance, folder_record, from_json, hash
 from challenge.scheme import Scheme
 from ensemble.manifest import MANIFEST, read_manifest, verify_model
 from ensemble.member_weights import Weight
+from ensemble.small_cases import SMALL_CASES, SMALL_WEIGHT
 from lab.member_selection.candidates import candidate_fault
 from lab.member_selection.combine import SHARE_DIGITS
 from lab.member_selection.input_records import candidate_role
@@ -57,6 +58,8 @@ def pack_selection(
         summary |= {key: strategy[key] for key in ("gain", "interval", "p")}
         record = _accepted_record(path, selection, foreign)
         members, facts, settings = _members(selection, building)
+        small = selection.get(SMALL_CASES, {})
+        limit = {SMALL_CASES: {key: small[key] for key in ("region", "below_ml")}} if small else {}
     except (KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{path}: not a selection ({error!r})") from error
     if len({json.dumps(each, sort_keys=True) for each in settings.values()}) != 1:
@@ -67,6 +70,7 @@ def pack_selection(
         "settings": next(iter(settings.values())),
         "selection": summary,
         **facts,
+        **limit,
         KEY: {"selection": record.to_json()},
     }
 
@@ -141,10 +145,14 @@ def _members(
             home = f"{name}-{entry['folder']}"
             if not (building / home).exists():
                 shutil.copytree(candidate.model / entry["folder"], building / home)
-            weight = _part_of(share, entry["weight"] / total)
+            part = entry["weight"] / total
+            weight = _part_of(share, part)
             # Sources of one candidate stay apart: only folds of one network average their logits.
             group = "-".join(filter(None, (name, entry.get("group"))))  # none in schema 1
-            members.append(entry | {"folder": home, "group": group, "weight": weight})
+            packed = entry | {"folder": home, "group": group, "weight": weight}
+            if small := selection.get(SMALL_CASES):
+                packed[SMALL_WEIGHT] = _part_of(small["weights"].get(name, 0.0), part)
+            members.append(packed)
     return members, facts, settings
 
 

@@ -25,6 +25,7 @@ import torch
 
 from challenge.case import CaseFiles
 from challenge.volume import read_volume
+from ensemble.plans import read_plan
 from ensemble.torchvision_operations import import_torchvision
 from lab.packing.trained_network import stage_of
 from lab.packing.trainer_names import PRIMUS
@@ -59,8 +60,8 @@ class Trained:
 def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
     """Yield a copy whose checkpoints hold tensors and plain values alone, nothing rounded.
 
-    A trainer of `lab train` is named after its stage and builds nnUNetTrainer's network
-    (lab/training/trainers.py); the copy names that one.
+    A trainer of `lab train` is named after its stage and builds the network of plans.json
+    (lab/training/trainers.py); the copy names nnU-Net's own trainer of it.
 
     Raises:
         What `read_training_checkpoint` raises.
@@ -74,10 +75,18 @@ def plain_copy(source: Trained, configuration: str) -> Iterator[Trained]:
             plain = {key: content[key] for key in READ_BY_STOCK if key in content}
             plain["init_args"] = {"configuration": configuration}
             if stage_of(source.checkpoint_of(fold).parent) == plain.get("trainer_name", ""):
-                plain["trainer_name"] = "nnUNetTrainer"
+                plain["trainer_name"] = _stock_trainer(source.folder, configuration)
             copy.checkpoint_of(fold).parent.mkdir()
             torch.save(plain, copy.checkpoint_of(fold))
         yield copy
+
+
+def _stock_trainer(folder: Path, configuration: str) -> str:
+    """Return the trainer of nnU-Net's that builds the network of plans.json."""
+    plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
+    network = read_plan(plans, configuration).network
+    trainers = (trainer for trainer, built in PRIMUS.items() if built == network)
+    return next((name for name in trainers if name.startswith("nnUNet_")), "nnUNetTrainer")
 
 
 class Stock:

@@ -20,9 +20,9 @@ from lab.packing.trainer_names import (
     MEDNEXT,
     OURS,
     PRIMUS,
-    PRIMUS_ARGUMENTS,
 )
 from lab.training.checkpoints import read_training_checkpoint
+from lab.training.network_sizes import PRIMUS_ARGUMENTS
 
 # What nnUNetTrainerBN puts in place of the plans' norm.
 BATCH_NORM_ARGUMENTS = {

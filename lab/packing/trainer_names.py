@@ -8,6 +8,8 @@ their own trainers into the installed package.
 from collections.abc import Mapping
 from typing import Any
 
+from lab.training.network_sizes import MEDNEXT_SIZES
+
 BATCH_NORM = "nnUNetTrainerBN"  # the plans' network with batch norm instead of the norm they name
 # Of nnunetv2 2.8.1's training/nnUNetTrainer: those that build the network of plans.json.
 AS_PLANNED = frozenset(
@@ -91,21 +93,6 @@ PRIMUS: Mapping[str, str] = {
     "nnUNet_PrimusV3B_Trainer": "PrimusV3B",
     "nnUNet_PrimusV3M_Trainer": "PrimusV3M",
     "nnUNet_PrimusV3L_Trainer": "PrimusV3L",
-}
-# What all of them give their network beside its size.
-PRIMUS_ARGUMENTS: Mapping[str, Any] = {
-    "patch_embed_size": [8, 8, 8],
-    "drop_path_rate": 0.2,
-    "scale_attn_inner": True,
-    "init_values": 0.1,
-}
-# MedNeXt's sizes (arXiv 2303.09975): expansion and blocks of each stage.
-_NARROW, _WIDE = [2, 3, 4, 4, 4, 4, 4, 3, 2], [3, 4, 8, 8, 8, 8, 8, 4, 3]
-MEDNEXT_SIZES: Mapping[str, Mapping[str, Any]] = {
-    "S": {"exp_r": [2] * 9, "block_counts": [2] * 9},
-    "B": {"exp_r": _NARROW, "block_counts": [2] * 9},
-    "M": {"exp_r": _NARROW, "block_counts": [3, 4, 4, 4, 4, 4, 4, 4, 3]},
-    "L": {"exp_r": _WIDE, "block_counts": _WIDE},
 }
 # nnU-Net ships no trainer of it; so public ports call theirs (copick-torch and octopi; ISLES'26's
 # AntBrain has the underscore) -> the network that the name says. They are foreign all the same.

@@ -18,12 +18,12 @@ network world network=world spacing=2,2,2 patch=64,80,64 batch=2 normalisation=Z
 # Other patients for each fold, 2,000 each, of whom a third lack sequences: the declared mode for missing ones is trained
 # along. AdamW under a cosine, since momentum 0.99 needs thousands of iterations to get going.
 stage world cohort=world network=world folds=0,1 synthetic=2000 missing=0.3 epochs=70 iterations=50 val_iterations=4 lr=1e-3 \
-  optimiser=adamw oversample=0.5 mirror=left-right
+  optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=left-right
 # Once more at less than half of the rate, heads kept: shorter steps settle the borders.
 stage settled cohort=world network=world folds=0,1 from=world heads=keep synthetic=2000 missing=0.3 epochs=18 iterations=50 \
-  val_iterations=4 lr=4e-4 optimiser=adamw oversample=0.5 mirror=left-right
+  val_iterations=4 lr=4e-4 optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=left-right
 # Rates raised and lowered again, since the networks were still learning; and a third member, which goes on from the first
 # fold with patients of its own.
 stage long cohort=world network=world folds=0,1,2 from=settled heads=keep synthetic=2000 missing=0.3 epochs=40 iterations=50 \
-  val_iterations=4 lr=8e-4 optimiser=adamw oversample=0.5 mirror=left-right
+  val_iterations=4 lr=8e-4 optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=left-right
 candidate long stage=long

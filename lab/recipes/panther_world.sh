@@ -19,11 +19,11 @@ network demo network=demo spacing=3,2.4,2.4 patch=48,64,64 batch=2 normalisation
 # tumours: half of the patches hold some foreground. AdamW under a cosine, since momentum 0.99 needs thousands of
 # iterations to get going.
 stage t1 cohort=t1 network=demo folds=0,1 synthetic=2000 thin_slabs=0.25 epochs=100 iterations=50 val_iterations=4 lr=2e-3 \
-  optimiser=adamw oversample=0.5 mirror=none
+  optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=none
 # Task 2 starts from Task 1's fold of the same number: the winning recipe's order of stages. Its tumours are bright where those
 # of Task 1 are dark, and eighteen epochs were far too few. Eighty have run from older weights of Task 2 only, with heads
 # kept, and what came of it does not ship: docs/default-weights.md.
 stage t2 cohort=t2 network=demo folds=0,1 from=t1 synthetic=2000 thin_slabs=0.25 epochs=80 iterations=50 val_iterations=4 \
-  lr=2e-3 optimiser=adamw oversample=0.5 mirror=none
+  lr=2e-3 optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=none
 candidate t1 stage=t1
 candidate t2 stage=t2

@@ -14,7 +14,8 @@ network demo network=demo spacing=3,2.4,2.4 patch=48,64,64 batch=2
 
 # AdamW under a cosine, since momentum 0.99 needs thousands of iterations to get going; small tumours, so half of the
 # patches must hold some. An abdomen is not symmetric. The strengths differ in nothing else.
-alike="cohort=t1 network=demo folds=0,1 epochs=16 iterations=50 val_iterations=4 lr=2e-3 optimiser=adamw oversample=0.5"
+alike="cohort=t1 network=demo folds=0,1 epochs=16 iterations=50 val_iterations=4 lr=2e-3 optimiser=adamw schedule=cosine"
+alike="$alike last_lr=0.01 oversample=0.5"
 for strength in default da5 da5-ord0; do
   # shellcheck disable=SC2086  # words
   stage "${strength/-/_}" $alike mirror=none augmentation="$strength"

@@ -9,10 +9,14 @@
 #                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of
 #                                      nnU-Net's trainer (lab/training/trainers.py, Settings)
 #   candidate NAME KEY=VALUE...        what `lab select` chooses among: stage=, checkpoint=final or best
+#   grid NAME KEY=VALUE/VALUE...       a stage and its candidates for each combination: the keys of a stage, of which cohort
+#                                      and settings may have several values, and checkpoint=final/best; COHORT:VALUE is a
+#                                      value of one cohort alone
 say() { local IFS=$'\t'; printf '%s\n' "$*"; }
 cohort() { say cohort "$@"; }
 network() { say network "$@"; }
 stage() { say stage "$@"; }
 candidate() { say candidate "$@"; }
+grid() { say grid "$@"; }
 # needed NAME: a folder or file that the user has; a recipe is drawn without it and run only with it
 needed() { printf '%s' "${!1:-\$$1}"; }

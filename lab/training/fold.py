@@ -108,7 +108,11 @@ def open_trainer(training: FoldTraining) -> Any:
     plans, dataset_json = (_read(preprocessed / f"{name}.json") for name in (PLANS, "dataset"))
     plans["continue_training"] = False  # the trainer reads it; `fit` decides
     torch.manual_seed(0 if training.fold == "all" else int(training.fold))
-    make_trainer: Any = trainer_class(training.stage, training.settings, training.hard_negatives)
+    architecture = plans["configurations"][training.configuration]["architecture"]
+    network = architecture["network_class_name"].rpartition(".")[2]
+    make_trainer: Any = trainer_class(
+        training.stage, training.settings, training.hard_negatives, network
+    )
     device = torch.device(training.device)
     return make_trainer(plans, training.configuration, training.fold, dataset_json, device)
 

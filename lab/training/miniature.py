@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from lab.phantom.population import kind_of
-from lab.training.networks import NETWORKS
+from lab.training.grid import ends_of_grids
+from lab.training.networks import MEDNEXT, NETWORKS
 from lab.training.plans import Configuration
 from lab.training.recipe import Phantom, Recipe, Stage, TrainingCohort
 
@@ -12,17 +13,28 @@ TINY = {
     "PlainConvUNet": "tiny",
     "ResidualEncoderUNet": "tiny-resenc",
     "AttentionUNet": "tiny-gated",
+    MEDNEXT: "tiny-mednext",
+    **{
+        f"Primus{kind}{size}": f"tiny-primus{kind.lower()}"
+        for kind in ("", "V2", "V3")
+        for size in "SBML"
+    },
 }
 SETTINGS = {"epochs": "2", "iterations": "3", "val_iterations": "1", "mirror": "none"}
 
 
-def miniature(recipe: Recipe) -> Recipe:
-    """Return the same graph on synthetic patients, with networks that train in seconds."""
+def miniature(whole: Recipe) -> Recipe:
+    """Return the same graph on synthetic patients, with networks that train in seconds.
+
+    Of a grid the first and the last point are run.
+    """
+    recipe = ends_of_grids(whole)
     return Recipe(
         {c.name: _cohort(c, seed) for seed, c in enumerate(recipe.cohorts.values(), 1)},
         {name: _configuration(each) for name, each in recipe.configurations.items()},
         {name: _stage(stage, recipe) for name, stage in recipe.stages.items()},
         recipe.candidates,
+        recipe.grids,
     )
 
 
@@ -43,9 +55,10 @@ def _configuration(configuration: Configuration) -> Configuration:
 
 
 def _stage(stage: Stage, recipe: Recipe) -> Stage:
+    warmup = {"warmup": "1"} if int(stage.settings.get("warmup", "0")) else {}
     return replace(
         stage,
-        folds=stage.folds[:1] if "all" in stage.folds else ("0", "1"),
-        settings={**stage.settings, **SETTINGS},
+        folds=stage.folds[:1] if "all" in stage.folds else ("0", "1")[: len(stage.folds)],
+        settings={**stage.settings, **SETTINGS, **warmup},
         start=stage.start if stage.start in recipe.stages else "",
     )

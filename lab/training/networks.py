@@ -4,42 +4,132 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-UNETS = "dynamic_network_architectures.architectures.unet"
-MODULES = {
-    "PlainConvUNet": UNETS,
-    "ResidualEncoderUNet": UNETS,
-    "AttentionUNet": "ensemble.attention",
-}
+from ensemble.architectures import ARCHITECTURES
+from lab.training.network_sizes import MEDNEXT_SIZES, PRIMUS_ARGUMENTS
+
 SMALLEST_SIDE = 4  # voxels at the bottom, as nnU-Net's planner has it
+MEDNEXT, PRIMUS = "MedNeXt", "Primus"
 
 
 @dataclass(frozen=True)
-class Network:
+class UNet:
     """What tells one U-Net from another, but for the patch."""
 
-    kind: str  # a class of MODULES
+    kind: str  # a class of ARCHITECTURES
     features: tuple[int, ...]
     encoder: tuple[int, ...]  # convolutions or residual blocks of each stage
     decoder: int  # convolutions of each stage on the way up
 
+    def arguments(self, patch: Sequence[int]) -> dict[str, Any]:
+        """Return `arch_kwargs` of plans.json for a patch.
 
-NETWORKS: Mapping[str, Network] = {
+        Raises:
+            ValueError: the patch is too small.
+        """
+        stages = len(self.features)
+        is_residual = self.kind == "ResidualEncoderUNet"
+        blocks = "n_blocks_per_stage" if is_residual else "n_conv_per_stage"
+        return {
+            "n_stages": stages,
+            "features_per_stage": list(self.features),
+            "conv_op": "torch.nn.modules.conv.Conv3d",
+            "kernel_sizes": [[3, 3, 3]] * stages,
+            "strides": strides_of(patch, stages),
+            blocks: list(self.encoder),
+            "n_conv_per_stage_decoder": [self.decoder] * (stages - 1),
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        }
+
+    @property
+    def operations(self) -> list[str]:
+        """Return the arguments that name an operation."""
+        return ["conv_op", "norm_op", "dropout_op", "nonlin"]
+
+
+@dataclass(frozen=True)
+class SizedNetwork:
+    """A network whose arguments are the same for each patch that it takes."""
+
+    kind: str  # a class of ARCHITECTURES
+    sizes: Mapping[str, Any]  # `arch_kwargs` of plans.json
+    multiple: int  # of which the patch's sides are
+    operations: tuple[str, ...] = ()
+
+    def arguments(self, patch: Sequence[int]) -> dict[str, Any]:
+        """Return `arch_kwargs` of plans.json for a patch.
+
+        Raises:
+            ValueError: a side of the patch is no multiple of what it has to be one of.
+        """
+        if any(side < self.multiple or side % self.multiple for side in patch):
+            sides = "x".join(map(str, patch))
+            raise ValueError(f"patch {sides}: {self.kind} takes multiples of {self.multiple}")
+        return dict(self.sizes)
+
+
+def _mednext(kernel: int, **sizes: Any) -> SizedNetwork:
+    arguments = {"n_channels": 32, "kernel_size": kernel, **sizes}
+    return SizedNetwork(MEDNEXT, arguments, ARCHITECTURES[MEDNEXT].multiple)
+
+
+def _primus(kind: str, **sizes: Any) -> SizedNetwork:
+    arguments = {**PRIMUS_ARGUMENTS, **sizes}
+    return SizedNetwork(kind, arguments, arguments["patch_embed_size"][0])
+
+
+TINY_PRIMUS = {"embed_dim": 12, "eva_depth": 2, "eva_numheads": 2}
+NETWORKS: Mapping[str, UNet | SizedNetwork] = {
     # nnU-Net's own choice for BraTS: 31 M parameters.
-    "plain-6": Network("PlainConvUNet", (32, 64, 128, 256, 320, 320), (2,) * 6, 2),
+    "plain-6": UNet("PlainConvUNet", (32, 64, 128, 256, 320, 320), (2,) * 6, 2),
     # The same with attention gates on the skips: an ablation for borders of cavity and enhancement.
-    "plain-6-gated": Network("AttentionUNet", (32, 64, 128, 256, 320, 320), (2,) * 6, 2),
+    "plain-6-gated": UNet("AttentionUNet", (32, 64, 128, 256, 320, 320), (2,) * 6, 2),
     # nnU-Net's preset ResEnc-L, the winner's on PANTHER: 102 M parameters.
-    "resenc-l": Network("ResidualEncoderUNet", (32, 64, 128, 256, 320, 320), (1, 3, 4, 6, 6, 6), 1),
+    "resenc-l": UNet("ResidualEncoderUNet", (32, 64, 128, 256, 320, 320), (1, 3, 4, 6, 6, 6), 1),
+    # MedNeXt in its authors' sizes: 6, 11, 18 and 62 M parameters.
+    **{f"mednext-{size.lower()}": _mednext(3, **sizes) for size, sizes in MEDNEXT_SIZES.items()},
+    **{
+        f"mednext-{size.lower()}-kernel5": _mednext(5, **sizes)
+        for size, sizes in MEDNEXT_SIZES.items()
+    },
+    # Transformers of nnU-Net's own trainers.
+    **{
+        f"primus{kind.lower()}-{size.lower()}": _primus(f"Primus{kind}{size}")
+        for kind in ("", "V2", "V3")
+        for size in "SBML"
+    },
     # Two processor cores train it in half an hour. The first stage is thin because at full
     # resolution it costs half of the time of a step.
-    "demo": Network("PlainConvUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
+    "demo": UNet("PlainConvUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
     # The default weights: whole heads at 2 mm on two processor cores, 2.3 M parameters.
-    "world": Network("PlainConvUNet", (12, 32, 64, 96, 128), (1, 2, 2, 2, 2), 1),
+    "world": UNet("PlainConvUNet", (12, 32, 64, 96, 128), (1, 2, 2, 2, 2), 1),
     # Miniatures: every step runs, nothing is learned.
-    "tiny": Network("PlainConvUNet", (6, 8, 10), (1, 1, 1), 1),
-    "tiny-resenc": Network("ResidualEncoderUNet", (6, 8, 10), (1, 1, 1), 1),
-    "tiny-gated": Network("AttentionUNet", (6, 8, 10), (1, 1, 1), 1),
+    "tiny": UNet("PlainConvUNet", (6, 8, 10), (1, 1, 1), 1),
+    "tiny-resenc": UNet("ResidualEncoderUNet", (6, 8, 10), (1, 1, 1), 1),
+    "tiny-gated": UNet("AttentionUNet", (6, 8, 10), (1, 1, 1), 1),
+    "tiny-mednext": _mednext(3, n_channels=4, exp_r=[1] * 9, block_counts=[1] * 9),
+    "tiny-primus": _primus("Primus", **TINY_PRIMUS),
+    "tiny-primusv2": _primus("PrimusV2", **TINY_PRIMUS),
+    "tiny-primusv3": _primus("PrimusV3", **TINY_PRIMUS, ch_per_level=[4, 6, 8, 12]),
 }
+# How a network's authors train it, where nnU-Net's own settings are others; a stage overrides it.
+AUTHORS_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    # nnUNetTrainerV2_Optim_and_LR of MIC-DKFZ/MedNeXt; arXiv 2303.09975, section 3
+    MEDNEXT: {"lr": "1e-3", "optimiser": "adamw-mednext"},
+    # AbstractPrimus of nnU-Net 2.8.1; arXiv 2503.01835
+    PRIMUS: {"lr": "3e-4", "optimiser": "adamw-primus", "warmup": "50"},
+}
+
+
+def family_of(kind: str) -> str:
+    """Return what the sizes and versions of a class are called together: MedNeXt, Primus, UNet."""
+    families = (family for family in AUTHORS_SETTINGS if kind.startswith(family))
+    return next(families, "UNet")
 
 
 def strides_of(patch: Sequence[int], stages: int) -> list[list[int]]:
@@ -61,28 +151,14 @@ def strides_of(patch: Sequence[int], stages: int) -> list[list[int]]:
 
 
 def architecture(name: str, patch: Sequence[int]) -> dict[str, Any]:
-    """Return the `architecture` block of plans.json."""
+    """Return the `architecture` block of plans.json.
+
+    Raises:
+        ValueError: the network does not take the patch.
+    """
     network = NETWORKS[name]
-    stages = len(network.features)
-    is_residual = network.kind == "ResidualEncoderUNet"
-    blocks = "n_blocks_per_stage" if is_residual else "n_conv_per_stage"
     return {
-        "network_class_name": f"{MODULES[network.kind]}.{network.kind}",
-        "arch_kwargs": {
-            "n_stages": stages,
-            "features_per_stage": list(network.features),
-            "conv_op": "torch.nn.modules.conv.Conv3d",
-            "kernel_sizes": [[3, 3, 3]] * stages,
-            "strides": strides_of(patch, stages),
-            blocks: list(network.encoder),
-            "n_conv_per_stage_decoder": [network.decoder] * (stages - 1),
-            "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        "network_class_name": f"{ARCHITECTURES[network.kind].module}.{network.kind}",
+        "arch_kwargs": network.arguments(patch),
+        "_kw_requires_import": list(network.operations),
     }

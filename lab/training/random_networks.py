@@ -104,8 +104,8 @@ def random_weights(network: nn.Module, seed: int) -> dict[str, torch.Tensor]:
 
 
 def _draw(name: str, empty: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    if empty.ndim == 1:
-        return torch.full(empty.shape, 1.0 if name.endswith("weight") else 0.0)
+    if empty.ndim < 2:
+        return torch.full(empty.shape, 0.0 if name.endswith(("bias", "running_mean")) else 1.0)
     fan_in = empty[0].numel() if "transpconv" not in name else empty.shape[0]
     return torch.randn(empty.shape, generator=generator) * (2 / fan_in) ** 0.5
 

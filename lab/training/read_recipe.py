@@ -9,10 +9,12 @@ from pathlib import Path
 from challenge.orientation import check_axis_code
 from challenge.scheme import SCHEMES
 from lab.data.sources import all_layouts
-from lab.training.networks import NETWORKS, strides_of
+from lab.training.grid import candidates_of, points_of
+from lab.training.networks import AUTHORS_SETTINGS, NETWORKS, architecture, family_of
 from lab.training.plans import Configuration
 from lab.training.recipe import (
     Candidate,
+    Grid,
     HardNegatives,
     Phantom,
     Recipe,
@@ -20,9 +22,16 @@ from lab.training.recipe import (
     Stage,
     TrainingCohort,
 )
-from lab.training.trainers import Settings
+from lab.training.trainers import ScheduleError, Settings
 
 STAGE_KEYS = {"cohort", "network", "folds", "from", "heads", "hard"}  # others are settings
+FIELDS = {  # word of a line -> of Recipe
+    "cohort": "cohorts",
+    "network": "configurations",
+    "stage": "stages",
+    "candidate": "candidates",
+    "grid": "grids",
+}
 REAL_ONLY = ("orientation", "skip_bad")  # keys that synthetic patients have no use for
 
 
@@ -55,6 +64,8 @@ def read_recipe(path: Path, environment: Mapping[str, str] | None = None) -> Rec
 
 def _with_line(recipe: Recipe, word: str, name: str, rest: Sequence[str]) -> Recipe:
     """Return the recipe with one more line, which may name what the lines before it say."""
+    if name in getattr(recipe, FIELDS[word]):
+        raise ValueError("a line before it has the same name")
     if word == "cohort":
         return replace(recipe, cohorts={**recipe.cohorts, name: _cohort(name, rest)})
     pairs = _pairs(rest)
@@ -63,6 +74,8 @@ def _with_line(recipe: Recipe, word: str, name: str, rest: Sequence[str]) -> Rec
         return replace(recipe, configurations=configurations)
     if word == "stage":
         return replace(recipe, stages={**recipe.stages, name: _stage(name, pairs, recipe)})
+    if word == "grid":
+        return _with_grid(recipe, name, pairs)
     candidate = Candidate(pairs["stage"], pairs.get("checkpoint", "final"))
     recipe.stages[candidate.stage]
     return replace(recipe, candidates={**recipe.candidates, name: candidate})
@@ -136,17 +149,19 @@ def _configuration(name: str, pairs: dict[str, str]) -> Configuration:
         raise ValueError(f"unknown {', '.join(pairs)}")
     if configuration.network not in NETWORKS:
         raise ValueError(f"network {configuration.network}: one of {', '.join(NETWORKS)}")
-    strides_of(configuration.patch, len(NETWORKS[configuration.network].features))
+    architecture(configuration.network, configuration.patch)
     return configuration
 
 
 def _stage(name: str, pairs: Mapping[str, str], recipe: Recipe) -> Stage:
     """Read a stage; what it names is among the lines before it, `recipe`."""
-    settings = {key: value for key, value in pairs.items() if key not in STAGE_KEYS}
-    Settings.of(settings)
     cohort, configuration, start = pairs["cohort"], pairs["network"], pairs.get("from", "")
     if cohort not in recipe.cohorts or configuration not in recipe.configurations:
         raise ValueError(f"no cohort {cohort} or no network {configuration} before it")
+    kind = NETWORKS[recipe.configurations[configuration].network].kind
+    settings = dict(AUTHORS_SETTINGS.get(family_of(kind), {}))
+    settings |= {key: value for key, value in pairs.items() if key not in STAGE_KEYS}
+    Settings.of(settings)
     before = recipe.stages.get(start)
     if before:
         network = recipe.configurations[before.configuration].network
@@ -164,6 +179,36 @@ def _stage(name: str, pairs: Mapping[str, str], recipe: Recipe) -> Stage:
         settings=settings,
         hard_negatives=_hard(pairs["hard"], cohort, recipe) if "hard" in pairs else None,
         keeps_heads=keeps_heads,
+    )
+
+
+def _with_grid(recipe: Recipe, name: str, pairs: dict[str, str]) -> Recipe:
+    """Return the recipe with the stages and candidates of a grid.
+
+    A point whose warm-up does not fit into its epochs is left out by name.
+
+    Raises:
+        ValueError: nothing is left of it, or a stage of it has a name that another one has.
+    """
+    checkpoints = pairs.pop("checkpoint", "final")
+    stages: dict[str, Stage] = {}
+    left_out = {}
+    for point in points_of(name, pairs):
+        try:
+            stages[point.name] = _stage(point.name, point.pairs, recipe)
+        except ScheduleError as error:
+            left_out[point.name] = str(error)
+    if not stages or stages.keys() & recipe.stages.keys():
+        raise ValueError("no point is left" if not stages else "another stage has a point's name")
+    candidates: dict[str, Candidate] = {}
+    for stage in stages:
+        candidates |= candidates_of(stage, checkpoints)
+    grid = Grid(tuple(stages), tuple(candidates), left_out)
+    return replace(
+        recipe,
+        stages={**recipe.stages, **stages},
+        candidates={**recipe.candidates, **candidates},
+        grids={**recipe.grids, name: grid},
     )
 
 

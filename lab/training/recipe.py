@@ -1,7 +1,7 @@
 """A recipe as data: cohorts, network configurations, stages, candidates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from challenge.refusal import Refusal
@@ -102,6 +102,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The stages of one line, a combination of values each, and their candidates."""
+
+    stages: tuple[str, ...]
+    candidates: tuple[str, ...]
+    left_out: Mapping[str, str]  # stages that do not run -> why
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that a recipe says, by name."""
 
@@ -109,6 +118,7 @@ class Recipe:
     configurations: Mapping[str, Configuration]
     stages: Mapping[str, Stage]
     candidates: Mapping[str, Candidate]
+    grids: Mapping[str, Grid] = field(default_factory=dict)
 
     def candidates_of(self, cohort: str) -> list[str]:
         """Return the names of the candidates that were trained on a cohort."""

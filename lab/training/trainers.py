@@ -4,7 +4,7 @@ nnU-Net finds these classes too, for its own commands: `export nnUNet_extTrainer
 from the repository.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from lab.training.datasets import (
     SyntheticDataset,
     ThinSlabDataset,
 )
+from lab.training.network_trainers import bases_of
+from lab.training.schedule import SCHEDULES, EpochScheduler, Schedule
 
 # Augmentation strength, the recipe's main axis: default gave the best boundaries, DA5 the highest
 # overlap (Durugol et al. 2025). ord0 resamples by nearest neighbour: image and mask, or mask alone.
@@ -32,6 +34,20 @@ AUGMENTATIONS: Mapping[str, type[nnUNetTrainer]] = {
     "da5-ord0": nnUNetTrainerDA5ord0,
     "da5-segord0": nnUNetTrainerDA5Segord0,
 }
+# name -> torch's class and its arguments, but for the learning rate.
+OPTIMISERS: Mapping[str, tuple[type[torch.optim.Optimizer], Mapping[str, Any]]] = {
+    # nnU-Net's
+    "sgd": (torch.optim.SGD, {"weight_decay": 3e-5, "momentum": 0.99, "nesterov": True}),
+    # for short training: momentum 0.99 needs thousands of steps
+    "adamw": (torch.optim.AdamW, {"weight_decay": 1e-2}),
+    # of MedNeXt's authors; the usual 1e-8 may end in NaN in half precision
+    "adamw-mednext": (torch.optim.AdamW, {"weight_decay": 3e-5, "eps": 1e-4}),
+    # of nnU-Net's AbstractPrimus
+    "adamw-primus": (
+        torch.optim.AdamW,
+        {"weight_decay": 5e-2, "betas": (0.9, 0.98), "fused": True},
+    ),
+}
 MIRRORS: Mapping[str, tuple[int, ...] | None] = {
     "all": (0, 1, 2),
     "none": None,
@@ -39,16 +55,23 @@ MIRRORS: Mapping[str, tuple[int, ...] | None] = {
 }
 
 
+class ScheduleError(ValueError):
+    """A schedule that does not fit into the epochs."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What a stage may set; the defaults are nnU-Net's."""
+    """What a stage may set; the defaults are nnU-Net's for a U-Net (see AUTHORS_SETTINGS)."""
 
     augmentation: str = "default"
     epochs: int = 1000
     iterations: int = 250  # of an epoch
     val_iterations: int = 50
     lr: float = 1e-2
-    optimiser: str = "sgd"  # or adamw, for short training: momentum 0.99 needs thousands of steps
+    optimiser: str = "sgd"  # of OPTIMISERS
+    schedule: str = "poly"  # of SCHEDULES
+    warmup: int = 0  # epochs of linear increase, before the schedule
+    last_lr: float = 0.0  # that the schedule ends at, as a share of lr
     mirror: str = ""  # of MIRRORS; empty: the augmentation's own
     oversample: float = 0.33  # share of patches that must hold foreground
     synthetic: int = 0  # synthetic patients to train on instead of the cohort's cases
@@ -70,14 +93,31 @@ class Settings:
                 settings = replace(settings, **{key: type(getattr(settings, key))(text)})
             except ValueError as error:
                 raise ValueError(f"{key}={text}: {error}") from error
-        if settings.augmentation not in AUGMENTATIONS:
-            known = ", ".join(AUGMENTATIONS)
-            raise ValueError(f"augmentation={settings.augmentation}: one of {known}")
-        if settings.mirror and settings.mirror not in MIRRORS:
-            raise ValueError(f"mirror={settings.mirror}: one of {', '.join(MIRRORS)}")
-        if settings.optimiser not in ("sgd", "adamw"):
-            raise ValueError(f"optimiser={settings.optimiser}: sgd or adamw")
+        for key, known in CHOICES.items():
+            if (value := getattr(settings, key)) not in known and (value or key != "mirror"):
+                raise ValueError(f"{key}={value}: one of {', '.join(known)}")
+        settings.check_schedule()
         return settings
+
+    def check_schedule(self) -> None:
+        """Refuse a schedule that does not fit into the epochs.
+
+        Raises:
+            ScheduleError: the warm-up takes all epochs, or more.
+            ValueError: a share that is none.
+        """
+        if not 0 <= self.warmup < self.epochs:
+            raise ScheduleError(f"warmup={self.warmup}: not below epochs={self.epochs}")
+        if not 0 <= self.last_lr <= 1:
+            raise ValueError(f"last_lr={self.last_lr:g}: a share of lr, from 0 to 1")
+
+
+CHOICES: Mapping[str, Collection[str]] = {
+    "augmentation": AUGMENTATIONS,
+    "optimiser": OPTIMISERS,
+    "schedule": SCHEDULES,
+    "mirror": MIRRORS,
+}
 
 
 class RecipeTrainer:
@@ -100,6 +140,7 @@ class RecipeTrainer:
         self.num_iterations_per_epoch = settings.iterations
         self.num_val_iterations_per_epoch = settings.val_iterations
         self.initial_lr = settings.lr
+        self.weight_decay = OPTIMISERS[settings.optimiser][1]["weight_decay"]
         self.oversample_foreground_percent = settings.oversample
         self.save_every = max(
             1, min(50, settings.epochs // 10)
@@ -120,16 +161,16 @@ class RecipeTrainer:
         return training, validation
 
     def configure_optimizers(self) -> tuple:
-        """Stock SGD with poly decay, or AdamW under a cosine."""
-        if self.settings.optimiser == "sgd":
-            base: Any = super()
-            stock: tuple = base.configure_optimizers()
-            return stock
+        """Return the optimiser and its schedule, warm-up and decay in one."""
+        settings = self.settings
         network: torch.nn.Module = self.network  # type: ignore[attr-defined]
-        optimiser = torch.optim.AdamW(network.parameters(), self.initial_lr, weight_decay=1e-2)
-        return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimiser, self.num_epochs, eta_min=self.initial_lr / 100
+        make_optimiser, arguments = OPTIMISERS[settings.optimiser]
+        make: Any = make_optimiser
+        optimiser = make(network.parameters(), lr=settings.lr, **arguments)
+        schedule = Schedule(
+            settings.schedule, settings.lr, settings.epochs, settings.warmup, settings.last_lr
         )
+        return optimiser, EpochScheduler(optimiser, schedule)
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Mirror only where the body is symmetric; the checkpoint carries it to inference."""
@@ -143,9 +184,13 @@ class RecipeTrainer:
         return rotation, dummy, initial, axes
 
     def train_step(self, batch: dict) -> dict:
-        """On a CPU, one step in bfloat16 and channels-last takes half of the base's time."""
+        """On a CPU, one step in bfloat16 and channels-last takes half of the base's time.
+
+        A transformer's step is the base's everywhere: it has no deep supervision, and another limit
+        of the gradient's norm.
+        """
         trainer: Any = self
-        if trainer.device.type != "cpu":
+        if trainer.device.type != "cpu" or not trainer.enable_deep_supervision:
             base: Any = super()
             stock: dict = base.train_step(batch)
             return stock
@@ -164,10 +209,17 @@ class RecipeTrainer:
 
 
 def trainer_class(
-    stage: str, settings: Settings, hard_negatives: Path | None = None
+    stage: str, settings: Settings, hard_negatives: Path | None = None, network: str = ""
 ) -> type[nnUNetTrainer]:
-    """Return the trainer of a stage; nnU-Net names the results' folder by the class."""
-    bases = (RecipeTrainer, AUGMENTATIONS[settings.augmentation])
+    """Return the trainer of a stage; nnU-Net names the results' folder by the class.
+
+    `network` is the class of network that it trains; "" for a U-Net.
+    """
+    # An augmentation's class is nnU-Net's trainer too: it comes before the one it is derived from.
+    mixed: tuple[type, ...] = (AUGMENTATIONS[settings.augmentation], *bases_of(network))
+    bases = (RecipeTrainer, *(base for base in mixed if base is not nnUNetTrainer))
+    if not any(issubclass(base, nnUNetTrainer) for base in bases):
+        bases = (*bases, nnUNetTrainer)
     return type(stage, bases, {"settings": settings, "hard_negatives": hard_negatives})
 
 

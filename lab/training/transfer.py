@@ -1,5 +1,6 @@
 """Weights of an earlier stage, taken key by key, with a report of what was skipped and why."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from challenge.refusal import Refusal
 from ensemble.network import plain_key
 from lab.training.checkpoints import read_training_checkpoint
 
-HEADS = ".seg_layers."  # what they mean is the labels of the stage, not of the network
+# Of U-Nets, MedNeXt and Primus; what they mean is the labels of the stage, not of the network.
+HEADS = re.compile(r"(^|\.)(seg_layers|out_\d\.conv_out|up_projection\.decode\.2)\.")
 
 
 class TransferError(Refusal):
@@ -51,7 +53,7 @@ def take_weights(network: nn.Module, start: Path, heads: bool = False) -> Transf
     skipped = {}
     for key, value in initial.items():
         trained = checkpoint.get(plain_key(key))
-        if HEADS in f".{key}" and not heads:
+        if HEADS.search(key) and not heads:
             skipped[key] = "a segmentation head"
         elif trained is None:
             skipped[key] = "not in the checkpoint"

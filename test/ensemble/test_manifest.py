@@ -40,7 +40,7 @@ def change(manifest: Path, how: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (lambda m: m.update(schema=6), "schema 6 is newer than this program"),
+        (lambda m: m.update(schema=7), "schema 7 is newer than this program"),
         (lambda m: m.update(schema="1"), "schema 1 is not known"),
         (lambda m: m.update(scheme="brats-xyz"), "scheme not one of"),
         (lambda m: m.pop("members"), "incomplete"),

@@ -10,7 +10,7 @@ from torch.nn import functional as f
 from ensemble.mednext import MedNeXt
 from ensemble.network import build_network, fill_network
 from ensemble.plans import PlansError, read_plan
-from lab.packing.trainer_names import MEDNEXT_SIZES
+from lab.training.network_sizes import MEDNEXT_SIZES
 
 Weights = Mapping[str, torch.Tensor]
 # Parameters in millions, of the README of MIC-DKFZ/MedNeXt, to one place.
@@ -111,3 +111,17 @@ def test_a_pass_is_the_papers(kernel: int) -> None:
 def test_what_is_no_mednext_is_refused_by_name(arguments: dict) -> None:
     with pytest.raises(PlansError, match=r"plans\.json: MedNeXt cannot be built"):
         build_network(read_plan(tiny.mednext_plans(**arguments), "3d_fullres"), 4, 5)
+
+
+def test_under_deep_supervision_every_head_answers_and_the_finest_as_without_it() -> None:
+    sizes = {"n_channels": 2, "exp_r": [1] * 9, "block_counts": [1] * 9}
+    network = MedNeXt(input_channels=4, num_classes=3, deep_supervision=True, **sizes)
+    tile = torch.randn(1, 4, 32, 16, 16)
+    logits = network(tile)
+    assert [tuple(each.shape) for each in logits] == [
+        (1, 3, 32 // by, 16 // by, 16 // by) for by in (1, 2, 4, 8, 16)
+    ]
+    network.deep_supervision = False
+    assert torch.equal(network(tile), logits[0])
+    with pytest.raises(ValueError, match="deep supervision needs its heads"):
+        MedNeXt(input_channels=4, num_classes=3, deep_supervision=True, supervised=False)

@@ -27,6 +27,7 @@ from lab.packing.stock_prediction import (
     refuse_foreign_names,
 )
 from lab.packing.tile_answers import Answer, difference
+from lab.training.network_sizes import PRIMUS_ARGUMENTS
 
 Say = pytest.CaptureFixture[str]
 
@@ -418,3 +419,31 @@ def test_the_weights_that_ship_on_a_real_glioma(tmp_path: Path, shared_data: Pat
         assert set(fold["decided"]) == {"NETC", "SNFH", "ET", "RC"}
     assert record["case"]["differing"] <= 10 and record["case"]["voxels"] == 8_928_000
     assert min(d for d in record["case"]["dice"].values() if d is not None) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("network", "trainer"),
+    [
+        (
+            "dynamic_network_architectures.architectures.primus.PrimusV2S",
+            "nnUNet_PrimusV2S_Trainer",
+        ),
+        ("dynamic_network_architectures.architectures.primus.PrimusM", "nnUNet_Primus_M_Trainer"),
+        ("dynamic_network_architectures.architectures.unet.PlainConvUNet", "nnUNetTrainer"),
+    ],
+)
+def test_a_stage_of_a_recipe_is_held_against_stocks_trainer_of_its_network(
+    tmp_path: Path, network: str, trainer: str
+) -> None:
+    source = trained(tmp_path / "stage")
+    plans = json.loads((source / "plans.json").read_text())
+    settings = plans["configurations"]["3d_fullres"]["architecture"]
+    settings |= {"network_class_name": network}
+    if "Primus" in network:
+        settings |= {"arch_kwargs": dict(PRIMUS_ARGUMENTS), "_kw_requires_import": []}
+    (source / "plans.json").write_text(json.dumps(plans))
+    change(source / "fold_0" / "checkpoint_final.pth", trainer_name="mri_da5")
+    (source / "fold_0" / "provenance.json").write_text(json.dumps({"stage": "mri_da5"}))
+    with plain_copy(Trained(source, ("0",), "checkpoint_final"), "3d_fullres") as plain:
+        content = torch.load(plain.checkpoint_of("0"), weights_only=True)
+    assert content["trainer_name"] == trainer

@@ -21,8 +21,8 @@ from lab.packing.trainer_names import (
     BATCH_NORM,
     OURS,
     PRIMUS,
-    PRIMUS_ARGUMENTS,
 )
+from lab.training.network_sizes import PRIMUS_ARGUMENTS
 
 STOCK = "nnUNetTrainer"
 ROOT = Path(__file__).resolve().parents[3]

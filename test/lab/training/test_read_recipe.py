@@ -19,6 +19,18 @@ RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
         ("stage a cohort=c network=n speed=9", "speed: no setting"),
         ("network m network=vnet spacing=1,1,1 patch=64,64,64", "network vnet: one of"),
         ("network m network=resenc-l spacing=1,1,1 patch=20,20,20", "too small for 6 stages"),
+        (
+            "network m network=primusv2-m spacing=1,1,1 patch=100,96,96",
+            "patch 100x96x96: PrimusV2M takes multiples of 8",
+        ),
+        (
+            "network m network=mednext-s spacing=1,1,1 patch=96,96,88",
+            "patch 96x96x88: MedNeXt takes multiples of 16",
+        ),
+        ("stage a cohort=c network=n schedule=step", "schedule=step: one of poly, cosine"),
+        ("stage a cohort=c network=n epochs=50 warmup=50", "warmup=50: not below epochs=50"),
+        ("stage a cohort=c network=n last_lr=2", "last_lr=2: a share of lr"),
+        ("stage a cohort=c network=n optimiser=adam", "optimiser=adam: one of sgd, adamw"),
         ("cohort d Dataset2_X source=brain=/x", "source brain=/x: one of"),
         (
             "network r network=resenc-l spacing=1,1,1 patch=128,128,128\n"
@@ -46,6 +58,15 @@ RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
         ("cohort p Dataset3_X source=panther-t1=/x skip_bad=maybe", "skip_bad=maybe: yes or no"),
         ("cohort p Dataset3_X", "no source"),
         ("stage a cohort=c network=n heads=keep", "from a stage of the same cohort"),
+        ("stage z cohort=c network=n epochs=2", "stage z: a line before it has the same name"),
+        ("grid a cohort=c network=n epochs=5/5", "two points are called a_epochs5"),
+        ("grid a cohort=c network=n lr=d:1", "lr=d:1: not of c"),
+        ("grid a cohort=c network=n speed=8/9", "speed: no setting"),
+        ("grid a cohort=c network=n epochs=5 warmup=5/6", "no point is left"),
+        (
+            "stage g_epochs5 cohort=c network=n\ngrid g cohort=c network=n epochs=5/6",
+            "another stage has a point's name",
+        ),
         ("false", "1"),
     ],
 )
@@ -61,3 +82,23 @@ def test_a_line_that_cannot_be_followed_is_named(line: str, message: str, tmp_pa
     with pytest.raises(RecipeError) as caught:
         read_recipe(path)
     assert message in str(caught.value)
+
+
+def test_a_stage_says_what_its_networks_authors_train_it_with(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.sh"
+    path.write_text(
+        f". {RECIPES / 'recipe_words.sh'}\n"
+        "cohort c Dataset001_X source=panther-t1=/x\n"
+        "network m network=mednext-l-kernel5 spacing=1,1,1 patch=96,96,96\n"
+        "network p network=primus-m spacing=1,1,1 patch=96,96,96\n"
+        "stage m cohort=c network=m\n"
+        "stage p cohort=c network=p lr=1e-4 epochs=500\n"
+    )
+    stages = read_recipe(path).stages
+    assert stages["m"].settings == {"lr": "1e-3", "optimiser": "adamw-mednext"}
+    assert stages["p"].settings == {
+        "lr": "1e-4",
+        "optimiser": "adamw-primus",
+        "warmup": "50",
+        "epochs": "500",
+    }

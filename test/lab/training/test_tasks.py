@@ -11,6 +11,7 @@ from lab.training.tasks import RunFolder, tasks_of
 RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
 NAMES = (
     "panther_multistage",
+    "panther_grid",
     "brats_posttreatment",
     "brats_ssa_finetune",
     "phantom_augmentation",

@@ -64,6 +64,33 @@ def test_a_dry_run_says_which_cohorts_skip_broken_cases(
     )
 
 
+def test_a_grid_is_cut_to_the_hours_that_there_are_and_each_point_left_out_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recipe.sh"
+    path.write_text(
+        f". {RECIPES / 'recipe_words.sh'}\n"
+        "cohort c Dataset001_X source=panther-t1=/x\n"
+        "network n network=plain-6 spacing=1,1,1 patch=128,128,128\n"
+        "grid a cohort=c network=n folds=0,1 epochs=50/100/1000 warmup=0/50\n"
+    )
+    words = ["train", str(path), "--work", str(tmp_path / "work"), "--dry-run", "--hours-at-most"]
+    recipe = read_recipe(path)
+    hours = 2 * petaflop_of(recipe.stages["a_epochs100_warmup0"], recipe) / 60 / 3.6
+    assert lab([*words, f"{3 * hours:.3f}"]) == 0  # 50 epochs take a half, 1,000 take ten
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("a_")] == [
+        "a_epochs50_warmup0",
+        "a_epochs100_warmup0",
+        "a_epochs100_warmup50",
+    ]
+    at = lines.index("grid a: 3 of 6 points run")
+    assert lines[at + 1] == "  a_epochs50_warmup50 is left out: warmup=50: not below epochs=50"
+    assert lines[at + 2].startswith("  a_epochs1000_warmup0 is left out: it takes ")
+    assert lines[at + 2].endswith(f" of --hours-at-most {3 * hours:.3f} are left")
+    assert lines[at + 3].startswith("  a_epochs1000_warmup50 is left out: it takes ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_runs_whole_in_miniature(name: str, tmp_path: Path) -> None:
@@ -81,7 +108,7 @@ def test_a_recipe_runs_whole_in_miniature(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", (*NAMES, "panther_grid"))
 def test_a_recipe_runs_whole_in_processes_of_its_own(name: str, tmp_path: Path) -> None:
     words = ["train", str(RECIPES / f"{name}.sh"), "--work", str(tmp_path)]
     assert lab([*words, "--miniature", "--devices", "cpu,cpu"]) == 0

@@ -51,3 +51,22 @@ def test_nothing_taken_is_an_error(tmp_path: Path) -> None:
     other = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3))
     with pytest.raises(TransferError, match=r"nothing could be taken .*not in the checkpoint"):
         take_weights(other, checkpoint(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("plans", "heads"),
+    [
+        (tiny.mednext_plans(), [f"out_{level}.conv_out" for level in range(5)]),
+        (tiny.primus_plans("PrimusV2"), ["up_projection.decode.2"]),
+    ],
+)
+def test_heads_of_other_networks_stay_behind_too(
+    tmp_path: Path, plans: dict, heads: list[str]
+) -> None:
+    source = tiny.train(tmp_path / "before", plans, tiny.dataset())
+    target = build_network(read_plan(plans, "3d_fullres"), 4, 5).to_empty(device="cpu")
+    report = take_weights(target, source / "fold_0" / "checkpoint_final.pth")
+    assert set(report.skipped) == {
+        f"{head}.{kind}" for head in heads for kind in ("weight", "bias")
+    }
+    assert set(report.skipped.values()) == {"a segmentation head"}
