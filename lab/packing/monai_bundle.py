@@ -1,9 +1,7 @@
-"""A MONAI bundle's configuration, read as plain data: `$` expressions are never evaluated.
-
-References such as `@network_def` or `@patch::0` are followed as long as they lead to plain values.
-"""
+"""A MONAI bundle: its network, and where its transforms and tiles are others than member.json's."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,13 @@ from typing import Any, TypeGuard
 from challenge.channels import sequence_of
 from challenge.scheme import Scheme
 from ensemble.exported_member import MEMBER_FILE, Description
+from lab.packing.monai_config import plain_parts, plain_value, read_config, referenced
 from lab.packing.monai_networks import Architecture, MonaiError, read_architecture
 from lab.packing.trained_folder import PackError, read_object
 
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 METADATA, WEIGHTS = "metadata.json", "model.pt"
-MOST_REFERENCES = 20  # that lead to one value
-GAUSSIAN = "gaussian"
+GAUSSIAN, OVERLAP = "gaussian", 0.25  # the second is MONAI's default
 Z_SCORE = ("ZScoreNormalization", "ClippedZScoreNormalization")
 # Transforms that member.json says something of; LoadImaged and what only moves data are no news.
 SPACING, ORIENTATION, NORMALISE = "Spacingd", "Orientationd", "NormalizeIntensityd"
@@ -46,22 +44,27 @@ class Bundle:
         Raises:
             PackError: the tiles, or the order of the channels, are others.
         """
-        plan, where = described.plan, self.config.name
+        plan = described.plan
         roi = self.inferer.get("roi_size")
         if is_patch(roi) and list(roi) != list(plan.patch):
             raise PackError(
                 f"{self.config}: roi_size is {list(roi)}, {MEMBER_FILE}'s patch {list(plan.patch)}"
             )
         _check_order(self, described, scheme)
-        overlap = self.inferer.get("overlap", 0.25)
-        if described.step is not None and is_number(overlap) and overlap != 1 - described.step:
+        if self.inferer:
+            yield from self._of_inferer(described)
+        yield from self._of_transforms(described)
+
+    def _of_inferer(self, described: Description) -> Iterator[str]:
+        where, step = self.config.name, described.step
+        overlap = self.inferer.get("overlap", OVERLAP)
+        if step is not None and is_number(overlap) and not math.isclose(overlap, 1 - step):
             yield (
-                f"{where} overlaps tiles by {overlap:g}, {MEMBER_FILE}'s step {described.step:g} "
-                f"by {1 - described.step:g}"
+                f"{where} overlaps tiles by {overlap:g}, {MEMBER_FILE}'s step {step:g} by "
+                f"{1 - step:g}"
             )
         if (mode := self.inferer.get("mode", "constant")) != GAUSSIAN:
             yield f"{where} blends tiles by {mode!r}, Podium by a Gaussian"
-        yield from self._of_transforms(described)
 
     def _of_transforms(self, described: Description) -> Iterator[str]:
         plan, where = described.plan, self.config.name
@@ -93,7 +96,7 @@ def read_bundle(config: Path) -> Bundle:
         PackError: not JSON or YAML, no weights, or a network that needs an expression.
         MonaiError: another network than those that are built.
     """
-    content = _read(config)
+    content = read_config(config)
     home = config.parents[1]
     weights = home / "models" / WEIGHTS
     if not weights.is_file():
@@ -105,7 +108,7 @@ def read_bundle(config: Path) -> Bundle:
         config=config,
         weights=weights,
         architecture=_architecture(content, config),
-        inferer=_plain_parts(content, content.get("inferer", {})),
+        inferer=plain_parts(content, content.get("inferer", {})),
         transforms=tuple(_transforms(content)),
         inputs=_channels(data_format, "inputs", "image"),
         outputs=_channels(data_format, "outputs", "pred"),
@@ -122,20 +125,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _read(config: Path) -> dict[str, Any]:
-    if config.suffix == ".json":
-        return read_object(config, str(config))
-    import yaml
-
-    try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise PackError(f"{config}: not YAML ({str(error).splitlines()[0]})") from error
-    if not isinstance(content, dict):
-        raise PackError(f"{config}: holds no object")
-    return content
-
-
 def _architecture(content: Mapping[str, Any], config: Path) -> Architecture:
     key = "network_def" if "network_def" in content else "network"
     network = content.get(key)
@@ -145,57 +134,12 @@ def _architecture(content: Mapping[str, Any], config: Path) -> Architecture:
             f'{MEMBER_FILE}\'s "architecture"'
         )
     arguments = {
-        name: _plain(content, value, f"{config}: {key}'s {name}")
+        str(name): plain_value(content, value, f"{config}: {key}'s {name}")
         for name, value in network.items()
-        if not name.startswith("_")
+        if not str(name).startswith("_")
     }
     named = {"class": network["_target_"], "arguments": arguments}
     return read_architecture(named, f"{config}: {key}")
-
-
-def _plain(content: Mapping[str, Any], value: Any, who: str) -> Any:
-    """Follow references to a plain value.
-
-    Raises:
-        MonaiError: an expression, or a reference that leads nowhere, or in a circle.
-    """
-    for _ in range(MOST_REFERENCES):
-        if isinstance(value, str) and value.startswith("$"):
-            raise MonaiError(
-                f"{who} is the expression {value!r}, and none is evaluated; write the value in its "
-                f'place, or in {MEMBER_FILE}\'s "architecture"'
-            )
-        if not (isinstance(value, str) and value.startswith("@")):
-            break
-        value = _at(content, value, who)
-    else:
-        raise MonaiError(f"{who} leads in a circle, {value!r} last")
-    if isinstance(value, list):
-        return [_plain(content, each, who) for each in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(content, each, who) for key, each in value.items()}
-    return value
-
-
-def _at(content: Mapping[str, Any], reference: str, who: str) -> Any:
-    value: Any = content
-    for part in reference[1:].replace("#", "::").split("::"):
-        try:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise MonaiError(f"{who} names {reference!r}, which is not there") from error
-    return value
-
-
-def _plain_parts(content: Mapping[str, Any], value: Any) -> dict[str, Any]:
-    """Return an object's plain entries; expressions among them are left out."""
-    parts = {}
-    for key, each in value.items() if isinstance(value, Mapping) else ():
-        try:
-            parts[str(key)] = _plain(content, each, str(key))
-        except MonaiError:
-            continue
-    return parts
 
 
 def _transforms(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -203,10 +147,10 @@ def _transforms(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, 
     steps = preprocessing.get("transforms", ()) if isinstance(preprocessing, Mapping) else ()
     for step in steps if isinstance(steps, list) else ():
         if isinstance(step, str) and step.startswith("@"):
-            step = _at(content, step, "a transform")
+            step = referenced(content, step, "a transform")
         if isinstance(step, Mapping) and "_target_" in step:
             name = str(step["_target_"]).rpartition(".")[2]
-            yield name, _plain_parts(content, step)
+            yield name, plain_parts(content, step)
         else:
             yield json.dumps(step)[:80], {}
 

@@ -4,13 +4,21 @@ from typing import Any
 
 from challenge.channels import sequence_of
 from challenge.scheme import Scheme
-from lab.packing.monai_bundle import NORMALISE, ORIENTATION, SPACING, Bundle, is_number, is_patch
+from lab.packing.monai_bundle import (
+    NORMALISE,
+    ORIENTATION,
+    OVERLAP,
+    SPACING,
+    Bundle,
+    is_number,
+    is_patch,
+)
 
 
 def draft_member(bundle: Bundle, scheme: Scheme) -> dict[str, Any]:
     """Return a member.json; the order of keys is that of `ensemble.exported_member`."""
     transforms = dict(bundle.transforms)
-    roi, overlap = bundle.inferer.get("roi_size"), bundle.inferer.get("overlap", 0.25)
+    roi, overlap = bundle.inferer.get("roi_size"), bundle.inferer.get("overlap", OVERLAP)
     return {
         "schema": 1,
         "channels": _channels(bundle, scheme),
@@ -21,7 +29,7 @@ def draft_member(bundle: Bundle, scheme: Scheme) -> dict[str, Any]:
         "crop_to_nonzero": "CropForegroundd" in transforms,
         "head": {"kind": None, "channels": list(bundle.outputs) or None},
         "mirror_axes": [],
-        "step": 1 - overlap if is_number(overlap) else None,
+        "step": round(1 - overlap, 6) if is_number(overlap) else None,
     }
 
 

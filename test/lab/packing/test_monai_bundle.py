@@ -62,6 +62,7 @@ def test_yaml_is_read_alike(tmp_path: Path) -> None:
         ),
         ({"filters": "$8"}, "network_def's init_filters is the expression '\\$8'"),
         ({"filters": "@filters"}, "leads in a circle"),
+        ({"filters": ["@filters"]}, "leads in a circle, or lies 20 levels deep"),
         ({"filters": "@nothing"}, "names '@nothing', which is not there"),
         ({"network_def": {"_target_": "scripts.net.Mine"}}, "'scripts.net.Mine' is not among"),
         ({"network_def": "$monai.networks.nets.UNet()"}, "no network_def with _target_"),
@@ -80,6 +81,13 @@ def test_a_bundle_and_member_json_that_agree_leave_what_cannot_agree(tmp_path: P
         "inference.json: NormalizeIntensityd takes a channel's non-zero voxels, Podium those where "
         "any channel is non-zero, with holes filled"
     )
+
+
+def test_an_overlap_is_one_less_the_step(tmp_path: Path) -> None:
+    of_bundle = {"inferer": {"roi_size": [16] * 3, "overlap": 0.1, "mode": "gaussian"}}
+    read = bundle(tmp_path, **of_bundle)
+    assert not any("overlaps" in line for line in differences(read, step=0.9))
+    assert draft_member(read, GLI)["step"] == 0.9
 
 
 @pytest.mark.parametrize(
