@@ -36,6 +36,7 @@ KEYWORDS: Mapping[str, Any] = {
 HIGHEST_ORDER = 5  # of scipy's splines
 # Packages of nnU-Net's networks, and ours; a class of another package is another network.
 NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.", "ensemble.mednext.")
+MONAI_HOME = "monai.networks.nets."  # built for training and packing alone, and packed as a program
 # Arguments of a network that plans.json writes as dotted names.
 OPERATION_KEYS = ("conv_op", "norm_op", "dropout_op", "nonlin", "block")
 
@@ -232,6 +233,8 @@ def _architecture(settings: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         return name, arguments_before_2_4(settings)
     architecture = settings["architecture"]
     name, arguments = architecture["network_class_name"], dict(architecture["arch_kwargs"])
+    if name.startswith(MONAI_HOME):
+        return name, arguments
     if not name.startswith(NETWORK_HOMES):
         raise PlansError(f"plans.json: network {name!r} is not of {NETWORK_HOMES[0][:-1]}")
     named = architecture.get("_kw_requires_import", OPERATION_KEYS)

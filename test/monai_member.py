@@ -12,7 +12,7 @@ from exported import description
 from torch import nn
 
 from challenge.scheme import SCHEMES
-from lab.packing.monai_networks import Architecture, Sizes, build_network
+from lab.training.monai_networks import Architecture, Sizes, build_network
 
 needs_monai = pytest.mark.skipif(
     importlib.util.find_spec("monai") is None, reason="MONAI is an extra of packing"

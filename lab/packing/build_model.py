@@ -13,8 +13,14 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT, ManifestError, verify_model
 from lab.packing.exported_folder import pack_exported
-from lab.packing.exported_source import exported_source, is_program
+from lab.packing.exported_source import (
+    ExportedSource,
+    exported_monai,
+    exported_source,
+    is_program,
+)
 from lab.packing.model_facts import table
+from lab.packing.monai_trained import open_trained
 from lab.packing.pack_selection import pack_selection
 from lab.packing.pack_source import Source, pack_source
 from lab.packing.proof import ProofRequest, prove
@@ -158,10 +164,16 @@ def add_source(
     if isinstance(source.weight, Mapping):
         source = replace(source, weight=1.0)
     if is_program(source.path):
-        return _add_exported(source, building, request, manifest)
+        with exported_source(source, request.scheme) as exported:
+            return _add_exported(source, exported, building, request, manifest)
     with trained_folder(source.path, source.accepted.configuration) as folder:
         with naming(folder):
             folds = folds_of(folder, source.checkpoint, source.folds)
+            monai = open_trained(folder, folds, source, request.scheme)
+        if monai is not None:
+            with exported_monai(monai, folds) as exported:
+                return _add_exported(source, exported, building, request, manifest)
+        with naming(folder):
             home = _new_home(building, folder.title)
             manifest["members"] += pack_source(source, folder, folds.taken, home, request.scheme)
             _record_left_out(manifest, home, folds)
@@ -177,20 +189,23 @@ def add_source(
 
 
 def _add_exported(
-    source: Source, building: Path, request: ModelRequest, manifest: dict[str, Any]
+    source: Source,
+    exported: ExportedSource,
+    building: Path,
+    request: ModelRequest,
+    manifest: dict[str, Any],
 ) -> str:
-    with exported_source(source, request.scheme) as exported:
-        home = _new_home(building, source.path.resolve().name)
-        folds, packed_from = exported.folds, exported.packed_from
-        with naming_origin(building, str(source.path)):
-            members = pack_exported(source, folds.taken, home, request.scheme, packed_from)
-        manifest["members"] += members
-        _record_left_out(manifest, home, folds)
-        write_manifest(building, manifest)
-        request.check_target()
-        with naming_origin(building, str(source.path)):
-            record = exported.prove(building / MANIFEST, home.name, request.proof)
-        manifest["proof"].append(record)
+    home = _new_home(building, exported.path.resolve().name)
+    folds, packed_from = exported.folds, exported.packed_from
+    with naming_origin(building, str(exported.path)):
+        members = pack_exported(source, folds.taken, home, request.scheme, packed_from)
+    manifest["members"] += members
+    _record_left_out(manifest, home, folds)
+    write_manifest(building, manifest)
+    request.check_target()
+    with naming_origin(building, str(exported.path)):
+        record = exported.prove(building / MANIFEST, home.name, request.proof)
+    manifest["proof"].append(record)
     return home.name
 
 

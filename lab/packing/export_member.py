@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,24 +96,30 @@ def export_member(request: ExportRequest) -> Iterator[str]:
 
 def describe_member(member: Member, step: float) -> dict[str, Any]:
     """Return the member.json of a packed member."""
-    plan = member.plan
-    return {
-        "schema": 1,
+    plan = replace(member.plan, orientation=member.orientation, mirror_axes=mirror_axes_of(member))
+    return describe(plan, member.sequences, member.head) | {
         "network": plan.network,
         "torch": torch.__version__,
-        "channels": [_channel(plan, i, name) for i, name in enumerate(member.sequences)],
+        "step": step,
+    }
+
+
+def describe(plan: Plan, sequences: Sequence[str], head: Head) -> dict[str, Any]:
+    """Return the member.json of a network that was planned by nnU-Net."""
+    return {
+        "schema": 1,
+        "channels": [_channel(plan, i, name) for i, name in enumerate(sequences)],
         "spacing_mm": list(plan.spacing_mm),
         "patch": list(plan.patch),
-        "orientation": member.orientation,
+        "orientation": plan.orientation,
         "transpose": list(plan.transpose),
         "crop_to_nonzero": plan.crops_to_nonzero,
         "resampling": {
             "image": _keywords(plan.image_resampling),
             "logits": _keywords(plan.logit_resampling),
         },
-        "head": _head(member.head),
-        "mirror_axes": list(mirror_axes_of(member)),
-        "step": step,
+        "head": _head(head),
+        "mirror_axes": list(plan.mirror_axes or ()),
     }
 
 

@@ -35,6 +35,7 @@ class PackedFrom:
 
     path: Path
     origin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # for the manifest
+    entry: Mapping[str, Any] = field(default_factory=dict)  # of every member in the manifest
     seconds_a_tile: float = 0.0  # of the framework that they come from, where it was run
 
 
@@ -90,7 +91,7 @@ def pack_exported(
         program = _program_of(packed_from.path / f"fold_{fold}")
         entry = _pack_fold(source, program, home, scheme, described)
         entry["provenance"] |= packed_from.origin.get(fold, {})
-        entries.append(entry)
+        entries.append({**entry, **packed_from.entry})
     return entries
 
 

@@ -14,12 +14,12 @@ from lab.packing.exported_folder import PackedFrom, exported_folds, is_exported,
 from lab.packing.exported_proof import ANSWER_FILE, OWN_FRAMEWORK, Judge, prove_exported
 from lab.packing.exported_summary import exported_sentence
 from lab.packing.monai_folder import MonaiFolder, exported_from, is_monai, open_monai
-from lab.packing.monai_networks import require_monai
 from lab.packing.monai_proof import prove_monai_case
 from lab.packing.pack_source import Source
 from lab.packing.proof import ProofRequest
 from lab.packing.tile_answers import Limit
 from lab.packing.trained_folder import Folds, PackError, read_object
+from lab.training.monai_networks import require_monai
 
 EXACT = Limit(0.0, 1.0, "the exported program does not answer a tile as MONAI does")
 
@@ -94,9 +94,19 @@ def exported_source(source: Source, scheme: Scheme) -> Iterator[ExportedSource]:
         yield ExportedSource(source.path, folds, PackedFrom(source.path))
         return
     monai = open_monai(source.path, scheme)
-    folds = _folds_of(monai, source.folds)
-    with exported_from(monai, folds.taken) as packed_from, _named(packed_from.path, source.path):
-        yield ExportedSource(source.path, folds, packed_from, monai)
+    with exported_monai(monai, _folds_of(monai, source.folds)) as exported:
+        yield exported
+
+
+@contextmanager
+def exported_monai(monai: MonaiFolder, folds: Folds) -> Iterator[ExportedSource]:
+    """Yield the programs of MONAI's networks, written for the time being.
+
+    Raises:
+        Refusal: a network cannot be exported.
+    """
+    with exported_from(monai, folds.taken) as packed_from, _named(packed_from.path, monai.path):
+        yield ExportedSource(monai.path, folds, packed_from, monai)
 
 
 def _folds_of(monai: MonaiFolder, requested: Sequence[str] | None) -> Folds:

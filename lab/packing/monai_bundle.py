@@ -11,8 +11,8 @@ from challenge.channels import sequence_of
 from challenge.scheme import Scheme
 from ensemble.exported_member import MEMBER_FILE, Description
 from lab.packing.monai_config import plain_parts, plain_value, read_config, referenced
-from lab.packing.monai_networks import Architecture, MonaiError, read_architecture
 from lab.packing.trained_folder import PackError, read_object
+from lab.training.monai_networks import Architecture, MonaiError, read_architecture
 
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 METADATA, WEIGHTS = "metadata.json", "model.pt"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.exported_member import MEMBER_FILE
-from lab.packing.monai_networks import MonaiError
 from lab.packing.trained_folder import PackError, read_object
+from lab.training.monai_networks import MonaiError
 
 MOST_REFERENCES = 20  # that lead to one value
 MOST_LEVELS = 20  # of lists and objects in one another

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,10 @@ from lab.packing.exported_folder import PackedFrom
 from lab.packing.exported_proof import ANSWER_FILE
 from lab.packing.monai_bundle import Bundle, find_bundle, read_bundle
 from lab.packing.monai_draft import draft_member
-from lab.packing.monai_networks import (
+from lab.packing.random_tile import SEED, draw_tile
+from lab.packing.trained_folder import PackError, read_object
+from lab.packing.training_weights import fill, read_weights
+from lab.training.monai_networks import (
     MONAI_VERSION,
     Architecture,
     MonaiError,
@@ -40,9 +43,6 @@ from lab.packing.monai_networks import (
     read_architecture,
     require_monai,
 )
-from lab.packing.random_tile import SEED, draw_tile
-from lab.packing.trained_folder import PackError, read_object
-from lab.packing.training_weights import fill, read_weights
 
 ARCHITECTURE = "architecture"  # the key of member.json
 WEIGHT_FILES = ("weights.pt", "weights.pth", "model.pt", "model.pth")
@@ -63,6 +63,8 @@ class MonaiFolder:
     architecture: Architecture
     weights: Mapping[str, Path]  # by fold
     content: Mapping[str, Any]  # of member.json, without the architecture
+    origin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by fold, of training
+    entry: Mapping[str, Any] = field(default_factory=dict)  # of every member in the manifest
 
     @property
     def sizes(self) -> Sizes:
@@ -152,8 +154,9 @@ def exported_from(source: MonaiFolder, folds: Sequence[str]) -> Iterator[PackedF
                 ARCHITECTURE: source.architecture.to_json(),
                 "monai": require_monai(),
                 "trained_sha256": sha256_of(source.weights[fold]),
+                **source.origin.get(fold, {}),
             }
-        yield PackedFrom(folder, origin, seconds)
+        yield PackedFrom(folder, origin, source.entry, seconds)
 
 
 def _export_fold(source: MonaiFolder, fold: str, folder: Path, seed: int) -> float:

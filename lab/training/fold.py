@@ -107,7 +107,7 @@ def open_trainer(training: FoldTraining) -> Any:
     preprocessed = preprocessed_folder(training.dataset)
     plans, dataset_json = (_read(preprocessed / f"{name}.json") for name in (PLANS, "dataset"))
     plans["continue_training"] = False  # the trainer reads it; `fit` decides
-    torch.manual_seed(0 if training.fold == "all" else int(training.fold))
+    torch.manual_seed(seed_of(training))
     architecture = plans["configurations"][training.configuration]["architecture"]
     network = architecture["network_class_name"].rpartition(".")[2]
     make_trainer: Any = trainer_class(
@@ -115,6 +115,11 @@ def open_trainer(training: FoldTraining) -> Any:
     )
     device = torch.device(training.device)
     return make_trainer(plans, training.configuration, training.fold, dataset_json, device)
+
+
+def seed_of(training: FoldTraining) -> int:
+    """Return the seed of a fold's first weights: another one for each fold, and for each seed."""
+    return 1000 * training.settings.seed + (0 if training.fold == "all" else int(training.fold))
 
 
 def fit(trainer: Any, training: FoldTraining) -> list[str]:

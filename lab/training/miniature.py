@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from lab.phantom.population import kind_of
 from lab.training.grid import ends_of_grids
-from lab.training.networks import MEDNEXT, NETWORKS
+from lab.training.networks import MEDNEXT, NETWORKS, SWIN
 from lab.training.plans import Configuration
 from lab.training.recipe import Phantom, Recipe, Stage, TrainingCohort
 
@@ -14,6 +14,7 @@ TINY = {
     "ResidualEncoderUNet": "tiny-resenc",
     "AttentionUNet": "tiny-gated",
     MEDNEXT: "tiny-mednext",
+    SWIN: "tiny-swinunetr",
     **{
         f"Primus{kind}{size}": f"tiny-primus{kind.lower()}"
         for kind in ("", "V2", "V3")
@@ -45,11 +46,12 @@ def _cohort(cohort: TrainingCohort, seed: int) -> TrainingCohort:
 
 
 def _configuration(configuration: Configuration) -> Configuration:
+    kind = NETWORKS[configuration.network].kind
     return replace(
         configuration,
-        network=TINY[NETWORKS[configuration.network].kind],
+        network=TINY[kind],
         spacing_mm=(6.0, 6.0, 6.0),
-        patch=(32, 32, 32),
+        patch=(32, 32, 64 if kind == SWIN else 32),
         batch=2,
     )
 

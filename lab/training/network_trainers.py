@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.network_architecture.nnUNetTrainerNoDeepSupervision import (  # noqa: E501 -- nnU-Net's path
+    nnUNetTrainerNoDeepSupervision,
+)
 from torch import nn
 
 from ensemble.architectures import ARCHITECTURES
 from ensemble.mednext import LEVELS
 from ensemble.torchvision_operations import import_torchvision
-from lab.training.networks import MEDNEXT, PRIMUS, family_of
+from lab.training.monai_networks import Sizes, build_network, read_architecture
+from lab.training.networks import MEDNEXT, PRIMUS, SWIN, family_of
 
 
 class MedNeXtTrainer:
@@ -75,6 +79,35 @@ class PrimusTrainer:
         nnUNetTrainer.load_checkpoint(self, filename_or_checkpoint)
 
 
+class MonaiTrainer:
+    """nnU-Net's trainer with a network of MONAI, which has one head."""
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """Build the network that plans.json names.
+
+        Raises:
+            MonaiError: MONAI is not installed, or the network cannot be built.
+        """
+        named = {
+            "class": configuration_manager.network_arch_class_name,
+            "arguments": configuration_manager.network_arch_init_kwargs,
+        }
+        patch = tuple(configuration_manager.patch_size)
+        sizes = Sizes(num_input_channels, num_output_channels, patch)
+        network, _ = build_network(read_architecture(named, "plans.json"), sizes)
+        return network.train().requires_grad_(True)
+
+    def set_deep_supervision_enabled(self, enabled: bool) -> None:
+        """Do nothing: there is one head."""
+
+
 def bases_of(network: str) -> tuple[type, ...]:
     """Return the classes that train a class of networks, the last one nnU-Net's."""
     family = family_of(network)
@@ -84,4 +117,6 @@ def bases_of(network: str) -> tuple[type, ...]:
         import_torchvision()  # before nnU-Net does, which fails beside a processor build of torch
         trainers = importlib.import_module("nnunetv2.training.nnUNetTrainer.primus.primus_trainers")
         return PrimusTrainer, trainers.AbstractPrimus
+    if family == SWIN:
+        return MonaiTrainer, nnUNetTrainerNoDeepSupervision
     return (nnUNetTrainer,)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ensemble.architectures import ARCHITECTURES
+from ensemble.plans import MONAI_HOME
 from lab.training.network_sizes import MEDNEXT_SIZES, PRIMUS_ARGUMENTS
 
 SMALLEST_SIDE = 4  # voxels at the bottom, as nnU-Net's planner has it
-MEDNEXT, PRIMUS = "MedNeXt", "Primus"
+MEDNEXT, PRIMUS, SWIN = "MedNeXt", "Primus", "SwinUNETR"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class UNet:
         }
 
     @property
+    def class_name(self) -> str:
+        """Return the class with its module, as plans.json names it."""
+        return f"{ARCHITECTURES[self.kind].module}.{self.kind}"
+
+    @property
     def operations(self) -> list[str]:
         """Return the arguments that name an operation."""
         return ["conv_op", "norm_op", "dropout_op", "nonlin"]
@@ -61,6 +67,11 @@ class SizedNetwork:
     multiple: int  # of which the patch's sides are
     operations: tuple[str, ...] = ()
 
+    @property
+    def class_name(self) -> str:
+        """Return the class with its module, as plans.json names it."""
+        return f"{ARCHITECTURES[self.kind].module}.{self.kind}"
+
     def arguments(self, patch: Sequence[int]) -> dict[str, Any]:
         """Return `arch_kwargs` of plans.json for a patch.
 
@@ -71,6 +82,32 @@ class SizedNetwork:
             sides = "x".join(map(str, patch))
             raise ValueError(f"patch {sides}: {self.kind} takes multiples of {self.multiple}")
         return dict(self.sizes)
+
+
+@dataclass(frozen=True)
+class SwinNetwork(SizedNetwork):
+    """SwinUNETR, as MONAI has it: a 32nd of the patch is its deepest level, and is normalised."""
+
+    @property
+    def class_name(self) -> str:
+        """Return the class with its module, as plans.json names it."""
+        return f"{MONAI_HOME}{self.kind}"
+
+    def arguments(self, patch: Sequence[int]) -> dict[str, Any]:
+        """Return `arch_kwargs` of plans.json for a patch.
+
+        Raises:
+            ValueError: a side is no multiple of 32, or the deepest level has a single voxel.
+        """
+        arguments = super().arguments(patch)
+        if all(side == self.multiple for side in patch):
+            sides = "x".join(map(str, patch))
+            raise ValueError(f"patch {sides}: {self.kind} takes a side of more than 32")
+        return arguments
+
+
+def _swin(**sizes: Any) -> SwinNetwork:
+    return SwinNetwork(SWIN, sizes, 32)
 
 
 def _mednext(kernel: int, **sizes: Any) -> SizedNetwork:
@@ -103,6 +140,9 @@ NETWORKS: Mapping[str, UNet | SizedNetwork] = {
         for kind in ("", "V2", "V3")
         for size in "SBML"
     },
+    # SwinUNETR of MONAI (arXiv 2201.01266): its authors' size for BraTS, 62 M parameters, and 16 M.
+    "swinunetr": _swin(feature_size=48),
+    "swinunetr-24": _swin(feature_size=24),
     # Two processor cores train it in half an hour. The first stage is thin because at full
     # resolution it costs half of the time of a step.
     "demo": UNet("PlainConvUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
@@ -113,6 +153,7 @@ NETWORKS: Mapping[str, UNet | SizedNetwork] = {
     "tiny-resenc": UNet("ResidualEncoderUNet", (6, 8, 10), (1, 1, 1), 1),
     "tiny-gated": UNet("AttentionUNet", (6, 8, 10), (1, 1, 1), 1),
     "tiny-mednext": _mednext(3, n_channels=4, exp_r=[1] * 9, block_counts=[1] * 9),
+    "tiny-swinunetr": _swin(feature_size=12, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2]),
     "tiny-primus": _primus("Primus", **TINY_PRIMUS),
     "tiny-primusv2": _primus("PrimusV2", **TINY_PRIMUS),
     "tiny-primusv3": _primus("PrimusV3", **TINY_PRIMUS, ch_per_level=[4, 6, 8, 12]),
@@ -123,11 +164,13 @@ AUTHORS_SETTINGS: Mapping[str, Mapping[str, str]] = {
     MEDNEXT: {"lr": "1e-3", "optimiser": "adamw-mednext"},
     # AbstractPrimus of nnU-Net 2.8.1; arXiv 2503.01835
     PRIMUS: {"lr": "3e-4", "optimiser": "adamw-primus", "warmup": "50"},
+    # SwinUNETR/BRATS21 of Project-MONAI/research-contributions, main.py
+    SWIN: {"lr": "1e-4", "optimiser": "adamw-swin", "warmup": "50", "schedule": "cosine"},
 }
 
 
 def family_of(kind: str) -> str:
-    """Return what the sizes and versions of a class are called together: MedNeXt, Primus, UNet."""
+    """Return what the versions of a class are called together, such as Primus; or UNet."""
     families = (family for family in AUTHORS_SETTINGS if kind.startswith(family))
     return next(families, "UNet")
 
@@ -158,7 +201,7 @@ def architecture(name: str, patch: Sequence[int]) -> dict[str, Any]:
     """
     network = NETWORKS[name]
     return {
-        "network_class_name": f"{ARCHITECTURES[network.kind].module}.{network.kind}",
+        "network_class_name": network.class_name,
         "arch_kwargs": network.arguments(patch),
         "_kw_requires_import": list(network.operations),
     }

@@ -14,7 +14,9 @@ from torch import nn
 from challenge.case import Case, CaseFiles, read_case
 from challenge.scheme import SCHEMES, Scheme
 from ensemble.network import build_network
-from ensemble.plans import read_plan
+from ensemble.plans import Plan, read_plan
+from lab.training.monai_networks import Sizes, is_planned, planned_architecture
+from lab.training.monai_networks import build_network as build_monai
 from lab.training.networks import architecture
 
 
@@ -115,11 +117,19 @@ def flops_of_a_pass(plans: Mapping[str, Any], channels: int, classes: int) -> fl
     from torch.utils.flop_counter import FlopCounterMode
 
     plan = read_plan(plans, "3d_fullres")
-    network = build_network(plan, channels, classes)  # on the meta device: nothing is computed
+    network = _empty_network(plan, channels, classes)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         network(torch.empty((1, channels, *plan.patch), device="meta"))
     return float(counter.get_total_flops())
+
+
+def _empty_network(plan: Plan, channels: int, classes: int) -> nn.Module:
+    """Return a plan's network on the meta device, where nothing is computed."""
+    if not is_planned(plan):
+        return build_network(plan, channels, classes)
+    network, _ = build_monai(planned_architecture(plan), Sizes(channels, classes, plan.patch))
+    return network.to("meta")
 
 
 def write_heads(folder: Path, ids: Sequence[str], shape: Sequence[int], box: Sequence[int]) -> None:

@@ -47,6 +47,8 @@ OPTIMISERS: Mapping[str, tuple[type[torch.optim.Optimizer], Mapping[str, Any]]] 
         torch.optim.AdamW,
         {"weight_decay": 5e-2, "betas": (0.9, 0.98), "fused": True},
     ),
+    # of SwinUNETR's authors
+    "adamw-swin": (torch.optim.AdamW, {"weight_decay": 1e-5}),
 }
 MIRRORS: Mapping[str, tuple[int, ...] | None] = {
     "all": (0, 1, 2),
@@ -77,6 +79,7 @@ class Settings:
     synthetic: int = 0  # synthetic patients to train on instead of the cohort's cases
     missing: float = 0.0  # share of cases that lack sequences
     thin_slabs: float = 0.0  # share of cases that are a few slices thick
+    seed: int = 0  # of the first weights
 
     @classmethod
     def of(cls, words: Mapping[str, str]) -> "Settings":

@@ -12,8 +12,10 @@ from challenge.refusal import Refusal
 from ensemble.network import plain_key
 from lab.training.checkpoints import read_training_checkpoint
 
-# Of U-Nets, MedNeXt and Primus; what they mean is the labels of the stage, not of the network.
-HEADS = re.compile(r"(^|\.)(seg_layers|out_\d\.conv_out|up_projection\.decode\.2)\.")
+# Of U-Nets, MedNeXt, SwinUNETR and Primus; they mean the labels of the stage, not the network.
+HEADS = re.compile(
+    r"(^|\.)(seg_layers|out_\d\.conv_out|out\.conv\.conv|up_projection\.decode\.2)\."
+)
 
 
 class TransferError(Refusal):

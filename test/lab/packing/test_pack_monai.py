@@ -211,7 +211,7 @@ def test_without_monai_a_line_says_what_installs_it(
     absent = lambda name, *a: None if name == "monai" else find_spec(name, *a)  # noqa: E731
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     said = refused_pack(source, tmp_path)
-    assert said.endswith("MONAI is needed to pack its networks: pip install monai==1.6.1\n")
+    assert said.endswith("MONAI is needed for its networks: pip install monai==1.6.1\n")
 
 
 @pytest.mark.parametrize(("size", "starts"), [(16, [0]), (24, [0, 8]), (30, [0, 8, 14])])

@@ -13,17 +13,21 @@ import numpy as np
 import pytest
 import torch
 from cubes import make_case
+from monai_member import needs_monai
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from challenge.scheme import SCHEMES
 from ensemble.engine import Engine
-from ensemble.manifest import verify_model
+from ensemble.manifest import read_manifest, verify_model
+from ensemble.network import build_network
+from ensemble.plans import PlansError, read_plan
 from ensemble.predict import predict
 from ensemble.torchvision_operations import import_torchvision
 from lab.__main__ import main as lab
 from lab.packing.trainer_names import PRIMUS
 from lab.training.network_trainers import MedNeXtTrainer, PrimusTrainer, bases_of
 from lab.training.networks import AUTHORS_SETTINGS, NETWORKS, architecture
+from lab.training.random_networks import flops_of_a_pass, plans_of
 from lab.training.runner import ON_CPU
 from lab.training.trainers import OPTIMISERS, RecipeTrainer, Settings, trainer_class
 
@@ -39,6 +43,17 @@ stage unet cohort=gli network=unet folds=all
 stage mednext cohort=gli network=mednext folds=0
 stage primus cohort=gli network=primus folds=0
 """
+
+
+def train_recipe(recipe: str, tmp_path: Path) -> Path:
+    """Train a recipe in miniature; return its work folder."""
+    (tmp_path / "recipe.sh").write_text(recipe.format(root=ROOT))
+    work = tmp_path / "work"
+    words = [sys.executable, Path(__file__).with_name("forked.py"), tmp_path / "recipe.sh", work]
+    environment = os.environ | ON_CPU | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return work
 
 
 def sizes(network: torch.nn.Module) -> dict[str, tuple[int, ...]]:
@@ -119,12 +134,7 @@ def test_an_augmentation_goes_with_every_network(augmentation: str) -> None:
 def test_a_mednext_and_a_primus_are_trained_by_a_recipe_and_packed_with_a_unet(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "recipe.sh").write_text(RECIPE.format(root=ROOT))
-    work = tmp_path / "work"
-    words = [sys.executable, Path(__file__).with_name("forked.py"), tmp_path / "recipe.sh", work]
-    environment = os.environ | ON_CPU | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    work = train_recipe(RECIPE, tmp_path)
     folders = sorted((work / "nnUNet_results" / "Dataset001_X").iterdir())
     assert [folder.name.partition("__")[0] for folder in folders] == ["mednext", "primus", "unet"]
     for folder in folders[:2]:  # trained, and their held-out cases predicted from checkpoints
@@ -140,3 +150,59 @@ def test_a_mednext_and_a_primus_are_trained_by_a_recipe_and_packed_with_a_unet(
     *_, prediction = predict(case, model, Engine(torch.device("cpu"), "torch"))
     assert prediction.probabilities.shape == (5, 34, 24, 28)
     np.testing.assert_allclose(prediction.probabilities.sum(0), 1, atol=1e-5)
+
+
+SWIN_RECIPE = """
+. {root}/lab/recipes/recipe_words.sh
+cohort gli Dataset001_X phantom=brats-gli:4:1:6,6,6
+network swin network=swinunetr spacing=1,1,1 patch=128,128,128
+stage swin cohort=gli network=swin folds=0 mirror=left-right
+"""
+
+
+@pytest.mark.slow
+@needs_monai
+def test_a_swinunetr_is_trained_by_a_recipe_and_packed_as_a_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = train_recipe(SWIN_RECIPE, tmp_path)
+    (folder,) = (work / "nnUNet_results" / "Dataset001_X").iterdir()
+    pack = ["pack", str(folder), "--model", "swin", "--scheme", "brats-gli"]
+    assert lab([*pack, "--out", str(tmp_path)]) == 0
+    assert "MONAI 1.6.1 0.0e+00" in capsys.readouterr().out
+    model = verify_model(tmp_path / "swin" / "MANIFEST.json")
+    (entry,) = read_manifest(tmp_path / "swin" / "MANIFEST.json")["members"]
+    origin = entry["provenance"]
+    assert (entry["format"], entry["fold"], origin["trainer"], origin["epochs"]) == (
+        *("exported", "0", "swin", 2),
+    )
+    assert origin["architecture"]["class"] == "SwinUNETR"
+    assert origin["recipe"]["stage"] == "swin"
+    case = make_case(SCHEMES["brats-gli"], (34, 24, 28), (6.0, 6.0, 6.0))
+    *_, prediction = predict(case, model, Engine(torch.device("cpu"), "torch"))
+    np.testing.assert_allclose(prediction.probabilities.sum(0), 1, atol=1e-5)
+
+
+@needs_monai
+def test_a_swinunetr_is_trained_as_its_authors_do_and_takes_multiples_of_32() -> None:
+    settings = Settings.of(AUTHORS_SETTINGS["SwinUNETR"])
+    assert (settings.lr, settings.warmup, settings.schedule) == (1e-4, 50, "cosine")
+    assert OPTIMISERS[settings.optimiser][1] == {"weight_decay": 1e-5}
+    block = architecture("swinunetr", (96, 96, 64))
+    assert block["network_class_name"] == "monai.networks.nets.SwinUNETR"
+    with pytest.raises(ValueError, match="patch 96x96x80: SwinUNETR takes multiples of 32"):
+        architecture("swinunetr", (96, 96, 80))
+    with pytest.raises(ValueError, match="patch 32x32x32: SwinUNETR takes a side of more than 32"):
+        architecture("swinunetr", (32, 32, 32))
+    with pytest.raises(PlansError, match=r"'monai.networks.nets.SwinUNETR' is not one of"):
+        build_network(read_plan(plans_of("swinunetr", (64, 64, 64), 4), "3d_fullres"), 4, 5)
+
+
+@needs_monai
+def test_the_operations_of_a_swinunetr_are_counted() -> None:
+    """Its last layer alone: a convolution of 12 channels to 5 in every voxel."""
+    flops = [
+        flops_of_a_pass(plans_of("tiny-swinunetr", (32, 32, 64), 4), 4, classes)
+        for classes in (5, 6)
+    ]
+    assert flops[1] - flops[0] == 2 * 12 * 32 * 32 * 64

@@ -11,7 +11,7 @@ from monai_member import needs_monai
 
 from challenge.refusal import Refusal
 from ensemble.exported_network import load_exported
-from lab.packing.monai_networks import (
+from lab.training.monai_networks import (
     NETWORKS,
     Architecture,
     Sizes,
@@ -136,5 +136,5 @@ def test_a_patch_that_cannot_be_halved_is_named_with_the_number(
 
 def test_without_monai_a_line_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(Refusal, match=r"needed to pack its networks: pip install monai==1\.6\.1"):
+    with pytest.raises(Refusal, match=r"needed for its networks: pip install monai==1\.6\.1"):
         require_monai()

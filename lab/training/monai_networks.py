@@ -1,7 +1,7 @@
-"""MONAI's segmentation networks by name, built for the sizes that member.json says.
+"""MONAI's segmentation networks by name, built for the sizes of a member.
 
 Nothing is imported because a file names it: NETWORKS lists the classes, their constructors say
-which arguments there are, and values are plain JSON. MONAI is needed here alone, when packing.
+which arguments there are, and values are plain JSON. MONAI is needed for training and packing them.
 """
 
 import copy
@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from challenge.refusal import Refusal
+from ensemble.plans import MONAI_HOME, Plan
 
 MONAI_VERSION = "1.6.1"
-HOME = "monai.networks.nets."
 NETWORKS = (
     *("SwinUNETR", "UNETR", "SegResNet", "SegResNetDS", "DynUNet", "UNet", "BasicUNet"),
     *("AttentionUnet", "VNet", "MedNeXt"),
@@ -63,9 +63,7 @@ def require_monai() -> str:
         MonaiError: it is not installed; the message says what installs it.
     """
     if importlib.util.find_spec("monai") is None:
-        raise MonaiError(
-            f"MONAI is needed to pack its networks: pip install monai=={MONAI_VERSION}"
-        )
+        raise MonaiError(f"MONAI is needed for its networks: pip install monai=={MONAI_VERSION}")
     import monai
 
     return str(monai.__version__)
@@ -83,6 +81,21 @@ def read_architecture(content: Any, where: str) -> Architecture:
     if not isinstance(arguments, Mapping):
         raise MonaiError(f"{where}: arguments {json.dumps(arguments)} are no object")
     return Architecture(_class_name(content.get("class"), where), dict(arguments))
+
+
+def is_planned(plan: Plan) -> bool:
+    """Return whether plans.json names a network of MONAI."""
+    return plan.network.startswith(MONAI_HOME)
+
+
+def planned_architecture(plan: Plan) -> Architecture:
+    """Return the network of MONAI that plans.json names.
+
+    Raises:
+        MonaiError: it is not among those that are built here.
+    """
+    named = {"class": plan.network, "arguments": plan.arguments}
+    return read_architecture(named, "plans.json")
 
 
 def build_network(architecture: Architecture, sizes: Sizes) -> tuple[nn.Module, list[str]]:
@@ -124,9 +137,9 @@ def check_patch(network: nn.Module, architecture: Architecture, sizes: Sizes) ->
 
 
 def _class_name(text: Any, where: str) -> str:
-    name = text.removeprefix(HOME).rpartition(".")[2] if isinstance(text, str) else ""
+    name = text.removeprefix(MONAI_HOME).rpartition(".")[2] if isinstance(text, str) else ""
     name = ALIASES.get(name, name)
-    is_monais = isinstance(text, str) and ("." not in text or text.startswith(HOME))
+    is_monais = isinstance(text, str) and ("." not in text or text.startswith(MONAI_HOME))
     if name not in NETWORKS or not is_monais:
         raise MonaiError(
             f"{where}: {text!r} is not among {', '.join(NETWORKS)} of MONAI; export another "

@@ -1,0 +1,16 @@
+"""Chance is set: folds and seeds begin with weights of their own, and the same ones each time."""
+
+import pytest
+
+from lab.training.fold import FoldTraining, seed_of
+from lab.training.trainers import Settings
+
+
+@pytest.mark.parametrize(
+    ("fold", "seed", "expected"), [(0, 0, 0), (3, 0, 3), ("all", 0, 0), (3, 2, 2003)]
+)
+def test_each_fold_and_seed_has_first_weights_of_its_own(
+    fold: int | str, seed: int, expected: int
+) -> None:
+    settings = Settings.of({"seed": str(seed)})
+    assert seed_of(FoldTraining("Dataset001_X", "iso", fold, "stage", settings)) == expected
