@@ -146,6 +146,10 @@ NETWORKS: Mapping[str, UNet | SizedNetwork] = {
     # Two processor cores train it in half an hour. The first stage is thin because at full
     # resolution it costs half of the time of a step.
     "demo": UNet("PlainConvUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
+    # Other families at about its size, for heterogeneous.sh.
+    "demo-resenc": UNet("ResidualEncoderUNet", (8, 24, 40, 60, 64), (1, 2, 2, 2, 1), 1),
+    "demo-mednext": _mednext(3, n_channels=16, exp_r=[2] * 9, block_counts=[1] * 9),
+    "demo-swinunetr": _swin(feature_size=12, num_heads=[1, 2, 4, 8]),
     # The default weights: whole heads at 2 mm on two processor cores, 2.3 M parameters.
     "world": UNet("PlainConvUNet", (12, 32, 64, 96, 128), (1, 2, 2, 2, 2), 1),
     # Miniatures: every step runs, nothing is learned.

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 import tiny
 
-from ensemble.manifest import ManifestError, accepts_missing_sequences, find_manifests, verify_model
+from ensemble.manifest import (
+    SCHEMA,
+    ManifestError,
+    accepts_missing_sequences,
+    find_manifests,
+    verify_model,
+)
 from lab.__main__ import main as lab
 
 ALL = {"background": 1, "NETC": 1, "SNFH": 1, "ET": 1, "RC": 1}
@@ -40,7 +46,7 @@ def change(manifest: Path, how: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (lambda m: m.update(schema=7), "schema 7 is newer than this program"),
+        (lambda m: m.update(schema=SCHEMA + 1), "is newer than this program"),
         (lambda m: m.update(schema="1"), "schema 1 is not known"),
         (lambda m: m.update(scheme="brats-xyz"), "scheme not one of"),
         (lambda m: m.pop("members"), "incomplete"),

@@ -14,6 +14,9 @@ import pytest
 from files import GLI, written
 
 import inference
+from ensemble.manifest import SCHEMA
+
+NEWER = f'"schema": {SCHEMA + 1}'
 
 
 def test_one_bad_case_does_not_stop_the_others(
@@ -49,7 +52,7 @@ def test_a_folder_of_both_sound_and_foreign_cases(tmp_path: Path, run: Callable[
 @pytest.mark.parametrize(
     ("corrupt", "message"),
     [
-        (lambda m: m.write_text(m.read_text().replace('"schema": 3', '"schema": 6')), "newer"),
+        (lambda m: m.write_text(m.read_text().replace('"schema": 3', NEWER)), "newer"),
         (lambda m: m.write_text("{"), "not a manifest"),
         (lambda m: m.unlink(), "no MANIFEST.json"),
         (lambda m: next(m.parent.rglob("*.pth")).write_bytes(b"other"), "5 bytes"),

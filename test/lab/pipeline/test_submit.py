@@ -26,6 +26,10 @@ DATASET = "Dataset701_Islands"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+# `submitted` takes minutes: those that look at it run where it was made.
+ONE_PROCESS = pytest.mark.xdist_group("submitted")
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train two tiny networks of two folds with nnU-Net's own code, half a minute."""
@@ -92,6 +96,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@ONE_PROCESS
 def test_a_killed_submission_goes_on_to_a_release(submitted: Path) -> None:
     text = (submitted / "last.txt").read_text()
     assert text.count(": done before") >= 7
@@ -105,6 +110,7 @@ def test_a_killed_submission_goes_on_to_a_release(submitted: Path) -> None:
 
 
 @pytest.mark.slow
+@ONE_PROCESS
 def test_the_ensembles_held_out_labels_are_those_of_nnunets_probabilities(
     submitted: Path, results: Path
 ) -> None:
@@ -124,6 +130,7 @@ def test_the_ensembles_held_out_labels_are_those_of_nnunets_probabilities(
 
 
 @pytest.mark.slow
+@ONE_PROCESS
 def test_every_number_of_the_release_follows_from_its_files(submitted: Path, results: Path) -> None:
     summary = read(submitted / "submission.json")
     search = read(submitted / "rules" / "search.json")
@@ -164,6 +171,7 @@ def test_every_number_of_the_release_follows_from_its_files(submitted: Path, res
 
 
 @pytest.mark.slow
+@ONE_PROCESS
 def test_the_chain_leads_from_the_release_to_nnunets_checkpoints(
     submitted: Path, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +188,7 @@ def test_the_chain_leads_from_the_release_to_nnunets_checkpoints(
 
 
 @pytest.mark.slow
+@ONE_PROCESS
 def test_other_checkpoints_in_the_same_work_folder_are_refused(
     submitted: Path, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

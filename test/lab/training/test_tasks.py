@@ -15,6 +15,7 @@ NAMES = (
     "brats_posttreatment",
     "brats_ssa_finetune",
     "phantom_augmentation",
+    "heterogeneous",
     "brats_world",
     "panther_world",
     "isles_stroke",
