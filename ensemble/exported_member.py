@@ -13,7 +13,8 @@
      "head": {"kind": "labels", "channels": ["background", "NETC", ...]},
      "mirror_axes": [0, 1, 2], "step": 0.5}
 
-A head of regions has `"channels": [["NETC", "SNFH", "ET"], ...], "paints": ["SNFH", ...]`. Names of
+A head of regions has `"channels": [["NETC", "SNFH", "ET"], ...], "paints": ["SNFH", ...]`, large
+regions before small ones: what a later channel paints overwrites what an earlier one did. Names of
 sequences and labels are the challenge's; normalisations are nnU-Net's (`ensemble.normalisation`).
 `clip` is applied first, in the image's unit. spacing_mm and patch are in the network's axes. What
 is not listed here is refused, so that nothing is believed to be done that is not.
@@ -21,6 +22,7 @@ is not listed here is refused, so that nothing is believed to be done that is no
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from math import isfinite
 from typing import Any
 
@@ -227,6 +229,12 @@ def _head(content: Mapping[str, Any], scheme: Scheme) -> Head:
     paints = tuple(_label(name, scheme) for name in content["paints"])
     if not regions or not all(regions) or len(paints) != len(regions):
         raise MemberFileError(f"head: {len(regions)} regions, {len(paints)} labels to paint")
+    for inner, outer in combinations(regions, 2):
+        if set(inner) < set(outer):
+            raise MemberFileError(
+                f"head: {' + '.join(outer)} is painted after {' + '.join(inner)} inside of it and "
+                "would overwrite it; channels go from large regions to small ones"
+            )
     return Head("regions", regions, paints)
 
 

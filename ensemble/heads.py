@@ -43,7 +43,7 @@ def common_head(members: Sequence[Headed]) -> Head:
 
 def can_become(source: Head, target: Head) -> bool:
     """Return whether `to_head` can bring probabilities from one head to another."""
-    if source == target:
+    if source == target or _has_same_regions(source, target):
         return True
     available, needed = (
         {name for channel in head.channels for name in channel} for head in (source, target)
@@ -55,13 +55,22 @@ def to_head(probabilities: np.ndarray, source: Head, target: Head) -> np.ndarray
     """Bring probabilities (channel, z, y, x) from a member's head to the ensemble's.
 
     Raises:
-        ValueError: regions into labels, or one softmax into another.
+        ValueError: regions into labels or other regions, or one softmax into another.
     """
     if source == target:
         return np.ascontiguousarray(probabilities)
+    if _has_same_regions(source, target):
+        regions = [frozenset(channel) for channel in source.channels]
+        return probabilities[[regions.index(frozenset(channel)) for channel in target.channels]]
     if source.kind != "softmax" or target.kind != "regions":
         raise ValueError(f"{source} cannot be brought to {target}")
     of = {names[0]: i for i, names in enumerate(source.channels) if names}
     return np.stack(
         [probabilities[[of[name] for name in region]].sum(0) for region in target.channels]
     )
+
+
+def _has_same_regions(source: Head, target: Head) -> bool:
+    """Return whether two heads have the same regions, in whatever order."""
+    first, second = (sorted(map(sorted, head.channels)) for head in (source, target))
+    return source.kind == target.kind == "regions" and first == second

@@ -48,17 +48,24 @@ def exported_folds(path: Path, requested: Sequence[str] | None) -> Folds:
     """Return the folds that have a program: those requested, or all numbered ones.
 
     Raises:
-        PackError: there is none, or one that is requested has no program.
+        PackError: there is none, or not one that is requested.
     """
     programs = [each for name in PROGRAM_FILES.values() for each in path.glob(f"fold_*/{name}")]
     present = sorted({program.parent.name.removeprefix("fold_") for program in programs})
-    if absent := [fold for fold in requested or () if fold not in present]:
-        there = ", ".join(present) or "none"
-        raise PackError(f"{path}: no fold_{absent[0]}/{ANY_PROGRAM}; folds: {there}")
-    numbered = sorted((fold for fold in present if fold.isdecimal()), key=int)
-    taken = tuple(requested or numbered or present)
-    if not taken:
+    if not present:
         raise PackError(f"{path}: no fold_*/{ANY_PROGRAM} beside {MEMBER_FILE}")
+    return choose_folds(path, present, requested)
+
+
+def choose_folds(path: Path, present: Sequence[str], requested: Sequence[str] | None) -> Folds:
+    """Return the folds to pack of those that are there: those requested, or all numbered ones.
+
+    Raises:
+        PackError: one that is requested is not there.
+    """
+    if absent := [fold for fold in requested or () if fold not in present]:
+        raise PackError(f"{path}: no fold {absent[0]}; folds: {', '.join(present)}")
+    taken = tuple(requested or sorted(filter(str.isdecimal, present), key=int) or present)
     why = (
         f"--folds takes {', '.join(taken)}" if requested else "numbered folds are taken without it"
     )

@@ -53,7 +53,7 @@ class Judge:
     limit: Limit
 
 
-OWN_FRAMEWORK = Judge("its own framework", AS_TRAINED)
+TRAINING_FRAMEWORK = Judge("its own framework", AS_TRAINED)
 
 
 def prove_exported(folder: Path, manifest: Path, home: str, judge: Judge) -> dict[str, Any]:

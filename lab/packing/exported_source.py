@@ -1,6 +1,6 @@
 """The two doors of exported members: programs as they are, and networks of MONAI, exported here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,14 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.exported_member import MEMBER_FILE
 from ensemble.manifest import read_manifest, verify_model
-from lab.packing.exported_folder import PackedFrom, exported_folds, is_exported, refuse_options
-from lab.packing.exported_proof import ANSWER_FILE, OWN_FRAMEWORK, Judge, prove_exported
+from lab.packing.exported_folder import (
+    PackedFrom,
+    choose_folds,
+    exported_folds,
+    is_exported,
+    refuse_options,
+)
+from lab.packing.exported_proof import ANSWER_FILE, TRAINING_FRAMEWORK, Judge, prove_exported
 from lab.packing.exported_summary import exported_sentence
 from lab.packing.monai_folder import MonaiFolder, exported_from, is_monai, open_monai
 from lab.packing.monai_proof import prove_monai_case
@@ -44,7 +50,7 @@ class ExportedSource:
         Raises:
             Refusal: a program fails on a tile, or gives answers that lie apart.
         """
-        judge = Judge(f"MONAI {require_monai()}", EXACT) if self.monai else OWN_FRAMEWORK
+        judge = Judge(f"MONAI {require_monai()}", EXACT) if self.monai else TRAINING_FRAMEWORK
         self._say_step(manifest)
         record = prove_exported(self.packed_from.path, manifest, home, judge)
         if self.monai is not None:
@@ -94,7 +100,9 @@ def exported_source(source: Source, scheme: Scheme) -> Iterator[ExportedSource]:
         yield ExportedSource(source.path, folds, PackedFrom(source.path))
         return
     monai = open_monai(source.path, scheme)
-    with exported_monai(monai, _folds_of(monai, source.folds)) as exported:
+    with exported_monai(
+        monai, choose_folds(monai.path, list(monai.weights), source.folds)
+    ) as exported:
         yield exported
 
 
@@ -107,15 +115,6 @@ def exported_monai(monai: MonaiFolder, folds: Folds) -> Iterator[ExportedSource]
     """
     with exported_from(monai, folds.taken) as packed_from, _named(packed_from.path, monai.path):
         yield ExportedSource(monai.path, folds, packed_from, monai)
-
-
-def _folds_of(monai: MonaiFolder, requested: Sequence[str] | None) -> Folds:
-    present = list(monai.weights)
-    if absent := [fold for fold in requested or () if fold not in present]:
-        raise PackError(f"{monai.path}: no fold {absent[0]}; folds: {', '.join(present)}")
-    taken = tuple(requested or sorted(filter(str.isdecimal, present), key=int) or present)
-    why = f"--folds takes {', '.join(taken)}" if requested else "numbered folds are taken"
-    return Folds(taken, {fold: why for fold in present if fold not in taken})
 
 
 @contextmanager

@@ -24,13 +24,19 @@ from torch import nn
 
 from challenge.provenance import sha256_of
 from challenge.scheme import Scheme
-from ensemble.exported_member import MEMBER_FILE, PROGRAM_FILE, Description, read_description
+from ensemble.exported_member import (
+    MEMBER_FILE,
+    PROGRAM_FILE,
+    Description,
+    read_description,
+)
 from lab.packing.export_member import MOST_TILES
 from lab.packing.exported_folder import PackedFrom
 from lab.packing.exported_proof import ANSWER_FILE
 from lab.packing.monai_bundle import Bundle, find_bundle, read_bundle
 from lab.packing.monai_draft import draft_member
 from lab.packing.random_tile import SEED, draw_tile
+from lab.packing.region_order import InOrder, large_regions_first
 from lab.packing.trained_folder import PackError, read_object
 from lab.packing.training_weights import fill, read_weights
 from lab.training.monai_networks import (
@@ -64,6 +70,7 @@ class MonaiFolder:
     weights: Mapping[str, Path]  # by fold
     content: Mapping[str, Any]  # of member.json, without the architecture
     origin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by fold, of training
+    order: tuple[int, ...] = ()  # that the network's outputs are brought into; (): as they come
     entry: Mapping[str, Any] = field(default_factory=dict)  # of every member in the manifest
 
     @property
@@ -88,6 +95,8 @@ class MonaiFolder:
             raise MonaiError(f"{self.path}: {error}") from error
         weights = read_weights(path, network.state_dict().keys())
         fill(network, weights, path, f"{ARCHITECTURE} {self.architecture.name}")
+        if self.order:
+            network = InOrder(network, self.order)
         words = [f"taken off: {', '.join(weights.unwrapped)}"] if weights.unwrapped else []
         words += [f"argument {key} left out, it changes no answer" for key in left_out]
         return network, words
@@ -128,11 +137,12 @@ def open_monai(path: Path, scheme: Scheme) -> MonaiFolder:
     architecture = _architecture(content, described_by, bundle)
     content = {key: value for key, value in content.items() if key != ARCHITECTURE}
     content.setdefault("network", f"{architecture.name} of MONAI {installed}")
+    content, order = large_regions_first(content, path)
     described = read_description(content, scheme, str(path))
     for line in bundle.differences(described, scheme) if bundle else ():
         print(f"{path}: {line}")
     weights = {FOLD_OF_BUNDLE: bundle.weights} if bundle else _weights(path)
-    return MonaiFolder(path, described, architecture, weights, content)
+    return MonaiFolder(path, described, architecture, weights, content, order=order)
 
 
 @contextmanager

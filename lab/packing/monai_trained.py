@@ -51,7 +51,7 @@ def open_trained(
         {each.fold: each.path for each in trained},
         content,
         {each.fold: _origin(each) for each in trained},
-        axes,
+        entry=axes,
     )
 
 

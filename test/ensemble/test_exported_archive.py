@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from exported import Small, change_json, rewrite, save
+from exported import Small, change_json, rewrite
 from torch import nn
 
 from ensemble.exported_archive import ExportedError, read_archive
@@ -28,25 +28,13 @@ class Touch:
         return os.system, (f"touch {self.marker}",)
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(Small(), tmp_path_factory.mktemp("exported") / "program.pt2")
-
-
-@pytest.fixture
-def program(original: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "program.pt2"
-    path.write_bytes(original.read_bytes())
-    return path
-
-
 def first_weight(content: dict[str, Any]) -> dict[str, Any]:
     payload: dict[str, Any] = next(iter(content["config"].values()))
     return payload
 
 
-def test_the_tensors_are_those_of_the_network(original: Path) -> None:
-    tensors, weights = read_archive(original).tensors, Small().state_dict()
+def test_the_tensors_are_those_of_the_network(program: Path) -> None:
+    tensors, weights = read_archive(program).tensors, Small().state_dict()
     assert sorted(tensors) == sorted(weights)
     for name, value in weights.items():
         assert torch.equal(tensors[name], value)

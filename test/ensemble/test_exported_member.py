@@ -53,7 +53,7 @@ def test_regions_and_what_they_paint() -> None:
     assert head.paints == ("SNFH", "NETC", "ET", "RC")
 
 
-def test_channels_in_an_order_and_with_names_of_their_own() -> None:
+def test_channels_in_another_order_and_by_other_names() -> None:
     names = ["T2f", "t1n", "t1c", "t2w"]
     content = description(names)
     assert read_description(content, GLI, "home").sequences == ("t2f", "t1n", "t1c", "t2w")
@@ -93,6 +93,16 @@ def test_channels_in_an_order_and_with_names_of_their_own() -> None:
             "'WT' is no label of brats-gli",
         ),
         (lambda: changed(head={**REGIONS, "paints": ["ET"]}), "4 regions, 1 labels to paint"),
+        (
+            lambda: changed(
+                head={
+                    "kind": "regions",
+                    "channels": [["NETC", "ET"], ["NETC", "SNFH", "ET"]],
+                    "paints": ["NETC", "SNFH"],
+                }
+            ),
+            "NETC + SNFH + ET is painted after NETC + ET inside of it and would overwrite it",
+        ),
     ],
 )
 def test_what_cannot_be_followed_is_named(

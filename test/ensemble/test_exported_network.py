@@ -30,18 +30,6 @@ def tiles() -> torch.Tensor:
     return torch.randn((3, 4, *PATCH), generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(Small(), tmp_path_factory.mktemp("exported") / "program.pt2")
-
-
-@pytest.fixture
-def program(original: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "program.pt2"
-    path.write_bytes(original.read_bytes())
-    return path
-
-
 @pytest.mark.parametrize("any_batch", [True, False])
 @pytest.mark.parametrize("name", ["PlainConvUNet", "ResidualEncoderUNet", "Small"])
 @torch.inference_mode()
@@ -205,7 +193,9 @@ class InHalf(Small):
 @pytest.mark.parametrize(
     ("network", "message"), [(TwoOutputs(), "returns 2 values"), (Counting(), "changes 'b_calls'")]
 )
-def test_a_program_returns_logits_alone(tmp_path: Path, network: nn.Module, message: str) -> None:
+def test_a_program_returns_logits_and_nothing_else(
+    tmp_path: Path, network: nn.Module, message: str
+) -> None:
     with pytest.raises(ExportedError, match=message):
         load_exported(save(network, tmp_path / "program.pt2"))
 

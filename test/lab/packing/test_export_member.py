@@ -80,7 +80,7 @@ def test_exported_folds_pack_to_the_same_labels(
 
 
 @pytest.mark.slow
-def test_torch_alone_runs_the_program(exported: tuple[Path, str]) -> None:
+def test_torch_runs_the_program_without_this_package(exported: tuple[Path, str]) -> None:
     folder = exported[0] / "fold_0"
     program = torch.export.load(folder / "program.pt2").module()
     known = np.load(folder / "answer.npz")

@@ -108,7 +108,7 @@ def test_an_onnx_program_is_a_member_too(
     )
 
 
-def test_the_manifest_has_hashes_known_answers_and_a_schema_of_its_own(tmp_path: Path) -> None:
+def test_the_manifest_has_hashes_known_answers_and_a_newer_schema(tmp_path: Path) -> None:
     model = pack(tmp_path, member(tmp_path / "small"))
     content = json.loads((model.folder / "MANIFEST.json").read_text())
     assert content["schema"] == 5
@@ -167,7 +167,7 @@ def write_answer(source: Path, network: torch.nn.Module) -> None:
     np.savez(source / "fold_0" / ANSWER_FILE, tile=tile.numpy(), logits=logits.numpy())
 
 
-def test_a_program_is_held_against_its_own_framework(
+def test_a_program_is_compared_with_the_framework_that_trained_it(
     tmp_path: Path, refused_pack: Refused, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = member(tmp_path / "small")

@@ -24,15 +24,18 @@ from monai_member import (
 )
 from raw_cohort import IDS, write_raw
 
-from challenge.scheme import labels_from
+from challenge.scheme import SCHEMES, labels_from
 from ensemble.backends import REFERENCE
 from ensemble.engine import Engine
 from ensemble.manifest import Model, verify_model
+from ensemble.member_network import load_member
 from ensemble.predict import predict
 from lab.__main__ import main as lab
 from lab.packing.exported_proof import check_known_answers
 from lab.packing.monai_proof import monai_starts, our_starts
 from lab.packing.release import write_card
+from lab.packing.tile_answers import decisions
+from lab.training.monai_networks import Sizes, build_network
 
 pytestmark = needs_monai
 Run = Callable[..., tuple[int, str, str]]
@@ -95,6 +98,31 @@ def test_a_state_dict_becomes_a_member_that_answers_as_monai(tmp_path: Path, run
     assert (labels(model) == expected)[cropped].mean() > 0.999
     assert len(np.unique(expected[cropped])) > 2
     assert lab(["verify", "--weights", str(tmp_path / "weights"), "--quick"]) == 0
+
+
+def test_tumour_core_first_as_monai_has_it_is_not_painted_over(
+    tmp_path: Path, run_pack: Run
+) -> None:
+    """The order of MONAI's transform for BraTS, and how its bundle paints: WT, TC, then ET."""
+    torch.manual_seed(5)
+    network, _ = build_network(SEGRESNET, Sizes(4, 3, PATCH))
+    head = {
+        "kind": "regions",
+        "channels": [["NETC", "ET"], ["NETC", "SNFH", "ET"], ["ET"]],
+        "paints": ["NETC", "SNFH", "ET"],
+    }
+    source = write_folder(tmp_path / "net", describe(head=head), [network.state_dict()])
+    code, said, _ = run_pack(source, tmp_path)
+    assert code == 0
+    assert "outputs are reordered, large regions first; painted in turn: SNFH, NETC, ET" in said
+    (member,) = model_in(tmp_path).members
+    tile = torch.randn((1, 4, *PATCH), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        tc, wt, et = network(tile)[0].numpy()
+        logits = load_member(member)(tile)[0].numpy()
+    by_bundle = np.where(et > 0, 3, np.where(tc > 0, 1, np.where(wt > 0, 2, 0)))
+    assert np.array_equal(decisions(logits, member.head, SCHEMES["brats-gli"]), by_bundle)
+    assert set(np.unique(by_bundle)) == {0, 1, 2, 3}
 
 
 def test_a_bundle_is_packed_as_trained_on_all_cases(tmp_path: Path, run_pack: Run) -> None:
@@ -163,7 +191,7 @@ def test_an_answer_of_another_network_is_refused(
     assert "the exported program does not answer a tile as MONAI does" in said
 
 
-def test_a_network_that_takes_one_tile_alone_says_so(
+def test_a_network_that_takes_one_tile_at_a_time_says_so(
     tmp_path: Path, run_pack: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_folder(tmp_path / "one", describe(), [trained().state_dict()])

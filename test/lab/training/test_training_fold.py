@@ -9,7 +9,7 @@ from lab.training.trainers import Settings
 @pytest.mark.parametrize(
     ("fold", "seed", "expected"), [(0, 0, 0), (3, 0, 3), ("all", 0, 0), (3, 2, 2003)]
 )
-def test_each_fold_and_seed_has_first_weights_of_its_own(
+def test_folds_and_seeds_begin_with_different_weights(
     fold: int | str, seed: int, expected: int
 ) -> None:
     settings = Settings.of({"seed": str(seed)})
