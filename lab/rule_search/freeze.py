@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.case_hashes import hash_cases
 from challenge.provenance import KEY, Provenance
 from lab.arguments import add_foreign, add_out
 from lab.rule_search.clustering import distance_limits
@@ -36,7 +37,6 @@ from postprocess.artefacts import (
 )
 from postprocess.clusters import ClusterModel
 from postprocess.rule_kinds import row_from
-from postprocess.training_cases import hash_cases
 
 LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 # The columns of the effect table that an artefact holds.
