@@ -15,7 +15,7 @@ from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.component_rules import tabulate_components
+from lab.rule_search.component_rules import RemovalLimits, tabulate_components
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.score_cache import SearchCase
 from lab.rule_search.workspace import Setup
@@ -60,8 +60,9 @@ def make_search_case(
     voxel_mm3 = float(np.prod(pair.spacing_mm))
     labelled = find_label_components(crop(pair, 1).prediction)
     largest_mm3 = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
+    limits = RemovalLimits(largest_mm3)
     components = tabulate_components(
-        labelled.ids, labelled.values, labelled.touching, voxel_mm3, largest_mm3
+        labelled.ids, labelled.values, labelled.touching, voxel_mm3, limits
     )
     unwritten = unwritten_values(scheme)
     reference = without(pair.reference, unwritten)

@@ -18,6 +18,7 @@ from postprocess.artefacts import Cluster, Fallback, load_artefacts, replace, sa
 from postprocess.components import find_components
 from postprocess.rule_base import Rule, RuleError, RuleView, check_number
 from postprocess.rule_kinds import RULE_KINDS, RuleKind, rule_from
+from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_size import RemoveSmall
 
 ET = GLI.labels["ET"]
@@ -111,6 +112,18 @@ def test_a_wrong_row_of_it_is_refused_by_name(change, message):
         (
             RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5),
             "remove-small: .* know min_mean_probability",
+        ),
+        (
+            RemoveComponent("ET", unless_any={"min_voxels": 3, "min_votes": 0.5}),
+            "remove-component: .* know min_votes",
+        ),
+        (
+            RemoveComponent("ET", "before", unless_any={"min_voxels": 3}),
+            "remove-component: .* know becomes before",
+        ),
+        (
+            RemoveComponent("ET", unless_all={"min_peak_probability": 0.5}),
+            "no probabilities of ET",
         ),
     ],
 )
