@@ -49,7 +49,7 @@ from postprocess.rule_kinds import row_from
 from postprocess.training_cases import hash_cases
 
 # The columns of the effect table that an artefact holds.
-EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "worse")
+EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "worse", "lost")
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,7 @@ def _fit_record(
         "score_with_rules": shipped["mean"],
         "gain_interval": interval if np.isfinite(interval).all() else [],
         "gain_in_sample": decision.gain_in_sample,
+        "lost_at_most": config.lost_at_most,
         "held_out": [{key: row[key] for key in EFFECT_KEYS} for row in decision.effects],
         "validation": "clusters, their number and rules chosen without the cases that are scored",
         KEY: search_run.record.to_json(),

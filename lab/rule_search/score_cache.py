@@ -23,6 +23,7 @@ from lab.rule_search.component_rules import (
     values_after,
 )
 from lab.rule_search.journal import Journal
+from lab.rule_search.lost_lesions import ReferenceLesions
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
 from postprocess.rule_base import Rule
@@ -37,6 +38,7 @@ class SearchCase:
     components: CaseComponents
     scorer: VariantScorer
     confusion: np.ndarray  # (1 + label, 1 + label) voxels by reference and prediction, 0 background
+    lesions: ReferenceLesions = field(default_factory=ReferenceLesions)
 
 
 @dataclass
