@@ -80,8 +80,8 @@ def tables(request, tmp_path, shared_data):
         if not folder.is_dir():
             pytest.skip(f"no published tables at {folder}")
         return folder
-    sizes = {"label_1": {"th": 300}, "label_2": {"th": 800}}, {"label_2": {"th": 200}}
-    shares = {"label_3": {"th": 0.2, "redefine_to": 2}}, {"label_2": {"th": 0.95, "redefine_to": 3}}
+    sizes = {"label_1": {"th": 300}, "label_4": {"th": 800}}, {"label_2": {"th": 200}}
+    shares = {"label_3": {"th": 0.2, "redefine_to": 2}}, {"label_3": {"th": 0.95, "redefine_to": 1}}
     for name, parts in ((SIZES_FILE, sizes), (SHARES_FILE, shares)):
         content = {"T": {f"cluster_{k}": part for k, part in enumerate(parts)}}
         (tmp_path / name).write_text(json.dumps(content))
