@@ -28,6 +28,7 @@ from typing import Any
 from challenge.scheme import Scheme
 
 from .component_predicates import PREDICATES
+from .fill_holes import FillHoles
 from .rule_base import BEFORE, Rule, RuleError
 from .rules_by_component import RemoveComponent
 from .rules_by_probability import AddProbable, DropDoubtful
@@ -62,6 +63,7 @@ RULE_KINDS: Sequence[RuleKind] = (
         searchable=frozenset({"label", "region", "becomes", "min_voxels", "min_volume_mm3"}),
     ),
     RuleKind("keep-largest", KeepLargest),
+    RuleKind("fill-holes", FillHoles),
     RuleKind(
         "relabel-minor", RelabelMinor, searchable=frozenset({"label", "becomes", "min_share"})
     ),

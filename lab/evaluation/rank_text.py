@@ -1,11 +1,11 @@
 """The tables that `python -m lab rank` prints."""
 
 import math
-import textwrap
 
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
+from lab.evaluation.number_text import interval_text, p_text, signed, value_text, wrapped
 from lab.evaluation.origin import in_sample_sentences
 from lab.evaluation.paired import (
     ALPHA,
@@ -17,7 +17,6 @@ from lab.evaluation.paired import (
 from lab.evaluation.standings import Rule, Standings
 from lab.statistics import CONFIDENCE
 
-WIDTH = 100
 TIES = {
     "average": "share the average of the places they take",
     "dense": "share a rank, and the next rank follows directly",
@@ -41,7 +40,7 @@ def text(
 ) -> str:
     """Lay out all tables; who beats whom, which readers want most, comes last."""
     parts = (
-        *(_wrapped(f"IN SAMPLE: {each}") for each in in_sample_sentences(comparison.in_sample)),
+        *(wrapped(f"IN SAMPLE: {each}") for each in in_sample_sentences(comparison.in_sample)),
         _heading(comparison, standings, rule),
         _ranking(comparison, standings),
         _positions(comparison, standings),
@@ -93,7 +92,7 @@ def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
         f"{TIES[rule.ties]}.",
         _nan(comparison, standings, rule),
     ]
-    return "\n".join(_wrapped(line) for line in lines)
+    return "\n".join(wrapped(line) for line in lines)
 
 
 def _nan(comparison: Comparison, standings: Standings, rule: Rule) -> str:
@@ -111,7 +110,7 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
     regions = standings.region_rank
     rows = "cases and summary rows" if len(comparison.summary_values) else "cases"
     lines = [
-        _wrapped(
+        wrapped(
             f"RANKING: mean rank over {rows}, then the columns of a region, then regions; lower is "
             "better"
         ),
@@ -124,7 +123,7 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
         line = f"{standings.place[i]:>5}  {name:<{width}}  {standings.mean_rank[i]:>9.4f}"
         line += "".join(f"{values[i]:>10.4f}" for values in regions.values())
         if standings.mean_score is not None:
-            line += f"{_value(standings.mean_score[i]):>13}"
+            line += f"{value_text(standings.mean_score[i]):>13}"
         lines.append(line)
     if standings.mean_score is not None:
         lines.append(
@@ -134,7 +133,7 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
 
 
 def _positions(comparison: Comparison, standings: Standings) -> str:
-    heading = _wrapped(
+    heading = wrapped(
         "POSITION OF MEANS: each column's mean over cases, NaN left out (its position), then "
         "the mean position over the columns of a region, then regions; lower is better"
     )
@@ -143,7 +142,7 @@ def _positions(comparison: Comparison, standings: Standings) -> str:
         standings.mean_columns, standings.means, standings.positions, strict=True
     ):
         pairs = zip(means, positions, strict=True)
-        cells = [f"{_value(mean)} ({position:g})" for mean, position in pairs]
+        cells = [f"{value_text(mean)} ({position:g})" for mean, position in pairs]
         rows.append((str(column), column.better, cells))
     rows.append(("mean position", "lower", [f"{v:.4f}" for v in standings.mean_position]))
     width = max(len(name) for name, _, _ in rows)
@@ -170,7 +169,7 @@ def _pairs_heading(comparison: Comparison, pairs: tuple[Pair, ...], sampling: Sa
         )
     if len(comparison.summary_values):
         sentences.append("Summary rows are no cases and take no part.")
-    return _wrapped(" ".join([*sentences, f"Seed {sampling.seed}."]))
+    return wrapped(" ".join([*sentences, f"Seed {sampling.seed}."]))
 
 
 def _pair(comparison: Comparison, pair: Pair, holm: bool) -> str:
@@ -185,9 +184,10 @@ def _pair(comparison: Comparison, pair: Pair, holm: bool) -> str:
         + f"  {'n':>4}  {better:>8}  {worse:>8}",
     ]
     lines += [
-        f"{c.what:<{width}}  {c.better:<6}  {_signed(c.difference):>10} {_interval(c):>22}"
-        + f"  {_p(c.p):>7}"
-        + (f"  {_p(c.p_holm):>7}" if holm else "")
+        f"{c.what:<{width}}  {c.better:<6}  {signed(c.difference):>10} "
+        + f"{interval_text(c.low, c.high):>22}"
+        + f"  {p_text(c.p):>7}"
+        + (f"  {p_text(c.p_holm):>7}" if holm else "")
         + f"  {c.n:>4}  {c.n_better:>8}  {c.n_worse:>8}"
         for c in pair.comparisons
     ]
@@ -197,38 +197,12 @@ def _pair(comparison: Comparison, pair: Pair, holm: bool) -> str:
 def _in_words(pairs: tuple[Pair, ...]) -> str:
     after = " after Holm" if len(pairs) > 1 else ""
     heading = f"IN WORDS: a difference is shown where p{after} is below {ALPHA}"
-    return "\n".join([heading, *(_wrapped(sentence(pair)) for pair in pairs)])
+    return "\n".join([heading, *(wrapped(sentence(pair)) for pair in pairs)])
 
 
 def _numbers(c: PairedDifference) -> str:
     if math.isnan(c.p):  # no case has both numbers, or some differ by infinity
-        return f"{c.what} {_signed(c.difference)}, not tested"
-    adjusted = "" if c.p_holm == c.p else f" (Holm {_p(c.p_holm)})"
-    return f"{c.what} {_signed(c.difference)} {_interval(c)}, p = {_p(c.p)}{adjusted}"
-
-
-def _interval(c: PairedDifference) -> str:
-    return "-" if math.isnan(c.low) else f"[{_signed(c.low)}, {_signed(c.high)}]"
-
-
-def _signed(value: float) -> str:
-    """Return four decimals, or the order of magnitude where these would hide it."""
-    if math.isnan(value):
-        return "-"
-    if abs(value) < 1e-12:  # rounding
-        value = 0.0
-    return f"{value:+.1e}" if 0 < abs(value) < 5e-5 else f"{value:+.4f}"
-
-
-def _value(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _p(p: float) -> str:
-    if math.isnan(p):
-        return "-"
-    return f"{p:.1e}" if p < 5e-5 else f"{p:.4f}"
-
-
-def _wrapped(line: str) -> str:
-    return textwrap.fill(line, WIDTH, subsequent_indent="  ")
+        return f"{c.what} {signed(c.difference)}, not tested"
+    adjusted = "" if c.p_holm == c.p else f" (Holm {p_text(c.p_holm)})"
+    interval = interval_text(c.low, c.high)
+    return f"{c.what} {signed(c.difference)} {interval}, p = {p_text(c.p)}{adjusted}"

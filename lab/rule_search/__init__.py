@@ -5,6 +5,8 @@ feature_table     feature vectors of a cohort's predictions
 clustering        scale, project, k-means; how reproducible each number of clusters is
 search_space      the rules that are tried, each with its grid of thresholds
 component_rules   rules applied to the label components of a case, without its images
+lost_lesions      which lesions of the reference rules remove
+loss_limit        how many these may be
 score_cache       scores of the distinct variants that rules make of each case
 journal           what an interrupted search has computed, so that it goes on
 optimise          which rules a group of cases gets

@@ -17,6 +17,7 @@ from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.component_rules import CaseComponents, values_after
 from lab.rule_search.grid_variants import grid_variants
 from lab.rule_search.journal import Journal
+from lab.rule_search.lost_lesions import ReferenceLesions
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
 
@@ -29,6 +30,7 @@ class SearchCase:
     components: CaseComponents
     scorer: VariantScorer
     confusion: np.ndarray  # (1 + label, 1 + label) voxels by reference and prediction, 0 background
+    lesions: ReferenceLesions = field(default_factory=ReferenceLesions)
 
 
 @dataclass
