@@ -15,7 +15,7 @@ from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.component_rules import RemovalLimits, tabulate_components
+from lab.rule_search.case_components import RemovalLimits, tabulate_components
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.score_cache import SearchCase

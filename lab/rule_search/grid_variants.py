@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from challenge.scheme import Scheme
+from lab.rule_search.case_components import CaseComponents
 from lab.rule_search.component_rules import (
-    CaseComponents,
     group_components,
     relabel_minor,
     values_after,

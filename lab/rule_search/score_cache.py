@@ -14,7 +14,8 @@ import numpy as np
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column, objective_values
 from lab.metrics.variant_scorers import VariantScorer
-from lab.rule_search.component_rules import CaseComponents, values_after
+from lab.rule_search.case_components import CaseComponents
+from lab.rule_search.component_rules import values_after
 from lab.rule_search.grid_variants import grid_variants
 from lab.rule_search.journal import Journal
 from lab.rule_search.lost_lesions import ReferenceLesions

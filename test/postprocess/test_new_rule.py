@@ -11,7 +11,8 @@ from cubes import GLI, box, make_artefacts
 from scipy import ndimage
 
 from challenge.scheme import Scheme
-from lab.rule_search.component_rules import CaseComponents, values_after
+from lab.rule_search.case_components import CaseComponents
+from lab.rule_search.component_rules import values_after
 from postprocess import rule_kinds
 from postprocess.apply_rules import apply_rules
 from postprocess.artefacts import Cluster, Fallback, load_artefacts, replace, save_artefacts

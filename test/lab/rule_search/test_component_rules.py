@@ -8,13 +8,8 @@ from scipy import ndimage
 
 from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
-from lab.rule_search.component_rules import (
-    CaseComponents,
-    RemovalLimits,
-    restore_largest_tumour,
-    tabulate_components,
-    values_after,
-)
+from lab.rule_search.case_components import CaseComponents, RemovalLimits, tabulate_components
+from lab.rule_search.component_rules import restore_largest_tumour, values_after
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import Rule
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
