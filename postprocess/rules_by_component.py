@@ -12,8 +12,9 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .component_predicates import Conditions, MeasuredComponents, RuleComponents
+from .component_predicates import Conditions
 from .rule_base import BACKGROUND, BEFORE, SURROUNDING, Input, Rule, RuleError, RuleView, check_name
+from .rule_components import MeasuredComponents, RuleComponents
 
 
 @dataclass(frozen=True)
