@@ -98,7 +98,7 @@ def choose_rules(refine_input: RefineInput, artefacts: Artefacts) -> RuleChoice:
     record: dict[str, Any] = {"cluster": None, "distance": None, "fallback": None}
     if artefacts.model is None:
         return RuleChoice((), {**record, "artefact": "none: labels are those of the ensemble"})
-    record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
+    record["artefact"] = f"{artefacts.scheme.name}, {artefacts.origin}"
     if "foreign" in artefacts.fit:  # the rules were fitted on another model's predictions
         record["foreign"] = artefacts.fit["foreign"]
     if artefacts.has_one_rule_set:  # whatever the features: they would cost a second for nothing

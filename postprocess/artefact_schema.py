@@ -36,11 +36,14 @@ FIT_KEYS: Mapping[str, type] = {
     "date": str,
     "library_versions": dict,
     "training_cases": int,
+    "ships": str,
+}
+# What a search measured: all of these, or, of rules that no search chose, none.
+SCORE_KEYS: Mapping[str, type] = {
     "case_list_sha256": str,
     "config": str,
     "scorer": str,
     "objective": str,
-    "ships": str,
     "score_without_rules": float,
     "score_with_rules": float,
     "gain_interval": list,
@@ -52,7 +55,7 @@ TRAINING_CASES = "training_case_sha256"  # of `fit`; see `training_cases`
 class Cluster:
     """What was learned for the cases of one cluster."""
 
-    training_cases: int
+    training_cases: int  # 0 where no cluster was fitted: the rules are those of every case
     max_distance: float  # farther from the centre than this, the fallback takes over; may be inf
     rules: tuple[Rule, ...]
 
@@ -96,6 +99,17 @@ class Artefacts:
     def has_one_rule_set(self) -> bool:
         """Return whether every case gets the same rules, whatever its cluster."""
         return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
+
+    @property
+    def is_judged(self) -> bool:
+        """Return whether a search measured what the rules gain."""
+        return not SCORE_KEYS.keys().isdisjoint(self.fit)
+
+    @property
+    def origin(self) -> str:
+        """Say where the rules come from: fitted by a search, or imported without any judgement."""
+        how = "fitted {date}" if self.is_judged else "imported {date}, not judged"
+        return how.format(date=self.fit["date"])
 
     @property
     def needs_votes(self) -> bool:

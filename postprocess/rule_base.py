@@ -61,7 +61,8 @@ class Rule:
     def names(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels that the rule is about.
 
-        It changes no voxel of another, but for add-probable, which changes none of these.
+        It changes no voxel of another, but for add-probable and fill-holes, which change none of
+        these.
         """
         return (self.label,) if self.label else scheme.regions[self.region]
 

@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from challenge.scheme import Scheme
 
+from .fill_holes import FillHoles
 from .rule_base import Rule, RuleError
 from .rules_by_probability import AddProbable, DropDoubtful
 from .rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
@@ -57,6 +58,7 @@ RULE_KINDS: Sequence[RuleKind] = (
         searchable=frozenset({"label", "region", "becomes", "min_voxels", "min_volume_mm3"}),
     ),
     RuleKind("keep-largest", KeepLargest),
+    RuleKind("fill-holes", FillHoles),
     RuleKind(
         "relabel-minor", RelabelMinor, searchable=frozenset({"label", "becomes", "min_share"})
     ),

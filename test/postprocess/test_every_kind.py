@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postprocess.apply_rules import apply_rules
+from postprocess.fill_holes import FillHoles
 from postprocess.rule_kinds import RULE_KINDS, rule_from
 from postprocess.rules_by_probability import AddProbable
 
@@ -23,6 +24,7 @@ KEYS = {
         "min_mean_probability": st.none() | SHARE,
     },
     "keep-largest": {"k": st.integers(1, 4)},
+    "fill-holes": {},
     "relabel-minor": {"min_share": SHARE, "per": st.sampled_from(["case", "component"])},
     "keep-one": {},
 }
@@ -36,9 +38,11 @@ def rules(draw):
     row = {"kind": kind, **subject, **{key: draw(values) for key, values in KEYS[kind].items()}}
     if kind == "add-probable":
         row["becomes"] = draw(st.sampled_from(names))
+    elif kind == "fill-holes":
+        row["becomes"] = draw(st.sampled_from(["background", *GLI.labels]))
     elif kind != "keep-one":
         row["becomes"] = draw(st.sampled_from(others))
-    if kind != "add-probable":
+    if kind not in ("add-probable", "fill-holes"):
         row["connectivity"] = draw(st.sampled_from([6, 18, 26]))
     return rule_from(row, GLI)
 
@@ -64,13 +68,13 @@ def test_every_kind_is_drawn():
 @settings(max_examples=200)
 @given(seed=SEEDS, rule=rules())
 def test_no_rule_changes_a_voxel_of_a_label_it_does_not_name(seed, rule):
-    """But for what joins: there every voxel that changes takes the label that the rule names."""
+    """But for what joins or is filled: each such voxel takes the label that the rule names."""
     before, after = apply(seed, rule)
     changed = before != after
     subject_values = [GLI.labels[name] for name in rule.names(GLI)]
-    if isinstance(rule, AddProbable):
+    if isinstance(rule, AddProbable | FillHoles):
         assert not np.isin(before[changed], subject_values).any()
-        assert (after[changed] == GLI.labels[rule.becomes]).all()
+        assert (after[changed] == {"background": 0, **GLI.labels}[rule.becomes]).all()
     else:
         assert np.isin(before[changed], subject_values).all()
         assert not (changed & (before == 0)).any()

@@ -7,6 +7,7 @@ from cubes import GLI, PANTHER
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postprocess.fill_holes import FillHoles
 from postprocess.rule_base import RuleError
 from postprocess.rule_kinds import row_from, rule_from
 from postprocess.rules_by_probability import AddProbable, DropDoubtful
@@ -17,10 +18,13 @@ OPTIONAL_SHARES = st.none() | SHARES
 LABELS = ("NETC", "SNFH", "RC")  # names that no region of one label has to itself below
 
 
+def named(subject):
+    return {key: name for key, name in subject.items() if key != "connectivity"}
+
+
 def adding(subject, at):
-    named = {key: name for key, name in subject.items() if key != "connectivity"}
     becomes = "NETC" if "region" in subject else ""
-    return AddProbable(**named, becomes=becomes, min_probability=at)
+    return AddProbable(**named(subject), becomes=becomes, min_probability=at)
 
 
 @st.composite
@@ -55,6 +59,7 @@ def rules(draw):
                 ),
                 KeepOne(**subject),
                 DropDoubtful(**changed, min_probability=draw(SHARES)),
+                FillHoles(**named(subject), becomes=draw(st.sampled_from(["background", "ET"]))),
                 adding(subject, draw(st.floats(0, 1, exclude_min=True))),
             ]
         )
