@@ -92,6 +92,18 @@ def largest_component(
     return components.ids == 1 + int(score[1:].argmax())
 
 
+def border(mask: np.ndarray) -> np.ndarray:
+    """Return the voxels of a mask (z, y, x) with a face to its outside or to the edge."""
+    padded = np.pad(mask, 1)
+    inner = mask.copy()
+    for axis in range(3):
+        for step in (0, 2):
+            index = [slice(1, -1)] * 3
+            index[axis] = slice(step, step + mask.shape[axis])
+            inner &= padded[tuple(index)]
+    return mask & ~inner
+
+
 def surrounding_labels(
     labels: np.ndarray, selected: np.ndarray, connectivity: Connectivity
 ) -> np.ndarray:
