@@ -73,8 +73,8 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     """Turn a label map into the final one, with whatever else is known of the case."""
     case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
     choice = choose_rules(refine_input, artefacts)
-    probability = _probability(refine_input)
-    result = apply_rules(before, choice.rules, scheme, case.spacing_mm, probability)
+    probability, votes = _probability(refine_input), refine_input.votes
+    result = apply_rules(before, choice.rules, scheme, case.spacing_mm, probability, votes)
     for row in result.applied:
         if "skipped" in row:
             log.warning("%s: rule skipped: %s", case.id, row)
@@ -98,7 +98,7 @@ def choose_rules(refine_input: RefineInput, artefacts: Artefacts) -> RuleChoice:
     record: dict[str, Any] = {"cluster": None, "distance": None, "fallback": None}
     if artefacts.model is None:
         return RuleChoice((), {**record, "artefact": "none: labels are those of the ensemble"})
-    record["artefact"] = f"{artefacts.scheme.name}, fitted {artefacts.fit['date']}"
+    record["artefact"] = f"{artefacts.scheme.name}, {artefacts.origin}"
     if "foreign" in artefacts.fit:  # the rules were fitted on another model's predictions
         record["foreign"] = artefacts.fit["foreign"]
     if artefacts.has_one_rule_set:  # whatever the features: they would cost a second for nothing

@@ -36,11 +36,14 @@ FIT_KEYS: Mapping[str, type] = {
     "date": str,
     "library_versions": dict,
     "training_cases": int,
+    "ships": str,
+}
+# What a search measured: all of these, or, of rules that no search chose, none.
+SCORE_KEYS: Mapping[str, type] = {
     "case_list_sha256": str,
     "config": str,
     "scorer": str,
     "objective": str,
-    "ships": str,
     "score_without_rules": float,
     "score_with_rules": float,
     "gain_interval": list,
@@ -52,7 +55,7 @@ TRAINING_CASES = "training_case_sha256"  # of `fit`; see `training_cases`
 class Cluster:
     """What was learned for the cases of one cluster."""
 
-    training_cases: int
+    training_cases: int  # 0 where no cluster was fitted: the rules are those of every case
     max_distance: float  # farther from the centre than this, the fallback takes over; may be inf
     rules: tuple[Rule, ...]
 
@@ -98,9 +101,23 @@ class Artefacts:
         return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
 
     @property
+    def is_judged(self) -> bool:
+        """Return whether a search measured what the rules gain."""
+        return not SCORE_KEYS.keys().isdisjoint(self.fit)
+
+    @property
+    def origin(self) -> str:
+        """Say where the rules come from: fitted by a search, or imported without any judgement."""
+        how = "fitted {date}" if self.is_judged else "imported {date}, not judged"
+        return how.format(date=self.fit["date"])
+
+    @property
     def needs_votes(self) -> bool:
-        """Return whether a case's cluster depends on the votes of the ensemble's members."""
-        return not self.has_one_rule_set and needs_votes(self.feature_names)
+        """Return whether a case's cluster, or a rule, depends on the votes of members."""
+        if not self.has_one_rule_set and needs_votes(self.feature_names):
+            return True
+        rule_sets = (self.fallback.rules, *(cluster.rules for cluster in self.clusters))
+        return any("votes" in rule.required_inputs() for rules in rule_sets for rule in rules)
 
 
 def write_document(artefacts: Artefacts, clusters_sha256: str) -> bytes:

@@ -16,6 +16,7 @@ from .artefact_schema import (
     FIT_KEYS,
     KEYS,
     SCHEMA,
+    SCORE_KEYS,
     TRAINING_CASES,
     Artefacts,
     Cluster,
@@ -67,15 +68,21 @@ def _checked_keys(document: Any) -> dict[str, Any]:
         _value(document, key, kind)
     if unknown := sorted(set(document) - set(KEYS)):
         raise ValueError(f"unknown keys {unknown}")
-    for key, kind in FIT_KEYS.items():
-        _value(document["fit"], key, kind)
-    interval = document["fit"]["gain_interval"]
+    _check_fit(document["fit"])
+    return document
+
+
+def _check_fit(fit: dict[str, Any]) -> None:
+    """Check where the numbers come from; imported rules have none of a search's scores."""
+    is_judged = not SCORE_KEYS.keys().isdisjoint(fit)
+    for key, kind in {**FIT_KEYS, **(SCORE_KEYS if is_judged else {})}.items():
+        _value(fit, key, kind)
+    interval = fit.get("gain_interval", [])
     if len(interval) not in (0, 2) or not all(isinstance(end, int | float) for end in interval):
         raise ValueError(f"gain_interval: {interval} is neither empty nor two numbers")
-    hashes = document["fit"].get(TRAINING_CASES, [])
+    hashes = fit.get(TRAINING_CASES, [])
     if not isinstance(hashes, list) or not all(isinstance(each, str) for each in hashes):
         raise ValueError(f"{TRAINING_CASES}: not a list of hashes")
-    return document
 
 
 def _names(names: list[Any], scheme: Scheme) -> tuple[str, ...]:
@@ -105,7 +112,7 @@ def _cluster(row: dict[str, Any], scheme: Scheme) -> Cluster:
     cases = _value(row, "training_cases", int)
     unlimited = "max_distance" in row and row["max_distance"] is None
     distance = math.inf if unlimited else _value(row, "max_distance", float)
-    if cases < 1 or distance < 0:
+    if cases < 0 or distance < 0:
         raise ValueError(f"a cluster of {cases} training cases within {distance}")
     return Cluster(cases, distance, _rules(row, scheme))
 

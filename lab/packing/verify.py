@@ -62,7 +62,7 @@ def check_postprocess(manifest: Path) -> str:
     rules = sum(len(cluster.rules) for cluster in artefacts.clusters)
     return (
         f"{len(artefacts.clusters)} clusters, {rules} rules, fallback {artefacts.fallback.name}, "
-        f"known answers right, fitted {artefacts.fit['date']}"
+        f"known answers right, {artefacts.origin}"
     )
 
 
