@@ -56,7 +56,8 @@ def verdict(pair: Pair) -> str:
     if pair.in_sample:
         return f"No verdict on {pair.second} against {pair.first}: {'; '.join(pair.in_sample)}"
     if pair.withheld:
-        return f"No verdict “better” for {', '.join(pair.withheld)}: worse where both have a score"
+        name = ", ".join(sorted(pair.withheld))
+        return f"{name} is not called better: it scores worse where both have a score"
     if len(pair.winners) > 1:
         return f"{pair.second} against {pair.first}: score and rank contradict each other"
     if not pair.winners:
