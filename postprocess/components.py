@@ -153,15 +153,3 @@ def neighbours(
         pairs.append((ids[inside] * selected.size + flat)[outside])
     # A voxel in a corner of the component touches it with several faces and still counts once.
     return np.divmod(np.unique(np.concatenate(pairs)), selected.size)
-
-
-def border(mask: np.ndarray) -> np.ndarray:
-    """Return the voxels of a mask (z, y, x) with a face to its outside or to the edge."""
-    padded = np.pad(mask, 1)
-    inner = mask.copy()
-    for axis in range(3):
-        for step in (0, 2):
-            index = [slice(1, -1)] * 3
-            index[axis] = slice(step, step + mask.shape[axis])
-            inner &= padded[tuple(index)]
-    return mask & ~inner
