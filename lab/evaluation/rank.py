@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from lab.arguments import add_out, add_seed, positive_number
+from lab.evaluation.case_groups import read_groupings
 from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import read_comparison
 from lab.evaluation.formats import read_results
@@ -49,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="as the published BraTS ranker: --ties dense --summary-rows, Dice and NSD only",
     )
     rankings_help = "resamples of cases that are ranked anew (1000)"
+    groups_help = "case id, then columns such as site or size: the ranking of every group"
     floor_help = "results of further seeds of the first FILE: how far seeds differ"
     in_sample = "compare also maps that were refined by rules fitted on the same cases"
     add("--in-sample", action="store_true", help=in_sample)
@@ -57,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--flips", type=positive_number, default=10_000, metavar="N", help="sign flips (10000)")
     add("--rankings", type=positive_number, default=1000, metavar="N", help=rankings_help)
     add_seed(parser, "of all three")
+    add("--groups", type=Path, metavar="FILE.csv", help=groups_help)
     add("--seed-floor", nargs="+", type=Path, default=[], metavar="FILE", help=floor_help)
     add_out(parser, "write the numbers as JSON too", "FILE.json", required=False)
 
@@ -79,9 +82,12 @@ def run(args: argparse.Namespace) -> int:
     seeds = read_seeds(args.results[0], args.seed_floor)
     ties: Ties = "dense" if args.published else args.ties or default.ties
     rule = Rule(ties, args.nan or default.nan)
-    for left_out in comparison.left_out:
+    groupings, no_groups = (
+        read_groupings(args.groups, comparison.cases) if args.groups else ((), ())
+    )
+    for left_out in (*comparison.left_out, *no_groups):
         print(f"rank: {left_out}", file=sys.stderr)
-    ranking = rank_systems(comparison, rule, sampling, seeds, args.in_sample)
+    ranking = rank_systems(comparison, rule, sampling, seeds, groupings, args.in_sample)
     print(text(ranking))
     if args.out:
         content = as_json(ranking)
