@@ -75,9 +75,9 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     """Turn a label map into the final one, with whatever else is known of the case."""
     case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
     choice = choose_rules(refine_input, artefacts)
-    probability = _probability(refine_input)
+    probability, votes = _probability(refine_input), refine_input.votes
     gated = apply_gates(refine_input, artefacts.gates)
-    result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, probability)
+    result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, probability, votes)
     for row in result.applied:
         if "skipped" in row:
             log.warning("%s: rule skipped: %s", case.id, row)

@@ -118,9 +118,13 @@ class Artefacts:
 
     @property
     def needs_votes(self) -> bool:
-        """Return whether a gate, or a case's cluster, depends on the votes of members."""
-        by_gates = any(gate.needs_votes(self.scheme) for gate in self.gates)
-        return by_gates or (not self.has_one_rule_set and needs_votes(self.feature_names))
+        """Return whether a case's cluster, a gate, or a rule, depends on the votes of members."""
+        if not self.has_one_rule_set and needs_votes(self.feature_names):
+            return True
+        if any(gate.needs_votes(self.scheme) for gate in self.gates):
+            return True
+        rule_sets = (self.fallback.rules, *(cluster.rules for cluster in self.clusters))
+        return any("votes" in rule.required_inputs() for rules in rule_sets for rule in rules)
 
 
 def write_document(artefacts: Artefacts, clusters_sha256: str, gates_sha256: str) -> bytes:

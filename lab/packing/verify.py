@@ -62,8 +62,8 @@ def check_postprocess(manifest: Path) -> str:
     rules = sum(len(cluster.rules) for cluster in artefacts.clusters)
     gates = f", {len(artefacts.gates)} gates" if artefacts.gates else ""
     return (
-        f"{len(artefacts.clusters)} clusters, {rules} rules{gates}, fallback {artefacts.fallback.name}, "
-        f"known answers right, {artefacts.origin}"
+        f"{len(artefacts.clusters)} clusters, {rules} rules, fallback {artefacts.fallback.name}"
+        f"{gates}, known answers right, {artefacts.origin}"
     )
 
 

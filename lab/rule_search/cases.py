@@ -15,7 +15,7 @@ from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.component_rules import tabulate_components
+from lab.rule_search.case_components import RemovalLimits, tabulate_components
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.score_cache import SearchCase
@@ -62,8 +62,9 @@ def make_search_case(
     cropped, unwritten = crop(pair, 1), unwritten_values(scheme)
     labelled = find_label_components(cropped.prediction)
     largest_mm3 = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
+    limits = RemovalLimits(largest_mm3)
     components = tabulate_components(
-        labelled.ids, labelled.values, labelled.touching, voxel_mm3, largest_mm3
+        labelled.ids, labelled.values, labelled.touching, voxel_mm3, limits
     )
     reference = without(pair.reference, unwritten)
     scored = WrittenScorer(variant_scorer(scorer, replace(pair, reference=reference)), unwritten)
