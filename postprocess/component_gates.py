@@ -124,8 +124,8 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
         labels = _without(labels, selected, gate.becomes)
         volumes_mm3 = components.voxels[1:] * refine_input.case.voxel_volume_mm3
         row["components"] = [
-            {"volume_mm3": float(mm3), "probability": float(each), "removed": bool(gone)}
-            for mm3, each, gone in zip(volumes_mm3, p, removed, strict=True)
+            {"volume_mm3": float(mm3), "probability": float(each), "removed": bool(is_removed)}
+            for mm3, each, is_removed in zip(volumes_mm3, p, removed, strict=True)
         ]
         record.append({**row, "voxels": int(np.count_nonzero(selected))})
     return GatesResult(labels, record)
