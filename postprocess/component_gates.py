@@ -81,10 +81,10 @@ class ComponentGate:
         if len(self.known_answers) < 2:
             raise ValueError(f"gate on {self.name}: {len(self.known_answers)} known answers, not 2")
         for i, answer in enumerate(self.known_answers):
-            given = float(self.probabilities(answer.features[None])[0])
-            if not abs(given - answer.probability) <= TOLERANCE:
+            computed = float(self.probabilities(answer.features[None])[0])
+            if not abs(computed - answer.probability) <= TOLERANCE:
                 raise ValueError(
-                    f"gate on {self.name}: known answer {i} has probability {given:.6g}, "
+                    f"gate on {self.name}: known answer {i} has probability {computed:.6g}, "
                     f"not {answer.probability:.6g}"
                 )
 
