@@ -79,6 +79,18 @@ def add_dask(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_lost_at_most(parser: argparse._ActionsContainer) -> None:
+    """Add --lost-at-most, a condition on what ships; see `lab.rule_search.loss_limit`."""
+    parser.add_argument(
+        "--lost-at-most",
+        type=share,
+        default=1.0,
+        metavar="X",
+        help="ship only if with 90 %% confidence at most this share of the reference's lesions is "
+        "lost, as the mean over cases (default: 1, whatever is lost)",
+    )
+
+
 def add_foreign(parser: argparse._ActionsContainer, help: str) -> None:
     """Add --foreign, which takes what was made from something else, and has it said ever after."""
     parser.add_argument("--foreign", action="store_true", help=help)
@@ -89,6 +101,14 @@ def natural_number(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is negative")
+    return number
+
+
+def share(text: str) -> float:
+    """Read a number above 0, up to 1."""
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and up to 1")
     return number
 
 

@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(lines[-1]), flush=True)
     if reason := shares.left_out():
         log.info(reason)
-    report_training_cases(args.artefact, lines)
+    report_origin(args.artefact, artefacts, lines)
     try:
         finish_record(args.output, record, lines)
     except ProvenanceError as error:
@@ -91,13 +91,15 @@ def attempt(
         return {"id": label_map.id, "error": str(error) or type(error).__name__}
 
 
-def report_training_cases(artefact: Path, lines: Sequence[Line]) -> None:
+def report_origin(folder: Path, artefacts: Artefacts, lines: Sequence[Line]) -> None:
     """Warn where rules were fitted on the cases that they refined, or where that is not known."""
     fitted_on = [line["fitted_on_case"] for line in lines if "error" not in line]
-    if training := fitted_on.count(True):
-        log.warning("%s: %s", artefact, in_sample_sentence(training, len(fitted_on)))
+    if not artefacts.is_judged:
+        log.warning("%s: rules %s: their gain is not known", folder, artefacts.origin)
+    elif training := fitted_on.count(True):
+        log.warning("%s: %s", folder, in_sample_sentence(training, len(fitted_on)))
     elif None in fitted_on:
-        log.info("%s: does not list the cases that chose its rules; are they others?", artefact)
+        log.info("%s: does not list the cases that chose its rules; are they others?", folder)
 
 
 def named_scheme(folder: Path) -> Scheme:
@@ -180,7 +182,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--channels", metavar="NAMES", help=order)
     names = "refine cases whose names speak of a challenge of other label values"
     add("--foreign", action="store_true", help=names)
-    frozen = f"folder of {JSON_NAME} and clusters.npz"
+    frozen = f"folder of {JSON_NAME}, clusters.npz and, of gates, gates.npz"
     add("--artefact", type=Path, required=True, metavar="DIR", help=frozen)
     add("--output", type=Path, required=True, metavar="DIR", help="made where it is missing")
     return parser.parse_args(argv)

@@ -12,7 +12,7 @@ import numpy as np
 from challenge.box import bounding_box
 from challenge.scheme import Scheme
 
-from .components import Components, SpacingMm, find_components
+from .components import Components, SpacingMm, border, find_components
 
 SMALL_MM3 = 100.0
 UNCERTAIN = (0.1, 0.9)  # a probability between these is no answer
@@ -120,7 +120,7 @@ def _distances_mm(tumour: Tumour, spacing_mm: SpacingMm) -> np.ndarray:
     The closest two voxels of two components lie on their borders: from an inner voxel, one step
     along an axis goes nearer.
     """
-    indices = np.argwhere(_border(tumour.inside))
+    indices = np.argwhere(border(tumour.inside))
     ids = tumour.components.ids[tuple(indices.T)]
     others = ids != tumour.main
     if not others.any():
@@ -132,15 +132,3 @@ def _distances_mm(tumour: Tumour, spacing_mm: SpacingMm) -> np.ndarray:
     least = np.full(tumour.components.voxels.size, np.inf)
     np.minimum.at(least, ids[others], away_mm)
     return np.delete(least[1:], tumour.main - 1)
-
-
-def _border(mask: np.ndarray) -> np.ndarray:
-    """Return the voxels of a mask (z, y, x) with a face to its outside or to the edge."""
-    padded = np.pad(mask, 1)
-    inner = mask.copy()
-    for axis in range(3):
-        for step in (0, 2):
-            index = [slice(1, -1)] * 3
-            index[axis] = slice(step, step + mask.shape[axis])
-            inner &= padded[tuple(index)]
-    return mask & ~inner

@@ -50,7 +50,12 @@ def read_case(label_map: LabelMap, scheme: Scheme) -> RefineInput:
         remarks += [*scan.remarks, *check_same_grid(scan, volume, path, label_map.path)]
         images[sequence] = scan.array
     case = Case(
-        label_map.id, images, volume.spacing_mm, remarks=tuple(remarks), source=label_map.path
+        label_map.id,
+        images,
+        volume.spacing_mm,
+        orientation=volume.orientation,
+        remarks=tuple(remarks),
+        source=label_map.path,
     )
     if label_map.probabilities is None:
         return RefineInput(case, volume.array, scheme)

@@ -14,9 +14,9 @@ from .artefact_schema import TRAINING_CASES, Artefacts
 def was_fitted_on(id: str, artefacts: Artefacts) -> bool | None:
     """Return whether a case, or the case of a label map `<id>-seg`, chose the rules.
 
-    None where the artefact does not list its cases. Where there is no rule no case chose one.
+    None where the artefact does not list its cases. No case chose what has no rule and no gate.
     """
-    if not artefacts.has_rules:
+    if not artefacts.has_rules and not artefacts.gates:
         return False
     known = artefacts.fit.get(TRAINING_CASES)
     if known is None:

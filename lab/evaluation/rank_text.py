@@ -1,23 +1,16 @@
 """The tables that `python -m lab rank` prints."""
 
-import math
-import textwrap
-
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
+from lab.evaluation.number_text import letter, value_text, wrapped
 from lab.evaluation.origin import in_sample_sentences
-from lab.evaluation.paired import (
-    ALPHA,
-    RANK_AMONG_ALL,
-    Pair,
-    PairedDifference,
-    Sampling,
-)
+from lab.evaluation.pair_text import pairs_text
+from lab.evaluation.ranking import Ranking
+from lab.evaluation.stability_text import significance_text, stability_text, tiers_text
 from lab.evaluation.standings import Rule, Standings
-from lab.statistics import CONFIDENCE
+from lab.evaluation.subgroup_text import subgroups_text
 
-WIDTH = 100
 TIES = {
     "average": "share the average of the places they take",
     "dense": "share a rank, and the next rank follows directly",
@@ -32,46 +25,25 @@ NAN = {
 }
 
 
-def text(
-    comparison: Comparison,
-    standings: Standings,
-    pairs: tuple[Pair, ...],
-    rule: Rule,
-    sampling: Sampling,
-) -> str:
+def text(ranking: Ranking) -> str:
     """Lay out all tables; who beats whom, which readers want most, comes last."""
+    comparison, standings = ranking.comparison, ranking.standings
     parts = (
-        *(_wrapped(f"IN SAMPLE: {each}") for each in in_sample_sentences(comparison.in_sample)),
-        _heading(comparison, standings, rule),
+        *(wrapped(f"IN SAMPLE: {each}") for each in in_sample_sentences(comparison.in_sample)),
+        _heading(comparison, standings, ranking.rule),
         _ranking(comparison, standings),
         _positions(comparison, standings),
-        _pairs_heading(comparison, pairs, sampling),
-        *(_pair(comparison, pair, holm=len(pairs) > 1) for pair in pairs),
-        _in_words(pairs),
+        stability_text(ranking),
+        significance_text(ranking),
+        tiers_text(ranking),
+        *(
+            [subgroups_text(ranking.groupings, ranking.subgroups, ranking.names)]
+            if ranking.groupings
+            else []
+        ),
+        pairs_text(comparison, ranking.pairs, ranking.sampling, ranking.floors),
     )
     return "\n\n".join(parts)
-
-
-def sentence(pair: Pair) -> str:
-    """Say in words which system is better, by score and by rank; differences as the verb takes."""
-    if pair.in_sample:
-        return f"{pair.second} against {pair.first}: no verdict; {'; '.join(pair.in_sample)}."
-    rows = pair.overall
-    if len(pair.winners) != 1:
-        verdict = "score and rank contradict each other" if pair.winners else "no difference shown"
-        numbers = "; ".join(map(_numbers, rows))
-        return f"{pair.second} against {pair.first}: {verdict}; {numbers}."
-    winner, loser = pair.second, pair.first
-    if winner not in pair.winners:
-        winner, loser = loser, winner
-        rows = tuple(row.reverse() for row in rows)
-    parts = [("" if c.is_significant else "not shown by ") + _numbers(c) for c in rows]
-    return f"{winner} is better than {loser}: {'; '.join(parts)}."
-
-
-def letter(i: int) -> str:
-    """Return a short name for the i-th system: A to Z, then A2."""
-    return chr(ord("A") + i % 26) + (str(i // 26 + 1) if i >= 26 else "")
 
 
 def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
@@ -93,7 +65,7 @@ def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
         f"{TIES[rule.ties]}.",
         _nan(comparison, standings, rule),
     ]
-    return "\n".join(_wrapped(line) for line in lines)
+    return "\n".join(wrapped(line) for line in lines)
 
 
 def _nan(comparison: Comparison, standings: Standings, rule: Rule) -> str:
@@ -111,7 +83,7 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
     regions = standings.region_rank
     rows = "cases and summary rows" if len(comparison.summary_values) else "cases"
     lines = [
-        _wrapped(
+        wrapped(
             f"RANKING: mean rank over {rows}, then the columns of a region, then regions; lower is "
             "better"
         ),
@@ -124,7 +96,7 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
         line = f"{standings.place[i]:>5}  {name:<{width}}  {standings.mean_rank[i]:>9.4f}"
         line += "".join(f"{values[i]:>10.4f}" for values in regions.values())
         if standings.mean_score is not None:
-            line += f"{_value(standings.mean_score[i]):>13}"
+            line += f"{value_text(standings.mean_score[i]):>13}"
         lines.append(line)
     if standings.mean_score is not None:
         lines.append(
@@ -134,7 +106,7 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
 
 
 def _positions(comparison: Comparison, standings: Standings) -> str:
-    heading = _wrapped(
+    heading = wrapped(
         "POSITION OF MEANS: each column's mean over cases, NaN left out (its position), then "
         "the mean position over the columns of a region, then regions; lower is better"
     )
@@ -143,7 +115,7 @@ def _positions(comparison: Comparison, standings: Standings) -> str:
         standings.mean_columns, standings.means, standings.positions, strict=True
     ):
         pairs = zip(means, positions, strict=True)
-        cells = [f"{_value(mean)} ({position:g})" for mean, position in pairs]
+        cells = [f"{value_text(mean)} ({position:g})" for mean, position in pairs]
         rows.append((str(column), column.better, cells))
     rows.append(("mean position", "lower", [f"{v:.4f}" for v in standings.mean_position]))
     width = max(len(name) for name, _, _ in rows)
@@ -153,82 +125,3 @@ def _positions(comparison: Comparison, standings: Standings) -> str:
         for name, better, cells in rows
     )
     return "\n".join([heading, *lines])
-
-
-def _pairs_heading(comparison: Comparison, pairs: tuple[Pair, ...], sampling: Sampling) -> str:
-    sentences = [
-        f"PAIRS: mean difference over cases, with its {CONFIDENCE:.0%} bootstrap interval "
-        f"({sampling.resamples} resamples of cases).",
-        f"p: two-sided sign flips, {sampling.flips} random ones, or all where the cases that "
-        "differ allow no more.",
-    ]
-    if len(pairs) > 1:
-        sentences.append(f"Holm: p adjusted for the {len(pairs)} pairs, row by row.")
-        sentences.append(
-            f"Mean rank: between the two alone; {RANK_AMONG_ALL}: the ranking's, among all "
-            f"{len(comparison.systems)}."
-        )
-    if len(comparison.summary_values):
-        sentences.append("Summary rows are no cases and take no part.")
-    return _wrapped(" ".join([*sentences, f"Seed {sampling.seed}."]))
-
-
-def _pair(comparison: Comparison, pair: Pair, holm: bool) -> str:
-    names = list(comparison.systems)
-    first, second = letter(names.index(pair.first)), letter(names.index(pair.second))
-    width = max(len(c.what) for c in pair.comparisons)
-    better, worse = f"{second} better", f"{second} worse"
-    lines = [
-        f"{second} - {first}: {pair.second} minus {pair.first}",
-        f"{'':<{width}}  better  difference {'interval':>22}  {'p':>7}"
-        + (f"  {'Holm':>7}" if holm else "")
-        + f"  {'n':>4}  {better:>8}  {worse:>8}",
-    ]
-    lines += [
-        f"{c.what:<{width}}  {c.better:<6}  {_signed(c.difference):>10} {_interval(c):>22}"
-        + f"  {_p(c.p):>7}"
-        + (f"  {_p(c.p_holm):>7}" if holm else "")
-        + f"  {c.n:>4}  {c.n_better:>8}  {c.n_worse:>8}"
-        for c in pair.comparisons
-    ]
-    return "\n".join(lines)
-
-
-def _in_words(pairs: tuple[Pair, ...]) -> str:
-    after = " after Holm" if len(pairs) > 1 else ""
-    heading = f"IN WORDS: a difference is shown where p{after} is below {ALPHA}"
-    return "\n".join([heading, *(_wrapped(sentence(pair)) for pair in pairs)])
-
-
-def _numbers(c: PairedDifference) -> str:
-    if math.isnan(c.p):  # no case has both numbers, or some differ by infinity
-        return f"{c.what} {_signed(c.difference)}, not tested"
-    adjusted = "" if c.p_holm == c.p else f" (Holm {_p(c.p_holm)})"
-    return f"{c.what} {_signed(c.difference)} {_interval(c)}, p = {_p(c.p)}{adjusted}"
-
-
-def _interval(c: PairedDifference) -> str:
-    return "-" if math.isnan(c.low) else f"[{_signed(c.low)}, {_signed(c.high)}]"
-
-
-def _signed(value: float) -> str:
-    """Return four decimals, or the order of magnitude where these would hide it."""
-    if math.isnan(value):
-        return "-"
-    if abs(value) < 1e-12:  # rounding
-        value = 0.0
-    return f"{value:+.1e}" if 0 < abs(value) < 5e-5 else f"{value:+.4f}"
-
-
-def _value(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _p(p: float) -> str:
-    if math.isnan(p):
-        return "-"
-    return f"{p:.1e}" if p < 5e-5 else f"{p:.4f}"
-
-
-def _wrapped(line: str) -> str:
-    return textwrap.fill(line, WIDTH, subsequent_indent="  ")

@@ -116,6 +116,10 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         yield "\nNo post-processing: labels stay as the ensemble gives them."
         return
     fit = artefacts.fit
+    if not artefacts.is_judged:
+        foreign = f" ({fit['foreign']})" if "foreign" in fit else ""
+        yield f"\nPost-processing: {fit['ships']}; nothing is known of its gain{foreign}."
+        return
     if reason := fit.get("foreign"):
         yield (
             f"\nPost-processing: {fit['ships']}, fitted for something else; nothing is known of "

@@ -36,7 +36,8 @@ def ship_rules(folder: Path, artefacts: Artefacts, foreign: bool, origin: str = 
         raise Refusal(f"{folder}: of scheme {scheme.name}, not {artefacts.scheme.name}")
     model, content = model_record(folder, with_rules=False), artefacts.fit.get(KEY)
     record = from_json(content, Path(origin) / JSON_NAME) if content else None
-    fault = unknown_origin(record, origin)
+    # Rules that nobody judged claim no gain of any model.
+    fault = unknown_origin(record, origin) if artefacts.is_judged else ""
     if fault:
         print(f"{fault}; the card claims no gain of them for {model.name}", file=sys.stderr)
     elif record:

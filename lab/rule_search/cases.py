@@ -15,8 +15,9 @@ from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.component_rules import tabulate_components
+from lab.rule_search.case_components import RemovalLimits, tabulate_components
 from lab.rule_search.config import SearchConfig
+from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.score_cache import SearchCase
 from lab.rule_search.workspace import Setup
 from postprocess.apply_rules import apply_rules
@@ -58,15 +59,18 @@ def make_search_case(
 ) -> SearchCase:
     """Prepare a pair of label maps in the scheme's values."""
     voxel_mm3 = float(np.prod(pair.spacing_mm))
-    labelled = find_label_components(crop(pair, 1).prediction)
+    cropped, unwritten = crop(pair, 1), unwritten_values(scheme)
+    labelled = find_label_components(cropped.prediction)
     largest_mm3 = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
+    limits = RemovalLimits(largest_mm3)
     components = tabulate_components(
-        labelled.ids, labelled.values, labelled.touching, voxel_mm3, largest_mm3
+        labelled.ids, labelled.values, labelled.touching, voxel_mm3, limits
     )
-    unwritten = unwritten_values(scheme)
     reference = without(pair.reference, unwritten)
     scored = WrittenScorer(variant_scorer(scorer, replace(pair, reference=reference)), unwritten)
-    return SearchCase(id, components, scored, confusion(pair, list(scheme.labels.values())))
+    confused = confusion(pair, list(scheme.labels.values()))
+    lesions = find_lesions(cropped.reference, labelled.ids, scheme)
+    return SearchCase(id, components, scored, confused, lesions)
 
 
 def read_pair(case: CohortCase, setup: Setup) -> Pair:

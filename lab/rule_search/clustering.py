@@ -14,6 +14,7 @@ import numpy as np
 
 from challenge.refusal import Refusal
 from lab.rule_search.config import VARIANCE, SearchConfig
+from postprocess.artefacts import KnownAnswer
 from postprocess.clusters import ClusterModel
 
 NORMAL_QUARTILES = 1.349  # distance between the quartiles of a normal distribution, in deviations
@@ -112,6 +113,12 @@ def distance_limits(model: ClusterModel, rows: np.ndarray, config: SearchConfig)
         return np.full(k, np.inf)
     members, distances = assign(model, rows)
     return np.array([FAR * distances[members == c].max(initial=0.0) for c in range(k)])
+
+
+def known_answers(rows: np.ndarray, model: ClusterModel) -> tuple[KnownAnswer, ...]:
+    """Return two vectors that belong to no patient: the quartiles of rows (case, feature)."""
+    vectors = np.quantile(rows, (0.25, 0.75), axis=0)
+    return tuple(KnownAnswer(vector, *model.assign(vector)) for vector in vectors)
 
 
 def stability(

@@ -30,6 +30,8 @@ class SearchConfig:
     least_cases: int  # the rules of a cluster of fewer shrink towards those of all cases
     gated: bool  # whether rules ship only where their held-out gain is clear of zero
     rule_types: tuple[RuleType, ...] = ("size", "share")  # which are searched
+    # Share of the reference's lesions that may be lost, see `loss_limit`; 1: whatever is lost.
+    lost_at_most: float = 1.0
     seed: int = 0  # of k-means, cross-validation and bootstraps
 
 

@@ -19,6 +19,7 @@ from lab.rule_search.cross_validation import (
 )
 from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
+from lab.rule_search.loss_limit import LossLimit, describe_loss, rule_losses
 from lab.rule_search.optimise import Group
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
@@ -53,7 +54,7 @@ def decide(
 ) -> Decision:
     """Choose clusters and rules on all cases, and evaluate that procedure by cross-validation.
 
-    A gated configuration ships rules only where their held-out gain `is_clear`.
+    A gated configuration ships rules only where nothing speaks against them; see `failures`.
 
     Args:
         features: of all cases.
@@ -72,14 +73,17 @@ def decide(
     }
     methods = {name: each.settings for name, each in held_out.items()}
     effects = effect_table(cache, config, methods, cases)
-    clear = {row["method"]: is_clear(row) for row in effects}
+    assigned = apply(features, fitted, cases)
+    for row in effects:
+        settings = methods.get(row["method"], [cache.no_rules] * len(cases))
+        row["lost"] = describe_loss(rule_losses(cache, settings, cases), assigned.clusters)
+    clear = {row["method"]: not failures(row, config) for row in effects}
     if not config.gated:
         ships, pooled_ships = "adaptive", True
     else:
         pooled_ships = clear["pooled"]
         is_adaptive = clear["adaptive"] and len(fitted.settings) > 1
         ships = "adaptive" if is_adaptive else "pooled" if pooled_ships else "identity"
-    assigned = apply(features, fitted, cases)
     without = case_objectives(cache, config, [cache.no_rules] * len(cases), cases)
     gain = case_objectives(cache, config, assigned.settings, cases) - without
     return Decision(
@@ -94,9 +98,13 @@ def decide(
     )
 
 
-def is_clear(row: Mapping[str, Any]) -> bool:
-    """Return whether a held-out gain is more than chance, and more than nothing."""
-    return not GATE.failures(gain_of(row))
+def failures(row: Mapping[str, Any], config: SearchConfig) -> tuple[str, ...]:
+    """Say why a method of the effect table may not ship; () passes.
+
+    Its held-out gain is to be more than chance and more than nothing, its losses within the limit.
+    """
+    limit = LossLimit(config.lost_at_most)
+    return (*GATE.failures(gain_of(row)), *limit.failures(row["lost"]))
 
 
 def gain_of(row: Mapping[str, Any]) -> Gain:

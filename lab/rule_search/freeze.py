@@ -1,14 +1,14 @@
-"""Ship what a search decided: its artefact goes into a model folder, and into its manifest.
+"""Ship rules: their artefact goes into a model folder and its manifest, or into a folder.
 
-`python -m lab freeze WORK --model weights/NAME`. Where the held-out gain was not clear of zero the
-labels stay as the ensemble gives them; `--force` ships what was fitted all the same, and the
-artefact says so.
+`python -m lab freeze WORK --model weights/NAME` ships what a search decided. Where the held-out
+gain was not clear of zero the labels stay as the ensemble gives them; `--force` ships what was
+fitted all the same, and the artefact says so. `--rules rules.json` ships a list of rules that no
+search chose: the artefact holds no gain and says "imported, not judged".
 """
 
 import argparse
 import datetime
 import hashlib
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,29 +18,38 @@ import numpy as np
 
 from challenge.case_hashes import hash_cases
 from challenge.provenance import KEY, Provenance
-from lab.arguments import add_foreign, add_out
-from lab.rule_search.clustering import distance_limits
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES
+from lab.arguments import add_foreign, add_out, add_scheme
+from lab.rule_search.clustering import distance_limits, known_answers
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision
 from lab.rule_search.feature_table import FeatureTable
+from lab.rule_search.import_rules import read_rules
+from lab.rule_search.imported_rules import imported_artefacts
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import rules_of
-from lab.rule_search.workspace import DECIDED, FORCED, SEARCH, read_setup, read_work
+from lab.rule_search.workspace import (
+    DECIDED,
+    FORCED,
+    SEARCH,
+    library_versions,
+    read_setup,
+    read_work,
+)
 from postprocess.artefact_schema import TRAINING_CASES
 from postprocess.artefacts import (
     Artefacts,
     Cluster,
     Fallback,
-    KnownAnswer,
     load_artefacts,
     save_artefacts,
 )
 from postprocess.clusters import ClusterModel
 from postprocess.rule_kinds import row_from
 
-LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 # The columns of the effect table that an artefact holds.
-EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "worse")
+EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "worse", "lost")
 
 
 @dataclass(frozen=True)
@@ -55,36 +64,71 @@ class SearchRun:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("work", type=Path, metavar="WORK")
+    add = parser.add_argument
+    add("work", type=Path, nargs="?", metavar="WORK", help="after search; for --rules, after fit")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--model", type=Path, metavar="DIR", help="model folder, weights/NAME")
     add_out(target, "folder for `-m postprocess`", required=False)
-    parser.add_argument("--force", action="store_true", help="ship rules whatever their gain")
+    add("--rules", type=Path, metavar="FILE", help="rules.json instead of what a search decided")
+    add_scheme(parser, "of --rules, where neither --model nor WORK says it")
+    add("--force", action="store_true", help="ship rules whatever their gain")
     add_foreign(parser, "ship rules that were fitted on another model's predictions")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Copy the artefact with all its checks, and say what ships.
+    """Write the artefact with all its checks, and say what ships.
 
     Raises:
-        Refusal: the rules were fitted on predictions of another model, or of unknown origin, and
-            --foreign does not accept that.
+        Refusal: the rules were fitted on predictions of another model and --foreign does not accept
+            that, or the options do not say which rules.
     """
     from lab.packing.ship_rules import ship_rules
 
-    setup, ships = read_setup(args.work), read_work(args.work, SEARCH)["ships"]
-    source = args.work / (FORCED if args.force else DECIDED)
-    artefacts = load_artefacts(source, setup.scheme)
+    artefacts, source, decided = _imported(args) if args.rules else _searched(args)
     if args.model:
         ship_rules(args.model, artefacts, args.foreign, str(source))
     else:
         args.out.mkdir(parents=True, exist_ok=True)
         save_artefacts(args.out, artefacts)
-    print(f"{args.model or args.out}: {artefacts.fit['ships']} (decided: {ships})")
+    print(f"{args.model or args.out}: {artefacts.fit['ships']} ({decided})")
     for k, cluster in enumerate(artefacts.clusters):
         rules = [row_from(rule) for rule in cluster.rules] or "labels stay"
-        print(f"cluster {k}, {cluster.training_cases} cases: {rules}")
+        subject = f"cluster {k}, {cluster.training_cases} cases"
+        print(f"{subject if artefacts.feature_names else 'every case'}: {rules}")
     return 0
+
+
+def _searched(args: argparse.Namespace) -> tuple[Artefacts, Path, str]:
+    """Return what a search decided, its folder, and the decision in words."""
+    if args.work is None:
+        raise Refusal("freeze: needs the WORK folder of a search, or --rules FILE")
+    setup, ships = read_setup(args.work), read_work(args.work, SEARCH)["ships"]
+    if args.scheme not in (None, setup.scheme.name):
+        raise Refusal(f"--scheme {args.scheme}: {args.work} is of {setup.scheme.name}")
+    source = args.work / (FORCED if args.force else DECIDED)
+    return load_artefacts(source, setup.scheme), source, f"decided: {ships}"
+
+
+def _imported(args: argparse.Namespace) -> tuple[Artefacts, Path, str]:
+    """Return artefacts of a list of rules, its file, and that nobody judged it."""
+    from ensemble.manifest import MANIFEST, scheme_of
+
+    if args.force:
+        raise Refusal("--force: rules of a file ship whatever their gain, which nobody measured")
+    schemes = {
+        "--scheme": SCHEMES[args.scheme] if args.scheme else None,
+        str(args.model): scheme_of(args.model / MANIFEST) if args.model else None,
+        str(args.work): read_setup(args.work).scheme if args.work else None,
+    }
+    named = {origin: scheme for origin, scheme in schemes.items() if scheme}
+    if not named:
+        raise Refusal(f"{args.rules}: whose labels? --scheme, --model or WORK says it")
+    scheme = next(iter(named.values()))
+    if len({each.name for each in named.values()}) > 1:
+        words = ", ".join(f"{origin} {each.name}" for origin, each in named.items())
+        raise Refusal(f"{args.rules}: of one scheme alone, not of {words}")
+    rules = read_rules(args.rules, scheme)
+    return imported_artefacts(args.rules, rules, scheme, args.work), args.rules, str(args.rules)
 
 
 def make_artefacts(
@@ -130,12 +174,6 @@ def one_cluster(model: ClusterModel) -> ClusterModel:
     return replace(model, centres=np.zeros((1, model.centres.shape[1])))
 
 
-def known_answers(rows: np.ndarray, model: ClusterModel) -> tuple[KnownAnswer, ...]:
-    """Return two vectors that belong to no patient: the quartiles of rows (case, feature)."""
-    vectors = np.quantile(rows, (0.25, 0.75), axis=0)
-    return tuple(KnownAnswer(vector, *model.assign(vector)) for vector in vectors)
-
-
 def _fit_record(
     ids: Sequence[str],
     config: SearchConfig,
@@ -159,10 +197,11 @@ def _fit_record(
         "score_with_rules": shipped["mean"],
         "gain_interval": interval if np.isfinite(interval).all() else [],
         "gain_in_sample": decision.gain_in_sample,
+        "lost_at_most": config.lost_at_most,
         "held_out": [{key: row[key] for key in EFFECT_KEYS} for row in decision.effects],
         "validation": "clusters, their number and rules chosen without the cases that are scored",
         KEY: search_run.record.to_json(),
-        "library_versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "library_versions": library_versions(),
     }
 
 

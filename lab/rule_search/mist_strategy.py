@@ -1,7 +1,7 @@
 """MIST's post-processing strategies (mist-medical/MIST), as rules and back.
 
 A strategy is a list of steps {transform, apply_to_labels, per_label, kwargs}; older files call
-per_label apply_sequentially. Three transforms have a counterpart here. Two things differ in MIST
+per_label apply_sequentially. Its four transforms have a counterpart here. Two things differ in MIST
 itself: where a mask has a single 26-connected component, its small-object removal looks at the
 6-connected components of it, and of equally large components it keeps the last, not the first.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.rule_search.hope_tables import label_name
+from postprocess.fill_holes import FillHoles
 from postprocess.rule_base import BACKGROUND, Rule
 from postprocess.rule_kinds import RULE_KINDS, kind_of, row_from, rule_from
 from postprocess.rules_by_size import KeepLargest, RemoveSmall
@@ -27,6 +28,7 @@ TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
         "apply_morphological_cleaning": False,
         "morphological_cleaning_iterations": 2,
     },
+    FILL: {"fill_holes_label": 0},
 }
 ALL_LABELS = [-1]
 
@@ -50,7 +52,7 @@ def rules_from_mist(steps: Any, scheme: Scheme) -> list[Rule]:
     ranks = [_rank(rule) for rule in rules]
     if ranks != sorted(ranks):
         order = ", ".join(kind.name for kind in RULE_KINDS)
-        raise Refusal(f"{LARGEST} before small objects go; rules apply in the order {order}")
+        raise Refusal(f"steps in another order than that in which rules apply: {order}")
     return rules
 
 
@@ -79,12 +81,19 @@ def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:
             raise Refusal("apply_morphological_cleaning: no rule erodes")
         row = {"kind": "keep-largest", "k": kwargs["top_k_connected_components"]}
         return [row | subject for subject in subjects]
+    if transform == FILL:
+        if len(subjects) > 1:
+            raise Refusal(
+                f"{FILL}: MIST looks for the holes of all labels of a step before it fills any, a "
+                "rule after the one before it; give each label a step"
+            )
+        becomes = _new_label(kwargs["fill_holes_label"], scheme)
+        return [{"kind": "fill-holes", "becomes": becomes, **subjects[0]}]
     becomes = BACKGROUND
     if transform == REPLACE:
         if not per_label:
             raise Refusal(f"{REPLACE} needs per_label true")
-        value = kwargs["replacement_label"]
-        becomes = BACKGROUND if value == 0 else label_name(value, scheme)
+        becomes = _new_label(kwargs["replacement_label"], scheme)
     row = {
         "kind": "remove-small",
         "min_voxels": kwargs["small_object_threshold"],
@@ -93,13 +102,17 @@ def _rows(step: Any, scheme: Scheme) -> list[dict[str, Any]]:
     return [row | subject for subject in subjects if subject != {"label": becomes}]
 
 
+def _new_label(value: Any, scheme: Scheme) -> str:
+    """Return what voxels become: a label by its value, or, for 0, the background."""
+    return BACKGROUND if value == 0 else label_name(value, scheme)
+
+
 def _transform(step: Any) -> tuple[str, dict[str, Any]]:
     """Return a step's transform and its kwargs with their defaults."""
     if not isinstance(step, dict) or not isinstance(transform := step.get("transform"), str):
         raise Refusal(f"{step!r} has no transform")
     if transform not in TRANSFORMS:
-        why = "holes are filled by no rule" if transform == FILL else "unknown transform"
-        raise Refusal(f"{transform}: {why}")
+        raise Refusal(f"{transform}: unknown transform")
     kwargs = step.get("kwargs", {})
     if not isinstance(kwargs, dict):
         raise Refusal(f"kwargs: {kwargs!r} should be an object")
@@ -125,22 +138,27 @@ def _subjects(values: Any, per_label: bool, scheme: Scheme) -> list[dict[str, st
 
 
 def _step(rule: Rule, scheme: Scheme) -> dict[str, Any]:
-    row = row_from(rule)
+    row, values = row_from(rule), {BACKGROUND: 0, **scheme.labels}
     kwargs: dict[str, Any]
+    becomes = row.get("becomes", BACKGROUND)
     if isinstance(rule, RemoveSmall):
         transform, key = REMOVE, "min_voxels"
         kwargs = {"small_object_threshold": rule.min_voxels}
+        possible = (BACKGROUND, *(scheme.labels if rule.label else ()))
     elif isinstance(rule, KeepLargest):
-        transform, key = LARGEST, "k"
+        transform, key, possible = LARGEST, "k", (BACKGROUND,)
         kwargs = {"top_k_connected_components": rule.k}
+    elif isinstance(rule, FillHoles):
+        transform, key, possible = FILL, "becomes", tuple(values)
+        kwargs = {"fill_holes_label": values[becomes]}
     else:
         raise Refusal(f"a MIST strategy has no {row['kind']}")
     if beyond := sorted(set(row) - {"kind", "label", "region", "becomes", key}):
         raise Refusal(f"a MIST strategy has no {', '.join(beyond)}: {row}")
-    if rule.becomes != BACKGROUND:
-        if transform != REMOVE or not rule.label or rule.becomes not in scheme.labels:
-            raise Refusal(f"in a MIST strategy it cannot become {rule.becomes!r}: {row}")
-        transform, kwargs = REPLACE, {**kwargs, "replacement_label": scheme.labels[rule.becomes]}
+    if becomes not in possible:
+        raise Refusal(f"in a MIST strategy it cannot become {becomes!r}: {row}")
+    if transform == REMOVE and becomes != BACKGROUND:
+        transform, kwargs = REPLACE, {**kwargs, "replacement_label": values[becomes]}
     return {
         "transform": transform,
         "apply_to_labels": [scheme.labels[name] for name in rule.names(scheme)],

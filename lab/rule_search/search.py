@@ -18,7 +18,7 @@ import numpy as np
 
 from challenge.provenance import HELD_OUT_FACT, KEY, Provenance, hash_json, program_version
 from challenge.refusal import Refusal
-from lab.arguments import add_dask, add_jobs, add_scorer
+from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.metrics.objective import (
     SEARCH_OBJECTIVES,
@@ -63,11 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("work", type=Path, metavar="WORK")
     add_scorer(parser)
-    add(
-        "--objective",
-        choices=SEARCH_OBJECTIVES,
-        help="default: overlap; rank for --config published",
-    )
+    default = "default: overlap; rank for --config published"
+    add("--objective", choices=SEARCH_OBJECTIVES, help=default)
+    add_lost_at_most(parser)
     add_jobs(parser)
     add_dask(parser)
 
@@ -77,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     setup, clusters = read_setup(args.work), read_work(args.work, CLUSTERS)
     scorer = scorer_named(args.scorer, setup.scheme)
     objective = args.objective or setup.config.objective
-    config = replace(setup.config, objective=objective, seed=clusters["seed"])
+    limit, seed = args.lost_at_most, clusters["seed"]
+    config = replace(setup.config, objective=objective, seed=seed, lost_at_most=limit)
     cases = read_cohort(Path(setup.cohort), setup.scheme)
     features_record = require_unchanged(args.work, cases, setup)
     if clusters["features_sha256"] != features_record.sha256:
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
             sha256=hash_json(content),
             verb="search",
             version=program_version(),
-            options=options,
+            options=options | {"lost_at_most": limit},
             facts={"cases": len(cases), "ships": decision.ships},
             inputs={"features": features_record},
         )

@@ -8,7 +8,8 @@ import numpy as np
 from lab.metrics.metric_info import metric_info
 from lab.metrics.objective import Column, reported_objective
 from lab.rule_search.config import SearchConfig
-from lab.rule_search.decision import GATE, Decision, gain_of
+from lab.rule_search.decision import Decision, failures
+from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import SearchParameter, Setting
 
@@ -27,18 +28,19 @@ def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) 
         f"in sample, where rules were chosen: {decision.gain_in_sample:+.4f}; "
         f"{cache.variants} variants scored"
     )
+    lines += [loss_line(row["method"], row["lost"]) for row in decision.effects[1:]]
     if config.gated:
-        lines += gate_lines(decision.effects)
+        lines += gate_lines(decision.effects, config)
     lines.append(f"ships: {decision.ships}{'' if config.gated else ' (without a gate)'}")
     return lines
 
 
-def gate_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say which conditions of the gate a method's held-out gain fails."""
+def gate_lines(rows: Sequence[Mapping[str, Any]], config: SearchConfig) -> list[str]:
+    """Say which conditions of the gate a method fails."""
     return [
-        f"{row['method']} does not pass: {'; '.join(failures)}"
+        f"{row['method']} does not pass: {'; '.join(reasons)}"
         for row in rows[1:]
-        if (failures := GATE.failures(gain_of(row)))
+        if (reasons := failures(row, config))
     ]
 
 

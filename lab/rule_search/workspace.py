@@ -1,5 +1,6 @@
 """The folder that the verbs features, fit, search, freeze and explain hand on to each other."""
 
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +19,8 @@ from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 # Raised when a key of these files changes; a folder with another number is made again.
 SCHEMA = 3
 SETUP, FEATURES, CLUSTERS, SEARCH = "setup.json", "features.npz", "clusters.json", "search.json"
+# Whose versions an artefact records.
+LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 DECIDED, FORCED = "decided", "forced"  # artefacts: as the gate decided, and whatever it says
 MADE_BY = {SETUP: "features", FEATURES: "features", CLUSTERS: "fit", SEARCH: "search"}
 REQUIRED = {  # keys that later verbs read
@@ -133,3 +136,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(to_json(content) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that an artefact's numbers depend on."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}

@@ -8,12 +8,8 @@ from scipy import ndimage
 
 from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
-from lab.rule_search.component_rules import (
-    CaseComponents,
-    restore_largest_tumour,
-    tabulate_components,
-    values_after,
-)
+from lab.rule_search.case_components import CaseComponents, RemovalLimits, tabulate_components
+from lab.rule_search.component_rules import restore_largest_tumour, values_after
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import Rule
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
@@ -31,9 +27,8 @@ def random_map(seed: int, labels: int, shape=(12, 13, 14)) -> np.ndarray:
 
 def components_of(labels: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, CaseComponents]:
     labelled = find_label_components(labels)
-    table = tabulate_components(
-        labelled.ids, labelled.values, labelled.touching, voxel_mm3, REMOVABLE_MM3
-    )
+    limits = RemovalLimits(REMOVABLE_MM3)
+    table = tabulate_components(labelled.ids, labelled.values, labelled.touching, voxel_mm3, limits)
     return labelled.ids, table
 
 

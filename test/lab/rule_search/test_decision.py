@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toy import ET, cohort, search_case, tumour_with_islands, two_kinds
+from toy import ET, VALIDATED, cohort, search_case, tumour_with_islands, two_kinds
 
 from lab.rule_search.cluster_rules import fit
 from lab.rule_search.config import SEARCH_CONFIGS
-from lab.rule_search.decision import curves, decide, is_clear
+from lab.rule_search.decision import curves, decide, failures
 from lab.rule_search.effects import gain_statistics
+from lab.rule_search.loss_limit import describe_loss
+from lab.rule_search.lost_lesions import ReferenceLesions
 
 
 def test_adaptive_rules_ship_where_they_gain():
@@ -41,10 +43,30 @@ def test_a_gain_must_be_more_than_chance_and_more_than_nothing():
     """Of 60 cases 4 improve and none suffers: the interval is clear, the sign-flip test is not."""
     few, many, tiny = np.zeros((3, 60))
     few[:4], many[:12], tiny[:] = 0.1, 0.1, 1e-5
-    rows = [gain_statistics(gain, np.random.default_rng(0)) for gain in (few, many, tiny)]
+    lost = {"lost": describe_loss(np.zeros(60), np.zeros(60))}
+    gains = (few, many, tiny)
+    rows = [gain_statistics(gain, np.random.default_rng(0)) | lost for gain in gains]
     assert [row["low"] > 0 for row in rows] == [True, True, True]
     assert rows[0]["p"] == pytest.approx(1 / 8, abs=0.02)  # 2 of the 2^4 sign patterns
-    assert [is_clear(row) for row in rows] == [False, True, False]
+    assert [failures(row, VALIDATED) == () for row in rows] == [False, True, False]
+
+
+def test_rules_that_may_lose_too_many_lesions_do_not_ship():
+    """The islands that they remove are false to the scorer, and one of four lesions each case."""
+    toy = two_kinds(0, 60, are_true=(False, False))
+    assert decide(*toy).ships == "pooled"
+    components = toy.cache.search_cases[0].components.values.size
+    met = np.zeros((4, components), bool)
+    met[[0, 1, 2, 3], [1, 1, 1, components - 1]] = True
+    lesions = ReferenceLesions({"ET": met}, {"ET": (ET,)})
+    cases = [replace(case, lesions=lesions) for case in toy.cache.search_cases]
+    limited = replace(toy.config, lost_at_most=0.1)
+    decision = decide(*cohort(cases, toy.features.rows, limited))
+    assert decision.ships == "identity"
+    row = next(row for row in decision.effects if row["method"] == "pooled")
+    assert row["lost"]["mean"] == 0.25 < row["lost"]["at_most"] < 0.4
+    generous = replace(toy.config, lost_at_most=0.5)
+    assert decide(*cohort(cases, toy.features.rows, generous)).ships == "pooled"
 
 
 def test_the_published_method_ships_its_best_of_grid_whatever_it_gains():

@@ -70,7 +70,7 @@ def test_a_strategy_comes_and_goes(write, tmp_path):
     ("content", "message"),
     [
         ("{", "not JSON"),
-        ([{"transform": "fill_holes_with_label"}], "step 0: fill_holes_with_label"),
+        ([{"transform": "smooth"}], "step 0: smooth"),
         ({"BraTS-PED": {"cluster_0": {"label_7": {"th": 5}}}}, "cluster_0 label_7: label 7"),
         (3, "should be an object"),
     ],

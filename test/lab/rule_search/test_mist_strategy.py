@@ -11,6 +11,7 @@ from scipy import ndimage
 from challenge.scheme import SCHEMES
 from lab.rule_search.mist_strategy import mist_from_rules, rules_from_mist
 from postprocess.apply_rules import apply_rules
+from postprocess.fill_holes import FillHoles
 from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
 MM = (1.0, 1.0, 1.0)
@@ -46,6 +47,7 @@ def test_defaults_are_those_of_mist():
     bare = {"transform": REMOVE, "apply_to_labels": [3], "apply_sequentially": True}
     assert rules_from_mist([bare], GLI) == [RemoveSmall("ET", min_voxels=64)]
     assert rules_from_mist([step(REPLACE, [3])], GLI) == [RemoveSmall("ET", min_voxels=64)]
+    assert rules_from_mist([step(FILL, [3])], GLI) == [FillHoles("ET", "background")]
 
 
 def test_a_threshold_of_zero_is_no_rule():
@@ -60,7 +62,8 @@ def test_a_label_that_would_replace_itself_has_no_rule():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (step(FILL, [1]), "fill_holes_with_label: holes are filled by no rule"),
+        (step(FILL, [1, 3]), "fill_holes_with_label: .*give each label a step"),
+        (step(FILL, [1], fill_holes_label=9), "label 9"),
         (step("smooth", [1]), "smooth: unknown transform"),
         (step(LARGEST, [1], apply_morphological_cleaning=True), "apply_morphological_cleaning"),
         (step(REMOVE, [1], min_size=5), "unknown kwargs.*min_size"),
@@ -84,8 +87,9 @@ def test_a_step_without_counterpart_is_refused_by_name(wrong, message):
 
 
 def test_an_order_that_rules_do_not_have_is_refused():
-    with pytest.raises(ValueError, match="before small objects go"):
-        rules_from_mist([step(LARGEST, [1]), step(REMOVE, [1])], GLI)
+    for steps in ([step(LARGEST, [1]), step(REMOVE, [1])], [step(FILL, [1]), step(LARGEST, [1])]):
+        with pytest.raises(ValueError, match=r"another order.*remove-small, keep-largest"):
+            rules_from_mist(steps, GLI)
     with pytest.raises(ValueError, match="list of steps"):
         rules_from_mist({"steps": []}, GLI)
 
@@ -131,12 +135,21 @@ REPLACEMENTS = st.builds(
     st.permutations(list(GLI.labels)).map(lambda names: names[:2]),
     st.integers(1, 40),
 )
+FILLINGS = st.builds(
+    lambda subject, becomes: FillHoles(**subject, becomes=becomes),
+    SUBJECTS,
+    st.sampled_from(["background", *GLI.labels]),
+)
 LARGEST_ONES = st.builds(lambda subject, k: KeepLargest(**subject, k=k), SUBJECTS, st.integers(1))
 
 
-@given(st.lists(REMOVALS | REPLACEMENTS, max_size=4), st.lists(LARGEST_ONES, max_size=3))
-def test_rules_survive_the_way_there_and_back(removals, largest):
-    rules = removals + largest
+@given(
+    st.lists(REMOVALS | REPLACEMENTS, max_size=4),
+    st.lists(LARGEST_ONES, max_size=3),
+    st.lists(FILLINGS, max_size=3),
+)
+def test_rules_survive_the_way_there_and_back(removals, largest, fillings):
+    rules = removals + largest + fillings
     steps = json.loads(json.dumps(mist_from_rules(rules, GLI)))
     assert rules_from_mist(steps, GLI) == rules
 
@@ -148,6 +161,11 @@ def plainly(labels, steps):
         values = one["apply_to_labels"]
         groups = [[v] for v in values] if one["per_label"] else [values]
         for group in groups:
+            if one["transform"] == FILL:
+                mask = np.isin(start, group)
+                holes = ndimage.binary_fill_holes(mask) & ~mask
+                labels[holes] = one["kwargs"]["fill_holes_label"]
+                continue
             ids, n = ndimage.label(np.isin(start, group), np.ones((3, 3, 3)))
             for i in range(1, n + 1):
                 if (ids == i).sum() < one["kwargs"]["small_object_threshold"]:
@@ -169,9 +187,21 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=60)
-@given(seed=st.integers(0, 10**6), steps=st.lists(STEPS, max_size=3))
-def test_rules_do_what_the_steps_say(seed, steps):
+FILL_STEPS = st.builds(
+    lambda values, to: step(FILL, values, len(values) == 1, fill_holes_label=to),
+    st.sampled_from([[1], [2], [3], [4], [1, 3], [1, 2, 3]]),
+    st.integers(0, 4),
+)
+
+
+@settings(max_examples=100)
+@given(
+    seed=st.integers(0, 10**6),
+    removing=st.lists(STEPS, max_size=3),
+    filling=st.lists(FILL_STEPS, max_size=2),
+)
+def test_rules_do_what_the_steps_say(seed, removing, filling):
+    steps = removing + filling
     rng = np.random.default_rng(seed)
     smooth = ndimage.gaussian_filter(rng.normal(size=(5, 7, 8, 9)), (0, 0.8, 0.8, 0.8))
     labels = smooth.argmax(0).astype(np.uint8)

@@ -1,11 +1,16 @@
 """What a search prints about itself."""
 
+from dataclasses import replace
+
 import pytest
 
 from challenge.scheme import SCHEMES
 from lab.metrics.objective import search_columns, selection_columns
 from lab.metrics.scorers import SCORERS
+from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.summary import gate_lines, objective_line
+
+VALIDATED = SEARCH_CONFIGS["validated"]
 
 
 @pytest.mark.parametrize(
@@ -37,9 +42,14 @@ def test_nothing_left_out_is_not_mentioned() -> None:
 
 def test_what_does_not_ship_says_which_condition_it_fails() -> None:
     numbers = {"gain": 0.01, "low": -0.002, "high": 0.02, "p": 0.2, "cases": 12}
+    numbers["lost"] = {"cases": 12, "mean": 0.0, "at_most": 0.17, "groups": []}
     rows = [{"method": "identity", **numbers}, {"method": "pooled", **numbers}]
     clear = {"method": "adaptive", **numbers, "low": 0.004, "p": 0.01}
-    assert gate_lines([*rows, clear]) == [
+    assert gate_lines([*rows, clear], VALIDATED) == [
         "pooled does not pass: interval -0.0020 to +0.0200 is not above zero; "
         "p = 0.2 is not below 0.05"
+    ]
+    limited = replace(VALIDATED, lost_at_most=0.05)
+    assert gate_lines([clear, clear], limited) == [
+        "adaptive does not pass: up to 17.0% of lesions may be lost, more than 5.0%"
     ]

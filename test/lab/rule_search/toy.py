@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.rule_search.component_rules import CaseComponents
+from lab.rule_search.case_components import CaseComponents
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.score_cache import ScoreCache, SearchCase
