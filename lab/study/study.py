@@ -32,14 +32,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--null-seeds", type=int, default=20, metavar="N", help="cohorts without errors (20)")
     add("--null-cases", type=int, default=100, metavar="N", help="cases in each of those (100)")
     add_seed(planted, "of the planted cohort")
-    given = parser.add_argument_group("label maps instead")
-    add = given.add_argument
+    label_maps = parser.add_argument_group("label maps instead")
+    add = label_maps.add_argument
     add("--cohort", type=Path, nargs="+", metavar="MASKS", help="a folder a system, out of fold")
     add("--references", type=Path, metavar="DIR", help="nnU-Net raw dataset folder of their cases")
-    add_scheme(given, "whose label values the maps hold")
+    add_scheme(label_maps, "whose label values the maps hold")
     scorers = "the first chooses rules, all judge them (default: the newest of the challenge)"
     add("--scorers", nargs="+", choices=SCORERS, metavar="NAME", help=scorers)
-    add_foreign(given, "take maps of another cohort, or of cases that were trained on")
+    add_foreign(label_maps, "take maps of another cohort, or of cases that were trained on")
     add_jobs(parser, 2)
     add = parser.add_argument
     add("--html", type=Path, required=True, metavar="FILE", help="the page; .json, .md go beside")
