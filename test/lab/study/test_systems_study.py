@@ -51,8 +51,8 @@ def test_rules_gain_where_faults_are_and_nothing_elsewhere(cohort: Path, tmp_pat
     # A perfect map has nothing to gain, and chooses no rule that would change the other one.
     assert perfect["objective"] == pytest.approx(1) and perfect["decision"]["ships"] == "identity"
     assert pooled["faulty", "perfect"] <= 0 == pooled["perfect", "faulty"]
-    judged = {(row["rules_of"], row["applied_to"]) for row in faulty["by_scorer"]}
-    assert judged == {(a, b) for a in scorers[1:] for b in scorers[1:]}
+    by_scorer = {(row["rules_of"], row["applied_to"]) for row in faulty["by_scorer"]}
+    assert by_scorer == {(a, b) for a in scorers[1:] for b in scorers[1:]}
     dice = next(row for row in content["baseline"] if row["metric"].endswith("dice"))
     assert (
         dice["systems"][1]["mean"] == pytest.approx(1)
