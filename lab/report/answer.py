@@ -9,8 +9,8 @@ import numpy as np
 
 from lab.drawing.page import signed4
 from lab.evaluation.comparison import Comparison
-from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, Pair, PairedDifference
-from lab.evaluation.rank_text import sentence
+from lab.evaluation.pair import MEAN_RANK, MEAN_SCORE, Pair, PairedDifference
+from lab.evaluation.pair_text import sentence
 from lab.evaluation.results import Results
 from lab.evaluation.seed_floor import SeedFloor, seed_floor
 from lab.evaluation.standings import default_rule
@@ -55,6 +55,9 @@ def verdict(pair: Pair) -> str:
     """Say which system is better, or that it is not shown, or cannot be."""
     if pair.in_sample:
         return f"No verdict on {pair.second} against {pair.first}: {'; '.join(pair.in_sample)}"
+    if pair.withheld:
+        name = ", ".join(sorted(pair.withheld))
+        return f"{name} is not called better: it scores worse where both have a score"
     if len(pair.winners) > 1:
         return f"{pair.second} against {pair.first}: score and rank contradict each other"
     if not pair.winners:

@@ -11,8 +11,10 @@ from report_cases import cohort
 
 from lab.__main__ import main
 from lab.drawing.page import signed4
+from lab.evaluation.common_support import common_support
+from lab.evaluation.pair import MEAN_SCORE, Pair, PairedDifference
 from lab.evaluation.results import Results, write_json
-from lab.report.answer import p_in_words
+from lab.report.answer import p_in_words, verdict
 
 CASES = {f"c{i}": i % 3 for i in range(8)}
 REGIONS = ("WT", "TC", "ET", "NETC", "SNFH", "RC")
@@ -105,6 +107,20 @@ def test_the_answer_has_the_numbers_of_rank(compared):
         assert (row["p"], row["n"], row["n_better"], row["n_worse"]) == tuple(
             same[key] for key in ("p", "n", "n_better", "n_worse")
         )
+
+
+def test_a_gain_that_common_support_turns_around_is_no_verdict():
+    """b turns a zero into 1 by convention, and loses 0.1 in all other cases."""
+    values = np.array([[[0.0, 1.0]], *[[[0.6, 0.5]]] * 9])
+    defined = np.ones(values.shape, bool)
+    defined[0, 0, 1] = False
+    support = common_support(values, defined, 100, 100, 0)[0]
+    row = PairedDifference(
+        MEAN_SCORE, "higher", 0.54, 0.55, 0.01, 0.005, 0.02, 0.01, 0.01, 10, 1, 9
+    )
+    pair = Pair("a", "b", (row,), support={MEAN_SCORE: support})
+    assert verdict(pair) == "b is not called better: it scores worse where both have a score"
+    assert verdict(Pair("a", "b", (row,))) == "b is better than a"
 
 
 def test_the_page_opens_with_one_sentence_and_one_figure(compared):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from challenge.case_hashes import hash_cases
 from challenge.provenance import content_sha256, read_provenance
 from challenge.scheme import SCHEMES
 from challenge.volume import read_volume
@@ -21,7 +22,6 @@ from lab.rule_search.feature_table import FeatureTable, load_table, save_table
 from lab.rule_search.workspace import SCHEMA
 from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
-from postprocess.training_cases import hash_cases
 
 PANTHER = SCHEMES["panther-t1"]
 CASES = 12
