@@ -180,7 +180,6 @@ def read_inputs(case: CohortCase, setup: Setup) -> RefineInput:
         masks = [scheme.mask(labels, scheme.tumour) for labels in maps]
         votes = np.asarray(np.mean(masks, axis=0), np.float32)
     probabilities, head = None, None
-    if setup.probabilities:
-        npz = Path(setup.probabilities) / f"{case.files.id}.npz"
+    if npz := setup.probabilities_of(case):
         probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
     return RefineInput(scans, prediction.array, scheme, probabilities, head, votes)
