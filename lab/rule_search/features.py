@@ -28,6 +28,7 @@ from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers
 from lab.progress import progress
 from lab.provenance.checks import accept, nearest
+from lab.provenance.memorised import memorised_fault
 from lab.provenance.records import model_record
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
@@ -77,7 +78,11 @@ def run(args: argparse.Namespace) -> int:
     check_predictions(cases, [args.predictions, *args.members])
     inputs = input_records(cases, setup)
     model = model_record(args.model, with_rules=False) if args.model else None
-    faults = [accept(fault, args.foreign) for fault in input_faults(inputs, setup, model)]
+    all_faults = input_faults(inputs, setup, model)
+    if args.model:
+        ids, what = [case.files.id for case in cases], str(args.predictions)
+        all_faults.append(memorised_fault(inputs["predictions"], args.model, ids, what))
+    faults = [accept(fault, args.foreign) for fault in filter(None, all_faults)]
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
         table = describe_cohort(cases, setup)
@@ -175,7 +180,6 @@ def read_inputs(case: CohortCase, setup: Setup) -> RefineInput:
         masks = [scheme.mask(labels, scheme.tumour) for labels in maps]
         votes = np.asarray(np.mean(masks, axis=0), np.float32)
     probabilities, head = None, None
-    if setup.probabilities:
-        npz = Path(setup.probabilities) / f"{case.files.id}.npz"
+    if npz := setup.probabilities_of(case):
         probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
     return RefineInput(scans, prediction.array, scheme, probabilities, head, votes)
