@@ -7,7 +7,7 @@ apart, so the absolute differences are tested and printed beside it.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +22,7 @@ from lab.evaluation.rank_text import text
 from lab.evaluation.ranking import rank_systems
 from lab.evaluation.results import Results, to_json
 from lab.evaluation.standings import Nan, Rule, default_rule
-from lab.output_files import check_file
+from lab.output_files import check_file, check_page
 from lab.statistics import Ties
 
 # The post-processing paper's ranker (BraTS-Unofficial-Ranker, 2025): every column with Dice or NSD
@@ -62,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--groups", type=Path, metavar="FILE.csv", help=groups_help)
     add("--seed-floor", nargs="+", type=Path, default=[], metavar="FILE", help=floor_help)
     add_out(parser, "write the numbers as JSON too", "FILE.json", required=False)
+    add("--html", type=Path, metavar="FILE.html", help="write a page with pictures too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
     sampling = Sampling(args.resamples, args.flips, args.seed, args.rankings)
     if args.published and (args.ties or args.metrics or args.nan):
         raise ComparisonError("--published sets --ties, --metrics and --nan itself")
-    if args.out:
-        check_out(args.out, args.results)
+    for path, check in ((args.out, check_file), (args.html, check_page)):
+        if path:
+            check_output(path, args.results, check)
     requested = RequestedColumns(
         metrics=PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics),
         regions=args.regions and tuple(args.regions),
@@ -93,6 +95,10 @@ def run(args: argparse.Namespace) -> int:
         content = as_json(ranking)
         content["rule"] |= {"published": args.published}
         args.out.write_text(to_json(content) + "\n", encoding="utf-8")
+    if args.html:
+        from lab.evaluation.rank_page import render  # matplotlib takes a second
+
+        args.html.write_text(render(ranking), encoding="utf-8", errors="backslashreplace")
     without_verdict = {} if args.in_sample else comparison.in_sample
     if without_verdict:
         print(
@@ -116,13 +122,13 @@ def read_seeds(first: Path, others: Sequence[Path]) -> dict[Path, Results]:
     return {path: read_results(path) for path in paths} if others else {}
 
 
-def check_out(out: Path, results: Sequence[Path]) -> None:
+def check_output(path: Path, results: Sequence[Path], check: Callable[[Path], None]) -> None:
     """Refuse an output that could not be written or would overwrite a result file.
 
     Raises:
         ComparisonError: it is one of the result files.
-        Refusal: it is a folder, or its folder cannot be made.
+        Refusal: it is a folder, its folder cannot be made, or its name says it is something else.
     """
-    check_file(out)
-    if out.resolve() in [path.resolve() for path in results]:
-        raise ComparisonError(f"{out}: is one of the result files")
+    check(path)
+    if path.resolve() in [each.resolve() for each in results]:
+        raise ComparisonError(f"{path}: is one of the result files")
