@@ -12,6 +12,7 @@ from lab.rule_search.common_support import support_line
 from lab.rule_search.explain import figures
 from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.seed_noise import SeedNoise, noise_lines
 from lab.rule_search.summary import rules_in_words
 from lab.rule_search.workspace import Setup
 
@@ -53,6 +54,8 @@ def render(
         )
         if line
     ]
+    if search.get("seed_noise"):
+        beside += noise_lines(SeedNoise(**search["seed_noise"]), search["effects"])
     effect = methods[search["ships"] if search["ships"] != "identity" else "adaptive"]
     svgs = {
         "scatter": figures.scatter(search, clusters["variance_shares"]),
