@@ -9,7 +9,7 @@ case's labels after rules that were chosen without it, for `evaluate`, `rank` an
 
 import argparse
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
 from lab.rule_search.input_records import require_unchanged
-from lab.rule_search.journal import Journal
+from lab.rule_search.journal import Journal, open_journal
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import Setting, make_search_space, rules_of
@@ -132,25 +132,6 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
     return table
 
 
-def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -> Journal:
-    """Open what an interrupted search with the same inputs computed, and say how much that is.
-
-    Raises:
-        Refusal: the interrupted search had other inputs; the message says which.
-    """
-    inputs = {"features": features, **features.inputs}
-    record = Provenance(
-        "search", work.name, "", "search", program_version(), options, inputs=inputs
-    )
-    journal = Journal(work, record)
-    if journal.variants or journal.choices:
-        print(
-            f"going on from an interrupted search: {journal.variants} variants scored, rules of "
-            f"{len(journal.choices)} groups of cases chosen"
-        )
-    return journal
-
-
 def make_score_cache(
     cases: Sequence[CohortCase], setup: Setup, scorer: Scorer, journal: Journal | None = None
 ) -> ScoreCache:
@@ -211,13 +192,17 @@ def search_content(
 ) -> dict[str, Any]:
     """Return what later verbs read of a search, and what people look up."""
     fitted, clusters = decision.fitted, decision.assigned.clusters
+    held_out = decision.held_out[decision.held_out_method]
     everything = np.arange(len(features.ids))
     thresholds = sum(len(cache.parameters[p].grid) for p in fitted.parameters)
+
+    def rows_of(setting: Setting) -> list[dict[str, Any]]:
+        return [row_from(rule) for rule in rules_of(cache.parameters, setting)]
 
     def rule_set(setting: Setting, cases: np.ndarray) -> dict[str, Any]:
         return {
             "setting": list(setting),
-            "rules": [row_from(rule) for rule in rules_of(cache.parameters, setting)],
+            "rules": rows_of(setting),
             "curves": curves(cache, config, setting, cases, fitted.parameters),
         }
 
@@ -230,6 +215,7 @@ def search_content(
         "ships": decision.ships,
         "pooled_ships": decision.pooled_ships,
         "k": decision.k,
+        "held_out_rules": [rows_of(setting) for setting in held_out.settings],
         "held_out_k": decision.held_out["adaptive"].k.tolist(),
         "assigned": clusters.tolist(),
         "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),
