@@ -3,20 +3,12 @@
 On these cases rules gain more than on any other, so a score there is no evidence of what they gain.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from challenge.file_names import LABEL_SUFFIX
+from challenge.case_hashes import hashes_of
 
 from .artefact_schema import TRAINING_CASES, Artefacts
-
-DIGITS = 16
-
-
-def hash_cases(ids: Iterable[str]) -> list[str]:
-    """Return what an artefact's fit record holds of the cases that it was fitted on."""
-    return sorted(hashlib.sha256(id.encode()).hexdigest()[:DIGITS] for id in ids)
 
 
 def was_fitted_on(id: str, artefacts: Artefacts) -> bool | None:
@@ -29,7 +21,7 @@ def was_fitted_on(id: str, artefacts: Artefacts) -> bool | None:
     known = artefacts.fit.get(TRAINING_CASES)
     if known is None:
         return None
-    return not {*hash_cases([id, LABEL_SUFFIX.sub("", id)])}.isdisjoint(known)
+    return not hashes_of(id).isdisjoint(known)
 
 
 def in_sample_sentence(training: int, cases: int) -> str:

@@ -130,10 +130,11 @@ def _pair(comparison: Comparison, pair: Pair, holm: bool, floors: Floors) -> str
         + (_floor_cell(c, floors) if floors else "")
         for c in pair.comparisons
     ]
-    return "\n".join(lines + _support_lines(comparison, pair))
+    lines += [wrapped(f"  common support, {each}") for each in support_sentences(comparison, pair)]
+    return "\n".join(lines)
 
 
-def _support_lines(comparison: Comparison, pair: Pair) -> list[str]:
+def support_sentences(comparison: Comparison, pair: Pair) -> list[str]:
     """Say what the means have that common support has not, number by number."""
     lines = []
     signs = {str(column): column.sign for column in comparison.columns}
@@ -146,7 +147,7 @@ def _support_lines(comparison: Comparison, pair: Pair) -> list[str]:
         moved = (
             "" if what == MEAN_SCORE else f" {moved_sentence(support, comparison.cases, sides)}."
         )
-        lines.append(wrapped(f"  common support, {words}.{warning}{moved}"))
+        lines.append(f"{words}.{warning}{moved}")
     return lines
 
 

@@ -1,16 +1,18 @@
 """What `python -m lab rank --out` writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from lab.evaluation.case_groups import Grouping
 from lab.evaluation.pair import Pair
 from lab.evaluation.pair_text import below_floor, sentence
 from lab.evaluation.ranking import Ranking
 from lab.evaluation.ranking_stability import Stability
 from lab.evaluation.significance import Significance
+from lab.evaluation.subgroups import Subgroup
 
 Named = Callable[[Any], dict[str, Any]]
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -67,6 +69,8 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
             "p_ahead": {a: named(p) for a, p in zip(ranking.names, ranking.tiers.p, strict=True)},
         },
         "seed_floor": {what: asdict(floor) for what, floor in ranking.floors.items()},
+        "groups": {each.column: _grouping(each, comparison.cases) for each in ranking.groupings},
+        "subgroups": [_subgroup(named, each) for each in ranking.subgroups],
         "counts_known": comparison.counted,
         "pairs": [_pair(ranking, pair) for pair in ranking.pairs],
         "rule": asdict(ranking.rule),
@@ -105,6 +109,30 @@ def _significance(named: Named, tests: Significance) -> dict[str, Any]:
         "wins": named(tests.wins),
         "wins_holm": named(tests.wins_holm),
     }
+
+
+def _grouping(grouping: Grouping, cases: Sequence[str]) -> dict[str, Any]:
+    return {
+        "groups": {name: [cases[i] for i in group] for name, group in grouping.groups.items()},
+        "without": grouping.without,
+        "in_thirds": grouping.in_thirds,
+    }
+
+
+def _subgroup(named: Named, group: Subgroup) -> dict[str, Any]:
+    standings = group.standings
+    ranking = standings and {
+        "place": named(standings.place),
+        "mean_rank": named(standings.mean_rank),
+        "mean_score": None if standings.mean_score is None else named(standings.mean_score),
+        "means": [
+            {"region": c.region, "metric": c.metric, "mean": named(row)}
+            for c, row in zip(standings.mean_columns, standings.means, strict=True)
+        ],
+    }
+    facts = {"column": group.column, "group": group.name, "cases": group.cases}
+    gains = [asdict(gain) for gain in group.gains]
+    return facts | {"ranking": ranking, "tau": group.tau, "gain_of": group.number, "gains": gains}
 
 
 def _pair(ranking: Ranking, pair: Pair) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from lab.evaluation.pair_text import pairs_text
 from lab.evaluation.ranking import Ranking
 from lab.evaluation.stability_text import significance_text, stability_text, tiers_text
 from lab.evaluation.standings import Rule, Standings
+from lab.evaluation.subgroup_text import subgroups_text
 
 TIES = {
     "average": "share the average of the places they take",
@@ -35,6 +36,11 @@ def text(ranking: Ranking) -> str:
         stability_text(ranking),
         significance_text(ranking),
         tiers_text(ranking),
+        *(
+            [subgroups_text(ranking.groupings, ranking.subgroups, ranking.names)]
+            if ranking.groupings
+            else []
+        ),
         pairs_text(comparison, ranking.pairs, ranking.sampling, ranking.floors),
     )
     return "\n\n".join(parts)

@@ -3,7 +3,13 @@
 import numpy as np
 
 from lab.evaluation.number_text import letter, p_text, wrapped
-from lab.evaluation.ranking import MEAN_OF_RANKS, POSITION_OF_MEANS, WINS, Ranking, resampled_totals
+from lab.evaluation.ranking import Ranking
+from lab.evaluation.ranking_methods import (
+    MEAN_OF_RANKS,
+    POSITION_OF_MEANS,
+    WINS,
+    resampled_totals,
+)
 from lab.evaluation.ranking_stability import Stability
 from lab.evaluation.significance import LARGEST_P
 from lab.evaluation.tiers import LARGEST_P as TIER_P

@@ -37,7 +37,7 @@ from lab.rule_search.features import read_inputs
 from lab.rule_search.score_cache import SearchCase
 from lab.rule_search.workspace import Setup
 from postprocess.component_features import available_names, describe_components
-from postprocess.refine_input import RefineInput
+from postprocess.refine_input import RefineInput, probability_function
 from postprocess.rule_base import BACKGROUND, Rule
 
 
@@ -159,7 +159,9 @@ def make_gate_case(
     # A gate may remove a component of any size.
     anything = replace(config, sizes=(math.inf,))
     gate_case = GateCase(
-        make_search_case(case.id, pair, scheme, anything, scorer),
+        make_search_case(
+            case.id, pair, scheme, anything, scorer, probability=probability_function(refine_input)
+        ),
         scheme,
         search_columns(scorer, scheme),
         reported_objective(config.objective),

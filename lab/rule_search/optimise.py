@@ -6,7 +6,7 @@ drops every rule whose loss is not felt. `label-by-label` (configuration `publis
 threshold of every label by itself, then the best share of every label with those sizes applied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -104,13 +104,21 @@ def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> N
                 moves[parameter] = (mean, index)
         if not moves:
             break
-        best = max(moves, key=lambda parameter: moves[parameter][0])
+        best = _simplest_best(group.cache, {p: mean for p, (mean, _) in moves.items()})
         setting[best] = moves[best][1]
+
+
+def _simplest_best(cache: ScoreCache, means: Mapping[int, float]) -> int:
+    """Return the parameter that gains most; one without probabilities where it gains as much."""
+    best = max(means, key=lambda parameter: means[parameter])
+    as_good = (p for p, mean in means.items() if mean >= means[best] - ROUNDING)
+    simple = (p for p in as_good if "peak" not in cache.parameters[p].rule_type)
+    return next(simple, best) if "peak" in cache.parameters[best].rule_type else best
 
 
 def _label_by_label(group: Group, parameters: Sequence[int]) -> Setting:
     setting = list(group.cache.no_rules)
-    sizes = [p for p in parameters if group.cache.parameters[p].rule_type == "size"]
+    sizes = [p for p in parameters if group.cache.parameters[p].rule_type != "share"]
     for stage in (sizes, [parameter for parameter in parameters if parameter not in sizes]):
         before = tuple(setting)
         for parameter in stage:

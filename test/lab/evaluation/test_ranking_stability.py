@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from lab.evaluation.columns import RequestedColumns
 from lab.evaluation.comparison import Comparison, comparison_of
-from lab.evaluation.ranking import mean_positions
+from lab.evaluation.ranking_methods import mean_positions
 from lab.evaluation.ranking_stability import (
     Stability,
     kendall_tau_b,

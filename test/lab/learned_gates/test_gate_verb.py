@@ -123,4 +123,3 @@ def test_a_search_of_an_older_program_and_a_missing_one_are_refused(
     (work / "search.json").unlink()
     assert main(["gate", str(work)]) == 2
     assert "`python -m lab search` makes it" in capsys.readouterr().err
-

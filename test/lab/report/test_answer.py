@@ -123,6 +123,25 @@ def test_a_gain_that_common_support_turns_around_is_no_verdict():
     assert verdict(Pair("a", "b", (row,))) == "b is better than a"
 
 
+def test_the_page_says_which_cases_left_the_mean(tmp_path):
+    """b has no score where a had 0 in six cases, and is a little worse in all the others."""
+    for name, zero, other in (("a", 0.0, 0.6), ("b", float("nan"), 0.59)):
+        cases = {f"case{i:02}": {"ET": {"dice": zero if i < 6 else other}} for i in range(18)}
+        write_json(Results("2026-gli", cases), tmp_path / f"{name}.json")
+    html = tmp_path / "page.html"
+    words = ["report", str(tmp_path / "b.json"), "--compare", str(tmp_path / "a.json")]
+    assert main([*words, "--html", str(html)]) == 0
+    change = json.loads(html.with_suffix(".json").read_text())["changes"][0]
+    of_score, of_column = change["overall"]["common_support"]
+    for line in (of_score, of_column):
+        assert "(n = 12)" in line and "is +0.1900" in line and "it is -0.0100" in line
+        assert line in html.read_text().replace("&#39;", "'")
+    assert of_column.endswith(
+        "6 cases have a score of a only: case00, case01, case02, case03, case04 and 1 more."
+    )
+    assert "b is better" not in change["overall"]["verdict"]
+
+
 def test_the_page_opens_with_one_sentence_and_one_figure(compared):
     overall = compared["json"]["changes"][0]["overall"]
     sentence = (

@@ -19,7 +19,7 @@ SHARES = (0.0, 0.05, 0.1, 0.2)
 PARAMETERS = (
     SearchParameter("ET", "", "background", "voxels", SIZES),
     SearchParameter("NETC", "", "background", "voxels", SIZES),
-    SearchParameter("NETC", "", "ET", "share", SHARES),
+    SearchParameter("NETC", "", "ET", "share", SHARES, "share"),
 )
 # What makes a search try NETC -> ET, the one pair of labels among PARAMETERS.
 NETC_FOR_ET = np.zeros((1 + len(GLI.labels),) * 2, int)
