@@ -5,6 +5,7 @@ feature_table     feature vectors of a cohort's predictions
 clustering        scale, project, k-means; how reproducible each number of clusters is
 search_space      the rules that are tried, each with its grid of thresholds
 case_components   what rules ask about the label components of a case
+case_probabilities  probabilities of a case, of nnU-Net or of lab out-of-fold
 component_rules   rules applied to the label components of a case, without its images
 lost_lesions      which lesions of the reference rules remove
 loss_limit        how many these may be

@@ -18,6 +18,7 @@ from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
 from lab.rule_search.case_components import RemovalLimits, peaks_of, tabulate_components
+from lab.rule_search.case_probabilities import read_case_probabilities
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.score_cache import SearchCase
@@ -25,7 +26,6 @@ from lab.rule_search.search_space import Names, searched_masks
 from lab.rule_search.workspace import Setup
 from postprocess.apply_rules import apply_rules
 from postprocess.empty_prediction import Evidence, restore_tumour
-from postprocess.read_inputs import read_probabilities
 from postprocess.rule_base import Input, Probability, Rule
 
 Scores = Mapping[str, Mapping[str, float]]  # region -> metric -> value
@@ -118,7 +118,7 @@ def read_probability(case: CohortCase, setup: Setup, pair: Pair) -> Probability 
     path = setup.probabilities_of(case)
     if path is None:
         return None
-    array, head = read_probabilities(path, pair.prediction.shape, setup.scheme)
+    array, head = read_case_probabilities(path, pair.prediction.shape, setup.scheme)
     return partial(probability_of, array, head)
 
 

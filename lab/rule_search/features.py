@@ -3,9 +3,9 @@
 `python -m lab features --cohort DIR --predictions DIR --model weights/NAME --out WORK`, where the
 predictions are label maps in the scheme's values as `lab out-of-fold` writes them, each made
 without that case. Features are those of the predicted mask, as they will be at run time. With
-`--probabilities` (npz as nnU-Net saves them) and `--members` (label maps of several networks, none
-of which saw the case) they also say how sure the ensemble is; then the container's ensemble must be
-as it was here.
+`--probabilities` (npz as nnU-Net or `lab out-of-fold --maps` writes them) and `--members` (label
+maps of several networks, none of which saw the case) they also say how sure the ensemble is; then
+the container's ensemble must be as it was here.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from lab.progress import progress
 from lab.provenance.checks import accept, nearest
 from lab.provenance.memorised import memorised_fault
 from lab.provenance.records import model_record
+from lab.rule_search.case_probabilities import read_case_probabilities
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
 from lab.rule_search.input_records import input_faults, input_records
 from lab.rule_search.workspace import FEATURES, Setup, write_setup
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
-from postprocess.read_inputs import read_probabilities
 from postprocess.refine_input import RefineInput, case_features
 
 
@@ -181,5 +181,5 @@ def read_inputs(case: CohortCase, setup: Setup) -> RefineInput:
         votes = np.asarray(np.mean(masks, axis=0), np.float32)
     probabilities, head = None, None
     if npz := setup.probabilities_of(case):
-        probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
+        probabilities, head = read_case_probabilities(npz, prediction.array.shape, scheme)
     return RefineInput(scans, prediction.array, scheme, probabilities, head, votes)

@@ -8,10 +8,13 @@ import pytest
 from files import write_nifti
 
 from challenge.case import CaseFiles
-from challenge.scheme import SCHEMES
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES, Head
 from lab.data.cohort import CohortCase
+from lab.member_selection.probability_maps import Candidate, write_candidate, write_map
 from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
 from lab.metrics.scorers import scorer_named
+from lab.rule_search.cases import read_pair, read_probability
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.image_scores import ScoreMismatch, SearchImages, score_on_image
 from lab.rule_search.search import make_score_cache
@@ -105,6 +108,37 @@ def test_rules_by_peak_score_as_the_image_does(cohort, tmp_path, channels, unkno
     assert changed > 3
     words = "" if not unknown else "peaks of RC are not searched: no probability is theirs alone"
     assert peaks_line(cache, setup.config, True) == words
+
+
+def test_maps_of_out_of_fold_are_probabilities_too(cohort, tmp_path):
+    cases, setup = cohort
+    of_nnunet, of_lab = tmp_path / "npz", tmp_path / "maps"
+    of_nnunet.mkdir()
+    of_lab.mkdir()
+    names = ("", *GLI.labels)
+    head = Head("softmax", tuple((name,) if name else () for name in names), names)
+    for case in cases:
+        array = np.zeros((5, 34, 30, 26), np.float16)
+        array[0] = 1
+        inside = np.random.default_rng(1).dirichlet(np.ones(5), (20, 20, 18))
+        array[:, 2:22, 3:23, 1:19] = np.moveaxis(inside, -1, 0)
+        np.savez(of_nnunet / f"{case.files.id}.npz", probabilities=array)
+        write_map(of_lab / f"{case.files.id}.npz", array, head)
+    members = {case.files.id: ("member",) for case in cases}
+    write_candidate(Candidate("maps", of_lab, GLI, head, members, 1.0))
+    peaks = [
+        make_score_cache(cases, replace(setup, probabilities=str(folder)), SCORER)
+        .search_cases[0]
+        .components.peaks
+        for folder in (of_nnunet, of_lab)
+    ]
+    assert peaks[0].keys() == peaks[1].keys() and len(peaks[0]) == 5
+    for names in peaks[0]:
+        np.testing.assert_array_equal(*(each[names] for each in peaks))
+        assert (peaks[0][names][1:] > 0).any()
+    other = replace(setup, probabilities=str(of_lab), scheme_name="brats-ssa")
+    with pytest.raises(Refusal, match="maps: of brats-gli, not brats-ssa"):
+        read_probability(cases[0], other, read_pair(cases[0], setup))
 
 
 def test_without_probabilities_no_peak_is_tried_and_that_is_said(cohort):
