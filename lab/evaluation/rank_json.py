@@ -66,6 +66,9 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
         "significance": _significance(named, ranking.significance),
         "tiers": {
             "tier": named(ranking.tiers.tier),
+            "apart_within": [
+                [ranking.names[i] for i in pair] for pair in ranking.tiers.apart_within
+            ],
             "p_ahead": {a: named(p) for a, p in zip(ranking.names, ranking.tiers.p, strict=True)},
         },
         "seed_floor": {what: asdict(floor) for what, floor in ranking.floors.items()},
