@@ -76,6 +76,29 @@ def objective_values(scores: np.ndarray, columns: Sequence[Column], objective: s
     return np.asarray(values @ counted.weights)
 
 
+def objective_terms(
+    scores: np.ndarray, columns: Sequence[Column], objective: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what an objective is the mean of, higher is better, and the weight of each column.
+
+    Args:
+        scores: (..., column).
+        columns: what the last axis holds.
+        objective: no rank.
+
+    Returns:
+        Terms (..., column), NaN where there is no score, and weights (column,) that add up to 1; 0
+        of a column that does not count.
+
+    Raises:
+        Refusal: no column counts for the objective.
+    """
+    counted = _counted_columns(tuple(columns), objective)
+    signs, weights = np.zeros(len(columns)), np.zeros(len(columns))
+    signs[counted.at], weights[counted.at] = counted.signs, counted.weights
+    return scores * signs, weights
+
+
 @dataclass(frozen=True)
 class _CountedColumns:
     """Those that count for an objective; arrays (counted column,)."""

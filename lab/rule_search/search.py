@@ -9,10 +9,9 @@ case's labels after rules that were chosen without it, for `evaluate`, `rank` an
 
 import argparse
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,11 +36,12 @@ from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
 from lab.rule_search.input_records import require_unchanged
-from lab.rule_search.journal import Journal
+from lab.rule_search.journal import Journal, open_journal
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import make_search_space
+from lab.rule_search.seed_noise import noise_json, noise_lines, seed_noise
 from lab.rule_search.summary import decision_lines, objective_line, peaks_line
 from lab.rule_search.workspace import (
     CLUSTERS,
@@ -65,6 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     default = "default: overlap; rank for --config published"
     add("--objective", choices=SEARCH_OBJECTIVES, help=default)
     add_lost_at_most(parser)
+    seeds = "label maps of other seeds of the same networks, out of fold: a gain's floor"
+    add("--seed-floor", type=Path, nargs="+", default=[], metavar="DIR", help=seeds)
     add_jobs(parser)
     add_dask(parser)
 
@@ -89,7 +91,12 @@ def run(args: argparse.Namespace) -> int:
             cache.progress = SearchProgress(bar)
             decision = decide(features, cache, config, clusters["clusters"])
         cache.progress = SearchProgress()
+        noise = None
+        if args.seed_floor:
+            seeds = cases, setup, args.seed_floor, scorer
+            noise = seed_noise(*seeds, cache.columns, objective)
         content = search_content(features, cache, config, decision, scorer)
+        content["seed_noise"] = noise_json(noise)
         record = Provenance(
             product="rules",
             name=SEARCH,
@@ -116,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     ]
     print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
+    if noise:
+        print("\n".join(noise_lines(noise, decision.effects)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by the "
         f"{decision.held_out_method} rules that were chosen without it"
@@ -133,25 +142,6 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
     if table.ids != tuple(case.files.id for case in cases):
         raise Refusal(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
     return table
-
-
-def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -> Journal:
-    """Open what an interrupted search with the same inputs computed, and say how much that is.
-
-    Raises:
-        Refusal: the interrupted search had other inputs; the message says which.
-    """
-    inputs = {"features": features, **features.inputs}
-    record = Provenance(
-        "search", work.name, "", "search", program_version(), options, inputs=inputs
-    )
-    journal = Journal(work, record)
-    if journal.variants or journal.choices:
-        print(
-            f"going on from an interrupted search: {journal.variants} variants scored, rules of "
-            f"{len(journal.choices)} groups of cases chosen"
-        )
-    return journal
 
 
 def make_score_cache(
