@@ -142,6 +142,7 @@ def freeze(chosen: Candidate, target: GateTarget, rows: Rows) -> ComponentGate:
     gate = ComponentGate(
         label=target.label,
         region=target.region,
+        per=target.per,
         becomes=target.becomes,
         feature_names=rows.names,
         scaling=trained.scaling,
