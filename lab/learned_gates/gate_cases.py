@@ -25,7 +25,7 @@ from lab.metrics.objective import (
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
-from lab.rule_search.cases import make_search_case
+from lab.rule_search.cases import Scores, make_search_case
 from lab.rule_search.component_rules import (
     new_values,
     restore_largest_tumour,
@@ -98,11 +98,13 @@ class GateCase:
         """Return the case's objective when label components carry these values."""
         key = values.tobytes()
         if key not in self._objectives:
-            scores = self.search_case.scorer.score(values)
-            row = np.array([scores[region][metric] for region, metric in self.columns])
-            of_row = objective_values(row[None, None], self.columns, self.objective)
-            self._objectives[key] = float(of_row[0, 0])
+            self._objectives[key] = self.reduce(self.search_case.scorer.score(values))
         return self._objectives[key]
+
+    def reduce(self, scores: Scores) -> float:
+        """Return the objective of the case's scores."""
+        row = np.array([scores[region][metric] for region, metric in self.columns])
+        return float(objective_values(row[None, None], self.columns, self.objective)[0, 0])
 
     def without(
         self, values: np.ndarray, number: int, target: GateTarget, removed: np.ndarray
