@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from challenge.provenance import hash_json
+from lab.metrics.objective import POSITIONS
+from lab.rule_search.group import Group, PositionGroup
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 
@@ -30,35 +32,11 @@ def choose_rules(
         search: `stepwise` or `label-by-label`.
     """
     choose = _stepwise if search == "stepwise" else _label_by_label
+    kind = PositionGroup if objective == POSITIONS else Group
     return cache.chosen(
         hash_json([list(parameters), objective, search, weights.tolist()]),
-        lambda: choose(Group(cache, weights, objective), parameters),
+        lambda: choose(kind(cache, weights, objective), parameters),
     )
-
-
-class Group:
-    """Weighted cases, and what each grid point of a parameter gains them."""
-
-    def __init__(self, cache: ScoreCache, weights: np.ndarray, objective: str) -> None:
-        self.cache, self.objective = cache, objective
-        self.cases = np.flatnonzero(weights)
-        self.weights = weights[self.cases]
-
-    def gains(self, setting: Setting, parameter: int) -> np.ndarray:
-        """Return what a parameter's grid points gain over the setting; (case, grid point)."""
-        values = self.cache.grid_objectives(setting, parameter, self.cases, self.objective)
-        return np.asarray(values - values[:, [setting[parameter]]])
-
-    def mean(self, gains: np.ndarray) -> np.ndarray:
-        """Return the weighted mean of gains (case, ...)."""
-        return np.asarray(self.weights @ gains)
-
-    def error(self, gains: np.ndarray) -> np.ndarray:
-        """Return the standard error of the weighted mean of gains (case, ...); 0 of one case."""
-        deviations = gains - self.mean(gains)
-        n = len(gains)
-        scale = np.sqrt(n / (n - 1)) if n > 1 else 0.0
-        return np.asarray(scale * np.sqrt(self.weights**2 @ deviations**2))
 
 
 def first_best(means: np.ndarray) -> int:
@@ -104,7 +82,7 @@ def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> N
                 moves[parameter] = (mean, index)
         if not moves:
             break
-        best = max(moves, key=lambda parameter: moves[parameter][0])
+        best = group.best_move(tuple(setting), moves)
         setting[best] = moves[best][1]
 
 

@@ -22,12 +22,12 @@ from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.metrics.objective import (
     SEARCH_OBJECTIVES,
-    search_columns,
     selection_columns,
     unmeasured_line,
 )
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.parallel import workers
 from lab.progress import progress_bar
 from lab.rule_search.cases import open_search_cases
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     journal = open_journal(args.work, options | {"clusters": clusters["clusters"]}, features_record)
     with workers(args.jobs, args.dask):
         features = read_features(args.work, cases, setup)
-        cache = make_score_cache(cases, setup, scorer, journal)
+        cache = make_score_cache(cases, setup, scorer, journal, objective)
         with progress_bar(expected_fits(1, len(cases)), "fit", "choosing rules") as bar:
             cache.progress = SearchProgress(bar)
             decision = decide(features, cache, config, clusters["clusters"])
@@ -152,16 +152,22 @@ def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -
 
 
 def make_score_cache(
-    cases: Sequence[CohortCase], setup: Setup, scorer: Scorer, journal: Journal | None = None
+    cases: Sequence[CohortCase],
+    setup: Setup,
+    scorer: Scorer,
+    journal: Journal | None = None,
+    objective: str = "overlap",
 ) -> ScoreCache:
     """Read every case and divide it into label components, ready to be scored."""
+    columns = search_columns(scorer, setup.scheme, objective)
+    searched = searched_scorer(scorer, columns)
     return ScoreCache(
-        open_search_cases(cases, setup, scorer),
+        open_search_cases(cases, setup, searched),
         make_search_space(setup.scheme, setup.config),
-        search_columns(scorer, setup.scheme),
+        columns,
         setup.scheme,
         # A table answers faster than it travels.
-        jobs=1 if scorer.fast_scorer else None,
+        jobs=1 if searched.fast_scorer else None,
         journal=journal,
     )
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from toy import ET, NETC, cohort, search_case, tumour_with_islands
 
-from lab.rule_search.optimise import Group, choose_rules, smallest_as_good
+from lab.rule_search.group import Group
+from lab.rule_search.optimise import choose_rules, smallest_as_good
 from lab.rule_search.score_cache import ScoreCache
 
 ALL = (0, 1, 2)
