@@ -22,7 +22,7 @@ from challenge.refusal import Refusal
 from challenge.run_record import Outcome, Run, conclude, write_case, write_record
 from challenge.server import Work, WorkError, serve
 from challenge.shares import labels_of, unusual_shares
-from challenge.summary import summarise
+from challenge.summary import memorised_remarks, summarise
 from ensemble.budget import Budget, DeviceThread, Shares
 from ensemble.manifest import ManifestError, Model, find_manifests, scheme_of, verify_model
 from ensemble.match_models import answered_by, match_models, missing_accepted_by
@@ -100,7 +100,7 @@ class Session:
         budget = Budget(limit_s - (time.monotonic() - started))
         device = Device(engine, self.device_thread, Shares(budget, len(jobs)))
         run_cases(jobs, outcomes, device, options)
-        remarks = in_sample_remarks(outcomes)
+        remarks = [*in_sample_remarks(outcomes), *memorised_remarks(outcomes)]
         for remark in remarks:
             log.warning(remark)
         try:
@@ -210,11 +210,7 @@ def run_case(files: CaseFiles, loaded: LoadedModel, device: Device, options: Opt
     with engine.timed("finish"):
         outcome = finish_case(case, files, loaded, prediction, options)
     summarise(case.id, outcome, seconds)
-    return {
-        **outcome,
-        "predict_s": round(seconds, 3),
-        **prediction.record(),
-    }
+    return {**outcome, "predict_s": round(seconds, 3), **prediction.record()}
 
 
 def finish_case(
@@ -230,6 +226,7 @@ def finish_case(
     return {
         "model": model.name,
         **outcome,
+        "trained_on_case": model.trained_on(case.id),
         "missing_accepted_by": missing_accepted_by(case.missing_sequences, model),
         "training_orientations": list(model.unseen_orientations(case.stored_orientation)),
         "unusual_shares": unusual_shares(refined.labels, model.scheme, labels_of(model.head)),

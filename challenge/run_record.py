@@ -4,7 +4,7 @@ SCHEMA is raised when a key changes its name or its meaning. 2: the keys of a ca
 `named_scheme`, `missing_sequences`, `missing_accepted_by`, `unused_sequences`, `orientation`,
 `training_orientations`, `unusual_shares`, `postprocessing` and `skipped`; records without a schema
 number called them answers, named, absent, absent_accepted_by, unused, axes, trained_axes, unusual,
-refine and given_up.
+refine and given_up. `trained_on_case` was added later: how many networks were trained on the case.
 """
 
 import json

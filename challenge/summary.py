@@ -1,7 +1,7 @@
 """What the log says of a finished case: one line, and one for each thing that is unusual."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from challenge.run_record import Outcome
 from challenge.scheme import SCHEMES
@@ -43,3 +43,21 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
         )
     for sentence in outcome["unusual_shares"]:
         yield f"unusual: {sentence}; is a member's label map swapped?"
+
+
+def memorised_remarks(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Say of each model on how many cases of this run its networks were trained.
+
+    Args:
+        outcomes: what a run record holds of each case, by id.
+    """
+    by_model: dict[str, list[int]] = {}
+    for outcome in outcomes.values():
+        if "error" not in outcome:
+            by_model.setdefault(outcome["model"], []).append(outcome["trained_on_case"])
+    return [
+        f"model={name}: networks were trained on {sum(map(bool, counts))} of {len(counts)} cases; "
+        "scores there say nothing of other cases"
+        for name, counts in by_model.items()
+        if any(counts)
+    ]

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from challenge.case_hashes import hashes_of
 from challenge.folders import entries
 from challenge.orientation import OrientationError
 from challenge.provenance import sha256_of
@@ -73,6 +74,11 @@ class Model:
         """
         by_name = {scheme.name: scheme for scheme in self.answers}
         return by_name.get(str(named_scheme), self.answers[0])
+
+    def trained_on(self, id: str) -> int:
+        """Return how many networks are known to have been trained on a case."""
+        hashes = hashes_of(id)
+        return sum(not hashes.isdisjoint(member.trained_on or ()) for member in self.members)
 
     @property
     def averaged(self) -> tuple[Member, ...]:

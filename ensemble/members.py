@@ -22,6 +22,7 @@ from ensemble.member_weights import (
 from ensemble.plans import Plan, PlansError, read_plan
 
 MANIFEST = "MANIFEST.json"
+TRAINED_ON = "training_case_sha256"  # of an entry's provenance
 
 
 class ManifestError(Refusal):
@@ -45,6 +46,7 @@ class Member:
     channel_weights: tuple[float, ...] = ()
     small_weight: float | None = None  # in small cases, where the model has weights for those
     donor: str = ""  # the region that it is run for where the average has none; "": it is averaged
+    trained_on: frozenset[str] | None = None  # `hash_cases` of its training; None: not recorded
 
     @property
     def is_averaged(self) -> bool:
@@ -93,7 +95,13 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
         orientation=orientation and check_axis_code(orientation),
         training_axes=tuple(map(check_axis_code, entry.get("training_axes", ()))),
         donor=donor,
+        trained_on=_trained_on(entry),
     )
+
+
+def _trained_on(entry: Mapping[str, Any]) -> frozenset[str] | None:
+    hashes = (entry.get("provenance") or {}).get(TRAINED_ON)
+    return None if hashes is None else frozenset(map(str, hashes))
 
 
 def _read_trained(

@@ -5,6 +5,7 @@ probabilities (channel, z, y, x)
                                    (any model's label maps enter here)    __main__
     -> features (n,)               of the largest tumour component        features
     -> cluster, distance           the frozen chain, nearest centre       clusters
+    -> labels (z, y, x)            without components taken for false     component_gates
     -> labels (z, y, x)            that cluster's rules, or the fallback  apply_rules
     -> labels (z, y, x)            never without tumour, where the        empty_prediction
                                    challenge punishes that
@@ -23,6 +24,7 @@ from challenge.scheme import Head, labels_from, probability_of, volumes_mm3, vox
 
 from .apply_rules import apply_rules
 from .artefacts import Artefacts
+from .component_gates import apply_gates
 from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
 from .refine_input import RefineInput, case_features
@@ -73,8 +75,9 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     """Turn a label map into the final one, with whatever else is known of the case."""
     case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
     choice = choose_rules(refine_input, artefacts)
-    probability = _probability(refine_input)
-    result = apply_rules(before, choice.rules, scheme, case.spacing_mm, probability)
+    probability, votes = _probability(refine_input), refine_input.votes
+    gated = apply_gates(refine_input, artefacts.gates)
+    result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, probability, votes)
     for row in result.applied:
         if "skipped" in row:
             log.warning("%s: rule skipped: %s", case.id, row)
@@ -82,6 +85,7 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     record = {
         **choice.record,
         "fitted_on_case": was_fitted_on(case.id, artefacts),
+        "gates": gated.record,
         "rules": result.applied,
         "recovered_by": recovered_by,
         "voxels_changed": voxels_changed(before, after, scheme),

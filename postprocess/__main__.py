@@ -182,7 +182,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--channels", metavar="NAMES", help=order)
     names = "refine cases whose names speak of a challenge of other label values"
     add("--foreign", action="store_true", help=names)
-    frozen = f"folder of {JSON_NAME} and clusters.npz"
+    frozen = f"folder of {JSON_NAME}, clusters.npz and, of gates, gates.npz"
     add("--artefact", type=Path, required=True, metavar="DIR", help=frozen)
     add("--output", type=Path, required=True, metavar="DIR", help="made where it is missing")
     return parser.parse_args(argv)

@@ -17,7 +17,7 @@ from .rule_base import (
     Rule,
     RuleView,
 )
-from .rule_kinds import by_kind, required_inputs, row_from
+from .rule_kinds import by_kind, row_from
 from .rules_by_size import KeepOne
 
 
@@ -39,6 +39,7 @@ def apply_rules(
     scheme: Scheme,
     spacing_mm: SpacingMm,
     probability: Probability | None = None,
+    votes: np.ndarray | None = None,
 ) -> RulesResult:
     """Apply rules to a label map (z, y, x) in `scheme`'s values; the input stays as it is.
 
@@ -51,11 +52,12 @@ def apply_rules(
         scheme: what the values of `labels` mean.
         spacing_mm: of the voxels (z, y, x).
         probability: label names -> (z, y, x); a rule that requires it is skipped without it.
+        votes: share of members that see tumour (z, y, x); likewise.
     """
     before, labels = labels, labels.copy()
     applied = []
     for same_kind in by_kind(rules):
-        view = RuleView(labels, before, labels > 0, scheme, spacing_mm, probability)
+        view = RuleView(labels, before, labels > 0, scheme, spacing_mm, probability, votes)
         for rule in _repeated(same_kind):
             if reason := _why_skipped(rule, view):
                 applied.append({**row_from(rule), "voxels": 0, "skipped": reason})
@@ -75,7 +77,10 @@ def _repeated(rules: Sequence[Rule]) -> Sequence[Rule]:
 
 def _why_skipped(rule: Rule, view: RuleView) -> str | None:
     """Return why a rule cannot be applied to this case, or None."""
-    if "probabilities" not in required_inputs(rule):
+    needed = rule.required_inputs()
+    if "votes" in needed and view.votes is None:
+        return "no votes of members"
+    if "probabilities" not in needed:
         return None
     if view.probability is None:
         return "no probabilities"
@@ -93,9 +98,17 @@ def _change(rule: Rule, view: RuleView) -> int:
         return 0
     old = view.labels[selected]
     if rule.becomes == SURROUNDING:
-        view.labels[selected] = surrounding_labels(view.labels, selected, rule.connectivity)
+        _surround(selected, rule, view)
     elif rule.becomes == BEFORE:
         view.labels[selected] = view.before[selected]
+        if not isinstance(rule, KeepOne):
+            _surround(selected & view.mask(rule.names(view.scheme)), rule, view)
     else:
         view.labels[selected] = {BACKGROUND: 0, **view.scheme.labels}[rule.becomes]
     return int(np.count_nonzero(view.labels[selected] != old))
+
+
+def _surround(selected: np.ndarray, rule: Rule, view: RuleView) -> None:
+    """Give the components of a mask (z, y, x) the label around each."""
+    if selected.any():
+        view.labels[selected] = surrounding_labels(view.labels, selected, rule.connectivity)

@@ -12,13 +12,15 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
+from .component_gates import ComponentGate
 from .feature_names import needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, settings_hash
+from .gate_files import gate_rows
 from .rule_base import Rule
 from .rule_kinds import row_from
 
 # Raise it when a program that knows the old number only would misread the new files.
-SCHEMA = 3
+SCHEMA = 4
 KEYS: Mapping[str, type] = {
     "schema": int,
     "scheme": str,
@@ -29,6 +31,8 @@ KEYS: Mapping[str, type] = {
     "fallback": dict,
     "known_answers": list,
     "clusters_sha256": str,
+    "gates": list,
+    "gates_sha256": str,  # "" without gates
     "fit": dict,
 }
 # `fit` may hold more keys, not less.
@@ -89,6 +93,7 @@ class Artefacts:
     fallback: Fallback = Fallback("identity")
     known_answers: tuple[KnownAnswer, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from
+    gates: tuple[ComponentGate, ...] = ()  # before the rules, in this order
 
     @property
     def has_rules(self) -> bool:
@@ -113,11 +118,16 @@ class Artefacts:
 
     @property
     def needs_votes(self) -> bool:
-        """Return whether a case's cluster depends on the votes of the ensemble's members."""
-        return not self.has_one_rule_set and needs_votes(self.feature_names)
+        """Return whether a case's cluster, a gate, or a rule, depends on the votes of members."""
+        if not self.has_one_rule_set and needs_votes(self.feature_names):
+            return True
+        if any(gate.needs_votes(self.scheme) for gate in self.gates):
+            return True
+        rule_sets = (self.fallback.rules, *(cluster.rules for cluster in self.clusters))
+        return any("votes" in rule.required_inputs() for rules in rule_sets for rule in rules)
 
 
-def write_document(artefacts: Artefacts, clusters_sha256: str) -> bytes:
+def write_document(artefacts: Artefacts, clusters_sha256: str, gates_sha256: str) -> bytes:
     """Turn artefacts into the bytes that `read_document` reads; the same ones every time."""
     document = {
         "schema": SCHEMA,
@@ -152,5 +162,7 @@ def write_document(artefacts: Artefacts, clusters_sha256: str) -> bytes:
             }
             for answer in artefacts.known_answers
         ],
+        "gates": gate_rows(artefacts.gates),
+        "gates_sha256": gates_sha256,
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()

@@ -1,8 +1,8 @@
-"""Load, save and verify the frozen files: `postprocess.json` for people, `clusters.npz` for numpy.
+"""Load, save and verify the frozen files: `postprocess.json` for people, the others for numpy.
 
-Both are plain data. Everything that could be half-updated, reordered or from another extractor is
-checked at load, because none of it would raise an error later: it would move cases to wrong
-clusters in silence.
+`clusters.npz` is always beside it, `gates.npz` where there are gates. All are plain data.
+Everything that could be half-updated, reordered or from another extractor is checked at load,
+because none of it would raise an error later: it would move cases to wrong clusters in silence.
 """
 
 import hashlib
@@ -25,7 +25,9 @@ from .artefact_schema import (
     write_document,
 )
 from .clusters import ClusterModel
-from .read_artefact import read_document
+from .component_gates import ComponentGate
+from .gate_files import gate_arrays, read_gates
+from .read_artefact import Document, read_document
 
 __all__ = [
     "ArtefactError",
@@ -37,7 +39,7 @@ __all__ = [
     "save_artefacts",
 ]
 
-JSON_NAME, ARRAYS_NAME = "postprocess.json", "clusters.npz"
+JSON_NAME, ARRAYS_NAME, GATES_NAME = "postprocess.json", "clusters.npz", "gates.npz"
 # Stored distances may come from another machine, whose sums differ in the last digits.
 DISTANCE_TOLERANCE = 1e-6
 
@@ -49,25 +51,27 @@ class ArtefactError(Refusal):
 def load_artefacts(folder: Path, scheme: Scheme) -> Artefacts:
     """Read and check the frozen files of a model folder.
 
-    A folder with neither file gives the identity: labels come out as they went in.
+    A folder without any of them gives the identity: labels come out as they went in.
 
     Raises:
         ArtefactError: a file is missing, malformed, newer than this program, of another scheme or
             extractor, or does not give its known answers.
     """
-    text, arrays = folder / JSON_NAME, folder / ARRAYS_NAME
-    if not text.exists() and not arrays.exists():
+    text, arrays, gates = (folder / name for name in (JSON_NAME, ARRAYS_NAME, GATES_NAME))
+    present = [path for path in (text, arrays, gates) if path.exists()]
+    if not present:
         return Artefacts(scheme)
-    for path, other in ((text, arrays), (arrays, text)):
+    for path in (text, arrays):
         if not path.is_file():
-            raise ArtefactError(f"{path}: missing, though {other.name} is there")
-    return _checked(text.read_bytes(), arrays.read_bytes(), scheme, folder)
+            raise ArtefactError(f"{path}: missing, though {present[0].name} is there")
+    of_gates = gates.read_bytes() if gates.is_file() else b""
+    return _checked(text.read_bytes(), arrays.read_bytes(), of_gates, scheme, folder)
 
 
 def save_artefacts(folder: Path, artefacts: Artefacts) -> None:
-    """Write both files into a model folder, after every check that loading makes.
+    """Write the files into a model folder, after every check that loading makes.
 
-    The same artefacts give the same bytes.
+    The same artefacts give the same bytes. Gates of an earlier artefact are removed.
 
     Raises:
         ArtefactError: there is no model, or what was written would not be accepted at load.
@@ -77,25 +81,44 @@ def save_artefacts(folder: Path, artefacts: Artefacts) -> None:
     buffer = io.BytesIO()  # numpy dates every array in the archive 1980, so bytes are stable
     names = np.array(artefacts.feature_names, "S")  # a quarter of the bytes of a str array
     np.savez(buffer, feature_names=names, **vars(artefacts.model))
-    sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
-    document = write_document(artefacts, sha256)
-    _checked(document, buffer.getvalue(), artefacts.scheme, folder)
-    for name, content in ((ARRAYS_NAME, buffer.getvalue()), (JSON_NAME, document)):
-        write_atomically(content, folder / name)
+    arrays, gates = buffer.getvalue(), gate_arrays(artefacts.gates) if artefacts.gates else b""
+    hashes = [hashlib.sha256(content).hexdigest() if content else "" for content in (arrays, gates)]
+    document = write_document(artefacts, *hashes)
+    _checked(document, arrays, gates, artefacts.scheme, folder)
+    if not gates:
+        (folder / GATES_NAME).unlink(missing_ok=True)
+    for name, content in ((ARRAYS_NAME, arrays), (GATES_NAME, gates), (JSON_NAME, document)):
+        if content:
+            write_atomically(content, folder / name)
 
 
-def _checked(document: bytes, arrays: bytes, scheme: Scheme, folder: Path) -> Artefacts:
-    """Turn the bytes of both files into artefacts, or raise ArtefactError naming the file."""
+def _checked(
+    content: bytes, arrays: bytes, gates: bytes, scheme: Scheme, folder: Path
+) -> Artefacts:
+    """Turn the bytes of the files into artefacts, or raise ArtefactError naming the file."""
     try:
-        artefacts, sha256 = read_document(document, scheme)
+        document = read_document(content, scheme)
     except ValueError as error:
         raise ArtefactError(f"{folder / JSON_NAME}: {error}") from error
+    artefacts = document.artefacts
     try:
-        artefacts = replace(artefacts, model=_read_model(arrays, sha256, artefacts))
+        model = _read_model(arrays, document.clusters_sha256, artefacts)
+        artefacts = replace(artefacts, model=model)
         check_known_answers(artefacts)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ArtefactError(f"{folder / ARRAYS_NAME}: {error}") from error
-    return artefacts
+    try:
+        return replace(artefacts, gates=_read_gates(gates, document, scheme))
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtefactError(f"{folder / GATES_NAME}: {error}") from error
+
+
+def _read_gates(content: bytes, document: Document, scheme: Scheme) -> tuple[ComponentGate, ...]:
+    """Read the gates, and check that the file is there where there are some, and only there."""
+    if bool(content) != bool(document.gates):
+        there = "there" if content else "missing"
+        raise ValueError(f"{there}, though {JSON_NAME} has {len(document.gates)} gates")
+    return read_gates(document.gates, content, document.gates_sha256, scheme) if content else ()
 
 
 def check_known_answers(artefacts: Artefacts) -> None:

@@ -6,6 +6,7 @@ labelling and one count, not from one pass over the volume a component.
 """
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, get_args
 
 import cc3d
@@ -41,6 +42,13 @@ class Components:
         """Return the mean of `values` (z, y, x) over each component, one entry per id."""
         sums = np.bincount(self.ids.ravel(), values.ravel(), minlength=self.voxels.size)
         return sums / np.maximum(self.voxels, 1)
+
+    def highest(self, values: np.ndarray) -> np.ndarray:
+        """Return the highest of `values` (z, y, x) in each component, in the values' own type."""
+        ids, values = self.ids[self.box], values[self.box]
+        highest = np.full(self.voxels.size, -np.inf, values.dtype)
+        np.maximum.at(highest, ids[ids > 0], values[ids > 0])
+        return highest
 
     def holding(self, others: "Components", share: float) -> np.ndarray:
         """Return which components hold at least `share` of any one of `others`, by id."""
@@ -115,25 +123,33 @@ def surrounding_labels(
         connectivity: 6, 18 or 26, of the components of `selected`.
     """
     components = find_components(selected, connectivity)
-    ids, around = _face_neighbours(components, selected)
+    ids, around = neighbours(components, selected)
     counts = np.zeros((components.voxels.size, int(labels.max()) + 1), np.int64)
     np.add.at(counts, (ids, labels.ravel()[around]), 1)
     counts[counts[:, 0] > 0] = 0
     return counts.argmax(1).astype(labels.dtype)[components.ids[selected]]
 
 
-def _face_neighbours(components: Components, selected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return component ids and flat voxel indices, one pair for every voxel next to each."""
+def neighbours(
+    components: Components, selected: np.ndarray, connectivity: Connectivity = 6
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return component ids and flat voxel indices, one pair for every voxel next to each.
+
+    Args:
+        components: of `selected`.
+        selected: bool mask (z, y, x); none of its voxels is next to a component.
+        connectivity: 6, 18 or 26, of what is next to a voxel.
+    """
     at, ids = np.argwhere(selected), components.ids[selected].astype(np.int64)
-    shape = selected.shape
+    most_axes = CONNECTIVITIES.index(connectivity) + 1
     pairs = []
-    for axis in range(3):
-        for step in (-1, 1):
-            beside = at.copy()
-            beside[:, axis] += step
-            inside = (beside[:, axis] >= 0) & (beside[:, axis] < shape[axis])
-            flat = np.ravel_multi_index(tuple(beside[inside].T), shape)
-            outside = ~selected.ravel()[flat]
-            pairs.append((ids[inside] * selected.size + flat)[outside])
+    for step in product((-1, 0, 1), repeat=3):
+        if not 0 < np.count_nonzero(step) <= most_axes:
+            continue
+        beside = at + step
+        inside = ((beside >= 0) & (beside < selected.shape)).all(1)
+        flat = np.ravel_multi_index(tuple(beside[inside].T), selected.shape)
+        outside = ~selected.ravel()[flat]
+        pairs.append((ids[inside] * selected.size + flat)[outside])
     # A voxel in a corner of the component touches it with several faces and still counts once.
     return np.divmod(np.unique(np.concatenate(pairs)), selected.size)

@@ -1,9 +1,9 @@
-"""Read `postprocess.json` of schema 2, in the words of today."""
+"""Read `postprocess.json` of schemas 2 and 3, in the words of today."""
 
 from typing import Any
 
-FORMER_SCHEMA = 2
-# In any object of the file, except `labels`.
+OLDEST_SCHEMA = 2
+# Of schema 2, in any object of the file, except `labels`.
 KEYS = {"recipe": "config", "arm": "method", "how": "validation"}
 VALUES = {
     "becomes": {"enclosing": "surrounding"},
@@ -12,13 +12,17 @@ VALUES = {
 
 
 def upgrade(document: Any) -> Any:
-    """Return the file's content, or, if it is of the former schema, what it would be today."""
-    if not isinstance(document, dict) or document.get("schema") != FORMER_SCHEMA:
+    """Return the file's content, or, if it is of a former schema, what it would be today."""
+    if not isinstance(document, dict):
         return document
-    renamed = {
-        key: value if key == "labels" else _renamed(value) for key, value in document.items()
-    }
-    return {**renamed, "schema": FORMER_SCHEMA + 1}
+    if document.get("schema") == 2:
+        document = {
+            key: value if key == "labels" else _renamed(value) for key, value in document.items()
+        }
+        document["schema"] = 3
+    if document.get("schema") == 3:  # had no gates
+        document = {**document, "schema": 4, "gates": [], "gates_sha256": ""}
+    return document
 
 
 def _renamed(value: Any) -> Any:

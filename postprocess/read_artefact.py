@@ -6,6 +6,7 @@ Errors are plain ValueErrors that name the key and the value; `artefacts` adds t
 import importlib.metadata
 import json
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,24 @@ from .artefact_schema import (
 )
 from .feature_names import GROUPS, group_names
 from .features import EXTRACTOR, KNOWN_SETTINGS, settings_hash
-from .former_schema import FORMER_SCHEMA, upgrade
+from .former_schema import OLDEST_SCHEMA, upgrade
+from .json_value import value_of
 from .rule_base import Rule
 from .rule_kinds import rule_from
 
 
-def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:
-    """Turn the bytes of `postprocess.json` into artefacts that still lack their arrays.
+@dataclass(frozen=True)
+class Document:
+    """What `postprocess.json` holds, and what belongs to it in other files."""
 
-    Returns:
-        The artefacts without `model`, and the sha256 that the arrays must have.
+    artefacts: Artefacts  # without `model` and `gates`
+    clusters_sha256: str
+    gates: list[Any]  # rows that lack their arrays
+    gates_sha256: str  # "" without gates
+
+
+def read_document(content: bytes, scheme: Scheme) -> Document:
+    """Turn the bytes of `postprocess.json` into artefacts that still lack their arrays.
 
     Raises:
         ValueError: a key is missing, unknown or mistyped, or a value is not what it must be.
@@ -53,19 +62,22 @@ def read_document(content: bytes, scheme: Scheme) -> tuple[Artefacts, str]:
         known_answers=tuple(_known_answer(row) for row in document["known_answers"]),
         fit=document["fit"],
     )
-    return artefacts, document["clusters_sha256"]
+    gates, gates_sha256 = document["gates"], document["gates_sha256"]
+    if bool(gates) != bool(gates_sha256):
+        raise ValueError(f"{len(gates)} gates with gates_sha256 {gates_sha256!r}")
+    return Document(artefacts, document["clusters_sha256"], gates, gates_sha256)
 
 
 def _checked_keys(document: Any) -> dict[str, Any]:
     """Check the schema first, since another one may have other keys."""
-    schema = _value(document, "schema", int)
+    schema = value_of(document, "schema", int)
     if schema != SCHEMA:
-        known = f"{FORMER_SCHEMA} and {SCHEMA}"
+        known = f"{OLDEST_SCHEMA} to {SCHEMA}"
         if schema > SCHEMA:
             raise ValueError(f"schema {schema} is newer than this program, which reads {known}")
         raise ValueError(f"schema {schema} is not one of {known}; fit the rules again")
     for key, kind in KEYS.items():
-        _value(document, key, kind)
+        value_of(document, key, kind)
     if unknown := sorted(set(document) - set(KEYS)):
         raise ValueError(f"unknown keys {unknown}")
     _check_fit(document["fit"])
@@ -76,7 +88,7 @@ def _check_fit(fit: dict[str, Any]) -> None:
     """Check where the numbers come from; imported rules have none of a search's scores."""
     is_judged = not SCORE_KEYS.keys().isdisjoint(fit)
     for key, kind in {**FIT_KEYS, **(SCORE_KEYS if is_judged else {})}.items():
-        _value(fit, key, kind)
+        value_of(fit, key, kind)
     interval = fit.get("gain_interval", [])
     if len(interval) not in (0, 2) or not all(isinstance(end, int | float) for end in interval):
         raise ValueError(f"gain_interval: {interval} is neither empty nor two numbers")
@@ -96,12 +108,12 @@ def _names(names: list[Any], scheme: Scheme) -> tuple[str, ...]:
 
 def _settings(row: dict[str, Any]) -> dict[str, Any]:
     """Check that the extractor that is installed is the one that the files were fitted with."""
-    settings = _value(row, "settings", dict)
-    if _value(row, "settings_sha256", str) != settings_hash(settings):
+    settings = value_of(row, "settings", dict)
+    if value_of(row, "settings_sha256", str) != settings_hash(settings):
         raise ValueError(f"extractor settings {settings} do not have the hash in settings_sha256")
     if unknown := sorted(set(settings) - KNOWN_SETTINGS):
         raise ValueError(f"unknown extractor settings {unknown}")
-    name, version = _value(row, "name", str), _value(row, "version", str)
+    name, version = value_of(row, "name", str), value_of(row, "version", str)
     installed = importlib.metadata.version(EXTRACTOR)
     if (name, version) != (EXTRACTOR, installed):
         raise ValueError(f"extractor {name} {version}, but {EXTRACTOR} {installed} is installed")
@@ -109,20 +121,20 @@ def _settings(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cluster(row: dict[str, Any], scheme: Scheme) -> Cluster:
-    cases = _value(row, "training_cases", int)
+    cases = value_of(row, "training_cases", int)
     unlimited = "max_distance" in row and row["max_distance"] is None
-    distance = math.inf if unlimited else _value(row, "max_distance", float)
+    distance = math.inf if unlimited else value_of(row, "max_distance", float)
     if cases < 0 or distance < 0:
         raise ValueError(f"a cluster of {cases} training cases within {distance}")
     return Cluster(cases, distance, _rules(row, scheme))
 
 
 def _rules(row: dict[str, Any], scheme: Scheme) -> tuple[Rule, ...]:
-    return tuple(rule_from(rule, scheme) for rule in _value(row, "rules", list))
+    return tuple(rule_from(rule, scheme) for rule in value_of(row, "rules", list))
 
 
 def _fallback(row: dict[str, Any], scheme: Scheme) -> Fallback:
-    fallback = Fallback(_value(row, "name", str), _rules(row, scheme))
+    fallback = Fallback(value_of(row, "name", str), _rules(row, scheme))
     if fallback.name not in ("identity", "pooled"):
         raise ValueError(f"fallback {fallback.name!r} is neither 'identity' nor 'pooled'")
     if fallback.name == "identity" and fallback.rules:
@@ -131,23 +143,8 @@ def _fallback(row: dict[str, Any], scheme: Scheme) -> Fallback:
 
 
 def _known_answer(row: dict[str, Any]) -> KnownAnswer:
-    features = _value(row, "features", list)
+    features = value_of(row, "features", list)
     if wrong := [x for x in features if not isinstance(x, int | float) or not math.isfinite(x)]:
         raise ValueError(f"known answer: {wrong[0]!r} is not a finite number")
     vector = np.array(features, np.float64)
-    return KnownAnswer(vector, _value(row, "cluster", int), _value(row, "distance", float))
-
-
-def _value(row: Any, key: str, kind: type) -> Any:
-    """Return `row[key]`, or raise ValueError where it is missing or not of its kind."""
-    if not isinstance(row, dict):
-        raise ValueError(f"{row!r} should be an object with {key!r}")
-    if key not in row:
-        raise ValueError(f"{key!r} is missing")
-    value: Any = row[key]
-    accepted = (int, float) if kind is float else kind
-    if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"{key}: {value!r} is not of type {kind.__name__}")
-    if kind is float and not math.isfinite(row[key]):
-        raise ValueError(f"{key}: {value} is not finite")
-    return value
+    return KnownAnswer(vector, value_of(row, "cluster", int), value_of(row, "distance", float))

@@ -41,6 +41,7 @@ def refine_file(
         "probability_maps": maps,
         "remarks": list(refine_input.case.remarks),
         **{key: record[key] for key in ("cluster", "distance", "fallback", "fitted_on_case")},
+        "gates": record["gates"],
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],
         **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from challenge.scheme import Scheme
 from .components import CONNECTIVITIES, Connectivity, SpacingMm
 
 BACKGROUND, SURROUNDING, BEFORE = "background", "surrounding", "before"
+
+Input = Literal["probabilities", "votes"]  # what a rule may need beside labels
 
 # Label names -> probability (z, y, x) that a voxel carries one of them.
 Probability = Callable[[tuple[str, ...]], np.ndarray]
@@ -32,6 +34,7 @@ class RuleView:
     scheme: Scheme
     spacing_mm: SpacingMm
     probability: Probability | None = None
+    votes: np.ndarray | None = None  # share of the ensemble's members that see tumour in a voxel
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -54,7 +57,8 @@ class Rule:
     REQUIRED: ClassVar[tuple[str, ...]] = ()  # keys that a JSON object cannot leave out
 
     label: str = ""
-    becomes: str = BACKGROUND  # a label, "background", or "surrounding": see `surrounding_labels`
+    # A label, "background", "surrounding" (see `surrounding_labels`), or what a kind adds to these.
+    becomes: str = BACKGROUND
     region: str = field(default="", kw_only=True)
     connectivity: Connectivity = field(default=26, kw_only=True)
 
@@ -83,6 +87,10 @@ class Rule:
         check_name("becomes", self.becomes, BACKGROUND, SURROUNDING, *scheme.labels)
         if self.names(scheme) == (self.becomes,):
             raise RuleError(f"becomes: {self.becomes!r} cannot become itself")
+
+    def required_inputs(self) -> frozenset[Input]:
+        """Return the inputs without which the rule is skipped."""
+        return frozenset()
 
     def select(self, view: RuleView) -> np.ndarray:
         """Return the bool mask (z, y, x) of the voxels that change."""

@@ -4,13 +4,14 @@ How to add a rule:
 
 1. Write one frozen dataclass derived from `Rule` in `rules_by_size.py`, `rules_by_probability.py`
    or a new module beside them. Its fields are the JSON keys; list in `REQUIRED` those without a
-   default; `check` raises RuleError for a value that makes no sense; `select` returns the bool mask
-   (z, y, x) of the voxels that change. `RuleView` says what it may look at: labels, spacing in mm,
-   probabilities.
-2. Add one row to `RULE_KINDS`; its position is when rules of this kind apply. `requires` names the
-   inputs without which such a rule is skipped, `searchable` the keys that `python -m lab search`
-   can try (none: the search refuses the kind by name). That is all: artefacts, `python -m
-   postprocess` and the container know the rule now.
+   default; `check` raises RuleError for a value that makes no sense; `required_inputs` names what
+   it needs beside labels, without which it is skipped; `select` returns the bool mask (z, y, x) of
+   the voxels that change. `RuleView` says what it may look at: labels, spacing in mm,
+   probabilities, votes. A rule that removes components for one more reason is a row of
+   `component_predicates.PREDICATES` instead, and no kind.
+2. Add one row to `RULE_KINDS`; its position is when rules of this kind apply. `searchable` names
+   the keys that `python -m lab search` can try (none: the search refuses the kind by name). That is
+   all: artefacts, `python -m postprocess` and the container know the rule now.
 3. List its keys in `test/postprocess/test_every_kind.py` (a test fails until you do), and test it
    on cubes whose voxels can be counted by hand, also with anisotropic spacing.
 4. To let the search try it, apply it to components in `lab/rule_search/component_rules.py`, and add
@@ -20,18 +21,18 @@ How to add a rule:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from challenge.scheme import Scheme
 
+from .component_predicates import PREDICATES
 from .fill_holes import FillHoles
-from .rule_base import Rule, RuleError
+from .rule_base import BEFORE, Rule, RuleError
+from .rules_by_component import RemoveComponent
 from .rules_by_probability import AddProbable, DropDoubtful
 from .rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
-
-Input = Literal["probabilities"]
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,25 @@ class RuleKind:
 
     name: str  # `kind` in JSON
     rule: type[Rule]
-    requires: tuple[Input, ...] = ()  # a rule is skipped where one of these is missing
-    # The same, of rules with this key only.
-    requires_with: Mapping[str, Input] = field(default_factory=dict)
     searchable: frozenset[str] = frozenset()  # keys that the rule search understands
 
+
+SEARCHABLE_PREDICATES = frozenset(row.name for row in PREDICATES if row.searchable)
 
 # In the order in which kinds apply: every rule of one kind, in table order, before the next kind.
 # What is probable comes first: sizes and shares are those of the labels that the thresholds give.
 RULE_KINDS: Sequence[RuleKind] = (
-    RuleKind("drop-doubtful", DropDoubtful, requires=("probabilities",)),
-    RuleKind("add-probable", AddProbable, requires=("probabilities",)),
+    RuleKind("drop-doubtful", DropDoubtful),
+    RuleKind("add-probable", AddProbable),
+    RuleKind(
+        "remove-component",
+        RemoveComponent,
+        searchable=SEARCHABLE_PREDICATES
+        | {"label", "region", "becomes", "unless_any", "unless_all"},
+    ),
     RuleKind(
         "remove-small",
         RemoveSmall,
-        requires_with={"min_mean_probability": "probabilities"},
         searchable=frozenset({"label", "region", "becomes", "min_voxels", "min_volume_mm3"}),
     ),
     RuleKind("keep-largest", KeepLargest),
@@ -78,13 +83,6 @@ def kind_of(rule: Rule) -> RuleKind:
     return next(kind for kind in RULE_KINDS if isinstance(rule, kind.rule))
 
 
-def required_inputs(rule: Rule) -> frozenset[Input]:
-    """Return the inputs without which a rule is skipped."""
-    kind = kind_of(rule)
-    with_keys = {name for key, name in kind.requires_with.items() if key in row_from(rule)}
-    return frozenset(kind.requires) | with_keys
-
-
 @lru_cache(maxsize=4096)  # a search asks about the same rules at every variant
 def check_searchable(rule: Rule) -> None:
     """Raise RuleError where the rule search does not know a rule's kind, or a key of it."""
@@ -93,8 +91,11 @@ def check_searchable(rule: Rule) -> None:
     if not known:
         names = ", ".join(kind.name for kind in RULE_KINDS if kind.searchable)
         raise RuleError(f"{row['kind']}: not a kind that the rule search knows ({names}): {row}")
-    if unknown := sorted(set(row) - {"kind"} - known):
+    keys = {*row, *(key for value in row.values() if isinstance(value, Mapping) for key in value)}
+    if unknown := sorted(keys - {"kind"} - known):
         raise RuleError(f"{row['kind']}: the rule search does not know {unknown[0]}: {row}")
+    if rule.becomes == BEFORE:
+        raise RuleError(f"{row['kind']}: the rule search does not know becomes before: {row}")
 
 
 def rule_from(row: Mapping[str, Any], scheme: Scheme) -> Rule:

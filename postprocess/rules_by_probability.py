@@ -14,7 +14,7 @@ import numpy as np
 from challenge.scheme import Scheme
 
 from .components import Connectivity
-from .rule_base import Rule, RuleError, RuleView, check_name, check_number
+from .rule_base import Input, Rule, RuleError, RuleView, check_name, check_number
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,15 @@ class Threshold(Rule):
         super().check(scheme)
         check_number("min_probability", self.min_probability, 1.0)
 
+    def required_inputs(self) -> frozenset[Input]:
+        """Return that there is nothing to compare without probabilities."""
+        return frozenset({"probabilities"})
+
     def reached(self, view: RuleView) -> np.ndarray:
-        """Return the bool mask (z, y, x) of the voxels that are at least as probable."""
+        """Return the bool mask (z, y, x) of the voxels that are at least as probable.
+
+        The threshold is rounded to the type of the probabilities: a float32 of 0.2 reaches 0.2.
+        """
         if view.probability is None:
             raise ValueError("no probabilities")
         return view.probability(self.names(view.scheme)) >= self.min_probability

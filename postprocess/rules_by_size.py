@@ -14,22 +14,22 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
+from .component_predicates import Conditions, check_held
 from .components import find_components, largest_component
 from .rule_base import BEFORE, Rule, RuleError, RuleView, check_name, check_number, check_whole
+from .rules_by_component import ComponentRule
 
-# Headers hold spacing as float32, so a 1 mm voxel may measure 0.9999998 mm3.
-VOLUME_ROUNDING = 1e-6
 HALF = 0.5
 
 
 @dataclass(frozen=True)
-class RemoveSmall(Rule):
+class RemoveSmall(ComponentRule):
     """Every component below a minimum size changes ("pcc").
 
     With `min_mean_probability` it must also be less probable than that, as the mean over its
     voxels. One that holds `holds_share` or more of a 26-connected component of `unless_holds`, a
     label or region inside that of the rule, stays; below a connectivity of 26 such a component can
-    be spread over several of the rule's.
+    be spread over several of the rule's. This is short for remove-component with `unless_any`.
     """
 
     min_voxels: int | None = None
@@ -43,49 +43,25 @@ class RemoveSmall(Rule):
         super().check(scheme)
         if (self.min_voxels is None) == (self.min_volume_mm3 is None):
             raise RuleError("remove-small needs exactly one of min_voxels and min_volume_mm3")
-        if self.min_voxels is not None:
-            check_whole("min_voxels", self.min_voxels, 0)
-        else:
-            check_number("min_volume_mm3", self.min_volume_mm3, math.inf)
-        if self.min_mean_probability is not None:
-            check_number("min_mean_probability", self.min_mean_probability, 1.0)
-        self._check_nested(scheme)
-
-    def _check_nested(self, scheme: Scheme) -> None:
+        if self.unless_holds != "":
+            check_held("unless_holds", self.unless_holds, self, scheme)
+        elif self.holds_share != HALF:
+            raise RuleError(f"holds_share: {self.holds_share!r} without unless_holds")
         check_number("holds_share", self.holds_share, 1.0)
         if self.holds_share == 0:
             raise RuleError(f"holds_share: {self.holds_share!r} would spare everything")
-        if self.unless_holds != "":
-            self.nested(scheme)
-        elif self.holds_share != HALF:
-            raise RuleError(f"holds_share: {self.holds_share!r} without unless_holds")
+        self.conditions()[0].check("remove-small", self, scheme)
 
-    def nested(self, scheme: Scheme) -> tuple[str, ...]:
-        """Return the labels of `unless_holds`, or raise RuleError where it is not inside."""
-        names, outer = self.unless_holds, set(self.names(scheme))
-        if isinstance(names, str):
-            for inner in (scheme.regions.get(names, ()), (names,)):
-                if inner and set(inner) < outer:
-                    return inner
-        raise RuleError(f"unless_holds: {names!r} is not inside {self.label or self.region}")
-
-    def too_small(self, voxels: np.ndarray, voxel_volume_mm3: float) -> np.ndarray:
-        """Return which components, given by their voxel counts, are below the minimum."""
-        if self.min_volume_mm3 is None:
-            return voxels < self.min_voxels
-        return voxels * voxel_volume_mm3 < self.min_volume_mm3 * (1 - VOLUME_ROUNDING)
-
-    def select(self, view: RuleView) -> np.ndarray:
-        """Return the voxels of all components that are too small and that nothing exempts."""
-        components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
-        changes = self.too_small(components.voxels, view.voxel_volume_mm3)
-        if self.min_mean_probability is not None and view.probability is not None:
-            probability = view.probability(self.names(view.scheme))
-            changes &= components.mean(probability) < self.min_mean_probability
-        if self.unless_holds:
-            nested = find_components(view.mask(self.nested(view.scheme)))
-            changes &= ~components.holding(nested, self.holds_share)
-        return components.where(changes)
+    def conditions(self) -> tuple[Conditions, bool]:
+        """Return the predicates of the keys, any of which spares a component."""
+        held = {self.unless_holds: self.holds_share} if self.unless_holds else None
+        rows = {
+            "min_voxels": self.min_voxels,
+            "min_volume_mm3": self.min_volume_mm3,
+            "min_mean_probability": self.min_mean_probability,
+            "holds": held,
+        }
+        return Conditions({name: v for name, v in rows.items() if v is not None}), False
 
 
 @dataclass(frozen=True)

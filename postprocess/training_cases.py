@@ -3,33 +3,25 @@
 On these cases rules gain more than on any other, so a score there is no evidence of what they gain.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from challenge.file_names import LABEL_SUFFIX
+from challenge.case_hashes import hashes_of
 
 from .artefact_schema import TRAINING_CASES, Artefacts
-
-DIGITS = 16
-
-
-def hash_cases(ids: Iterable[str]) -> list[str]:
-    """Return what an artefact's fit record holds of the cases that it was fitted on."""
-    return sorted(hashlib.sha256(id.encode()).hexdigest()[:DIGITS] for id in ids)
 
 
 def was_fitted_on(id: str, artefacts: Artefacts) -> bool | None:
     """Return whether a case, or the case of a label map `<id>-seg`, chose the rules.
 
-    None where the artefact does not list its cases. Where there is no rule no case chose one.
+    None where the artefact does not list its cases. No case chose what has no rule and no gate.
     """
-    if not artefacts.has_rules:
+    if not artefacts.has_rules and not artefacts.gates:
         return False
     known = artefacts.fit.get(TRAINING_CASES)
     if known is None:
         return None
-    return not {*hash_cases([id, LABEL_SUFFIX.sub("", id)])}.isdisjoint(known)
+    return not hashes_of(id).isdisjoint(known)
 
 
 def in_sample_sentence(training: int, cases: int) -> str:

@@ -1,5 +1,7 @@
 """Small things that the tests of `postprocess` share: cases, label maps and frozen artefacts."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import ndimage
 
@@ -7,8 +9,10 @@ from challenge.case import Case
 from challenge.scheme import SCHEMES, Head, Scheme
 from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer
 from postprocess.clusters import ClusterModel
+from postprocess.component_gates import ComponentGate, GateAnswer
 from postprocess.feature_names import feature_names
 from postprocess.features import DEFAULT_SETTINGS
+from postprocess.gate_models import BoostedTrees, Logistic, Scaling
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI, PED, PANTHER = SCHEMES["brats-gli"], SCHEMES["brats-ped"], SCHEMES["panther-t1"]
@@ -88,3 +92,46 @@ def make_artefacts(scheme: Scheme = GLI, far: float = 1e9, seed: int = 0) -> Art
         known_answers=tuple(KnownAnswer(v, *model.assign(v)) for v in vectors),
         fit=FIT,
     )
+
+
+def size_gate(
+    label: str, least_mm3: float, becomes: str = "background", **changes
+) -> ComponentGate:
+    """Return a gate that removes the components of a label below a volume, as one tree."""
+    names = ("volume_mm3", "sphericity")
+    scaling = Scaling(np.zeros(2, bool), np.array([least_mm3, 0.0]), np.array([1000.0, 1.0]))
+    rows = np.array([[least_mm3 - 1, 0.5], [least_mm3 + 1, 0.5]])
+    gate = ComponentGate(
+        label=label if label in GLI.labels else "",
+        region="" if label in GLI.labels else label,
+        becomes=becomes,
+        feature_names=names,
+        scaling=scaling,
+        model=one_tree(threshold=-1e-6, low=2.0, high=-2.0),
+        slope=1.0,
+        offset=0.0,
+        cutoff=0.5,
+        known_answers=(),
+        training_components=40,
+    )
+    gate = replace(gate, **changes)
+    answers = zip(rows, gate.probabilities(rows).tolist(), strict=True)
+    return replace(gate, known_answers=tuple(GateAnswer(row, p) for row, p in answers))
+
+
+def one_tree(threshold: float, low: float, high: float) -> BoostedTrees:
+    """Return one split of the first of two features."""
+    return BoostedTrees(
+        columns=np.array(2, np.int32),
+        baseline=np.array(0.0),
+        feature=np.array([[0, 0, 0]], np.int32),
+        threshold=np.array([[threshold, 0.0, 0.0]]),
+        left=np.array([[1, -1, -1]], np.int32),
+        right=np.array([[2, -1, -1]], np.int32),
+        value=np.array([[0.0, low, high]]),
+    )
+
+
+def linear(weights: list[float], intercept: float = 0.0) -> Logistic:
+    """Return a linear model."""
+    return Logistic(np.array(weights), np.array(intercept))

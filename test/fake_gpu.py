@@ -68,13 +68,15 @@ class FakeGpu:
     def run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run one operation of torch."""
         on_gpu = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, GpuTensor)]
-        target = kwargs.get("device")
+        # `aten::to` takes the device by its position too.
+        target = next((a for a in args if isinstance(a, torch.device)), kwargs.get("device"))
         makes_gpu = target is not None and torch.device(target).type == "cuda"
         if not on_gpu and not makes_gpu:
             return func(*args, **kwargs)
         if _works(func.name().split(".")[0], args, kwargs, makes_gpu):
             self.before(func.name())
         plain = {k: torch.device("cpu") if k == "device" else v for k, v in kwargs.items()}
+        args = tuple(torch.device("cpu") if isinstance(a, torch.device) else a for a in args)
         result = func(*tree_map(_inner, args), **tree_map(_inner, plain))
         if target is not None and not makes_gpu:
             return result
@@ -108,8 +110,13 @@ class GpuTensor(torch.Tensor):
 
     def __getitem__(self, index: Any) -> Any:  # torch's own asks a library that a CPU build lacks
         result, axis = self, 0
-        for each in index if isinstance(index, tuple) else (index,):
-            if isinstance(each, slice):
+        indices = index if isinstance(index, tuple) else (index,)
+        for each in indices:
+            if each is ...:
+                axis += self.dim() - sum(i is not None for i in indices) + 1
+            elif each is None:
+                result, axis = torch.ops.aten.unsqueeze(result, axis), axis + 1
+            elif isinstance(each, slice):
                 ends = each.start, each.stop, each.step or 1
                 result, axis = torch.ops.aten.slice(result, axis, *ends), axis + 1
             else:
@@ -168,7 +175,8 @@ def _works(name: str, args: Any, kwargs: dict[str, Any], makes_gpu: bool) -> boo
         return name not in NO_WORK
     source = args[0]
     dtypes = [each for each in (*args[1:], kwargs.get("dtype")) if isinstance(each, torch.dtype)]
-    stays = isinstance(source, GpuTensor) and (makes_gpu or "device" not in kwargs)
+    moves = "device" in kwargs or any(isinstance(each, torch.device) for each in args)
+    stays = isinstance(source, GpuTensor) and (makes_gpu or not moves)
     return not stays or dtypes not in ([], [source.dtype])
 
 

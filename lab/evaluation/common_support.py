@@ -142,10 +142,16 @@ def moved_sentence(support: CommonSupport, cases: Sequence[str], names: tuple[st
     moved = zip(names, (support.left, support.entered), strict=True)
     return "; ".join(
         f"{len(places)} {'case has' if len(places) == 1 else 'cases have'} a score of {name} only: "
-        f"{_some([cases[place] for place in places])}"
+        f"{some_names([cases[place] for place in places])}"
         for name, places in moved
         if places
     )
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _paired(values: np.ndarray, defined: np.ndarray) -> np.ndarray:
@@ -188,8 +194,3 @@ def _describe(
         )
         for row, difference in enumerate(mean_over_cases(paired))
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,7 @@
 """Result files of several systems, brought to one array: what `python -m lab rank` compares."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -19,9 +19,9 @@ from lab.evaluation.columns import (
 from lab.evaluation.formats import read_results
 from lab.evaluation.origin import in_sample
 from lab.evaluation.results import Results
+from lab.evaluation.score_cells import gather, gather_values, volume_errors
 from lab.metrics.csv_layouts import SUMMARY_ROWS
 from lab.metrics.metric_info import RMSE
-from lab.metrics.voxel import label_rows
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,15 @@ class Comparison:
     columns: tuple[Column, ...]
     values: np.ndarray  # (case, column, system)
     both_absent: np.ndarray  # (case, column, system), NaN since neither map holds the region
+    defined: np.ndarray  # (case, column, system), a measured score, see `Cells`
     summary_values: np.ndarray  # (summary row, column, system), no row unless these are ranked
     totals: Mapping[Column, np.ndarray]  # numbers of the whole cohort, (system,)
     left_out: tuple[str, ...]  # what is not compared, in sentences
     chosen: str = ""  # who chose the metrics, in words
     not_ranked: tuple[str, ...] = ()  # headline metrics that every file has beside these
+    counted: bool = False  # voxel or lesion counts tell which values are measured scores
+    # Volume errors behind the RMSE of `totals`, (case, total, system); NaN where a file has none.
+    errors_mm3: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
     # Systems whose maps were made with what was fitted on their cases, and how, in words.
     in_sample: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,19 +88,23 @@ def comparison_of(
         raise ComparisonError(f"no summary row ({', '.join(SUMMARY_ROWS)}) in all of the files")
     columns = choose_columns(results, requested)
     totals, total_sentences = cohort_totals(results, columns, len(cases), requested)
+    cells = gather(results, cases, columns.common)
     return Comparison(
         scorer=results[0].scorer,
         absent=results[0].absent,
         systems=systems,
         cases=cases,
         columns=columns.common,
-        values=gather(results, cases, columns.common),
-        both_absent=find_both_absent(results, cases, columns.common),
-        summary_values=gather(results, summaries, columns.common),
+        values=cells.values,
+        both_absent=cells.both_absent,
+        defined=cells.defined,
+        summary_values=gather_values(results, summaries, columns.common),
         totals=totals,
         left_out=(*rows.sentences, *columns.sentences, *total_sentences),
         chosen=columns.chosen,
         not_ranked=columns.not_ranked,
+        counted=cells.counted,
+        errors_mm3=volume_errors(results, cases, [column.region for column in totals]),
         in_sample={
             name: sentence
             for name, result in zip(systems, results, strict=True)
@@ -194,41 +202,6 @@ def cohort_totals(
     if requested.metrics and not totals:
         raise ComparisonError(f"{RMSE}: not in every file over these {cases} cases")
     return totals, tuple(sentences)
-
-
-def gather(results: list[Results], rows: Iterable[str], columns: Iterable[Column]) -> np.ndarray:
-    """Return values (row, column, system), NaN where a case lacks one."""
-    columns = tuple(columns)
-    values = [
-        [[r.cases[row].get(c.region, {}).get(c.metric, math.nan) for r in results] for c in columns]
-        for row in rows
-    ]
-    return np.array(values, float).reshape(-1, len(columns), len(results))
-
-
-def find_both_absent(
-    results: list[Results], cases: Iterable[str], columns: Iterable[Column]
-) -> np.ndarray:
-    """Tell (case, column, system) where a number lacks because neither map holds the region.
-
-    The voxel counts of Podium's and nnU-Net's files decide; a CSV has none.
-    """
-    columns = tuple(columns)
-    cells = [[[_is_both_absent(r, case, c) for r in results] for c in columns] for case in cases]
-    return np.array(cells, bool).reshape(-1, len(columns), len(results))
-
-
-def _is_both_absent(results: Results, case: str, column: Column) -> bool:
-    scores = results.cases[case].get(column.region, {})
-    if not math.isnan(scores.get(column.metric, math.nan)):
-        return False
-    if results.scorer == "nnunet":
-        return all(scores.get(name) == 0 for name in ("tp", "fp", "fn"))
-    rows = label_rows(results.labels, results.regions).get(column.region)
-    if rows is None or case not in results.facts:
-        return False
-    table = results.facts[case].confusion
-    return not table[rows].any() and not table[:, rows].any()
 
 
 def _scorer(results: Results) -> str:

@@ -34,4 +34,9 @@ def interval_text(low: float, high: float) -> str:
 
 def wrapped(line: str) -> str:
     """Break a long line into lines of the terminal's width, the later ones indented."""
-    return textwrap.fill(line, WIDTH, subsequent_indent="  ")
+    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def letter(i: int) -> str:
+    """Return a short name for the i-th system: A to Z, then A2."""
+    return chr(ord("A") + i % 26) + (str(i // 26 + 1) if i >= 26 else "")

@@ -1,11 +1,19 @@
 """Any two systems, case by case: differences with intervals and p-values."""
 
-from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
+from lab.evaluation.pair import (
+    MEAN_RANK,
+    MEAN_SCORE,
+    RANK_AMONG_ALL,
+    Pair,
+    PairedDifference,
+    Sampling,
+)
+from lab.evaluation.pair_support import find_support
 from lab.evaluation.standings import (
     Rule,
     Standings,
@@ -15,82 +23,6 @@ from lab.evaluation.standings import (
     score,
 )
 from lab.statistics import bootstrap_interval, differences, holm, mean_over_cases, sign_flip_p
-
-ALPHA = 0.05
-# In a pair, the ranks are between these two alone, so that no third system changes the answer; the
-# difference of the ranking's own mean ranks, which are among all, stands beside it.
-MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL = "mean rank", "mean score", "rank among all"
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How many random draws the intervals and tests take."""
-
-    resamples: int = 10_000
-    flips: int = 10_000
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """One number of two systems, case by case."""
-
-    what: str
-    better: str  # higher | lower
-    first: float  # means of the two over the cases and columns where both have a number
-    second: float
-    difference: float  # mean over cases, second minus first
-    low: float
-    high: float
-    p: float
-    p_holm: float
-    n: int  # cases where both have a number
-    n_better: int  # of these, cases where the second is better
-    n_worse: int
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether the two differ by more than chance explains."""
-        return self.p_holm < ALPHA
-
-    @property
-    def second_wins(self) -> bool:
-        """Whether the difference is in favour of the second system."""
-        return (self.difference > 0) == (self.better == "higher")
-
-    def reverse(self) -> "PairedDifference":
-        """Return the same comparison as first minus second."""
-        return replace(
-            self,
-            first=self.second,
-            second=self.first,
-            difference=-self.difference,
-            low=-self.high,
-            high=-self.low,
-            n_better=self.n_worse,
-            n_worse=self.n_better,
-        )
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two systems, compared by the rows that `row_names` tells."""
-
-    first: str
-    second: str
-    comparisons: tuple[PairedDifference, ...]
-    in_sample: tuple[str, ...] = ()  # why a difference shows nothing, in words; () where it does
-
-    @property
-    def overall(self) -> tuple[PairedDifference, ...]:
-        """The rows that decide who is better: the mean score, where there is one, and the rank."""
-        return tuple(row for row in self.comparisons if row.what in (MEAN_SCORE, MEAN_RANK))
-
-    @property
-    def winners(self) -> frozenset[str]:
-        """Systems that score or rank show to be better: none, one, or both in contradiction."""
-        shown_by = (row for row in self.overall if row.is_significant)
-        return frozenset(self.second if row.second_wins else self.first for row in shown_by)
 
 
 def compare(
@@ -116,6 +48,7 @@ def compare(
             names[second],
             describe(comparison, tables[i], [*means[i], *(n[i] for n in numbers)]),
             in_sample_words(comparison, names[first], names[second]),
+            find_support(comparison, (first, second), sampling),
         )
         for i, (first, second) in enumerate(pairs)
     )

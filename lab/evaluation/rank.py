@@ -7,19 +7,22 @@ apart, so the absolute differences are tested and printed beside it.
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from lab.arguments import add_out, add_seed, positive_number
+from lab.evaluation.case_groups import read_groupings
 from lab.evaluation.columns import ComparisonError, RequestedColumns
-from lab.evaluation.comparison import Comparison, read_comparison
-from lab.evaluation.paired import Pair, Sampling, compare
-from lab.evaluation.rank_text import sentence, text
-from lab.evaluation.results import to_json
-from lab.evaluation.standings import Nan, Rule, Standings, default_rule, stand
-from lab.output_files import check_file
+from lab.evaluation.comparison import read_comparison
+from lab.evaluation.formats import read_results
+from lab.evaluation.pair import Sampling
+from lab.evaluation.rank_json import as_json
+from lab.evaluation.rank_text import text
+from lab.evaluation.ranking import rank_systems
+from lab.evaluation.results import Results, to_json
+from lab.evaluation.standings import Nan, Rule, default_rule
+from lab.output_files import check_file, check_page
 from lab.statistics import Ties
 
 # The post-processing paper's ranker (BraTS-Unofficial-Ranker, 2025): every column with Dice or NSD
@@ -46,22 +49,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="as the published BraTS ranker: --ties dense --summary-rows, Dice and NSD only",
     )
+    rankings_help = "resamples of cases that are ranked anew (1000)"
+    groups_help = "case id, then columns such as site or size: the ranking of every group"
+    floor_help = "results of further seeds of the first FILE: how far seeds differ"
     in_sample = "compare also maps that were refined by rules fitted on the same cases"
     add("--in-sample", action="store_true", help=in_sample)
     add("--strict", action="store_true", help="refuse files that do not hold the same cases")
     add("--resamples", type=positive_number, default=10_000, metavar="N", help="bootstrap (10000)")
     add("--flips", type=positive_number, default=10_000, metavar="N", help="sign flips (10000)")
-    add_seed(parser, "of both")
+    add("--rankings", type=positive_number, default=1000, metavar="N", help=rankings_help)
+    add_seed(parser, "of all three")
+    add("--groups", type=Path, metavar="FILE.csv", help=groups_help)
+    add("--seed-floor", nargs="+", type=Path, default=[], metavar="FILE", help=floor_help)
     add_out(parser, "write the numbers as JSON too", "FILE.json", required=False)
+    add("--html", type=Path, metavar="FILE.html", help="write a page with pictures too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print who stands where and how any two systems compare."""
-    sampling = Sampling(args.resamples, args.flips, args.seed)
+    sampling = Sampling(args.resamples, args.flips, args.seed, args.rankings)
     if args.published and (args.ties or args.metrics or args.nan):
         raise ComparisonError("--published sets --ties, --metrics and --nan itself")
-    if args.out:
-        check_out(args.out, args.results)
+    for path, check in ((args.out, check_file), (args.html, check_page)):
+        if path:
+            check_output(path, args.results, check)
     requested = RequestedColumns(
         metrics=PUBLISHED_METRICS if args.published else args.metrics and tuple(args.metrics),
         regions=args.regions and tuple(args.regions),
@@ -70,92 +81,54 @@ def run(args: argparse.Namespace) -> int:
     )
     comparison = read_comparison(args.results, requested)
     default = default_rule(comparison.scorer)
+    seeds = read_seeds(args.results[0], args.seed_floor)
     ties: Ties = "dense" if args.published else args.ties or default.ties
     rule = Rule(ties, args.nan or default.nan)
-    verdicts = replace(comparison, in_sample={}) if args.in_sample else comparison
-    for left_out in comparison.left_out:
+    groupings, no_groups = (
+        read_groupings(args.groups, comparison.cases) if args.groups else ((), ())
+    )
+    for left_out in (*comparison.left_out, *no_groups):
         print(f"rank: {left_out}", file=sys.stderr)
-    standings = stand(comparison, rule)
-    pairs = compare(verdicts, standings, rule, sampling)
-    print(text(comparison, standings, pairs, rule, sampling))
+    ranking = rank_systems(comparison, rule, sampling, seeds, groupings, args.in_sample)
+    print(text(ranking))
     if args.out:
-        content = as_json(comparison, standings, pairs) | {
-            "rule": asdict(rule) | {"published": args.published},
-            "sampling": asdict(sampling),
-        }
+        content = as_json(ranking)
+        content["rule"] |= {"published": args.published}
         args.out.write_text(to_json(content) + "\n", encoding="utf-8")
-    if verdicts.in_sample:
+    if args.html:
+        from lab.evaluation.rank_page import render  # matplotlib takes a second
+
+        args.html.write_text(render(ranking), encoding="utf-8", errors="backslashreplace")
+    without_verdict = {} if args.in_sample else comparison.in_sample
+    if without_verdict:
         print(
-            f"rank: no verdict on {', '.join(verdicts.in_sample)}, scored on cases that rules were "
+            f"rank: no verdict on {', '.join(without_verdict)}, scored on cases that rules were "
             "fitted on; `lab search` writes held-out maps, WORK/held_out; --in-sample accepts this",
             file=sys.stderr,
         )
-    return int(bool(verdicts.in_sample))
+    return int(bool(without_verdict))
 
 
-def check_out(out: Path, results: Sequence[Path]) -> None:
+def read_seeds(first: Path, others: Sequence[Path]) -> dict[Path, Results]:
+    """Read results of further seeds of the first system, beside its own; {} where there are none.
+
+    Raises:
+        Refusal: a file is not a result file, or is given twice.
+    """
+    paths = [first, *others]
+    for path in others:
+        if [each.resolve() for each in paths].count(path.resolve()) > 1:
+            raise ComparisonError(f"--seed-floor {path}: given twice, or is the first system")
+    return {path: read_results(path) for path in paths} if others else {}
+
+
+def check_output(path: Path, results: Sequence[Path], check: Callable[[Path], None]) -> None:
     """Refuse an output that could not be written or would overwrite a result file.
 
     Raises:
         ComparisonError: it is one of the result files.
-        Refusal: it is a folder, or its folder cannot be made.
+        Refusal: it is a folder, its folder cannot be made, or its name says it is something else.
     """
-    check_file(out)
-    if out.resolve() in [path.resolve() for path in results]:
-        raise ComparisonError(f"{out}: is one of the result files")
-
-
-def as_json(
-    comparison: Comparison, standings: Standings, pairs: tuple[Pair, ...]
-) -> dict[str, Any]:
-    """Return what the tables show, and the mean rank of every case."""
-    named = _by(tuple(comparison.systems))
-    cells, split = standings.nan_cells
-    return {
-        "scorer": comparison.scorer,
-        "absent": comparison.absent,
-        "ranked_by": list(dict.fromkeys(column.metric for column in comparison.columns)),
-        "chosen": comparison.chosen,
-        "not_ranked": comparison.not_ranked,
-        "systems": {name: str(path) for name, path in comparison.systems.items()},
-        "cases": len(comparison.cases),
-        "summary_rows": len(comparison.summary_values),
-        "left_out": comparison.left_out,
-        "in_sample": comparison.in_sample,
-        "nan_cells": {"any": cells, "some_but_not_all": split},
-        "ranking": {
-            "place": named(standings.place),
-            "mean_rank": named(standings.mean_rank),
-            "mean_rank_of_region": {r: named(v) for r, v in standings.region_rank.items()},
-            "mean_rank_of_column": [
-                {"region": c.region, "metric": c.metric, "mean_rank": named(row)}
-                for c, row in zip(comparison.columns, standings.ranks.mean(0), strict=True)
-            ],
-            "mean_rank_of_case": {
-                id: named(row)
-                for id, row in zip(comparison.cases, standings.case_ranks, strict=True)
-            },
-            "mean_score": None if standings.mean_score is None else named(standings.mean_score),
-        },
-        "position_of_means": {
-            "mean_position": named(standings.mean_position),
-            "columns": [
-                {
-                    "region": c.region,
-                    "metric": c.metric,
-                    "better": c.better,
-                    "mean": named(standings.means[i]),
-                    "position": named(standings.positions[i]),
-                }
-                for i, c in enumerate(standings.mean_columns)
-            ],
-        },
-        "pairs": [asdict(pair) | {"sentence": sentence(pair)} for pair in pairs],
-    }
-
-
-def _by(names: tuple[str, ...]) -> Any:
-    def named(values: Any) -> Mapping[str, Any]:
-        return dict(zip(names, values, strict=True))
-
-    return named
+    check(path)
+    if path.resolve() in [each.resolve() for each in results]:
+        raise ComparisonError(f"{path}: is one of the result files")

@@ -1,21 +1,15 @@
 """The tables that `python -m lab rank` prints."""
 
-import math
-
 import numpy as np
 
 from lab.evaluation.comparison import Comparison
-from lab.evaluation.number_text import interval_text, p_text, signed, value_text, wrapped
+from lab.evaluation.number_text import letter, value_text, wrapped
 from lab.evaluation.origin import in_sample_sentences
-from lab.evaluation.paired import (
-    ALPHA,
-    RANK_AMONG_ALL,
-    Pair,
-    PairedDifference,
-    Sampling,
-)
+from lab.evaluation.pair_text import pairs_text
+from lab.evaluation.ranking import Ranking
+from lab.evaluation.stability_text import significance_text, stability_text, tiers_text
 from lab.evaluation.standings import Rule, Standings
-from lab.statistics import CONFIDENCE
+from lab.evaluation.subgroup_text import subgroups_text
 
 TIES = {
     "average": "share the average of the places they take",
@@ -31,46 +25,25 @@ NAN = {
 }
 
 
-def text(
-    comparison: Comparison,
-    standings: Standings,
-    pairs: tuple[Pair, ...],
-    rule: Rule,
-    sampling: Sampling,
-) -> str:
+def text(ranking: Ranking) -> str:
     """Lay out all tables; who beats whom, which readers want most, comes last."""
+    comparison, standings = ranking.comparison, ranking.standings
     parts = (
         *(wrapped(f"IN SAMPLE: {each}") for each in in_sample_sentences(comparison.in_sample)),
-        _heading(comparison, standings, rule),
+        _heading(comparison, standings, ranking.rule),
         _ranking(comparison, standings),
         _positions(comparison, standings),
-        _pairs_heading(comparison, pairs, sampling),
-        *(_pair(comparison, pair, holm=len(pairs) > 1) for pair in pairs),
-        _in_words(pairs),
+        stability_text(ranking),
+        significance_text(ranking),
+        tiers_text(ranking),
+        *(
+            [subgroups_text(ranking.groupings, ranking.subgroups, ranking.names)]
+            if ranking.groupings
+            else []
+        ),
+        pairs_text(comparison, ranking.pairs, ranking.sampling, ranking.floors),
     )
     return "\n\n".join(parts)
-
-
-def sentence(pair: Pair) -> str:
-    """Say in words which system is better, by score and by rank; differences as the verb takes."""
-    if pair.in_sample:
-        return f"{pair.second} against {pair.first}: no verdict; {'; '.join(pair.in_sample)}."
-    rows = pair.overall
-    if len(pair.winners) != 1:
-        verdict = "score and rank contradict each other" if pair.winners else "no difference shown"
-        numbers = "; ".join(map(_numbers, rows))
-        return f"{pair.second} against {pair.first}: {verdict}; {numbers}."
-    winner, loser = pair.second, pair.first
-    if winner not in pair.winners:
-        winner, loser = loser, winner
-        rows = tuple(row.reverse() for row in rows)
-    parts = [("" if c.is_significant else "not shown by ") + _numbers(c) for c in rows]
-    return f"{winner} is better than {loser}: {'; '.join(parts)}."
-
-
-def letter(i: int) -> str:
-    """Return a short name for the i-th system: A to Z, then A2."""
-    return chr(ord("A") + i % 26) + (str(i // 26 + 1) if i >= 26 else "")
 
 
 def _heading(comparison: Comparison, standings: Standings, rule: Rule) -> str:
@@ -152,57 +125,3 @@ def _positions(comparison: Comparison, standings: Standings) -> str:
         for name, better, cells in rows
     )
     return "\n".join([heading, *lines])
-
-
-def _pairs_heading(comparison: Comparison, pairs: tuple[Pair, ...], sampling: Sampling) -> str:
-    sentences = [
-        f"PAIRS: mean difference over cases, with its {CONFIDENCE:.0%} bootstrap interval "
-        f"({sampling.resamples} resamples of cases).",
-        f"p: two-sided sign flips, {sampling.flips} random ones, or all where the cases that "
-        "differ allow no more.",
-    ]
-    if len(pairs) > 1:
-        sentences.append(f"Holm: p adjusted for the {len(pairs)} pairs, row by row.")
-        sentences.append(
-            f"Mean rank: between the two alone; {RANK_AMONG_ALL}: the ranking's, among all "
-            f"{len(comparison.systems)}."
-        )
-    if len(comparison.summary_values):
-        sentences.append("Summary rows are no cases and take no part.")
-    return wrapped(" ".join([*sentences, f"Seed {sampling.seed}."]))
-
-
-def _pair(comparison: Comparison, pair: Pair, holm: bool) -> str:
-    names = list(comparison.systems)
-    first, second = letter(names.index(pair.first)), letter(names.index(pair.second))
-    width = max(len(c.what) for c in pair.comparisons)
-    better, worse = f"{second} better", f"{second} worse"
-    lines = [
-        f"{second} - {first}: {pair.second} minus {pair.first}",
-        f"{'':<{width}}  better  difference {'interval':>22}  {'p':>7}"
-        + (f"  {'Holm':>7}" if holm else "")
-        + f"  {'n':>4}  {better:>8}  {worse:>8}",
-    ]
-    lines += [
-        f"{c.what:<{width}}  {c.better:<6}  {signed(c.difference):>10} "
-        + f"{interval_text(c.low, c.high):>22}"
-        + f"  {p_text(c.p):>7}"
-        + (f"  {p_text(c.p_holm):>7}" if holm else "")
-        + f"  {c.n:>4}  {c.n_better:>8}  {c.n_worse:>8}"
-        for c in pair.comparisons
-    ]
-    return "\n".join(lines)
-
-
-def _in_words(pairs: tuple[Pair, ...]) -> str:
-    after = " after Holm" if len(pairs) > 1 else ""
-    heading = f"IN WORDS: a difference is shown where p{after} is below {ALPHA}"
-    return "\n".join([heading, *(wrapped(sentence(pair)) for pair in pairs)])
-
-
-def _numbers(c: PairedDifference) -> str:
-    if math.isnan(c.p):  # no case has both numbers, or some differ by infinity
-        return f"{c.what} {signed(c.difference)}, not tested"
-    adjusted = "" if c.p_holm == c.p else f" (Holm {p_text(c.p_holm)})"
-    interval = interval_text(c.low, c.high)
-    return f"{c.what} {signed(c.difference)} {interval}, p = {p_text(c.p)}{adjusted}"

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from lab.evaluation.columns import RequestedColumns
 from lab.evaluation.comparison import Comparison, comparison_of
+from lab.evaluation.pair import RANK_AMONG_ALL
 from lab.evaluation.paired import paired_rows, row_names
 from lab.evaluation.results import Results
 from lab.evaluation.standings import Rule, stand
@@ -17,7 +20,7 @@ from lab.statistics import mean_over_cases
 class SeedFloor:
     """The largest difference between two seeds of one method, of one number of `rank`."""
 
-    what: str  # mean score | mean rank
+    what: str  # mean score | mean rank | a column, such as dice WT
     value: float
     seeds: int
     cases: int
@@ -26,12 +29,20 @@ class SeedFloor:
 def seed_floor(
     seeds: Mapping[Path, Results], comparison: Comparison, what: str, rule: Rule
 ) -> SeedFloor:
+    """Return the floor of one of the numbers that `seed_floors` returns."""
+    return seed_floors(seeds, comparison, rule)[what]
+
+
+def seed_floors(
+    seeds: Mapping[Path, Results], comparison: Comparison, rule: Rule
+) -> dict[str, SeedFloor]:
     """Compare every two seeds as `comparison` compares systems: same columns, same cases.
+
+    A rank among all systems has no floor, since the seeds are none of them.
 
     Args:
         seeds: results of two or more seeds of one method, by file.
-        comparison: of the systems whose difference the floor is for.
-        what: which row of `row_names` counts.
+        comparison: of the systems whose differences the floors are for.
         rule: how values become ranks.
 
     Raises:
@@ -50,9 +61,13 @@ def seed_floor(
     ]
     between = comparison_of(systems, results, requested)
     standings = stand(between, rule)
-    row = [name for name, _ in row_names(between)].index(what)
     distances = [
-        abs(float(mean_over_cases(paired_rows(between, standings, rule, pair))[row]))
+        np.abs(mean_over_cases(paired_rows(between, standings, rule, pair)))
         for pair in combinations(range(len(seeds)), 2)
     ]
-    return SeedFloor(what, max(distances), len(seeds), len(between.cases))
+    names = [name for name, _ in row_names(between)]
+    return {
+        name: SeedFloor(name, float(value), len(seeds), len(between.cases))
+        for name, value in zip(names, np.max(distances, axis=0), strict=True)
+        if name != RANK_AMONG_ALL
+    }

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from challenge.folders import few
 from challenge.provenance import HELD_OUT, HELD_OUT_FACT, Provenance, program_version
 from challenge.refusal import Refusal
 from ensemble.device import choose_device
@@ -19,8 +20,9 @@ from ensemble.manifest import MANIFEST, Member, Model, verify_model
 from lab.arguments import add_out
 from lab.data.cohort import CohortCase, read_cohort
 from lab.member_selection.predict_cases import Request, predict_cases
-from lab.member_selection.splits import by_source, members_without, read_splits
+from lab.member_selection.splits import SplitsError, by_source, members_without, read_splits
 from lab.member_selection.stored_validation import open_validation, validation_fault
+from lab.provenance.memorised import seen_by
 from lab.provenance.records import cohort_record, model_record, splits_record
 
 
@@ -65,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         members_of = members_without(model.members, splits)
         for number, (path, folds) in enumerate(zip(args.splits, splits, strict=True)):
             inputs[f"splits {number}" if number else "splits"] = splits_record(path, folds)
+    check_unseen(members_of)
     _print_gaps(members_of, model, cohort)
     _print_donors(model)
     record = Provenance(
@@ -87,6 +90,25 @@ def run(args: argparse.Namespace) -> int:
     what = f"{len(failed)} of {len(members_of)} cases failed; the same command tries them again"
     print(f"{what}, and writes the records of {args.out} then", file=sys.stderr)
     return 1
+
+
+def check_unseen(members_of: Mapping[str, tuple[Member, ...]]) -> None:
+    """Refuse to let a network predict a case that its training is known to have held.
+
+    Raises:
+        SplitsError: naming the network and some cases.
+    """
+    ids_of: dict[str, list[str]] = {}
+    members = {member.name: member for each in members_of.values() for member in each}
+    for id, of_case in members_of.items():
+        for member in of_case:
+            ids_of.setdefault(member.name, []).append(id)
+    for name, ids in ids_of.items():
+        if seen := seen_by(members[name].trained_on, ids):
+            raise SplitsError(
+                f"{name}: was trained on {len(seen)} of the {len(ids)} cases that it would predict "
+                f"({few(seen)}), by the splits that it was packed with"
+            )
 
 
 def _print_donors(model: Model) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from challenge.box import bounding_box, joint_box
+from challenge.box import Box, bounding_box, joint_box
 from challenge.scheme import Scheme
 
 
@@ -56,12 +56,17 @@ class Region:
         return np.isin(labels, self.values)
 
 
-def crop(pair: Pair, margin: int) -> Pair:
-    """Cut a pair to what either map holds, plus a margin in voxels that ends at the image's edge.
+def crop_box(pair: Pair, margin: int) -> Box:
+    """Return the box of what either map holds, plus a margin in voxels that ends at the edge.
 
-    An empty pair becomes one corner voxel. A probability map is scored whole and left out.
+    Of an empty pair it is one corner voxel.
     """
     box = joint_box(bounding_box(pair.prediction, margin), bounding_box(pair.reference, margin))
-    box = box or (slice(0, 1),) * pair.prediction.ndim
+    return box or (slice(0, 1),) * pair.prediction.ndim
+
+
+def crop(pair: Pair, margin: int) -> Pair:
+    """Cut a pair to its `crop_box`. A probability map is scored whole and left out."""
+    box = crop_box(pair, margin)
     prediction, reference = pair.prediction[box], pair.reference[box]
     return replace(pair, prediction=prediction, reference=reference, probability=None)

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from challenge.case_hashes import hash_cases
 from challenge.provenance import sha256_of
 from challenge.scheme import Scheme
 from ensemble.member_weights import Weight
+from ensemble.members import TRAINED_ON
 from lab.packing.trained_channels import Channels, channels_of, named_dataset
 from lab.packing.trained_folder import PackError, TrainedFolder, read_object
 from lab.packing.trained_network import (
@@ -22,6 +24,7 @@ from lab.packing.trained_network import (
     plans_as_built,
 )
 from lab.packing.training_axes import training_axes
+from lab.packing.training_cases import training_cases
 from lab.training.checkpoints import slim_checkpoint
 
 # Of a fold's provenance.json; `start_sha256` is the checkpoint that it went on from.
@@ -135,9 +138,16 @@ def _pack_fold(
             **({"foreign_trainer": True} if trained.is_foreign else {}),
             "epochs": None if epochs is None else int(epochs),
             "trained_sha256": sha256_of(trained.path),
+            **_trained_on(trained),
             **recipe_provenance(trained.path.parent),
         },
     }
+
+
+def _trained_on(trained: TrainedFold) -> dict[str, list[str]]:
+    """Return the hashes of a fold's training cases; {} where nothing says which they are."""
+    ids = training_cases(trained.path.parents[1], str(trained.fold))
+    return {} if ids is None else {TRAINED_ON: hash_cases(ids)}
 
 
 def write_object(path: Path, content: Mapping[str, Any]) -> None:

@@ -60,9 +60,10 @@ def check_postprocess(manifest: Path) -> str:
     if artefacts.model is None:
         return "none, labels stay as the ensemble gives them"
     rules = sum(len(cluster.rules) for cluster in artefacts.clusters)
+    gates = f", {len(artefacts.gates)} gates" if artefacts.gates else ""
     return (
-        f"{len(artefacts.clusters)} clusters, {rules} rules, fallback {artefacts.fallback.name}, "
-        f"known answers right, {artefacts.origin}"
+        f"{len(artefacts.clusters)} clusters, {rules} rules, fallback {artefacts.fallback.name}"
+        f"{gates}, known answers right, {artefacts.origin}"
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from lab.drawing.page import signed4
 from lab.evaluation.comparison import Comparison
-from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, Pair, PairedDifference
-from lab.evaluation.rank_text import sentence
+from lab.evaluation.pair import MEAN_RANK, MEAN_SCORE, Pair, PairedDifference
+from lab.evaluation.pair_text import sentence, support_sentences
 from lab.evaluation.results import Results
 from lab.evaluation.seed_floor import SeedFloor, seed_floor
 from lab.evaluation.standings import default_rule
@@ -26,7 +26,8 @@ def answer(
 
     Keys: `what` and the numbers of the row that decides, `rank` (the mean rank's row), `metrics`
     that the overall score is of, `ranked_by`, `cells` (case x column), `cells_missing`,
-    `seed_floor`, `verdict` and `sentences` for the page, `in_words` as `rank` prints it.
+    `seed_floor`, `verdict`, `sentences` and `common_support` for the page, `in_words` as `rank`
+    prints it.
     """
     rows = {row.what: row for row in pair.overall}
     row = rows.get(MEAN_SCORE, rows[MEAN_RANK])
@@ -47,6 +48,7 @@ def answer(
         "seed_floor": asdict(floor) if floor else None,
         "verdict": verdict(pair),
         "sentences": sentences(pair, row, floor),
+        "common_support": support_sentences(comparison, pair),
         "in_words": sentence(pair),
     }
 
@@ -55,6 +57,9 @@ def verdict(pair: Pair) -> str:
     """Say which system is better, or that it is not shown, or cannot be."""
     if pair.in_sample:
         return f"No verdict on {pair.second} against {pair.first}: {'; '.join(pair.in_sample)}"
+    if pair.withheld:
+        name = ", ".join(sorted(pair.withheld))
+        return f"{name} is not called better: it scores worse where both have a score"
     if len(pair.winners) > 1:
         return f"{pair.second} against {pair.first}: score and rank contradict each other"
     if not pair.winners:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from lab.drawing.page import signed4
 from lab.drawing.style import ACCENT, INK, PAPER, QUIET, RULE, SMALL, figure, styled
 from lab.drawing.svg import svg
-from lab.evaluation.paired import ALPHA
+from lab.evaluation.pair import ALPHA
 from lab.report.answer import WORDS, p_in_words
 
 INCHES, ROW_INCHES, HALF_BAND = 8.8, 0.36, 0.42

@@ -11,7 +11,8 @@ import numpy as np
 from challenge.challenges import in_reading_order
 from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import Comparison, comparison_of
-from lab.evaluation.paired import PairedDifference, Sampling, compare
+from lab.evaluation.pair import PairedDifference, Sampling
+from lab.evaluation.paired import compare
 from lab.evaluation.results import Results
 from lab.evaluation.standings import default_rule, stand
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit

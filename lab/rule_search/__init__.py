@@ -4,9 +4,12 @@ config            what is measured, tried and accepted, as data: `published` and
 feature_table     feature vectors of a cohort's predictions
 clustering        scale, project, k-means; how reproducible each number of clusters is
 search_space      the rules that are tried, each with its grid of thresholds
+case_components   what rules ask about the label components of a case
+case_probabilities  probabilities of a case, of nnU-Net or of lab out-of-fold
 component_rules   rules applied to the label components of a case, without its images
 lost_lesions      which lesions of the reference rules remove
 loss_limit        how many these may be
+grid_variants     what the grid points of one parameter make of a case
 score_cache       scores of the distinct variants that rules make of each case
 journal           what an interrupted search has computed, so that it goes on
 optimise          which rules a group of cases gets

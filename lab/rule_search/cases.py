@@ -1,28 +1,32 @@
 """A cohort's cases, divided into label components once and ready to be scored in any variant."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import joblib
 import numpy as np
 
-from challenge.scheme import Scheme
+from challenge.scheme import Scheme, probability_of
 from challenge.volume import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
 from lab.metrics.label_components import find_label_components
-from lab.metrics.pair import Pair, crop
+from lab.metrics.pair import Pair, crop, crop_box
 from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.component_rules import tabulate_components
+from lab.rule_search.case_components import RemovalLimits, peaks_of, tabulate_components
+from lab.rule_search.case_probabilities import read_case_probabilities
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.score_cache import SearchCase
+from lab.rule_search.search_space import Names, searched_masks
 from lab.rule_search.workspace import Setup
 from postprocess.apply_rules import apply_rules
 from postprocess.empty_prediction import Evidence, restore_tumour
-from postprocess.rule_base import Rule
+from postprocess.rule_base import Input, Probability, Rule
 
 Scores = Mapping[str, Mapping[str, float]]  # region -> metric -> value
 
@@ -48,28 +52,74 @@ def open_search_cases(
     return list(progress(results, len(cases), description="reading"))
 
 
+def common_peaks(search_cases: Sequence[SearchCase]) -> set[Names]:
+    """Return the labels and regions of whose components every case knows the peaks."""
+    return set.intersection(*(set(case.components.peaks) for case in search_cases))
+
+
 def open_search_case(case: CohortCase, setup: Setup, scorer: Scorer) -> SearchCase:
     """Read and prepare one case."""
     pair = read_pair(case, setup)
-    return make_search_case(case.files.id, pair, setup.scheme, setup.config, scorer)
+    probability = read_probability(case, setup, pair)
+    return make_search_case(
+        case.files.id, pair, setup.scheme, setup.config, scorer, probability=probability
+    )
 
 
 def make_search_case(
-    id: str, pair: Pair, scheme: Scheme, config: SearchConfig, scorer: Scorer
+    id: str,
+    pair: Pair,
+    scheme: Scheme,
+    config: SearchConfig,
+    scorer: Scorer,
+    *,
+    probability: Probability | None = None,
 ) -> SearchCase:
-    """Prepare a pair of label maps in the scheme's values."""
+    """Prepare a pair of label maps in the scheme's values, and its probabilities if there are."""
     voxel_mm3 = float(np.prod(pair.spacing_mm))
     cropped, unwritten = crop(pair, 1), unwritten_values(scheme)
     labelled = find_label_components(cropped.prediction)
-    largest_mm3 = max(config.sizes) * (voxel_mm3 if config.unit == "voxels" else 1.0)
+    peaks = {}
+    if probability is not None and "peak" in " ".join(config.rule_types):
+        box = crop_box(pair, 1)
+        for names in searched_masks(scheme, config).values():
+            with suppress(ValueError):  # a head of regions cannot tell every set of labels
+                peaks[names] = peaks_of(labelled.ids, probability(names)[box], labelled.values.size)
     components = tabulate_components(
-        labelled.ids, labelled.values, labelled.touching, voxel_mm3, largest_mm3
+        labelled.ids,
+        labelled.values,
+        labelled.touching,
+        voxel_mm3,
+        removal_limits(config, voxel_mm3),
+        peaks,
     )
     reference = without(pair.reference, unwritten)
     scored = WrittenScorer(variant_scorer(scorer, replace(pair, reference=reference)), unwritten)
     confused = confusion(pair, list(scheme.labels.values()))
     lesions = find_lesions(cropped.reference, labelled.ids, scheme)
     return SearchCase(id, components, scored, confused, lesions)
+
+
+def removal_limits(config: SearchConfig, voxel_mm3: float) -> RemovalLimits:
+    """Return the highest thresholds that a configuration tries."""
+    sizes, peaks = zip(*config.sizes_and_peaks, strict=True)
+    largest = max(*config.sizes, *sizes)
+    return RemovalLimits(
+        largest * (voxel_mm3 if config.unit == "voxels" else 1.0), max(*config.peaks, *peaks)
+    )
+
+
+def read_probability(case: CohortCase, setup: Setup, pair: Pair) -> Probability | None:
+    """Read a case's probabilities, as rules ask for them; None where none were given.
+
+    Raises:
+        CaseError: the file is missing, unreadable or on another grid; the message names it.
+    """
+    path = setup.probabilities_of(case)
+    if path is None:
+        return None
+    array, head = read_case_probabilities(path, pair.prediction.shape, setup.scheme)
+    return partial(probability_of, array, head)
 
 
 def read_pair(case: CohortCase, setup: Setup) -> Pair:
@@ -87,7 +137,9 @@ def read_pair(case: CohortCase, setup: Setup) -> Pair:
 def refine_on_image(case: CohortCase, rules: Sequence[Rule], setup: Setup) -> Pair:
     """Apply rules to a case's own label map, as the container does; the prediction is refined."""
     pair, scheme = read_pair(case, setup), setup.scheme
-    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm).labels
+    needed = frozenset[Input]().union(*(rule.required_inputs() for rule in rules))
+    probability = read_probability(case, setup, pair) if needed else None
+    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm, probability).labels
     evidence = Evidence(pair.prediction, None, pair.spacing_mm)
     labels, _ = restore_tumour(labels, evidence, scheme)
     return replace(pair, prediction=labels)

@@ -8,51 +8,48 @@ to `apply_rules` on the image (a test compares them).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from challenge.scheme import Scheme
 from lab.metrics.label_components import connected_groups
-from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule
-from postprocess.rule_kinds import check_searchable
-from postprocess.rules_by_size import RelabelMinor, RemoveSmall
+from lab.rule_search.case_components import CaseComponents
+from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule, RuleError
+from postprocess.rule_kinds import by_kind, check_searchable
+from postprocess.rules_by_component import ComponentRule
+from postprocess.rules_by_size import RelabelMinor
 
 
 @dataclass(frozen=True)
-class CaseComponents:
-    """The label components of one case; arrays by their number, where [0] is the background."""
+class ComponentGroups:
+    """The components of a set of labels, each a group of label components; [0] is the outside."""
 
-    values: np.ndarray  # (component,) uint8 label value as predicted
-    voxels: np.ndarray  # (component,) int64, 0 for the background
-    touching: np.ndarray  # (n, 2) 26-adjacent components
-    # (m, 3): a removable component, a flat voxel at a face of it, and the component there (0: none)
-    face_neighbours: np.ndarray
-    voxel_volume_mm3: float
+    case: CaseComponents
+    names: tuple[str, ...]  # the set of labels
+    groups: np.ndarray  # (component,) group of each label component
+    voxels: np.ndarray  # (group,), 0 outside
 
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel."""
+        return self.case.voxel_volume_mm3
 
-def tabulate_components(
-    ids: np.ndarray,
-    values: np.ndarray,
-    touching: np.ndarray,
-    voxel_volume_mm3: float,
-    removable_mm3: float,
-) -> CaseComponents:
-    """Collect what the rules ask about label components.
+    @cached_property
+    def peaks(self) -> np.ndarray:
+        """Highest probability (group,) of the set of labels, as it is on the image."""
+        of_component = self.case.peaks.get(self.names)
+        if of_component is None:
+            raise RuleError(f"no probabilities of {', '.join(self.names)}")
+        highest = np.full(self.voxels.size, -np.inf, of_component.dtype)
+        np.maximum.at(highest, self.groups, of_component)
+        return highest
 
-    Args:
-        ids: label component of each voxel (z, y, x), 0 outside; at an edge only where the image
-            has one.
-        values: label value (component,) of each.
-        touching: (n, 2) components at 26-adjacent voxels, in both orders.
-        voxel_volume_mm3: volume of one voxel.
-        removable_mm3: no rule removes a component of this volume or more.
-    """
-    voxels = np.bincount(ids.ravel(), minlength=values.size)
-    voxels[0] = 0
-    removable = voxels * voxel_volume_mm3 < removable_mm3
-    removable[0] = False
-    neighbours = _face_neighbours(ids, removable)
-    return CaseComponents(values, voxels, touching, neighbours, voxel_volume_mm3)
+    def changed_by(self, rule: ComponentRule) -> np.ndarray:
+        """Return which groups (group,) a rule changes."""
+        changes = rule.changes(self)
+        changes[0] = False
+        return changes
 
 
 def values_after(case: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
@@ -61,49 +58,57 @@ def values_after(case: CaseComponents, rules: Sequence[Rule], scheme: Scheme) ->
     Where the scheme forbids an empty answer the largest component of the tumour comes back.
 
     Raises:
-        RuleError: a rule is of a kind, or has a key, that the search does not know.
+        RuleError: a rule is of a kind, or has a key, that the search does not know, or it needs
+            probabilities that the case lacks.
     """
-    for rule in rules:
-        check_searchable(rule)
-    values = case.values.copy()
-    for rule in rules:
-        if isinstance(rule, RemoveSmall):
-            values = remove_small(case, values, rule, scheme)
-    foreground = int(case.voxels[values > 0].sum())
-    for rule in rules:
-        if isinstance(rule, RelabelMinor):
-            values = relabel_minor(case, values, foreground, rule, scheme)
+    values, _ = values_between(case, rules, scheme)
     return restore_largest_tumour(case, values, scheme)
 
 
-def group_components(
-    case: CaseComponents, values: np.ndarray, selected: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Join label components to the components of a set of labels, `selected` (256,) bool.
+def values_between(
+    case: CaseComponents, rules: Sequence[Rule], scheme: Scheme
+) -> tuple[np.ndarray, int]:
+    """Return the values (component,) after some rules, and the foreground that shares refer to.
 
-    Returns:
-        The group (component,) of each label component, 0 outside, and the voxels (group,) of each.
+    The foreground is in voxels, counted when relabel-minor starts, or would start.
     """
-    inside = selected[values]
+    for rule in rules:
+        check_searchable(rule)
+    values, foreground = case.values.copy(), None
+    for same_kind in by_kind(rules):
+        for rule in same_kind:
+            if isinstance(rule, ComponentRule):
+                values = remove_components(case, values, rule, scheme)
+            elif isinstance(rule, RelabelMinor):
+                if foreground is None:
+                    foreground = _foreground(case, values)
+                values = relabel_minor(case, values, foreground, rule, scheme)
+    return values, _foreground(case, values) if foreground is None else foreground
+
+
+def group_components(
+    case: CaseComponents, values: np.ndarray, names: tuple[str, ...], scheme: Scheme
+) -> ComponentGroups:
+    """Join label components, with the label values that they have now, to those of some labels."""
+    inside = selected_values(names, scheme)[values]
     inside[0] = False
     lowest = connected_groups(inside, case.touching)
     is_first = inside & (lowest == np.arange(values.size))
     groups = np.where(inside, np.cumsum(is_first)[lowest], 0)
     voxels = np.bincount(groups, weights=case.voxels, minlength=1).astype(np.int64)
     voxels[0] = 0
-    return groups, voxels
+    return ComponentGroups(case, names, groups, voxels)
 
 
-def remove_small(
-    case: CaseComponents, values: np.ndarray, rule: RemoveSmall, scheme: Scheme
+def remove_components(
+    case: CaseComponents, values: np.ndarray, rule: ComponentRule, scheme: Scheme
 ) -> np.ndarray:
-    """Return the values (component,) after one remove-small."""
-    groups, voxels = group_components(case, values, selected_values(rule, scheme))
-    small = rule.too_small(voxels, case.voxel_volume_mm3)
-    small[0] = False
-    removed = np.where(small[groups], groups, 0)
-    if not removed.any():
+    """Return the values (component,) after one rule that changes whole components."""
+    components = group_components(case, values, rule.names(scheme), scheme)
+    changes = components.changed_by(rule)
+    if not changes.any():
         return values
+    removed = np.where(changes[components.groups], components.groups, 0)
     becomes = _new_values(case, values, removed, rule, scheme)
     return np.where(removed > 0, becomes[removed], values).astype(np.uint8)
 
@@ -115,7 +120,7 @@ def relabel_minor(
 
     Where the rule does not apply it is the same array, not a copy.
     """
-    inside = selected_values(rule, scheme)[values]
+    inside = selected_values(rule.names(scheme), scheme)[values]
     count = int(case.voxels[inside].sum())
     if foreground == 0 or not count / foreground < rule.min_share:
         return values
@@ -124,26 +129,31 @@ def relabel_minor(
 
 def restore_largest_tumour(case: CaseComponents, values: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Bring the largest tumour component back where none is left and the scheme forbids that."""
-    tumour = np.zeros(256, bool)
-    tumour[[scheme.labels[name] for name in scheme.regions[scheme.tumour]]] = True
+    names = scheme.regions[scheme.tumour]
+    tumour = selected_values(names, scheme)
     if not scheme.when_empty or tumour[values[1:]].any() or not tumour[case.values[1:]].any():
         return values
-    groups, voxels = group_components(case, case.values, tumour)
-    return np.where(groups == 1 + int(voxels[1:].argmax()), case.values, values).astype(np.uint8)
+    before = group_components(case, case.values, names, scheme)
+    largest = before.groups == 1 + int(before.voxels[1:].argmax())
+    return np.where(largest, case.values, values).astype(np.uint8)
 
 
-def selected_values(rule: Rule, scheme: Scheme) -> np.ndarray:
-    """Return which label values (256,) bool a rule is about."""
+def selected_values(names: Sequence[str], scheme: Scheme) -> np.ndarray:
+    """Return which label values (256,) bool some labels have."""
     selected = np.zeros(256, bool)
-    selected[[scheme.labels[name] for name in rule.names(scheme)]] = True
+    selected[[scheme.labels[name] for name in names]] = True
     return selected
+
+
+def _foreground(case: CaseComponents, values: np.ndarray) -> int:
+    return int(case.voxels[values > 0].sum())
 
 
 def _new_values(
     case: CaseComponents,
     values: np.ndarray,
     removed: np.ndarray,
-    rule: RemoveSmall,
+    rule: Rule,
     scheme: Scheme,
 ) -> np.ndarray:
     """Return the value (group,) that each group in `removed` (component,) takes."""
@@ -160,16 +170,3 @@ def _new_values(
     np.add.at(counts, (groups, values[neighbours]), 1)
     counts[counts[:, 0] > 0] = 0
     return counts.argmax(1).astype(np.uint8)
-
-
-def _face_neighbours(ids: np.ndarray, removable: np.ndarray) -> np.ndarray:
-    """List, for each removable component, the voxels at its faces that are outside of it."""
-    flat = np.arange(ids.size, dtype=np.int64).reshape(ids.shape)
-    is_removable, faces = removable[ids], []
-    for axis in range(ids.ndim):
-        first = tuple(slice(None, -1) if i == axis else slice(None) for i in range(ids.ndim))
-        second = tuple(slice(1, None) if i == axis else slice(None) for i in range(ids.ndim))
-        for inner, outer in ((first, second), (second, first)):
-            at = is_removable[inner] & (ids[inner] != ids[outer])
-            faces.append(np.stack([ids[inner][at], flat[outer][at], ids[outer][at]], axis=1))
-    return np.unique(np.concatenate(faces), axis=0)

@@ -1,10 +1,11 @@
 """What a search measures, tries and accepts, as data; one row of SEARCH_CONFIGS each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-RuleType = Literal["size", "share"]
+# What a threshold is on. "size or peak": a component stays where either is reached.
+RuleType = Literal["size", "share", "peak", "size or peak"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class SearchConfig:
     least_cases: int  # the rules of a cluster of fewer shrink towards those of all cases
     gated: bool  # whether rules ship only where their held-out gain is clear of zero
     rule_types: tuple[RuleType, ...] = ("size", "share")  # which are searched
+    # Minimum peak probabilities of components that are tried, and of sizes with peaks; no rule
+    # comes first.
+    peaks: tuple[float, ...] = (0.0,)
+    sizes_and_peaks: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
     # Share of the reference's lesions that may be lost, see `loss_limit`; 1: whatever is lost.
     lost_at_most: float = 1.0
     seed: int = 0  # of k-means, cross-validation and bootstraps
@@ -59,8 +64,23 @@ PUBLISHED = SearchConfig(
     gated=False,
 )
 
+
+def by_intervention(
+    sizes: Sequence[float], peaks: Sequence[float]
+) -> tuple[tuple[float, float], ...]:
+    """Return (0, 0), then every size with every peak, the smaller intervention first.
+
+    A component goes where it reaches neither, so of two pairs the one that is lower in both comes
+    first; else the one with fewer pairs below it.
+    """
+    pairs = [(i, j) for i in range(len(sizes)) for j in range(len(peaks))]
+    pairs.sort(key=lambda pair: ((pair[0] + 1) * (pair[1] + 1), pair))
+    return ((0.0, 0.0), *((float(sizes[i]), peaks[j]) for i, j in pairs))
+
+
 MIN_MM3 = (0, 5, 10, 20, 30, 40, 50, 65, 80, 100, 120, 140, 170, 200, 230, 260, 300, 350, 400, 500)
 MIN_PERCENT = (0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 70)
+MIN_PEAK = (0, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 VALIDATED = SearchConfig(
     name="validated",
@@ -82,6 +102,11 @@ VALIDATED = SearchConfig(
     objective="overlap",
     least_cases=30,
     gated=True,
+    rule_types=("peak", "size or peak", "size", "share"),
+    peaks=MIN_PEAK,
+    sizes_and_peaks=by_intervention(
+        (10, 20, 40, 80, 140, 200, 300, 500), (0.5, 0.6, 0.65, 0.7, 0.8, 0.9, 0.95)
+    ),
 )
 
 SEARCH_CONFIGS: Mapping[str, SearchConfig] = {

@@ -43,6 +43,7 @@ def cross_validate(
     config: SearchConfig,
     train: np.ndarray,
     k: int | None = None,
+    applied_to: FeatureTable | None = None,
 ) -> HeldOut:
     """Fit on all folds of `train` (case,) but one and apply to that one, for each fold.
 
@@ -52,13 +53,16 @@ def cross_validate(
         config: how to fit and choose.
         train: numbers of the cases that take part.
         k: number of clusters; None chooses it anew inside each fold.
+        applied_to: the same features of another system's predictions of the same cases, which then
+            decide what a held-out case gets.
     """
     settings: dict[int, Setting] = {}
     clusters, used = np.full(len(features.ids), -1), np.zeros(len(features.ids), int)
     for held_out in folds_of(train, config.seed):
         rest = np.setdiff1d(train, held_out)
         fold_k = choose_k(features, cache, config, rest).k if k is None else k
-        assigned = apply(features, fit(features, cache, config, rest, fold_k), held_out)
+        fitted = fit(features, cache, config, rest, fold_k)
+        assigned = apply(applied_to or features, fitted, held_out)
         cache.progress.fitted()
         settings |= dict(zip(held_out.tolist(), assigned.settings, strict=True))
         clusters[held_out], used[held_out] = assigned.clusters, fold_k

@@ -3,9 +3,9 @@
 `python -m lab features --cohort DIR --predictions DIR --model weights/NAME --out WORK`, where the
 predictions are label maps in the scheme's values as `lab out-of-fold` writes them, each made
 without that case. Features are those of the predicted mask, as they will be at run time. With
-`--probabilities` (npz as nnU-Net saves them) and `--members` (label maps of several networks, none
-of which saw the case) they also say how sure the ensemble is; then the container's ensemble must be
-as it was here.
+`--probabilities` (npz as nnU-Net or `lab out-of-fold --maps` writes them) and `--members` (label
+maps of several networks, none of which saw the case) they also say how sure the ensemble is; then
+the container's ensemble must be as it was here.
 """
 
 import argparse
@@ -28,14 +28,15 @@ from lab.data.cohort import CohortCase, read_cohort
 from lab.parallel import workers
 from lab.progress import progress
 from lab.provenance.checks import accept, nearest
+from lab.provenance.memorised import memorised_fault
 from lab.provenance.records import model_record
+from lab.rule_search.case_probabilities import read_case_probabilities
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
 from lab.rule_search.input_records import input_faults, input_records
 from lab.rule_search.workspace import FEATURES, Setup, write_setup
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
-from postprocess.read_inputs import read_probabilities
 from postprocess.refine_input import RefineInput, case_features
 
 
@@ -77,7 +78,11 @@ def run(args: argparse.Namespace) -> int:
     check_predictions(cases, [args.predictions, *args.members])
     inputs = input_records(cases, setup)
     model = model_record(args.model, with_rules=False) if args.model else None
-    faults = [accept(fault, args.foreign) for fault in input_faults(inputs, setup, model)]
+    all_faults = input_faults(inputs, setup, model)
+    if args.model:
+        ids, what = [case.files.id for case in cases], str(args.predictions)
+        all_faults.append(memorised_fault(inputs["predictions"], args.model, ids, what))
+    faults = [accept(fault, args.foreign) for fault in filter(None, all_faults)]
     args.out.mkdir(parents=True, exist_ok=True)
     with workers(args.jobs, args.dask):
         table = describe_cohort(cases, setup)
@@ -175,7 +180,6 @@ def read_inputs(case: CohortCase, setup: Setup) -> RefineInput:
         masks = [scheme.mask(labels, scheme.tumour) for labels in maps]
         votes = np.asarray(np.mean(masks, axis=0), np.float32)
     probabilities, head = None, None
-    if setup.probabilities:
-        npz = Path(setup.probabilities) / f"{case.files.id}.npz"
-        probabilities, head = read_probabilities(npz, prediction.array.shape, scheme)
+    if npz := setup.probabilities_of(case):
+        probabilities, head = read_case_probabilities(npz, prediction.array.shape, scheme)
     return RefineInput(scans, prediction.array, scheme, probabilities, head, votes)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.case_hashes import hash_cases
 from challenge.provenance import KEY, Provenance
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
@@ -46,7 +47,6 @@ from postprocess.artefacts import (
 )
 from postprocess.clusters import ClusterModel
 from postprocess.rule_kinds import row_from
-from postprocess.training_cases import hash_cases
 
 # The columns of the effect table that an artefact holds.
 EFFECT_KEYS = ("method", "mean", "gain", "low", "high", "changed", "better", "worse", "lost")

@@ -15,6 +15,7 @@ from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 from lab.statistics import SEED
 
+ROUNDING = 1e-12
 DRAWS = 100  # bootstrap resamples behind a standard error of positions
 
 
@@ -44,7 +45,7 @@ class Group:
 
     def best_move(self, setting: Setting, moves: Mapping[int, tuple[float, int]]) -> int:
         """Return the parameter to move; `moves` holds the mean gain and the grid index of each."""
-        return max(moves, key=lambda parameter: moves[parameter][0])
+        return simplest_best(self.cache, {p: mean for p, (mean, _) in moves.items()})
 
 
 class PositionGroup(Group):
@@ -83,7 +84,7 @@ class PositionGroup(Group):
         n = len(self.cases)
         table = np.stack([self.cache.scores([s] * n, self.cases) for s in (setting, *moved)])
         places = self._places(table, self.cohorts[:1])[0]
-        return list(moves)[int(places[1:].argmax())]
+        return simplest_best(self.cache, dict(zip(moves, places[1:].tolist(), strict=True)))
 
     def _places(self, table: np.ndarray, cohorts: np.ndarray) -> np.ndarray:
         """Return minus the mean positions (cohort, candidate) of a table (candidate, case, column).
@@ -95,3 +96,11 @@ class PositionGroup(Group):
         distinct = table[[at.index(i) for i in range(len(numbers))]]
         places = [mean_position(distinct, self.cache.columns, weights) for weights in cohorts]
         return np.stack(places)[:, at]
+
+
+def simplest_best(cache: ScoreCache, means: Mapping[int, float]) -> int:
+    """Return the parameter that gains most; one without probabilities where it gains as much."""
+    best = max(means, key=lambda parameter: means[parameter])
+    as_good = (p for p, mean in means.items() if mean >= means[best] - ROUNDING)
+    simple = (p for p in as_good if "peak" not in cache.parameters[p].rule_type)
+    return next(simple, best) if "peak" in cache.parameters[best].rule_type else best

@@ -12,11 +12,9 @@ import numpy as np
 
 from challenge.provenance import hash_json
 from lab.metrics.objective import POSITIONS
-from lab.rule_search.group import Group, PositionGroup
+from lab.rule_search.group import ROUNDING, Group, PositionGroup
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
-
-ROUNDING = 1e-12
 
 
 def choose_rules(
@@ -88,7 +86,7 @@ def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> N
 
 def _label_by_label(group: Group, parameters: Sequence[int]) -> Setting:
     setting = list(group.cache.no_rules)
-    sizes = [p for p in parameters if group.cache.parameters[p].rule_type == "size"]
+    sizes = [p for p in parameters if group.cache.parameters[p].rule_type != "share"]
     for stage in (sizes, [parameter for parameter in parameters if parameter not in sizes]):
         before = tuple(setting)
         for parameter in stage:

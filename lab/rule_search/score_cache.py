@@ -1,11 +1,11 @@
 """Scores of the variants that rules make of each case, every distinct variant scored once.
 
-A case's score as a function of a threshold is constant between the sizes (or shares) that its own
-components have, so a grid of twenty thresholds mostly holds three or four variants. A variant is
-one label value a label component; rules that lead to the same variant share its score.
+A case's score as a function of a threshold is constant between the sizes (or peaks, or shares) that
+its own components have, so a grid of twenty thresholds mostly holds three or four variants. A
+variant is one label value a label component; rules that lead to the same variant share its score.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import joblib
@@ -14,20 +14,13 @@ import numpy as np
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column, objective_values, selection_row
 from lab.metrics.variant_scorers import VariantScorer
-from lab.rule_search.component_rules import (
-    CaseComponents,
-    group_components,
-    relabel_minor,
-    remove_small,
-    selected_values,
-    values_after,
-)
+from lab.rule_search.case_components import CaseComponents
+from lab.rule_search.component_rules import values_after
+from lab.rule_search.grid_variants import grid_variants
 from lab.rule_search.journal import Journal
 from lab.rule_search.lost_lesions import ReferenceLesions
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
-from postprocess.rule_base import Rule
-from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 
 @dataclass(frozen=True)
@@ -192,48 +185,3 @@ def score_variants(
 ) -> list[np.ndarray]:
     """Score variants (component,) of one case; one (column,) each."""
     return [np.array(selection_row(scorer.score(variant), columns)) for variant in variants]
-
-
-def grid_variants(
-    case: CaseComponents,
-    rules: Sequence[Rule | None],
-    around: tuple[Sequence[Rule], Sequence[Rule]],
-    scheme: Scheme,
-) -> Iterator[np.ndarray]:
-    """Yield the values (component,) at each grid point, between the rules before and after it.
-
-    Between a case's own sizes nothing changes, and nothing is computed.
-    """
-    before, after = around
-    last: int | None = None
-    for rule, changed in zip(rules, _changed_counts(case, rules, before, scheme), strict=True):
-        if changed != last:
-            values = values_after(case, (*before, *([rule] if rule else []), *after), scheme)
-            last = changed
-        yield values
-
-
-def _changed_counts(
-    case: CaseComponents, rules: Sequence[Rule | None], before: Sequence[Rule], scheme: Scheme
-) -> list[int]:
-    """Count the components that the rule at each grid point changes, after the rules `before`."""
-    values = case.values
-    for rule in before:
-        if isinstance(rule, RemoveSmall):
-            values = remove_small(case, values, rule, scheme)
-    last = rules[-1]
-    if isinstance(last, RemoveSmall):
-        _, voxels = group_components(case, values, selected_values(last, scheme))
-        by_size = [rule for rule in rules if isinstance(rule, RemoveSmall)]
-        counts = [int(r.too_small(voxels[1:], case.voxel_volume_mm3).sum()) for r in by_size]
-        return [0] * (len(rules) - len(by_size)) + counts
-    foreground = int(case.voxels[values > 0].sum())
-    for rule in before:
-        if isinstance(rule, RelabelMinor):
-            values = relabel_minor(case, values, foreground, rule, scheme)
-    applies = [
-        relabel_minor(case, values, foreground, rule, scheme) is not values
-        for rule in rules
-        if isinstance(rule, RelabelMinor)
-    ]
-    return [0] * (len(rules) - len(applies)) + [int(changes) for changes in applies]

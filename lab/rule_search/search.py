@@ -10,7 +10,7 @@ case's labels after rules that were chosen without it, for `evaluate`, `rank` an
 import argparse
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,19 @@ from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.parallel import workers
 from lab.progress import progress_bar
-from lab.rule_search.cases import open_search_cases
-from lab.rule_search.config import SearchConfig
+from lab.rule_search.cases import common_peaks, open_search_cases
 from lab.rule_search.cross_validation import expected_fits
-from lab.rule_search.decision import Decision, curves, decide
+from lab.rule_search.decision import Decision, decide
 from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
 from lab.rule_search.input_records import require_unchanged
 from lab.rule_search.journal import Journal
 from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
-from lab.rule_search.search_space import Setting, make_search_space, rules_of
-from lab.rule_search.summary import decision_lines, objective_line
+from lab.rule_search.search_space import make_search_space
+from lab.rule_search.summary import decision_lines, objective_line, peaks_line
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
@@ -55,7 +55,6 @@ from lab.rule_search.workspace import (
     write_work,
 )
 from postprocess.artefacts import save_artefacts
-from postprocess.rule_kinds import row_from
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +109,11 @@ def run(args: argparse.Namespace) -> int:
     write_work(args.work, SEARCH, content | {KEY: record.to_json()})
     journal.remove()
     leaderboard = selection_columns(scorer, setup.scheme)
-    lines = objective_line(objective, cache.columns, leaderboard), unmeasured_line(scorer)
+    lines = [
+        objective_line(objective, cache.columns, leaderboard),
+        unmeasured_line(scorer),
+        peaks_line(cache, config, setup.probabilities is not None),
+    ]
     print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
     print(
@@ -161,9 +164,10 @@ def make_score_cache(
     """Read every case and divide it into label components, ready to be scored."""
     columns = search_columns(scorer, setup.scheme, objective)
     searched = searched_scorer(scorer, columns)
+    search_cases = open_search_cases(cases, setup, searched)
     return ScoreCache(
-        open_search_cases(cases, setup, searched),
-        make_search_space(setup.scheme, setup.config),
+        search_cases,
+        make_search_space(setup.scheme, setup.config, common_peaks(search_cases)),
         columns,
         setup.scheme,
         # A table answers faster than it travels.
@@ -206,49 +210,3 @@ def write_held_out(
     images.write(held_out.settings, work / HELD_OUT_FOLDER, record)
     pairs = zip(held_out.settings, assigned.settings, strict=True)
     images.check(assigned.settings, np.flatnonzero([one != other for one, other in pairs]))
-
-
-def search_content(
-    features: FeatureTable,
-    cache: ScoreCache,
-    config: SearchConfig,
-    decision: Decision,
-    scorer: Scorer,
-) -> dict[str, Any]:
-    """Return what later verbs read of a search, and what people look up."""
-    fitted, clusters = decision.fitted, decision.assigned.clusters
-    everything = np.arange(len(features.ids))
-    thresholds = sum(len(cache.parameters[p].grid) for p in fitted.parameters)
-
-    def rule_set(setting: Setting, cases: np.ndarray) -> dict[str, Any]:
-        return {
-            "setting": list(setting),
-            "rules": [row_from(rule) for rule in rules_of(cache.parameters, setting)],
-            "curves": curves(cache, config, setting, cases, fitted.parameters),
-        }
-
-    return {
-        "scorer": scorer.name,
-        "objective": config.objective,
-        "config": config.name,
-        "scheme": cache.scheme.name,
-        "cases": list(features.ids),
-        "ships": decision.ships,
-        "pooled_ships": decision.pooled_ships,
-        "k": decision.k,
-        "held_out_k": decision.held_out["adaptive"].k.tolist(),
-        "assigned": clusters.tolist(),
-        "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),
-        "centres": fitted.model.centres[:, :2].tolist(),
-        "parameters": [{**asdict(p), "title": p.title} for p in cache.parameters],
-        "searched": list(fitted.parameters),
-        "clusters": [
-            {"cases": int(n), **rule_set(setting, np.flatnonzero(clusters == k))}
-            for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True))
-        ],
-        "pooled": rule_set(fitted.pooled, everything),
-        "effects": decision.effects,
-        "gain_in_sample": decision.gain_in_sample,
-        "variants_scored": cache.variants,
-        "grid_points": len(everything) * thresholds,
-    }

@@ -11,9 +11,7 @@ from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
 from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter, Setting
-
-UNITS = {"share": "", "mm3": " mm3", "voxels": " voxels"}
+from lab.rule_search.search_space import SearchParameter, Setting, searched_masks
 
 
 def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) -> list[str]:
@@ -66,6 +64,19 @@ def objective_line(objective: str, columns: Sequence[Column], leaderboard: Seque
     return line + (f"; not optimised: {', '.join(dict.fromkeys(others))}" if others else "")
 
 
+def peaks_line(cache: ScoreCache, config: SearchConfig, has_probabilities: bool) -> str:
+    """Say of which components peak probabilities are not searched; "" where all are, or none."""
+    if "peak" not in config.rule_types:
+        return ""
+    if not has_probabilities:
+        return "peaks of components are not searched: `lab features` had no --probabilities"
+    tried = {(p.label, p.region) for p in cache.parameters if p.rule_type == "peak"}
+    others = [a or b for a, b in searched_masks(cache.scheme, config) if (a, b) not in tried]
+    if not others:
+        return ""
+    return f"peaks of {', '.join(others)} are not searched: no probability is theirs alone"
+
+
 def k_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lay out the candidate numbers of clusters."""
     lines = [f"{'k':>3}{'resamples':>11}{'seeds':>8}{'smallest':>10}{'held-out gain':>20}"]
@@ -83,13 +94,7 @@ def k_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def rules_in_words(parameters: Sequence[SearchParameter], setting: Setting) -> str:
     """Return the rules of a setting in words."""
-    rules = []
-    for parameter, grid_index in zip(parameters, setting, strict=True):
-        if grid_index:
-            limit = f"{parameter.grid[grid_index]:g}{UNITS[parameter.unit]}"
-            name = parameter.label or parameter.region
-            subject = "share" if parameter.rule_type == "share" else "components"
-            rules.append(f"{name} {subject} < {limit} -> {parameter.becomes}")
+    rules = [p.in_words(index) for p, index in zip(parameters, setting, strict=True) if index]
     return "; ".join(rules) or "labels stay"
 
 

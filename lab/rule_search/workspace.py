@@ -17,7 +17,7 @@ from lab.json_files import read_json
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 
 # Raised when a key of these files changes; a folder with another number is made again.
-SCHEMA = 3
+SCHEMA = 4
 SETUP, FEATURES, CLUSTERS, SEARCH = "setup.json", "features.npz", "clusters.json", "search.json"
 # Whose versions an artefact records.
 LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
@@ -64,6 +64,10 @@ class Setup:
     def prediction_of(self, case: CohortCase) -> Path:
         """Return a case's label map, or raise CaseError."""
         return _label_map(self.predictions, case)
+
+    def probabilities_of(self, case: CohortCase) -> Path | None:
+        """Return where a case's probabilities are; None where none were given."""
+        return Path(self.probabilities) / f"{case.files.id}.npz" if self.probabilities else None
 
     def member_predictions_of(self, case: CohortCase) -> list[Path]:
         """Return the label maps of the ensemble's members, or raise CaseError."""

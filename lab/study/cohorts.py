@@ -1,4 +1,4 @@
-"""Planted cases as a search meets them: features, score cache, and the truth about them."""
+"""Cohorts as a search meets them, features and score cache, and the truth about planted ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,20 +26,26 @@ HEAD = Head("softmax", ((), *((name,) for name in SCHEME.labels)), ("", *SCHEME.
 
 
 @dataclass(frozen=True)
-class Planted:
-    """A planted cohort, ready to be searched, and which planted cluster each case is of."""
+class StudyCohort:
+    """One system's predictions of a cohort, ready to be searched."""
 
     features: FeatureTable  # those that a search uses
     all_features: FeatureTable  # the constant ones too
     cache: ScoreCache
     config: SearchConfig
-    clusters: np.ndarray  # (case,)
-    pairs: tuple[Pair, ...]  # prediction and reference of each case
 
     @property
     def cases(self) -> np.ndarray:
         """The numbers of all cases; (case,)."""
         return np.arange(len(self.features.ids))
+
+
+@dataclass(frozen=True)
+class Planted(StudyCohort):
+    """A planted cohort, and which planted cluster each case is of."""
+
+    clusters: np.ndarray  # (case,)
+    pairs: tuple[Pair, ...]  # prediction and reference of each case
 
 
 def make_planted(

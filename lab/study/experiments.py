@@ -1,4 +1,4 @@
-"""The experiments of arXiv 2512.14937, each a function from planted cohorts to numbers.
+"""The experiments of arXiv 2512.14937, each a function from cohorts to numbers.
 
 Several compare with what the configuration's own search decides, so they take its decision.
 """
@@ -18,7 +18,13 @@ from lab.rule_search.effects import CHANGED, effect_table, gain_statistics
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, rules_of
 from lab.rule_search.summary import rules_in_words
-from lab.study.cohorts import SCHEME, Planted, features_of_groups, make_planted
+from lab.study.cohorts import (
+    SCHEME,
+    Planted,
+    StudyCohort,
+    features_of_groups,
+    make_planted,
+)
 from lab.study.planted import PlantedCohort
 from postprocess.apply_rules import apply_rules
 
@@ -32,37 +38,37 @@ COMPARED = ("overlap", "dice", "nsd", "rank")  # the objectives of the paper's q
 MOST_ROUNDS = 4
 
 
-def validate(planted: Planted, config: SearchConfig, k: int | None = None) -> HeldOut:
-    """Cross-validate a configuration on all cases of a planted cohort."""
-    return cross_validate(planted.features, planted.cache, config, planted.cases, k)
+def validate(cohort: StudyCohort, config: SearchConfig, k: int | None = None) -> HeldOut:
+    """Cross-validate a configuration on all cases of a cohort."""
+    return cross_validate(cohort.features, cohort.cache, config, cohort.cases, k)
 
 
-def compare_methods(planted: Planted, decision: Decision) -> list[dict[str, Any]]:
+def compare_methods(cohort: StudyCohort, decision: Decision) -> list[dict[str, Any]]:
     """Compare doing nothing, one rule set for all, and one a cluster, sizes and shares apart."""
-    config = planted.config
+    config = cohort.config
     sizes = replace(config, rule_types=("size",))
     shares = replace(config, rule_types=("share",))
     methods = {
-        "one global pcc": validate(planted, sizes, 1),
-        "adaptive pcc": validate(planted, sizes),
-        "global lblredef": validate(planted, shares, 1),
-        "adaptive lblredef": validate(planted, shares),
+        "one global pcc": validate(cohort, sizes, 1),
+        "adaptive pcc": validate(cohort, sizes),
+        "global lblredef": validate(cohort, shares, 1),
+        "adaptive lblredef": validate(cohort, shares),
         "global, both": decision.held_out["pooled"],
         "adaptive, both": decision.held_out["adaptive"],
     }
     settings = {name: held_out.settings for name, held_out in methods.items()}
-    rows = effect_table(planted.cache, config, settings, planted.cases)
+    rows = effect_table(cohort.cache, config, settings, cohort.cases)
     return [{**row, "k": _cluster_counts(methods.get(row["method"]))} for row in rows]
 
 
-def compare_pairs(planted: Planted, decision: Decision) -> list[dict[str, Any]]:
+def compare_pairs(cohort: StudyCohort, decision: Decision) -> list[dict[str, Any]]:
     """Put intervals on the differences that matter: adaptive over global, global over nothing."""
     settings = {
-        "identity": [planted.cache.no_rules] * len(planted.cases),
+        "identity": [cohort.cache.no_rules] * len(cohort.cases),
         "global": decision.held_out["pooled"].settings,
         "adaptive": decision.held_out["adaptive"].settings,
     }
-    values = {name: objectives(planted, of_method) for name, of_method in settings.items()}
+    values = {name: objectives(cohort, of_method) for name, of_method in settings.items()}
     rng = np.random.default_rng(0)
     return [
         {"method": one, "over": other, **gain_statistics(values[one] - values[other], rng)}
@@ -70,16 +76,15 @@ def compare_pairs(planted: Planted, decision: Decision) -> list[dict[str, Any]]:
     ]
 
 
-def compare_configs(results: Sequence[tuple[Planted, Decision]]) -> list[dict[str, Any]]:
+def compare_configs(results: Sequence[tuple[StudyCohort, Decision]]) -> list[dict[str, Any]]:
     """Compare configurations on the same cases: gain in sample, and held out."""
     rows = []
-    for planted, decision in results:
+    for cohort, decision in results:
         held_out = adaptive_row(decision)
         rows.append(
             {
-                "config": planted.config.name,
+                "config": cohort.config.name,
                 "k": len(decision.fitted.settings),
-                "agreement": agreement(planted, decision.assigned.clusters),
                 "in_sample": decision.gain_in_sample,
                 **{key: held_out[key] for key in ("gain", "low", "high", "better", "worse")},
                 "mean_rank": held_out["mean_rank"],
@@ -89,19 +94,19 @@ def compare_configs(results: Sequence[tuple[Planted, Decision]]) -> list[dict[st
     return rows
 
 
-def compare_objectives(planted: Planted, decision: Decision) -> dict[str, Any]:
+def compare_objectives(cohort: StudyCohort, decision: Decision) -> dict[str, Any]:
     """Choose by ranking, Dice, NSD and both; score each by all of them (the paper's question 1)."""
-    cache, cases = planted.cache, planted.cases
+    cache, cases = cohort.cache, cohort.cases
     settings = {
         objective: decision.held_out["adaptive"].settings
-        if objective == planted.config.objective
-        else validate(planted, replace(planted.config, objective=objective)).settings
+        if objective == cohort.config.objective
+        else validate(cohort, replace(cohort.config, objective=objective)).settings
         for objective in COMPARED
     }
     rng = np.random.default_rng(0)
     without = cache.scores([cache.no_rules] * len(cases), cases)
     rows = []
-    for row in effect_table(cache, planted.config, settings, cases)[1:]:
+    for row in effect_table(cache, cohort.config, settings, cases)[1:]:
         scores = cache.scores(settings[row["method"]], cases)
         gains = {
             objective: gain_statistics(_change(cache, without, scores, objective), rng)
@@ -163,25 +168,24 @@ def repeat_rounds(
     return rows
 
 
-def describe_decision(planted: Planted, decision: Decision) -> dict[str, Any]:
+def describe_decision(cohort: StudyCohort, decision: Decision) -> dict[str, Any]:
     """Say which rules each cluster got, and what ships."""
-    fitted, parameters = decision.fitted, planted.cache.parameters
+    fitted, parameters = decision.fitted, cohort.cache.parameters
     return {
         "ships": decision.ships,
-        "agreement": agreement(planted, decision.assigned.clusters),
         "k": decision.k,
         "clusters": [
             {"cases": int(n), "rules": rules_in_words(parameters, setting)}
             for n, setting in zip(fitted.sizes, fitted.settings, strict=True)
         ],
         "pooled": rules_in_words(parameters, fitted.pooled),
-        "variants_scored": planted.cache.variants,
+        "variants_scored": cohort.cache.variants,
     }
 
 
-def objectives(planted: Planted, settings: Sequence[Setting]) -> np.ndarray:
+def objectives(cohort: StudyCohort, settings: Sequence[Setting]) -> np.ndarray:
     """Return the objective (case,) of each case with its setting."""
-    return case_objectives(planted.cache, planted.config, settings, planted.cases)
+    return case_objectives(cohort.cache, cohort.config, settings, cohort.cases)
 
 
 def _change(cache: ScoreCache, before: np.ndarray, after: np.ndarray, objective: str) -> np.ndarray:

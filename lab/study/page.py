@@ -1,7 +1,7 @@
 """The study as a page with figures, as Markdown, and as JSON: the same numbers in all three."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,30 @@ WRAPPED = 'td[style*="left"] { white-space: normal; }'
 
 def write_study(content: Mapping[str, Any], html: Path) -> list[Path]:
     """Write the page, and beside it Markdown and JSON."""
-    text = render_markdown(content)
+    return _write(content, "page.md.j2", _figures(content), html)
+
+
+def write_systems_study(content: Mapping[str, Any], html: Path) -> list[Path]:
+    """Write the page of a study of label maps, and beside it Markdown and JSON."""
+    return _write(content, "systems.md.j2", _systems_figures(content), html)
+
+
+def _write(
+    content: Mapping[str, Any], template: str, figures: Mapping[str, str], html: Path
+) -> list[Path]:
+    text = render_markdown(content, template)
     markdown, numbers = html.with_suffix(".md"), html.with_suffix(".json")
-    html.write_text(render_page(text, _figures(content)), encoding="utf-8")
+    html.write_text(render_page(text, figures), encoding="utf-8")
     markdown.write_text(text, encoding="utf-8")
     write_json(numbers, content)
     return [html, markdown, numbers]
 
 
-def render_markdown(content: Mapping[str, Any]) -> str:
+def render_markdown(content: Mapping[str, Any], template: str = "page.md.j2") -> str:
     """Return the numbers as Markdown."""
     templates = environment(Path(__file__).parent)
     templates.filters |= {"span": span, "words": words}
-    text = templates.get_template("page.md.j2").render(**content)
+    text = templates.get_template(template).render(**content)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
@@ -76,7 +87,23 @@ def _figures(content: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _intervals(rows: list[Mapping[str, Any]], key: str, name: str) -> str:
+def _systems_figures(content: Mapping[str, Any]) -> dict[str, str]:
+    figures = {
+        f"What rules gain on {part['name']}": _intervals(
+            part["methods"][1:], "method", f"methods{number}"
+        )
+        for number, part in enumerate(content["systems"])
+    }
+    if content["between"]:
+        rows = [
+            {"pair": f"{row['rules_of']} → {row['applied_to']}", **row["pooled"]}
+            for row in content["between"]
+        ]
+        figures["Rules of one system on another's label maps"] = _intervals(rows, "pair", "between")
+    return figures
+
+
+def _intervals(rows: Sequence[Mapping[str, Any]], key: str, name: str) -> str:
     """Draw gains with their intervals, one a row."""
 
     def draw(ax: Axes, _: None) -> None:

@@ -5,6 +5,10 @@ repair them, and compares: no rules, one set for all, one a cluster; sizes, shar
 published configuration and the validated one; ranking, Dice and NSD as objectives; further
 features; repeated rounds; seeds and a shifted cohort; and cohorts without systematic errors, where
 nothing should ship.
+
+With `--cohort oof/a oof/b --references raw/Dataset501_X --scheme brats-gli` it runs them on label
+maps of one or several systems, each made out of fold: the baselines' scores, what rules gain on
+each, by each scorer, and what rules of one system gain on another's maps.
 """
 
 import argparse
@@ -13,18 +17,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.arguments import add_jobs, add_seed
+from challenge.refusal import Refusal
+from challenge.scheme import SCHEMES
+from lab.arguments import add_foreign, add_jobs, add_scheme, add_seed
+from lab.metrics.scorers import SCORERS
 from lab.output_files import check_page
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    add = parser.add_argument
+    planted = parser.add_argument_group("planted cohorts")
+    add = planted.add_argument
     add("--cases", type=int, default=200, metavar="N", help="planted cases (200)")
     add("--null-seeds", type=int, default=20, metavar="N", help="cohorts without errors (20)")
     add("--null-cases", type=int, default=100, metavar="N", help="cases in each of those (100)")
-    add_seed(parser, "of the planted cohort")
+    add_seed(planted, "of the planted cohort")
+    label_maps = parser.add_argument_group("label maps instead")
+    add = label_maps.add_argument
+    add("--cohort", type=Path, nargs="+", metavar="MASKS", help="a folder a system, out of fold")
+    add("--references", type=Path, metavar="DIR", help="nnU-Net raw dataset folder of their cases")
+    add_scheme(label_maps, "whose label values the maps hold")
+    scorers = "the first chooses rules, all judge them (default: the newest of the challenge)"
+    add("--scorers", nargs="+", choices=SCORERS, metavar="NAME", help=scorers)
+    add_foreign(label_maps, "take maps of another cohort, or of cases that were trained on")
     add_jobs(parser, 2)
+    add = parser.add_argument
     add("--html", type=Path, required=True, metavar="FILE", help="the page; .json, .md go beside")
 
 
@@ -34,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from lab.study.page import write_study
 
     check_page(args.html)
+    if args.cohort or args.references:
+        return run_on_systems(args)
     started = time.perf_counter()
     with workers(args.jobs, None):
         content = study(args.cases, args.seed, print_progress(started))
@@ -42,6 +61,34 @@ def run(args: argparse.Namespace) -> int:
     content["null_cases"] = args.null_cases
     content["seconds"] = time.perf_counter() - started
     for path in write_study(content, args.html):
+        print(path)
+    return 0
+
+
+def run_on_systems(args: argparse.Namespace) -> int:
+    """Run the experiments on label maps.
+
+    Raises:
+        Refusal: an option is missing, or label maps and references do not belong together.
+    """
+    from lab.metrics.scorers import scorer_named
+    from lab.parallel import workers
+    from lab.rule_search.config import SEARCH_CONFIGS
+    from lab.study.page import write_systems_study
+    from lab.study.systems import read_systems
+    from lab.study.systems_study import study_systems
+
+    needed = {"--cohort": args.cohort, "--references": args.references, "--scheme": args.scheme}
+    if missing := [name for name, value in needed.items() if not value]:
+        raise Refusal(f"{', '.join(missing)}: missing, of a study of label maps")
+    scheme, config = SCHEMES[args.scheme], SEARCH_CONFIGS["validated"]
+    scorers = [scorer_named(name, scheme) for name in args.scorers or [None]]
+    systems = read_systems(args.cohort, args.references, scheme, config, args.foreign)
+    started = time.perf_counter()
+    with workers(args.jobs, None):
+        content = study_systems(systems, scorers, print_progress(started))
+    content["seconds"] = time.perf_counter() - started
+    for path in write_systems_study(content, args.html):
         print(path)
     return 0
 
@@ -65,7 +112,10 @@ def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any
         "cases": cases,
         "seed": seed,
         "scorer": SCORER,
-        "decision": e.describe_decision(planted, decision),
+        "decision": {
+            **e.describe_decision(planted, decision),
+            "agreement": e.agreement(planted, decision.assigned.clusters),
+        },
         "recovered": recovered(planted, decision, CLUSTERS),
     }
     report("decision")
@@ -74,7 +124,11 @@ def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any
     report("methods")
     published = make_planted(cohort, cases, SEARCH_CONFIGS["published"])
     published_decision = decide(published.features, published.cache, published.config)
-    content["configs"] = e.compare_configs([(planted, decision), (published, published_decision)])
+    both = [(planted, decision), (published, published_decision)]
+    content["configs"] = [
+        {**row, "agreement": e.agreement(of, chosen.assigned.clusters)}
+        for row, (of, chosen) in zip(e.compare_configs(both), both, strict=True)
+    ]
     report("configurations")
     content["objectives"] = e.compare_objectives(planted, decision)
     report("objectives")

@@ -1,7 +1,9 @@
 """Models are packed here by the hundred; what packing proves of them is tested with packing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import fake_gpu
 import pytest
 from exported import Small, save
 
@@ -24,3 +26,13 @@ def program(exported_program: Path, tmp_path: Path) -> Path:
     path = tmp_path / "program.pt2"
     path.write_bytes(exported_program.read_bytes())
     return path
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[fake_gpu.FakeGpu]:
+    """A GPU that computes on the CPU, and fails where a test says so."""
+    pretended = fake_gpu.FakeGpu()
+    fake_gpu.install(monkeypatch, pretended)
+    with pretended.present():
+        yield pretended
+    fake_gpu.remove()

@@ -4,11 +4,9 @@ The GPU is a pretended one that computes on the CPU, see test/fake_gpu.py.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import fake_gpu
 import numpy as np
 import pytest
 import tiny
@@ -39,15 +37,6 @@ class Sound:
 
     model: Model
     labels: np.ndarray
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
-    gpu = FakeGpu()
-    fake_gpu.install(monkeypatch, gpu)
-    with gpu.present():
-        yield gpu
-    fake_gpu.remove()
 
 
 @pytest.fixture(scope="module")

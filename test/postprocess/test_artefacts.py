@@ -124,8 +124,8 @@ def swap_names(document):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(schema=4), "schema 4 is newer than this program, which reads 2 and 3"),
-        (lambda d: d.update(schema=1), "schema 1 is not one of 2 and 3; fit the rules again"),
+        (lambda d: d.update(schema=5), "schema 5 is newer than this program, which reads 2 to 4"),
+        (lambda d: d.update(schema=1), "schema 1 is not one of 2 to 4; fit the rules again"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),
         (lambda d: d.update(thresholds={}), "thresholds"),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postprocess.apply_rules import apply_rules
+from postprocess.component_predicates import PREDICATES as COMPONENT_PREDICATES
 from postprocess.fill_holes import FillHoles
 from postprocess.rule_kinds import RULE_KINDS, rule_from
 from postprocess.rules_by_probability import AddProbable
@@ -16,9 +17,24 @@ SUBJECTS = st.one_of(
 )
 # What rows of a kind say beside their label or region.
 SHARE = st.floats(0.01, 1)
+PREDICATES = {
+    "min_voxels": st.integers(0, 60),
+    "min_volume_mm3": st.floats(0, 60),
+    "min_peak_probability": SHARE,
+    "min_mean_probability": SHARE,
+    "min_votes": SHARE,
+    "max_distance_mm": st.floats(0, 6),
+    "max_distance_to_mm": st.floats(0, 6).map(lambda mm: {"RC": mm}),
+    "touches": st.just("RC"),
+    "inside": st.just("RC"),
+}
+CONDITIONS = st.dictionaries(st.sampled_from(list(PREDICATES)), st.none(), min_size=1).flatmap(
+    lambda names: st.fixed_dictionaries({name: PREDICATES[name] for name in names})
+)
 KEYS = {
     "drop-doubtful": {"min_probability": SHARE},
     "add-probable": {"min_probability": SHARE},
+    "remove-component": {"unless_any": CONDITIONS},
     "remove-small": {
         "min_voxels": st.integers(0, 60),
         "min_mean_probability": st.none() | SHARE,
@@ -33,6 +49,8 @@ KEYS = {
 @st.composite
 def rules(draw):
     kind, subject = draw(st.sampled_from([kind.name for kind in RULE_KINDS])), draw(SUBJECTS)
+    if kind == "remove-component" and "RC" in subject.values():
+        subject = {"label": "ET"}  # RC, which the predicates name, is not beside itself
     names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
     others = ["background", "surrounding", *(name for name in GLI.labels if (name,) != names)]
     row = {"kind": kind, **subject, **{key: draw(values) for key, values in KEYS[kind].items()}}
@@ -41,7 +59,10 @@ def rules(draw):
     elif kind == "fill-holes":
         row["becomes"] = draw(st.sampled_from(["background", *GLI.labels]))
     elif kind != "keep-one":
-        row["becomes"] = draw(st.sampled_from(others))
+        before = ["before"] if kind == "remove-component" else []
+        row["becomes"] = draw(st.sampled_from([*others, *before]))
+    if kind == "remove-component" and draw(st.booleans()):
+        row["unless_all"] = row.pop("unless_any")
     if kind not in ("add-probable", "fill-holes"):
         row["connectivity"] = draw(st.sampled_from([6, 18, 26]))
     return rule_from(row, GLI)
@@ -58,11 +79,14 @@ def apply(seed, *rules):
         rng = np.random.default_rng([seed, *map(len, names)])
         return rng.integers(0, 33, labels.shape).astype(np.float32) / 32
 
-    return labels, apply_rules(labels, rules, GLI, (1.0, 1.0, 1.0), probability).labels
+    votes = probability(("votes",))
+    return labels, apply_rules(labels, rules, GLI, (1.0, 1.0, 1.0), probability, votes).labels
 
 
-def test_every_kind_is_drawn():
+def test_every_kind_and_every_predicate_is_drawn():
     assert set(KEYS) == {kind.name for kind in RULE_KINDS}
+    # What a component holds is inside the rule's region: `test_component_predicates` draws it.
+    assert {*PREDICATES, "holds"} == {predicate.name for predicate in COMPONENT_PREDICATES}
 
 
 @settings(max_examples=200)

@@ -14,6 +14,7 @@ import SimpleITK
 from cubes import GLI, PANTHER, box, certain, make_artefacts, softmax_head
 
 from challenge.case import CaseFiles, read_case
+from challenge.case_hashes import hash_cases
 from challenge.headers import declared_geometry
 from challenge.provenance import (
     NAME,
@@ -30,7 +31,6 @@ from postprocess.artefact_schema import Cluster, Fallback
 from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.rules_by_probability import DropDoubtful
 from postprocess.rules_by_size import RemoveSmall
-from postprocess.training_cases import hash_cases
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 ID = "BraTS-GLI-00001-100"

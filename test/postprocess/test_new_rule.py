@@ -11,13 +11,15 @@ from cubes import GLI, box, make_artefacts
 from scipy import ndimage
 
 from challenge.scheme import Scheme
-from lab.rule_search.component_rules import CaseComponents, values_after
+from lab.rule_search.case_components import CaseComponents
+from lab.rule_search.component_rules import values_after
 from postprocess import rule_kinds
 from postprocess.apply_rules import apply_rules
 from postprocess.artefacts import Cluster, Fallback, load_artefacts, replace, save_artefacts
 from postprocess.components import find_components
 from postprocess.rule_base import Rule, RuleError, RuleView, check_number
 from postprocess.rule_kinds import RULE_KINDS, RuleKind, rule_from
+from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_size import RemoveSmall
 
 ET = GLI.labels["ET"]
@@ -111,6 +113,18 @@ def test_a_wrong_row_of_it_is_refused_by_name(change, message):
         (
             RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5),
             "remove-small: .* know min_mean_probability",
+        ),
+        (
+            RemoveComponent("ET", unless_any={"min_voxels": 3, "min_votes": 0.5}),
+            "remove-component: .* know min_votes",
+        ),
+        (
+            RemoveComponent("ET", "before", unless_any={"min_voxels": 3}),
+            "remove-component: .* know becomes before",
+        ),
+        (
+            RemoveComponent("ET", unless_all={"min_peak_probability": 0.5}),
+            "no probabilities of ET",
         ),
     ],
 )

@@ -15,6 +15,7 @@ from postprocess.clusters import ClusterModel
 from postprocess.feature_names import group_names
 from postprocess.features import radiomic_features
 from postprocess.refine_input import RefineInput
+from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 IDENTITY = Fallback("identity")
@@ -156,6 +157,19 @@ def test_votes_are_wanted_only_where_they_tell_clusters_apart():
     assert replace(fixed(rules), feature_names=names).needs_votes
     assert not replace(fixed(rules, Fallback("pooled", rules)), feature_names=names).needs_votes
     assert not fixed(rules).needs_votes
+
+
+def test_votes_are_counted_for_a_rule_that_needs_them_and_reach_it(case, labels):
+    rules = (RemoveComponent("NETC", unless_any={"min_votes": 0.5}),)
+    for artefacts in (fixed(rules), fixed((), Fallback("pooled", rules))):
+        assert artefacts.needs_votes
+    artefacts = fixed(rules, Fallback("pooled", rules))
+    votes = np.zeros(labels.shape, np.float32)
+    arguments = (case, certain(labels, GLI), softmax_head(GLI), artefacts)
+    assert (refine(*arguments, votes + 1).labels == labels).all()
+    assert not (refine(*arguments, votes).labels == NETC).any()
+    (skipped,) = refine(*arguments).record["rules"]
+    assert skipped["skipped"] == "no votes of members"
 
 
 def test_votes_and_probabilities_reach_the_cluster(case, labels):

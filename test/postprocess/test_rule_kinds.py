@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from postprocess.fill_holes import FillHoles
 from postprocess.rule_base import RuleError
 from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_probability import AddProbable, DropDoubtful
 from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
@@ -25,6 +26,22 @@ def named(subject):
 def adding(subject, at):
     becomes = "NETC" if "region" in subject else ""
     return AddProbable(**named(subject), becomes=becomes, min_probability=at)
+
+
+def spared(other):
+    """Draw predicates; `other` is a label outside the rule's."""
+    conditions = st.fixed_dictionaries(
+        {"min_volume_mm3": st.floats(0, allow_infinity=False)},
+        optional={
+            "min_peak_probability": SHARES,
+            "min_votes": SHARES,
+            "max_distance_to_mm": st.floats(0, 99).map(lambda mm: {other: mm}),
+            "inside": st.just(other),
+        },
+    )
+    return st.sampled_from(["unless_any", "unless_all"]).flatmap(
+        lambda key: conditions.map(lambda rows: {key: rows})
+    )
 
 
 @st.composite
@@ -50,6 +67,9 @@ def rules(draw):
             [
                 RemoveSmall(
                     **changed, **size, **nested, min_mean_probability=draw(OPTIONAL_SHARES)
+                ),
+                RemoveComponent(
+                    **changed, **draw(spared("ET" if subject.get("label") == "RC" else "RC"))
                 ),
                 KeepLargest(**changed, k=draw(st.integers(1))),
                 RelabelMinor(
@@ -95,6 +115,7 @@ def test_null_is_a_key_left_out():
 
 SMALL = {"kind": "remove-small", "region": "TC", "min_voxels": 5}
 LARGEST = {"kind": "keep-largest", "label": "ET", "k": 1}
+COMPONENT = {"kind": "remove-component", "label": "ET"}
 MINOR = {"kind": "relabel-minor", "label": "ET", "becomes": "NETC", "min_share": 0.1}
 
 
@@ -130,6 +151,38 @@ MINOR = {"kind": "relabel-minor", "label": "ET", "becomes": "NETC", "min_share":
         (MINOR | {"min_share": None}, "relabel-minor: min_share is missing"),
         (MINOR | {"becomes": None}, "relabel-minor: becomes is missing"),
         ({"kind": "keep-one", "region": "WT", "becomes": "ET"}, "keep-one: 'becomes'"),
+        (COMPONENT, "exactly one of unless_any and unless_all"),
+        (
+            COMPONENT | {"unless_any": {"min_voxels": 3}, "unless_all": {"min_voxels": 3}},
+            "exactly one of unless_any and unless_all",
+        ),
+        (COMPONENT | {"unless_any": {}}, "unless_any: no predicate, one of min_voxels"),
+        (COMPONENT | {"unless_any": "large"}, "unless_any: 'large' is not an object"),
+        (COMPONENT | {"unless_all": {"min_size": 3}}, "unless_all: 'min_size' is not one of"),
+        (COMPONENT | {"unless_all": {"min_voxels": 3.5}}, r"min_voxels: 3\.5 is not a whole"),
+        (COMPONENT | {"unless_all": {"min_voxels": None}}, "min_voxels: None is not a number"),
+        (COMPONENT | {"unless_any": {"min_peak_probability": 65}}, "min_peak_probability: 65 is"),
+        (COMPONENT | {"unless_any": {"min_votes": -0.1}}, r"min_votes: -0\.1"),
+        (COMPONENT | {"unless_any": {"max_distance_mm": "far"}}, "max_distance_mm: 'far'"),
+        (COMPONENT | {"unless_any": {"max_distance_to_mm": 9}}, "max_distance_to_mm: 9 is not one"),
+        (
+            COMPONENT | {"unless_any": {"max_distance_to_mm": {"WT": 9, "TC": 5}}},
+            "max_distance_to_mm: .* is not one label or region",
+        ),
+        (
+            COMPONENT | {"unless_any": {"max_distance_to_mm": {"ET": 9}}},
+            "max_distance_to_mm: 'ET' has no label beside ET",
+        ),
+        (COMPONENT | {"unless_any": {"touches": "XY"}}, "touches: 'XY' is not one of NETC"),
+        (COMPONENT | {"unless_any": {"inside": "ET"}}, "inside: 'ET' has no label beside ET"),
+        (COMPONENT | {"unless_any": {"inside": ["TC"]}}, "inside: "),
+        (COMPONENT | {"unless_any": {"holds": {"TC": 0.5}}}, "holds: 'TC' is not inside ET"),
+        (
+            {"kind": "remove-component", "region": "TC", "unless_any": {"holds": {"ET": 0}}},
+            "holds: ET: 0 would spare everything",
+        ),
+        (COMPONENT | {"becomes": "ET", "unless_any": {"min_voxels": 3}}, "cannot become itself"),
+        (COMPONENT | {"becomes": "XY", "unless_any": {"min_voxels": 3}}, "surrounding, before, NE"),
     ],
 )
 def test_a_wrong_row_is_refused_by_name(row, message):

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from cubes import GLI, make_artefacts
 
+from challenge.case_hashes import hash_cases
 from postprocess.artefact_schema import Cluster, Fallback
 from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.rules_by_size import RemoveSmall
-from postprocess.training_cases import hash_cases, in_sample_remarks, was_fitted_on
+from postprocess.training_cases import in_sample_remarks, was_fitted_on
 
 
 def fitted_on(*ids: str):

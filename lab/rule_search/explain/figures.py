@@ -7,12 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from challenge.challenges import in_reading_order
-from lab.drawing.style import ACCENT, ALARM, INK, QUIET, SMALL, series_colour
+from lab.drawing.style import ACCENT, ALARM, INK, PAPER, QUIET, SMALL, series_colour
 from lab.drawing.svg import grid
 from lab.metrics.metric_info import title
 from lab.rule_search.search_space import SearchParameter
 
-UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share"}
+UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share", "probability": "probability"}
+AXES = {  # what the threshold of each rule type is on
+    "size": "components below, {unit}",
+    "peak": "components whose peak is below, {unit}",
+    "share": "below a {unit}",
+}
 TOP = 15
 MOVES = 1e-4  # a curve that never leaves this band does nothing
 
@@ -100,28 +105,56 @@ def harms(curve: Mapping[str, Any]) -> bool:
 def curve_plots(
     curves: Sequence[Mapping[str, Any]], parameters: Sequence[SearchParameter], name: str
 ) -> str:
-    """Draw what each threshold gains over no rule, with its interval; the chosen one is marked."""
+    """Draw what each threshold gains over no rule; the chosen one is marked.
+
+    One threshold is a curve with its interval, two are a map of means.
+    """
 
     def draw(ax: Axes, curve: Mapping[str, Any]) -> None:
         parameter, chosen = parameters[curve["parameter"]], curve["grid_index"]
-        x = np.arange(len(parameter.grid))
-        low, high = (np.array(curve[end], float) for end in ("low", "high"))
-        ax.axhline(0, color=INK, lw=0.8)
-        ax.fill_between(x, low, high, color=ACCENT, alpha=0.18, lw=0)
-        ax.plot(x, curve["mean"], color=ACCENT, lw=1.5)
-        if chosen:
-            point = (chosen, curve["mean"][chosen])
-            ax.plot(*point, "D", color=ALARM, ms=6)
-            threshold = f"{parameter.grid[chosen]:g}"
-            ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=SMALL)
-        ticks = x[:: max(1, len(x) // 6)]
-        ax.set_xticks(ticks, [f"{parameter.grid[i]:g}" for i in ticks])
-        change = f"{parameter.label or parameter.region} → {parameter.becomes}"
+        (_draw_map if isinstance(parameter.grid[0], tuple) else _draw_curve)(ax, curve, parameter)
+        change = f"{parameter.name} → {parameter.becomes}"
         ax.set_title(f"{change}{'' if chosen else ' (no rule)'}")
-        below = "below a" if parameter.rule_type == "share" else "components below,"
-        ax.set_xlabel(f"{below} {UNITS[parameter.unit]}")
 
     return grid(list(curves), draw, name, 3, 2.4)
+
+
+def _draw_curve(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) -> None:
+    chosen, x = curve["grid_index"], np.arange(len(parameter.grid))
+    low, high = (np.array(curve[end], float) for end in ("low", "high"))
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.fill_between(x, low, high, color=ACCENT, alpha=0.18, lw=0)
+    ax.plot(x, curve["mean"], color=ACCENT, lw=1.5)
+    if chosen:
+        point = (chosen, curve["mean"][chosen])
+        ax.plot(*point, "D", color=ALARM, ms=6)
+        threshold = parameter.point_in_words(chosen)
+        ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=SMALL)
+    ticks = x[:: max(1, len(x) // 6)]
+    ax.set_xticks(ticks, [parameter.point_in_words(i) for i in ticks])
+    ax.set_xlabel(AXES[parameter.rule_type].format(unit=UNITS[parameter.unit]))
+
+
+def _draw_map(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) -> None:
+    """Draw the mean gain of each size with each peak; the scale ends at the highest gain."""
+    points, means = np.array(parameter.grid[1:]), np.array(curve["mean"][1:], float)
+    (sizes, rows), (peaks, columns) = (
+        np.unique(values, return_inverse=True) for values in points.T
+    )
+    gains = np.empty((len(sizes), len(peaks)))
+    gains[rows, columns] = means
+    highest = max(float(means.max()), MOVES)
+    mesh = ax.pcolormesh(gains, cmap="RdBu", vmin=-highest, vmax=highest, edgecolors="face")
+    ax.figure.colorbar(mesh, ax=ax, extend="min", format="%+.3g")
+    if curve["grid_index"]:
+        at = curve["grid_index"] - 1
+        ax.plot(columns[at] + 0.5, rows[at] + 0.5, "D", color=ALARM, mec=PAPER, ms=6)
+    ax.grid(visible=False)
+    ax.set_xticks(np.arange(len(peaks)) + 0.5, [f"{peak:g}" for peak in peaks])
+    ax.set_yticks(np.arange(len(sizes)) + 0.5, [f"{size:g}" for size in sizes])
+    ax.tick_params(labelsize=SMALL)
+    ax.set_xlabel("components whose peak is below, probability")
+    ax.set_ylabel(f"and size, {UNITS[parameter.unit]}")
 
 
 def forest(columns: Sequence[Mapping[str, Any]]) -> str:

@@ -27,12 +27,7 @@ def render(
     thumbnails: Sequence[Sequence[Mapping[str, Any]]],
 ) -> str:
     """Return one self-contained HTML page."""
-    parameters = [
-        SearchParameter(
-            row["label"], row["region"], row["becomes"], row["unit"], tuple(row["grid"])
-        )
-        for row in search["parameters"]
-    ]
+    parameters = [SearchParameter.from_json(row) for row in search["parameters"]]
     methods = {row["method"]: row for row in search["effects"]}
     groups = [
         {

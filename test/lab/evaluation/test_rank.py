@@ -10,8 +10,9 @@ import pytest
 
 from challenge.provenance import Provenance
 from lab.__main__ import main
-from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
-from lab.evaluation.rank_text import letter, sentence
+from lab.evaluation.number_text import letter
+from lab.evaluation.pair import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
+from lab.evaluation.pair_text import sentence
 from lab.evaluation.results import Facts, Results, write_json
 
 NAN, INF = math.nan, math.inf

@@ -6,7 +6,7 @@ import pytest
 
 from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import comparison_of
-from lab.evaluation.paired import MEAN_RANK, MEAN_SCORE
+from lab.evaluation.pair import MEAN_RANK, MEAN_SCORE
 from lab.evaluation.results import Results
 from lab.evaluation.seed_floor import SeedFloor, seed_floor
 from lab.evaluation.standings import Rule

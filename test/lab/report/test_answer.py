@@ -11,8 +11,10 @@ from report_cases import cohort
 
 from lab.__main__ import main
 from lab.drawing.page import signed4
+from lab.evaluation.common_support import common_support
+from lab.evaluation.pair import MEAN_SCORE, Pair, PairedDifference
 from lab.evaluation.results import Results, write_json
-from lab.report.answer import p_in_words
+from lab.report.answer import p_in_words, verdict
 
 CASES = {f"c{i}": i % 3 for i in range(8)}
 REGIONS = ("WT", "TC", "ET", "NETC", "SNFH", "RC")
@@ -105,6 +107,39 @@ def test_the_answer_has_the_numbers_of_rank(compared):
         assert (row["p"], row["n"], row["n_better"], row["n_worse"]) == tuple(
             same[key] for key in ("p", "n", "n_better", "n_worse")
         )
+
+
+def test_a_gain_that_common_support_turns_around_is_no_verdict():
+    """b turns a zero into 1 by convention, and loses 0.1 in all other cases."""
+    values = np.array([[[0.0, 1.0]], *[[[0.6, 0.5]]] * 9])
+    defined = np.ones(values.shape, bool)
+    defined[0, 0, 1] = False
+    support = common_support(values, defined, 100, 100, 0)[0]
+    row = PairedDifference(
+        MEAN_SCORE, "higher", 0.54, 0.55, 0.01, 0.005, 0.02, 0.01, 0.01, 10, 1, 9
+    )
+    pair = Pair("a", "b", (row,), support={MEAN_SCORE: support})
+    assert verdict(pair) == "b is not called better: it scores worse where both have a score"
+    assert verdict(Pair("a", "b", (row,))) == "b is better than a"
+
+
+def test_the_page_says_which_cases_left_the_mean(tmp_path):
+    """b has no score where a had 0 in six cases, and is a little worse in all the others."""
+    for name, zero, other in (("a", 0.0, 0.6), ("b", float("nan"), 0.59)):
+        cases = {f"case{i:02}": {"ET": {"dice": zero if i < 6 else other}} for i in range(18)}
+        write_json(Results("2026-gli", cases), tmp_path / f"{name}.json")
+    html = tmp_path / "page.html"
+    words = ["report", str(tmp_path / "b.json"), "--compare", str(tmp_path / "a.json")]
+    assert main([*words, "--html", str(html)]) == 0
+    change = json.loads(html.with_suffix(".json").read_text())["changes"][0]
+    of_score, of_column = change["overall"]["common_support"]
+    for line in (of_score, of_column):
+        assert "(n = 12)" in line and "is +0.1900" in line and "it is -0.0100" in line
+        assert line in html.read_text().replace("&#39;", "'")
+    assert of_column.endswith(
+        "6 cases have a score of a only: case00, case01, case02, case03, case04 and 1 more."
+    )
+    assert "b is better" not in change["overall"]["verdict"]
 
 
 def test_the_page_opens_with_one_sentence_and_one_figure(compared):

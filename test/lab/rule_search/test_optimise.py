@@ -1,12 +1,17 @@
 """Rules for a group of cases: those that gain are chosen, no others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from toy import ET, NETC, cohort, search_case, tumour_with_islands
+from toy import ET, NETC, PARAMETERS, SIZES, cohort, search_case, tumour_with_islands
 
+from lab.rule_search.config import by_intervention
 from lab.rule_search.group import Group
 from lab.rule_search.optimise import choose_rules, smallest_as_good
 from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.summary import rules_in_words
 
 ALL = (0, 1, 2)
 
@@ -70,6 +75,63 @@ def test_ranks_lead_to_the_same_tumour_with_islands():
     rng = np.random.default_rng(0)
     cache = cache_of([tumour_with_islands(rng, 12, are_true=False) for _ in range(20)])
     assert choose_rules(cache, uniform(20), ALL, "rank", "label-by-label") == (3, 0, 0)
+
+
+def doubtful_islands(peaks: tuple[float, float]) -> ScoreCache:
+    """Twenty cases with three false islands and three true ones as large; their peaks."""
+    search_cases = []
+    for i in range(20):
+        rng = np.random.default_rng(i)
+        components = tumour_with_islands(rng, 12, False) + [(ET, 12, ET)] * 3
+        case = search_case(f"case-{i:02d}", components)
+        of_et = np.array([0, 0.99, 0, *[peaks[0]] * 3, *[peaks[1]] * 3], np.float32)
+        case_peaks = replace(case.components, peaks={("ET",): of_et})
+        search_cases.append(replace(case, components=case_peaks))
+    cache = cohort(search_cases, np.zeros((20, 2))).cache
+    points = by_intervention(SIZES[1:], (0.5, 0.9, 0.995))
+    return replace(
+        cache,
+        parameters=(
+            SearchParameter("ET", "", "background", "probability", (0, 0.5, 0.9, 0.995), "peak"),
+            SearchParameter("ET", "", "background", "voxels", points, "size or peak"),
+            *PARAMETERS,
+        ),
+    )
+
+
+def test_false_islands_go_by_their_peak_where_true_ones_are_as_large():
+    cache = doubtful_islands((0.6, 0.95))
+    chosen = choose_rules(cache, uniform(20), range(5), "overlap", "stepwise")
+    assert chosen == (2, 0, 0, 0, 0)  # below 0.9
+    words = rules_in_words(cache.parameters, chosen)
+    assert words == "ET components of peak < 0.9 -> background"
+
+
+def test_size_or_peak_goes_where_neither_does_by_itself():
+    """The main tumour is doubtful too, and large."""
+    cache = doubtful_islands((0.6, 0.95))
+    for case in cache.search_cases:
+        case.components.peaks["ET",][1] = 0.55
+    chosen = choose_rules(cache, uniform(20), range(5), "overlap", "stepwise")
+    assert chosen[0] == 0 and chosen[2:] == (0, 0, 0)
+    assert cache.parameters[1].grid[chosen[1]] == (20, 0.9)
+    words = rules_in_words(cache.parameters, chosen)
+    assert words == "ET components < 20 voxels and peak < 0.9 -> background"
+
+
+def test_where_a_size_does_as_well_no_probability_is_needed():
+    cache = doubtful_islands((0.6, 0.95))
+    for case in cache.search_cases:
+        case.scorer.truth[case.components.voxels == 12] = 0
+    chosen = choose_rules(cache, uniform(20), range(5), "overlap", "stepwise")
+    assert chosen == (0, 0, 3, 0, 0)
+
+
+def test_of_two_pairs_the_one_that_removes_less_comes_first():
+    points = by_intervention((5, 10, 20, 50), (0.3, 0.5, 0.9))
+    assert points[0] == (0, 0) and len(points) == len(set(points)) == 13
+    for at, (size, peak) in enumerate(points):
+        assert not any(s <= size and p <= peak for s, p in points[at + 1 :])
 
 
 def test_the_standard_error_is_the_usual_one_where_all_weigh_the_same():

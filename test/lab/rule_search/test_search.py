@@ -1,5 +1,6 @@
 """The scores that a search adds up are those of the images, or it says for which case not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,23 @@ from files import write_nifti
 
 from challenge.case import CaseFiles
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Scheme
+from challenge.scheme import SCHEMES, Head, Scheme
 from lab.data.cohort import CohortCase
+from lab.member_selection.probability_maps import Candidate, write_candidate, write_map
 from lab.metrics.objective import objective_values, selection_row
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import refine_on_image, score_as_written
+from lab.rule_search.cases import (
+    read_pair,
+    read_probability,
+    refine_on_image,
+    score_as_written,
+)
+from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.image_scores import ScoreMismatch, SearchImages, score_on_image
 from lab.rule_search.search import make_score_cache
 from lab.rule_search.search_space import rules_of, searched_parameters
+from lab.rule_search.summary import peaks_line
 from lab.rule_search.workspace import Setup
 
 GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
@@ -101,6 +110,79 @@ def test_every_grid_point_scores_as_the_image_does(cohorts, scheme, name, object
                 np.testing.assert_allclose(row, images[labels], rtol=0, atol=1e-9, equal_nan=True)
         distinct += len(np.unique(scores.round(9), axis=1)[0])
     assert distinct > len(space)  # thresholds do change scores
+
+
+def with_probabilities(cohort, channels: int, folder: Path) -> Setup:
+    """Write random probabilities of so many channels, in steps of a grid's thresholds."""
+    cases, setup = cohort
+    for case in cases:
+        shape = label_maps(0)[0].shape[::-1]  # as it is read from the file
+        array = np.random.default_rng(channels).dirichlet(np.ones(channels), shape)
+        array = np.moveaxis(array.astype(np.float16), -1, 0)
+        np.savez(folder / f"{case.files.id}.npz", probabilities=np.floor(array * 20) / 20)
+    return replace(setup, probabilities=str(folder))
+
+
+@pytest.mark.parametrize(("channels", "unknown"), [(5, set()), (3, {"RC"})])
+def test_rules_by_peak_score_as_the_image_does(cohort, tmp_path, channels, unknown):
+    """Of labels of a softmax head, and of the three regions of a head that knows no cavity."""
+    cases, setup = cohort[0], with_probabilities(cohort, channels, tmp_path)
+    cache = make_score_cache(cases, setup, SCORER)
+    parameters = cache.parameters
+    by_peak = [i for i, p in enumerate(parameters) if "peak" in p.rule_type]
+    assert {parameters[i].name for i in by_peak} == {*GLI.labels, "WT"} - unknown
+    rng, everything = np.random.default_rng(0), np.arange(len(cases))
+    changed = 0
+    for _ in range(12):
+        setting = [0] * len(parameters)
+        for i in [*rng.choice(by_peak, 2), *rng.choice(len(parameters), 2)]:
+            setting[i] = int(rng.integers(len(parameters[i].grid)))
+        settings = [tuple(setting)] * len(cases)
+        SearchImages(cache, cases, setup, SCORER).check(settings, everything)
+        both = cache.scores([settings[0], cache.no_rules], np.array([0, 0]))
+        changed += not np.allclose(*both, equal_nan=True)
+    assert changed > 3
+    words = "" if not unknown else "peaks of RC are not searched: no probability is theirs alone"
+    assert peaks_line(cache, setup.config, True) == words
+
+
+def test_maps_of_out_of_fold_are_probabilities_too(cohort, tmp_path):
+    cases, setup = cohort
+    of_nnunet, of_lab = tmp_path / "npz", tmp_path / "maps"
+    of_nnunet.mkdir()
+    of_lab.mkdir()
+    names = ("", *GLI.labels)
+    head = Head("softmax", tuple((name,) if name else () for name in names), names)
+    for case in cases:
+        array = np.zeros((5, 34, 30, 26), np.float16)
+        array[0] = 1
+        inside = np.random.default_rng(1).dirichlet(np.ones(5), (20, 20, 18))
+        array[:, 2:22, 3:23, 1:19] = np.moveaxis(inside, -1, 0)
+        np.savez(of_nnunet / f"{case.files.id}.npz", probabilities=array)
+        write_map(of_lab / f"{case.files.id}.npz", array, head)
+    members = {case.files.id: ("member",) for case in cases}
+    write_candidate(Candidate("maps", of_lab, GLI, head, members, 1.0))
+    peaks = [
+        make_score_cache(cases, replace(setup, probabilities=str(folder)), SCORER)
+        .search_cases[0]
+        .components.peaks
+        for folder in (of_nnunet, of_lab)
+    ]
+    assert peaks[0].keys() == peaks[1].keys() and len(peaks[0]) == 5
+    for names in peaks[0]:
+        np.testing.assert_array_equal(*(each[names] for each in peaks))
+        assert (peaks[0][names][1:] > 0).any()
+    other = replace(setup, probabilities=str(of_lab), scheme_name="brats-ssa")
+    with pytest.raises(Refusal, match="maps: of brats-gli, not brats-ssa"):
+        read_probability(cases[0], other, read_pair(cases[0], setup))
+
+
+def test_without_probabilities_no_peak_is_tried_and_that_is_said(cohort):
+    cache = make_score_cache(cohort[0][:1], cohort[1], SCORER)
+    assert not any("peak" in p.rule_type for p in cache.parameters)
+    line = "peaks of components are not searched: `lab features` had no --probabilities"
+    assert peaks_line(cache, cohort[1].config, False) == line
+    assert peaks_line(cache, SEARCH_CONFIGS["published"], False) == ""
 
 
 @pytest.mark.parametrize(

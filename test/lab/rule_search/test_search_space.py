@@ -1,5 +1,6 @@
 """Which label may turn into which: the pairs that the fitting cases confuse most, no other."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from lab.rule_search.cluster_rules import fit
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.cross_validation import cross_validate, folds_of
 from lab.rule_search.search_space import SearchParameter, make_search_space, searched_parameters
+from postprocess.rule_kinds import row_from
 
 VALIDATED = SEARCH_CONFIGS["validated"]
 SNFH = GLI.labels["SNFH"]
@@ -58,6 +60,43 @@ def test_sizes_are_searched_whatever_was_confused():
     assert searched_parameters(space, shares, GLI, np.zeros((5, 5), int)) == ()
 
 
+def test_peaks_are_searched_where_their_probability_is_known():
+    tumour = GLI.regions["WT"]
+    space = make_search_space(GLI, VALIDATED, {("ET",), tumour, ("elsewhere",)})
+    by_peak = [(p.name, p.rule_type) for p in space if "peak" in p.rule_type]
+    assert by_peak == [(n, t) for t in ("peak", "size or peak") for n in ("ET", "WT")]
+    assert list(space[: len(by_peak)]) == [p for p in space if "peak" in p.rule_type]
+    assert space[len(by_peak) :] == make_search_space(GLI, VALIDATED)
+    published = SEARCH_CONFIGS["published"]
+    assert make_search_space(GLI, published, {("ET",)}) == make_search_space(GLI, published)
+
+
+def test_a_parameter_is_its_json():
+    for parameter in make_search_space(GLI, VALIDATED, {("ET",)}):
+        row = json.loads(json.dumps(parameter.to_json()))
+        assert SearchParameter.from_json(row) == parameter
+        assert row["title"] == parameter.title
+
+
+def test_each_grid_point_is_the_rule_that_its_words_say():
+    space = {p.rule_type: p for p in make_search_space(GLI, VALIDATED, {("ET",)}) if p.name == "ET"}
+    both = space["size or peak"]
+    at = both.grid.index((300.0, 0.65))
+    assert both.in_words(at) == "ET components < 300 mm3 and peak < 0.65 -> surrounding"
+    assert row_from(both.rule(at)) == {
+        "kind": "remove-component",
+        "label": "ET",
+        "becomes": "surrounding",
+        "unless_any": {"min_volume_mm3": 300.0, "min_peak_probability": 0.65},
+    }
+    peak, size = space["peak"], space["size"]
+    assert peak.in_words(2) == "ET components of peak < 0.5 -> surrounding"
+    assert peak.rule(2).unless_any == {"min_peak_probability": 0.5}
+    assert size.in_words(2) == "ET components < 10 mm3 -> surrounding"
+    assert size.rule(2).min_volume_mm3 == 10
+    assert space["share"].in_words(2).startswith("ET share < 0.01 -> ")
+
+
 def test_a_challenge_that_forbids_empty_answers_has_no_pairs():
     space = make_search_space(SCHEMES["panther-t1"], VALIDATED)
     assert [p.rule_type for p in space] == ["size"]
@@ -71,7 +110,7 @@ def invented_netc(confusions: list[np.ndarray]) -> Toy:
     ]
     rows = np.random.default_rng(0).normal(size=(len(cases), 4))
     toy = cohort(cases, rows, replace(VALIDATED, targets=1, most_clusters=2))
-    to_snfh = SearchParameter("NETC", "", "SNFH", "share", SHARES)
+    to_snfh = SearchParameter("NETC", "", "SNFH", "share", SHARES, "share")
     return toy._replace(cache=replace(toy.cache, parameters=(*PARAMETERS, to_snfh)))
 
 

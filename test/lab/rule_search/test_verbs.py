@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from challenge.case_hashes import hash_cases
 from challenge.provenance import content_sha256, read_provenance
 from challenge.scheme import SCHEMES
 from challenge.volume import read_volume
@@ -19,9 +20,9 @@ from lab.metrics.search_columns import search_columns
 from lab.rule_search import search
 from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
+from lab.rule_search.workspace import SCHEMA
 from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
-from postprocess.training_cases import hash_cases
 
 PANTHER = SCHEMES["panther-t1"]
 CASES = 12
@@ -198,10 +199,10 @@ def test_a_missing_step_is_named(cohort, tmp_path, capsys):
 def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys):
     shutil.copytree(searched / "work", tmp_path / "work")
     setup = json.loads((tmp_path / "work" / "setup.json").read_text())
-    assert setup["schema"] == 3
+    assert setup["schema"] == SCHEMA
     (tmp_path / "work" / "setup.json").write_text(json.dumps({**setup, "schema": 1}))
     assert main(["fit", str(tmp_path / "work")]) == 2
-    said = "setup.json: schema 1, this program reads 3; run lab features again"
+    said = f"setup.json: schema 1, this program reads {SCHEMA}; run lab features again"
     assert said in capsys.readouterr().err
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.rule_search.component_rules import CaseComponents
+from lab.rule_search.case_components import CaseComponents
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.score_cache import ScoreCache, SearchCase
@@ -19,7 +19,7 @@ SHARES = (0.0, 0.05, 0.1, 0.2)
 PARAMETERS = (
     SearchParameter("ET", "", "background", "voxels", SIZES),
     SearchParameter("NETC", "", "background", "voxels", SIZES),
-    SearchParameter("NETC", "", "ET", "share", SHARES),
+    SearchParameter("NETC", "", "ET", "share", SHARES, "share"),
 )
 # What makes a search try NETC -> ET, the one pair of labels among PARAMETERS.
 NETC_FOR_ET = np.zeros((1 + len(GLI.labels),) * 2, int)

@@ -8,7 +8,7 @@ from lab.study.recovery import rule_recovery
 GRID = (0, 10, 20, 40, 80, 160)
 PARAMETERS = (
     SearchParameter("ET", "", "surrounding", "mm3", GRID),
-    SearchParameter("ET", "", "NETC", "share", (0, 0.02, 0.04, 0.06, 0.1)),
+    SearchParameter("ET", "", "NETC", "share", (0, 0.02, 0.04, 0.06, 0.1), "share"),
 )
 
 

@@ -1,0 +1,86 @@
+"""What a case's rules ask about its label components, tabulated once when the case is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CaseComponents:
+    """The label components of one case; arrays by their number, where [0] is the background."""
+
+    values: np.ndarray  # (component,) uint8 label value as predicted
+    voxels: np.ndarray  # (component,) int64, 0 for the background
+    touching: np.ndarray  # (n, 2) 26-adjacent components
+    # (m, 3): a removable component, a flat voxel at a face of it, and the component there (0: none)
+    face_neighbours: np.ndarray
+    voxel_volume_mm3: float
+    # Labels -> (component,) the highest probability of any of them; of labels and regions that
+    # rules with a peak are about.
+    peaks: Mapping[tuple[str, ...], np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemovalLimits:
+    """No rule removes a component that has this volume and whose peaks reach this probability."""
+
+    mm3: float
+    peak: float = 0.0
+
+
+def tabulate_components(
+    ids: np.ndarray,
+    values: np.ndarray,
+    touching: np.ndarray,
+    voxel_volume_mm3: float,
+    limits: RemovalLimits,
+    peaks: Mapping[tuple[str, ...], np.ndarray] | None = None,
+) -> CaseComponents:
+    """Collect what the rules ask about label components.
+
+    Args:
+        ids: label component of each voxel (z, y, x), 0 outside; at an edge only where the image
+            has one.
+        values: label value (component,) of each.
+        touching: (n, 2) components at 26-adjacent voxels, in both orders.
+        voxel_volume_mm3: volume of one voxel.
+        limits: what no rule removes.
+        peaks: labels -> (component,); see `CaseComponents`.
+    """
+    voxels = np.bincount(ids.ravel(), minlength=values.size)
+    voxels[0] = 0
+    peaks = peaks or {}
+    removable = voxels * voxel_volume_mm3 < limits.mm3
+    for of_labels in peaks.values():
+        removable |= of_labels < of_labels.dtype.type(limits.peak)
+    removable[0] = False
+    neighbours = _face_neighbours(ids, removable)
+    return CaseComponents(values, voxels, touching, neighbours, voxel_volume_mm3, peaks)
+
+
+def peaks_of(ids: np.ndarray, probability: np.ndarray, components: int) -> np.ndarray:
+    """Return the highest probability (component,) in each label component.
+
+    Args:
+        ids: label component of each voxel (z, y, x).
+        probability: (z, y, x) of a set of labels.
+        components: how many there are, with the background.
+    """
+    inside = ids > 0
+    peaks = np.full(components, -np.inf, probability.dtype)
+    np.maximum.at(peaks, ids[inside], probability[inside])
+    return peaks
+
+
+def _face_neighbours(ids: np.ndarray, removable: np.ndarray) -> np.ndarray:
+    """List, for each removable component, the voxels at its faces that are outside of it."""
+    flat = np.arange(ids.size, dtype=np.int64).reshape(ids.shape)
+    is_removable, faces = removable[ids], []
+    for axis in range(ids.ndim):
+        first = tuple(slice(None, -1) if i == axis else slice(None) for i in range(ids.ndim))
+        second = tuple(slice(1, None) if i == axis else slice(None) for i in range(ids.ndim))
+        for inner, outer in ((first, second), (second, first)):
+            at = is_removable[inner] & (ids[inner] != ids[outer])
+            faces.append(np.stack([ids[inner][at], flat[outer][at], ids[outer][at]], axis=1))
+    return np.unique(np.concatenate(faces), axis=0)

@@ -1,0 +1,188 @@
+"""What may spare a component from removal: one row of PREDICATES each.
+
+How to add a predicate: write what its value may be (`check`) and which components it holds for
+(`holds`, one bool an id), and add one row. Rules of kind remove-component know it then, under its
+name. `searchable` says that the rule search can try it, which sees sizes and peaks only.
+
+Size and mean probability together are after MBZUAI BioMedIA's BraTS 2024 entry; the peak, alone, or
+beside the size, is that of hysteresis thresholding (Canny 1986), of FORSIAT's and StrokeFusion's
+ISLES entries.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from challenge.scheme import Scheme
+
+from .component_distances import is_near, is_near_larger
+from .components import Connectivity, find_components, neighbours
+from .rule_base import Input, Rule, RuleError, check_number, check_whole
+from .rule_components import MeasuredComponents, RuleComponents, names_inside, names_outside
+
+# Headers hold spacing as float32, so a 1 mm voxel may measure 0.9999998 mm3.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """One predicate."""
+
+    name: str  # key in JSON
+    # Raises RuleError for a value that makes no sense; takes the key, the value and its rule.
+    check: Callable[[str, Any, Rule, Scheme], None]
+    holds: Callable[[Any, Any], np.ndarray]  # RuleComponents, value -> (component,) bool
+    requires: frozenset[Input] = frozenset()
+    searchable: bool = False  # `holds` reads no more than MeasuredComponents
+
+
+class Conditions(dict[str, Any]):
+    """Predicates by name with their values; hashable as rules are, so it must not be changed."""
+
+    def __init__(self, rows: Mapping[str, Any]) -> None:
+        super().__init__(
+            {name: Conditions(v) if isinstance(v, Mapping) else v for name, v in rows.items()}
+        )
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Conditions, (dict(self),)
+
+    def check(self, key: str, rule: Rule, scheme: Scheme) -> None:
+        """Raise RuleError where a predicate is unknown, or its value makes no sense."""
+        if not self:
+            raise RuleError(f"{key}: no predicate, one of {', '.join(by_name)}")
+        for name, value in self.items():
+            if name not in by_name:
+                raise RuleError(f"{key}: {name!r} is not one of {', '.join(by_name)}")
+            by_name[name].check(name, value, rule, scheme)
+
+    def required_inputs(self) -> frozenset[Input]:
+        """Return the inputs that the predicates need."""
+        return frozenset().union(*(by_name[name].requires for name in self))
+
+    def hold(self, components: MeasuredComponents) -> Iterator[np.ndarray]:
+        """Yield, for each predicate, which components (component,) it holds for."""
+        for name, value in self.items():
+            yield by_name[name].holds(components, value)
+
+
+def _check_mm3(key: str, value: Any, rule: Rule, scheme: Scheme) -> None:
+    check_number(key, value, math.inf)
+
+
+def _check_voxels(key: str, value: Any, rule: Rule, scheme: Scheme) -> None:
+    check_whole(key, value, 0)
+
+
+def _check_share(key: str, value: Any, rule: Rule, scheme: Scheme) -> None:
+    check_number(key, value, 1.0)
+
+
+def _check_other(key: str, value: Any, rule: Rule, scheme: Scheme) -> None:
+    if not isinstance(value, str) or value not in (*scheme.labels, *scheme.regions):
+        known = ", ".join(dict.fromkeys((*scheme.labels, *scheme.regions)))
+        raise RuleError(f"{key}: {value!r} is not one of {known}")
+    if not names_outside(value, rule.names(scheme), scheme):
+        raise RuleError(f"{key}: {value!r} has no label beside {rule.label or rule.region}")
+
+
+def _check_distance(key: str, value: Any, rule: Rule, scheme: Scheme) -> None:
+    name, limit_mm = _only_entry(key, value, "mm")
+    _check_other(key, name, rule, scheme)
+    check_number(f"{key}: {name}", limit_mm, math.inf)
+
+
+def _check_held(key: str, value: Any, rule: Rule, scheme: Scheme) -> None:
+    name, share = _only_entry(key, value, "share")
+    check_held(key, name, rule, scheme)
+    check_number(f"{key}: {name}", share, 1.0)
+    if share == 0:
+        raise RuleError(f"{key}: {name}: {share!r} would spare everything")
+
+
+def check_held(key: str, name: Any, rule: Rule, scheme: Scheme) -> None:
+    """Raise RuleError unless a label or region, by name, is inside what a rule is about."""
+    if not isinstance(name, str) or not names_inside(name, rule.names(scheme), scheme):
+        raise RuleError(f"{key}: {name!r} is not inside {rule.label or rule.region}")
+
+
+def _only_entry(key: str, value: Any, unit: str) -> tuple[str, Any]:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise RuleError(f'{key}: {value!r} is not one label or region with its {unit}: {{"WT": 1}}')
+    return next(iter(value.items()))
+
+
+def _reaches_mm3(components: MeasuredComponents, value: float) -> np.ndarray:
+    return components.voxels * components.voxel_volume_mm3 >= value * (1 - ROUNDING)
+
+
+def _reaches_peak(components: MeasuredComponents, value: float) -> np.ndarray:
+    return components.peaks >= components.peaks.dtype.type(value)
+
+
+def _reaches_votes(components: RuleComponents, value: float) -> np.ndarray:
+    most = components.components.highest(components.votes)
+    return np.asarray(most >= most.dtype.type(value))
+
+
+def _is_near(components: RuleComponents, value: Mapping[str, float]) -> np.ndarray:
+    (name, limit_mm), spacing_mm = next(iter(value.items())), components.view.spacing_mm
+    return is_near(components.components, components.others(name), limit_mm, spacing_mm)
+
+
+def _touches(components: RuleComponents, value: str) -> np.ndarray:
+    ids, other = _around(components, value, components.connectivity)
+    return np.bincount(ids, other, minlength=components.voxels.size) > 0
+
+
+def _is_inside(components: RuleComponents, value: str) -> np.ndarray:
+    ids, other = _around(components, value, 6)
+    n = components.voxels.size
+    around = np.bincount(ids, minlength=n)
+    return (around > 0) & (np.bincount(ids, other, minlength=n) == around)
+
+
+def _around(
+    components: RuleComponents, name: str, connectivity: Connectivity
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the component of each voxel next to one, and whether it is of a label or region."""
+    mask = components.components.ids > 0
+    ids, flat = neighbours(components.components, mask, connectivity)
+    return ids, components.others(name).ravel()[flat]
+
+
+def _holds(components: RuleComponents, value: Mapping[str, float]) -> np.ndarray:
+    (name, share), view = next(iter(value.items())), components.view
+    inner = names_inside(name, components.names, view.scheme)
+    return components.components.holding(find_components(view.mask(inner)), share)
+
+
+PROBABILITIES: frozenset[Input] = frozenset({"probabilities"})
+PREDICATES: Sequence[Predicate] = (
+    Predicate("min_voxels", _check_voxels, lambda c, v: c.voxels >= v, searchable=True),
+    Predicate("min_volume_mm3", _check_mm3, _reaches_mm3, searchable=True),
+    Predicate("min_peak_probability", _check_share, _reaches_peak, PROBABILITIES, searchable=True),
+    Predicate(
+        "min_mean_probability",
+        _check_share,
+        lambda c, v: c.components.mean(c.probability) >= v,
+        PROBABILITIES,
+    ),
+    Predicate("min_votes", _check_share, _reaches_votes, frozenset({"votes"})),
+    Predicate(
+        "max_distance_mm",
+        _check_mm3,
+        lambda c, v: is_near_larger(c.components, v, c.view.spacing_mm),
+    ),
+    Predicate("max_distance_to_mm", _check_distance, _is_near),
+    Predicate("touches", _check_other, _touches),
+    Predicate("inside", _check_other, _is_inside),
+    Predicate("holds", _check_held, _holds),
+)
+by_name: Mapping[str, Predicate] = {predicate.name: predicate for predicate in PREDICATES}
