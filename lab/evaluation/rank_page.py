@@ -85,7 +85,7 @@ def _pair(ranking: Ranking, pair: Pair) -> dict[str, Any]:
             "difference": signed4(row.difference),
             "interval": _interval(row),
             "p": p_text(row.p_holm),
-            "is_shown": row.is_significant,
+            "is_shown": row.is_significant and not pair.in_sample,
             "below_floor": below_floor(row, ranking.floors),
         }
         for row in pair.overall
@@ -94,7 +94,7 @@ def _pair(ranking: Ranking, pair: Pair) -> dict[str, Any]:
         "letters": _letters(ranking, pair),
         "rows": rows,
         "n": max(row.n for row in pair.overall),
-        "withheld": bool(pair.withheld),
+        "without_verdict": bool(pair.withheld or pair.in_sample),
         "sentence": sentence(pair, ranking.floors),
     }
 

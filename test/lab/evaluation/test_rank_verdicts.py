@@ -87,6 +87,8 @@ def test_zeros_that_become_undefined_do_not_rank_a_loser_first_in_words(tmp_path
     means = result["position_of_means"]["columns"][0]
     assert means["mean"]["filter"] > means["mean"]["plain"]
     assert "plain is better than filter: mean score +0.0050" in result["pairs"][0]["sentence"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Not the same cases count for all systems: dice ET (42 to 60 of 60); see PAIRS." in said
 
 
 def test_a_filter_that_loses_nothing_is_better(tmp_path, capsys) -> None:
