@@ -130,8 +130,10 @@ def curves(
     weights = np.zeros(len(cache.search_cases))
     weights[cases] = 1 / max(len(cases), 1)
     # Of one case there are no positions: the curves are of overlap.
-    shown = "overlap" if config.objective == POSITIONS else reported_objective(config.objective)
-    group = Group(cache, weights, shown)
+    drawn_objective = (
+        "overlap" if config.objective == POSITIONS else reported_objective(config.objective)
+    )
+    group = Group(cache, weights, drawn_objective)
     rng = np.random.default_rng(0)
     rows = []
     for parameter in parameters:
