@@ -9,10 +9,9 @@ case's labels after rules that were chosen without it, for `evaluate`, `rank` an
 
 import argparse
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
 from lab.rule_search.input_records import require_unchanged
-from lab.rule_search.journal import Journal
+from lab.rule_search.journal import Journal, open_journal
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
@@ -133,25 +132,6 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
     if table.ids != tuple(case.files.id for case in cases):
         raise Refusal(f"{work / FEATURES}: not the cases of {setup.cohort}; run lab features")
     return table
-
-
-def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -> Journal:
-    """Open what an interrupted search with the same inputs computed, and say how much that is.
-
-    Raises:
-        Refusal: the interrupted search had other inputs; the message says which.
-    """
-    inputs = {"features": features, **features.inputs}
-    record = Provenance(
-        "search", work.name, "", "search", program_version(), options, inputs=inputs
-    )
-    journal = Journal(work, record)
-    if journal.variants or journal.choices:
-        print(
-            f"going on from an interrupted search: {journal.variants} variants scored, rules of "
-            f"{len(journal.choices)} groups of cases chosen"
-        )
-    return journal
 
 
 def make_score_cache(
