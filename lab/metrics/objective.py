@@ -100,6 +100,11 @@ def reported_objective(objective: str) -> str:
     return "overlap" if objective == "rank" else objective
 
 
+def case_objective(objective: str) -> str:
+    """Return what one case, or one component, is worth by: ranks and positions have no such."""
+    return "overlap" if objective in ("rank", POSITIONS) else objective
+
+
 def reported_values(
     scores: np.ndarray, without: np.ndarray, columns: Sequence[Column], objective: str
 ) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lab.gate import Gain, Gate
-from lab.metrics.objective import POSITIONS, reported_objective
+from lab.metrics.objective import POSITIONS, case_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import (
@@ -129,11 +129,7 @@ def curves(
     """
     weights = np.zeros(len(cache.search_cases))
     weights[cases] = 1 / max(len(cases), 1)
-    # Of one case there are no positions: the curves are of overlap.
-    drawn_objective = (
-        "overlap" if config.objective == POSITIONS else reported_objective(config.objective)
-    )
-    group = Group(cache, weights, drawn_objective)
+    group = Group(cache, weights, case_objective(config.objective))
     rng = np.random.default_rng(0)
     rows = []
     for parameter in parameters:

@@ -58,8 +58,8 @@ class PositionGroup(Group):
         super().__init__(cache, weights, objective)
         n = len(self.cases)
         counts = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), DRAWS)
-        drawn = counts * self.weights
-        self.cohorts = np.vstack([self.weights, drawn / drawn.sum(1, keepdims=True)])
+        resampled = counts * self.weights
+        self.cohorts = np.vstack([self.weights, resampled / resampled.sum(1, keepdims=True)])
 
     def gains(self, setting: Setting, parameter: int) -> np.ndarray:
         """Return what a parameter's grid points gain over the setting; (cohort, grid point)."""
