@@ -1,9 +1,8 @@
 """What a search or a selection maximises: scores of cases reduced to one number a candidate.
 
 The search of rules compares candidates case by case: means of scores, distances or squared volume
-errors, or dense ranks. With `positions`, and in the selection of members, what a leaderboard shows
-is compared: means of each metric over the cohort, of volume errors the root of the mean square, and
-positions among the candidates.
+errors, or dense ranks. `positions` and the selection of members compare what a leaderboard shows:
+means of metrics over the cohort, of volume errors the root mean square, and positions among them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,9 +45,7 @@ def objective_values(scores: np.ndarray, columns: Sequence[Column], objective: s
         Refusal: no column counts for the objective.
     """
     counted = _counted_columns(tuple(columns), objective)
-    of_counted = scores[..., counted.at]
-    if objective == "volume":
-        of_counted = (of_counted / MM3_PER_ML) ** 2
+    of_counted = squared_ml(scores[..., counted.at], objective)
     values = np.where(np.isnan(of_counted), counted.best, of_counted) * counted.signs
     if objective == "rank":
         return -ranks(np.moveaxis(values, -2, -1), ties="dense").mean(-2)
@@ -58,6 +55,34 @@ def objective_values(scores: np.ndarray, columns: Sequence[Column], objective: s
 def check_counted(columns: Sequence[Column], objective: str) -> None:
     """Raise Refusal where none of the columns counts for an objective."""
     _counted_columns(tuple(columns), objective)
+
+
+def objective_terms(
+    scores: np.ndarray, columns: Sequence[Column], objective: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what an objective is the mean of, higher is better, and the weight of each column.
+
+    Args:
+        scores: (..., column).
+        columns: what the last axis holds.
+        objective: no rank.
+
+    Returns:
+        Terms (..., column), NaN where there is no score, and weights (column,) that add up to 1; 0
+        of a column that does not count.
+
+    Raises:
+        Refusal: no column counts for the objective.
+    """
+    counted = _counted_columns(tuple(columns), objective)
+    signs, weights = np.zeros(len(columns)), np.zeros(len(columns))
+    signs[counted.at], weights[counted.at] = counted.signs, counted.weights
+    return squared_ml(scores, objective) * signs, weights
+
+
+def squared_ml(scores: np.ndarray, objective: str) -> np.ndarray:
+    """Return the scores (..., column), of `volume` the squares of its errors, in mL2."""
+    return (scores / MM3_PER_ML) ** 2 if objective == "volume" else scores
 
 
 @dataclass(frozen=True)
@@ -111,13 +136,8 @@ def reported_values(
     """Return what differences are reported and tested in, case by case; (case, candidate).
 
     Positions are of a cohort. Of a case they count as the mean over columns of +1 where it is
-    better than without rules, and -1 where it is worse.
-
-    Args:
-        scores: (case, candidate, column).
-        without: (case, column) of the same cases without rules.
-        columns: what the last axes hold.
-        objective: of the search.
+    better than without rules, and -1 where it is worse. `scores` are (case, candidate, column),
+    `without` (case, column) those of the same cases without rules.
     """
     if objective != POSITIONS:
         return objective_values(scores, columns, reported_objective(objective))

@@ -9,6 +9,7 @@ import numpy as np
 from lab.gate import Gain, Gate
 from lab.metrics.objective import POSITIONS, case_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
+from lab.rule_search.common_support import describe_support, rule_support, support_failures
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import (
     HeldOut,
@@ -78,6 +79,8 @@ def decide(
     for row in effects:
         settings = methods.get(row["method"], [cache.no_rules] * len(cases))
         row["lost"] = describe_loss(rule_losses(cache, settings, cases), assigned.clusters)
+        support = rule_support(cache, settings, cases, config.objective, config.seed)
+        row["common_support"] = describe_support(support, features.ids)
     clear = {row["method"]: not failures(row, config) for row in effects}
     if not config.gated:
         ships, pooled_ships = "adaptive", True
@@ -102,10 +105,12 @@ def decide(
 def failures(row: Mapping[str, Any], config: SearchConfig) -> tuple[str, ...]:
     """Say why a method of the effect table may not ship; () passes.
 
-    Its held-out gain is to be more than chance and more than nothing, its losses within the limit.
+    Its held-out gain is to be more than chance and more than nothing, its losses within the limit,
+    and it may not lose where both have a score.
     """
     limit = LossLimit(config.lost_at_most)
     words = [*GATE.failures(gain_of(row)), *limit.failures(row["lost"])]
+    words += support_failures(row["common_support"])
     if config.objective == POSITIONS and not row["position"] < TIED:
         words.append(f"position {row['position']:.2f} of the cohort's numbers is not below {TIED}")
     return tuple(words)

@@ -41,6 +41,7 @@ from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import make_search_space
+from lab.rule_search.seed_noise import noise_json, noise_lines, seed_noise
 from lab.rule_search.summary import decision_lines, objective_line, peaks_line
 from lab.rule_search.workspace import (
     CLUSTERS,
@@ -64,6 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     default = "default: overlap; rank for --config published"
     add("--objective", choices=SEARCH_OBJECTIVES, help=default)
     add_lost_at_most(parser)
+    seeds = "label maps of other seeds of the same networks, out of fold: a gain's floor"
+    add("--seed-floor", type=Path, nargs="+", default=[], metavar="DIR", help=seeds)
     add_jobs(parser)
     add_dask(parser)
 
@@ -88,7 +91,12 @@ def run(args: argparse.Namespace) -> int:
             cache.progress = SearchProgress(bar)
             decision = decide(features, cache, config, clusters["clusters"])
         cache.progress = SearchProgress()
+        noise = None
+        if args.seed_floor:
+            seeds = cases, setup, args.seed_floor, scorer
+            noise = seed_noise(*seeds, cache.columns, objective)
         content = search_content(features, cache, config, decision, scorer)
+        content["seed_noise"] = noise_json(noise)
         record = Provenance(
             product="rules",
             name=SEARCH,
@@ -115,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     ]
     print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
+    if noise:
+        print("\n".join(noise_lines(noise, decision.effects)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by the "
         f"{decision.held_out_method} rules that were chosen without it"

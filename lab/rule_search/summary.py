@@ -7,6 +7,7 @@ import numpy as np
 
 from lab.metrics.metric_info import metric_info, title
 from lab.metrics.objective import IN_WORDS, POSITIONS, Column, reported_objective
+from lab.rule_search.common_support import support_line
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
 from lab.rule_search.loss_limit import loss_line
@@ -32,6 +33,9 @@ def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) 
         f"{cache.variants} variants scored"
     )
     lines += [loss_line(row["method"], row["lost"]) for row in decision.effects[1:]]
+    ids = [case.id for case in cache.search_cases]
+    supports = [support_line(r["method"], r["common_support"], ids) for r in decision.effects[1:]]
+    lines += filter(None, supports)
     if config.gated:
         lines += gate_lines(decision.effects, config)
     lines.append(f"ships: {decision.ships}{'' if config.gated else ' (without a gate)'}")

@@ -59,6 +59,7 @@ def test_nothing_left_out_is_not_mentioned() -> None:
 def test_what_does_not_ship_says_which_condition_it_fails() -> None:
     numbers = {"gain": 0.01, "low": -0.002, "high": 0.02, "p": 0.2, "cases": 12}
     numbers["lost"] = {"cases": 12, "mean": 0.0, "at_most": 0.17, "groups": []}
+    numbers["common_support"] = {"high": 0.0}
     rows = [{"method": "identity", **numbers}, {"method": "pooled", **numbers}]
     clear = {"method": "adaptive", **numbers, "low": 0.004, "p": 0.01}
     assert gate_lines([*rows, clear], VALIDATED) == [
