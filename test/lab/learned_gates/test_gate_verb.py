@@ -14,7 +14,8 @@ from lab.__main__ import main
 from lab.evaluation.formats import read_results
 from lab.learned_gates import fit_gates, gate_images
 from lab.learned_gates.classifiers import CLASSIFIERS
-from lab.metrics.objective import objective_values, search_columns
+from lab.metrics.objective import objective_values
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.image_scores import ScoreMismatch
 from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
