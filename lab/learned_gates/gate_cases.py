@@ -18,12 +18,13 @@ from lab.data.cohort import CohortCase
 from lab.metrics.label_components import find_label_components
 from lab.metrics.objective import (
     Column,
+    case_objective,
     objective_values,
-    reported_objective,
-    search_columns,
+    selection_row,
 )
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
+from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.progress import progress
 from lab.rule_search.cases import make_search_case
 from lab.rule_search.component_rules import (
@@ -95,8 +96,7 @@ class GateCase:
         """Return the case's objective when label components carry these values."""
         key = values.tobytes()
         if key not in self._objectives:
-            scores = self.search_case.scorer.score(values)
-            row = np.array([scores[region][metric] for region, metric in self.columns])
+            row = np.array(selection_row(self.search_case.scorer.score(values), self.columns))
             of_row = objective_values(row[None, None], self.columns, self.objective)
             self._objectives[key] = float(of_row[0, 0])
         return self._objectives[key]
@@ -158,13 +158,16 @@ def make_gate_case(
     pair = Pair(labels, reference, case.spacing_mm)
     # A gate may remove a component of any size.
     anything = replace(config, sizes=(math.inf,))
+    objective = case_objective(config.objective)
+    columns = search_columns(scorer, scheme, objective)
+    scorer = searched_scorer(scorer, columns)
     gate_case = GateCase(
         make_search_case(
             case.id, pair, scheme, anything, scorer, probability=probability_function(refine_input)
         ),
         scheme,
-        search_columns(scorer, scheme),
-        reported_objective(config.objective),
+        columns,
+        objective,
     )
     for number, target in enumerate(make_targets(scheme, config)):
         names = available_names(refine_input, target.labels(scheme))

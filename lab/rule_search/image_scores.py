@@ -13,7 +13,7 @@ from challenge.folders import entries
 from challenge.label_file import write_labels
 from challenge.provenance import Provenance, content_sha256, write_provenance
 from lab.data.cohort import CohortCase
-from lab.metrics.objective import Column
+from lab.metrics.objective import Column, selection_row
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
 from lab.rule_search.cases import Scores, refine_on_image, score_as_written
@@ -117,8 +117,8 @@ def compare(id: str, columns: Sequence[Column], in_search: np.ndarray, on_image:
     Raises:
         ScoreMismatch: one differs.
     """
-    for (region, metric), searched in zip(columns, in_search, strict=True):
-        score = on_image[region][metric]
+    scores = selection_row(on_image, columns)
+    for (region, metric), searched, score in zip(columns, in_search, scores, strict=True):
         if not np.isclose(score, searched, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ScoreMismatch(
                 f"{id}: {region} {metric} is {score} on the image, {searched} in the search"

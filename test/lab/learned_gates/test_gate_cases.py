@@ -8,8 +8,9 @@ from cubes import GLI, PANTHER, box, make_case, random_map, size_gate
 from lookalikes import CONFIG, SCORER, gate_case, lookalike
 
 from lab.learned_gates.gate_cases import GateTarget, make_gate_case, make_targets
-from lab.metrics.objective import objective_values, search_columns
+from lab.metrics.objective import objective_values
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import score_as_written
 from postprocess.apply_rules import apply_rules
 from postprocess.component_features import describe_components
