@@ -30,6 +30,7 @@ ROOMS = (
     "packing",
     "member_selection",
     "rule_search",
+    "learned_gates",
     "evaluation",
     "report",
     "submission",

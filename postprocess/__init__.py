@@ -14,21 +14,20 @@ probabilities (channel, z, y, x)
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from challenge.case import Case
-from challenge.scheme import Head, labels_from, probability_of, volumes_mm3, voxels_changed
+from challenge.scheme import Head, labels_from, volumes_mm3, voxels_changed
 
 from .apply_rules import apply_rules
 from .artefacts import Artefacts
 from .component_gates import apply_gates
 from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
-from .refine_input import RefineInput, case_features
-from .rule_base import Probability, Rule
+from .refine_input import RefineInput, case_features, probability_function
+from .rule_base import Rule
 from .training_cases import was_fitted_on
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     """Turn a label map into the final one, with whatever else is known of the case."""
     case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
     choice = choose_rules(refine_input, artefacts)
-    probability, votes = _probability(refine_input), refine_input.votes
+    probability, votes = probability_function(refine_input), refine_input.votes
     gated = apply_gates(refine_input, artefacts.gates)
     result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, probability, votes)
     for row in result.applied:
@@ -128,19 +127,12 @@ def _fallback(case: Case, artefacts: Artefacts, record: dict[str, Any], reason: 
     )
 
 
-def _probability(refine_input: RefineInput) -> Probability | None:
-    """Return a function that gives the probability of labels; None where only labels are known."""
-    if refine_input.probabilities is None or refine_input.head is None:
-        return None
-    return partial(probability_of, refine_input.probabilities, refine_input.head)
-
-
 def _recovered(refine_input: RefineInput, after: np.ndarray) -> tuple[np.ndarray, str | None]:
     """Apply the scheme's policy on empty predictions, and log where it changed one."""
     case, scheme = refine_input.case, refine_input.scheme
     if not scheme.when_empty or scheme.mask(after, scheme.tumour).any():
         return after, None
-    of_labels = _probability(refine_input)
+    of_labels = probability_function(refine_input)
     probability = of_labels(scheme.regions[scheme.tumour]) if of_labels else None
     evidence = Evidence(refine_input.labels, probability, case.spacing_mm)
     labels, step = restore_tumour(after, evidence, scheme)

@@ -11,6 +11,7 @@ from typing import Literal
 from challenge.scheme import Scheme
 
 Source = Literal["labels", "probability", "votes", "images"]
+Per = Literal["component", "case"]  # what is described: each component, or all of them as one
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ OF_SEQUENCE = (
     ComponentFeature("mean", "z", "images", "mean"),
     ComponentFeature("deviation", "z", "images", "standard deviation"),
     ComponentFeature("roughness", "z", "images", "mean difference of neighbours by a face"),
-    ComponentFeature("contrast", "z", "images", "mean less that of a shell of 3 mm around it"),
+    ComponentFeature(
+        "contrast", "z", "images", "mean less that of a shell of 3 mm, or a voxel, around it"
+    ),
     ComponentFeature("asymmetry", "z", "images", "mean less that of its mirror image"),
 )
 ENHANCEMENT = ComponentFeature("enhancement", "z", "images", "mean of t1c less that of t1n")

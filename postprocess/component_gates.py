@@ -1,19 +1,20 @@
 """Gates: components that a small classifier takes for false change before any rule applies.
 
-A gate looks at every 26-connected component of its label or region as it was predicted, whatever
-other gates do, so a decision depends on the prediction alone. Gates then apply in their order.
+A gate looks at every 26-connected component of its label or region as it was predicted, or at all
+of them as one, whatever other gates do, so a decision depends on the prediction alone. Gates then
+apply in their order.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from challenge.scheme import Scheme
 
-from .component_feature_table import sources_of
+from .component_feature_table import Per, sources_of
 from .component_features import describe_components
 from .components import surrounding_labels
 from .features import FeatureError
@@ -41,6 +42,7 @@ class ComponentGate:
 
     label: str  # "" where `region` is set
     region: str
+    per: Per  # case: all components go, or none
     becomes: str  # background or surrounding: what the voxels of a removed component become
     feature_names: tuple[str, ...]
     scaling: Scaling
@@ -53,8 +55,8 @@ class ComponentGate:
 
     @property
     def name(self) -> str:
-        """Return the label or region."""
-        return self.label or self.region
+        """Return the label or region, and whether it is one of the case as a whole."""
+        return target_name(self.label, self.region, self.per)
 
     def labels(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels whose union the components are of."""
@@ -68,8 +70,10 @@ class ComponentGate:
     def check(self, scheme: Scheme) -> None:
         """Raise ValueError where a name is unknown, or arrays do not give the known answers."""
         known = scheme.labels if self.label else scheme.regions
-        if bool(self.label) == bool(self.region) or self.name not in known:
+        if bool(self.label) == bool(self.region) or (self.label or self.region) not in known:
             raise ValueError(f"gate: {self.label!r}, {self.region!r} is no label or region")
+        if self.per not in get_args(Per):
+            raise ValueError(f"gate on {self.name}: per {self.per!r}")
         if self.becomes not in (BACKGROUND, SURROUNDING):
             raise ValueError(f"gate on {self.name}: becomes {self.becomes!r}")
         n = len(self.feature_names)
@@ -101,6 +105,11 @@ class GatesResult:
     record: list[dict[str, Any]]
 
 
+def target_name(label: str, region: str, per: Per) -> str:
+    """Return what a gate looks at, in words."""
+    return (label or region) + (", whole case" if per == "case" else "")
+
+
 def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> GatesResult:
     """Remove the components that gates take for false; the input stays as it is.
 
@@ -110,7 +119,9 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
     for gate in gates:
         row: dict[str, Any] = {"gate": gate.name, "cutoff": gate.cutoff}
         try:
-            described = describe_components(refine_input, gate.labels(scheme), gate.feature_names)
+            described = describe_components(
+                refine_input, gate.labels(scheme), gate.feature_names, gate.per
+            )
         except FeatureError as error:
             log.warning("%s: gate on %s skipped: %s", refine_input.case.id, gate.name, error)
             record.append({**row, "skipped": str(error)})

@@ -122,9 +122,13 @@ def image_features(head: Head, voxels: Voxels, components: Components) -> dict[s
 
 
 def _shells(head: Head, components: Components) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """Return component (from 0) and indices of every voxel of the head in a shell of 3 mm."""
+    """Return component (from 0) and indices of every voxel of the head in a shell around it.
+
+    It is of 3 mm, and where voxels are larger, of one voxel.
+    """
     spacing_mm, shape = head.case.spacing_mm, components.ids.shape
-    margins = [int(np.ceil(SHELL_MM / mm)) for mm in spacing_mm]
+    shell_mm = max(SHELL_MM, *spacing_mm) if min(spacing_mm) > SHELL_MM else SHELL_MM
+    margins = [int(np.ceil(shell_mm / mm)) for mm in spacing_mm]
     ids, at = [], []
     for number, box in enumerate(find_objects(components.ids)):
         wide = tuple(
@@ -133,7 +137,7 @@ def _shells(head: Head, components: Components) -> tuple[np.ndarray, tuple[np.nd
         )
         near = components.ids[wide]
         away_mm = distance_transform_edt(near != number + 1, sampling=spacing_mm)
-        indices = np.nonzero((away_mm <= SHELL_MM) & (near == 0) & head.inside[wide])
+        indices = np.nonzero((away_mm <= shell_mm) & (near == 0) & head.inside[wide])
         at.append(np.stack(indices) + np.array([[side.start] for side in wide]))
         ids.append(np.full(indices[0].size, number))
     return np.concatenate(ids), tuple(np.concatenate(at, axis=1))

@@ -19,6 +19,7 @@ from .json_value import value_of
 KEYS: Mapping[str, type] = {
     "label": str,
     "region": str,
+    "per": str,
     "becomes": str,
     "model": str,
     "cutoff": float,
@@ -36,6 +37,7 @@ def gate_rows(gates: Sequence[ComponentGate]) -> list[dict[str, Any]]:
         {
             "label": gate.label,
             "region": gate.region,
+            "per": gate.per,
             "becomes": gate.becomes,
             "model": kind_of(gate.model),
             "cutoff": gate.cutoff,

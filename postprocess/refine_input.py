@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .evidence_features import (
 )
 from .feature_names import group_of
 from .features import FeatureError, radiomic_features
+from .rule_base import Probability
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,13 @@ def case_features(
         vector = radiomic_features(refine_input.case, tumour, radiomic, settings)
         values |= dict(zip(radiomic, vector.tolist(), strict=True))
     return np.array([values[name] for name in names], np.float64)
+
+
+def probability_function(refine_input: RefineInput) -> Probability | None:
+    """Return a function that gives the probability of labels; None where only labels are known."""
+    if refine_input.probabilities is None or refine_input.head is None:
+        return None
+    return partial(probability_of, refine_input.probabilities, refine_input.head)
 
 
 def _evidence(refine_input: RefineInput, groups: Set[str]) -> dict[str, float]:

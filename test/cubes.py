@@ -104,6 +104,7 @@ def size_gate(
     gate = ComponentGate(
         label=label if label in GLI.labels else "",
         region="" if label in GLI.labels else label,
+        per="component",
         becomes=becomes,
         feature_names=names,
         scaling=scaling,

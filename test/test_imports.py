@@ -22,6 +22,7 @@ ROOMS = (
     "stress",
     "bench",
     "pipeline",
+    "learned_gates",
     "rule_search",
     "packing",
     "report",

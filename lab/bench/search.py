@@ -15,9 +15,9 @@ from scipy.ndimage import gaussian_filter
 
 from challenge.scheme import SCHEMES
 from lab.bench.synthetic_pair import make_pair
-from lab.metrics.objective import search_columns
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS, RuleType
 from lab.rule_search.score_cache import ScoreCache

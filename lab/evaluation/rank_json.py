@@ -13,6 +13,7 @@ from lab.evaluation.ranking import Ranking
 from lab.evaluation.ranking_stability import Stability
 from lab.evaluation.significance import Significance
 from lab.evaluation.subgroups import Subgroup
+from lab.evaluation.tiers import Tiers
 
 Named = Callable[[Any], dict[str, Any]]
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -43,10 +44,9 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
                 {"region": c.region, "metric": c.metric, "mean_rank": named(row)}
                 for c, row in zip(comparison.columns, standings.ranks.mean(0), strict=True)
             ],
-            "mean_rank_of_case": {
-                id: named(row)
-                for id, row in zip(comparison.cases, standings.case_ranks, strict=True)
-            },
+            "mean_rank_of_case": dict(
+                zip(comparison.cases, map(named, standings.case_ranks), strict=True)
+            ),
             "mean_score": None if standings.mean_score is None else named(standings.mean_score),
         },
         "position_of_means": {
@@ -64,10 +64,7 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
         },
         "stability": [_stability(named, each) for each in ranking.stability],
         "significance": _significance(named, ranking.significance),
-        "tiers": {
-            "tier": named(ranking.tiers.tier),
-            "p_ahead": {a: named(p) for a, p in zip(ranking.names, ranking.tiers.p, strict=True)},
-        },
+        "tiers": _tiers(named, ranking.tiers),
         "seed_floor": {what: asdict(floor) for what, floor in ranking.floors.items()},
         "groups": {each.column: _grouping(each, comparison.cases) for each in ranking.groupings},
         "subgroups": [_subgroup(named, each) for each in ranking.subgroups],
@@ -96,6 +93,15 @@ def _stability(named: Named, stability: Stability) -> dict[str, Any]:
             if len(tau)
             else None,
         },
+    }
+
+
+def _tiers(named: Named, tiers: Tiers) -> dict[str, Any]:
+    names = tuple(named(tiers.tier))
+    return {
+        "tier": named(tiers.tier),
+        "apart_within": [[names[i] for i in pair] for pair in tiers.apart_within],
+        "p_ahead": {name: named(p) for name, p in zip(names, tiers.p, strict=True)},
     }
 
 

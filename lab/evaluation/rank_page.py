@@ -17,7 +17,7 @@ from lab.evaluation.pair_text import below_floor, sentence
 from lab.evaluation.rank_text import NAN, TIES
 from lab.evaluation.ranking import Ranking
 from lab.evaluation.significance import LARGEST_P
-from lab.evaluation.stability_text import HOW
+from lab.evaluation.stability_text import HOW, withheld_sentences
 from lab.evaluation.subgroup_text import grouping_sentence
 from lab.evaluation.subgroups import FEWEST_CASES, Subgroup
 
@@ -40,6 +40,7 @@ def render(ranking: Ranking) -> str:
         systems=systems,
         leader=systems[0],
         in_sample=in_sample_sentences(ranking.comparison.in_sample),
+        withheld=withheld_sentences(ranking),
         tiers=[[letter(i) for i in group] for group in ranking.tiers.groups],
         pairs=[_pair(ranking, pair) for pair in ranking.pairs],
         supports=[row for pair in ranking.pairs for row in _supports(ranking, pair)],
@@ -85,7 +86,7 @@ def _pair(ranking: Ranking, pair: Pair) -> dict[str, Any]:
             "difference": signed4(row.difference),
             "interval": _interval(row),
             "p": p_text(row.p_holm),
-            "is_shown": row.is_significant,
+            "is_shown": row.is_significant and not pair.in_sample,
             "below_floor": below_floor(row, ranking.floors),
         }
         for row in pair.overall
@@ -94,7 +95,7 @@ def _pair(ranking: Ranking, pair: Pair) -> dict[str, Any]:
         "letters": _letters(ranking, pair),
         "rows": rows,
         "n": max(row.n for row in pair.overall),
-        "withheld": bool(pair.withheld),
+        "without_verdict": bool(pair.withheld or pair.in_sample),
         "sentence": sentence(pair, ranking.floors),
     }
 

@@ -124,4 +124,18 @@ def _positions(comparison: Comparison, standings: Standings) -> str:
         f"{name:<{width}}  {better:<6}" + "".join(f"{text:>{cell}}" for text in cells)
         for name, better, cells in rows
     )
-    return "\n".join([heading, *lines])
+    return "\n".join([heading, *lines, *_unequal_cases(comparison)])
+
+
+def _unequal_cases(comparison: Comparison) -> list[str]:
+    """Say in which columns the means of the systems are not over the same cases."""
+    counted = ~np.isnan(comparison.values)
+    unequal = np.flatnonzero((counted.any(-1) != counted.all(-1)).any(0))
+    if not unequal.size:
+        return []
+    n = counted.sum(0)[unequal]
+    columns = (
+        f"{comparison.columns[i]} ({low} to {high} of {len(comparison.cases)})"
+        for i, low, high in zip(unequal, n.min(-1), n.max(-1), strict=True)
+    )
+    return [wrapped(f"Not the same cases count for all systems: {', '.join(columns)}; see PAIRS.")]

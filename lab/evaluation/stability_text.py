@@ -93,7 +93,7 @@ def significance_text(ranking: Ranking) -> str:
         lines.append(
             f"       {names[i]:<{width}}  {row}  {tests.wins[i]:>5}  {tests.wins_holm[i]:>5}"
         )
-    return "\n".join(lines + _withheld(ranking))
+    return "\n".join(lines + [wrapped(each) for each in withheld_sentences(ranking)])
 
 
 def tiers_text(ranking: Ranking) -> str:
@@ -115,10 +115,15 @@ def tiers_text(ranking: Ranking) -> str:
         if number < len(tiers.groups):
             after = tiers.groups[number][0]
             lines.append(f"  ahead of {names[after]}: p = {p_text(tiers.p[best, after])}")
-    return "\n".join(lines + _withheld(ranking))
+    apart = [
+        f"{letter(a)} of {letter(b)} (p = {p_text(tiers.p[a, b])})" for a, b in tiers.apart_within
+    ]
+    if apart:
+        lines.append(wrapped(f"within a tier, yet significantly ahead: {', '.join(apart)}"))
+    return "\n".join(lines + [wrapped(each) for each in withheld_sentences(ranking)])
 
 
-def _withheld(ranking: Ranking) -> list[str]:
+def withheld_sentences(ranking: Ranking) -> list[str]:
     """Say which leads show nothing, since common support turns them around."""
     leads = [
         f"{winner} over {pair.first if winner == pair.second else pair.second}"
@@ -126,7 +131,7 @@ def _withheld(ranking: Ranking) -> list[str]:
         for winner in sorted(pair.withheld)
     ]
     words = "which scores better where both have a score, see PAIRS."
-    return [wrapped(f"No verdict: {lead}, {words}") for lead in leads]
+    return [f"No verdict: {lead}, {words}" for lead in leads]
 
 
 def _names(ranking: Ranking) -> tuple[list[str], int]:

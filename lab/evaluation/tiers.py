@@ -42,6 +42,16 @@ class Tiers:
             for number in range(1, int(self.tier.max()) + 1)
         )
 
+    @property
+    def apart_within(self) -> tuple[tuple[int, int], ...]:
+        """Return pairs of one tier whose first is significantly ahead, neither the tier's best."""
+        return tuple(
+            (a, b)
+            for group in self.groups
+            for a, b in combinations(group[1:], 2)
+            if self.p[a, b] < LARGEST_P
+        )
+
 
 def find_tiers(case_ranks: np.ndarray, flips: int, seed: int) -> Tiers:
     """Group systems by pairwise permutation tests of their cumulative ranks.

@@ -8,6 +8,7 @@ from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
 from ensemble.small_cases import read_small_cases, weight_in_words
+from lab.metrics.objective import IN_WORDS, reported_objective
 from lab.provenance.checks import accepted_faults, nearest
 from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
@@ -127,10 +128,12 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         )
         return
     low, high = fit["gain_interval"]
+    reported = reported_objective(fit["objective"])
+    unit = IN_WORDS.get(reported, reported)
     yield (
         f"\nPost-processing: {fit['ships']}, by {fit['scorer']} on {fit['training_cases']} cases, "
         f"held out: {fit['score_without_rules']:.4f} without, {fit['score_with_rules']:.4f} with "
-        f"rules (gain {low:+.4f} to {high:+.4f})."
+        f"rules (gain {low:+.4f} to {high:+.4f}; {unit})."
     )
 
 

@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     name = args.name or names_of([args.results], *args.compare)[0]
     options = Options(name, args.absent, args.key, args.count)
     content = gather(results, options, before) | {"selection": selection}
+    content["look_alikes"] = name_errors(results, args.images)
     pictures = look(results, content, args.images)
     paths["json"].write_text(to_json(content) + "\n", encoding="utf-8")
     pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
@@ -124,6 +125,15 @@ def names_of(paths: list[Path], *others: Path) -> list[str]:
     stems = [path.stem for path in (*paths, *others)]
     alike = len(set(stems)) < len(stems)
     return [f"{path.resolve().parent.name}/{path.stem}" if alike else path.stem for path in paths]
+
+
+def name_errors(results: "Results", images: Path | None) -> dict[str, Any] | None:
+    """Say what false positives probably are; None without scans, or of another challenge."""
+    from lab.report.look_alikes import look_alikes
+    from lab.report.scans import index_images
+
+    scheme = SCHEMES.get(results.scheme)
+    return look_alikes(results, index_images(images), scheme) if images and scheme else None
 
 
 def look(

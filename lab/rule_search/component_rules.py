@@ -111,7 +111,7 @@ def remove_components(
     if not changes.any():
         return values
     removed = np.where(changes[components.groups], components.groups, 0)
-    becomes = _new_values(case, values, removed, rule, scheme)
+    becomes = new_values(case, values, removed, rule.becomes, scheme)
     return np.where(removed > 0, becomes[removed], values).astype(np.uint8)
 
 
@@ -151,17 +151,20 @@ def _foreground(case: CaseComponents, values: np.ndarray) -> int:
     return int(case.voxels[values > 0].sum())
 
 
-def _new_values(
+def new_values(
     case: CaseComponents,
     values: np.ndarray,
     removed: np.ndarray,
-    rule: Rule,
+    becomes: str,
     scheme: Scheme,
 ) -> np.ndarray:
-    """Return the value (group,) that each group in `removed` (component,) takes."""
+    """Return the value (group,) that each group in `removed` (component,) takes.
+
+    `becomes` is a label, background, or surrounding.
+    """
     n = int(removed.max()) + 1
-    if rule.becomes != SURROUNDING:
-        value = {BACKGROUND: 0, **scheme.labels}[rule.becomes]
+    if becomes != SURROUNDING:
+        value = {BACKGROUND: 0, **scheme.labels}[becomes]
         return np.full(n, value, np.uint8)
     component, voxel, neighbour = case.face_neighbours.T
     outside = (removed[component] > 0) & (removed[neighbour] != removed[component])

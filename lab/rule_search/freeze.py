@@ -95,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
         rules = [row_from(rule) for rule in cluster.rules] or "labels stay"
         subject = f"cluster {k}, {cluster.training_cases} cases"
         print(f"{subject if artefacts.feature_names else 'every case'}: {rules}")
+    for gate in artefacts.gates:
+        trained = f"{gate.training_components} components"
+        print(f"gate on {gate.name}, {trained}: from {gate.cutoff:g} on -> {gate.becomes}")
     return 0
 
 

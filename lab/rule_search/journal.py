@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from challenge.provenance import Provenance, ProvenanceError, differences, from_json
+from challenge.provenance import (
+    Provenance,
+    ProvenanceError,
+    differences,
+    from_json,
+    program_version,
+)
 from challenge.refusal import Refusal
 from lab.evaluation.results import to_json
 from lab.rule_search.search_space import Setting
@@ -96,6 +102,25 @@ class Journal:
         with self.path.open("a", encoding="utf-8") as file:
             # The line before may have been cut short.
             file.write("\n" + to_json(content, indent=None))
+
+
+def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -> Journal:
+    """Open what an interrupted search with the same inputs computed, and say how much that is.
+
+    Raises:
+        Refusal: the interrupted search had other inputs; the message says which.
+    """
+    inputs = {"features": features, **features.inputs}
+    record = Provenance(
+        "search", work.name, "", "search", program_version(), options, inputs=inputs
+    )
+    journal = Journal(work, record)
+    if journal.variants or journal.choices:
+        print(
+            f"going on from an interrupted search: {journal.variants} variants scored, rules of "
+            f"{len(journal.choices)} groups of cases chosen"
+        )
+    return journal
 
 
 def _row(values: Sequence[float | None]) -> np.ndarray:

@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.objective import Column, objective_values
+from lab.metrics.objective import Column, objective_values, selection_row
 from lab.metrics.variant_scorers import VariantScorer
 from lab.rule_search.grid_variants import case_variants
 from lab.rule_search.journal import Journal
@@ -188,8 +188,4 @@ def score_variants(
     scorer: VariantScorer, variants: Sequence[np.ndarray], columns: Sequence[Column]
 ) -> list[np.ndarray]:
     """Score variants (component,) of one case; one (column,) each."""
-    rows = []
-    for variant in variants:
-        scores = scorer.score(variant)
-        rows.append(np.array([scores[region][metric] for region, metric in columns]))
-    return rows
+    return [np.array(selection_row(scorer.score(variant), columns)) for variant in variants]

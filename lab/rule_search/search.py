@@ -9,10 +9,9 @@ case's labels after rules that were chosen without it, for `evaluate`, `rank` an
 
 import argparse
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,12 +21,12 @@ from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.metrics.objective import (
     SEARCH_OBJECTIVES,
-    search_columns,
     selection_columns,
     unmeasured_line,
 )
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.parallel import workers
 from lab.progress import progress_bar
 from lab.rule_search.cases import common_peaks, open_search_cases
@@ -37,11 +36,12 @@ from lab.rule_search.feature_table import FeatureTable, informative, load_table
 from lab.rule_search.freeze import SearchRun, make_artefacts
 from lab.rule_search.image_scores import HELD_OUT_FOLDER, SearchImages
 from lab.rule_search.input_records import require_unchanged
-from lab.rule_search.journal import Journal
+from lab.rule_search.journal import Journal, open_journal
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import make_search_space
+from lab.rule_search.seed_noise import noise_json, noise_lines, seed_noise
 from lab.rule_search.summary import decision_lines, objective_line, peaks_line
 from lab.rule_search.workspace import (
     CLUSTERS,
@@ -65,6 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     default = "default: overlap; rank for --config published"
     add("--objective", choices=SEARCH_OBJECTIVES, help=default)
     add_lost_at_most(parser)
+    seeds = "label maps of other seeds of the same networks, out of fold: a gain's floor"
+    add("--seed-floor", type=Path, nargs="+", default=[], metavar="DIR", help=seeds)
     add_jobs(parser)
     add_dask(parser)
 
@@ -84,12 +86,17 @@ def run(args: argparse.Namespace) -> int:
     journal = open_journal(args.work, options | {"clusters": clusters["clusters"]}, features_record)
     with workers(args.jobs, args.dask):
         features = read_features(args.work, cases, setup)
-        cache = make_score_cache(cases, setup, scorer, journal)
+        cache = make_score_cache(cases, setup, scorer, journal, objective)
         with progress_bar(expected_fits(1, len(cases)), "fit", "choosing rules") as bar:
             cache.progress = SearchProgress(bar)
             decision = decide(features, cache, config, clusters["clusters"])
         cache.progress = SearchProgress()
+        noise = None
+        if args.seed_floor:
+            seeds = cases, setup, args.seed_floor, scorer
+            noise = seed_noise(*seeds, cache.columns, objective)
         content = search_content(features, cache, config, decision, scorer)
+        content["seed_noise"] = noise_json(noise)
         record = Provenance(
             product="rules",
             name=SEARCH,
@@ -116,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     ]
     print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
+    if noise:
+        print("\n".join(noise_lines(noise, decision.effects)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by the "
         f"{decision.held_out_method} rules that were chosen without it"
@@ -135,37 +144,24 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
     return table
 
 
-def open_journal(work: Path, options: Mapping[str, Any], features: Provenance) -> Journal:
-    """Open what an interrupted search with the same inputs computed, and say how much that is.
-
-    Raises:
-        Refusal: the interrupted search had other inputs; the message says which.
-    """
-    inputs = {"features": features, **features.inputs}
-    record = Provenance(
-        "search", work.name, "", "search", program_version(), options, inputs=inputs
-    )
-    journal = Journal(work, record)
-    if journal.variants or journal.choices:
-        print(
-            f"going on from an interrupted search: {journal.variants} variants scored, rules of "
-            f"{len(journal.choices)} groups of cases chosen"
-        )
-    return journal
-
-
 def make_score_cache(
-    cases: Sequence[CohortCase], setup: Setup, scorer: Scorer, journal: Journal | None = None
+    cases: Sequence[CohortCase],
+    setup: Setup,
+    scorer: Scorer,
+    journal: Journal | None = None,
+    objective: str = "overlap",
 ) -> ScoreCache:
     """Read every case and divide it into label components, ready to be scored."""
-    search_cases = open_search_cases(cases, setup, scorer)
+    columns = search_columns(scorer, setup.scheme, objective)
+    searched = searched_scorer(scorer, columns)
+    search_cases = open_search_cases(cases, setup, searched)
     return ScoreCache(
         search_cases,
         make_search_space(setup.scheme, setup.config, common_peaks(search_cases)),
-        search_columns(scorer, setup.scheme),
+        columns,
         setup.scheme,
         # A table answers faster than it travels.
-        jobs=1 if scorer.fast_scorer else None,
+        jobs=1 if searched.fast_scorer else None,
         journal=journal,
     )
 

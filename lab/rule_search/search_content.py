@@ -22,13 +22,17 @@ def search_content(
 ) -> dict[str, Any]:
     """Return what later verbs read of a search, and what people look up."""
     fitted, clusters = decision.fitted, decision.assigned.clusters
+    held_out = decision.held_out[decision.held_out_method]
     everything = np.arange(len(features.ids))
     thresholds = sum(len(cache.parameters[p].grid) for p in fitted.parameters)
+
+    def rows_of(setting: Setting) -> list[dict[str, Any]]:
+        return [row_from(rule) for rule in rules_of(cache.parameters, setting)]
 
     def rule_set(setting: Setting, cases: np.ndarray) -> dict[str, Any]:
         return {
             "setting": list(setting),
-            "rules": [row_from(rule) for rule in rules_of(cache.parameters, setting)],
+            "rules": rows_of(setting),
             "curves": curves(cache, config, setting, cases, fitted.parameters),
         }
 
@@ -41,6 +45,7 @@ def search_content(
         "ships": decision.ships,
         "pooled_ships": decision.pooled_ships,
         "k": decision.k,
+        "held_out_rules": [rows_of(setting) for setting in held_out.settings],
         "held_out_k": decision.held_out["adaptive"].k.tolist(),
         "assigned": clusters.tolist(),
         "points": fitted.model.project(np.nan_to_num(features.rows))[:, :2].tolist(),

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics.metric_info import metric_info
-from lab.metrics.objective import Column, reported_objective
+from lab.metrics.metric_info import metric_info, title
+from lab.metrics.objective import IN_WORDS, POSITIONS, Column, reported_objective
+from lab.rule_search.common_support import support_line
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
 from lab.rule_search.loss_limit import loss_line
@@ -21,12 +22,20 @@ def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) 
     for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True)):
         lines.append(f"cluster {k}, {n} cases: {rules_in_words(parameters, setting)}")
     lines += [f"pooled: {rules_in_words(parameters, fitted.pooled)}", ""]
-    lines += effect_lines(decision.effects, reported_objective(config.objective))
+    reported = reported_objective(config.objective)
+    lines += effect_lines(decision.effects, reported)
+    if reported in IN_WORDS:
+        lines.append(f"{reported}: {IN_WORDS[reported]}")
+    if reported == POSITIONS:
+        lines.append(position_line(decision.effects, cache.columns))
     lines.append(
         f"in sample, where rules were chosen: {decision.gain_in_sample:+.4f}; "
         f"{cache.variants} variants scored"
     )
     lines += [loss_line(row["method"], row["lost"]) for row in decision.effects[1:]]
+    ids = [case.id for case in cache.search_cases]
+    supports = [support_line(r["method"], r["common_support"], ids) for r in decision.effects[1:]]
+    lines += filter(None, supports)
     if config.gated:
         lines += gate_lines(decision.effects, config)
     lines.append(f"ships: {decision.ships}{'' if config.gated else ' (without a gate)'}")
@@ -42,9 +51,18 @@ def gate_lines(rows: Sequence[Mapping[str, Any]], config: SearchConfig) -> list[
     ]
 
 
+def position_line(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+    """Say which position each method's cohort numbers take beside those without rules."""
+    metrics = ", ".join(dict.fromkeys(title(metric) for _, metric in columns))
+    places = ", ".join(f"{row['method']} {row['position']:.2f}" for row in rows[1:])
+    return f"mean position beside the identity, 1.5 a tie, of the cohort's {metrics}: {places}"
+
+
 def objective_line(objective: str, columns: Sequence[Column], leaderboard: Sequence[Column]) -> str:
     """Say which metrics an objective counts, and which of a leaderboard's it does not."""
-    counted = [m for _, m in columns if objective in metric_info(m).objectives]
+    counted = [
+        m for _, m in columns if objective == POSITIONS or objective in metric_info(m).objectives
+    ]
     others = [m for _, m in leaderboard if m not in counted]
     line = f"objective {objective}: {', '.join(dict.fromkeys(counted))}"
     return line + (f"; not optimised: {', '.join(dict.fromkeys(others))}" if others else "")

@@ -110,6 +110,7 @@ ROWS = [
     ("fit", "{bad}", (*FOLDER, SETUP)),
     ("search", "{bad}", (*FOLDER, SETUP)),
     ("freeze", "{bad} --out {new}", (*FOLDER, SETUP)),
+    ("gate", "{bad}", (*FOLDER, SETUP)),
     ("explain", "{bad} --html {new}.html", (*FOLDER, SETUP)),
     ("explain", "{cohort} --html {bad}/a.html", (file,)),
     ("explain", "{cohort} --html {bad}.html", (empty,)),

@@ -82,6 +82,15 @@ def test_decisions_are_those_of_the_prediction_and_gates_apply_in_order() -> Non
     assert [c["removed"] for c in record[1]["components"]] == [True] * 3
 
 
+def test_a_gate_on_the_whole_case_leaves_all_or_nothing() -> None:
+    labels, (row,) = gated(size_gate("WT", 99.0, per="case"))
+    np.testing.assert_array_equal(labels, labels_of_three())
+    assert row["gate"] == "WT, whole case"
+    assert [c["volume_mm3"] for c in row["components"]] == [np.count_nonzero(labels)]
+    labels, (row,) = gated(size_gate("WT", 999.0, per="case"))
+    assert not labels.any() and row["voxels"] == 216 + 29
+
+
 def test_a_cutoff_above_every_probability_removes_nothing() -> None:
     labels, record = gated(size_gate("ET", 10.0, cutoff=0.99))
     np.testing.assert_array_equal(labels, labels_of_three())
@@ -196,6 +205,7 @@ def change_json(folder, change) -> None:
         (lambda d: d["gates"][0].update(label="XX"), "'XX', '' is no label or region"),
         (lambda d: d["gates"][0].update(region="WT"), "'ET', 'WT' is no label or region"),
         (lambda d: d["gates"][0].update(becomes="ET"), "becomes 'ET'"),
+        (lambda d: d["gates"][0].update(per="slice"), "per 'slice'"),
         (lambda d: d["gates"][0]["feature_names"].append("beauty"), "unknown feature 'beauty'"),
         (lambda d: d["gates"][0].update(feature_names=["extent"]), "2 features, not 1"),
         (lambda d: d["gates"][0]["known_answers"].pop(), "1 known answers, not 2"),

@@ -8,8 +8,11 @@ from markupsafe import Markup
 
 from lab.drawing.page import environment, stylesheet
 from lab.drawing.style import label_colours, series_colour
+from lab.rule_search.common_support import support_line
 from lab.rule_search.explain import figures
+from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.seed_noise import SeedNoise, noise_lines
 from lab.rule_search.summary import rules_in_words
 from lab.rule_search.workspace import Setup
 
@@ -42,6 +45,17 @@ def render(
         pooled = {**search["pooled"], "cases": len(search["cases"])}
         pooled = _rule_set(pooled, parameters, "curves")
         groups.append({**pooled, "name": "All cases together", "colour": None, "thumbnails": []})
+    beside = [
+        line
+        for row in search["effects"][1:]
+        for line in (
+            loss_line(row["method"], row["lost"]),
+            support_line(row["method"], row["common_support"], search["cases"]),
+        )
+        if line
+    ]
+    if search.get("seed_noise"):
+        beside += noise_lines(SeedNoise(**search["seed_noise"]), search["effects"])
     effect = methods[search["ships"] if search["ships"] != "identity" else "adaptive"]
     svgs = {
         "scatter": figures.scatter(search, clusters["variance_shares"]),
@@ -59,6 +73,7 @@ def render(
             ships=SHIPS[search["ships"]],
             methods=methods,
             effect=effect["method"],
+            beside=beside,
             groups=groups,
             figures={name: Markup(text) for name, text in svgs.items()},
             colours=label_colours(setup.scheme.labels),

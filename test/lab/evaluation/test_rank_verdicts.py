@@ -68,6 +68,16 @@ def test_a_gain_of_the_denominator_gets_no_verdict(filtered, tmp_path, capsys) -
     assert said.count("No verdict: filter over plain, which scores better where both") == 2
 
 
+def test_the_page_withholds_the_verdict_beside_maps_and_differences(filtered, tmp_path) -> None:
+    html = tmp_path / "rank.html"
+    rank(tmp_path, filtered, "--html", str(html), "--rankings", "20")
+    page = html.read_text()
+    assert "No verdict: filter over plain, which scores better where both have a score" in page
+    assert 'B − A <b class="alarm">no verdict</b>' in page
+    assert '<b class="alarm">turned</b>' in page
+    assert "18 of A only" in page
+
+
 def test_the_order_of_the_files_gives_no_other_verdict(filtered, tmp_path, capsys) -> None:
     pair = rank(tmp_path, filtered[::-1])["pairs"][0]
     assert pair["withheld"] == ["filter"]
@@ -87,6 +97,8 @@ def test_zeros_that_become_undefined_do_not_rank_a_loser_first_in_words(tmp_path
     means = result["position_of_means"]["columns"][0]
     assert means["mean"]["filter"] > means["mean"]["plain"]
     assert "plain is better than filter: mean score +0.0050" in result["pairs"][0]["sentence"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Not the same cases count for all systems: dice ET (42 to 60 of 60); see PAIRS." in said
 
 
 def test_a_filter_that_loses_nothing_is_better(tmp_path, capsys) -> None:

@@ -29,6 +29,16 @@ def test_the_best_of_a_tier_decides_who_shares_it() -> None:
     assert tiers.groups == ((0, 1), (2,))
 
 
+def test_two_that_differ_within_a_tier_are_named() -> None:
+    """c is behind b in all five cases, and behind a in four, by 2 2 2 1 against -1."""
+    ranks = np.array([[1.0, 2.0, 3.0]] * 3 + [[3.0, 1.0, 2.0], [2.0, 1.0, 3.0]])
+    tiers = find_tiers(ranks, 1000, 0)
+    assert tiers.p[1, 2] == 1 / 32
+    assert tiers.p[0, 2] == 3 / 32  # all cases as they lie, or one of the two small ones turned
+    assert tiers.tier.tolist() == [1, 1, 1]
+    assert tiers.apart_within == ((1, 2),)
+
+
 def test_equal_systems_share_a_tier() -> None:
     tiers = find_tiers(np.full((6, 3), 2.0), 1000, 0)
     assert tiers.tier.tolist() == [1, 1, 1]

@@ -43,7 +43,7 @@ def test_a_gain_must_be_more_than_chance_and_more_than_nothing():
     """Of 60 cases 4 improve and none suffers: the interval is clear, the sign-flip test is not."""
     few, many, tiny = np.zeros((3, 60))
     few[:4], many[:12], tiny[:] = 0.1, 0.1, 1e-5
-    lost = {"lost": describe_loss(np.zeros(60), np.zeros(60))}
+    lost = {"lost": describe_loss(np.zeros(60), np.zeros(60)), "common_support": {"high": 0.0}}
     gains = (few, many, tiny)
     rows = [gain_statistics(gain, np.random.default_rng(0)) | lost for gain in gains]
     assert [row["low"] > 0 for row in rows] == [True, True, True]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from challenge.scheme import SCHEMES
-from lab.metrics.objective import search_columns
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import make_search_case
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.config import SEARCH_CONFIGS

@@ -14,8 +14,9 @@ from challenge.volume import read_volume
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
 from lab.evaluation.formats import read_results
-from lab.metrics.objective import objective_values, search_columns
+from lab.metrics.objective import objective_values
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns
 from lab.rule_search import search
 from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
@@ -102,6 +103,27 @@ def test_a_rule_against_false_islands_is_evaluated_out_of_fold_and_shipped(searc
     assert "p00" not in (folder / "postprocess.json").read_text()
     files = json.loads((folder / MANIFEST).read_text())["files"]
     assert sorted(files) == ["clusters.npz", "postprocess.json"]
+
+
+def test_other_seeds_are_the_floor_of_a_gain(searched, capsys):
+    """The other seed is right everywhere, so that rules cannot gain more than it."""
+    shutil.copytree(searched / "work", searched / "with_seeds")
+    words = ["search", str(searched / "with_seeds"), "--seed-floor"]
+    assert main([*words, str(searched / "raw" / "labelsTr")]) == 0
+    content = json.loads((searched / "with_seeds" / "search.json").read_text())
+    noise, (identity, *others) = content["seed_noise"], content["effects"]
+    assert (noise["seeds"], noise["objective"]) == (2, "overlap")
+    assert noise["value"] == pytest.approx(1 - identity["mean"])
+    out = capsys.readouterr().out
+    assert f"2 seeds differ by up to {noise['value']:.4f} in overlap" in out
+    line = "what {} gains is no more than that of another seed"
+    assert [line.format(row["method"]) in out for row in others] == [True, True]
+    page = searched / "with_seeds" / "page.html"
+    assert main(["explain", str(searched / "with_seeds"), "--html", str(page)]) == 0
+    assert line.format("pooled") in page.read_text()
+    (searched / "no_seed").mkdir()
+    assert main([*words, str(searched / "no_seed")]) == 2
+    assert "no prediction for 12 of 12 cases" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,104 @@
+"""What gates may be: classifiers that scikit-learn fits, each turned into plain arrays.
+
+Simplest first: of classifiers that gain as much, the first one is taken.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from postprocess.gate_models import LEAF, BoostedTrees, GateModel, Logistic
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+LEARNING_RATE = 0.1
+LEAST_IN_LEAF = 8  # components
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """One way to fit a gate's model on scaled rows, bool answers and weights."""
+
+    name: str
+    fit: Callable[[np.ndarray, np.ndarray, np.ndarray], GateModel]
+
+
+def fit_logistic(
+    rows: np.ndarray, answers: np.ndarray, weights: np.ndarray, strength: float
+) -> Logistic:
+    """Fit logistic regression with an L2 penalty; the lower `strength`, the stronger."""
+    from sklearn.linear_model import LogisticRegression
+
+    return freeze_logistic(
+        LogisticRegression(C=strength, max_iter=1000).fit(rows, answers, weights)
+    )
+
+
+def fit_trees(
+    rows: np.ndarray, answers: np.ndarray, weights: np.ndarray, depth: int, trees: int
+) -> BoostedTrees:
+    """Fit gradient-boosted trees of a depth."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    boosted = GradientBoostingClassifier(
+        n_estimators=trees,
+        max_depth=depth,
+        learning_rate=LEARNING_RATE,
+        min_samples_leaf=LEAST_IN_LEAF,
+        random_state=0,
+    )
+    return freeze_trees(boosted.fit(rows, answers, weights), rows)
+
+
+def freeze_logistic(fitted: "LogisticRegression") -> Logistic:
+    """Return a fitted logistic regression of two classes as arrays."""
+    return Logistic(fitted.coef_[0].astype(float), np.array(float(fitted.intercept_[0])))
+
+
+def freeze_trees(fitted: "GradientBoostingClassifier", rows: np.ndarray) -> BoostedTrees:
+    """Return fitted boosted trees of two classes as arrays.
+
+    Args:
+        fitted: by scikit-learn.
+        rows: (row, feature) any; what the sum of trees lacks of their log-odds is the baseline.
+    """
+    trees = [estimator.tree_ for estimator in fitted.estimators_[:, 0]]
+    nodes = max(tree.node_count for tree in trees)
+
+    def stacked(name: str, kind: type, scale: float = 1.0) -> np.ndarray:
+        array = np.zeros((len(trees), nodes), kind)
+        for number, tree in enumerate(trees):
+            values = np.asarray(getattr(tree, name)).reshape(tree.node_count)
+            array[number, : tree.node_count] = scale * values if kind is float else values
+        return array
+
+    left, right = stacked("children_left", np.int32), stacked("children_right", np.int32)
+    for number, tree in enumerate(trees):
+        left[number, tree.node_count :] = right[number, tree.node_count :] = LEAF
+    inner = left != LEAF
+    unshifted = BoostedTrees(
+        columns=np.array(rows.shape[1], np.int32),
+        baseline=np.array(0.0),
+        feature=np.where(inner, stacked("feature", np.int32), 0).astype(np.int32),
+        threshold=np.where(inner, stacked("threshold", float), 0.0),
+        left=left,
+        right=right,
+        value=np.where(inner, 0.0, stacked("value", float, fitted.learning_rate)),
+    )
+    baseline = float(fitted.decision_function(rows[:1])[0] - unshifted.log_odds(rows[:1])[0])
+    return BoostedTrees(**vars(unshifted) | {"baseline": np.array(baseline)})
+
+
+CLASSIFIERS: Sequence[Classifier] = (
+    *(
+        Classifier(f"logistic, C {strength:g}", partial(fit_logistic, strength=strength))
+        for strength in (0.01, 0.1, 1.0)
+    ),
+    Classifier("30 trees of depth 1", partial(fit_trees, depth=1, trees=30)),
+    Classifier("60 trees of depth 2", partial(fit_trees, depth=2, trees=60)),
+)

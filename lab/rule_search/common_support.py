@@ -1,0 +1,107 @@
+"""What rules gain on the regions and cases that have a measured score with them and without.
+
+A scorer leaves a region out that neither map holds, or gives it the best value, and so does the
+search. A rule that removes all of a region where the reference has none turns a 0 into such a
+value: the mean rises, and no lesion is segmented better.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lab.evaluation.common_support import (
+    CommonSupport,
+    common_support_of_score,
+    defined_scores,
+    moved_sentence,
+)
+from lab.gate import FLIPS, RESAMPLES
+from lab.metrics.objective import case_objective, objective_terms
+from lab.rule_search.component_rules import values_after
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_space import Setting, rules_of
+
+SIDES = ("the labels as they are", "the labels after rules")
+
+
+def rule_support(
+    cache: ScoreCache, settings: Sequence[Setting], cases: np.ndarray, objective: str, seed: int
+) -> CommonSupport:
+    """Compare no rules with rules by an objective, where both have a measured score.
+
+    Args:
+        cache: scores of the cohort's variants.
+        settings: what each of `cases` gets.
+        cases: (case,) numbers.
+        objective: of the search.
+        seed: of bootstrap and sign flips.
+    """
+    both = ([cache.no_rules] * len(cases), settings)
+    terms, weights = zip(
+        *(
+            objective_terms(cache.scores(each, cases), cache.columns, case_objective(objective))
+            for each in both
+        ),
+        strict=True,
+    )
+    absent = np.stack([absent_regions(cache, each, cases) for each in both], axis=-1)
+    counted = weights[0] > 0
+    values = np.stack(terms, axis=-1)[:, counted]
+    defined = defined_scores(values, absent[:, counted])
+    return common_support_of_score(values, defined, weights[0][counted], RESAMPLES, FLIPS, seed)
+
+
+def absent_regions(cache: ScoreCache, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
+    """Return where neither the reference nor the labels after rules hold a region; (case, column).
+
+    The region is that of the column.
+    """
+    scheme, names = cache.scheme, list(cache.scheme.labels)
+    regions = [scheme.regions.get(region, (region,)) for region, _ in cache.columns]
+    rows = []
+    for number, setting in zip(cases.tolist(), settings, strict=True):
+        case = cache.search_cases[number]
+        values = values_after(case.components, rules_of(cache.parameters, setting), scheme)
+        predicted = set(np.unique(values[1:]).tolist())
+        in_reference = case.confusion.sum(1)
+        held = {
+            name
+            for i, name in enumerate(names)
+            if in_reference[1 + i] or scheme.labels[name] in predicted
+        }
+        rows.append([held.isdisjoint(region) for region in regions])
+    return np.array(rows)
+
+
+def describe_support(support: CommonSupport, ids: Sequence[str]) -> dict[str, Any]:
+    """Return the numbers, and the ids of the cases that have a score of one side only."""
+    moved = {side: [ids[i] for i in getattr(support, side)] for side in ("left", "entered")}
+    return {**asdict(support), **moved}
+
+
+def support_failures(support: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say that a method loses where both have a score, beyond doubt; () passes."""
+    if not support["high"] < 0:
+        return ()
+    return (
+        f"on common support it loses: {support['difference']:+.4f}, {support['low']:+.4f} to "
+        f"{support['high']:+.4f}",
+    )
+
+
+def support_line(name: str, support: Mapping[str, Any], ids: Sequence[str]) -> str:
+    """Say in a line what a method gains on common support, and which cases left or entered.
+
+    "" where each case has the same scores with rules and without.
+    """
+    places = {id: i for i, id in enumerate(ids)}
+    moved = {side: tuple(places[id] for id in support[side]) for side in ("left", "entered")}
+    if not any(moved.values()):
+        return ""
+    words = moved_sentence(CommonSupport(**{**support, **moved}), ids, SIDES)
+    return (
+        f"{name}, on common support ({support['n']} cases): {support['difference']:+.4f}, "
+        f"{support['low']:+.4f} to {support['high']:+.4f}, p = {support['p']:.3f}; {words}"
+    )

@@ -1,0 +1,62 @@
+"""The rules that ship on real scans with a person's labels: what each region's Dice becomes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from challenge.case import Case, read_case
+from challenge.platforms import find_cases
+from challenge.scheme import labels_from
+from ensemble.budget import Budget
+from ensemble.engine import Engine
+from ensemble.manifest import verify_model
+from ensemble.predict import predict
+from inference import SHIPPED_WEIGHTS
+from lab.metrics.voxel import dice
+from postprocess import refine
+from postprocess.artefacts import load_artefacts
+
+pytestmark = pytest.mark.slow
+
+MOST_LOST = 0.01
+REGIONS = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
+
+
+def case_and_reference(name: str, shared_data: Path) -> tuple[Case, np.ndarray]:
+    """Return a case, and its labels (z, y, x) with the values of 2023 and later."""
+    if name == "expert":  # a person's labels
+        folder = shared_data / "brats-2021-expert" / "BraTS-GLI-00000-000"
+        reference = folder / "BraTS-GLI-00000-000-seg.nii.gz"
+    else:  # a fusion of algorithms
+        folder = shared_data / "tcga-fg-6692" / "image"
+        reference = folder.parent / "fusion" / "simple.nii.gz"
+    (files,) = find_cases(folder).cases
+    labels = np.asarray(nibabel.load(reference).dataobj).T
+    return read_case(replace(files, allow_missing=True)), np.where(labels == 4, 3, labels)
+
+
+@pytest.mark.parametrize("name", ["expert", "fusion"])
+def test_rules_do_not_cost_a_region_on_a_real_glioma(
+    name: str, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = SHIPPED_WEIGHTS / "brats-gli"
+    model = verify_model(folder / "MANIFEST.json")
+    artefacts = load_artefacts(folder, model.scheme)
+    case, reference = case_and_reference(name, shared_data)
+    engine = Engine(torch.device("cpu"), "auto")
+    *_, last = predict(case, model, engine, Budget(), artefacts.needs_votes)
+    before = labels_from(last.probabilities, model.head, model.scheme)
+    after = refine(case, last.probabilities, model.head, artefacts, last.votes).labels
+    lines = []
+    for region, values in REGIONS.items():
+        truth = np.isin(reference, values)
+        without, with_rules = (dice(np.isin(labels, values), truth) for labels in (before, after))
+        assert with_rules > without - MOST_LOST, region
+        lines.append(f"{region} {without:.4f} -> {with_rules:.4f}")
+    changed = int((before != after).sum())
+    with capsys.disabled():
+        print(f"\nrules on a real glioma ({name}): {', '.join(lines)}; {changed} voxels changed")
