@@ -10,7 +10,7 @@ from lab.gate import Gain, measure_gain
 from lab.learned_gates.fit_gates import FittedGate
 from lab.learned_gates.gate_cases import GateTarget
 from lab.learned_gates.held_out import HeldOutGates
-from lab.metrics.objective import reported_objective
+from lab.metrics.objective import case_objective
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import GATE
 from lab.rule_search.effects import CHANGED
@@ -95,7 +95,7 @@ def verdict_lines(
     lines = [_target_line(target, by_name.get(target.name)) for target in targets]
     held_out, gain = verdict.held_out, verdict.gain
     moved = held_out.gains
-    heads = f"{'held out':<12}{reported_objective(config.objective):>9}{'gain':>10}"
+    heads = f"{'held out':<12}{case_objective(config.objective):>9}{'gain':>10}"
     lines += ["", heads + f"{'95 % interval':>22}{'p':>8}{'changed':>9}{'better':>8}{'worse':>7}"]
     interval = "-" if np.isnan(gain.low) else f"{gain.low:+.4f} to {gain.high:+.4f}"
     lines += [

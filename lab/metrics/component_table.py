@@ -25,6 +25,7 @@ from lab.metrics.label_components import (
 from lab.metrics.lesions import Lesions, find_lesions, merge_touching
 from lab.metrics.lesionwise import LesionRules, Profile, ScoredRegion, lesion_rules, volumes_mm3
 from lab.metrics.pair import Pair, crop
+from lab.metrics.surface_cells import SurfaceCells, find_surface_cells
 
 Cache = dict[Hashable, Any]  # what was computed once for a set of components
 
@@ -39,6 +40,7 @@ class RegionTable:
     met: np.ndarray  # (lesion, component) bool: the dilated lesion meets the component
     overlap: np.ndarray  # (lesion, component) voxels
     border: BorderTable | None = None  # None where the scorer reports no NSD of the region
+    cells: SurfaceCells | None = None  # of the lesions, (x, y, z); None: HD95 is not asked for
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,13 @@ class ComponentTable:
     neighbours: Neighbours
     candidates: BorderCandidates
     regions: Mapping[str, RegionTable]
+    spacing_xyz_mm: tuple[float, ...]
+    cells: SurfaceCells | None = None  # of the components, (x, y, z); None: no HD95
     cache: Cache = field(default_factory=dict)
 
 
-def build_component_table(pair: Pair, profile: Profile) -> ComponentTable:
-    """Build the table of a pair of uint8 label maps."""
+def build_component_table(pair: Pair, profile: Profile, hd95: bool = False) -> ComponentTable:
+    """Build the table of a pair of uint8 label maps, with what HD95 needs where it is asked for."""
     rules = lesion_rules(pair, profile)
     pair = crop(pair, max(row.dilation for row in profile.regions.values()))
     components = find_label_components(pair.prediction)
@@ -68,7 +72,8 @@ def build_component_table(pair: Pair, profile: Profile) -> ComponentTable:
             n = lesions.voxels.size
             border = build_border_table(lesions.ids, n, indices, pair.spacing_mm[::-1])
         regions[name] = _region_table(row, lesions, components, volumes_mm3(lesions.voxels, pair))
-        regions[name] = replace(regions[name], border=border)
+        cells = find_surface_cells(lesions.ids.T) if hd95 and row.reported else None
+        regions[name] = replace(regions[name], border=border, cells=cells)
     dilations = {join_dilation(row) for row in profile.regions.values()}
     return ComponentTable(
         rules=rules,
@@ -78,6 +83,8 @@ def build_component_table(pair: Pair, profile: Profile) -> ComponentTable:
         neighbours=find_neighbours(components, dilations),
         candidates=candidates,
         regions=regions,
+        spacing_xyz_mm=pair.spacing_mm[::-1],
+        cells=find_surface_cells(components.ids.T) if hd95 else None,
     )
 
 

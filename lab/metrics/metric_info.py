@@ -13,7 +13,8 @@ from typing import Literal
 
 Kind = Literal["overlap", "score", "distance", "volume", "volume_ml", "count"]
 Better = Literal["higher", "lower"]
-ObjectiveName = Literal["overlap", "dice", "nsd", "rank"]
+ObjectiveName = Literal["overlap", "dice", "nsd", "hd95", "masd", "volume", "rank"]
+MEANS_OF_SCORES: frozenset[ObjectiveName] = frozenset({"overlap", "dice", "nsd"})
 UNITS: Mapping[Kind, str] = {
     "distance": "mm",
     "volume": "mm3",
@@ -43,7 +44,7 @@ class Metric:
     of_cohort: bool = False  # one number a cohort: it has no value, and so no rank, in a case
 
     def __post_init__(self) -> None:
-        means = set(self.objectives) - {"rank"}
+        means = MEANS_OF_SCORES & set(self.objectives)
         if means and (self.unit or self.better != "higher"):
             names = ", ".join(sorted(means))
             raise ValueError(f"metric {self.name}: {names} are means of scores, higher is better")
@@ -122,16 +123,16 @@ METRICS: dict[str, Metric] = {
             "lower",
             "HD95",
             True,
-            (),
+            ("hd95", "rank"),
             1,
             _columns("LesionWise_Hausdorff95", "lesionwise_hd95_mean"),
         ),
-        Metric("masd", "distance", "lower", "MASD", True, (), 2),
+        Metric("masd", "distance", "lower", "MASD", True, ("masd", "rank"), 2),
         _lesions("num_tp", "lesions TP", None, "Num_TP", "all_instance_tp"),
         _lesions("num_fp", "lesions FP", "lower", "Num_FP", "all_instance_fp"),
         _lesions("num_fn", "lesions FN", "lower", "Num_FN", "all_instance_fn"),
         Metric(RMSE, "volume", "lower", "volume RMSE", of_cohort=True),
-        Metric(VOLUME_ERROR, "volume", "lower", "volume RMSE"),
+        Metric(VOLUME_ERROR, "volume", "lower", "volume RMSE", objectives=("volume",)),
         # Of whole masks, BraTS 2023.
         Metric("sensitivity", "score", columns=_columns("Sensitivity")),
         Metric("specificity", "score", columns=_columns("Specificity")),

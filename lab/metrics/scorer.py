@@ -39,8 +39,10 @@ class Scorer:
     # Region whose probability map it reads beside the label map, for one metric more; "": none.
     probability_of: str = ""
     # Scores the variants of a case that a search tries without their images, all metrics that
-    # count for its objectives; None: every variant is scored as a whole volume.
+    # count for its objectives but distances; None: every variant is scored as a whole volume.
     fast_scorer: Callable[[Pair], VariantScorer] | None = None
+    # The same with distances, which take longer; None: `fast_scorer` has them, or nothing has.
+    fast_distances: Callable[[Pair], VariantScorer] | None = None
     # Cohort that a case came from -> the scorer of its cases; {}: all cases are scored alike.
     by_cohort: Mapping[str, "Scorer"] = field(default_factory=dict)
     cohort_notes: Mapping[str, str] = field(default_factory=dict)  # what is odd about a cohort's

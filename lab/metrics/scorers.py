@@ -14,7 +14,7 @@ To add a scorer:
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Scheme
@@ -63,6 +63,7 @@ def _lesionwise(year: int, missing: Missing) -> dict[str, Scorer]:
             score=partial(_SCORE.get(year, lesionwise.score), profile=profile),
             missing=missing,
             fast_scorer=partial(table_scorer, profile=profile),
+            fast_distances=partial(table_scorer, profile=profile, hd95=True),
             # The runner knows two penalties only, whatever the task's own one.
             missing_mm=brats2025.PENALTY_GLI_MM if task == "gli" else brats2025.PENALTY_MM,
             absent=ONE,
@@ -104,6 +105,7 @@ def _goat(year: int, scorers: Mapping[str, Scorer]) -> Scorer:
         by_cohort["SSA"],
         score=partial(_without_cohort, name=name),
         fast_scorer=None,
+        fast_distances=None,
         by_cohort=by_cohort,
         cohort_notes={"PED": f"{name} {PED_NOTE}"} if year == 2025 else {},
     )
@@ -137,7 +139,7 @@ def _instances(task: str) -> Scorer:
     )
 
 
-def _panther(name: str, order: Literal["right", "as-published"]) -> Scorer:
+def _panther(name: str, order: panther.Order) -> Scorer:
     return Scorer(
         name=name,
         scheme="panther-t1",
@@ -150,6 +152,7 @@ def _panther(name: str, order: Literal["right", "as-published"]) -> Scorer:
         binary=True,
         dice="voxel-wise",
         ranked_by=("dice", "surface_dice_5mm", "hd95", "masd"),  # and the cohort's volume RMSE
+        fast_scorer=partial(panther.tumour_table, order=order),
     )
 
 

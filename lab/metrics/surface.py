@@ -42,9 +42,18 @@ def surfels(mask: np.ndarray, spacing_mm: Spacing) -> Surfels:
     code = (code[:, :, :-1] << 1) | code[:, :, 1:]
     code = (code[:, :-1] << 2) | code[:, 1:]
     code = (code[:-1] << 4) | code[1:]
-    on_surface = (code + np.uint8(1)) > 1  # neither 0 (all outside) nor 255 (all inside)
-    areas = _area_table(tuple(float(mm) for mm in spacing_mm))
-    return Surfels(np.argwhere(on_surface), areas[code[on_surface]])
+    on_surface = is_surface(code)
+    return Surfels(np.argwhere(on_surface), areas_mm2(code[on_surface], spacing_mm))
+
+
+def is_surface(code: np.ndarray) -> np.ndarray:
+    """Return which patterns, uint8 of any shape, are neither 0 (outside) nor 255 (inside)."""
+    return (code + np.uint8(1)) > 1
+
+
+def areas_mm2(code: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """Return the area in mm2 of the surface in cells, by their 8-bit patterns (cell,)."""
+    return _area_table(tuple(float(mm) for mm in spacing_mm))[code]
 
 
 @lru_cache(maxsize=64)

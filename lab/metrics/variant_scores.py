@@ -1,8 +1,9 @@
 """Score what a case becomes when predicted components vanish or change label, without its images.
 
 A variant gives each label component of the prediction a label value, 0 where it is removed, as
-post-processing does. Its scores follow by arithmetic from the component table, all but HD95 and the
-scores of whole masks. Equal to `lesionwise.score` on the changed images (tests compare them).
+post-processing does. Its scores follow by arithmetic from the component table, all but those of
+whole masks. HD95 takes a search for nearest surfels and is left out unless the table was built for
+it. Equal to `lesionwise.score` on the changed images (tests compare them).
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from lab.metrics.label_components import connected_groups
 from lab.metrics.lesions import merged_numbers
 from lab.metrics.lesionwise import Matches, Profile, ScoredRegion, score_matches
 from lab.metrics.pair import Pair
+from lab.metrics.surface import distances, robust_hausdorff_mm
+from lab.metrics.surface_cells import surfels_of
 from lab.metrics.surface_scores import SurfaceScores
 
 
@@ -34,7 +37,7 @@ class VariantScorer(Protocol):
 
 @dataclass(frozen=True)
 class TableScorer:
-    """The lesion-wise scorers of 2023 to 2025, without HD95 and whole-mask scores."""
+    """The lesion-wise scorers of 2023 to 2025, without whole-mask scores."""
 
     table: ComponentTable
 
@@ -43,9 +46,9 @@ class TableScorer:
         return score_variant(self.table, values)
 
 
-def table_scorer(pair: Pair, profile: Profile) -> TableScorer:
-    """Return the fast scorer of a pair of uint8 label maps."""
-    return TableScorer(build_component_table(pair, profile))
+def table_scorer(pair: Pair, profile: Profile, hd95: bool = False) -> TableScorer:
+    """Return the fast scorer of a pair of uint8 label maps, perhaps with HD95."""
+    return TableScorer(build_component_table(pair, profile, hd95))
 
 
 def score_variant(table: ComponentTable, values: np.ndarray) -> dict[str, dict[str, float]]:
@@ -85,19 +88,30 @@ def _score_region(table: ComponentTable, name: str, clusters: np.ndarray) -> dic
 
     def surface(lesion: int, parts: np.ndarray) -> SurfaceScores:
         inside = np.isin(clusters, parts)
-        return cached(table, ("nsd", name, lesion, inside.tobytes()), _nsd, (name, lesion, inside))
+        key = ("surface", name, lesion, inside.tobytes())
+        return cached(table, key, _surface_scores, (name, lesion, inside))
 
     scores = score_matches(matches, region.is_scored, table.rules, surface)
-    del scores["hd95"]
+    if table.cells is None:
+        del scores["hd95"]
     return scores
 
 
-def _nsd(table: ComponentTable, name: str, lesion: int, inside: np.ndarray) -> SurfaceScores:
-    border = table.regions[name].border
-    if border is None:
-        return np.nan, 0.0, 0.0
-    low, high = nsd(table.candidates, border, lesion, inside)
-    return np.nan, low, high
+def _surface_scores(
+    table: ComponentTable, name: str, lesion: int, inside: np.ndarray
+) -> SurfaceScores:
+    """Score a lesion against the union of components `inside`; HD95 is NaN without its cells."""
+    region = table.regions[name]
+    low, high = 0.0, 0.0
+    if region.border is not None:
+        low, high = nsd(table.candidates, region.border, lesion, inside)
+    if table.cells is None or region.cells is None:
+        return np.nan, low, high
+    is_lesion = np.arange(region.lesion_voxels.size) == lesion
+    ours = surfels_of(table.cells, inside, table.spacing_xyz_mm)
+    theirs = surfels_of(region.cells, is_lesion, table.spacing_xyz_mm)
+    between = distances(ours.cells, theirs.cells, table.spacing_xyz_mm)
+    return robust_hausdorff_mm(ours, theirs, between), low, high
 
 
 def _clusters(table: ComponentTable, row: ScoredRegion, values: np.ndarray) -> np.ndarray:

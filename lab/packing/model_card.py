@@ -8,6 +8,7 @@ from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
 from ensemble.small_cases import read_small_cases, weight_in_words
+from lab.metrics.objective import IN_WORDS, reported_objective
 from lab.provenance.checks import accepted_faults, nearest
 from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
@@ -68,6 +69,7 @@ def card(
     yield "## Numbers\n"
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)
+    yield from gate_sentences(artefacts)
     yield "\n## Origin\n"
     yield from _origin(manifest, artefacts)
     yield f"\n## Limits\n\n{LIMITS}"
@@ -127,10 +129,29 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         )
         return
     low, high = fit["gain_interval"]
+    reported = reported_objective(fit["objective"])
+    unit = IN_WORDS.get(reported, reported)
     yield (
         f"\nPost-processing: {fit['ships']}, by {fit['scorer']} on {fit['training_cases']} cases, "
         f"held out: {fit['score_without_rules']:.4f} without, {fit['score_with_rules']:.4f} with "
-        f"rules (gain {low:+.4f} to {high:+.4f})."
+        f"rules (gain {low:+.4f} to {high:+.4f}; {unit})."
+    )
+
+
+def gate_sentences(artefacts: Artefacts) -> Iterator[str]:
+    """Say what gates look at and gain, and which lesions they cost; nothing without gates."""
+    if not artefacts.gates:
+        return
+    names, fit = ", ".join(gate.name for gate in artefacts.gates), artefacts.fit
+    if fit.get("foreign") or not (record := fit.get("gates")):
+        yield f"Gates on {names}; nothing is known of their gain here."
+        return
+    words = "" if record["ships"] else ", which did not pass"
+    yield (
+        f"Gates on {names}, held out: {record['score_without_gates']:.4f} without, "
+        f"{record['score_with_gates']:.4f} with gates (gain {record['low']:+.4f} to "
+        f"{record['high']:+.4f}{words}); of the reference's lesions rules and gates lose "
+        f"{record['lost']['mean']:.2%}, at most {record['lost']['at_most']:.1%}."
     )
 
 

@@ -18,7 +18,7 @@ from lab.evaluation.common_support import (
     moved_sentence,
 )
 from lab.gate import FLIPS, RESAMPLES
-from lab.metrics.objective import objective_terms, reported_objective
+from lab.metrics.objective import case_objective, objective_terms
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, rules_of
@@ -41,7 +41,7 @@ def rule_support(
     both = ([cache.no_rules] * len(cases), settings)
     terms, weights = zip(
         *(
-            objective_terms(cache.scores(each, cases), cache.columns, reported_objective(objective))
+            objective_terms(cache.scores(each, cases), cache.columns, case_objective(objective))
             for each in both
         ),
         strict=True,

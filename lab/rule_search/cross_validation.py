@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.metrics.objective import objective_values, reported_objective
+from lab.metrics.objective import reported_values
 from lab.rule_search.cluster_rules import apply, fit
 from lab.rule_search.clustering import RESAMPLES, Stability, fit_space, stability
 from lab.rule_search.config import SearchConfig
@@ -130,9 +130,10 @@ def _different(features: FeatureTable, cases: np.ndarray) -> int:
 def case_objectives(
     cache: ScoreCache, config: SearchConfig, settings: Sequence[Setting], cases: np.ndarray
 ) -> np.ndarray:
-    """Return the reported objective (case,) of each case with its setting."""
+    """Return what is reported of the objective (case,) of each case with its setting."""
     scores = cache.scores(settings, cases)[:, None]
-    return objective_values(scores, cache.columns, reported_objective(config.objective))[:, 0]
+    without = cache.scores([cache.no_rules] * len(cases), cases)
+    return reported_values(scores, without, cache.columns, config.objective)[:, 0]
 
 
 def _smallest_as_good(gains: dict[int, np.ndarray]) -> int:

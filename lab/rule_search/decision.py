@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lab.gate import Gain, Gate
-from lab.metrics.objective import reported_objective
+from lab.metrics.objective import POSITIONS, case_objective
 from lab.rule_search.cluster_rules import AssignedRules, ClusterRules, apply, fit
 from lab.rule_search.common_support import describe_support, rule_support, support_failures
 from lab.rule_search.config import SearchConfig
@@ -20,13 +20,14 @@ from lab.rule_search.cross_validation import (
 )
 from lab.rule_search.effects import effect_table
 from lab.rule_search.feature_table import FeatureTable
+from lab.rule_search.group import Group
 from lab.rule_search.loss_limit import LossLimit, describe_loss, rule_losses
-from lab.rule_search.optimise import Group
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval
 
 CURVE_RESAMPLES = 1000
+TIED = 1.5  # mean position of two systems that are equal
 # A gain that four decimals do not show is none.
 GATE = Gate(least_gain=1e-4)
 
@@ -108,11 +109,11 @@ def failures(row: Mapping[str, Any], config: SearchConfig) -> tuple[str, ...]:
     and it may not lose where both have a score.
     """
     limit = LossLimit(config.lost_at_most)
-    return (
-        *GATE.failures(gain_of(row)),
-        *limit.failures(row["lost"]),
-        *support_failures(row["common_support"]),
-    )
+    words = [*GATE.failures(gain_of(row)), *limit.failures(row["lost"])]
+    words += support_failures(row["common_support"])
+    if config.objective == POSITIONS and not row["position"] < TIED:
+        words.append(f"position {row['position']:.2f} of the cohort's numbers is not below {TIED}")
+    return tuple(words)
 
 
 def gain_of(row: Mapping[str, Any]) -> Gain:
@@ -133,7 +134,7 @@ def curves(
     """
     weights = np.zeros(len(cache.search_cases))
     weights[cases] = 1 / max(len(cases), 1)
-    group = Group(cache, weights, reported_objective(config.objective))
+    group = Group(cache, weights, case_objective(config.objective))
     rng = np.random.default_rng(0)
     rows = []
     for parameter in parameters:

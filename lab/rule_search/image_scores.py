@@ -13,7 +13,7 @@ from challenge.folders import entries
 from challenge.label_file import write_labels
 from challenge.provenance import Provenance, content_sha256, write_provenance
 from lab.data.cohort import CohortCase
-from lab.metrics.objective import Column
+from lab.metrics.objective import Column, selection_row
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
 from lab.rule_search.cases import Scores, refine_on_image, score_as_written
@@ -70,11 +70,7 @@ class SearchImages:
             ScoreMismatch: as `check` does.
             CaseError: a file cannot be written.
         """
-        folder.mkdir(exist_ok=True)
-        write_provenance(folder, record)
-        for path in entries(folder):
-            if image_stem(path.name):
-                path.unlink()
+        start_folder(folder, record)
         self._check(settings, np.arange(len(self.cases)), folder, f"writing {folder.name}")
         write_provenance(folder, replace(record, sha256=content_sha256(folder)))
 
@@ -104,11 +100,25 @@ def score_on_image(
     """
     pair = refine_on_image(case, rules, setup)
     if folder is not None:
-        source = setup.prediction_of(case)
-        output = LabelMap(case.files.id, source, {}, None).output
-        files = CaseFiles(case.files.id, {"labels": source}, "labels", output)
-        write_labels(pair.prediction, files, folder)
+        write_case(case, pair.prediction, setup, folder)
     return score_as_written(pair, setup.scheme, scorer)
+
+
+def start_folder(folder: Path, record: Provenance) -> None:
+    """Make a folder of label maps, without those of before, whose record has no hash yet."""
+    folder.mkdir(exist_ok=True)
+    write_provenance(folder, record)
+    for path in entries(folder):
+        if image_stem(path.name):
+            path.unlink()
+
+
+def write_case(case: CohortCase, labels: np.ndarray, setup: Setup, folder: Path) -> None:
+    """Write a case's labels (z, y, x) by the name, and with the geometry, of its prediction."""
+    source = setup.prediction_of(case)
+    output = LabelMap(case.files.id, source, {}, None).output
+    files = CaseFiles(case.files.id, {"labels": source}, "labels", output)
+    write_labels(labels, files, folder)
 
 
 def compare(id: str, columns: Sequence[Column], in_search: np.ndarray, on_image: Scores) -> None:
@@ -117,8 +127,8 @@ def compare(id: str, columns: Sequence[Column], in_search: np.ndarray, on_image:
     Raises:
         ScoreMismatch: one differs.
     """
-    for (region, metric), searched in zip(columns, in_search, strict=True):
-        score = on_image[region][metric]
+    scores = selection_row(on_image, columns)
+    for (region, metric), searched, score in zip(columns, in_search, scores, strict=True):
         if not np.isclose(score, searched, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ScoreMismatch(
                 f"{id}: {region} {metric} is {score} on the image, {searched} in the search"

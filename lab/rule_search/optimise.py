@@ -6,15 +6,15 @@ drops every rule whose loss is not felt. `label-by-label` (configuration `publis
 threshold of every label by itself, then the best share of every label with those sizes applied.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from challenge.provenance import hash_json
+from lab.metrics.objective import POSITIONS
+from lab.rule_search.group import ROUNDING, Group, PositionGroup
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
-
-ROUNDING = 1e-12
 
 
 def choose_rules(
@@ -30,35 +30,11 @@ def choose_rules(
         search: `stepwise` or `label-by-label`.
     """
     choose = _stepwise if search == "stepwise" else _label_by_label
+    kind = PositionGroup if objective == POSITIONS else Group
     return cache.chosen(
         hash_json([list(parameters), objective, search, weights.tolist()]),
-        lambda: choose(Group(cache, weights, objective), parameters),
+        lambda: choose(kind(cache, weights, objective), parameters),
     )
-
-
-class Group:
-    """Weighted cases, and what each grid point of a parameter gains them."""
-
-    def __init__(self, cache: ScoreCache, weights: np.ndarray, objective: str) -> None:
-        self.cache, self.objective = cache, objective
-        self.cases = np.flatnonzero(weights)
-        self.weights = weights[self.cases]
-
-    def gains(self, setting: Setting, parameter: int) -> np.ndarray:
-        """Return what a parameter's grid points gain over the setting; (case, grid point)."""
-        values = self.cache.grid_objectives(setting, parameter, self.cases, self.objective)
-        return np.asarray(values - values[:, [setting[parameter]]])
-
-    def mean(self, gains: np.ndarray) -> np.ndarray:
-        """Return the weighted mean of gains (case, ...)."""
-        return np.asarray(self.weights @ gains)
-
-    def error(self, gains: np.ndarray) -> np.ndarray:
-        """Return the standard error of the weighted mean of gains (case, ...); 0 of one case."""
-        deviations = gains - self.mean(gains)
-        n = len(gains)
-        scale = np.sqrt(n / (n - 1)) if n > 1 else 0.0
-        return np.asarray(scale * np.sqrt(self.weights**2 @ deviations**2))
 
 
 def first_best(means: np.ndarray) -> int:
@@ -104,16 +80,8 @@ def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> N
                 moves[parameter] = (mean, index)
         if not moves:
             break
-        best = _simplest_best(group.cache, {p: mean for p, (mean, _) in moves.items()})
+        best = group.best_move(tuple(setting), moves)
         setting[best] = moves[best][1]
-
-
-def _simplest_best(cache: ScoreCache, means: Mapping[int, float]) -> int:
-    """Return the parameter that gains most; one without probabilities where it gains as much."""
-    best = max(means, key=lambda parameter: means[parameter])
-    as_good = (p for p, mean in means.items() if mean >= means[best] - ROUNDING)
-    simple = (p for p in as_good if "peak" not in cache.parameters[p].rule_type)
-    return next(simple, best) if "peak" in cache.parameters[best].rule_type else best
 
 
 def _label_by_label(group: Group, parameters: Sequence[int]) -> Setting:

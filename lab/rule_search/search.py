@@ -21,12 +21,12 @@ from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.metrics.objective import (
     SEARCH_OBJECTIVES,
-    search_columns,
     selection_columns,
     unmeasured_line,
 )
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.parallel import workers
 from lab.progress import progress_bar
 from lab.rule_search.cases import common_peaks, open_search_cases
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     journal = open_journal(args.work, options | {"clusters": clusters["clusters"]}, features_record)
     with workers(args.jobs, args.dask):
         features = read_features(args.work, cases, setup)
-        cache = make_score_cache(cases, setup, scorer, journal)
+        cache = make_score_cache(cases, setup, scorer, journal, objective)
         with progress_bar(expected_fits(1, len(cases)), "fit", "choosing rules") as bar:
             cache.progress = SearchProgress(bar)
             decision = decide(features, cache, config, clusters["clusters"])
@@ -145,17 +145,23 @@ def read_features(work: Path, cases: Sequence[CohortCase], setup: Setup) -> Feat
 
 
 def make_score_cache(
-    cases: Sequence[CohortCase], setup: Setup, scorer: Scorer, journal: Journal | None = None
+    cases: Sequence[CohortCase],
+    setup: Setup,
+    scorer: Scorer,
+    journal: Journal | None = None,
+    objective: str = "overlap",
 ) -> ScoreCache:
     """Read every case and divide it into label components, ready to be scored."""
-    search_cases = open_search_cases(cases, setup, scorer)
+    columns = search_columns(scorer, setup.scheme, objective)
+    searched = searched_scorer(scorer, columns)
+    search_cases = open_search_cases(cases, setup, searched)
     return ScoreCache(
         search_cases,
         make_search_space(setup.scheme, setup.config, common_peaks(search_cases)),
-        search_columns(scorer, setup.scheme),
+        columns,
         setup.scheme,
         # A table answers faster than it travels.
-        jobs=1 if scorer.fast_scorer else None,
+        jobs=1 if searched.fast_scorer else None,
         journal=journal,
     )
 

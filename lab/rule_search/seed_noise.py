@@ -9,8 +9,9 @@ from typing import Any
 import joblib
 import numpy as np
 
+from challenge.refusal import Refusal
 from lab.data.cohort import CohortCase
-from lab.metrics.objective import Column, objective_values, reported_objective
+from lab.metrics.objective import POSITIONS, Column, case_objective, objective_values
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
 from lab.rule_search.cases import open_search_case
@@ -48,10 +49,12 @@ def seed_noise(
         objective: of the search.
 
     Raises:
-        Refusal: a folder lacks a case.
+        Refusal: a folder lacks a case, or the objective is positions, whose gains are of a pair.
     """
+    if objective == POSITIONS:
+        raise Refusal("--seed-floor: positions have no value of one seed; take another objective")
     check_predictions(cases, seeds)
-    reported = reported_objective(objective)
+    reported = case_objective(objective)
     folders = [setup.predictions, *map(str, seeds)]
     run = joblib.Parallel(n_jobs=None, return_as="generator")
     rows = run(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics.metric_info import metric_info
-from lab.metrics.objective import Column, reported_objective
+from lab.metrics.metric_info import metric_info, title
+from lab.metrics.objective import IN_WORDS, POSITIONS, Column, reported_objective
 from lab.rule_search.common_support import support_line
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
@@ -22,7 +22,12 @@ def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) 
     for k, (n, setting) in enumerate(zip(fitted.sizes, fitted.settings, strict=True)):
         lines.append(f"cluster {k}, {n} cases: {rules_in_words(parameters, setting)}")
     lines += [f"pooled: {rules_in_words(parameters, fitted.pooled)}", ""]
-    lines += effect_lines(decision.effects, reported_objective(config.objective))
+    reported = reported_objective(config.objective)
+    lines += effect_lines(decision.effects, reported)
+    if reported in IN_WORDS:
+        lines.append(f"{reported}: {IN_WORDS[reported]}")
+    if reported == POSITIONS:
+        lines.append(position_line(decision.effects, cache.columns))
     lines.append(
         f"in sample, where rules were chosen: {decision.gain_in_sample:+.4f}; "
         f"{cache.variants} variants scored"
@@ -46,20 +51,30 @@ def gate_lines(rows: Sequence[Mapping[str, Any]], config: SearchConfig) -> list[
     ]
 
 
+def position_line(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+    """Say which position each method's cohort numbers take beside those without rules."""
+    metrics = ", ".join(dict.fromkeys(title(metric) for _, metric in columns))
+    places = ", ".join(f"{row['method']} {row['position']:.2f}" for row in rows[1:])
+    return f"mean position beside the identity, 1.5 a tie, of the cohort's {metrics}: {places}"
+
+
 def objective_line(objective: str, columns: Sequence[Column], leaderboard: Sequence[Column]) -> str:
     """Say which metrics an objective counts, and which of a leaderboard's it does not."""
-    counted = [m for _, m in columns if objective in metric_info(m).objectives]
+    counted = [
+        m for _, m in columns if objective == POSITIONS or objective in metric_info(m).objectives
+    ]
     others = [m for _, m in leaderboard if m not in counted]
     line = f"objective {objective}: {', '.join(dict.fromkeys(counted))}"
     return line + (f"; not optimised: {', '.join(dict.fromkeys(others))}" if others else "")
 
 
 def peaks_line(cache: ScoreCache, config: SearchConfig, has_probabilities: bool) -> str:
-    """Say of which components peak probabilities are not searched; "" where all are, or none."""
+    """Say of what no rules by probability are searched; "" where all are, or none should be."""
     if "peak" not in config.rule_types:
         return ""
     if not has_probabilities:
-        return "peaks of components are not searched: `lab features` had no --probabilities"
+        what = "peaks" + (" and thresholds" if "threshold" in config.rule_types else "")
+        return f"{what} are not searched: `lab features` had no --probabilities"
     tried = {(p.label, p.region) for p in cache.parameters if p.rule_type == "peak"}
     others = [a or b for a, b in searched_masks(cache.scheme, config) if (a, b) not in tried]
     if not others:

@@ -12,9 +12,9 @@ from sklearn.metrics import auc, precision_recall_curve
 from challenge.scheme import SCHEMES
 from lab.metrics.isles2026 import lesion_table, pr_auc, score
 from lab.metrics.label_components import find_label_components
-from lab.metrics.objective import search_columns
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.optimise import choose_rules

@@ -21,10 +21,11 @@ from lab.evaluation.formats import read_results
 from lab.metrics import brats2025
 from lab.metrics.csv_layouts import Layout
 from lab.metrics.metric_info import METRICS, Metric
-from lab.metrics.objective import search_columns, selection_columns
+from lab.metrics.objective import selection_columns
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import CaseScores, Scorer
 from lab.metrics.scorers import SCORERS
+from lab.metrics.search_columns import search_columns
 from lab.metrics.variant_scores import table_scorer
 from lab.rule_search.cases import make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS
@@ -133,7 +134,7 @@ def searched(scorer: Scorer) -> tuple[ScoreCache, SearchParameter]:
     pair = Pair(prediction, reference, SPACING_MM)
     cases = [make_search_case(id, pair, SCHEME, config, scorer) for id in ("a", "b")]
     sizes = SearchParameter("ET", "", "background", "voxels", (0, 4, 20, 100))
-    return ScoreCache(cases, (sizes,), search_columns(scorer, SCHEME), SCHEME), sizes
+    return ScoreCache(cases, (sizes,), search_columns(scorer, SCHEME, "rank"), SCHEME), sizes
 
 
 def test_the_search_removes_what_makes_it_worse(scorer: Scorer) -> None:
@@ -153,7 +154,7 @@ def test_a_fast_scorer_without_the_metric_is_an_error_by_name(scorer: Scorer) ->
     profile = brats2025.PROFILES_2025["ssa"]
     with_fast = replace(scorer, fast_scorer=partial(table_scorer, profile=profile))
     with pytest.raises(Refusal, match=f"scorer {NAME}: .* does not compute {METRIC} of WT"):
-        search_columns(with_fast, SCHEME)
+        search_columns(with_fast, SCHEME, "rank")
 
 
 def test_a_mean_of_scores_takes_scores_only() -> None:

@@ -11,6 +11,7 @@ from challenge.scheme import SCHEMES
 from lab.metrics.isles2026 import LesionTable
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair
+from lab.metrics.panther import TumourTable
 from lab.metrics.scorer import Scorer
 from lab.metrics.scorers import SCORERS, voxel_scorer
 from lab.metrics.variant_scorers import VolumeScorer, variant_scorer
@@ -27,7 +28,8 @@ VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
         (SCORERS["2025-gli"], TableScorer),
         (SCORERS["2026-gli"], VolumeScorer),
         (SCORERS["2026-isles"], LesionTable),
-        (SCORERS["panther"], VolumeScorer),
+        (SCORERS["panther"], TumourTable),
+        (SCORERS["panther-as-published"], TumourTable),
         (VOXELWISE, VolumeScorer),
     ],
     ids=lambda value: getattr(value, "name", getattr(value, "__name__", "")),
@@ -36,7 +38,7 @@ VOXELWISE = voxel_scorer(SCHEMES["brats-gli"], "one")
 def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) -> None:
     case, rng = random_case(seed), np.random.default_rng(seed)
     prediction, reference = (np.ascontiguousarray(m.T) for m in (case.prediction, case.reference))
-    if scorer.name in ("panther", "2026-isles"):
+    if scorer.name == "2026-isles":
         prediction, reference = ((m == 1).astype(np.uint8) for m in (prediction, reference))
     pair = Pair(prediction, reference, case.spacing_mm[::-1])
     sent = pickle.dumps(variant_scorer(scorer, pair))
@@ -52,3 +54,5 @@ def test_states_are_scored_as_images_are(scorer: Scorer, kind: type, seed: int) 
             wanted = {metric: expected[region][metric] for metric in row}
             assert row == pytest.approx(wanted, rel=0, abs=1e-9, nan_ok=True)
             assert "dice" in row
+            if kind is TumourTable:
+                assert set(row) == set(expected[region])

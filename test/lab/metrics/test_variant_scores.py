@@ -34,15 +34,16 @@ def check(task: str, seed: int) -> None:
     profile: Profile = PROFILES[task]
     pair = Pair(prediction, reference, FINE_MM if seed % 4 == 3 else case.spacing_mm[::-1])
     components = find_label_components(prediction)
-    sent = pickle.dumps(build_component_table(pair, profile))
-    table = pickle.loads(sent)  # noqa: S301 -- our own bytes, as joblib sends them
+    sent = [pickle.dumps(build_component_table(pair, profile, hd95)) for hd95 in (False, True)]
+    without, table = map(pickle.loads, sent)  # our own bytes, as joblib sends them
     for values in states(table.values, np.random.default_rng(seed)):
         expected = score(replace(pair, prediction=values[components.ids]), profile)
-        scores = score_variant(table, values)
-        assert set(scores) == set(expected)
+        scores, fewer = score_variant(table, values), score_variant(without, values)
+        assert set(scores) == set(fewer) == set(expected)
         for region, row in expected.items():
-            del row["hd95"]
             assert scores[region] == pytest.approx(row, rel=0, abs=1e-9), (task, seed, region)
+            del row["hd95"]
+            assert fewer[region] == pytest.approx(row, rel=0, abs=1e-9), (task, seed, region)
 
 
 @pytest.mark.parametrize("task", PROFILES)
@@ -89,17 +90,19 @@ def test_what_was_measured_once_is_not_measured_again() -> None:
     added = list(table.cache)[known:]
     score_variant(table, np.array([0, 3, 0], np.uint8))
     assert list(table.cache)[known:] == added
-    assert {key[0] for key in added} <= {"ET", "TC", "WT", "nsd"}
+    assert {key[0] for key in added} <= {"ET", "TC", "WT", "surface"}
 
 
 def test_a_table_holds_nothing_of_the_size_of_the_image() -> None:
     labels = np.zeros((60, 60, 60), np.uint8)
     labels[0, 0, 0] = labels[-1, -1, -1] = 3  # nothing can be cut off
-    table = build_component_table(Pair(labels, labels, (1.0, 1.0, 1.0)), PROFILES["2025-gli"])
-    assert len(pickle.dumps(table)) < labels.nbytes / 10
+    pair = Pair(labels, labels, (1.0, 1.0, 1.0))
+    for hd95 in (False, True):
+        table = build_component_table(pair, PROFILES["2025-gli"], hd95)
+        assert len(pickle.dumps(table)) < labels.nbytes / 10
 
 
-def test_a_table_gives_all_scores_but_hd95() -> None:
+def test_a_table_without_distances_gives_all_scores_but_hd95() -> None:
     labels = np.zeros((60, 60, 60), np.uint8)
     labels[10:50, 10:50, 10:50] = 2
     labels[20:30, 20:30, 20:30] = 3

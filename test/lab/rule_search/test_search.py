@@ -6,15 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from files import write_nifti
+from scipy import ndimage
 
 from challenge.case import CaseFiles
 from challenge.refusal import Refusal
-from challenge.scheme import SCHEMES, Head
+from challenge.scheme import SCHEMES, Head, Scheme
 from lab.data.cohort import CohortCase
 from lab.member_selection.probability_maps import Candidate, write_candidate, write_map
-from lab.metrics.objective import SEARCH_OBJECTIVES, objective_values
+from lab.metrics.objective import objective_values, selection_row
 from lab.metrics.scorers import scorer_named
-from lab.rule_search.cases import read_pair, read_probability
+from lab.metrics.search_columns import search_columns
+from lab.rule_search.cases import (
+    read_pair,
+    read_probability,
+    refine_on_image,
+    score_as_written,
+)
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.image_scores import ScoreMismatch, SearchImages, score_on_image
 from lab.rule_search.search import make_score_cache
@@ -22,7 +29,7 @@ from lab.rule_search.search_space import rules_of, searched_parameters
 from lab.rule_search.summary import peaks_line
 from lab.rule_search.workspace import Setup
 
-GLI = SCHEMES["brats-gli"]
+GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
 SCORER = scorer_named("2025-gli", GLI)
 
@@ -42,36 +49,66 @@ def label_maps(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return prediction, reference
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory) -> tuple[list[CohortCase], Setup]:
-    """Two cases on disk, with voxels of 2 mm3."""
-    root, cases = tmp_path_factory.mktemp("cohort"), []
+Cohort = tuple[list[CohortCase], Setup]
+
+
+def write_cohort(root: Path, scheme: Scheme) -> Cohort:
+    """Write two cases, with voxels of 2 mm3, in the values of a challenge."""
+    cases = []
     for seed in range(2):
         name = f"case-{seed}.nii.gz"
         for folder, labels in zip(("predictions", "labels"), label_maps(seed), strict=True):
-            write_nifti(root / folder / name, labels, AFFINE)
-        files = CaseFiles(f"case-{seed}", {}, "t1c", Path(name), GLI.name, ())
+            write_nifti(root / folder / name, labels % (1 + len(scheme.labels)), AFFINE)
+        files = CaseFiles(f"case-{seed}", {}, "t1c", Path(name), scheme.name, ())
         table = np.arange(256, dtype=np.uint8)
         cases.append(CohortCase(files, root / "labels" / name, table))
-    setup = Setup(GLI.name, "validated", str(root), str(root / "predictions"), None, ())
-    return cases, setup
+    return cases, Setup(scheme.name, "validated", str(root), str(root / "predictions"), None, ())
 
 
-def test_every_grid_point_scores_as_the_image_does(cohort):
-    cases, setup = cohort[0][:1], cohort[1]
-    cache = make_score_cache(cases, setup, SCORER)
+@pytest.fixture(scope="module")
+def cohorts(tmp_path_factory) -> dict[str, Cohort]:
+    root = tmp_path_factory.mktemp("cohorts")
+    return {scheme.name: write_cohort(root / scheme.name, scheme) for scheme in (GLI, PANTHER)}
+
+
+@pytest.fixture
+def cohort(cohorts) -> Cohort:
+    return cohorts[GLI.name]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name", "objective", "read"),
+    [
+        (GLI, "2025-gli", "overlap", "dice nsd_0.5 nsd_1.0"),
+        (GLI, "2025-gli", "hd95", "dice hd95 nsd_0.5 nsd_1.0"),
+        (GLI, "2023-gli", "rank", "dice hd95"),
+        (GLI, "2024-gli", "positions", "dice hd95"),
+        (GLI, "2026-gli", "hd95", "dice hd95 nsd"),
+        (PANTHER, "panther", "masd", "dice masd surface_dice_5mm"),
+        (PANTHER, "panther", "volume", "dice surface_dice_5mm volume_error_mm3"),
+        (PANTHER, "panther", "positions", "dice hd95 masd surface_dice_5mm volume_error_mm3"),
+    ],
+)
+def test_every_grid_point_scores_as_the_image_does(cohorts, scheme, name, objective, read):
+    cases, setup = cohorts[scheme.name][0][:1], cohorts[scheme.name][1]
+    scorer = scorer_named(name, scheme)
+    cache = make_score_cache(cases, setup, scorer, objective=objective)
+    assert sorted({metric for _, metric in cache.columns}) == read.split()
     everything, distinct = np.arange(len(cases)), 0
     space, confusion = cache.parameters, cache.confusion(everything)
-    for parameter in searched_parameters(space, setup.config, GLI, confusion):
+    images: dict[bytes, list[float]] = {}
+    for parameter in searched_parameters(space, setup.config, scheme, confusion):
         searched = space[parameter]
         scores = cache.grid_scores(cache.no_rules, parameter, everything)
         for index in range(len(searched.grid)):
             setting = tuple(index if i == parameter else 0 for i in range(len(space)))
-            rules = rules_of(space, setting)
             for case, row in zip(cases, scores[:, index], strict=True):
-                anew = score_on_image(case, rules, setup, SCORER, None)
-                expected = [anew[region][metric] for region, metric in cache.columns]
-                np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9, equal_nan=True)
+                pair = refine_on_image(case, rules_of(space, setting), setup)
+                labels = pair.prediction.tobytes()
+                if labels not in images:
+                    anew = score_as_written(pair, scheme, scorer)
+                    images[labels] = selection_row(anew, cache.columns)
+                np.testing.assert_allclose(row, images[labels], rtol=0, atol=1e-9, equal_nan=True)
         distinct += len(np.unique(scores.round(9), axis=1)[0])
     assert distinct > len(space)  # thresholds do change scores
 
@@ -110,6 +147,41 @@ def test_rules_by_peak_score_as_the_image_does(cohort, tmp_path, channels, unkno
     assert peaks_line(cache, setup.config, True) == words
 
 
+def test_rules_after_a_lower_threshold_score_as_the_image_does(cohort, tmp_path):
+    """Hysteresis: other components there are, whose peaks, sizes and shares decide."""
+    cases, setup = cohort
+    for seed, case in enumerate(cases):
+        predicted = label_maps(seed)[0].T  # as it is read from the file
+        blurred = ndimage.gaussian_filter(np.eye(5)[predicted], (1, 1, 1, 0))
+        steps = np.floor(np.moveaxis(blurred, -1, 0) * 20) / 20
+        np.savez(tmp_path / f"{case.files.id}.npz", probabilities=steps.astype(np.float32))
+    setup = replace(setup, config_name="hysteresis", probabilities=str(tmp_path))
+    cache = make_score_cache(cases, setup, SCORER)
+    parameters, everything = cache.parameters, np.arange(len(cases))
+    thresholds = [i for i, p in enumerate(parameters) if p.rule_type == "threshold"]
+    assert [parameters[i].name for i in thresholds] == list(GLI.labels)
+    assert parameters[thresholds[0]].in_words(2) == "NETC takes voxels of probability >= 0.425"
+    rng, changed = np.random.default_rng(0), 0
+    for _ in range(12):
+        setting = [0] * len(parameters)
+        for i in [*rng.choice(thresholds, 2), *rng.choice(len(parameters), 4)]:
+            setting[i] = int(rng.integers(len(parameters[i].grid)))
+        settings = [tuple(setting)] * len(cases)
+        SearchImages(cache, cases, setup, SCORER).check(settings, everything)
+        rest = tuple(0 if i in thresholds else point for i, point in enumerate(setting))
+        both = cache.scores([settings[0], rest], np.array([0, 0]))
+        changed += not np.allclose(*both, equal_nan=True)
+    assert changed > 3
+    for parameter in (thresholds[2], thresholds[2] + 4):  # a threshold, and a peak after it
+        others = tuple(3 if i == thresholds[0] else 0 for i in range(len(parameters)))
+        grid = cache.grid_scores(others, parameter, everything)
+        for index in range(len(parameters[parameter].grid)):
+            setting = (*others[:parameter], index, *others[parameter + 1 :])
+            np.testing.assert_array_equal(
+                cache.scores([setting] * len(cases), everything), grid[:, index]
+            )
+
+
 def test_maps_of_out_of_fold_are_probabilities_too(cohort, tmp_path):
     cases, setup = cohort
     of_nnunet, of_lab = tmp_path / "npz", tmp_path / "maps"
@@ -144,23 +216,39 @@ def test_maps_of_out_of_fold_are_probabilities_too(cohort, tmp_path):
 def test_without_probabilities_no_peak_is_tried_and_that_is_said(cohort):
     cache = make_score_cache(cohort[0][:1], cohort[1], SCORER)
     assert not any("peak" in p.rule_type for p in cache.parameters)
-    line = "peaks of components are not searched: `lab features` had no --probabilities"
-    assert peaks_line(cache, cohort[1].config, False) == line
+    line = "are not searched: `lab features` had no --probabilities"
+    assert peaks_line(cache, cohort[1].config, False) == f"peaks {line}"
+    hysteresis = SEARCH_CONFIGS["hysteresis"]
+    assert peaks_line(cache, hysteresis, False) == f"peaks and thresholds {line}"
     assert peaks_line(cache, SEARCH_CONFIGS["published"], False) == ""
 
 
-@pytest.mark.parametrize("objective", SEARCH_OBJECTIVES)
-def test_an_objective_of_a_grid_is_that_of_its_scores(cohort, objective: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "name", "objective"),
+    [
+        *((GLI, "2025-gli", objective) for objective in ("overlap", "dice", "nsd", "hd95", "rank")),
+        *((PANTHER, "panther", objective) for objective in ("masd", "volume", "rank")),
+    ],
+)
+def test_an_objective_of_a_grid_is_that_of_its_scores(cohorts, scheme, name, objective) -> None:
     """Also where some of the variants were scored earlier, and where others are scored later."""
-    cases, setup = cohort
-    cache = make_score_cache(cases, setup, SCORER)
+    cases, setup = cohorts[scheme.name]
+    cache = make_score_cache(cases, setup, scorer_named(name, scheme), objective=objective)
     everything = np.arange(len(cases))
     for numbers in (everything[:1], everything, everything[::-1]):
         for parameter in (0, 1, 0):
-            grid = cache.no_rules, parameter, numbers
+            grid = cache.no_rules, parameter % len(cache.parameters), numbers
             expected = objective_values(cache.grid_scores(*grid), cache.columns, objective)
             values = cache.grid_objectives(*grid, objective)
-            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-15)
+            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"), [("2025-gli", "masd"), ("2025-gli", "volume"), ("2023-gli", "nsd")]
+)
+def test_an_objective_that_a_scorer_does_not_report_is_refused_by_name(name, objective) -> None:
+    with pytest.raises(Refusal, match=f"objective {objective}: none of the scorer's metrics"):
+        search_columns(scorer_named(name, GLI), GLI, objective)
 
 
 def test_scores_that_differ_from_the_images_are_a_fault_that_names_the_case(cohort):

@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 
 from challenge.scheme import SCHEMES
-from lab.metrics.objective import search_columns, selection_columns
+from lab.metrics.objective import selection_columns
 from lab.metrics.scorers import SCORERS
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.summary import gate_lines, objective_line
 
 VALIDATED = SEARCH_CONFIGS["validated"]
+
+PANTHER = "dice, surface_dice_5mm, hd95, masd"
 
 
 @pytest.mark.parametrize(
@@ -18,7 +21,20 @@ VALIDATED = SEARCH_CONFIGS["validated"]
     [
         ("2025-gli", "brats-gli", "overlap", "dice, nsd_0.5, nsd_1.0; not optimised: hd95"),
         ("2025-gli", "brats-gli", "dice", "dice; not optimised: nsd_0.5, nsd_1.0, hd95"),
-        ("2024-gli", "brats-gli", "rank", "dice; not optimised: hd95"),
+        ("2024-gli", "brats-gli", "overlap", "dice; not optimised: hd95"),
+        ("2024-gli", "brats-gli", "rank", "dice, hd95"),
+        (
+            "panther",
+            "panther-t1",
+            "volume",
+            f"volume_error_mm3; not optimised: {PANTHER}",
+        ),
+        (
+            "panther",
+            "panther-t1",
+            "positions",
+            f"{PANTHER}, volume_error_mm3",
+        ),
         (
             "panther",
             "panther-t1",
@@ -30,7 +46,7 @@ VALIDATED = SEARCH_CONFIGS["validated"]
 def test_an_objective_names_what_it_counts_and_what_it_leaves_out(
     scorer: str, scheme: str, objective: str, line: str
 ) -> None:
-    columns = search_columns(SCORERS[scorer], SCHEMES[scheme])
+    columns = search_columns(SCORERS[scorer], SCHEMES[scheme], objective)
     leaderboard = selection_columns(SCORERS[scorer], SCHEMES[scheme])
     assert objective_line(objective, columns, leaderboard) == f"objective {objective}: {line}"
 

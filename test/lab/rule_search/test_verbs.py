@@ -14,8 +14,9 @@ from challenge.volume import read_volume
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
 from lab.evaluation.formats import read_results
-from lab.metrics.objective import objective_values, search_columns
+from lab.metrics.objective import objective_values
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns
 from lab.rule_search import search
 from lab.rule_search.explain import figures
 from lab.rule_search.feature_table import FeatureTable, load_table, save_table
