@@ -11,6 +11,7 @@ from typing import Literal
 from challenge.scheme import Scheme
 
 Source = Literal["labels", "probability", "votes", "images"]
+Per = Literal["component", "case"]  # what is described: each component, or all of them as one
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 
 from challenge.scheme import probability_of
 
-from .component_feature_table import component_features, sources_of
+from .component_feature_table import Per, component_features, sources_of
 from .component_images import Head, image_features, place_features
 from .component_shapes import Voxels, shape_features, touching_features
-from .components import Components, border, find_components, largest_component
+from .components import Components, as_one, border, find_components, largest_component
 from .features import FeatureError
 from .refine_input import RefineInput
 
@@ -28,14 +28,18 @@ class ComponentRows:
 
 
 def describe_components(
-    refine_input: RefineInput, labels: tuple[str, ...], names: Iterable[str]
+    refine_input: RefineInput,
+    labels: tuple[str, ...],
+    names: Iterable[str],
+    per: Per = "component",
 ) -> ComponentRows:
-    """Describe the 26-connected components of some labels together.
+    """Describe the 26-connected components of some labels together, or all of them as one.
 
     Args:
         refine_input: the case before any rule.
         labels: names; the components are those of their union.
         names: of the features, in the order of the columns.
+        per: component, or case: all voxels of the labels count as one component.
 
     Raises:
         FeatureError: what a feature is made from is missing.
@@ -43,7 +47,7 @@ def describe_components(
     names, scheme = tuple(names), refine_input.scheme
     values_of = [scheme.labels[label] for label in labels]
     mask = np.isin(refine_input.labels, values_of)
-    components = find_components(mask)
+    components = find_components(mask) if per == "component" else as_one(mask)
     sources = sources_of(names, scheme)
     check_sources(refine_input, labels, sources)
     if components.voxels.size == 1:

@@ -1,23 +1,24 @@
 """Gates: components that a small classifier takes for false change before any rule applies.
 
-A gate looks at every 26-connected component of its label or region as it was predicted, whatever
-other gates do, so a decision depends on the prediction alone. Gates then apply in their order.
+A gate looks at every 26-connected component of its label or region as it was predicted, or at all
+of them as one, whatever other gates do, so a decision depends on the prediction alone. Gates then
+apply in their order.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from challenge.scheme import Scheme
 
-from .component_feature_table import sources_of
+from .component_feature_table import Per, sources_of
 from .component_features import describe_components
 from .components import surrounding_labels
 from .features import FeatureError
-from .gate_models import GateModel, Scaling, probability
+from .gate_models import Familiarity, GateModel, Scaling, probability
 from .refine_input import RefineInput
 from .rule_base import BACKGROUND, SURROUNDING
 
@@ -41,9 +42,11 @@ class ComponentGate:
 
     label: str  # "" where `region` is set
     region: str
+    per: Per  # case: all components go, or none
     becomes: str  # background or surrounding: what the voxels of a removed component become
     feature_names: tuple[str, ...]
     scaling: Scaling
+    familiarity: Familiarity
     model: GateModel
     slope: float  # of the calibrated log-odds over those of the model
     offset: float
@@ -53,8 +56,8 @@ class ComponentGate:
 
     @property
     def name(self) -> str:
-        """Return the label or region."""
-        return self.label or self.region
+        """Return the label or region, and whether it is one of the case as a whole."""
+        return target_name(self.label, self.region, self.per)
 
     def labels(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels whose union the components are of."""
@@ -65,19 +68,31 @@ class ComponentGate:
         log_odds = self.model.log_odds(self.scaling.apply(rows))
         return probability(self.slope * log_odds + self.offset)
 
+    def is_unlike(self, rows: np.ndarray) -> np.ndarray:
+        """Return which rows (row,) are too far from all it was trained on to be decided."""
+        distances = self.familiarity.distances(self.scaling.deviations(rows))
+        return np.asarray(distances > self.familiarity.limit)
+
+    def removes(self, rows: np.ndarray) -> np.ndarray:
+        """Return which components (row,) go, of rows (row, feature)."""
+        return (self.probabilities(rows) >= self.cutoff) & ~self.is_unlike(rows)
+
     def check(self, scheme: Scheme) -> None:
         """Raise ValueError where a name is unknown, or arrays do not give the known answers."""
         known = scheme.labels if self.label else scheme.regions
-        if bool(self.label) == bool(self.region) or self.name not in known:
+        if bool(self.label) == bool(self.region) or (self.label or self.region) not in known:
             raise ValueError(f"gate: {self.label!r}, {self.region!r} is no label or region")
+        if self.per not in get_args(Per):
+            raise ValueError(f"gate on {self.name}: per {self.per!r}")
         if self.becomes not in (BACKGROUND, SURROUNDING):
             raise ValueError(f"gate on {self.name}: becomes {self.becomes!r}")
-        n = len(self.feature_names)
-        if not n == self.scaling.features == self.model.features:
-            raise ValueError(
-                f"gate on {self.name}: {n} names, {self.scaling.features} scaled features, "
-                f"{self.model.features} of the model"
-            )
+        parts = (self.scaling.features, self.familiarity.features, self.model.features)
+        if {len(self.feature_names), *parts} != {parts[0]}:
+            n = len(self.feature_names)
+            raise ValueError(f"gate on {self.name}: {n} names, {parts} features of its arrays")
+        self._check_answers()
+
+    def _check_answers(self) -> None:
         if len(self.known_answers) < 2:
             raise ValueError(f"gate on {self.name}: {len(self.known_answers)} known answers, not 2")
         for i, answer in enumerate(self.known_answers):
@@ -101,6 +116,11 @@ class GatesResult:
     record: list[dict[str, Any]]
 
 
+def target_name(label: str, region: str, per: Per) -> str:
+    """Return what a gate looks at, in words."""
+    return (label or region) + (", whole case" if per == "case" else "")
+
+
 def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> GatesResult:
     """Remove the components that gates take for false; the input stays as it is.
 
@@ -110,13 +130,15 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
     for gate in gates:
         row: dict[str, Any] = {"gate": gate.name, "cutoff": gate.cutoff}
         try:
-            described = describe_components(refine_input, gate.labels(scheme), gate.feature_names)
+            described = describe_components(
+                refine_input, gate.labels(scheme), gate.feature_names, gate.per
+            )
         except FeatureError as error:
             log.warning("%s: gate on %s skipped: %s", refine_input.case.id, gate.name, error)
             record.append({**row, "skipped": str(error)})
             continue
-        components, p = described.components, gate.probabilities(described.rows)
-        removed = p >= gate.cutoff
+        components, rows = described.components, described.rows
+        removed, unlike = gate.removes(rows), gate.is_unlike(rows)
         selected = components.where(np.concatenate([[False], removed]))
         # What an earlier gate took stays as that one left it.
         values = [scheme.labels[name] for name in gate.labels(scheme)]
@@ -124,8 +146,15 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
         labels = _without(labels, selected, gate.becomes)
         volumes_mm3 = components.voxels[1:] * refine_input.case.voxel_volume_mm3
         row["components"] = [
-            {"volume_mm3": float(mm3), "probability": float(each), "removed": bool(is_removed)}
-            for mm3, each, is_removed in zip(volumes_mm3, p, removed, strict=True)
+            {
+                "volume_mm3": float(mm3),
+                "probability": float(p),
+                "removed": bool(is_removed),
+                **({"unlike_training": True} if is_unlike else {}),
+            }
+            for mm3, p, is_removed, is_unlike in zip(
+                volumes_mm3, gate.probabilities(rows), removed, unlike, strict=True
+            )
         ]
         record.append({**row, "voxels": int(np.count_nonzero(selected))})
     return GatesResult(labels, record)

@@ -76,6 +76,15 @@ def find_components(mask: np.ndarray, connectivity: Connectivity = 26) -> Compon
     return Components(ids, voxels, box)
 
 
+def as_one(mask: np.ndarray) -> Components:
+    """Return a bool mask (z, y, x) as one component, whatever its pieces; none if it is empty."""
+    box = bounding_box(mask)
+    if box is None:
+        return find_components(mask)
+    inside = np.count_nonzero(mask)
+    return Components(mask.astype(np.uint16), np.array([mask.size - inside, inside]), box)
+
+
 def largest_component(
     mask: np.ndarray, weight: np.ndarray | None = None, connectivity: Connectivity = 26
 ) -> np.ndarray:

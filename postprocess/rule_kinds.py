@@ -50,7 +50,11 @@ SEARCHABLE_PREDICATES = frozenset(row.name for row in PREDICATES if row.searchab
 # What is probable comes first: sizes and shares are those of the labels that the thresholds give.
 RULE_KINDS: Sequence[RuleKind] = (
     RuleKind("drop-doubtful", DropDoubtful),
-    RuleKind("add-probable", AddProbable),
+    RuleKind(
+        "add-probable",
+        AddProbable,
+        searchable=frozenset({"label", "becomes", "min_probability"}),
+    ),
     RuleKind(
         "remove-component",
         RemoveComponent,

@@ -18,7 +18,7 @@ from challenge.case import Case
 from challenge.scheme import SCHEMES
 from lab.parallel import ignore_interrupts
 from lab.progress import print_line, progress
-from lab.rule_search.config import SEARCH_CONFIGS
+from lab.rule_search.config import PUBLISHED, VALIDATED
 from postprocess.components import largest_component
 from postprocess.feature_names import feature_names
 from postprocess.features import radiomic_features
@@ -26,7 +26,7 @@ from postprocess.features import radiomic_features
 SHAPE = (155, 240, 240)  # (z, y, x), the grid of BraTS
 TUMOUR_MM3 = 100_000
 SEQUENCES = SCHEMES["brats-gli"].sequences
-SETTINGS = {name: config.settings for name, config in SEARCH_CONFIGS.items()}
+SETTINGS = {config.name: config.settings for config in (PUBLISHED, VALIDATED)}
 Measured = tuple[dict[str, float], float, float]  # values by name, CPU seconds, peak MB
 
 

@@ -1,9 +1,9 @@
 """How fast the rule search scores a grid of thresholds, beside scoring every grid point anew.
 
 Both sides are what ships: the score cache of `lab search`, and rules applied to the image that the
-scorer then scores. A second search tries peak probabilities too, by themselves and with sizes, as
-configuration `validated` does. CPU seconds of one process, so that other programs on the machine
-count little.
+scorer then scores. Two further searches say what the rules by probability cost: peaks, as in the
+configuration `validated`, and thresholds as well, as in `hysteresis`. CPU seconds of one process,
+so that other programs on the machine count little.
 """
 
 import time
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from challenge.scheme import SCHEMES
 from lab.bench.synthetic_pair import make_pair
@@ -18,7 +19,7 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS
 from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import make_search_case
-from lab.rule_search.config import SEARCH_CONFIGS
+from lab.rule_search.config import SEARCH_CONFIGS, RuleType
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import SearchParameter, make_search_space, rules_of
 from postprocess.apply_rules import apply_rules
@@ -32,19 +33,11 @@ PARAMETERS = tuple(
     SearchParameter(label, "", CONFIG.becomes, CONFIG.unit, CONFIG.sizes)
     for label in SCHEME.written
 )
-VALIDATED = SEARCH_CONFIGS["validated"]
-WITH_PEAKS = replace(
-    CONFIG,
-    rule_types=("peak", "size or peak"),
-    peaks=VALIDATED.peaks,
-    sizes_and_peaks=VALIDATED.sizes_and_peaks,
-)
-PEAKS = tuple(
-    parameter
-    for parameter in make_search_space(SCHEME, WITH_PEAKS, [(name,) for name in SCHEME.written])
-    if parameter.rule_type in WITH_PEAKS.rule_types
-)
+HYSTERESIS = SEARCH_CONFIGS["hysteresis"]
+PEAKS: tuple[RuleType, ...] = ("peak", "size or peak")
+THRESHOLDS: tuple[RuleType, ...] = ("threshold",)
 COLUMNS = search_columns(SCORER, SCHEME)
+BLUR_VOXELS = 1.0
 TARGET_RATIO = 100  # of scoring anew to the cache
 TOLERANCE = 1e-9
 
@@ -82,7 +75,8 @@ def bench_search(cases: int, anew: int) -> int:
         f"ratio               {anew_s / cached.cpu_s:>10.0f} x{ratio_note(anew_s / cached.cpu_s)}"
     )
     print(f"largest difference  {difference:>10.1e}")
-    print(peaks_line(pairs, cached))
+    print(f"with peaks          {cost_of(PEAKS, pairs, cached.cpu_s / cases)}")
+    print(f"with thresholds     {cost_of(THRESHOLDS, pairs[:anew], cached.cpu_s / cases)}")
     return int(difference > TOLERANCE)
 
 
@@ -104,30 +98,42 @@ def score_with_cache(pairs: Sequence[Pair]) -> GridScores:
     return GridScores(np.stack(scores, axis=1), cpu_s, cache.variants)
 
 
-def peaks_line(pairs: Sequence[Pair], sizes_alone: GridScores) -> str:
-    """Search peaks beside sizes, and say what that costs."""
+def cost_of(rule_types: tuple[RuleType, ...], pairs: Sequence[Pair], sizes_case_s: float) -> str:
+    """Search rules by probability beside sizes, and say what that costs.
+
+    Args:
+        rule_types: those that are searched beside sizes.
+        pairs: the cases.
+        sizes_case_s: CPU seconds that sizes alone take for a case.
+    """
+    config = replace(HYSTERESIS, unit=CONFIG.unit, sizes=CONFIG.sizes, rule_types=rule_types)
+    labels = [(name,) for name in SCHEME.written]
+    more = [p for p in make_search_space(SCHEME, config, labels) if p.rule_type in rule_types]
+    probabilities = [blurred(pair) for pair in pairs]
     start = time.process_time()
     search_cases = [
-        make_search_case(f"case-{i}", pair, SCHEME, WITH_PEAKS, SCORER, probability=synthetic(i))
-        for i, pair in enumerate(pairs)
+        make_search_case(f"case-{i}", pair, SCHEME, config, SCORER, probability=probability)
+        for i, (pair, probability) in enumerate(zip(pairs, probabilities, strict=True))
     ]
-    cache = ScoreCache(search_cases, (*PEAKS, *PARAMETERS), COLUMNS, SCHEME)
+    cache = ScoreCache(search_cases, (*more, *PARAMETERS), COLUMNS, SCHEME)
     for parameter in range(len(cache.parameters)):
         cache.grid_scores(cache.no_rules, parameter, np.arange(len(pairs)))
     cpu_s = time.process_time() - start
-    points = len(pairs) * sum(len(parameter.grid) for parameter in PEAKS)
+    points = len(pairs) * sum(len(parameter.grid) for parameter in more)
     return (
-        f"with peaks          {cpu_s:>10.1f} CPU s, {cache.variants} variants scored: "
-        f"{cpu_s / sizes_alone.cpu_s:.2f} x for {points} grid points more"
+        f"{cpu_s:>10.1f} CPU s, {cache.variants} variants scored of {len(pairs)} cases: "
+        f"{cpu_s / len(pairs) / sizes_case_s:.2f} x for {points} grid points more"
     )
 
 
-def synthetic(seed: int) -> Probability:
-    """Return one smooth random probability (z, y, x), whatever the labels."""
-    coarse = np.random.default_rng(seed).uniform(0.3, 1, [-(-n // 8) for n in SHAPE])
-    whole = coarse.astype(np.float32).repeat(8, 0).repeat(8, 1).repeat(8, 2)
-    cut = whole[tuple(slice(n) for n in SHAPE)]
-    return lambda names: cut
+def blurred(pair: Pair) -> Probability:
+    """Return probabilities (z, y, x) that fall off at the borders of a prediction's labels."""
+    maps: dict[tuple[str, ...], np.ndarray] = {
+        (name,): gaussian_filter((pair.prediction == value).astype(np.float32), BLUR_VOXELS)
+        for name, value in SCHEME.labels.items()
+    }
+    maps[tuple(SCHEME.regions[SCHEME.tumour])] = np.sum(list(maps.values()), axis=0)
+    return maps.__getitem__
 
 
 def score_images(pairs: Sequence[Pair]) -> GridScores:

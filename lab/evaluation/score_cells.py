@@ -13,6 +13,7 @@ from lab.metrics.metric_info import metric_info
 from lab.metrics.voxel import label_rows
 
 LESION_COUNTS = ("num_tp", "num_fp", "num_fn")
+MEASURES = ("count", "volume", "volume_ml")  # kinds of metrics
 VOXEL_COUNTS = ("tp", "fp", "fn")  # of nnU-Net's summary.json
 
 
@@ -40,8 +41,11 @@ def gather(results: Sequence[Results], rows: Sequence[str], columns: Sequence[Co
                 scores = result.cases[row].get(column.region, {})
                 absent[i, j, system] = _is_absent(result, row, scores, regions.get(column.region))
                 nothing[i, j, system] = _is_by_convention(scores, column)
+    # A count or a volume of nothing is 0, and measured.
+    measures = np.array([metric_info(column.metric).kind in MEASURES for column in columns])
+    absent_scores = (absent | nothing) & ~measures[:, None]
     counted = all(_is_counted(result, row) for result in results for row in rows)
-    defined = defined_scores(values, absent | nothing)
+    defined = defined_scores(values, absent_scores)
     return Cells(values, absent & np.isnan(values), defined, counted)
 
 

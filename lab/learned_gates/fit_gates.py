@@ -34,7 +34,7 @@ class FittedGate:
         """Return which components (component,) of a case go."""
         components = case.targets[self.number]
         at = [components.names.index(name) for name in self.gate.feature_names]
-        return self.gate.probabilities(components.rows[:, at]) >= self.gate.cutoff
+        return self.gate.removes(components.rows[:, at])
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,11 @@ def freeze(chosen: Candidate, target: GateTarget, rows: Rows) -> ComponentGate:
     gate = ComponentGate(
         label=target.label,
         region=target.region,
+        per=target.per,
         becomes=target.becomes,
         feature_names=rows.names,
         scaling=trained.scaling,
+        familiarity=trained.familiarity,
         model=trained.model,
         slope=trained.slope,
         offset=trained.offset,

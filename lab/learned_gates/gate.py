@@ -21,6 +21,7 @@ from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
 from lab.learned_gates.fit_gates import fit_gates
 from lab.learned_gates.gate_cases import make_targets, open_gate_cases
+from lab.learned_gates.gate_images import HELD_OUT_FOLDER, GateImages
 from lab.learned_gates.held_out import evaluate
 from lab.learned_gates.summary import Verdict, gate_record, judge, verdict_lines
 from lab.metrics.scorers import scorer_named
@@ -75,23 +76,30 @@ def run(args: argparse.Namespace) -> int:
         gate_cases = open_gate_cases(cases, setup, scorer, config)
         held_out = evaluate(gate_cases, targets, rules, config)
         fitted = fit_gates(gate_cases, targets, config)
-    verdict = judge(fitted, held_out, np.array(search["assigned"]), config)
-    content = gate_record(verdict, scorer.name, config)
-    record = Provenance(
-        product="gates",
-        name=GATE_FILE,
-        sha256=hash_json(content),
-        verb="gate",
-        version=program_version(),
-        options={"scorer": scorer.name, "lost_at_most": args.lost_at_most},
-        facts={"cases": len(cases), "ships": "gates" if verdict.ships else "no gates"},
-        inputs={"search": from_json(search[KEY], args.work / SEARCH)},
-    )
-    content |= {KEY: record.to_json()}
+        verdict = judge(fitted, held_out, np.array(search["assigned"]), config)
+        content = gate_record(verdict, scorer.name, config)
+        record = Provenance(
+            product="gates",
+            name=GATE_FILE,
+            sha256=hash_json(content),
+            verb="gate",
+            version=program_version(),
+            options={"scorer": scorer.name, "lost_at_most": args.lost_at_most},
+            facts={"cases": len(cases), "ships": "gates" if verdict.ships else "no gates"},
+            inputs={"search": from_json(search[KEY], args.work / SEARCH)},
+        )
+        content |= {KEY: record.to_json()}
+        images = GateImages(cases, gate_cases, setup, scorer)
+        images.write(args.work / HELD_OUT_FOLDER, held_out, rules, record)
     write_artefacts(args.work, verdict, content, scheme)
     per_case = {"before": held_out.before.tolist(), "after": held_out.after.tolist()}
-    write_work(args.work, GATE_FILE, content | per_case | {"folds": held_out.fitted})
+    names = [[gate.name for gate in gates] for gates in held_out.gates]
+    write_work(args.work, GATE_FILE, content | per_case | {"held_out_gates": names})
     print("\n".join(verdict_lines(verdict, targets, config)))
+    print(
+        f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by gates and rules that "
+        "were learned without it"
+    )
     return 0
 
 

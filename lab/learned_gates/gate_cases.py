@@ -26,7 +26,7 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.progress import progress
-from lab.rule_search.cases import make_search_case
+from lab.rule_search.cases import Scores, make_search_case
 from lab.rule_search.component_rules import (
     new_values,
     restore_largest_tumour,
@@ -37,23 +37,26 @@ from lab.rule_search.config import SearchConfig
 from lab.rule_search.features import read_inputs
 from lab.rule_search.score_cache import SearchCase
 from lab.rule_search.workspace import Setup
+from postprocess.component_feature_table import Per
 from postprocess.component_features import available_names, describe_components
+from postprocess.component_gates import target_name
 from postprocess.refine_input import RefineInput, probability_function
 from postprocess.rule_base import BACKGROUND, Rule
 
 
 @dataclass(frozen=True)
 class GateTarget:
-    """The label or region whose components a gate may look at."""
+    """The label or region whose components a gate may look at, each or all of them as one."""
 
     label: str  # "" where `region` is set
     region: str
     becomes: str
+    per: Per = "component"
 
     @property
     def name(self) -> str:
-        """Return the label or region."""
-        return self.label or self.region
+        """Return what it is, in words."""
+        return target_name(self.label, self.region, self.per)
 
     def labels(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels whose union the components are of."""
@@ -96,10 +99,13 @@ class GateCase:
         """Return the case's objective when label components carry these values."""
         key = values.tobytes()
         if key not in self._objectives:
-            row = np.array(selection_row(self.search_case.scorer.score(values), self.columns))
-            of_row = objective_values(row[None, None], self.columns, self.objective)
-            self._objectives[key] = float(of_row[0, 0])
+            self._objectives[key] = self.reduce(self.search_case.scorer.score(values))
         return self._objectives[key]
+
+    def reduce(self, scores: Scores) -> float:
+        """Return the objective of the case's scores."""
+        row = np.array(selection_row(scores, self.columns))
+        return float(objective_values(row[None, None], self.columns, self.objective)[0, 0])
 
     def without(
         self, values: np.ndarray, number: int, target: GateTarget, removed: np.ndarray
@@ -125,10 +131,16 @@ class GateCase:
 
 
 def make_targets(scheme: Scheme, config: SearchConfig) -> tuple[GateTarget, ...]:
-    """List what gates may look at: the whole tumour, if it has several labels, and each label."""
+    """List what gates may look at, in the order in which they apply.
+
+    The whole tumour of a case, where an empty answer may be right; each component of the tumour,
+    where it has several labels; each of every label.
+    """
     targets = [GateTarget(label, "", config.becomes) for label in scheme.written]
     if config.regions and len(scheme.regions[scheme.tumour]) > 1:
         targets.insert(0, GateTarget("", scheme.tumour, BACKGROUND))
+    if not scheme.when_empty:
+        targets.insert(0, GateTarget("", scheme.tumour, BACKGROUND, "case"))
     return tuple(targets)
 
 
@@ -171,7 +183,7 @@ def make_gate_case(
     )
     for number, target in enumerate(make_targets(scheme, config)):
         names = available_names(refine_input, target.labels(scheme))
-        described = describe_components(refine_input, target.labels(scheme), names)
+        described = describe_components(refine_input, target.labels(scheme), names, target.per)
         groups = _groups(labels, described.components.ids, gate_case.predicted.size)
         nothing = np.zeros(len(described.rows))
         gate_case.targets.append(TargetComponents(names, described.rows, groups, nothing))

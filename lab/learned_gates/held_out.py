@@ -14,6 +14,7 @@ from lab.learned_gates.training import WORTHLESS
 from lab.progress import progress
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import folds_of
+from postprocess.component_gates import ComponentGate
 from postprocess.rule_base import Rule
 
 
@@ -27,7 +28,7 @@ class HeldOutGates:
     components: int  # that gates looked at
     removed: int
     worth_removing: int  # of those removed: each alone gained
-    fitted: list[list[str]]  # names of the targets that each fold gave a gate
+    gates: list[tuple[ComponentGate, ...]]  # that each case got
 
     @property
     def gains(self) -> np.ndarray:
@@ -52,13 +53,13 @@ def evaluate(
     everything = np.arange(len(cases))
     folds = folds_of(everything, config.seed)
     before, after, losses = np.zeros((3, len(cases)))
-    counts, fitted = np.zeros(3, int), []
+    counts = np.zeros(3, int)
+    of_case: list[tuple[ComponentGate, ...]] = [()] * len(cases)
     for fold in progress(folds, len(folds), description="learning without a fold"):
         rest = np.setdiff1d(everything, fold)
         gates = fit_gates([cases[number] for number in rest], targets, config)
-        fitted.append([gate.target.name for gate in gates])
         for number in fold:
-            case = cases[number]
+            case, of_case[number] = cases[number], tuple(each.gate for each in gates)
             final = case.final(apply_fitted(case, gates), rules[number])
             before[number] = case.value(case.final(case.predicted, rules[number]))
             after[number] = case.value(final)
@@ -67,4 +68,4 @@ def evaluate(
                 removed, gains = gate.removed(case), case.targets[gate.number].gains
                 counts += removed.size, removed.sum(), (removed & (gains > WORTHLESS)).sum()
     components, removed, worth_removing = counts.tolist()
-    return HeldOutGates(before, after, losses, components, removed, worth_removing, fitted)
+    return HeldOutGates(before, after, losses, components, removed, worth_removing, of_case)

@@ -10,6 +10,8 @@ component_rules   rules applied to the label components of a case, without its i
 lost_lesions      which lesions of the reference rules remove
 loss_limit        how many these may be
 grid_variants     what the grid points of one parameter make of a case
+search_case       a case and its variants, also after minimum probabilities of labels
+low_thresholds    which are tabulated when they are first needed
 score_cache       scores of the distinct variants that rules make of each case
 journal           what an interrupted search has computed, so that it goes on
 optimise          which rules a group of cases gets

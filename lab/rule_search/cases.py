@@ -21,7 +21,8 @@ from lab.rule_search.case_components import RemovalLimits, peaks_of, tabulate_co
 from lab.rule_search.case_probabilities import read_case_probabilities
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
-from lab.rule_search.score_cache import SearchCase
+from lab.rule_search.low_thresholds import keep_for_thresholds
+from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import Names, searched_masks
 from lab.rule_search.workspace import Setup
 from postprocess.apply_rules import apply_rules
@@ -76,11 +77,28 @@ def make_search_case(
     probability: Probability | None = None,
 ) -> SearchCase:
     """Prepare a pair of label maps in the scheme's values, and its probabilities if there are."""
+    make = partial(_tabulate_case, id, scheme, config, scorer)
+    case = make(pair, probability)
+    if "threshold" not in config.rule_types or probability is None:
+        return case
+    known = {names: probability(names) for names in case.components.peaks}
+    tabulate = keep_for_thresholds(pair, known, min(config.thresholds[1:]), scheme, make)
+    return replace(case, tabulate=tabulate)
+
+
+def _tabulate_case(
+    id: str,
+    scheme: Scheme,
+    config: SearchConfig,
+    scorer: Scorer,
+    pair: Pair,
+    probability: Probability | None,
+) -> SearchCase:
     voxel_mm3 = float(np.prod(pair.spacing_mm))
     cropped, unwritten = crop(pair, 1), unwritten_values(scheme)
     labelled = find_label_components(cropped.prediction)
     peaks = {}
-    if probability is not None and "peak" in " ".join(config.rule_types):
+    if probability is not None and len(config.peaks) > 1:
         box = crop_box(pair, 1)
         for names in searched_masks(scheme, config).values():
             with suppress(ValueError):  # a head of regions cannot tell every set of labels

@@ -16,7 +16,7 @@ from challenge.scheme import Scheme
 from lab.metrics.label_components import connected_groups
 from lab.rule_search.case_components import CaseComponents
 from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule, RuleError
-from postprocess.rule_kinds import by_kind, check_searchable
+from postprocess.rule_kinds import by_kind, check_searchable, row_from
 from postprocess.rules_by_component import ComponentRule
 from postprocess.rules_by_size import RelabelMinor
 
@@ -83,6 +83,8 @@ def values_between(
                 if foreground is None:
                     foreground = _foreground(case, values)
                 values = relabel_minor(case, values, foreground, rule, scheme)
+            else:
+                raise RuleError(f"{row_from(rule)}: changes which components there are")
     return values, _foreground(case, values) if foreground is None else foreground
 
 

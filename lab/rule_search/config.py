@@ -1,11 +1,12 @@
 """What a search measures, tries and accepts, as data; one row of SEARCH_CONFIGS each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 # What a threshold is on. "size or peak": a component stays where either is reached.
-RuleType = Literal["size", "share", "peak", "size or peak"]
+# "threshold": a label takes every voxel from a probability on.
+RuleType = Literal["size", "share", "peak", "size or peak", "threshold"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SearchConfig:
     # comes first.
     peaks: tuple[float, ...] = (0.0,)
     sizes_and_peaks: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    thresholds: tuple[float, ...] = (0.0,)  # minimum probabilities of labels; no rule comes first
     # Share of the reference's lesions that may be lost, see `loss_limit`; 1: whatever is lost.
     lost_at_most: float = 1.0
     seed: int = 0  # of k-means, cross-validation and bootstraps
@@ -109,6 +111,14 @@ VALIDATED = SearchConfig(
     ),
 )
 
+# With a peak this is hysteresis. A case is tabulated anew for each threshold, which takes time.
+HYSTERESIS = replace(
+    VALIDATED,
+    name="hysteresis",
+    rule_types=("threshold", *VALIDATED.rule_types),
+    thresholds=(0, 0.45, 0.425, 0.4, 0.35, 0.3, 0.25),
+)
+
 SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
-    config.name: config for config in (PUBLISHED, VALIDATED)
+    config.name: config for config in (PUBLISHED, VALIDATED, HYSTERESIS)
 }

@@ -12,9 +12,23 @@ from lab.rule_search.component_rules import (
     values_after,
     values_between,
 )
+from lab.rule_search.search_case import SearchCase, Variant, split_thresholds
 from postprocess.rule_base import Rule
 from postprocess.rules_by_component import ComponentRule
 from postprocess.rules_by_size import RelabelMinor
+
+
+def case_variants(
+    case: SearchCase,
+    rules: Sequence[Rule | None],
+    around: tuple[Sequence[Rule], Sequence[Rule]],
+    scheme: Scheme,
+) -> Iterator[Variant]:
+    """Yield the variant at each grid point; thresholds are among the rules before it, or none."""
+    thresholds, before = split_thresholds(around[0])
+    tabulated = case.after(thresholds)
+    for values in grid_variants(tabulated.components, rules, (before, around[1]), scheme):
+        yield Variant(tabulated.thresholds, values)
 
 
 def grid_variants(

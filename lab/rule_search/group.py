@@ -102,5 +102,5 @@ def simplest_best(cache: ScoreCache, means: Mapping[int, float]) -> int:
     """Return the parameter that gains most; one without probabilities where it gains as much."""
     best = max(means, key=lambda parameter: means[parameter])
     as_good = (p for p, mean in means.items() if mean >= means[best] - ROUNDING)
-    simple = (p for p in as_good if "peak" not in cache.parameters[p].rule_type)
-    return next(simple, best) if "peak" in cache.parameters[best].rule_type else best
+    simple = (p for p in as_good if not cache.parameters[p].needs_probabilities)
+    return next(simple, best) if cache.parameters[best].needs_probabilities else best

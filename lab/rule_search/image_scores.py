@@ -70,11 +70,7 @@ class SearchImages:
             ScoreMismatch: as `check` does.
             CaseError: a file cannot be written.
         """
-        folder.mkdir(exist_ok=True)
-        write_provenance(folder, record)
-        for path in entries(folder):
-            if image_stem(path.name):
-                path.unlink()
+        start_folder(folder, record)
         self._check(settings, np.arange(len(self.cases)), folder, f"writing {folder.name}")
         write_provenance(folder, replace(record, sha256=content_sha256(folder)))
 
@@ -104,11 +100,25 @@ def score_on_image(
     """
     pair = refine_on_image(case, rules, setup)
     if folder is not None:
-        source = setup.prediction_of(case)
-        output = LabelMap(case.files.id, source, {}, None).output
-        files = CaseFiles(case.files.id, {"labels": source}, "labels", output)
-        write_labels(pair.prediction, files, folder)
+        write_case(case, pair.prediction, setup, folder)
     return score_as_written(pair, setup.scheme, scorer)
+
+
+def start_folder(folder: Path, record: Provenance) -> None:
+    """Make a folder of label maps, without those of before, whose record has no hash yet."""
+    folder.mkdir(exist_ok=True)
+    write_provenance(folder, record)
+    for path in entries(folder):
+        if image_stem(path.name):
+            path.unlink()
+
+
+def write_case(case: CohortCase, labels: np.ndarray, setup: Setup, folder: Path) -> None:
+    """Write a case's labels (z, y, x) by the name, and with the geometry, of its prediction."""
+    source = setup.prediction_of(case)
+    output = LabelMap(case.files.id, source, {}, None).output
+    files = CaseFiles(case.files.id, {"labels": source}, "labels", output)
+    write_labels(labels, files, folder)
 
 
 def compare(id: str, columns: Sequence[Column], in_search: np.ndarray, on_image: Scores) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from lab.risk_bounds import CONFIDENCE, fewest_cases, upper_bound
-from lab.rule_search.component_rules import values_after
 from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_case import variant_after
 from lab.rule_search.search_space import Setting, rules_of
 
 
@@ -66,8 +66,9 @@ def rule_losses(cache: ScoreCache, settings: Sequence[Setting], cases: np.ndarra
     losses = []
     for number, setting in zip(cases.tolist(), settings, strict=True):
         case = cache.search_cases[number]
-        after = values_after(case.components, rules[setting], cache.scheme)
-        losses.append(case.lesions.lost(case.components.values, after))
+        variant = variant_after(case, rules[setting], cache.scheme)
+        after = variant.values, case.after(variant.thresholds).lesions
+        losses.append(case.lesions.lost(case.components.values, *after))
     return np.array(losses)
 
 

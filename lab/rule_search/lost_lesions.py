@@ -21,16 +21,20 @@ class ReferenceLesions:
     met: Mapping[str, np.ndarray] = field(default_factory=dict)  # region -> (lesion, component)
     values: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # region -> label values
 
-    def lost(self, before: np.ndarray, after: np.ndarray) -> float:
+    def lost(
+        self, before: np.ndarray, after: np.ndarray, of_after: "ReferenceLesions | None" = None
+    ) -> float:
         """Return the share of lesions that are lost; NaN where the reference has none.
 
         Args:
             before: label value (component,) of each label component.
             after: the same, after post-processing.
+            of_after: the same lesions on the components of `after`, where these are others.
         """
         lost = total = 0
         for region, met in self.met.items():
-            seen, still = (met[:, np.isin(v, self.values[region])].any(1) for v in (before, after))
+            tables = ((met, before), ((of_after or self).met[region], after))
+            seen, still = (t[:, np.isin(v, self.values[region])].any(1) for t, v in tables)
             lost, total = lost + int((seen & ~still).sum()), total + len(met)
         return lost / total if total else np.nan
 

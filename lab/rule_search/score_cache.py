@@ -14,24 +14,14 @@ import numpy as np
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column, objective_values, selection_row
 from lab.metrics.variant_scorers import VariantScorer
-from lab.rule_search.case_components import CaseComponents
-from lab.rule_search.component_rules import values_after
-from lab.rule_search.grid_variants import grid_variants
+from lab.rule_search.grid_variants import case_variants
 from lab.rule_search.journal import Journal
-from lab.rule_search.lost_lesions import ReferenceLesions
+from lab.rule_search.search_case import SearchCase, Variant, variant_after
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import SearchParameter, Setting, rules_of
+from postprocess.rule_base import Rule
 
-
-@dataclass(frozen=True)
-class SearchCase:
-    """One case, ready to be scored in any variant."""
-
-    id: str
-    components: CaseComponents
-    scorer: VariantScorer
-    confusion: np.ndarray  # (1 + label, 1 + label) voxels by reference and prediction, 0 background
-    lesions: ReferenceLesions = field(default_factory=ReferenceLesions)
+Around = tuple[Sequence[Rule], Sequence[Rule]]  # rules before and after those of a parameter
 
 
 @dataclass
@@ -125,45 +115,59 @@ class ScoreCache:
                 rules_of(self.parameters[parameter + 1 :], others[parameter + 1 :]),
             )
             rules = [self.parameters[parameter].rule(index) for index in range(shape[1])]
+            if self.parameters[parameter].rule_type == "threshold":
+                self._score_thresholds(rows, rules, around, missing)
+                return np.asarray(rows[cases])
             variants = [
-                list(grid_variants(self.search_cases[case].components, rules, around, self.scheme))
+                list(case_variants(self.search_cases[case], rules, around, self.scheme))
                 for case in missing
             ]
             self._score(missing, variants)
             for case, of_case in zip(missing, variants, strict=True):
-                rows[case] = [self._row_of[case][variant.tobytes()] for variant in of_case]
+                rows[case] = [self._row_of[case][variant.key] for variant in of_case]
         return np.asarray(rows[cases])
+
+    def _score_thresholds(
+        self, rows: np.ndarray, rules: Sequence[Rule | None], around: Around, cases: Sequence[int]
+    ) -> None:
+        """Score a grid of thresholds in place, one tabulated case after the other: each is big."""
+        before, after = around
+        for case in cases:
+            for index, rule in enumerate(rules):
+                applied = (*before, *([rule] if rule else []), *after)
+                variant = variant_after(self.search_cases[case], applied, self.scheme)
+                self._score([case], [[variant]])
+                rows[case, index] = self._row_of[case][variant.key]
 
     def scores(self, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
         """Score each of `cases` (case,) with its own setting; (case, column)."""
         rules = {setting: rules_of(self.parameters, setting) for setting in set(settings)}
         variants = [
-            values_after(self.search_cases[case].components, rules[setting], self.scheme)
+            variant_after(self.search_cases[case], rules[setting], self.scheme)
             for case, setting in zip(cases, settings, strict=True)
         ]
         self._score(cases.tolist(), [[variant] for variant in variants])
         rows = [
-            self._row_of[case][variant.tobytes()]
-            for case, variant in zip(cases, variants, strict=True)
+            self._row_of[case][variant.key] for case, variant in zip(cases, variants, strict=True)
         ]
         return np.asarray(self._rows[rows])
 
-    def _score(self, cases: Sequence[int], variants: Sequence[Sequence[np.ndarray]]) -> None:
-        """Score the variants, by case, that have no row yet."""
+    def _score(self, cases: Sequence[int], variants: Sequence[Sequence[Variant]]) -> None:
+        """Score the variants, by case, that have no row yet; those of a case share thresholds."""
         jobs = []
         for case, of_case in zip(cases, variants, strict=True):
-            by_key = {variant.tobytes(): variant for variant in of_case}
-            new = {key: v for key, v in by_key.items() if key not in self._row_of[case]}
+            by_key = {variant.key: variant for variant in of_case}
+            new = {key: v.values for key, v in by_key.items() if key not in self._row_of[case]}
             if new:
-                jobs.append((case, new))
+                jobs.append((case, of_case[0].thresholds, new))
         run = joblib.Parallel(n_jobs=self.jobs, return_as="generator")
         results = run(
             joblib.delayed(score_variants)(
-                self.search_cases[case].scorer, list(new.values()), self.columns
+                self.search_cases[case].after(thresholds).scorer, list(new.values()), self.columns
             )
-            for case, new in jobs
+            for case, thresholds, new in jobs
         )
-        for (case, new), rows in zip(jobs, results, strict=True):
+        for (case, _, new), rows in zip(jobs, results, strict=True):
             self._add(case, new, rows)
             if self.journal:
                 by_variant = dict(zip(new, rows, strict=True))

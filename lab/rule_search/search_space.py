@@ -11,6 +11,7 @@ from challenge.scheme import Scheme
 from lab.rule_search.config import RuleType, SearchConfig
 from postprocess.rule_base import BACKGROUND, Rule
 from postprocess.rules_by_component import RemoveComponent
+from postprocess.rules_by_probability import AddProbable
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 Setting = tuple[int, ...]  # one grid index a parameter
@@ -27,6 +28,7 @@ TITLES: Mapping[RuleType, str] = {
     "peak": "{name} components below a peak probability become {becomes}",
     "size or peak": "{name} components below a size and a peak probability become {becomes}",
     "share": "{name} becomes {becomes} below a share",
+    "threshold": "{name} takes voxels from a probability on",
 }
 
 
@@ -57,6 +59,11 @@ class SearchParameter:
         return self.label or self.region
 
     @property
+    def needs_probabilities(self) -> bool:
+        """Whether the rule is skipped where only labels are known."""
+        return self.rule_type in ("peak", "size or peak", "threshold")
+
+    @property
     def title(self) -> str:
         """Return the parameter in words."""
         return TITLES[self.rule_type].format(name=self.name, becomes=self.becomes)
@@ -67,6 +74,8 @@ class SearchParameter:
             return None
         point = self.grid[grid_index]
         threshold, peak = point if isinstance(point, tuple) else (point, point)
+        if self.rule_type == "threshold":
+            return AddProbable(self.label, min_probability=threshold)
         if self.rule_type == "share":
             return RelabelMinor(self.label, self.becomes, float(threshold))
         spares: dict[str, Any] = {}
@@ -81,6 +90,8 @@ class SearchParameter:
     def in_words(self, grid_index: int) -> str:
         """Return the rule at a grid point, which is not 0, in words."""
         point, unit = self.grid[grid_index], UNITS[self.unit]
+        if self.rule_type == "threshold":
+            return f"{self.name} takes voxels of probability >= {point:g}"
         if isinstance(point, tuple):
             condition = f"components < {point[0]:g}{unit} and peak < {point[1]:g}"
         else:
@@ -99,7 +110,7 @@ def make_search_space(
 ) -> tuple[SearchParameter, ...]:
     """List what a configuration can try, as rules apply; no case has a say in it.
 
-    Peaks come first, then sizes, then shares. Any label may turn into any other;
+    Thresholds come first, then peaks, sizes and shares. Any label may turn into any other;
     `searched_parameters` chooses the pairs that some cases suggest. Where a challenge forbids empty
     answers there is one label to win or lose, so no shares are tried.
 
@@ -123,6 +134,12 @@ def make_search_space(
 
     peaks: tuple[RuleType, ...] = ("peak", "size or peak")
     parameters = [
+        SearchParameter(label, "", label, "probability", config.thresholds, "threshold")
+        for label in scheme.written
+        # A tumour that grew before it was removed cannot come back as it was.
+        if "threshold" in config.rule_types and (label,) in probable and not scheme.when_empty
+    ]
+    parameters += [
         components(*subject, rule_type)
         for rule_type in peaks
         for subject, names in subjects.items()

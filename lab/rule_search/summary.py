@@ -69,11 +69,12 @@ def objective_line(objective: str, columns: Sequence[Column], leaderboard: Seque
 
 
 def peaks_line(cache: ScoreCache, config: SearchConfig, has_probabilities: bool) -> str:
-    """Say of which components peak probabilities are not searched; "" where all are, or none."""
+    """Say of what no rules by probability are searched; "" where all are, or none should be."""
     if "peak" not in config.rule_types:
         return ""
     if not has_probabilities:
-        return "peaks of components are not searched: `lab features` had no --probabilities"
+        what = "peaks" + (" and thresholds" if "threshold" in config.rule_types else "")
+        return f"{what} are not searched: `lab features` had no --probabilities"
     tried = {(p.label, p.region) for p in cache.parameters if p.rule_type == "peak"}
     others = [a or b for a, b in searched_masks(cache.scheme, config) if (a, b) not in tried]
     if not others:

@@ -13,7 +13,8 @@ from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable, informative
-from lab.rule_search.score_cache import ScoreCache, SearchCase
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import make_search_space
 from lab.study.planted import PlantedCase, PlantedCohort, planted_case
 from postprocess.feature_names import group_names

@@ -80,6 +80,18 @@ def test_two_blocks_at_a_corner_are_one_component() -> None:
     assert f["surface_per_volume"] == [48 / 16]
 
 
+def test_all_components_as_one_are_described_together() -> None:
+    labels = block(ET, (1, 1, 1), (1, 1, 2))
+    box(labels, ET, (8, 8, 8), (2, 2, 2))
+    refine_input = RefineInput(Case("a", {}, (1.0, 1.0, 1.0)), labels, GLI)
+    names = ("volume_mm3", "others", "surface_per_volume", "extent")
+    result = describe_components(refine_input, ("ET",), names, "case")
+    assert result.rows.tolist() == [[10, 0, (10 + 24) / 10, 10 / 9**3]]
+    assert result.components.voxels.tolist() == [labels.size - 10, 10]
+    nothing = RefineInput(refine_input.case, np.zeros_like(labels), GLI)
+    assert describe_components(nothing, ("ET",), names, "case").rows.shape == (0, 4)
+
+
 def test_what_touches_it_counts_by_area() -> None:
     """A cube of two voxels a side: a face of 4 mm2 in x and y each, 2 x 2 voxels in z of 1 mm2."""
     labels = block(ET, (4, 4, 4), (2, 2, 2))

@@ -17,6 +17,7 @@ AXES = {  # what the threshold of each rule type is on
     "size": "components below, {unit}",
     "peak": "components whose peak is below, {unit}",
     "share": "below a {unit}",
+    "threshold": "takes voxels from a {unit} on",
 }
 TOP = 15
 MOVES = 1e-4  # a curve that never leaves this band does nothing
@@ -114,6 +115,8 @@ def curve_plots(
         parameter, chosen = parameters[curve["parameter"]], curve["grid_index"]
         (_draw_map if isinstance(parameter.grid[0], tuple) else _draw_curve)(ax, curve, parameter)
         change = f"{parameter.name} → {parameter.becomes}"
+        if parameter.rule_type == "threshold":
+            change = f"any → {parameter.name}"
         ax.set_title(f"{change}{'' if chosen else ' (no rule)'}")
 
     return grid(list(curves), draw, name, 3, 2.4)

@@ -42,8 +42,11 @@ def test_the_ratio_is_printed_with_what_it_is_of(
     assert lines[0].startswith("24 grid points: 2 cases of 40 x 40 x 40, 4 labels, 3 thresholds")
     assert "measured on 1 cases" in lines[2]
     assert lines[3].startswith("ratio ")
-    points = 2 * 4 * (len(search.VALIDATED.peaks) + len(search.VALIDATED.sizes_and_peaks))
-    assert lines[5].startswith("with peaks ") and lines[5].endswith(f"{points} grid points more")
+    config = search.HYSTERESIS
+    by_peak = 2 * 4 * (len(config.peaks) + len(config.sizes_and_peaks))
+    assert lines[5].startswith("with peaks ") and lines[5].endswith(f" {by_peak} grid points more")
+    assert lines[6].startswith("with thresholds ")
+    assert lines[6].endswith(f" {4 * len(config.thresholds)} grid points more")
 
 
 def test_a_ratio_below_the_target_is_said_so() -> None:

@@ -52,6 +52,14 @@ def test_lesion_counts_tell_where_voxel_counts_lack() -> None:
     assert cells.counted
 
 
+def test_a_count_of_nothing_is_measured() -> None:
+    """No false lesion is better than two, where the reference has none."""
+    none = {"num_tp": 0, "num_fp": 0, "num_fn": 0}
+    systems = [scored(1.0, 0.0, none), scored(0.0, 374.0, none | {"num_fp": 2})]
+    cells = gather(systems, ["x"], [Column("RC", "num_fp"), Column("RC", "dice")])
+    assert cells.defined[0].tolist() == [[True, True], [False, True]]
+
+
 def test_without_counts_every_number_is_taken_as_measured() -> None:
     cells = gather([scored(1.0, NAN)], ["x"], COLUMNS)
     assert cells.defined[0].tolist() == [[True], [False]]

@@ -34,6 +34,7 @@ def image_objective(labels, reference, scheme=GLI, scorer=SCORER) -> float:
 
 def test_targets_are_the_whole_tumour_and_each_label() -> None:
     assert [(t.name, t.becomes) for t in TARGETS] == [
+        ("WT, whole case", "background"),
         ("WT", "background"),
         ("NETC", "surrounding"),
         ("SNFH", "surrounding"),
@@ -50,14 +51,19 @@ def test_gates_and_rules_on_components_are_those_on_images(seed: int) -> None:
     refine_input = RefineInput(make_case(GLI, labels.shape), labels, GLI)
     case = make_gate_case(refine_input, reference, SCORER, CONFIG)
     rules = (RemoveSmall("NETC", "surrounding", min_voxels=9), RelabelMinor("ET", "SNFH", 0.2))
-    gates = [size_gate("WT", 5.0), size_gate("ET", 12.0, "surrounding"), size_gate("RC", 9.0)]
+    gates = [
+        size_gate("WT", 1.0, per="case"),
+        size_gate("WT", 5.0),
+        size_gate("ET", 12.0, "surrounding"),
+        size_gate("RC", 9.0),
+    ]
     values = case.predicted
     for gate in gates:
         number = [target.name for target in TARGETS].index(gate.name)
         components = case.targets[number]
         at = [components.names.index(name) for name in gate.feature_names]
-        removed = gate.probabilities(components.rows[:, at]) >= gate.cutoff
-        target = GateTarget(gate.label, gate.region, gate.becomes)
+        removed = gate.removes(components.rows[:, at])
+        target = GateTarget(gate.label, gate.region, gate.becomes, gate.per)
         values = case.without(values, number, target, removed)
     gated = apply_gates(refine_input, gates)
     assert sum(row["voxels"] for row in gated.record) > 0
@@ -75,7 +81,9 @@ def test_a_component_is_worth_what_the_score_changes_without_it() -> None:
     before = image_objective(refine_input.labels, reference)
     for number, target in enumerate(TARGETS):
         labels = target.labels(GLI)
-        components = describe_components(refine_input, labels, ["volume_mm3"]).components
+        components = describe_components(
+            refine_input, labels, ["volume_mm3"], target.per
+        ).components
         gains = case.targets[number].gains
         assert gains.size == components.voxels.size - 1
         for component, gain in enumerate(gains, 1):
@@ -84,7 +92,7 @@ def test_a_component_is_worth_what_the_score_changes_without_it() -> None:
             is_inside = target.name == "ET" and selected[19:21, 18:22, 18:22].any()
             without[selected] = GLI.labels["SNFH"] if is_inside else 0
             assert gain == pytest.approx(image_objective(without, reference) - before, abs=1e-9)
-    gains_of_et = case.targets[3].gains
+    gains_of_et = case.targets[4].gains
     assert (gains_of_et > 0).any() and (gains_of_et < 0).any()
 
 
@@ -99,7 +107,8 @@ def test_where_nothing_may_be_empty_the_only_component_is_worth_nothing() -> Non
     box(two, PANTHER.labels["tumour"], (9, 9, 9), (1, 1, 1))
     case = make_gate_case(replace(refine_input, labels=two), labels, scorer, CONFIG)
     assert case.targets[0].gains[1] > 0 > case.targets[0].gains[0]
-    nothing = case.without(case.predicted, 0, make_targets(PANTHER, CONFIG)[0], np.ones(2, bool))
+    target = make_targets(PANTHER, CONFIG)[0]
+    nothing = case.without(case.predicted, 0, target, np.ones(2, bool))
     evidence = Evidence(two, None, (1.0, 1.0, 1.0))
     restored, _ = restore_tumour(np.zeros_like(two), evidence, PANTHER)
     expected = image_objective(restored, labels, PANTHER, scorer)

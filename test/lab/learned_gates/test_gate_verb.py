@@ -8,13 +8,18 @@ import pytest
 from files import write_nifti
 from lookalikes import GLI, SCORER, lookalike
 
-from challenge.provenance import from_json
+from challenge.provenance import content_sha256, from_json, read_provenance
 from challenge.volume import read_volume
 from lab.__main__ import main
-from lab.learned_gates import fit_gates
+from lab.evaluation.formats import read_results
+from lab.learned_gates import fit_gates, gate_images
 from lab.learned_gates.classifiers import CLASSIFIERS
+from lab.metrics.objective import objective_values
+from lab.metrics.search_columns import search_columns
+from lab.rule_search.image_scores import ScoreMismatch
 from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
+from postprocess.component_gates import apply_gates
 
 CASES = 20
 ARTEFACT = ["clusters.npz", "gates.npz", "postprocess.json"]
@@ -56,7 +61,7 @@ def test_gates_ship_where_they_gain_and_say_so(gated, capsys) -> None:
     content = json.loads((gated / "work" / "gate.json").read_text())
     assert content["ships"] is True and content["low"] > 0.1
     assert content["scorer"] == SCORER.name
-    assert len(content["before"]) == CASES and content["folds"] == [["WT"]] * 5
+    assert len(content["before"]) == CASES and content["held_out_gates"] == [["WT"]] * CASES
     record = from_json(content["provenance"], gated / "work" / "gate.json")
     assert (record.verb, record.inputs["search"].verb) == ("gate", "search")
     artefacts = load_artefacts(gated / "work" / "decided", GLI)
@@ -68,6 +73,30 @@ def test_gates_ship_where_they_gain_and_say_so(gated, capsys) -> None:
     assert main(["freeze", str(gated / "work"), "--out", str(gated / "frozen")]) == 0
     assert "gate on WT, " in capsys.readouterr().out
     assert sorted(path.name for path in (gated / "frozen").iterdir()) == ARTEFACT
+
+
+def test_evaluate_on_the_held_out_labels_gives_the_held_out_number(gated, tmp_path) -> None:
+    folder, out = gated / "work" / "held_out_gates", tmp_path / "results.json"
+    options = ["--predictions", folder, "--references", gated / "raw" / "labelsTr", "--out", out]
+    assert main(["evaluate", "--scorer", SCORER.name, *map(str, options)]) == 0
+    results, columns = read_results(out), search_columns(SCORER, GLI)
+    scores = np.stack([results.column(*column) for column in columns], axis=-1)
+    content = json.loads((gated / "work" / "gate.json").read_text())
+    values = objective_values(scores[:, None], columns, "overlap")[:, 0]
+    np.testing.assert_allclose(values, content["after"], rtol=0, atol=1e-9)
+    record = read_provenance(folder)
+    assert (record.verb, record.sha256) == ("gate", content_sha256(folder))
+
+
+@pytest.mark.slow
+def test_labels_whose_score_differs_are_a_fault_that_names_the_case(
+    gated, tmp_path, monkeypatch
+) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(gated / "work", work)
+    monkeypatch.setattr(gate_images, "apply_gates", lambda case, gates: apply_gates(case, ()))
+    with pytest.raises(ScoreMismatch, match=r"case-\d+: 0\.\d+ on the image, 1\.0 before"):
+        main(["gate", str(work)])
 
 
 def test_the_frozen_gate_removes_the_look_alikes_of_other_cases(gated, tmp_path, capsys) -> None:
@@ -94,6 +123,7 @@ def test_the_frozen_gate_removes_the_look_alikes_of_other_cases(gated, tmp_path,
     }
 
 
+@pytest.mark.slow
 def test_a_limit_of_lost_lesions_that_cannot_be_shown_ships_none(gated, tmp_path, capsys) -> None:
     work = tmp_path / "work"
     shutil.copytree(gated / "work", work)

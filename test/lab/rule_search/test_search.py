@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from files import write_nifti
+from scipy import ndimage
 
 from challenge.case import CaseFiles
 from challenge.refusal import Refusal
@@ -146,6 +147,41 @@ def test_rules_by_peak_score_as_the_image_does(cohort, tmp_path, channels, unkno
     assert peaks_line(cache, setup.config, True) == words
 
 
+def test_rules_after_a_lower_threshold_score_as_the_image_does(cohort, tmp_path):
+    """Hysteresis: other components there are, whose peaks, sizes and shares decide."""
+    cases, setup = cohort
+    for seed, case in enumerate(cases):
+        predicted = label_maps(seed)[0].T  # as it is read from the file
+        blurred = ndimage.gaussian_filter(np.eye(5)[predicted], (1, 1, 1, 0))
+        steps = np.floor(np.moveaxis(blurred, -1, 0) * 20) / 20
+        np.savez(tmp_path / f"{case.files.id}.npz", probabilities=steps.astype(np.float32))
+    setup = replace(setup, config_name="hysteresis", probabilities=str(tmp_path))
+    cache = make_score_cache(cases, setup, SCORER)
+    parameters, everything = cache.parameters, np.arange(len(cases))
+    thresholds = [i for i, p in enumerate(parameters) if p.rule_type == "threshold"]
+    assert [parameters[i].name for i in thresholds] == list(GLI.labels)
+    assert parameters[thresholds[0]].in_words(2) == "NETC takes voxels of probability >= 0.425"
+    rng, changed = np.random.default_rng(0), 0
+    for _ in range(12):
+        setting = [0] * len(parameters)
+        for i in [*rng.choice(thresholds, 2), *rng.choice(len(parameters), 4)]:
+            setting[i] = int(rng.integers(len(parameters[i].grid)))
+        settings = [tuple(setting)] * len(cases)
+        SearchImages(cache, cases, setup, SCORER).check(settings, everything)
+        rest = tuple(0 if i in thresholds else point for i, point in enumerate(setting))
+        both = cache.scores([settings[0], rest], np.array([0, 0]))
+        changed += not np.allclose(*both, equal_nan=True)
+    assert changed > 3
+    for parameter in (thresholds[2], thresholds[2] + 4):  # a threshold, and a peak after it
+        others = tuple(3 if i == thresholds[0] else 0 for i in range(len(parameters)))
+        grid = cache.grid_scores(others, parameter, everything)
+        for index in range(len(parameters[parameter].grid)):
+            setting = (*others[:parameter], index, *others[parameter + 1 :])
+            np.testing.assert_array_equal(
+                cache.scores([setting] * len(cases), everything), grid[:, index]
+            )
+
+
 def test_maps_of_out_of_fold_are_probabilities_too(cohort, tmp_path):
     cases, setup = cohort
     of_nnunet, of_lab = tmp_path / "npz", tmp_path / "maps"
@@ -180,8 +216,10 @@ def test_maps_of_out_of_fold_are_probabilities_too(cohort, tmp_path):
 def test_without_probabilities_no_peak_is_tried_and_that_is_said(cohort):
     cache = make_score_cache(cohort[0][:1], cohort[1], SCORER)
     assert not any("peak" in p.rule_type for p in cache.parameters)
-    line = "peaks of components are not searched: `lab features` had no --probabilities"
-    assert peaks_line(cache, cohort[1].config, False) == line
+    line = "are not searched: `lab features` had no --probabilities"
+    assert peaks_line(cache, cohort[1].config, False) == f"peaks {line}"
+    hysteresis = SEARCH_CONFIGS["hysteresis"]
+    assert peaks_line(cache, hysteresis, False) == f"peaks and thresholds {line}"
     assert peaks_line(cache, SEARCH_CONFIGS["published"], False) == ""
 
 

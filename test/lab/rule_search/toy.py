@@ -9,7 +9,8 @@ from challenge.scheme import SCHEMES
 from lab.rule_search.case_components import CaseComponents
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable
-from lab.rule_search.score_cache import ScoreCache, SearchCase
+from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import SearchParameter
 
 GLI = SCHEMES["brats-gli"]

@@ -1,0 +1,96 @@
+"""A case after minimum probabilities of labels, tabulated when it is first needed."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from challenge.box import Box, bounding_box, joint_box
+from challenge.scheme import Scheme
+from lab.metrics.pair import Pair, crop_box
+from lab.rule_search.search_case import SearchCase, Thresholds
+from lab.rule_search.search_space import Names
+from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import Probability
+
+CASES_IN_MEMORY = 6  # tabulated ones of each case: all thresholds of one label
+
+
+@dataclass
+class LowThresholds:
+    """A case's label maps and probabilities in memory, cut to where thresholds change anything."""
+
+    scheme: Scheme
+    pair: Pair  # cut to `box`
+    probabilities: Mapping[Names, np.ndarray]  # cut to `box`; half precision where that is exact
+    box: Box
+    shape: tuple[int, ...]  # of the case
+    make: Callable[[Pair, Probability], SearchCase]
+    _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
+
+    def __call__(self, thresholds: Thresholds) -> SearchCase:
+        """Return the case after thresholds; it names none where they change no voxel."""
+        if thresholds not in self._cases:
+            self._cases[thresholds] = self._tabulate(thresholds)
+        self._cases.move_to_end(thresholds)
+        while len(self._cases) > CASES_IN_MEMORY:
+            self._cases.popitem(last=False)
+        return self._cases[thresholds]
+
+    def probability(self, names: Names) -> np.ndarray:
+        """Return the probability (z, y, x) of labels that a threshold or a peak may be of."""
+        if names not in self.probabilities:
+            raise ValueError(f"no probabilities of {names}")
+        return self._whole(self.probabilities[names].astype(np.float32))
+
+    def _tabulate(self, thresholds: Thresholds) -> SearchCase:
+        prediction, reference = self._whole(self.pair.prediction), self._whole(self.pair.reference)
+        pair = replace(self.pair, prediction=prediction, reference=reference)
+        result = apply_rules(prediction, thresholds, self.scheme, pair.spacing_mm, self.probability)
+        case = self.make(replace(pair, prediction=result.labels), self.probability)
+        return replace(case, thresholds=thresholds if result.applied else ())
+
+    def _whole(self, cut: np.ndarray) -> np.ndarray:
+        whole = np.zeros(self.shape, cut.dtype)
+        whole[self.box] = cut
+        return whole
+
+
+def keep_for_thresholds(
+    pair: Pair,
+    probabilities: Mapping[Names, np.ndarray],
+    lowest: float,
+    scheme: Scheme,
+    make: Callable[[Pair, Probability], SearchCase],
+) -> LowThresholds:
+    """Keep of a case what thresholds need.
+
+    Args:
+        pair: of the case.
+        probabilities: labels -> (z, y, x) float32.
+        lowest: the lowest threshold that is tried.
+        scheme: the challenge.
+        make: tabulates a pair with its probabilities.
+    """
+    boxes = [crop_box(pair, 1)]
+    for names, probability in probabilities.items():
+        if len(names) == 1:
+            boxes.append(bounding_box(probability >= np.float32(lowest), 1) or boxes[0])
+    box = boxes[0]
+    for other in boxes[1:]:
+        box = joint_box(box, other) or box
+    return LowThresholds(
+        scheme,
+        replace(pair, prediction=pair.prediction[box].copy(), reference=pair.reference[box].copy()),
+        {names: _compact(probability[box]) for names, probability in probabilities.items()},
+        box,
+        pair.prediction.shape,
+        make,
+    )
+
+
+def _compact(values: np.ndarray) -> np.ndarray:
+    """Return a copy in half precision where that changes no value."""
+    half = values.astype(np.float16)
+    return half if np.array_equal(half.astype(values.dtype), values) else values.copy()
