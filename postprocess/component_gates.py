@@ -18,7 +18,7 @@ from .component_feature_table import Per, sources_of
 from .component_features import describe_components
 from .components import surrounding_labels
 from .features import FeatureError
-from .gate_models import GateModel, Scaling, probability
+from .gate_models import Familiarity, GateModel, Scaling, probability
 from .refine_input import RefineInput
 from .rule_base import BACKGROUND, SURROUNDING
 
@@ -46,6 +46,7 @@ class ComponentGate:
     becomes: str  # background or surrounding: what the voxels of a removed component become
     feature_names: tuple[str, ...]
     scaling: Scaling
+    familiarity: Familiarity
     model: GateModel
     slope: float  # of the calibrated log-odds over those of the model
     offset: float
@@ -67,6 +68,15 @@ class ComponentGate:
         log_odds = self.model.log_odds(self.scaling.apply(rows))
         return probability(self.slope * log_odds + self.offset)
 
+    def is_unlike(self, rows: np.ndarray) -> np.ndarray:
+        """Return which rows (row,) are too far from all it was trained on to be decided."""
+        distances = self.familiarity.distances(self.scaling.deviations(rows))
+        return np.asarray(distances > self.familiarity.limit)
+
+    def removes(self, rows: np.ndarray) -> np.ndarray:
+        """Return which components (row,) go, of rows (row, feature)."""
+        return (self.probabilities(rows) >= self.cutoff) & ~self.is_unlike(rows)
+
     def check(self, scheme: Scheme) -> None:
         """Raise ValueError where a name is unknown, or arrays do not give the known answers."""
         known = scheme.labels if self.label else scheme.regions
@@ -76,12 +86,13 @@ class ComponentGate:
             raise ValueError(f"gate on {self.name}: per {self.per!r}")
         if self.becomes not in (BACKGROUND, SURROUNDING):
             raise ValueError(f"gate on {self.name}: becomes {self.becomes!r}")
-        n = len(self.feature_names)
-        if not n == self.scaling.features == self.model.features:
-            raise ValueError(
-                f"gate on {self.name}: {n} names, {self.scaling.features} scaled features, "
-                f"{self.model.features} of the model"
-            )
+        parts = (self.scaling.features, self.familiarity.features, self.model.features)
+        if {len(self.feature_names), *parts} != {parts[0]}:
+            n = len(self.feature_names)
+            raise ValueError(f"gate on {self.name}: {n} names, {parts} features of its arrays")
+        self._check_answers()
+
+    def _check_answers(self) -> None:
         if len(self.known_answers) < 2:
             raise ValueError(f"gate on {self.name}: {len(self.known_answers)} known answers, not 2")
         for i, answer in enumerate(self.known_answers):
@@ -126,8 +137,8 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
             log.warning("%s: gate on %s skipped: %s", refine_input.case.id, gate.name, error)
             record.append({**row, "skipped": str(error)})
             continue
-        components, p = described.components, gate.probabilities(described.rows)
-        removed = p >= gate.cutoff
+        components, rows = described.components, described.rows
+        removed, unlike = gate.removes(rows), gate.is_unlike(rows)
         selected = components.where(np.concatenate([[False], removed]))
         # What an earlier gate took stays as that one left it.
         values = [scheme.labels[name] for name in gate.labels(scheme)]
@@ -135,8 +146,15 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
         labels = _without(labels, selected, gate.becomes)
         volumes_mm3 = components.voxels[1:] * refine_input.case.voxel_volume_mm3
         row["components"] = [
-            {"volume_mm3": float(mm3), "probability": float(each), "removed": bool(is_removed)}
-            for mm3, each, is_removed in zip(volumes_mm3, p, removed, strict=True)
+            {
+                "volume_mm3": float(mm3),
+                "probability": float(p),
+                "removed": bool(is_removed),
+                **({"unlike_training": True} if is_unlike else {}),
+            }
+            for mm3, p, is_removed, is_unlike in zip(
+                volumes_mm3, gate.probabilities(rows), removed, unlike, strict=True
+            )
         ]
         record.append({**row, "voxels": int(np.count_nonzero(selected))})
     return GatesResult(labels, record)

@@ -13,7 +13,7 @@ from challenge.scheme import Scheme
 
 from .component_feature_table import component_features
 from .component_gates import ComponentGate, GateAnswer
-from .gate_models import MODELS, Scaling, kind_of
+from .gate_models import MODELS, Familiarity, Scaling, kind_of
 from .json_value import value_of
 
 KEYS: Mapping[str, type] = {
@@ -59,7 +59,7 @@ def gate_arrays(gates: Sequence[ComponentGate]) -> bytes:
     arrays = {
         f"{number}_{name}": array
         for number, gate in enumerate(gates)
-        for part in (gate.scaling, gate.model)
+        for part in (gate.scaling, gate.familiarity, gate.model)
         for name, array in vars(part).items()
     }
     buffer = io.BytesIO()  # numpy dates every array in the archive 1980, so bytes are stable
@@ -111,6 +111,7 @@ def _gate(row: Any, number: int, arrays: dict[str, np.ndarray], scheme: Scheme) 
         | {
             "feature_names": tuple(values["feature_names"]),
             "scaling": take(Scaling),
+            "familiarity": take(Familiarity),
             "model": take(MODELS[name]),
             "known_answers": answers,
         }

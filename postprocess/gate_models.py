@@ -49,11 +49,36 @@ class Scaling:
         """Return how many features a row has."""
         return self.log.size
 
-    def apply(self, rows: np.ndarray) -> np.ndarray:
-        """Scale rows (row, feature)."""
+    def deviations(self, rows: np.ndarray) -> np.ndarray:
+        """Scale rows (row, feature), however far out they are."""
         logged = np.where(self.log, np.log1p(np.where(self.log, rows, 0.0)), rows)
-        scaled = (logged - self.centre) / self.scale
-        return np.asarray(scaled.clip(-MOST_DEVIATIONS, MOST_DEVIATIONS))
+        return np.asarray((logged - self.centre) / self.scale)
+
+    def apply(self, rows: np.ndarray) -> np.ndarray:
+        """Scale rows (row, feature), and clip them."""
+        return self.deviations(rows).clip(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """How far from what a gate was trained on a row may lie (Mahalanobis)."""
+
+    precision: np.ndarray  # (n, n) inverse covariance of the scaled training rows
+    limit: np.ndarray  # () the largest distance at which a gate decides
+
+    def __post_init__(self) -> None:
+        """Check the arrays, and make them read-only."""
+        _check(self, {"precision": (float, self.precision.shape[:1] * 2), "limit": (float, ())})
+
+    @property
+    def features(self) -> int:
+        """Return how many features a row has."""
+        return len(self.precision)
+
+    def distances(self, deviations: np.ndarray) -> np.ndarray:
+        """Return the distance (row,) of scaled rows (row, feature) from their mean in training."""
+        squared = np.einsum("ri,ij,rj->r", deviations, self.precision, deviations)
+        return np.sqrt(squared.clip(0))
 
 
 @dataclass(frozen=True)

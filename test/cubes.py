@@ -12,7 +12,7 @@ from postprocess.clusters import ClusterModel
 from postprocess.component_gates import ComponentGate, GateAnswer
 from postprocess.feature_names import feature_names
 from postprocess.features import DEFAULT_SETTINGS
-from postprocess.gate_models import BoostedTrees, Logistic, Scaling
+from postprocess.gate_models import BoostedTrees, Familiarity, Logistic, Scaling
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI, PED, PANTHER = SCHEMES["brats-gli"], SCHEMES["brats-ped"], SCHEMES["panther-t1"]
@@ -108,6 +108,7 @@ def size_gate(
         becomes=becomes,
         feature_names=names,
         scaling=scaling,
+        familiarity=Familiarity(np.eye(2), np.array(1e6)),
         model=one_tree(threshold=-1e-6, low=2.0, high=-2.0),
         slope=1.0,
         offset=0.0,

@@ -34,7 +34,7 @@ class FittedGate:
         """Return which components (component,) of a case go."""
         components = case.targets[self.number]
         at = [components.names.index(name) for name in self.gate.feature_names]
-        return self.gate.probabilities(components.rows[:, at]) >= self.gate.cutoff
+        return self.gate.removes(components.rows[:, at])
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ def freeze(chosen: Candidate, target: GateTarget, rows: Rows) -> ComponentGate:
         becomes=target.becomes,
         feature_names=rows.names,
         scaling=trained.scaling,
+        familiarity=trained.familiarity,
         model=trained.model,
         slope=trained.slope,
         offset=trained.offset,

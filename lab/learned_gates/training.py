@@ -14,9 +14,10 @@ import numpy as np
 from challenge.scheme import Scheme
 from lab.learned_gates.classifiers import Classifier
 from lab.learned_gates.gate_cases import GateCase
+from lab.rule_search.clustering import FAR
 from lab.rule_search.cross_validation import folds_of
 from postprocess.component_feature_table import component_features
-from postprocess.gate_models import GateModel, Scaling, probability
+from postprocess.gate_models import Familiarity, GateModel, Scaling, probability
 
 # A removal that is worth less than this is worth nothing.
 WORTHLESS = 1e-9
@@ -76,6 +77,7 @@ class Trained:
 
     classifier: str
     scaling: Scaling
+    familiarity: Familiarity
     model: GateModel
     slope: float
     offset: float
@@ -110,7 +112,8 @@ def train(rows: Rows, classifier: Classifier, scheme: Scheme, seed: int) -> Trai
     scaling, model = _fit(rows, classifier, scheme)
     p = probability(slope * log_odds + offset)
     out_of_fold = {int(case): p[rows.cases == case] for case in cases}
-    return Trained(classifier.name, scaling, model, slope, offset, out_of_fold)
+    near = fit_familiarity(scaling.deviations(rows.features))
+    return Trained(classifier.name, scaling, near, model, slope, offset, out_of_fold)
 
 
 def fit_scaling(rows: Rows, scheme: Scheme) -> Scaling:
@@ -120,6 +123,16 @@ def fit_scaling(rows: Rows, scheme: Scheme) -> Scaling:
     logged = np.where(log, np.log1p(np.where(log, rows.features, 0.0)), rows.features)
     deviation = logged.std(0)
     return Scaling(log, logged.mean(0), np.where(deviation > 0, deviation, 1.0))
+
+
+def fit_familiarity(deviations: np.ndarray) -> Familiarity:
+    """Return how far out a component may lie: `FAR` times the farthest of scaled training rows."""
+    from sklearn.covariance import LedoitWolf
+
+    precision = LedoitWolf(assume_centered=True).fit(deviations).precision_
+    unlimited = Familiarity(precision, np.array(0.0))
+    farthest = float(unlimited.distances(deviations).max())
+    return Familiarity(precision, np.array(FAR * farthest))
 
 
 def _predict(rows: Rows, others: Rows, classifier: Classifier, scheme: Scheme) -> np.ndarray | None:

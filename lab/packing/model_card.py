@@ -69,6 +69,7 @@ def card(
     yield "## Numbers\n"
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)
+    yield from gate_sentences(artefacts)
     yield "\n## Origin\n"
     yield from _origin(manifest, artefacts)
     yield f"\n## Limits\n\n{LIMITS}"
@@ -134,6 +135,23 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         f"\nPost-processing: {fit['ships']}, by {fit['scorer']} on {fit['training_cases']} cases, "
         f"held out: {fit['score_without_rules']:.4f} without, {fit['score_with_rules']:.4f} with "
         f"rules (gain {low:+.4f} to {high:+.4f}; {unit})."
+    )
+
+
+def gate_sentences(artefacts: Artefacts) -> Iterator[str]:
+    """Say what gates look at and gain, and which lesions they cost; nothing without gates."""
+    if not artefacts.gates:
+        return
+    names, fit = ", ".join(gate.name for gate in artefacts.gates), artefacts.fit
+    if fit.get("foreign") or not (record := fit.get("gates")):
+        yield f"Gates on {names}; nothing is known of their gain here."
+        return
+    words = "" if record["ships"] else ", which did not pass"
+    yield (
+        f"Gates on {names}, held out: {record['score_without_gates']:.4f} without, "
+        f"{record['score_with_gates']:.4f} with gates (gain {record['low']:+.4f} to "
+        f"{record['high']:+.4f}{words}); of the reference's lesions rules and gates lose "
+        f"{record['lost']['mean']:.2%}, at most {record['lost']['at_most']:.1%}."
     )
 
 

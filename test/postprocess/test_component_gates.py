@@ -13,6 +13,7 @@ from cubes import (
     linear,
     make_artefacts,
     make_case,
+    one_tree,
     size_gate,
     softmax_head,
 )
@@ -22,7 +23,7 @@ from postprocess.__main__ import main
 from postprocess.artefacts import ArtefactError, Cluster, Fallback, load_artefacts, save_artefacts
 from postprocess.component_features import describe_components
 from postprocess.component_gates import apply_gates
-from postprocess.gate_models import Scaling
+from postprocess.gate_models import Familiarity, Scaling
 from postprocess.refine_input import RefineInput
 from postprocess.rules_by_size import RemoveSmall
 from postprocess.training_cases import was_fitted_on
@@ -89,6 +90,16 @@ def test_a_gate_on_the_whole_case_leaves_all_or_nothing() -> None:
     assert [c["volume_mm3"] for c in row["components"]] == [np.count_nonzero(labels)]
     labels, (row,) = gated(size_gate("WT", 999.0, per="case"))
     assert not labels.any() and row["voxels"] == 216 + 29
+
+
+def test_a_component_unlike_any_of_the_training_stays_and_the_record_says_so() -> None:
+    """The gate is centred on 10 mm3, a thousand of which are one deviation; 27 mm3 are 0.017."""
+    near = Familiarity(np.diag([1.0, 0.0]), np.array(0.01))
+    gate = size_gate("ET", 10.0, familiarity=near, model=one_tree(9.0, low=2.0, high=2.0))
+    labels, (row,) = gated(gate)
+    assert [c["removed"] for c in row["components"]] == [True, False, True]
+    assert [c.get("unlike_training", False) for c in row["components"]] == [False, True, False]
+    assert np.count_nonzero(labels == ET) == 27
 
 
 def test_a_cutoff_above_every_probability_removes_nothing() -> None:
@@ -198,6 +209,7 @@ def change_json(folder, change) -> None:
         (lambda d: d.update(gates_sha256="0" * 64), "gates.npz: sha256"),
         (lambda d: d["gates"].pop(), "gates.npz: unknown arrays"),
         (lambda d: d["gates"].reverse(), "gates.npz: gate 0: missing array weights"),
+        (lambda d: d["gates"][0]["feature_names"].pop(), "gate.*2 features, not 1"),
         (lambda d: d["gates"][0].update(model="forest"), "model 'forest' is not one of logistic"),
         (lambda d: d["gates"][0].update(cutoff="half"), "cutoff: 'half' is not of type float"),
         (lambda d: d["gates"][0].pop("slope"), "'slope' is missing"),

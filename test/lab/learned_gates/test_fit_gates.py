@@ -14,7 +14,7 @@ from lab.learned_gates.held_out import evaluate
 from lab.learned_gates.summary import gate_record, judge, verdict_lines
 from lab.learned_gates.training import Trained, rows_of, train
 from lab.risk_bounds import upper_bound
-from postprocess.gate_models import Scaling
+from postprocess.gate_models import Familiarity, Scaling
 
 TARGETS = make_targets(GLI, CONFIG)
 WT, NETC = 1, 2  # numbers of targets
@@ -22,7 +22,8 @@ WT, NETC = 1, 2  # numbers of targets
 
 def candidate(cutoff: float, gains: list[float], losses: float = 0.0) -> Candidate:
     nothing = Scaling(np.zeros(1, bool), np.zeros(1), np.ones(1))
-    trained = Trained("x", nothing, None, 1.0, 0.0, {})  # type: ignore[arg-type]
+    near = Familiarity(np.eye(1), np.array(1.0))
+    trained = Trained("x", nothing, near, None, 1.0, 0.0, {})  # type: ignore[arg-type]
     return Candidate(trained, cutoff, [], np.array(gains), np.full(len(gains), losses))
 
 
@@ -93,6 +94,16 @@ def test_look_alikes_are_told_by_their_texture_and_lesions_stay(cases, logistic,
     limited = judge(fitted, held_out, np.zeros(len(cases), int), strict)
     assert limited.failures == ("up to 9.1% of lesions may be lost, more than 1.0%",)
     assert verdict_lines(limited, TARGETS, strict)[-1] == "ships: no gates"
+
+
+def test_a_component_unlike_all_others_stays(cases, logistic) -> None:
+    """Ten times as bright as any: whatever the classifier would say of it."""
+    (fitted,) = fit_gates(cases, TARGETS, CONFIG)
+    gate, rows = fitted.gate, rows_of(cases, WT).features
+    assert not gate.is_unlike(rows).any()
+    odd = rows[gate.removes(rows)][:3].copy()
+    odd[:, gate.feature_names.index("t1c_mean")] *= 10
+    assert gate.is_unlike(odd).all() and not gate.removes(odd).any()
 
 
 def test_a_gate_does_to_its_training_cases_what_its_arrays_say(cases, logistic) -> None:

@@ -62,7 +62,7 @@ def test_gates_and_rules_on_components_are_those_on_images(seed: int) -> None:
         number = [target.name for target in TARGETS].index(gate.name)
         components = case.targets[number]
         at = [components.names.index(name) for name in gate.feature_names]
-        removed = gate.probabilities(components.rows[:, at]) >= gate.cutoff
+        removed = gate.removes(components.rows[:, at])
         target = GateTarget(gate.label, gate.region, gate.becomes, gate.per)
         values = case.without(values, number, target, removed)
     gated = apply_gates(refine_input, gates)
