@@ -84,6 +84,22 @@ run_recorded() {
   judge "$record:/record" /test/gpu_record.py /record/run.json
 }
 
+# check_cluster CLUSTER KIND: a model whose artefact has two clusters (test/make_clustered.py); the case is described by
+# PyRadiomics in the image, falls into its cluster, and gets that cluster's rules, of kind KIND
+check_cluster() {
+  local weights=$scratch/clustered record=$scratch/cluster-$1
+  fresh_output
+  mkdir -p "$weights"
+  cp -r weights/panther-t1 test/clustered/model "$weights"
+  cp "$weights"/model/* "$weights/panther-t1" && rm -r "$weights/model"
+  chmod -R a+rX "$weights"
+  mkdir -m 777 "$record"
+  "$docker" run "${sandbox[@]}" -v "$PWD/test/clustered/input/$1:/input:ro" -v "$out:/output" -v "$record:/record" \
+    -v "$weights:/clustered:ro" "$image" --weights /clustered --record /record/run.json || return 1
+  judge "$record:/record" /test/cluster_record.py /record/run.json "$1" "$2" \
+    && judge "$out:/output" /test/compare_labels.py "/test/clustered/expected/$1" /output --tolerance "$tolerance"
+}
+
 # An empty input is a usage error (exit code 2) and leaves an empty output.
 run_empty() {
   local code=0
@@ -130,6 +146,8 @@ done
 check "${sets[-1]}" "foreign uid" run_set "${sets[-1]}" --user 4242:4242
 check "${sets[-1]}" "infer command" run_infer "${sets[-1]}"
 if [ -n "${GPUS:-}" ]; then check "${sets[0]}" "GPU" run_recorded "${sets[0]}"; fi
+check_cluster 0 drop-doubtful || failed+=("cluster 0")
+check_cluster 1 add-probable || failed+=("cluster 1")
 run_empty || failed+=("empty input")
 
 if [ ${#failed[@]} -gt 0 ]; then

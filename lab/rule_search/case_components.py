@@ -21,20 +21,12 @@ class CaseComponents:
     peaks: Mapping[tuple[str, ...], np.ndarray] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class RemovalLimits:
-    """No rule removes a component that has this volume and whose peaks reach this probability."""
-
-    mm3: float
-    peak: float = 0.0
-
-
 def tabulate_components(
     ids: np.ndarray,
     values: np.ndarray,
     touching: np.ndarray,
     voxel_volume_mm3: float,
-    limits: RemovalLimits,
+    removable: np.ndarray,
     peaks: Mapping[tuple[str, ...], np.ndarray] | None = None,
 ) -> CaseComponents:
     """Collect what the rules ask about label components.
@@ -45,18 +37,13 @@ def tabulate_components(
         values: label value (component,) of each.
         touching: (n, 2) components at 26-adjacent voxels, in both orders.
         voxel_volume_mm3: volume of one voxel.
-        limits: what no rule removes.
+        removable: (component,) bool, which some rule may remove; see `removable_components`.
         peaks: labels -> (component,); see `CaseComponents`.
     """
     voxels = np.bincount(ids.ravel(), minlength=values.size)
     voxels[0] = 0
-    peaks = peaks or {}
-    removable = voxels * voxel_volume_mm3 < limits.mm3
-    for of_labels in peaks.values():
-        removable |= of_labels < of_labels.dtype.type(limits.peak)
-    removable[0] = False
     neighbours = _face_neighbours(ids, removable)
-    return CaseComponents(values, voxels, touching, neighbours, voxel_volume_mm3, peaks)
+    return CaseComponents(values, voxels, touching, neighbours, voxel_volume_mm3, peaks or {})
 
 
 def peaks_of(ids: np.ndarray, probability: np.ndarray, components: int) -> np.ndarray:

@@ -17,8 +17,9 @@ from lab.metrics.scorer import Scorer
 from lab.metrics.variant_scorers import VariantScorer, variant_scorer
 from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.case_components import RemovalLimits, peaks_of, tabulate_components
+from lab.rule_search.case_components import peaks_of, tabulate_components
 from lab.rule_search.case_probabilities import read_case_probabilities
+from lab.rule_search.component_rules import RemovalLimits, removable_components
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.low_thresholds import keep_for_thresholds
@@ -108,7 +109,7 @@ def _tabulate_case(
         labelled.values,
         labelled.touching,
         voxel_mm3,
-        removal_limits(config, voxel_mm3),
+        removable_components(labelled, voxel_mm3, removal_limits(config, voxel_mm3), peaks, scheme),
         peaks,
     )
     reference = without(pair.reference, unwritten)

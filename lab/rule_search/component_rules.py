@@ -6,19 +6,27 @@ label components at any stage, so a variant of a case is one label value a label
 to `apply_rules` on the image (a test compares them).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.label_components import connected_groups
+from lab.metrics.label_components import LabelComponents, connected_groups
 from lab.rule_search.case_components import CaseComponents
 from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule, RuleError
 from postprocess.rule_kinds import by_kind, check_searchable, row_from
 from postprocess.rules_by_component import ComponentRule
 from postprocess.rules_by_size import RelabelMinor
+
+
+@dataclass(frozen=True)
+class RemovalLimits:
+    """No rule removes a component that has this volume and whose peaks reach this probability."""
+
+    mm3: float
+    peak: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,26 @@ def values_between(
             else:
                 raise RuleError(f"{row_from(rule)}: changes which components there are")
     return values, _foreground(case, values) if foreground is None else foreground
+
+
+def removable_components(
+    labelled: LabelComponents,
+    voxel_volume_mm3: float,
+    limits: RemovalLimits,
+    peaks: Mapping[tuple[str, ...], np.ndarray],
+    scheme: Scheme,
+) -> np.ndarray:
+    """Return which label components (component,) some rule within the limits may remove.
+
+    What rules are about holds a component by the label that it has; only a component that was
+    removed has another one.
+    """
+    removable = labelled.voxels * voxel_volume_mm3 < limits.mm3
+    for names, of_component in peaks.items():
+        low = of_component < of_component.dtype.type(limits.peak)
+        removable |= low & selected_values(names, scheme)[labelled.values]
+    removable[0] = False
+    return removable
 
 
 def group_components(

@@ -1,19 +1,23 @@
 """Rules and the JSON objects that say them, of every kind."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from cubes import GLI, PANTHER
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postprocess.component_predicates import PREDICATES
 from postprocess.fill_holes import FillHoles
 from postprocess.rule_base import RuleError
-from postprocess.rule_kinds import row_from, rule_from
+from postprocess.rule_kinds import RULE_KINDS, row_from, rule_from
 from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_probability import AddProbable, DropDoubtful
 from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "postprocessing.md"
 SHARES = st.floats(0, 1)
 OPTIONAL_SHARES = st.none() | SHARES
 LABELS = ("NETC", "SNFH", "RC")  # names that no region of one label has to itself below
@@ -89,6 +93,15 @@ def rules(draw):
 @given(rules())
 def test_a_rule_is_its_row(rule):
     assert rule_from(json.loads(json.dumps(row_from(rule))), GLI) == rule
+
+
+def test_the_docs_list_every_kind_in_its_order_and_every_predicate():
+    text = DOCS.read_text()
+    kinds = "|".join(kind.name for kind in RULE_KINDS)
+    assert re.findall(rf"^\| `({kinds})` \|", text, re.M) == [kind.name for kind in RULE_KINDS]
+    listed = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `")]
+    predicates = [name for row in listed for name in re.findall(r"`(\w+)`", row)]
+    assert {row.name for row in PREDICATES} <= set(predicates)
 
 
 def test_rows_say_no_more_than_they_must():

@@ -10,11 +10,15 @@ from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
 from lab.rule_search.case_components import (
     CaseComponents,
-    RemovalLimits,
     peaks_of,
     tabulate_components,
 )
-from lab.rule_search.component_rules import restore_largest_tumour, values_after
+from lab.rule_search.component_rules import (
+    RemovalLimits,
+    removable_components,
+    restore_largest_tumour,
+    values_after,
+)
 from lab.rule_search.config import by_intervention
 from lab.rule_search.grid_variants import grid_variants
 from postprocess.apply_rules import apply_rules
@@ -24,7 +28,7 @@ from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
 REMOVABLE_MM3 = 200.0
-HIGHEST_PEAK = 31 / 32
+HIGHEST_PEAK = 14 / 32
 MASKS = [(name,) for name in GLI.labels] + [GLI.regions["WT"], GLI.regions["TC"]]
 
 
@@ -40,13 +44,15 @@ def components_of(
 ) -> tuple[np.ndarray, CaseComponents]:
     labelled = find_label_components(labels)
     masks, n = MASKS if probability else (), labelled.values.size
+    peaks = {names: peaks_of(labelled.ids, probability(names), n) for names in masks}
+    limits = RemovalLimits(REMOVABLE_MM3, HIGHEST_PEAK)
     table = tabulate_components(
         labelled.ids,
         labelled.values,
         labelled.touching,
         voxel_mm3,
-        RemovalLimits(REMOVABLE_MM3, HIGHEST_PEAK),
-        {names: peaks_of(labelled.ids, probability(names), n) for names in masks},
+        removable_components(labelled, voxel_mm3, limits, peaks, GLI),
+        peaks,
     )
     return labelled.ids, table
 
@@ -63,15 +69,15 @@ def by_components(
 
 
 def random_probability(seed: int, labels: np.ndarray, dtype: type) -> Probability:
-    """Return probabilities of 33 values, so that many are equal and at a threshold.
+    """Return probabilities of 17 values, so that many are equal and at a threshold.
 
-    That of a region is the sum of its labels'.
+    That of a region is the mean of its labels': most peaks are about the highest threshold.
     """
     names = list(GLI.labels)
-    of_labels = np.random.default_rng(seed).integers(0, 9, (len(names), *labels.shape))
+    of_labels = np.random.default_rng(seed).integers(0, 17, (len(names), *labels.shape))
 
     def probability(of: tuple[str, ...]) -> np.ndarray:
-        return (of_labels[[names.index(name) for name in of]].sum(0) / 32).astype(dtype)
+        return (of_labels[[names.index(name) for name in of]].mean(0).round() / 32).astype(dtype)
 
     return probability
 
@@ -83,7 +89,7 @@ def rule_lists(draw: st.DrawFn, with_peaks: bool = False) -> list[Rule]:
     names = list(GLI.labels)
     subjects = [{"label": name} for name in names] + [{"region": "WT"}, {"region": "TC"}]
     for _ in range(draw(st.integers(1, 3)) if with_peaks else 0):
-        spares = {"min_peak_probability": draw(st.integers(1, 30)) / 32}
+        spares = {"min_peak_probability": draw(st.integers(1, 14)) / 32}
         if draw(st.booleans()):
             spares["min_volume_mm3"] = draw(st.floats(0, REMOVABLE_MM3 - 1))
         subject = draw(st.sampled_from(subjects))
@@ -141,7 +147,7 @@ def test_a_grid_of_sizes_and_peaks_gives_what_each_of_its_rules_gives(seed, arou
     labels = random_map(seed, 4)
     _, components = components_of(labels, 1.0, random_probability(seed, labels, np.float32))
     before = [rule for rule in around[0] if isinstance(rule, RemoveComponent)]
-    points = by_intervention((2, 5, 20, 100), (0.1, 0.3, 0.5, 0.9))
+    points = by_intervention((2, 5, 20, 100), (0.1, 0.2, 0.3, 0.4))
     rules = [
         RemoveComponent(
             **subject,
@@ -178,8 +184,8 @@ def test_a_large_component_goes_by_its_peak_and_takes_what_surrounds_it():
     """Its faces are tabulated whatever its volume."""
     labels = np.zeros((9, 9, 9), np.uint8)
     labels[1:8, 1:8, 1:8], labels[2:7, 2:7, 2:7] = GLI.labels["SNFH"], GLI.labels["ET"]
-    rule = RemoveComponent("ET", "surrounding", unless_any={"min_peak_probability": 0.5})
-    doubtful = np.full(labels.shape, 0.4, np.float32)
+    rule = RemoveComponent("ET", "surrounding", unless_any={"min_peak_probability": 0.4})
+    doubtful = np.full(labels.shape, 0.3, np.float32)
     assert (labels == GLI.labels["ET"]).sum() * 8.0 > REMOVABLE_MM3
     after = by_components(labels, [rule], GLI, 8.0, lambda names: doubtful)
     assert (after[labels > 0] == GLI.labels["SNFH"]).all()

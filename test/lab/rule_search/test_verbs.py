@@ -250,6 +250,28 @@ def test_an_interrupted_search_goes_on_with_the_same_inputs_alone(
     assert [path.name for path in work.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        ("hd95", "objective hd95: hd95; not optimised: dice, "),
+        ("volume", "volume: minus the squared volume error, mL2"),
+        ("positions", "surface Dice 5 mm, HD95, MASD, volume RMSE: pooled 1.00, adaptive 1.00"),
+    ],
+)
+def test_false_islands_go_whatever_of_the_ranking_is_searched_for(
+    searched, tmp_path, objective, said, capsys
+):
+    work = tmp_path / "work"
+    shutil.copytree(searched / "work", work)
+    assert main(["search", str(work), "--objective", objective]) == 0
+    assert said in capsys.readouterr().out
+    content = json.loads((work / "search.json").read_text())
+    rows = {row["method"]: row for row in content["effects"]}
+    assert rows["pooled"]["low"] > 0 and rows["pooled"]["position"] < 1.5
+    assert load_artefacts(work / "decided", PANTHER).fit["objective"] == objective
+
+
 def test_more_clusters_than_cases_are_refused(searched, capsys):
     assert main(["fit", str(searched / "work"), "--clusters", "13"]) == 2
     assert "--clusters 13: 12 different cases have features" in capsys.readouterr().err
