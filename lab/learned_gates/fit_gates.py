@@ -6,6 +6,7 @@ it. Gates are added one by one, each on top of those before, as they apply.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,6 +47,22 @@ class Stage:
     target: GateTarget
     rows: Rows
     before: Sequence[np.ndarray]  # (label component,) of each case, after the gates before
+
+    @cached_property
+    def finals(self) -> list[np.ndarray]:
+        """Return what the gates before make of each case, as it is written."""
+        return [case.final(values) for case, values in zip(self.cases, self.before, strict=True)]
+
+    @cached_property
+    def objectives(self) -> np.ndarray:
+        """Return the objective (case,) after the gates before."""
+        return np.array([c.value(final) for c, final in zip(self.cases, self.finals, strict=True)])
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """Return the share of the reference's lesions (case,) lost by the gates before."""
+        both = zip(self.cases, self.finals, strict=True)
+        return np.array([c.search_case.lesions.lost(c.predicted, final) for c, final in both])
 
 
 @dataclass(frozen=True)
@@ -103,15 +120,15 @@ def candidates(stage: Stage, seed: int) -> list[Candidate]:
 
 
 def _candidate(stage: Stage, trained: Trained, cutoff: float) -> Candidate:
-    values, gains, losses = [], [], []
-    for number, (case, before) in enumerate(zip(stage.cases, stage.before, strict=True)):
+    values, gains, losses = list(stage.before), np.zeros(len(stage.cases)), stage.losses.copy()
+    for number, case in enumerate(stage.cases):
         removed = trained.out_of_fold.get(number, np.empty(0)) >= cutoff
-        after = case.without(before, stage.number, stage.target, removed)
-        values.append(after)
-        final = case.final(after)
-        gains.append(case.value(final) - case.value(case.final(before)))
-        losses.append(case.search_case.lesions.lost(case.predicted, final))
-    return Candidate(trained, cutoff, values, np.array(gains), np.array(losses))
+        if removed.any():
+            values[number] = case.without(values[number], stage.number, stage.target, removed)
+            final = case.final(values[number])
+            gains[number] = case.value(final) - stage.objectives[number]
+            losses[number] = case.search_case.lesions.lost(case.predicted, final)
+    return Candidate(trained, cutoff, values, gains, losses)
 
 
 def choose(tried: Sequence[Candidate], lost_at_most: float = 1.0) -> Candidate | None:

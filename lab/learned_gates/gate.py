@@ -27,6 +27,7 @@ from lab.learned_gates.summary import Verdict, gate_record, judge, verdict_lines
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
 from lab.rule_search.input_records import require_unchanged
+from lab.rule_search.search_case import split_thresholds
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
@@ -109,7 +110,8 @@ def held_out_rules(
     """Return the rules that each case gets from what was searched without it, if rules ship.
 
     Raises:
-        Refusal: the search is of other cases, or of a program that did not write them down.
+        Refusal: the search is of other cases, or of a program that did not write them down, or
+            rules ship that lower a threshold, after which there are other components.
     """
     if search["cases"] != [case.files.id for case in cases]:
         raise Refusal(f"{work / SEARCH}: not the cases of the cohort; run lab search again")
@@ -117,7 +119,13 @@ def held_out_rules(
         raise Refusal(f"{work / SEARCH}: of an older program; run lab search again")
     if search["ships"] == "identity":
         return [()] * len(cases)
-    return [tuple(rule_from(row, scheme) for row in rows) for rows in search[RULES_KEY]]
+    rules = [tuple(rule_from(row, scheme) for row in rows) for rows in search[RULES_KEY]]
+    if any(split_thresholds(of_case)[0] for of_case in rules):
+        raise Refusal(
+            f"{work / SEARCH}: rules that lower a threshold ship, and gates cannot be judged with "
+            "these; search with --config validated of lab features"
+        )
+    return rules
 
 
 def write_artefacts(

@@ -162,5 +162,7 @@ def _calibrate(log_odds: np.ndarray, rows: Rows) -> tuple[float, float]:
     from sklearn.linear_model import LogisticRegression
 
     answers, weights = _lesson(rows)
-    fitted = LogisticRegression(C=STEEPEST).fit(log_odds[rows.teaches][:, None], answers, weights)
+    one_column = log_odds[rows.teaches][:, None]
+    fitted = LogisticRegression(C=STEEPEST, solver="newton-cholesky")
+    fitted.fit(one_column, answers, weights)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

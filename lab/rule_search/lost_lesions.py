@@ -33,8 +33,10 @@ class ReferenceLesions:
         """
         lost = total = 0
         for region, met in self.met.items():
+            inside = np.zeros(256, bool)
+            inside[list(self.values[region])] = True
             tables = ((met, before), ((of_after or self).met[region], after))
-            seen, still = (t[:, np.isin(v, self.values[region])].any(1) for t, v in tables)
+            seen, still = (t[:, inside[values]].any(1) for t, values in tables)
             lost, total = lost + int((seen & ~still).sum()), total + len(met)
         return lost / total if total else np.nan
 
