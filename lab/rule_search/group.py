@@ -32,6 +32,27 @@ class Group:
         values = self.cache.grid_objectives(setting, parameter, self.cases, self.objective)
         return np.asarray(values - values[:, [setting[parameter]]])
 
+    def gains_of_two(self, setting: Setting, first: tuple[int, int], second: int) -> np.ndarray:
+        """Return what two parameters gain together over the setting; (case, grid point of second).
+
+        Args:
+            setting: of all parameters.
+            first: the number of one, and its grid index.
+            second: the number of the other one.
+        """
+        parameter, index = first
+        moved = (*setting[:parameter], index, *setting[parameter + 1 :])
+        after, before = (
+            self.cache.grid_objectives(each, second, self.cases, self.objective)
+            for each in (moved, setting)
+        )
+        return np.asarray(after - before[:, [setting[second]]])
+
+    @property
+    def moves_two(self) -> bool:
+        """Whether gains of two parameters are known: of a rank there is one within a grid alone."""
+        return self.objective != "rank"
+
     def mean(self, gains: np.ndarray) -> np.ndarray:
         """Return the weighted mean of gains (case, ...)."""
         return np.asarray(self.weights @ gains)
@@ -60,6 +81,11 @@ class PositionGroup(Group):
         counts = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), DRAWS)
         resampled = counts * self.weights
         self.cohorts = np.vstack([self.weights, resampled / resampled.sum(1, keepdims=True)])
+
+    @property
+    def moves_two(self) -> bool:
+        """Return that a position is one within a grid."""
+        return False
 
     def gains(self, setting: Setting, parameter: int) -> np.ndarray:
         """Return what a parameter's grid points gain over the setting; (cohort, grid point)."""

@@ -1,9 +1,11 @@
 """Which rules a group of cases gets.
 
 `stepwise` (configuration `validated`) adds the rule that gains most, at the smallest threshold
-within one standard error of the best, until none gains more than its own standard error; then it
-drops every rule whose loss is not felt. `label-by-label` (configuration `published`) takes the best
-threshold of every label by itself, then the best share of every label with those sizes applied.
+within one standard error of the best, until none gains more than its own standard error; where none
+does, a lower threshold of a label is tried together with a peak of it, which each alone may harm;
+then it drops every rule whose loss is not felt. `label-by-label` (configuration `published`) takes
+the best threshold of every label by itself, then the best share of every label with those sizes
+applied.
 """
 
 from collections.abc import Sequence
@@ -78,10 +80,50 @@ def _add_rules(group: Group, setting: list[int], parameters: Sequence[int]) -> N
             mean = float(group.mean(gains)[index])
             if index != setting[parameter] and mean > ROUNDING:
                 moves[parameter] = (mean, index)
-        if not moves:
+        if moves:
+            best = group.best_move(tuple(setting), moves)
+            setting[best] = moves[best][1]
+        elif not _add_two(group, setting, parameters):
             break
-        best = group.best_move(tuple(setting), moves)
-        setting[best] = moves[best][1]
+
+
+def _add_two(group: Group, setting: list[int], parameters: Sequence[int]) -> bool:
+    """Add the best lower threshold with a peak of its label, in place; False where none gains.
+
+    Of one threshold alone specks join, of a peak alone nothing; together they are hysteresis.
+    """
+    tried: list[tuple[np.ndarray, dict[int, int]]] = []  # gains (case,), and what moves
+    for threshold, peak in _thresholds_with_peaks(group, setting, parameters):
+        for index in range(1, len(group.cache.parameters[threshold].grid)):
+            gains = group.gains_of_two(tuple(setting), (threshold, index), peak)
+            at = smallest_as_good(group, gains)
+            tried.append((gains[:, at], {threshold: index, peak: at}))
+    if not tried:
+        return False
+    columns = np.stack([gains for gains, _ in tried], axis=1)
+    chosen = smallest_as_good(group, columns)
+    if not group.mean(columns)[chosen] > ROUNDING:
+        return False
+    for parameter, index in tried[chosen][1].items():
+        setting[parameter] = index
+    return True
+
+
+def _thresholds_with_peaks(
+    group: Group, setting: Sequence[int], parameters: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Return the pairs of parameters that are moved together: of one label, and no rule yet."""
+    known = group.cache.parameters
+    return [
+        (one, other)
+        for one in parameters
+        for other in parameters
+        if known[one].rule_type == "threshold"
+        and known[other].rule_type == "peak"
+        and known[one].label == known[other].label
+        and setting[one] == 0
+        and group.moves_two
+    ]
 
 
 def _label_by_label(group: Group, parameters: Sequence[int]) -> Setting:

@@ -1,6 +1,8 @@
 """Rules for a group of cases: those that gain are chosen, no others."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,3 +157,38 @@ def test_variants_are_scored_once():
     before = cache.variants
     choose_rules(cache, uniform(20), ALL, "overlap", "label-by-label")
     assert cache.variants == before
+
+
+class TwoOnly:
+    """A cache of ten alike cases in which a threshold alone harms, and with a peak gains."""
+
+    no_rules = (0, 0)
+    parameters = (
+        SearchParameter("ET", "", "ET", "probability", (0, 0.4, 0.3), "threshold"),
+        SearchParameter("ET", "", "surrounding", "probability", (0, 0.6, 0.9), "peak"),
+    )
+    # (threshold, peak); the lower threshold gains no more, the higher peak less
+    values = np.array([[0.0, 0.0, -0.1], [-0.2, 0.3, 0.1], [-0.3, 0.3, 0.1]])
+
+    def chosen(self, key: str, choose: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+        return choose()
+
+    def grid_objectives(
+        self, setting: tuple[int, ...], parameter: int, cases: np.ndarray, objective: str
+    ) -> np.ndarray:
+        threshold, peak = setting
+        row = self.values[:, peak] if parameter == 0 else self.values[threshold]
+        return np.tile(row, (len(cases), 1))
+
+
+def test_a_threshold_and_a_peak_are_tried_together() -> None:
+    cache: Any = TwoOnly()
+    assert choose_rules(cache, uniform(10), (0, 1), "overlap", "stepwise") == (1, 1)
+    assert choose_rules(cache, uniform(10), (0,), "overlap", "stepwise") == (0, 0)
+    assert choose_rules(cache, uniform(10), (1,), "overlap", "stepwise") == (0, 0)
+
+
+def test_two_that_gain_nothing_together_are_no_rules() -> None:
+    cache: Any = TwoOnly()
+    cache.values = -np.abs(TwoOnly.values)
+    assert choose_rules(cache, uniform(10), (0, 1), "overlap", "stepwise") == (0, 0)
