@@ -31,7 +31,7 @@ from .component_predicates import PREDICATES
 from .fill_holes import FillHoles
 from .rule_base import BEFORE, Rule, RuleError
 from .rules_by_component import RemoveComponent
-from .rules_by_probability import AddProbable, DropDoubtful
+from .rules_by_probability import AddForDice, AddProbable, DropDoubtful
 from .rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
 
@@ -55,6 +55,7 @@ RULE_KINDS: Sequence[RuleKind] = (
         AddProbable,
         searchable=frozenset({"label", "becomes", "min_probability"}),
     ),
+    RuleKind("add-for-dice", AddForDice, searchable=frozenset({"label", "becomes"})),
     RuleKind(
         "remove-component",
         RemoveComponent,

@@ -20,7 +20,7 @@ from lab.progress import progress
 from lab.rule_search.case_components import peaks_of, tabulate_components
 from lab.rule_search.case_probabilities import read_case_probabilities
 from lab.rule_search.component_rules import RemovalLimits, removable_components
-from lab.rule_search.config import SearchConfig
+from lab.rule_search.config import LOWERING, SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.low_thresholds import keep_for_thresholds
 from lab.rule_search.search_case import SearchCase
@@ -80,10 +80,12 @@ def make_search_case(
     """Prepare a pair of label maps in the scheme's values, and its probabilities if there are."""
     make = partial(_tabulate_case, id, scheme, config, scorer)
     case = make(pair, probability)
-    if "threshold" not in config.rule_types or probability is None:
+    if probability is None or not set(LOWERING) & set(config.rule_types):
         return case
     known = {names: probability(names) for names in case.components.peaks}
-    tabulate = keep_for_thresholds(pair, known, min(config.thresholds[1:]), scheme, make)
+    tabulate = keep_for_thresholds(
+        pair, known, min(config.thresholds[1:], default=1.0), scheme, make
+    )
     return replace(case, tabulate=tabulate)
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 # What a threshold is on. "size or peak": a component stays where either is reached.
-# "threshold": a label takes every voxel from a probability on.
-RuleType = Literal["size", "share", "peak", "size or peak", "threshold"]
+# "threshold": a label takes every voxel from a probability on. "dice": that probability is the
+# one of the highest expected Dice in each case.
+RuleType = Literal["size", "share", "peak", "size or peak", "threshold", "dice"]
+# Before which a case is tabulated anew.
+LOWERING: tuple[RuleType, ...] = ("threshold", "dice")
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ VALIDATED = SearchConfig(
 HYSTERESIS = replace(
     VALIDATED,
     name="hysteresis",
-    rule_types=("threshold", *VALIDATED.rule_types),
+    rule_types=(*LOWERING, *VALIDATED.rule_types),
     thresholds=(0, 0.45, 0.425, 0.4, 0.35, 0.3, 0.25),
 )
 

@@ -13,6 +13,7 @@ from lab.rule_search.search_case import SearchCase, Thresholds
 from lab.rule_search.search_space import Names
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import Probability
+from postprocess.rules_by_probability import AddForDice, AddProbable, threshold_for_dice
 
 CASES_IN_MEMORY = 6  # tabulated ones of each case: all thresholds of one label
 
@@ -27,6 +28,7 @@ class LowThresholds:
     box: Box
     shape: tuple[int, ...]  # of the case
     make: Callable[[Pair, Probability], SearchCase]
+    for_dice: Mapping[Names, float]  # label -> `threshold_for_dice` of the whole case
     _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
 
     def __call__(self, thresholds: Thresholds) -> SearchCase:
@@ -47,9 +49,17 @@ class LowThresholds:
     def _tabulate(self, thresholds: Thresholds) -> SearchCase:
         prediction, reference = self._whole(self.pair.prediction), self._whole(self.pair.reference)
         pair = replace(self.pair, prediction=prediction, reference=reference)
-        result = apply_rules(prediction, thresholds, self.scheme, pair.spacing_mm, self.probability)
+        rules = [self._in_numbers(rule) for rule in thresholds]
+        result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
         case = self.make(replace(pair, prediction=result.labels), self.probability)
         return replace(case, thresholds=thresholds if result.applied else ())
+
+    def _in_numbers(self, rule: AddProbable | AddForDice) -> AddProbable:
+        """Return a rule with the threshold that it has in this case."""
+        if isinstance(rule, AddProbable):
+            return rule
+        threshold = self.for_dice[rule.names(self.scheme)]
+        return AddProbable(rule.label, min_probability=threshold)
 
     def _whole(self, cut: np.ndarray) -> np.ndarray:
         whole = np.zeros(self.shape, cut.dtype)
@@ -73,10 +83,12 @@ def keep_for_thresholds(
         scheme: the challenge.
         make: tabulates a pair with its probabilities.
     """
-    boxes = [crop_box(pair, 1)]
+    boxes, for_dice = [crop_box(pair, 1)], dict[Names, float]()
     for names, probability in probabilities.items():
         if len(names) == 1:
-            boxes.append(bounding_box(probability >= np.float32(lowest), 1) or boxes[0])
+            for_dice[names] = threshold_for_dice(probability)
+            low = min(np.float32(lowest), np.float32(for_dice[names]))
+            boxes.append(bounding_box(probability >= low, 1) or boxes[0])
     box = boxes[0]
     for other in boxes[1:]:
         box = joint_box(box, other) or box
@@ -87,6 +99,7 @@ def keep_for_thresholds(
         box,
         pair.prediction.shape,
         make,
+        for_dice,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from challenge.provenance import hash_json
 from lab.metrics.objective import POSITIONS
+from lab.rule_search.config import LOWERING
 from lab.rule_search.group import ROUNDING, Group, PositionGroup
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
@@ -118,7 +119,7 @@ def _thresholds_with_peaks(
         (one, other)
         for one in parameters
         for other in parameters
-        if known[one].rule_type == "threshold"
+        if known[one].rule_type in LOWERING
         and known[other].rule_type == "peak"
         and known[one].label == known[other].label
         and setting[one] == 0

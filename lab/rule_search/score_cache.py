@@ -14,6 +14,7 @@ import numpy as np
 from challenge.scheme import Scheme
 from lab.metrics.objective import Column, objective_values, selection_row
 from lab.metrics.variant_scorers import VariantScorer
+from lab.rule_search.config import LOWERING
 from lab.rule_search.grid_variants import case_variants
 from lab.rule_search.journal import Journal
 from lab.rule_search.search_case import SearchCase, Variant, variant_after
@@ -115,7 +116,7 @@ class ScoreCache:
                 rules_of(self.parameters[parameter + 1 :], others[parameter + 1 :]),
             )
             rules = [self.parameters[parameter].rule(index) for index in range(shape[1])]
-            if self.parameters[parameter].rule_type == "threshold":
+            if self.parameters[parameter].rule_type in LOWERING:
                 self._score_thresholds(rows, rules, around, missing)
                 return np.asarray(rows[cases])
             variants = [

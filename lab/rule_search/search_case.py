@@ -1,6 +1,6 @@
 """One case as the search sees it, also after minimum probabilities of labels, and its variants.
 
-Rules of kind add-probable apply before all others that are searched, and change which components
+Rules by which voxels join apply before all others that are searched, and change which components
 there are. A case is tabulated anew for each set of them, and everything else is searched on that.
 """
 
@@ -17,9 +17,9 @@ from lab.rule_search.component_rules import values_after
 from lab.rule_search.lost_lesions import ReferenceLesions
 from postprocess.rule_base import Rule, RuleError
 from postprocess.rule_kinds import row_from
-from postprocess.rules_by_probability import AddProbable
+from postprocess.rules_by_probability import AddForDice, AddProbable
 
-Thresholds = tuple[AddProbable, ...]
+Thresholds = tuple[AddProbable | AddForDice, ...]
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ class Variant:
 
 def split_thresholds(rules: Sequence[Rule]) -> tuple[Thresholds, tuple[Rule, ...]]:
     """Return the rules that move a threshold, and the others, each in their order."""
-    thresholds = tuple(rule for rule in rules if isinstance(rule, AddProbable))
-    return thresholds, tuple(rule for rule in rules if not isinstance(rule, AddProbable))
+    lowering = AddProbable | AddForDice
+    thresholds = tuple(rule for rule in rules if isinstance(rule, lowering))
+    return thresholds, tuple(rule for rule in rules if not isinstance(rule, lowering))
 
 
 def variant_after(case: SearchCase, rules: Sequence[Rule], scheme: Scheme) -> Variant:

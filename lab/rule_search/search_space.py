@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.rule_search.config import RuleType, SearchConfig
+from lab.rule_search.config import LOWERING, RuleType, SearchConfig
 from postprocess.rule_base import BACKGROUND, Rule
 from postprocess.rules_by_component import RemoveComponent
-from postprocess.rules_by_probability import AddProbable
+from postprocess.rules_by_probability import AddForDice, AddProbable
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 Setting = tuple[int, ...]  # one grid index a parameter
@@ -29,6 +29,7 @@ TITLES: Mapping[RuleType, str] = {
     "size or peak": "{name} components below a size and a peak probability become {becomes}",
     "share": "{name} becomes {becomes} below a share",
     "threshold": "{name} takes voxels from a probability on",
+    "dice": "{name} takes voxels that raise its expected Dice",
 }
 
 
@@ -61,7 +62,7 @@ class SearchParameter:
     @property
     def needs_probabilities(self) -> bool:
         """Whether the rule is skipped where only labels are known."""
-        return self.rule_type in ("peak", "size or peak", "threshold")
+        return self.rule_type in ("peak", "size or peak", *LOWERING)
 
     @property
     def title(self) -> str:
@@ -76,6 +77,8 @@ class SearchParameter:
         threshold, peak = point if isinstance(point, tuple) else (point, point)
         if self.rule_type == "threshold":
             return AddProbable(self.label, min_probability=threshold)
+        if self.rule_type == "dice":
+            return AddForDice(self.label)
         if self.rule_type == "share":
             return RelabelMinor(self.label, self.becomes, float(threshold))
         spares: dict[str, Any] = {}
@@ -92,6 +95,8 @@ class SearchParameter:
         point, unit = self.grid[grid_index], UNITS[self.unit]
         if self.rule_type == "threshold":
             return f"{self.name} takes voxels of probability >= {point:g}"
+        if self.rule_type == "dice":
+            return self.title
         if isinstance(point, tuple):
             condition = f"components < {point[0]:g}{unit} and peak < {point[1]:g}"
         else:
@@ -133,11 +138,16 @@ def make_search_space(
         return SearchParameter(label, region, becomes, unit, grid, rule_type)
 
     peaks: tuple[RuleType, ...] = ("peak", "size or peak")
+    lowering: Mapping[RuleType, tuple[Point, ...]] = {
+        "threshold": config.thresholds,
+        "dice": (0.0, 1.0),
+    }
     parameters = [
-        SearchParameter(label, "", label, "probability", config.thresholds, "threshold")
+        SearchParameter(label, "", label, "probability", grid, rule_type)
+        for rule_type, grid in lowering.items()
         for label in scheme.written
         # A tumour that grew before it was removed cannot come back as it was.
-        if "threshold" in config.rule_types and (label,) in probable and not scheme.when_empty
+        if rule_type in config.rule_types and (label,) in probable and not scheme.when_empty
     ]
     parameters += [
         components(*subject, rule_type)

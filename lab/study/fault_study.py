@@ -27,6 +27,7 @@ METHODS: Mapping[str, tuple[RuleType, ...]] = {
     "peaks": ("peak",),
     "size or peak": ("size or peak",),
     "hysteresis": ("threshold", "peak"),
+    "best for Dice": ("dice", "peak"),
 }
 # A remedy is recovered where it gains this share of the best method's gain, and passes the gate.
 ENOUGH = 0.8

@@ -9,7 +9,7 @@ from postprocess.apply_rules import apply_rules
 from postprocess.component_predicates import PREDICATES as COMPONENT_PREDICATES
 from postprocess.fill_holes import FillHoles
 from postprocess.rule_kinds import RULE_KINDS, rule_from
-from postprocess.rules_by_probability import AddProbable
+from postprocess.rules_by_probability import Added
 
 SUBJECTS = st.one_of(
     st.sampled_from(list(GLI.labels)).map(lambda name: {"label": name}),
@@ -34,6 +34,7 @@ CONDITIONS = st.dictionaries(st.sampled_from(list(PREDICATES)), st.none(), min_s
 KEYS = {
     "drop-doubtful": {"min_probability": SHARE},
     "add-probable": {"min_probability": SHARE},
+    "add-for-dice": {},
     "remove-component": {"unless_any": CONDITIONS},
     "remove-small": {
         "min_voxels": st.integers(0, 60),
@@ -54,7 +55,7 @@ def rules(draw):
     names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
     others = ["background", "surrounding", *(name for name in GLI.labels if (name,) != names)]
     row = {"kind": kind, **subject, **{key: draw(values) for key, values in KEYS[kind].items()}}
-    if kind == "add-probable":
+    if kind in ("add-probable", "add-for-dice"):
         row["becomes"] = draw(st.sampled_from(names))
     elif kind == "fill-holes":
         row["becomes"] = draw(st.sampled_from(["background", *GLI.labels]))
@@ -63,7 +64,7 @@ def rules(draw):
         row["becomes"] = draw(st.sampled_from([*others, *before]))
     if kind == "remove-component" and draw(st.booleans()):
         row["unless_all"] = row.pop("unless_any")
-    if kind not in ("add-probable", "fill-holes"):
+    if kind not in ("add-probable", "add-for-dice", "fill-holes"):
         row["connectivity"] = draw(st.sampled_from([6, 18, 26]))
     return rule_from(row, GLI)
 
@@ -96,7 +97,7 @@ def test_no_rule_changes_a_voxel_of_a_label_it_does_not_name(seed, rule):
     before, after = apply(seed, rule)
     changed = before != after
     subject_values = [GLI.labels[name] for name in rule.names(GLI)]
-    if isinstance(rule, AddProbable | FillHoles):
+    if isinstance(rule, Added | FillHoles):
         assert not np.isin(before[changed], subject_values).any()
         assert (after[changed] == {"background": 0, **GLI.labels}[rule.becomes]).all()
     else:

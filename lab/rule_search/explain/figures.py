@@ -10,6 +10,7 @@ from challenge.challenges import in_reading_order
 from lab.drawing.style import ACCENT, ALARM, INK, PAPER, QUIET, SMALL, series_colour
 from lab.drawing.svg import grid
 from lab.metrics.metric_info import title
+from lab.rule_search.config import LOWERING
 from lab.rule_search.search_space import SearchParameter
 
 UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share", "probability": "probability"}
@@ -18,6 +19,7 @@ AXES = {  # what the threshold of each rule type is on
     "peak": "components whose peak is below, {unit}",
     "share": "below a {unit}",
     "threshold": "takes voxels from a {unit} on",
+    "dice": "0: no rule; 1: takes what raises its expected Dice",
 }
 TOP = 15
 MOVES = 1e-4  # a curve that never leaves this band does nothing
@@ -115,7 +117,7 @@ def curve_plots(
         parameter, chosen = parameters[curve["parameter"]], curve["grid_index"]
         (_draw_map if isinstance(parameter.grid[0], tuple) else _draw_curve)(ax, curve, parameter)
         change = f"{parameter.name} → {parameter.becomes}"
-        if parameter.rule_type == "threshold":
+        if parameter.rule_type in LOWERING:
             change = f"any → {parameter.name}"
         ax.set_title(f"{change}{'' if chosen else ' (no rule)'}")
 

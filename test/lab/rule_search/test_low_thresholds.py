@@ -75,6 +75,26 @@ def test_hysteresis_is_found_where_it_is_right(cohort) -> None:
     assert (rule_losses(cache, [setting] * CASES, np.arange(CASES)) == 0).all()
 
 
+def test_the_threshold_for_dice_scores_as_the_image_does(cohort) -> None:
+    """Whatever else is set; each case has a threshold of its own."""
+    pairs, probabilities, cache = cohort
+    types = [parameter.rule_type for parameter in cache.parameters]
+    at, peak = types.index("dice"), types.index("peak")
+    changed = 0
+    for peak_index in (0, 5):
+        setting = [*cache.no_rules]
+        setting[at], setting[peak] = 1, peak_index
+        rules = rules_of(cache.parameters, tuple(setting))
+        scores = cache.scores([tuple(setting)] * CASES, np.arange(CASES))
+        for pair, probability, row in zip(pairs, probabilities, scores, strict=True):
+            labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, probability).labels
+            changed += not np.array_equal(labels, pair.prediction)
+            on_image = SCORER.score(replace(pair, prediction=labels))
+            expected = [on_image[region][metric] for region, metric in cache.columns]
+            np.testing.assert_allclose(row, expected, rtol=0, atol=1e-12)
+    assert changed == 2 * CASES
+
+
 def test_a_threshold_that_adds_nothing_is_no_new_variant(cohort) -> None:
     """No voxel lies between 0.43 and 0.5."""
     _, _, cache = cohort
