@@ -10,7 +10,7 @@ from challenge.scheme import SCHEMES, Head
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import make_search_case
+from lab.rule_search.cases import common_peaks, make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable, informative
 from lab.rule_search.score_cache import ScoreCache
@@ -19,7 +19,7 @@ from lab.rule_search.search_space import make_search_space
 from lab.study.planted import PlantedCase, PlantedCohort, planted_case
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
-from postprocess.refine_input import RefineInput, case_features
+from postprocess.refine_input import RefineInput, case_features, probability_function
 
 SCHEME = SCHEMES["brats-gli"]
 SCORER = "2025-gli"
@@ -54,6 +54,7 @@ def make_planted(
     cases: int,
     config: SearchConfig = SEARCH_CONFIGS["validated"],
     predictions: Sequence[np.ndarray] | None = None,
+    has_probabilities: bool = False,
 ) -> Planted:
     """Make a cohort in the processes of the surrounding joblib backend.
 
@@ -62,10 +63,11 @@ def make_planted(
         cases: how many.
         config: whose features and thresholds.
         predictions: label maps (z, y, x) to take instead of the planted ones.
+        has_probabilities: whether the search knows them, for rules by peaks and thresholds.
     """
     maps = predictions if predictions is not None else [None] * cases
     rows = joblib.Parallel(n_jobs=None)(
-        joblib.delayed(_make_case)(number, cohort, config, labels)
+        joblib.delayed(_make_case)(number, cohort, config, labels, has_probabilities)
         for number, labels in enumerate(maps)
     )
     search_cases, vectors, pairs = zip(*rows, strict=True)
@@ -73,7 +75,7 @@ def make_planted(
     ids = tuple(case.id for case in search_cases)
     table = FeatureTable(ids, names_of(config.groups), np.stack(vectors), reasons)
     columns = search_columns(scorer_named(SCORER, SCHEME), SCHEME)
-    parameters = make_search_space(SCHEME, config)
+    parameters = make_search_space(SCHEME, config, common_peaks(search_cases))
     return Planted(
         features=informative(table, config.drops_constant)[0],
         all_features=table,
@@ -96,22 +98,34 @@ def features_of_groups(features: FeatureTable, groups: Sequence[str]) -> Feature
 
 
 def _make_case(
-    number: int, cohort: PlantedCohort, config: SearchConfig, prediction: np.ndarray | None
+    number: int,
+    cohort: PlantedCohort,
+    config: SearchConfig,
+    prediction: np.ndarray | None,
+    has_probabilities: bool,
 ) -> tuple[SearchCase, np.ndarray, Pair]:
     """Return the case, its feature vector and its label maps."""
     planted = planted_case(number, cohort)
     labels = planted.prediction if prediction is None else prediction
     pair = Pair(labels, planted.reference, planted.case.spacing_mm)
     scorer = scorer_named(SCORER, SCHEME)
-    search_case = make_search_case(planted.case.id, pair, SCHEME, config, scorer)
-    return search_case, _features(planted, labels, config), pair
+    inputs = refine_input_of(planted, labels)
+    probability = probability_function(inputs) if has_probabilities else None
+    search_case = make_search_case(
+        planted.case.id, pair, SCHEME, config, scorer, probability=probability
+    )
+    return search_case, _features(inputs, config), pair
 
 
-def _features(planted: PlantedCase, labels: np.ndarray, config: SearchConfig) -> np.ndarray:
+def refine_input_of(planted: PlantedCase, labels: np.ndarray) -> RefineInput:
+    """Return what post-processing sees of a case, with some label map (z, y, x)."""
     votes = np.mean([SCHEME.mask(fold, SCHEME.tumour) for fold in planted.folds], axis=0)
-    inputs = RefineInput(
+    return RefineInput(
         planted.case, labels, SCHEME, planted.probabilities, HEAD, votes.astype(np.float32)
     )
+
+
+def _features(inputs: RefineInput, config: SearchConfig) -> np.ndarray:
     names = names_of(config.groups)
     try:
         return case_features(inputs, names, config.settings)

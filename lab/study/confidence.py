@@ -2,7 +2,8 @@
 
 A component is doubtful if it overlaps no voxel of its label in the reference: an island, or the
 part that a swap invented. A real network tends to be less sure there, and its folds to disagree;
-`doubt` and `agreement` of 1 make a network that knows nothing of its errors.
+`doubt` and `agreement` of 1 make a network that knows nothing of its errors. It may also be unsure
+of large true components, nearly see what it misses, and nearly see what is not there.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from challenge.scheme import Scheme
-from lab.study.components import Triple
+from lab.study.components import Islands, Triple, distance_from, with_islands
 from lab.study.corruption import deform
 from postprocess.components import find_components
 
@@ -29,6 +30,11 @@ class Confidence:
     folds: int = 3
     fold_noise_mm: float = 0.5
     agreement: float = 0.6  # chance that a fold predicts a doubtful component
+    timid: float = 1.0  # factor on the log-odds of true components of `timid_voxels`
+    timid_voxels: tuple[int, int] = (0, 0)  # fewest and most
+    # Probability of the reference's label where no label is predicted; None: as for background.
+    missed: float | None = None
+    ghosts: tuple[Islands, ...] = ()  # that have this probability too, where nothing is
 
 
 def doubtful_components(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -53,10 +59,12 @@ def pseudo_probabilities(
     confidence: Confidence,
     scheme: Scheme,
     generator: np.random.Generator,
+    spacing_mm: Triple = (1.0, 1.0, 1.0),
 ) -> np.ndarray:
     """Return probabilities (channel, z, y, x), float32, whose arg-max is the prediction.
 
-    Channels are background, then the scheme's labels in the order of their values 1, 2, ...
+    Channels are background, then the scheme's labels in the order of their values 1, 2, ... The
+    spacing is that of the distances of ghosts.
     """
     channels = 1 + len(scheme.labels)
     blurred = [
@@ -67,7 +75,16 @@ def pseudo_probabilities(
     log_odds += np.float32(confidence.noise) * generator.standard_normal(
         log_odds.shape, dtype=np.float32
     )
-    log_odds[:, doubtful_components(prediction, reference) > 0] *= np.float32(confidence.doubt)
+    doubtful = doubtful_components(prediction, reference) > 0
+    log_odds[:, doubtful] *= np.float32(confidence.doubt)
+    if confidence.timid != 1:
+        timid = _components_of(prediction, confidence.timid_voxels) & ~doubtful
+        log_odds[:, timid] *= np.float32(confidence.timid)
+    if confidence.missed is not None:
+        shadow = np.where(prediction == 0, reference, 0).astype(np.uint8)
+        free, distance_mm = prediction == 0, distance_from(reference > 0, spacing_mm)
+        shadow = with_islands(shadow, confidence.ghosts, scheme, free, distance_mm, generator)
+        _see_nearly(log_odds, np.where(prediction == 0, shadow, 0), confidence.missed)
     _lead(log_odds, prediction)
     odds = np.exp(log_odds - log_odds.max(0))
     return odds / odds.sum(0)
@@ -93,6 +110,27 @@ def pseudo_folds(
         fold = deform(certain, confidence.fold_noise_mm, spacing_mm, generator)
         folds.append(np.where(agrees[doubtful], prediction, fold))
     return np.stack(folds)
+
+
+def _components_of(labels: np.ndarray, voxels: tuple[int, int]) -> np.ndarray:
+    """Return the components of any label (z, y, x) that have so many voxels."""
+    selected = np.zeros(labels.shape, bool)
+    for value in np.unique(labels[labels > 0]):
+        components = find_components(labels == value)
+        low, high = voxels
+        selected |= components.where((components.voxels >= low) & (components.voxels <= high))
+    return selected
+
+
+def _see_nearly(log_odds: np.ndarray, shadow: np.ndarray, probability: float) -> None:
+    """Give the labels of a shadow (z, y, x) a probability, in place; the rest is background."""
+    inside = shadow > 0
+    rest = np.float32(np.log(0.01))
+    noise = log_odds[0][inside] * np.float32(0.02)
+    log_odds[:, inside] = rest
+    log_odds[0][inside] = np.float32(np.log(1 - probability))
+    at = np.nonzero(inside)
+    log_odds[(shadow[at], *at)] = np.float32(np.log(probability)) + noise
 
 
 def _lead(log_odds: np.ndarray, prediction: np.ndarray) -> None:

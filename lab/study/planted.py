@@ -123,7 +123,7 @@ def planted_case(number: int, cohort: PlantedCohort) -> PlantedCase:
     return PlantedCase(
         Case(f"planted-{number:05d}", images, SPACING_MM),
         *pair,
-        pseudo_probabilities(*pair, cluster.confidence, scheme, generator),
+        pseudo_probabilities(*pair, cluster.confidence, scheme, generator, SPACING_MM),
         pseudo_folds(*pair, cluster.confidence, SPACING_MM, generator),
         kind,
     )

@@ -31,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cases", type=int, default=200, metavar="N", help="planted cases (200)")
     add("--null-seeds", type=int, default=20, metavar="N", help="cohorts without errors (20)")
     add("--null-cases", type=int, default=100, metavar="N", help="cases in each of those (100)")
+    faults = "cohorts of each kind of fault, 0 for none (5)"
+    add("--fault-seeds", type=int, default=5, metavar="N", help=faults)
+    add("--fault-cases", type=int, default=40, metavar="N", help="cases in each of those (40)")
     add_seed(planted, "of the planted cohort")
     label_maps = parser.add_argument_group("label maps instead")
     add = label_maps.add_argument
@@ -57,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
     with workers(args.jobs, None):
         content = study(args.cases, args.seed, print_progress(started))
         content["null"] = null_study(args.null_seeds, args.null_cases, args.seed + 1)
-    print_progress(started)("null cohorts")
+        print_progress(started)("null cohorts")
+        content["faults"] = fault_table(
+            args.fault_cases, args.fault_seeds, args.null_seeds, args.seed, print_progress(started)
+        )
     content["null_cases"] = args.null_cases
     content["seconds"] = time.perf_counter() - started
     for path in write_study(content, args.html):
@@ -149,6 +155,19 @@ def null_study(cohorts: int, cases: int, seed: int) -> list[dict[str, Any]]:
     from lab.study.planted_clusters import CLUSTERS, null_of
 
     return [check_null(PlantedCohort(null_of(CLUSTERS), seed + i), cases) for i in range(cohorts)]
+
+
+def fault_table(
+    cases: int, seeds: int, null_seeds: int, seed: int, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Judge every method on every kind of fault, and on cohorts without any; [] for no seeds."""
+    from lab.study.fault_kinds import FAULT_KINDS, NULL_KIND
+    from lab.study.fault_study import study_faults
+
+    if not seeds:
+        return []
+    rows = study_faults(FAULT_KINDS, cases, seeds, seed, report)
+    return rows + study_faults((NULL_KIND,), cases, max(null_seeds, 1), seed, report)
 
 
 def print_progress(started: float) -> Callable[[str], None]:

@@ -10,7 +10,7 @@ from lab.__main__ import main
 @pytest.mark.slow
 def test_a_miniature_study_finds_the_direction_and_ships_nothing_where_nothing_is(tmp_path):
     html = tmp_path / "study.html"
-    sizes = {"cases": 40, "null-seeds": 1, "null-cases": 24, "jobs": 2}
+    sizes = {"cases": 40, "null-seeds": 1, "null-cases": 24, "fault-seeds": 0, "jobs": 2}
     options = [text for key, value in sizes.items() for text in (f"--{key}", str(value))]
     assert main(["study", "--html", str(html), *options]) == 0
     content = json.loads(html.with_suffix(".json").read_text())
