@@ -102,6 +102,10 @@ class GateCase:
             self._objectives[key] = self.reduce(self.search_case.scorer.score(values))
         return self._objectives[key]
 
+    def row(self, values: np.ndarray) -> np.ndarray:
+        """Return the scores (column,) when label components carry these values."""
+        return np.array(selection_row(self.search_case.scorer.score(values), self.columns))
+
     def reduce(self, scores: Scores) -> float:
         """Return the objective of the case's scores."""
         row = np.array(selection_row(scores, self.columns))

@@ -1,7 +1,7 @@
 """What is known of learned gates, as lines for the terminal and as a record without cases."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from lab.learned_gates.fit_gates import FittedGate
 from lab.learned_gates.gate_cases import GateTarget
 from lab.learned_gates.held_out import HeldOutGates
 from lab.metrics.objective import case_objective
+from lab.rule_search.common_support import support_failures
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import GATE
 from lab.rule_search.effects import CHANGED
@@ -52,7 +53,9 @@ def judge(
     """
     gain = measure_gain(held_out.gains, np.random.default_rng(config.seed))
     lost = describe_loss(held_out.losses, clusters)
-    failures = (*GATE.failures(gain), *LossLimit(config.lost_at_most).failures(lost))
+    limit = LossLimit(config.lost_at_most)
+    on_common = support_failures(asdict(held_out.support))
+    failures = (*GATE.failures(gain), *limit.failures(lost), *on_common)
     if not fitted:
         failures = ("no label or region has components that a classifier tells apart",)
     return Verdict(fitted, held_out, gain, lost, failures)
@@ -71,6 +74,10 @@ def gate_record(verdict: Verdict, scorer: str, config: SearchConfig) -> dict[str
         "components": held_out.components,
         "removed": held_out.removed,
         "worth_removing": held_out.worth_removing,
+        "common_support": {
+            name: _number(getattr(held_out.support, name))
+            for name in ("difference", "low", "high", "p", "n")
+        },
         "lost": dict(verdict.lost),
         "lost_at_most": config.lost_at_most,
         "failures": list(verdict.failures),
@@ -107,6 +114,12 @@ def verdict_lines(
         f"{held_out.worth_removing} of these worth removing alone",
         loss_line("rules and gates", verdict.lost),
     ]
+    if held_out.support.left or held_out.support.entered:
+        support = held_out.support
+        lines.append(
+            f"on common support ({support.n} cases): {support.difference:+.4f}, {support.low:+.4f} "
+            f"to {support.high:+.4f}, p = {support.p:.3f}"
+        )
     if verdict.failures:
         lines.append(f"gates do not pass: {'; '.join(verdict.failures)}")
     return [*lines, f"ships: {'gates' if verdict.ships else 'no gates'}"]

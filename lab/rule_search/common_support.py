@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from challenge.scheme import Scheme
 from lab.evaluation.common_support import (
     CommonSupport,
     common_support_of_score,
@@ -18,9 +19,10 @@ from lab.evaluation.common_support import (
     moved_sentence,
 )
 from lab.gate import FLIPS, RESAMPLES
-from lab.metrics.objective import case_objective, objective_terms
+from lab.metrics.objective import Column, case_objective, objective_terms
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.score_cache import ScoreCache
+from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import Setting, rules_of
 
 SIDES = ("the labels as they are", "the labels after rules")
@@ -39,17 +41,34 @@ def rule_support(
         seed: of bootstrap and sign flips.
     """
     both = ([cache.no_rules] * len(cases), settings)
+    scores = [cache.scores(each, cases) for each in both]
+    absent = [absent_regions(cache, each, cases) for each in both]
+    return support_of(scores, absent, cache.columns, objective, seed)
+
+
+def support_of(
+    scores: Sequence[np.ndarray],
+    absent: Sequence[np.ndarray],
+    columns: Sequence[Column],
+    objective: str,
+    seed: int,
+) -> CommonSupport:
+    """Compare two sides by an objective, where both have a measured score.
+
+    Args:
+        scores: of each side, (case, column).
+        absent: of each side, where neither it nor the reference holds the column's region.
+        columns: of both.
+        objective: of the search.
+        seed: of bootstrap and sign flips.
+    """
+    objective = case_objective(objective)
     terms, weights = zip(
-        *(
-            objective_terms(cache.scores(each, cases), cache.columns, case_objective(objective))
-            for each in both
-        ),
-        strict=True,
+        *(objective_terms(side, columns, objective) for side in scores), strict=True
     )
-    absent = np.stack([absent_regions(cache, each, cases) for each in both], axis=-1)
     counted = weights[0] > 0
     values = np.stack(terms, axis=-1)[:, counted]
-    defined = defined_scores(values, absent[:, counted])
+    defined = defined_scores(values, np.stack(absent, axis=-1)[:, counted])
     return common_support_of_score(values, defined, weights[0][counted], RESAMPLES, FLIPS, seed)
 
 
@@ -58,21 +77,25 @@ def absent_regions(cache: ScoreCache, settings: Sequence[Setting], cases: np.nda
 
     The region is that of the column.
     """
-    scheme, names = cache.scheme, list(cache.scheme.labels)
-    regions = [scheme.regions.get(region, (region,)) for region, _ in cache.columns]
     rows = []
     for number, setting in zip(cases.tolist(), settings, strict=True):
         case = cache.search_cases[number]
-        values = values_after(case.components, rules_of(cache.parameters, setting), scheme)
-        predicted = set(np.unique(values[1:]).tolist())
-        in_reference = case.confusion.sum(1)
-        held = {
-            name
-            for i, name in enumerate(names)
-            if in_reference[1 + i] or scheme.labels[name] in predicted
-        }
-        rows.append([held.isdisjoint(region) for region in regions])
+        values = values_after(case.components, rules_of(cache.parameters, setting), cache.scheme)
+        rows.append(absent_in(case, values, cache.columns, cache.scheme))
     return np.array(rows)
+
+
+def absent_in(
+    case: SearchCase, values: np.ndarray, columns: Sequence[Column], scheme: Scheme
+) -> list[bool]:
+    """Return which columns' regions neither the reference nor label components of values hold."""
+    predicted, in_reference = set(np.unique(values[1:]).tolist()), case.confusion.sum(1)
+    held = {
+        name
+        for i, name in enumerate(scheme.labels)
+        if in_reference[1 + i] or scheme.labels[name] in predicted
+    }
+    return [held.isdisjoint(scheme.regions.get(region, (region,))) for region, _ in columns]
 
 
 def describe_support(support: CommonSupport, ids: Sequence[str]) -> dict[str, Any]:

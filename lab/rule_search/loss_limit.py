@@ -11,6 +11,8 @@ from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_case import variant_after
 from lab.rule_search.search_space import Setting, rules_of
 
+SAYS_SOMETHING = 0.1  # a bound of a group above this, although nothing was lost, is not shown
+
 
 @dataclass(frozen=True)
 class LossLimit:
@@ -43,11 +45,13 @@ def describe_loss(losses: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
         groups: (case,) number of each case's group, negative for none.
 
     Returns:
-        Cases that have lesions, mean share lost, its upper bound, and the same of each group.
+        Cases that have lesions, mean share lost, its upper bound, and the same of each group with
+        cases enough to show `SAYS_SOMETHING`, where there are several groups.
     """
     numbers: Sequence[int] = np.unique(groups[groups >= 0]).tolist()
     rows = [{"group": number, **_bounded(losses[groups == number])} for number in numbers]
-    return {**_bounded(losses), "confidence": CONFIDENCE, "groups": rows if len(rows) > 1 else []}
+    large = [row for row in rows if row["cases"] >= fewest_cases(SAYS_SOMETHING)]
+    return {**_bounded(losses), "confidence": CONFIDENCE, "groups": large if len(rows) > 1 else []}
 
 
 def loss_line(name: str, loss: Mapping[str, Any]) -> str:

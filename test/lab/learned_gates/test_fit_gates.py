@@ -161,3 +161,11 @@ def test_cases_whose_reference_is_empty_get_an_empty_answer(logistic) -> None:
     verdict = judge(fitted, held_out, np.zeros(len(cases), int), CONFIG)
     assert verdict.ships and verdict.gates[0].per == "case"
     assert held_out.removed == held_out.worth_removing >= 25
+    # Where the reference is empty an empty answer has no score; on the others nothing changed.
+    assert len(held_out.support.left) == held_out.removed
+    lines = verdict_lines(verdict, TARGETS, CONFIG)
+    words = f"on common support ({60 - held_out.removed} cases): +0.0000"
+    assert any(line.startswith(words) for line in lines)
+    losing = replace(held_out.support, difference=-0.2, low=-0.3, high=-0.1)
+    worse = judge(fitted, replace(held_out, support=losing), np.zeros(60, int), CONFIG)
+    assert worse.failures == ("on common support it loses: -0.2000, -0.3000 to -0.1000",)

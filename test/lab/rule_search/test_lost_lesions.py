@@ -89,5 +89,5 @@ def test_a_limit_fails_by_all_cases_and_by_any_cluster_that_is_large_enough() ->
     nothing = describe_loss(np.zeros(125), groups)
     assert LossLimit(0.05).failures(nothing) == ()  # cluster 2 is too small to show anything
     assert "at most 1.8% with 90% confidence (125 cases)" in loss_line("pooled", nothing)
-    assert "by cluster at most 0 3.8% (60), 1 3.8% (60), 2 36.9% (5)" in loss_line("x", nothing)
+    assert loss_line("x", nothing).endswith("by cluster at most 0 3.8% (60), 1 3.8% (60)")
     assert describe_loss(np.zeros(3), np.zeros(3, int))["groups"] == []
