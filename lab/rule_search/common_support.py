@@ -20,9 +20,8 @@ from lab.evaluation.common_support import (
 )
 from lab.gate import FLIPS, RESAMPLES
 from lab.metrics.objective import Column, case_objective, objective_terms
-from lab.rule_search.component_rules import values_after
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_case import SearchCase
+from lab.rule_search.search_case import SearchCase, variant_after
 from lab.rule_search.search_space import Setting, rules_of
 
 SIDES = ("the labels as they are", "the labels after rules")
@@ -80,8 +79,8 @@ def absent_regions(cache: ScoreCache, settings: Sequence[Setting], cases: np.nda
     rows = []
     for number, setting in zip(cases.tolist(), settings, strict=True):
         case = cache.search_cases[number]
-        values = values_after(case.components, rules_of(cache.parameters, setting), cache.scheme)
-        rows.append(absent_in(case, values, cache.columns, cache.scheme))
+        variant = variant_after(case, rules_of(cache.parameters, setting), cache.scheme)
+        rows.append(absent_in(case, variant.values, cache.columns, cache.scheme))
     return np.array(rows)
 
 

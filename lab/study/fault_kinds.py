@@ -79,7 +79,7 @@ LOOK_ALIKES = PlantedCluster(
     corruption=Corruption(islands=(_et(5.0, SAME),)),
     confidence=SURE,
 )
-# Satellites and islands of one distribution: what a rule removes is as often right as wrong.
+# Borders stray, and satellites of every size are true: whatever is removed is a loss.
 NONE = PlantedCluster(
     name="nothing to gain",
     tumour=_tumour(_et(3.0, (3, 40))),

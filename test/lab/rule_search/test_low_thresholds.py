@@ -11,6 +11,7 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
 from lab.rule_search.cases import make_search_case
+from lab.rule_search.common_support import rule_support
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.loss_limit import rule_losses
@@ -123,6 +124,15 @@ def test_lesions_that_growth_joins_and_a_rule_then_removes_are_lost(cohort) -> N
             for i in range(1, lesions.voxels.size)
         ]
         assert loss == np.mean(lost) == 1.0
+
+
+def test_common_support_is_of_the_labels_after_thresholds(cohort) -> None:
+    _, _, cache = cohort
+    setting = list(cache.no_rules)
+    setting[0] = cache.parameters[0].grid.index(0.35)
+    support = rule_support(cache, [tuple(setting)] * CASES, np.arange(CASES), "dice", 0)
+    assert support.n == CASES and support.left == support.entered == ()
+    assert support.difference == pytest.approx(support.official)
 
 
 def test_where_an_answer_may_not_be_empty_no_threshold_is_tried() -> None:
