@@ -81,7 +81,7 @@ def line_plot(ranking: Ranking) -> str:
                 fontsize=SMALL,
                 annotation_clip=False,
             )
-        ax.set_xticks(range(len(methods)), [method.method for method in methods])
+        ax.set_xticks(range(len(methods)), [m.method.replace(" ", "\n", 1) for m in methods])
         ax.set_ylim(len(ranking.names) + 0.5, 0.5)
         ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid(axis="y")
@@ -134,6 +134,7 @@ def tau_plot(ranking: Ranking) -> str:
         ax.invert_yaxis()
         ax.set_xlim(right=1.02)
         ax.grid(axis="x")
+        ax.set_xticks((-1, -0.5, 0, 0.5, 1))
         ax.set_xlabel("Kendall’s tau-b with the ranking of all cases")
         return svg(picture, "tau")
 
