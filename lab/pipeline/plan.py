@@ -66,6 +66,19 @@ class Submission:
         """Return the label maps that rules are fitted on."""
         return self.predictions or self.work / "oof" / self.name
 
+    def probability_maps(self, is_selected: bool) -> Path | None:
+        """Return the probabilities that rules may look at; None where there are none to be had.
+
+        Where nnU-Net's validation spares predictions, and left labels alone, there are none.
+        """
+        sources = self.shipped_sources(is_selected)
+        if self.predictions or not sources:
+            return self.probabilities
+        spared = all(source.has_labels for source in sources)
+        if spared and not all(source.has_probabilities for source in sources):
+            return None
+        return self.work / "probabilities" / self.name
+
     @property
     def selection(self) -> Path:
         """Return the file that `lab select` writes."""
@@ -141,11 +154,12 @@ def model_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
 
 def rules_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
     """Yield the steps that fit rules to what ships, and freeze what passes the gate."""
+    maps = s.probability_maps(is_selected)
     if not s.predictions:
         sources = s.shipped_sources(is_selected)
-        yield _predict(s, s.name, s.model, sources, s.out_of_fold, None)
+        yield _predict(s, s.name, s.model, sources, s.out_of_fold, maps)
     made_by = ("--scheme", s.scheme.name) if s.predictions else ("--model", s.model)
-    probabilities = ("--probabilities", s.probabilities) if s.probabilities else ()
+    probabilities = ("--probabilities", maps) if maps else ()
     describe = lab_words(
         "features",
         *("--cohort", s.cohort, "--predictions", s.out_of_fold, *made_by, *probabilities),

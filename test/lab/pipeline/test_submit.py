@@ -181,6 +181,7 @@ def test_the_chain_leads_from_the_release_to_nnunets_checkpoints(
     record = model_record(model)
     assert {each.sha256 for each in record.walk() if each.product == "checkpoint"} <= trained
     rules = from_json(read(model / "postprocess.json")["fit"]["provenance"], model)
+    assert "probabilities" in rules.inputs["features"].inputs  # so that rules by peak are tried
     predicted_by = rules.inputs["features"].inputs["predictions"].inputs["model"]
     assert predicted_by.sha256 == record.sha256
     assert lab(["trace", str(model)]) == 0
