@@ -212,7 +212,9 @@ def test_predictions_alone_get_rules(
     labels.mkdir()
     for path in (submitted / "oof" / "mine").glob("*.nii.gz"):
         (labels / path.name).write_bytes(path.read_bytes())
-    words = ["submit", "--predictions", str(labels), "--scheme", "panther-t1", "--name", "rules"]
+    maps = ["--probabilities", str(submitted / "probabilities" / "mine")]
+    words = ["submit", "--predictions", str(labels), *maps, "--scheme", "panther-t1"]
+    words += ["--name", "rules"]
     cohort = ["--cohort", str(results / "nnUNet_raw" / DATASET), "--work", str(tmp_path / "work")]
     assert lab([*words, *cohort]) == 0
     out = capsys.readouterr().out
