@@ -14,14 +14,19 @@ def training_cases(home: Path, fold: str) -> tuple[str, ...] | None:
     """Return the ids of a fold's training cases, sorted; None where nothing says which they are.
 
     Source: `nnUNet_preprocessed/<dataset>/splits_final.json` where the variable names it, else the
-    label maps in `fold_*/validation`: a fold was trained on what the others left out.
+    label maps in `fold_*/validation`: a fold was trained on what the others left out. Splits that
+    train on what the fold validated are of another training, and do not count.
 
     Args:
         home: trained folder, .../<dataset>/<trainer>__<plans>__<configuration>.
         fold: its number, or "all".
     """
     by_splits = _by_splits(home.resolve().parent.name, fold)
-    return by_splits if by_splits is not None else _by_validation(home, fold)
+    if by_splits is None or (
+        fold != ALL and not _ids(home / f"fold_{fold}" / "validation").isdisjoint(by_splits)
+    ):
+        return _by_validation(home, fold)
+    return by_splits
 
 
 def _by_splits(dataset: str, fold: str) -> tuple[str, ...] | None:

@@ -62,6 +62,17 @@ def test_nnunets_splits_come_first(trained: Path, monkeypatch: pytest.MonkeyPatc
     assert training_cases(trained, "1") == ("a", "b")  # the splits do not know it
 
 
+def test_splits_of_another_training_do_not_count(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fold 0 validated a and b, so that these splits, made later, are not those of its training."""
+    path = trained.parents[1] / "preprocessed" / "Dataset501_X" / "splits_final.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps([{"train": ["a", "x"], "val": ["b"]}]))
+    monkeypatch.setenv("nnUNet_preprocessed", str(path.parents[1]))
+    assert training_cases(trained, "0") == ("c", "d")
+
+
 def test_the_manifest_names_no_case(weights: Path) -> None:
     manifest = json.loads((weights / "m" / "MANIFEST.json").read_text())
     hashes = [each["provenance"]["training_case_sha256"] for each in manifest["members"]]
