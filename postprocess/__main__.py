@@ -94,7 +94,7 @@ def attempt(
 def report_origin(folder: Path, artefacts: Artefacts, lines: Sequence[Line]) -> None:
     """Warn where rules were fitted on the cases that they refined, or where that is not known."""
     fitted_on = [line["fitted_on_case"] for line in lines if "error" not in line]
-    if not artefacts.is_judged:
+    if not artefacts.has_held_out_gain:
         log.warning("%s: rules %s: their gain is not known", folder, artefacts.origin)
     elif training := fitted_on.count(True):
         log.warning("%s: %s", folder, in_sample_sentence(training, len(fitted_on)))

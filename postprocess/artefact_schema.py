@@ -106,14 +106,14 @@ class Artefacts:
         return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
 
     @property
-    def is_judged(self) -> bool:
+    def has_held_out_gain(self) -> bool:
         """Return whether a search measured what the rules gain."""
         return not SCORE_KEYS.keys().isdisjoint(self.fit)
 
     @property
     def origin(self) -> str:
         """Say where the rules come from: fitted by a search, or imported without any judgement."""
-        how = "fitted {date}" if self.is_judged else "imported {date}, not judged"
+        how = "fitted {date}" if self.has_held_out_gain else "imported {date}, not judged"
         return how.format(date=self.fit["date"])
 
     @property

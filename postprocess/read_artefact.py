@@ -86,8 +86,8 @@ def _checked_keys(document: Any) -> dict[str, Any]:
 
 def _check_fit(fit: dict[str, Any]) -> None:
     """Check where the numbers come from; imported rules have none of a search's scores."""
-    is_judged = not SCORE_KEYS.keys().isdisjoint(fit)
-    for key, kind in {**FIT_KEYS, **(SCORE_KEYS if is_judged else {})}.items():
+    has_held_out_gain = not SCORE_KEYS.keys().isdisjoint(fit)
+    for key, kind in {**FIT_KEYS, **(SCORE_KEYS if has_held_out_gain else {})}.items():
         value_of(fit, key, kind)
     interval = fit.get("gain_interval", [])
     if len(interval) not in (0, 2) or not all(isinstance(end, int | float) for end in interval):

@@ -118,7 +118,7 @@ def _rules(artefacts: Artefacts) -> Iterator[str]:
         yield "\nNo post-processing: labels stay as the ensemble gives them."
         return
     fit = artefacts.fit
-    if not artefacts.is_judged:
+    if not artefacts.has_held_out_gain:
         foreign = f" ({fit['foreign']})" if "foreign" in fit else ""
         yield f"\nPost-processing: {fit['ships']}; nothing is known of its gain{foreign}."
         return

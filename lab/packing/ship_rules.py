@@ -37,7 +37,7 @@ def ship_rules(folder: Path, artefacts: Artefacts, foreign: bool, origin: str = 
     model, content = model_record(folder, with_rules=False), artefacts.fit.get(KEY)
     record = from_json(content, Path(origin) / JSON_NAME) if content else None
     # Rules that nobody judged claim no gain of any model.
-    fault = unknown_origin(record, origin) if artefacts.is_judged else ""
+    fault = unknown_origin(record, origin) if artefacts.has_held_out_gain else ""
     if fault:
         print(f"{fault}; the card claims no gain of them for {model.name}", file=sys.stderr)
     elif record:

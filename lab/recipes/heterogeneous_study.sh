@@ -34,7 +34,7 @@ for other in plain_again resenc mednext swin; do average "plain+$other" plain "$
 # shellcheck disable=SC2086  # words
 average families $families
 
-python -m lab rank "$study"/{plain,plain_again,resenc,mednext,swin}.json --out "$study/rank_alone.json" >"$study/rank_alone.txt"
+python -m lab rank "$study"/{plain,plain_again,resenc,mednext,swin}.json --out "$study/rank_single.json" >"$study/rank_single.txt"
 python -m lab rank "$study"/plain+{plain_again,resenc,mednext,swin}.json "$study/plain.json" "$study/families.json" \
   --out "$study/rank_pairs.json" >"$study/rank_pairs.txt"
 python -m lab select "$work"/maps/{plain,plain_again,resenc,mednext,swin} --cohort "$raw" \

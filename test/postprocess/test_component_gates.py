@@ -144,7 +144,7 @@ def test_gates_come_before_the_rules_and_the_record_has_both() -> None:
     assert artefacts.needs_votes is False
 
 
-def test_gates_alone_were_fitted_on_cases_too() -> None:
+def test_gates_without_rules_were_fitted_on_cases_too() -> None:
     rules = replace(make_artefacts(), clusters=(Cluster(9, 1e9, ()),) * 2)
     rules = replace(rules, fallback=Fallback("identity"))
     assert was_fitted_on("a", rules) is False

@@ -30,7 +30,7 @@ def clustered_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return weights
 
 
-def test_the_artefact_has_a_cluster_of_its_own_for_each_rule(clustered_weights: Path) -> None:
+def test_the_artefact_has_one_cluster_a_rule(clustered_weights: Path) -> None:
     artefacts = load_artefacts(clustered_weights / MODEL.name, SCHEMES[MODEL.name])
     assert len(artefacts.clusters) == len(RULES)
     assert not artefacts.has_one_rule_set and artefacts.fallback.name == "identity"

@@ -50,7 +50,7 @@ def test_two_cases_by_hand() -> None:
     assert stability.median.tolist() == [1, 1]
 
 
-def test_what_is_told_of_the_places() -> None:
+def test_text_of_the_places() -> None:
     places = np.array([[1, 2, 3]] * 90 + [[2, 1, 3]] * 10)
     stability = Stability("any", np.array([1, 2, 3]), places)
     assert stability.frequency.tolist() == [[0.9, 0.1, 0], [0.1, 0.9, 0], [0, 0, 1]]

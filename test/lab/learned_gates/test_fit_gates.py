@@ -72,7 +72,7 @@ def cases():
     return [gate_case(seed) for seed in range(24)]
 
 
-def test_look_alikes_are_told_by_their_texture_and_lesions_stay(cases, logistic, capsys) -> None:
+def test_look_alikes_go_by_texture_and_lesions_stay(cases, logistic, capsys) -> None:
     held_out = evaluate(cases, TARGETS, [()] * len(cases), CONFIG)
     fitted = fit_gates(cases, TARGETS, CONFIG)
     verdict = judge(fitted, held_out, np.zeros(len(cases), int), CONFIG)

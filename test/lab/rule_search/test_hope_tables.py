@@ -89,7 +89,7 @@ def test_what_a_table_cannot_say_is_refused_by_name(rule, message):
     sizes=st.dictionaries(st.sampled_from(list(PED.labels)), st.integers(1, 500)),
     shares=st.dictionaries(st.sampled_from(["ET", "CC", "ED"]), st.floats(0.01, 1)),
 )
-def test_rules_survive_the_way_there_and_back(sizes, shares):
+def test_rules_survive_export_and_import(sizes, shares):
     removals = [RemoveSmall(label, min_voxels=n) for label, n in sorted(sizes.items())]
     removals.sort(key=lambda rule: PED.labels[rule.label])  # the table's own order
     rules = {"a": removals + [RelabelMinor(name, "NETC", share) for name, share in shares.items()]}

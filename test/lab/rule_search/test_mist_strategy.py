@@ -148,7 +148,7 @@ LARGEST_ONES = st.builds(lambda subject, k: KeepLargest(**subject, k=k), SUBJECT
     st.lists(LARGEST_ONES, max_size=3),
     st.lists(FILLINGS, max_size=3),
 )
-def test_rules_survive_the_way_there_and_back(removals, largest, fillings):
+def test_rules_survive_export_and_import(removals, largest, fillings):
     rules = removals + largest + fillings
     steps = json.loads(json.dumps(mist_from_rules(rules, GLI)))
     assert rules_from_mist(steps, GLI) == rules

@@ -46,7 +46,7 @@ def test_false_components_are_less_probable_and_of_the_same_sizes() -> None:
     assert max(peak for _, peak, _ in false) < min(peak for _, peak, _ in true)
 
 
-def test_neither_size_nor_peak_alone_tells_them_apart() -> None:
+def test_neither_size_nor_peak_separates_them() -> None:
     rows = [row for row in peaks(first_case(SIZE_OR_PEAK), 3) if row[0] <= 60]
     false = [row for row in rows if not row[2]]
     small = [row for row in rows if row[2] and row[0] <= 14]
