@@ -12,7 +12,7 @@ from lab.phantom.fields import Grid
 
 # A voxel is labelled from this membership on: experts outline a fading border, and voxels that
 # hold a part of it.
-LABELLED = {"SNFH": 0.22, "NETC": 0.35, "ET": 0.3, "RC": 0.5}
+LABELLED = {"SNFH": 0.16, "NETC": 0.25, "ET": 0.22, "RC": 0.5}
 SYNTHETIC_FOLDS = 0.15  # share of heads whose folds are random, not of the atlas
 THICK = 0.6  # share of sequences taken in thick slices
 MOVED = 0.15  # share of sequences that lie up to 2 mm beside the others
@@ -21,7 +21,7 @@ MARGIN_MM = 9.0  # of air around the brain: a slice that cuts its surface, and a
 
 _LAYERS = (
     *("grey", "deep", "cap", "spots", "csf", "choroid", "vessel", "dura"),
-    *("SNFH", "NETC", "ET", "blood", "RC"),
+    *("SNFH", "NETC", "cyst", "ET", "blood", "RC"),
 )
 _DISEASE = ("SNFH", "NETC", "ET", "RC")
 

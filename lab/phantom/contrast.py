@@ -25,13 +25,14 @@ USUAL: Mapping[str, tuple[Signal, Signal]] = {
     "SNFH": ((0.77, 0.78, 0.76, 1.04), (0.11, 0.11, 0.18, 0.17)),
     # From solid tumour, hardly darker than oedema, to pus and old blood, dark as fluid on T1.
     "NETC": ((0.54, 0.55, 0.95, 0.82), (0.26, 0.30, 0.22, 0.36)),
+    "cyst": ((0.37, 0.40, 1.06, 0.42), (0.20, 0.20, 0.15, 0.55)),
     "ET": ((0.70, 1.50, 0.68, 0.90), (0.16, 0.27, 0.22, 0.25)),
-    "RC": ((0.36, 0.39, 1.08, 0.24), (0.18, 0.18, 0.14, 0.45)),
+    "RC": ((0.36, 0.39, 1.08, 0.26), (0.18, 0.18, 0.14, 0.55)),
     "blood": ((1.25, 1.35, 0.40, 0.60), (0.25, 0.20, 0.50, 0.40)),
 }
 # What must hold in a sequence, by this factor at least: brighter, darker.
 ORDER: Mapping[int, tuple[tuple[str, str, float], ...]] = {
-    1: (("ET", "grey", 1.15), ("ET", "NETC", 1.25), ("ET", "SNFH", 1.2)),
+    1: (("ET", "grey", 1.15), ("ET", "NETC", 1.25), ("ET", "cyst", 1.6), ("ET", "SNFH", 1.2)),
     2: (("SNFH", "grey", 1.12), ("csf", "grey", 1.5)),
     3: (("SNFH", "grey", 1.15), ("SNFH", "white", 1.25), ("grey", "csf", 1.6), ("SNFH", "RC", 1.6)),
 }

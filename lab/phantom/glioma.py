@@ -3,17 +3,19 @@
 Label names as in the scheme brats-gli. All arrays (z, y, x); coordinates and sizes in mm.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lab.phantom.brain import HULL_MM, REACH_MM
-from lab.phantom.fields import Points, SmoothField, full, soft
+from lab.phantom.fields import Points, SmoothField, full, soft, tube
 
 PARTS = ("SNFH", "NETC", "ET", "RC")
+CONTENTS = ("cyst", "blood")  # of necrosis; they have no label
 # What enhances, and how often: a rim, a thin rim, all of the core, nothing.
 STYLES = {"rim": 0.44, "thin": 0.13, "solid": 0.25, "none": 0.18}
 SOLID_MM = 60.0  # deeper than any core
+METASTASES = 0.12  # share of patients whose foci are small, many and anywhere
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,11 @@ class Lesion:
     cavity: bool
     stretch: tuple[float, float, float]
     fuzzy_mm: float = 1.5  # the ramp at the oedema's border
+    core_fuzzy_mm: float = 1.5  # the ramp at the core's border
     spares_cortex: float = 1.0  # how much cortex holds it up; 0: not at all
     bleeds: bool = False
+    cystic: bool = False  # necrosis as dark as fluid, in its rim
+    tract_mm: float = 0.0  # radius of the way in of the surgeon, from the brain's surface; 0: none
     rough: float = 1.0  # of the borders; 0: an egg
 
 
@@ -36,6 +41,9 @@ def draw_lesions(rng: np.random.Generator) -> list[Lesion]:
     """Return the foci of one patient, most often one; a few patients have none."""
     if rng.random() < 0.06:
         return []
+    if rng.random() < METASTASES:
+        count = int(rng.integers(2, 13))
+        return [_metastasis(rng) for _ in range(count)]
     first = _lesion(rng, _centre(rng), _between(rng, 6.0, 30.0), rng.random() < 0.3)
     lesions = [first]
     while rng.random() < 0.28 and len(lesions) < 4:
@@ -45,6 +53,11 @@ def draw_lesions(rng: np.random.Generator) -> list[Lesion]:
         centre = (s, a, left) if inside else _centre(rng)
         lesions.append(_lesion(rng, centre, _between(rng, 3.0, 8.0), False))
     return lesions
+
+
+def _metastasis(rng: np.random.Generator) -> Lesion:
+    lesion = _lesion(rng, _centre(rng), _between(rng, 1.5, 9.0), False)
+    return lesion if lesion.rim_mm else replace(lesion, rim_mm=SOLID_MM)  # every one enhances
 
 
 def _lesion(
@@ -60,9 +73,12 @@ def _lesion(
         rim_mm=rim.get(style, 0.0),
         cavity=cavity,
         stretch=_stretch(rng),
-        fuzzy_mm=rng.uniform(1.2, 7.0),
+        fuzzy_mm=rng.uniform(1.2, 10.0),
+        core_fuzzy_mm=rng.uniform(1.2, 4.5),
         spares_cortex=rng.uniform(0.0, 1.0),
         bleeds=bool(rng.random() < 0.2),
+        cystic=bool(rng.random() < 0.35),
+        tract_mm=rng.uniform(4.0, 14.0) if rng.random() < 0.8 else 0.0,
         rough=rng.uniform(0.4, 1.2),
     )
 
@@ -81,8 +97,9 @@ def displace(axes: Points, lesions: list[Lesion]) -> Points:
 def parts(
     rng: np.random.Generator, axes: Points, lesions: list[Lesion], tissue: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return memberships of SNFH, NETC, ET and RC, the later name winning, and of blood in them."""
-    whole = {name: np.zeros(tissue["csf"].shape, np.float32) for name in (*PARTS, "blood")}
+    """Return memberships of SNFH, NETC, ET and RC, the later name winning, and of CONTENTS."""
+    names = (*PARTS, *CONTENTS)
+    whole = {name: np.zeros(tissue["csf"].shape, np.float32) for name in names}
     for lesion in lesions:
         for name, membership in _focus(rng, axes, lesion, tissue).items():
             np.maximum(whole[name], membership, out=whole[name])
@@ -121,27 +138,45 @@ def _focus(
     spread = depth + np.clip(creep, -1, 45) - barrier
     halo = soft(spread, lesion.fuzzy_mm) * (1 - tissue["csf"])
     # The core replaces tissue but does not spill into sulci and ventricles.
-    core = soft(depth, 1.5) * (1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35))
+    core = soft(depth, lesion.core_fuzzy_mm) * (1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35))
     rim = np.float32(lesion.rim_mm) * (1 + np.float32(0.4) * fine)
     if lesion.cavity:
-        return _operated(depth, halo, rim, patchy)
+        depth = np.maximum(depth, _tract(axes, lesion) + rough * np.float32(1.5) * fine)
+        return _operated(depth, halo, rim, patchy, lesion.bleeds)
     shell = soft(rim - depth, 1.2) if lesion.rim_mm else np.zeros_like(depth)
     is_solid = lesion.rim_mm > lesion.core_mm
     pocket = soft(patchy - 1, 0.4) if is_solid else 0
     islands = soft(patchy - np.float32(1.1), 0.5) if lesion.rim_mm and not is_solid else 0
     enhancing = core * np.maximum(shell * (1 - pocket), islands)
     blood = core * soft(fine - np.float32(1.2), 0.6) if lesion.bleeds else np.zeros_like(depth)
-    return {"SNFH": halo, "NETC": core, "ET": enhancing, "blood": blood}
+    # What holds fluid has a wall all around, which tells it from a cavity.
+    cyst = soft(depth - rim, 1.5) if lesion.cystic and lesion.rim_mm else np.zeros_like(depth)
+    return {"SNFH": halo, "NETC": core, "ET": enhancing, "cyst": cyst, "blood": blood}
+
+
+def _tract(axes: Points, lesion: Lesion) -> np.ndarray:
+    """Return the depth in mm (z, y, x) inside the way from the brain's surface to a cavity."""
+    if not lesion.tract_mm:
+        return np.full(np.broadcast_shapes(*(p.shape for p in axes)), -np.inf, np.float32)
+    centre = np.array(lesion.centre_mm)
+    # Straight outwards, never from below.
+    outwards = centre * np.array([1.0 if centre[0] > 0 else 0.0, 1.0, 1.0])
+    outwards /= np.linalg.norm(outwards)
+    path = np.stack([centre, centre + max(HULL_MM) * outwards])
+    return tube(axes, path, np.full(2, lesion.tract_mm))
 
 
 def _operated(
-    depth: np.ndarray, halo: np.ndarray, rim: np.ndarray, patchy: np.ndarray
+    depth: np.ndarray, halo: np.ndarray, rim: np.ndarray, patchy: np.ndarray, bleeds: bool
 ) -> dict[str, np.ndarray]:
     cavity = soft(depth - 1, 1.2)
     # What enhances after surgery is a nodule at the wall, not a closed rim.
     wall = np.minimum(depth + np.clip(rim, 0, 5) + 1, 2.0)
     nodule = soft(np.minimum(wall, (patchy - np.float32(0.35)) * 4), 1.2) * (np.max(rim) > 0)
-    return {"SNFH": np.maximum(halo, soft(depth + 2, 1.5)), "ET": nodule, "RC": cavity}
+    # Blood at the wall, bright without contrast agent, where no nodule is.
+    blood = soft(np.minimum(wall, (np.float32(-0.35) - patchy) * 4), 1.2) * bleeds
+    parts = {"SNFH": np.maximum(halo, soft(depth + 2, 1.5)), "ET": nodule, "RC": cavity}
+    return parts | {"blood": blood}
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
