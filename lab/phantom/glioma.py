@@ -57,7 +57,8 @@ def draw_lesions(rng: np.random.Generator) -> list[Lesion]:
 
 def _metastasis(rng: np.random.Generator) -> Lesion:
     lesion = _lesion(rng, _centre(rng), _between(rng, 1.5, 9.0), False)
-    return lesion if lesion.rim_mm else replace(lesion, rim_mm=SOLID_MM)  # every one enhances
+    rim_mm = lesion.rim_mm or SOLID_MM  # every one enhances
+    return replace(lesion, rim_mm=rim_mm, oedema_mm=_between(rng, 1.5, 14.0))
 
 
 def _lesion(
