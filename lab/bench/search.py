@@ -18,10 +18,12 @@ from lab.bench.synthetic_pair import make_pair
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import make_search_case
+from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.config import SEARCH_CONFIGS, RuleType
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter, make_search_space, rules_of
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.search_space import make_search_space, rules_of
+from lab.rule_search.tabulate_case import make_search_case
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import Probability
 
@@ -112,7 +114,7 @@ def cost_of(rule_types: tuple[RuleType, ...], pairs: Sequence[Pair], sizes_case_
     probabilities = [blurred(pair) for pair in pairs]
     start = time.process_time()
     search_cases = [
-        make_search_case(f"case-{i}", pair, SCHEME, config, SCORER, probability=probability)
+        make_search_case(f"case-{i}", pair, SCHEME, config, SCORER, EnsembleMaps(probability))
         for i, (pair, probability) in enumerate(zip(pairs, probabilities, strict=True))
     ]
     cache = ScoreCache(search_cases, (*more, *PARAMETERS), COLUMNS, SCHEME)

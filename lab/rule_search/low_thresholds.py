@@ -9,12 +9,13 @@ import numpy as np
 from challenge.box import Box, bounding_box, joint_box
 from challenge.scheme import Scheme
 from lab.metrics.pair import Pair, crop_box
+from lab.rule_search.case_components import Names
+from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.search_case import SearchCase, Thresholds
-from lab.rule_search.search_space import Names
 from postprocess.apply_rules import apply_rules
-from postprocess.rule_base import Probability
 from postprocess.rules_by_probability import AddForDice, AddProbable, threshold_for_dice
 
+Make = Callable[[Pair, EnsembleMaps], SearchCase]  # tabulates a case
 CASES_IN_MEMORY = 6  # tabulated ones of each case: all thresholds of one label
 
 
@@ -25,9 +26,10 @@ class LowThresholds:
     scheme: Scheme
     pair: Pair  # cut to `box`
     probabilities: Mapping[Names, np.ndarray]  # cut to `box`; half precision where that is exact
+    votes: np.ndarray | None  # (z, y, x) cut to `box`
     box: Box
     shape: tuple[int, ...]  # of the case
-    make: Callable[[Pair, Probability], SearchCase]
+    make: Make
     for_dice: Mapping[Names, float]  # label -> `threshold_for_dice` of the whole case
     _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
 
@@ -51,7 +53,9 @@ class LowThresholds:
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
         result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
-        case = self.make(replace(pair, prediction=result.labels), self.probability)
+        votes = self.votes if self.votes is None else self._whole(self.votes)
+        maps = EnsembleMaps(self.probability, votes)
+        case = self.make(replace(pair, prediction=result.labels), maps)
         return replace(case, thresholds=thresholds if result.applied else ())
 
     def _in_numbers(self, rule: AddProbable | AddForDice) -> AddProbable:
@@ -70,18 +74,20 @@ class LowThresholds:
 def keep_for_thresholds(
     pair: Pair,
     probabilities: Mapping[Names, np.ndarray],
+    votes: np.ndarray | None,
     lowest: float,
     scheme: Scheme,
-    make: Callable[[Pair, Probability], SearchCase],
+    make: Make,
 ) -> LowThresholds:
     """Keep of a case what thresholds need.
 
     Args:
         pair: of the case.
         probabilities: labels -> (z, y, x) float32.
+        votes: share of the members (z, y, x) that see tumour, if known.
         lowest: the lowest threshold that is tried.
         scheme: the challenge.
-        make: tabulates a pair with its probabilities.
+        make: tabulates a pair with its maps.
     """
     boxes, for_dice = [crop_box(pair, 1)], dict[Names, float]()
     for names, probability in probabilities.items():
@@ -96,6 +102,7 @@ def keep_for_thresholds(
         scheme,
         replace(pair, prediction=pair.prediction[box].copy(), reference=pair.reference[box].copy()),
         {names: _compact(probability[box]) for names, probability in probabilities.items()},
+        votes if votes is None else votes[box].copy(),
         box,
         pair.prediction.shape,
         make,

@@ -29,7 +29,7 @@ from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.parallel import workers
 from lab.progress import progress_bar
-from lab.rule_search.cases import common_peaks, open_search_cases
+from lab.rule_search.cases import all_have_votes, common_peaks, open_search_cases
 from lab.rule_search.cross_validation import expected_fits
 from lab.rule_search.decision import Decision, decide
 from lab.rule_search.feature_table import FeatureTable, informative, load_table
@@ -157,7 +157,9 @@ def make_score_cache(
     search_cases = open_search_cases(cases, setup, searched)
     return ScoreCache(
         search_cases,
-        make_search_space(setup.scheme, setup.config, common_peaks(search_cases)),
+        make_search_space(
+            setup.scheme, setup.config, common_peaks(search_cases), all_have_votes(search_cases)
+        ),
         columns,
         setup.scheme,
         # A table answers faster than it travels.

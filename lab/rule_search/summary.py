@@ -12,7 +12,8 @@ from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
 from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter, Setting, searched_masks
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.search_space import Setting, searched_masks
 
 
 def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) -> list[str]:

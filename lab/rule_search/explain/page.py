@@ -11,7 +11,7 @@ from lab.drawing.style import label_colours, series_colour
 from lab.rule_search.common_support import support_line
 from lab.rule_search.explain import figures
 from lab.rule_search.loss_limit import loss_line
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.seed_noise import SeedNoise, noise_lines
 from lab.rule_search.summary import rules_in_words
 from lab.rule_search.workspace import Setup

@@ -20,7 +20,7 @@ from lab.learned_gates.gate_cases import GateTarget, make_gate_case, make_target
 from lab.metrics.objective import objective_values
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import score_as_written
+from lab.rule_search.written_scorer import score_as_written
 from postprocess.apply_rules import apply_rules
 from postprocess.component_features import describe_components
 from postprocess.component_gates import apply_gates
