@@ -42,7 +42,7 @@ from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import make_search_space
 from lab.rule_search.seed_noise import noise_json, noise_lines, seed_noise
-from lab.rule_search.summary import decision_lines, objective_line, peaks_line
+from lab.rule_search.summary import decision_lines, not_searched_lines, objective_line
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [
         objective_line(objective, cache.columns, leaderboard),
         unmeasured_line(scorer),
-        peaks_line(cache, config, setup.probabilities is not None),
+        *not_searched_lines(cache, config, setup.probabilities is not None, bool(setup.members)),
     ]
     print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))

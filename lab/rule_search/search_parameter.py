@@ -109,7 +109,7 @@ class SearchParameter:
         if self.rule_type == "dice":
             return self.title
         subject = "share" if self.rule_type == "share" else "components"
-        return f"{self.name} {subject} < {point:g}{UNITS[self.unit]} -> {self.becomes}"
+        return f"{self.name} {subject} < {point:g}{UNITS.get(self.unit, '')} -> {self.becomes}"
 
     def point_in_words(self, grid_index: int) -> str:
         """Return the threshold of a grid point without its unit, of two both."""

@@ -45,8 +45,9 @@ def test_the_ratio_is_printed_with_what_it_is_of(
     config = search.HYSTERESIS
     by_peak = 2 * 4 * (len(config.grids["peak"]) + len(config.grids["size or peak"]))
     assert lines[5].startswith("with peaks ") and lines[5].endswith(f" {by_peak} grid points more")
-    assert lines[6].startswith("with thresholds ")
-    assert lines[6].endswith(f" {4 * len(config.thresholds)} grid points more")
+    assert lines[6].startswith("with predicates ")
+    assert lines[7].startswith("with thresholds ")
+    assert lines[7].endswith(f" {4 * len(config.thresholds)} grid points more")
 
 
 def test_a_ratio_below_the_target_is_said_so() -> None:

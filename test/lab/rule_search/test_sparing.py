@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from crowded_maps import GLI, NAMES, random_map, random_maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -25,31 +26,9 @@ from postprocess.rule_base import RuleError
 from postprocess.rule_kinds import rule_from
 from postprocess.rules_by_component import RemoveComponent
 
-GLI = SCHEMES["brats-gli"]
 CONFIG = SEARCH_CONFIGS["every-predicate"]
-SHAPE = (12, 13, 14)
 SPACINGS_MM = [(1.0, 1.0, 1.0), (5.0, 0.75, 0.75), (2.5, 1.0, 3.0)]
-NAMES = list(GLI.labels)
 MASKS = [(name,) for name in NAMES] + [GLI.regions["WT"], GLI.regions["TC"]]
-
-
-def random_map(seed: int) -> np.ndarray:
-    """Return components of every label: some inside others, some alone, with gaps between."""
-    noise = np.random.default_rng(seed).normal(size=(7, *SHAPE))
-    smooth = ndimage.gaussian_filter(noise, (0, 0.9, 0.9, 0.9))
-    return (smooth.argmax(0) % 5).astype(np.uint8)
-
-
-def random_maps(seed: int, dtype: type = np.float32) -> EnsembleMaps:
-    """Return probabilities of 17 values and votes of five members: many are at a threshold."""
-    rng = np.random.default_rng(seed)
-    of_labels = rng.integers(0, 17, (len(NAMES), *SHAPE))
-    votes = (rng.integers(0, 6, SHAPE) / 5).astype(dtype)
-
-    def probability(of: tuple[str, ...]) -> np.ndarray:
-        return (of_labels[[NAMES.index(name) for name in of]].mean(0).round() / 32).astype(dtype)
-
-    return EnsembleMaps(probability, votes)
 
 
 def by_components(labels, rules, spacing_mm, maps=None) -> np.ndarray:
@@ -84,6 +63,8 @@ def conditions(draw: st.DrawFn, names: tuple[str, ...]) -> dict:
         "touches": st.sampled_from(outside),
         "inside": st.sampled_from(outside),
     }
+    if names == GLI.regions["TC"]:  # no rule that is searched is about its probability
+        del values["min_peak_probability"], values["min_mean_probability"]
     if inner := [name for name in (*GLI.labels, "TC") if set(_labels(name)) < set(names)]:
         of = draw(st.sampled_from(inner))
         values["holds"] = st.fixed_dictionaries({of: st.sampled_from([0.1, 0.5, 1.0])})
@@ -133,23 +114,18 @@ def test_each_predicate_spares_some_components_and_others_not(name):
         "max_distance_mm": 2.0,
         "max_distance_to_mm": {"RC": 1.5},
         "touches": "RC",
-        "inside": "SNFH",
+        "inside": "WT",
     }[name]
     removed = []
-    for seed in range(20):
+    for seed in range(4):
         labels, maps = random_map(seed), random_maps(seed)
         rule = RemoveComponent("ET", unless_any={name: value})
         after = by_components(labels, [rule], (1.0, 1.0, 1.0), maps)
         components = find_components(labels == GLI.labels["ET"])
-        gone = np.unique(components.ids[(labels != 0) & ~_padded(after, labels).astype(bool)])
+        assert after.shape == labels.shape  # they reach the edges
+        gone = set(components.ids[(labels != 0) & (after == 0)].tolist())
         removed += [number in gone for number in range(1, components.voxels.size)]
     assert 0 < sum(removed) < len(removed)
-
-
-def _padded(cut: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return a cut label map on the grid of the case; these cases reach its edges."""
-    assert cut.shape == labels.shape
-    return cut
 
 
 def test_a_region_that_holds_nothing_of_a_part_goes():
