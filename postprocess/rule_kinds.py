@@ -51,7 +51,7 @@ RULE_KINDS: Sequence[RuleKind] = (
     RuleKind(
         "add-probable",
         AddProbable,
-        searchable=frozenset({"label", "becomes", "min_probability"}),
+        searchable=frozenset({"label", "region", "becomes", "min_probability"}),
     ),
     RuleKind("add-for-dice", AddForDice, searchable=frozenset({"label", "becomes"})),
     RuleKind(

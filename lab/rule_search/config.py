@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 # What a threshold is on. "size or peak": a component stays where either is reached; what else
 # may spare one is a row of `sparing.SPARES`. "threshold": a label takes every voxel from a
-# probability on. "dice": that probability is the one of the highest expected Dice in each case.
+# probability on, "region threshold" a region, for the label that a network of regions paints it
+# with. "dice": that probability is the one of the highest expected Dice in each case.
 RuleType = Literal[
     "size",
     "share",
@@ -26,13 +27,14 @@ RuleType = Literal[
     "size or inside",
     "holds",
     "size or holds",
+    "region threshold",
     "threshold",
     "dice",
 ]
 Point = float | tuple[float, float]  # a threshold, or a size and a threshold
 Grids = Mapping[RuleType, tuple[Point, ...]]
 # Before which a case is tabulated anew.
-LOWERING: tuple[RuleType, ...] = ("threshold", "dice")
+LOWERING: tuple[RuleType, ...] = ("region threshold", "threshold", "dice")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class SearchConfig:
     # Of what spares components, by the types of `sparing`; no rule comes first, then the smaller
     # intervention. Which of them are searched is for `rule_types` to say.
     grids: Grids = field(default_factory=dict)
-    thresholds: tuple[float, ...] = (0.0,)  # minimum probabilities of labels; no rule comes first
+    # Minimum probabilities of labels and regions; no rule comes first.
+    thresholds: tuple[float, ...] = (0.0,)
     # Share of the reference's lesions that may be lost, see `loss_limit`; 1: whatever is lost.
     lost_at_most: float = 1.0
     seed: int = 0  # of k-means, cross-validation and bootstraps

@@ -91,10 +91,11 @@ def keep_for_thresholds(
     """
     boxes, for_dice = [crop_box(pair, 1)], dict[Names, float]()
     for names, probability in probabilities.items():
+        low = np.float32(lowest)
         if len(names) == 1:
             for_dice[names] = threshold_for_dice(probability)
-            low = min(np.float32(lowest), np.float32(for_dice[names]))
-            boxes.append(bounding_box(probability >= low, 1) or boxes[0])
+            low = min(low, np.float32(for_dice[names]))
+        boxes.append(bounding_box(probability >= low, 1) or boxes[0])
     box = boxes[0]
     for other in boxes[1:]:
         box = joint_box(box, other) or box

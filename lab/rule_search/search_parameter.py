@@ -19,6 +19,7 @@ UNITS = {"mm3": " mm3", "voxels": " voxels"}
 TITLES: Mapping[RuleType, str] = {
     "size": "{name} components below a size become {becomes}",
     "share": "{name} becomes {becomes} below a share",
+    "region threshold": "{name} takes voxels from a probability on, as {becomes}",
     "threshold": "{name} takes voxels from a probability on",
     "dice": "{name} takes voxels that raise its expected Dice",
 }
@@ -86,8 +87,9 @@ class SearchParameter:
             spares |= spare.condition(threshold, self.other)
             return RemoveComponent(self.label, self.becomes, region=self.region, unless_any=spares)
         assert not isinstance(point, tuple)
-        if self.rule_type == "threshold":
-            return AddProbable(self.label, min_probability=point)
+        if self.rule_type in ("threshold", "region threshold"):
+            subject = {"becomes": self.becomes, "region": self.region}
+            return AddProbable(self.label, min_probability=point, **subject)
         if self.rule_type == "dice":
             return AddForDice(self.label)
         if self.rule_type == "share":
@@ -104,8 +106,9 @@ class SearchParameter:
             if self._is_sized:
                 fails = f"< {size:g}{UNITS[self.unit]} and {fails.removeprefix('of ')}"
             return f"{self.name} components {fails} -> {self.becomes}"
-        if self.rule_type == "threshold":
-            return f"{self.name} takes voxels of probability >= {point:g}"
+        if self.rule_type in ("threshold", "region threshold"):
+            painted = f" as {self.becomes}" if self.region else ""
+            return f"{self.name} takes voxels of probability >= {point:g}{painted}"
         if self.rule_type == "dice":
             return self.title
         subject = "share" if self.rule_type == "share" else "components"

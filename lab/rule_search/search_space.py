@@ -34,14 +34,8 @@ def make_search_space(
         has_votes: whether every case has the votes of members.
     """
     subjects = searched_masks(scheme, config)
-    lowering: Grids = {"threshold": config.thresholds, "dice": (0.0, 1.0)}
-    parameters = [
-        SearchParameter(label, "", label, "probability", grid, rule_type)
-        for rule_type, grid in lowering.items()
-        for label in scheme.written
-        # A tumour that grew before it was removed cannot come back as it was.
-        if rule_type in config.rule_types and (label,) in probable and not scheme.when_empty
-    ]
+    # A tumour that grew before it was removed cannot come back as it was.
+    parameters = [] if scheme.when_empty else _lowering(scheme, config, probable)
 
     def components(subject: tuple[str, str], rule_type: RuleType, other: str) -> SearchParameter:
         label, region = subject
@@ -64,6 +58,35 @@ def make_search_space(
     pairs = permutations(scheme.written, 2)
     parameters += [SearchParameter(a, "", b, "share", config.shares, "share") for a, b in pairs]
     return tuple(parameters)
+
+
+def _lowering(
+    scheme: Scheme, config: SearchConfig, probable: Collection[Names]
+) -> list[SearchParameter]:
+    """List the rules by which voxels join: outer regions before inner ones, then labels."""
+    parameters = [
+        SearchParameter("", region, label, "probability", config.thresholds, "region threshold")
+        for (region, label), names in threshold_regions(scheme, config).items()
+        if names in probable
+    ]
+    grids: Grids = {"threshold": config.thresholds, "dice": (0.0, 1.0)}
+    return parameters + [
+        SearchParameter(label, "", label, "probability", grid, rule_type)
+        for rule_type, grid in grids.items()
+        for label in scheme.written
+        if rule_type in config.rule_types and (label,) in probable
+    ]
+
+
+def threshold_regions(scheme: Scheme, config: SearchConfig) -> dict[tuple[str, str], Names]:
+    """Return what regions take voxels: (region, label that it is painted with), and its labels."""
+    if "region threshold" not in config.rule_types:
+        return {}
+    return {
+        (region, label): tuple(scheme.regions[region])
+        for region, label in scheme.training_regions
+        if len(scheme.regions.get(region, ())) > 1
+    }
 
 
 def others_at_hand(

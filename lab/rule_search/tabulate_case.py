@@ -26,7 +26,7 @@ from lab.rule_search.config import LOWERING, SearchConfig
 from lab.rule_search.lost_lesions import find_lesions
 from lab.rule_search.low_thresholds import keep_for_thresholds
 from lab.rule_search.search_case import SearchCase
-from lab.rule_search.search_space import searched_masks
+from lab.rule_search.search_space import searched_masks, threshold_regions
 from lab.rule_search.sparing import spares_of
 from lab.rule_search.written_scorer import WrittenScorer, unwritten_values, without
 
@@ -89,7 +89,10 @@ def label_components_of(
     ids, n, spares = labelled.ids, labelled.values.size, spares_of(config.grids)
     peaks, sums = dict[Names, np.ndarray](), dict[Names, np.ndarray]()
     if maps.probability is not None and spares & {"peak", "mean"}:
-        for names in searched_masks(scheme, config).values():
+        for names in {
+            *searched_masks(scheme, config).values(),
+            *threshold_regions(scheme, config).values(),
+        }:
             with suppress(ValueError):  # a head of regions cannot tell every set of labels
                 of_names = maps.probability(names)[box]
                 peaks[names] = highest_of(ids, of_names, n)

@@ -18,6 +18,7 @@ UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share", "probability": "pr
 AXES = {  # what the threshold of each rule type is on, but of those of `sparing`
     "size": "components below, {unit}",
     "share": "below a {unit}",
+    "region threshold": "takes voxels from a {unit} on",
     "threshold": "takes voxels from a {unit} on",
     "dice": "0: no rule; 1: takes what raises its expected Dice",
 }
