@@ -71,8 +71,8 @@ def group_changes(
     of_comparison = [for_cases(grouping, cases, comparison.cases) for grouping in groupings]
     shown = tuple(grouping for grouping in of_comparison if grouping.groups)
     rule = default_rule(comparison.scorer)
-    floors = seed_floors(seeds, comparison, rule) if seeds else {}
-    groups = rank_subgroups(comparison, shown, rule, sampling, floors)
+    floors = seed_floors(seeds, comparison, rule) if seeds and shown else {}
+    groups = rank_subgroups(comparison, shown, rule, sampling, floors) if shown else ()
     by_column = groupby(groups, key=lambda group: group.column)
     return {
         "what": next((group.number for group in groups if group.number), ""),
