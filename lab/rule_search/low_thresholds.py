@@ -29,6 +29,7 @@ class LowThresholds:
     shape: tuple[int, ...]  # of the case
     make: Callable[[Pair, Probability], SearchCase]
     for_dice: Mapping[Names, float]  # label -> `threshold_for_dice` of the whole case
+    unchanged: SearchCase  # before thresholds
     _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
 
     def __call__(self, thresholds: Thresholds) -> SearchCase:
@@ -51,8 +52,10 @@ class LowThresholds:
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
         result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
+        if not result.applied:
+            return self.unchanged
         case = self.make(replace(pair, prediction=result.labels), self.probability)
-        return replace(case, thresholds=thresholds if result.applied else ())
+        return replace(case, thresholds=thresholds)
 
     def _in_numbers(self, rule: AddProbable | AddForDice) -> AddProbable:
         """Return a rule with the threshold that it has in this case."""
@@ -73,6 +76,7 @@ def keep_for_thresholds(
     lowest: float,
     scheme: Scheme,
     make: Callable[[Pair, Probability], SearchCase],
+    unchanged: SearchCase,
 ) -> LowThresholds:
     """Keep of a case what thresholds need.
 
@@ -82,6 +86,7 @@ def keep_for_thresholds(
         lowest: the lowest threshold that is tried.
         scheme: the challenge.
         make: tabulates a pair with its probabilities.
+        unchanged: what it makes of the pair itself.
     """
     boxes, for_dice = [crop_box(pair, 1)], dict[Names, float]()
     for names, probability in probabilities.items():
@@ -100,6 +105,7 @@ def keep_for_thresholds(
         pair.prediction.shape,
         make,
         for_dice,
+        unchanged,
     )
 
 
