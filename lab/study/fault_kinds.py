@@ -138,7 +138,9 @@ FAULT_KINDS = (
         "component gate",
     ),
 )
-NULL_KIND = FaultKind(NOTHING, "there is no systematic error", (NONE,), NOTHING)
+NULL_KIND = FaultKind(
+    NOTHING, "false components are like true ones in everything", (NONE,), NOTHING
+)
 FAR_KIND = FaultKind(
     "far cases",
     "false components are smaller than true ones; in one case of eight, unlike all others, true "
