@@ -159,7 +159,7 @@ def _doubt_borders(log_odds: np.ndarray, prediction: np.ndarray, probability: np
     """Give voxels beside another label a probability (z, y, x) of it, in place; the rest leads."""
     beside = labels_beside(prediction)
     at = np.nonzero(beside)
-    log_odds[(slice(None), *at)] = np.float32(np.log(0.01))
+    log_odds[:, beside > 0] = np.float32(np.log(0.01))
     log_odds[(prediction[at], *at)] = np.log(1 - probability[at])
     log_odds[(beside[at], *at)] = np.log(probability[at])
 

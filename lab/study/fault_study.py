@@ -103,7 +103,7 @@ def study_fault(kind: FaultKind, cases: int, seed: int) -> FaultResult:
     gains: dict[str, np.ndarray] = {}
     for fold in folds_of(numbers, seed):
         rest = np.setdiff1d(numbers, fold)
-        for method, of_fold in cohort.gains(rest, fold, is_far.any()).items():
+        for method, of_fold in cohort.gains(rest, fold, bool(is_far.any())).items():
             gains.setdefault(method, np.zeros(cases))[fold] = of_fold
     new = {}
     if is_far.any():

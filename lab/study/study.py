@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     null = null_parts(args.null_seeds, args.null_cases, args.seed + 1)
     faults = fault_parts(args.fault_cases, args.fault_seeds, args.null_seeds, args.seed)
     with workers(args.jobs, None):
-        content = compute_serially(cohort, folder, report)
+        content = dict(compute_serially(cohort, folder, report))
         content["null"] = compute_parts(null, folder, report)
         content |= fault_tables(compute_parts(faults, folder, report))
     content |= {"null_cases": args.null_cases, "command": command_of(args)}

@@ -3,11 +3,15 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from math import nan
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lab.__main__ import main
+from lab.study.fault_kinds import FaultKind
+from lab.study.fault_table import KINDS
 from lab.study.parts import Content, Part, compute_parts, compute_serially, remove_parts
 
 
@@ -50,3 +54,38 @@ def test_a_part_of_another_size_is_another_part(tmp_path: Path) -> None:
     one, other = (Part("part", (cases,), dict) for cases in (10, 20))
     assert one.path(tmp_path) != other.path(tmp_path)
     assert one.path(tmp_path) == Part("part", (10,), dict).path(tmp_path)
+
+
+def test_an_interrupted_study_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its second run computes the cohorts that lack, writes the page, and leaves no parts."""
+    computed, contents = list[tuple[object, ...]](), list[Content]()
+    row = {"method": "sizes", "gain": 0.0, "low": 0.0, "high": 0.0, "passes": False}
+
+    def fault_row(kind: FaultKind, cases: int, seed: int) -> Content:
+        computed.append((kind.name, cases, seed))
+        if len(computed) == 4:
+            raise KeyboardInterrupt
+        return {"kind": kind.name, "seed": seed, "rows": [row], "recovered": True}
+
+    def write_study(content: Content, html: Path) -> list[Path]:
+        contents.append(content)
+        return [html]
+
+    monkeypatch.setattr("lab.study.fault_table.fault_row", fault_row)
+    monkeypatch.setattr("lab.study.page.write_study", write_study)
+    monkeypatch.setattr("lab.study.study.study", lambda cases, seed: {"cases": cases, "nan": nan})
+    monkeypatch.setattr("lab.study.study.null_row", lambda cases, seed: {"ships": "identity"})
+    sizes = {"cases": 9, "null-seeds": 3, "null-cases": 8, "fault-seeds": 2, "fault-cases": 7}
+    options = [text for key, value in sizes.items() for text in (f"--{key}", str(value))]
+    command = ["study", "--html", str(tmp_path / "page.html"), "--jobs", "1", *options]
+    assert main(command) == 130
+    assert len(list((tmp_path / "page.parts").iterdir())) == 1 + 3 + 3
+    assert main(command) == 0
+    assert len(computed) == 1 + 2 * len(KINDS) + 1  # one of them twice, and three without faults
+    (content,) = contents
+    assert math.isnan(content["nan"]) and len(content["null"]) == 3
+    rows = {row["name"]: row["cohorts"] for row in content["faults"]}
+    assert rows == {name: 3 if name == "nothing" else 2 for name in KINDS if name != "far cases"}
+    assert content["far_cases"]["cohorts"] == 2
+    assert content["command"].endswith("--fault-seeds 2 --fault-cases 7 --seed 0 --html page.html")
+    assert not (tmp_path / "page.parts").exists()
