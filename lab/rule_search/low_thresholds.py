@@ -31,6 +31,7 @@ class LowThresholds:
     shape: tuple[int, ...]  # of the case
     make: Make
     for_dice: Mapping[Names, float]  # label -> `threshold_for_dice` of the whole case
+    unchanged: SearchCase  # before thresholds
     _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
 
     def __call__(self, thresholds: Thresholds) -> SearchCase:
@@ -53,10 +54,12 @@ class LowThresholds:
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
         result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
+        if not result.applied:
+            return self.unchanged
         votes = self.votes if self.votes is None else self._whole(self.votes)
         maps = EnsembleMaps(self.probability, votes)
         case = self.make(replace(pair, prediction=result.labels), maps)
-        return replace(case, thresholds=thresholds if result.applied else ())
+        return replace(case, thresholds=thresholds)
 
     def _in_numbers(self, rule: AddProbable | AddForDice) -> AddProbable:
         """Return a rule with the threshold that it has in this case."""
@@ -73,22 +76,24 @@ class LowThresholds:
 
 def keep_for_thresholds(
     pair: Pair,
-    probabilities: Mapping[Names, np.ndarray],
-    votes: np.ndarray | None,
+    maps: EnsembleMaps,
     lowest: float,
     scheme: Scheme,
     make: Make,
+    unchanged: SearchCase,
 ) -> LowThresholds:
     """Keep of a case what thresholds need.
 
     Args:
         pair: of the case.
-        probabilities: labels -> (z, y, x) float32.
-        votes: share of the members (z, y, x) that see tumour, if known.
+        maps: its probabilities, and votes if known.
         lowest: the lowest threshold that is tried.
         scheme: the challenge.
         make: tabulates a pair with its maps.
+        unchanged: what it makes of the pair itself, which says whose probabilities matter.
     """
+    assert maps.probability is not None
+    probabilities = {names: maps.probability(names) for names in unchanged.components.peaks}
     boxes, for_dice = [crop_box(pair, 1)], dict[Names, float]()
     for names, probability in probabilities.items():
         low = np.float32(lowest)
@@ -103,11 +108,12 @@ def keep_for_thresholds(
         scheme,
         replace(pair, prediction=pair.prediction[box].copy(), reference=pair.reference[box].copy()),
         {names: _compact(probability[box]) for names, probability in probabilities.items()},
-        votes if votes is None else votes[box].copy(),
+        maps.votes if maps.votes is None else maps.votes[box].copy(),
         box,
         pair.prediction.shape,
         make,
         for_dice,
+        unchanged,
     )
 
 

@@ -53,9 +53,8 @@ def make_search_case(
     case = make(pair, maps)
     if maps.probability is None or not set(LOWERING) & set(config.rule_types):
         return case
-    known = {names: maps.probability(names) for names in case.components.peaks}
     lowest = min(config.thresholds[1:], default=1.0)
-    tabulate = keep_for_thresholds(pair, known, maps.votes, lowest, scheme, make)
+    tabulate = keep_for_thresholds(pair, maps, lowest, scheme, make, case)
     return replace(case, tabulate=tabulate)
 
 
