@@ -82,8 +82,8 @@ def for_cases(grouping: Grouping, cases: Sequence[str], others: Sequence[str]) -
         for name, group in grouping.groups.items()
     }
     without = tuple(id for id in grouping.without if id in place)
-    shown = {name: group for name, group in groups.items() if group}
-    return replace(grouping, groups=shown, without=without)
+    groups = {name: group for name, group in groups.items() if group}
+    return replace(grouping, groups=groups, without=without)
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:

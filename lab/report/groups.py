@@ -69,23 +69,23 @@ def group_changes(
         sampling: draws of intervals and tests.
     """
     of_comparison = [for_cases(grouping, cases, comparison.cases) for grouping in groupings]
-    shown = tuple(grouping for grouping in of_comparison if grouping.groups)
+    with_cases = tuple(grouping for grouping in of_comparison if grouping.groups)
     rule = default_rule(comparison.scorer)
-    floors = seed_floors(seeds, comparison, rule) if seeds and shown else {}
-    groups = rank_subgroups(comparison, shown, rule, sampling, floors) if shown else ()
+    floors = seed_floors(seeds, comparison, rule) if seeds and with_cases else {}
+    groups = rank_subgroups(comparison, with_cases, rule, sampling, floors) if with_cases else ()
     by_column = groupby(groups, key=lambda group: group.column)
     return {
         "what": next((group.number for group in groups if group.number), ""),
         "tests": sum(gain.n >= FEWEST_CASES for group in groups for gain in group.gains),
         "fewest": FEWEST_CASES,
-        "text": subgroups_text(shown, groups, tuple(comparison.systems)) if groups else "",
+        "text": subgroups_text(with_cases, groups, tuple(comparison.systems)) if groups else "",
         "tables": [
             {
                 "column": grouping.column,
                 "sentence": grouping_sentence(grouping),
                 "rows": [_row(group) for group in members],
             }
-            for grouping, (_, members) in zip(shown, by_column, strict=True)
+            for grouping, (_, members) in zip(with_cases, by_column, strict=True)
         ],
     }
 

@@ -74,8 +74,8 @@ def test_votes_are_the_share_of_the_members_that_see_tumour(cohort) -> None:
 
 def test_what_is_not_searched_is_said(cohort) -> None:
     cases, setup = cohort
-    alone = replace(setup, members=(), probabilities=None)
-    cache = make_score_cache(cases, alone, SCORER)
+    only_labels = replace(setup, members=(), probabilities=None)
+    cache = make_score_cache(cases, only_labels, SCORER)
     types = {p.rule_type for p in cache.parameters}
     assert not types & {"votes", "size or votes", "mean", "peak"}
     assert not_searched_lines(cache, setup.config, False, False) == [
