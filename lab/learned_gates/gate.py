@@ -27,11 +27,11 @@ from lab.learned_gates.summary import Verdict, gate_record, judge, verdict_lines
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
 from lab.rule_search.input_records import require_unchanged
-from lab.rule_search.search_case import split_thresholds
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
     FORCED,
+    GATES,
     SEARCH,
     read_setup,
     read_work,
@@ -41,7 +41,6 @@ from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.rule_base import Rule
 from postprocess.rule_kinds import rule_from
 
-GATE_FILE = "gate.json"
 RULES_KEY = "held_out_rules"  # of search.json
 
 
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         content = gate_record(verdict, scorer.name, config)
         record = Provenance(
             product="gates",
-            name=GATE_FILE,
+            name=GATES,
             sha256=hash_json(content),
             verb="gate",
             version=program_version(),
@@ -95,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     write_artefacts(args.work, verdict, content, scheme)
     per_case = {"before": held_out.before.tolist(), "after": held_out.after.tolist()}
     names = [[gate.name for gate in gates] for gates in held_out.gates]
-    write_work(args.work, GATE_FILE, content | per_case | {"held_out_gates": names})
+    write_work(args.work, GATES, content | per_case | {"held_out_gates": names})
     print("\n".join(verdict_lines(verdict, targets, config)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by gates and rules that "
@@ -110,8 +109,7 @@ def held_out_rules(
     """Return the rules that each case gets from what was searched without it, if rules ship.
 
     Raises:
-        Refusal: the search is of other cases, or of a program that did not write them down, or
-            rules ship that lower a threshold, after which there are other components.
+        Refusal: the search is of other cases, or of a program that did not write them down.
     """
     if search["cases"] != [case.files.id for case in cases]:
         raise Refusal(f"{work / SEARCH}: not the cases of the cohort; run lab search again")
@@ -119,13 +117,7 @@ def held_out_rules(
         raise Refusal(f"{work / SEARCH}: of an older program; run lab search again")
     if search["ships"] == "identity":
         return [()] * len(cases)
-    rules = [tuple(rule_from(row, scheme) for row in rows) for rows in search[RULES_KEY]]
-    if any(split_thresholds(of_case)[0] for of_case in rules):
-        raise Refusal(
-            f"{work / SEARCH}: rules that lower a threshold ship, and gates cannot be judged with "
-            "these; search with --config validated of lab features"
-        )
-    return rules
+    return [tuple(rule_from(row, scheme) for row in rows) for rows in search[RULES_KEY]]
 
 
 def write_artefacts(

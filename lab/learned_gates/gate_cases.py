@@ -27,15 +27,17 @@ from lab.metrics.scorer import Scorer
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.progress import progress
 from lab.rule_search.cases import Scores, make_search_case
+from lab.rule_search.common_support import absent_in
 from lab.rule_search.component_rules import (
     new_values,
     restore_largest_tumour,
     selected_values,
+    values_after,
     values_between,
 )
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.features import read_inputs
-from lab.rule_search.score_cache import SearchCase
+from lab.rule_search.search_case import SearchCase, split_thresholds
 from lab.rule_search.workspace import Setup
 from postprocess.component_feature_table import Per
 from postprocess.component_features import available_names, describe_components
@@ -73,6 +75,16 @@ class TargetComponents:
     gains: np.ndarray  # (component,) what removing it alone is worth
 
 
+@dataclass(frozen=True)
+class Ruled:
+    """What gates and rules make of a case; columns are the case's."""
+
+    objective: float
+    row: np.ndarray  # (column,) scores
+    absent: list[bool]  # columns whose region neither the reference nor the labels hold
+    lost: float  # share of the reference's lesions; NaN where there are none
+
+
 @dataclass
 class GateCase:
     """One case, with every target's components, and a score for each variant, computed once."""
@@ -95,16 +107,31 @@ class GateCase:
         after, _ = values_between(replace(components, values=values), rules, self.scheme)
         return restore_largest_tumour(components, after, self.scheme)
 
+    def ruled(self, values: np.ndarray, rules: Sequence[Rule]) -> Ruled:
+        """Return what rules make of a case whose label components carry values (component,).
+
+        Where they lower a threshold, other components are there afterwards.
+        """
+        thresholds, others = split_thresholds(rules)
+        if not thresholds:
+            final, case = self.final(values, rules), self.search_case
+        else:
+            case = self.search_case.after(thresholds, values)
+            final = values_after(case.components, others, self.scheme)
+        scores = case.scorer.score(final)
+        return Ruled(
+            self.reduce(scores),
+            np.array(selection_row(scores, self.columns)),
+            absent_in(case, final, self.columns, self.scheme),
+            self.search_case.lesions.lost(self.predicted, final, case.lesions),
+        )
+
     def value(self, values: np.ndarray) -> float:
         """Return the case's objective when label components carry these values."""
         key = values.tobytes()
         if key not in self._objectives:
             self._objectives[key] = self.reduce(self.search_case.scorer.score(values))
         return self._objectives[key]
-
-    def row(self, values: np.ndarray) -> np.ndarray:
-        """Return the scores (column,) when label components carry these values."""
-        return np.array(selection_row(self.search_case.scorer.score(values), self.columns))
 
     def reduce(self, scores: Scores) -> float:
         """Return the objective of the case's scores."""
