@@ -1,4 +1,4 @@
-"""Learn which predicted components to remove, and judge that on held-out cases.
+"""Learn which predicted components to remove or relabel, and judge that on held-out cases.
 
 `python -m lab gate WORK`, after `lab search`, whose scorer and objective it takes. Components are
 described by shape, place, look and surroundings; a classifier learns from what the scorer says of
@@ -19,10 +19,14 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
+from lab.learned_gates.feature_weights import feature_weights
 from lab.learned_gates.fit_gates import fit_gates
-from lab.learned_gates.gate_cases import make_targets, open_gate_cases
+from lab.learned_gates.gate_cases import open_gate_cases
 from lab.learned_gates.gate_images import HELD_OUT_FOLDER, GateImages
+from lab.learned_gates.gate_targets import make_targets
 from lab.learned_gates.held_out import evaluate
+from lab.learned_gates.relabelling import add_relabelling
+from lab.learned_gates.removals import examples_of
 from lab.learned_gates.summary import Verdict, gate_record, judge, verdict_lines
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
@@ -71,13 +75,17 @@ def run(args: argparse.Namespace) -> int:
         lost_at_most=args.lost_at_most,
     )
     rules = held_out_rules(args.work, search, cases, scheme)
-    targets = make_targets(scheme, config)
     with workers(args.jobs, args.dask):
         gate_cases = open_gate_cases(cases, setup, scorer, config)
+        targets = add_relabelling(gate_cases, make_targets(scheme, config), config)
         held_out = evaluate(gate_cases, targets, rules, config)
         fitted = fit_gates(gate_cases, targets, config)
         verdict = judge(fitted, held_out, np.array(search["assigned"]), config)
-        content = gate_record(verdict, scorer.name, config)
+        weights = [
+            feature_weights(each.gate, np.concatenate([each.rows_in(case) for case in gate_cases]))
+            for each in fitted
+        ]
+        content = gate_record(verdict, weights, scorer.name, config)
         record = Provenance(
             product="gates",
             name=GATES,
@@ -92,9 +100,13 @@ def run(args: argparse.Namespace) -> int:
         images = GateImages(cases, gate_cases, setup, scorer)
         images.write(args.work / HELD_OUT_FOLDER, held_out, rules, record)
     write_artefacts(args.work, verdict, content, scheme)
-    per_case = {"before": held_out.before.tolist(), "after": held_out.after.tolist()}
-    names = [[gate.name for gate in gates] for gates in held_out.gates]
-    write_work(args.work, GATES, content | per_case | {"held_out_gates": names})
+    per_case = {
+        "before": held_out.before.tolist(),
+        "after": held_out.after.tolist(),
+        "held_out_gates": [[gate.name for gate in gates] for gates in held_out.gates],
+        "examples": [removal.to_json() for removal in examples_of(held_out.removals)],
+    }
+    write_work(args.work, GATES, content | per_case)
     print("\n".join(verdict_lines(verdict, targets, config)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by gates and rules that "

@@ -15,6 +15,7 @@ import numpy as np
 from challenge.box import bounding_box
 from challenge.scheme import Scheme
 from lab.data.cohort import CohortCase
+from lab.learned_gates.gate_targets import GateTarget, make_targets
 from lab.metrics.label_components import find_label_components
 from lab.metrics.objective import (
     Column,
@@ -39,30 +40,9 @@ from lab.rule_search.config import SearchConfig
 from lab.rule_search.features import read_inputs
 from lab.rule_search.search_case import SearchCase, split_thresholds
 from lab.rule_search.workspace import Setup
-from postprocess.component_feature_table import Per
 from postprocess.component_features import available_names, describe_components
-from postprocess.component_gates import target_name
 from postprocess.refine_input import RefineInput, probability_function
-from postprocess.rule_base import BACKGROUND, Rule
-
-
-@dataclass(frozen=True)
-class GateTarget:
-    """The label or region whose components a gate may look at, each or all of them as one."""
-
-    label: str  # "" where `region` is set
-    region: str
-    becomes: str
-    per: Per = "component"
-
-    @property
-    def name(self) -> str:
-        """Return what it is, in words."""
-        return target_name(self.label, self.region, self.per)
-
-    def labels(self, scheme: Scheme) -> tuple[str, ...]:
-        """Return the labels whose union the components are of."""
-        return (self.label,) if self.label else scheme.regions[self.region]
+from postprocess.rule_base import Rule
 
 
 @dataclass(frozen=True)
@@ -72,7 +52,8 @@ class TargetComponents:
     names: tuple[str, ...]  # of the features that the case has all it takes for
     rows: np.ndarray  # (component, feature) float64
     groups: np.ndarray  # (label component,) the component that each is a part of, 0 outside
-    gains: np.ndarray  # (component,) what removing it alone is worth
+    # (component,) what removing it alone is worth, or relabelling it over keeping and removing it
+    gains: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -159,20 +140,6 @@ class GateCase:
             return values
         becomes = new_values(components, values, gone, target.becomes, scheme)
         return np.where(gone > 0, becomes[gone], values).astype(np.uint8)
-
-
-def make_targets(scheme: Scheme, config: SearchConfig) -> tuple[GateTarget, ...]:
-    """List what gates may look at, in the order in which they apply.
-
-    The whole tumour of a case, where an empty answer may be right; each component of the tumour,
-    where it has several labels; each of every label.
-    """
-    targets = [GateTarget(label, "", config.becomes) for label in scheme.written]
-    if config.regions and len(scheme.regions[scheme.tumour]) > 1:
-        targets.insert(0, GateTarget("", scheme.tumour, BACKGROUND))
-    if not scheme.when_empty:
-        targets.insert(0, GateTarget("", scheme.tumour, BACKGROUND, "case"))
-    return tuple(targets)
 
 
 def open_gate_cases(

@@ -10,7 +10,9 @@ import numpy as np
 
 from lab.evaluation.common_support import CommonSupport
 from lab.learned_gates.fit_gates import apply_fitted, fit_gates
-from lab.learned_gates.gate_cases import GateCase, GateTarget, Ruled
+from lab.learned_gates.gate_cases import GateCase, Ruled
+from lab.learned_gates.gate_targets import GateTarget
+from lab.learned_gates.removals import Removal, removals_in
 from lab.learned_gates.training import WORTHLESS
 from lab.metrics.objective import Column
 from lab.progress import progress
@@ -30,9 +32,18 @@ class HeldOutGates:
     support: CommonSupport  # what gates gain where scores with and without them are measured
     losses: np.ndarray  # share of the reference's lesions lost by both; NaN where there are none
     components: int  # that gates looked at
-    removed: int
-    worth_removing: int  # of those removed: each alone gained
+    removals: list[Removal]
     gates: list[tuple[ComponentGate, ...]]  # that each case got
+
+    @property
+    def removed(self) -> int:
+        """Return how many components gates removed."""
+        return len(self.removals)
+
+    @property
+    def worth_removing(self) -> int:
+        """Return how many of those removed gained, each alone."""
+        return sum(removal.gain > WORTHLESS for removal in self.removals)
 
     @property
     def gains(self) -> np.ndarray:
@@ -56,7 +67,7 @@ def evaluate(
     """
     everything = np.arange(len(cases))
     folds = folds_of(everything, config.seed)
-    counts = np.zeros(3, int)
+    components, removals = 0, list[Removal]()
     by_rules = dict[int, Ruled]()  # case -> with the rules alone
     by_both = dict[int, Ruled]()  # with gates too
     of_case: list[tuple[ComponentGate, ...]] = [()] * len(cases)
@@ -68,9 +79,8 @@ def evaluate(
             by_rules[number] = case.ruled(case.predicted, rules[number])
             by_both[number] = case.ruled(apply_fitted(case, gates), rules[number])
             for gate in gates:
-                removed, gains = gate.removed(case), case.targets[gate.number].gains
-                counts += removed.size, removed.sum(), (removed & (gains > WORTHLESS)).sum()
-    components, removed, worth_removing = counts.tolist()
+                components += len(case.targets[gate.number].rows)
+                removals += removals_in(case, gate, case.scheme)
     sides = [[side[number] for number in range(len(cases))] for side in (by_rules, by_both)]
     before, after = (np.array([ruled.objective for ruled in side]) for side in sides)
     return HeldOutGates(
@@ -79,8 +89,7 @@ def evaluate(
         gate_support(sides, cases[0].columns, config),
         np.array([ruled.lost for ruled in sides[1]]),
         components,
-        removed,
-        worth_removing,
+        removals,
         of_case,
     )
 

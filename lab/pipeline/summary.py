@@ -8,9 +8,10 @@ from typing import Any
 from challenge.atomic_write import write_atomically
 from lab.gate import Gain
 from lab.json_files import read_json
-from lab.metrics.objective import case_objective, reported_objective
+from lab.metrics.objective import reported_objective
 from lab.pipeline.submission import Submission
 from lab.rule_search.decision import GATE, gain_of
+from lab.rule_search.gate_text import gate_sentence
 from lab.rule_search.workspace import GATES
 
 SUMMARY = "submission.json"
@@ -76,7 +77,7 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
     write_atomically(text.encode(), s.work / SUMMARY)
     lines = [sentence(s, outcome)]
     if outcome:
-        lines.append(gate_sentence(judged, why_no_gates))
+        lines.append(gate_sentence(judged) if judged else f"no gates: not judged, {why_no_gates}")
     return [*lines, *place_lines(s, outcome)]
 
 
@@ -94,28 +95,6 @@ def sentence(s: Submission, outcome: Outcome | None) -> str:
         return f"{s.name} ships with {outcome.ships} rules: {scores}, {numbers}"
     failures = "; ".join(GATE.failures(gain)) or "the gate did not pass"
     return f"{s.name} ships without rules: the best gained {numbers}, {failures}"
-
-
-def gate_sentence(judged: Mapping[str, Any] | None, why_not: str) -> str:
-    """Return the one sentence that says whether gates ship, and what they gain over the rules.
-
-    Args:
-        judged: of gate.json; None where gates were not judged.
-        why_not: why they were not.
-    """
-    if judged is None:
-        return f"no gates: not judged, {why_not}"
-    if not judged["gates"]:
-        return f"no gates: {'; '.join(judged['failures'])}"
-    numbers = (
-        f"{judged['mean']:+.4f} ({judged['low']:+.4f} to {judged['high']:+.4f}, "
-        f"p = {judged['p']:.2g}) on {judged['cases']} held-out cases"
-    )
-    if not judged["ships"]:
-        return f"no gates: they gained {numbers}, {'; '.join(judged['failures'])}"
-    names = ", ".join(row["name"] for row in judged["gates"])
-    scores = f"{judged['score_with_gates']:.4f} with, {judged['score_without_gates']:.4f} without"
-    return f"gates ship, on {names}: {case_objective(judged['objective'])} {scores}, {numbers}"
 
 
 def place_lines(s: Submission, outcome: Outcome | None) -> list[str]:

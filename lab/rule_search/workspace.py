@@ -43,7 +43,7 @@ REQUIRED = {  # keys that later verbs read
         "effects",
         "provenance",
     ),
-    GATES: ("ships", "failures", "gates", "provenance"),
+    GATES: ("ships", "failures", "gates", "examples", "provenance"),
 }
 
 

@@ -8,7 +8,8 @@ import joblib
 import numpy as np
 
 from lab.gate import Gain
-from lab.learned_gates.gate_cases import GateCase, make_gate_case, make_targets
+from lab.learned_gates.gate_cases import GateCase, make_gate_case
+from lab.learned_gates.gate_targets import make_targets
 from lab.learned_gates.held_out import evaluate
 from lab.metrics.scorers import scorer_named
 from lab.rule_search.config import SEARCH_CONFIGS, RuleType, SearchConfig

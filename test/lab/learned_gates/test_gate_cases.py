@@ -14,15 +14,13 @@ from cubes import (
     size_gate,
     softmax_head,
 )
-from lookalikes import CONFIG, SCORER, gate_case, lookalike
+from lookalikes import CONFIG, SCORER, gate_case, image_objective, lookalike
 from scipy import ndimage
 
 from challenge.scheme import labels_from
-from lab.learned_gates.gate_cases import GateTarget, make_gate_case, make_targets
-from lab.metrics.objective import objective_values
+from lab.learned_gates.gate_cases import make_gate_case
+from lab.learned_gates.gate_targets import GateTarget, make_targets
 from lab.metrics.scorers import scorer_named
-from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import score_as_written
 from lab.rule_search.config import SEARCH_CONFIGS
 from postprocess.apply_rules import apply_rules
 from postprocess.component_features import describe_components
@@ -37,21 +35,12 @@ from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 TARGETS = make_targets(GLI, CONFIG)
 
 
-def image_objective(labels, reference, scheme=GLI, scorer=SCORER) -> float:
-    """Score a label map as any prediction is."""
-    from lab.metrics.pair import Pair
-
-    scores = score_as_written(Pair(labels, reference, (1.0, 1.0, 1.0)), scheme, scorer)
-    columns = search_columns(scorer, scheme)
-    row = np.array([scores[region][metric] for region, metric in columns])
-    return float(objective_values(row[None, None], columns, "overlap")[0, 0])
-
-
 def values_by(case, gates) -> np.ndarray:
     """Return the values (label component,) of a case after gates."""
     values = case.predicted
     for gate in gates:
-        number = [target.name for target in TARGETS].index(gate.name)
+        place = (gate.label, gate.region, gate.per)
+        number = [(t.label, t.region, t.per) for t in TARGETS].index(place)
         components = case.targets[number]
         at = [components.names.index(name) for name in gate.feature_names]
         removed = gate.removes(components.rows[:, at])
@@ -74,7 +63,7 @@ def test_targets_are_the_whole_tumour_and_each_label() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_gates_and_rules_on_components_are_those_on_images(seed: int) -> None:
-    """Two gates that remove what is small, then two rules, on maps where labels touch."""
+    """Gates that remove or relabel what is small, then two rules, on maps where labels touch."""
     labels, reference = random_map(seed, (10, 11, 12)), random_map(seed + 50, (10, 11, 12))
     refine_input = RefineInput(make_case(GLI, labels.shape), labels, GLI)
     if seed % 2:  # with probabilities a case knows the peaks of its components
@@ -85,6 +74,7 @@ def test_gates_and_rules_on_components_are_those_on_images(seed: int) -> None:
     gates = [
         size_gate("WT", 1.0, per="case"),
         size_gate("WT", 5.0),
+        size_gate("SNFH", 40.0, "NETC"),
         size_gate("ET", 12.0, "surrounding"),
         size_gate("RC", 9.0),
     ]

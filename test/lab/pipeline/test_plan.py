@@ -20,7 +20,6 @@ from lab.pipeline.sources import (
 from lab.pipeline.steps import Step
 from lab.pipeline.submission import Submission
 from lab.pipeline.submit import all_steps, judge_gates, seconds_of
-from lab.pipeline.summary import gate_sentence
 
 
 def trained(folder: Path, name: str, folds: tuple[str, ...] = ("0", "1")) -> Path:
@@ -210,21 +209,6 @@ def test_gates_that_do_not_fit_the_time_or_fail_leave_the_rest_as_it_is(
     why = judge_gates(s, StepRunner(tmp_path, steps), steps[4:6])  # there is nothing to learn from
     assert why.startswith("gate failed: ") and "setup.json: missing" in why
     assert f"gates not judged: {why}" in capsys.readouterr().out
-
-
-def test_the_end_says_of_gates_what_they_gain_or_why_there_are_none() -> None:
-    gain = {"mean": 0.02, "low": 0.01, "high": 0.03, "p": 0.0004, "cases": 80}
-    scores = {"score_with_gates": 0.82, "score_without_gates": 0.8, "objective": "overlap"}
-    ships = {"gates": [{"name": "WT"}], "ships": True, "failures": [], **gain, **scores}
-    numbers = "+0.0200 (+0.0100 to +0.0300, p = 0.0004) on 80 held-out cases"
-    expected = f"gates ship, on WT: overlap 0.8200 with, 0.8000 without, {numbers}"
-    assert gate_sentence(ships, "") == expected
-    refused = ships | {"ships": False, "failures": ["p = 0.2 is not below 0.05"]}
-    expected = f"no gates: they gained {numbers}, p = 0.2 is not below 0.05"
-    assert gate_sentence(refused, "") == expected
-    nothing = refused | {"gates": [], "failures": ["no label"]}
-    assert gate_sentence(nothing, "") == "no gates: no label"
-    assert gate_sentence(None, "--time left none") == "no gates: not judged, --time left none"
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90min", 5400), ("8h", 28800), ("1.5 h", 5400)])
