@@ -9,6 +9,7 @@ import pytest
 
 from challenge.scheme import SCHEMES
 from lab.__main__ import main as lab
+from lab.pipeline import submit
 from lab.pipeline.run_steps import StepError, StepRunner, locked
 from lab.pipeline.sources import (
     SourceError,
@@ -199,15 +200,17 @@ def test_gates_are_judged_after_the_search_and_before_what_ships(tmp_path: Path)
 
 
 def test_gates_that_do_not_fit_the_time_or_fail_leave_the_rest_as_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s = submission(tmp_path)
     steps = all_steps(s)
     hurried = StepRunner(tmp_path, steps, end_s=time.monotonic() + 30)
     assert judge_gates(s, hurried, steps[4:6]) == "--time left none"
     assert "left out for --time: gates (about 3 min)" in capsys.readouterr().out
-    why = judge_gates(s, StepRunner(tmp_path, steps), steps[4:6])  # there is nothing to learn from
-    assert why.startswith("gate failed: ") and "setup.json: missing" in why
+    failing = python("gate", "import sys; print('a.nii.gz: damaged'); sys.exit(2)")
+    monkeypatch.setattr(submit, "gate_steps", lambda s: [failing])
+    why = judge_gates(s, StepRunner(tmp_path, steps), steps[4:6])
+    assert why.startswith("gate failed: a.nii.gz: damaged (")
     assert f"gates not judged: {why}" in capsys.readouterr().out
 
 
