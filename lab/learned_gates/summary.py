@@ -151,4 +151,6 @@ def _target_line(target: GateTarget, fitted: FittedGate | None) -> str:
 
 
 def _number(value: float) -> float | None:
+    if isinstance(value, int | np.integer):
+        return int(value)
     return None if np.isnan(value) else float(value)

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cubes import linear, size_gate
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.inspection import permutation_importance
 
 from lab.learned_gates.feature_weights import feature_weights
 from lab.learned_gates.removals import Removal, examples_of
 
 
-class LogOdds:
+class LogOdds(RegressorMixin, BaseEstimator):
     """A gate as scikit-learn takes a regressor."""
 
     def __init__(self, gate) -> None:

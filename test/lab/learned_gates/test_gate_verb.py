@@ -95,7 +95,7 @@ def test_explain_says_what_gates_rest_on_gain_and_removed(gated, tmp_path, capsy
     page = tmp_path / "page.html"
     assert main(["explain", str(gated / "work"), "--html", str(page)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("gates ship, on WT: overlap 0.")
+    assert re.match(r"gates ship, on WT: overlap \S+ with, .* on 20 held-out cases$", lines[0])
     (weighing,) = [line for line in lines if line.startswith("WT: logistic, C 0.1, ")]
     assert "from probability" in weighing
     assert re.search(r"speaks for it: less t1c_(deviation|roughness) ", weighing)
