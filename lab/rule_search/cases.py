@@ -84,7 +84,7 @@ def make_search_case(
         return case
     known = {names: probability(names) for names in case.components.peaks}
     tabulate = keep_for_thresholds(
-        pair, known, min(config.thresholds[1:], default=1.0), scheme, make
+        pair, known, min(config.thresholds[1:], default=1.0), scheme, make, case
     )
     return replace(case, tabulate=tabulate)
 

@@ -30,6 +30,7 @@ class LowThresholds:
     shape: tuple[int, ...]  # of the case
     make: Callable[[Pair, Probability], SearchCase]
     for_dice: Mapping[Names, float]  # label -> `threshold_for_dice` of the whole case
+    unchanged: SearchCase  # before thresholds
     _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
 
     def __call__(self, thresholds: Thresholds, values: np.ndarray | None = None) -> SearchCase:
@@ -61,8 +62,10 @@ class LowThresholds:
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
         result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
+        if not result.applied and values is None:
+            return self.unchanged
         case = self.make(replace(pair, prediction=result.labels), self.probability)
-        return replace(case, thresholds=thresholds if result.applied else ())
+        return replace(case, thresholds=thresholds)
 
     def _in_numbers(self, rule: AddProbable | AddForDice) -> AddProbable:
         """Return a rule with the threshold that it has in this case."""
@@ -83,6 +86,7 @@ def keep_for_thresholds(
     lowest: float,
     scheme: Scheme,
     make: Callable[[Pair, Probability], SearchCase],
+    unchanged: SearchCase,
 ) -> LowThresholds:
     """Keep of a case what thresholds need.
 
@@ -92,6 +96,7 @@ def keep_for_thresholds(
         lowest: the lowest threshold that is tried.
         scheme: the challenge.
         make: tabulates a pair with its probabilities.
+        unchanged: what it makes of the pair itself.
     """
     boxes, for_dice = [crop_box(pair, 1)], dict[Names, float]()
     for names, probability in probabilities.items():
@@ -110,6 +115,7 @@ def keep_for_thresholds(
         pair.prediction.shape,
         make,
         for_dice,
+        unchanged,
     )
 
 

@@ -124,6 +124,9 @@ def test_gates_before_rules_that_lower_a_threshold_score_as_images_do(seed: int,
     assert case.ruled(values, rules).objective == pytest.approx(scores[0], abs=1e-9)
     ungated = case.ruled(case.predicted, rules)
     assert ungated.objective == pytest.approx(scores[1], abs=1e-9)
+    # A threshold that no voxel reaches changes nothing, and what gates did stays done.
+    idle = case.ruled(values, [AddProbable("ET", min_probability=1.0)])
+    assert idle.objective == pytest.approx(case.ruled(values, ()).objective, abs=1e-9)
     assert case.ruled(case.predicted, ()).lost == 0
 
 

@@ -106,6 +106,8 @@ def test_a_threshold_that_adds_nothing_is_no_new_variant(cohort) -> None:
     assert rules_of(cache.parameters, adds_nothing)[0].min_probability == 0.45
     cache.scores([adds_nothing] * CASES, everything)
     assert cache.variants == before
+    case, thresholds = cache.search_cases[0], rules_of(cache.parameters, adds_nothing)
+    assert case.after(thresholds).components is case.components  # nothing is tabulated again
 
 
 def test_lesions_that_growth_joins_and_a_rule_then_removes_are_lost(cohort) -> None:
