@@ -11,7 +11,7 @@ from lab.learned_gates.fit_gates import FittedGate
 from lab.learned_gates.gate_cases import GateCase
 from postprocess.component_feature_table import Per
 
-SHOWN = 4  # of those that gain most, and of those that lose most
+EXAMPLES = 4  # of those that gain most, and of those that lose most
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,6 @@ def removals_in(case: GateCase, gate: FittedGate, scheme: Scheme) -> list[Remova
 def examples_of(removals: Sequence[Removal]) -> list[Removal]:
     """Return some that gain most, and those that lose most, in this order."""
     ordered = sorted(removals, key=lambda removal: -removal.gain)
-    losing = [removal for removal in ordered if removal.gain < 0][-SHOWN:]
-    best = [removal for removal in ordered if removal.gain >= 0][:SHOWN]
+    losing = [removal for removal in ordered if removal.gain < 0][-EXAMPLES:]
+    best = [removal for removal in ordered if removal.gain >= 0][:EXAMPLES]
     return [*best, *losing]

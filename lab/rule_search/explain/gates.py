@@ -30,6 +30,7 @@ class GateSection:
     """What is known of learned gates, in sentences, rows and pictures."""
 
     sentence: str  # whether they ship, and why
+    ship: bool = False
     evidence: Sequence[str] = ()  # sentences
     rows: Sequence[Mapping[str, Any]] = ()  # of each gate
     sentences: Sequence[str] = ()  # the same
@@ -49,6 +50,7 @@ def gate_section(work: Path, setup: Setup) -> GateSection:
     gates = read_work(work, GATES)
     return GateSection(
         gate_sentence(gates),
+        bool(gates["ships"]),
         evidence_lines(gates),
         [{**row, "weighing": weighing(row)} for row in gates["gates"]],
         gate_lines(gates),

@@ -103,13 +103,14 @@ def test_explain_says_what_gates_rest_on_gain_and_removed(gated, tmp_path, capsy
     assert len(removed) == 4 and all(re.search(r"mm3, probability \S+: \+0", r) for r in removed)
     html = page.read_text()
     assert html.startswith("<!DOCTYPE html>") and "<h2>Learned gates</h2>" in html
+    assert "Learned gates ship too; see below." in html
     assert html.count("WT component of") == 2 * 4  # its picture's name, and below it
     work = tmp_path / "work"
     shutil.copytree(gated / "work", work)
     (work / "gate.json").unlink()
     assert main(["explain", str(work), "--html", str(page)]) == 0
     assert "gates were not judged" in capsys.readouterr().out
-    assert "gates were not judged" in page.read_text()
+    assert "Gates were not judged" in page.read_text()
 
 
 @pytest.mark.slow
