@@ -59,7 +59,7 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
         why_no_gates: "" where gates were judged.
     """
     outcome = read_outcome(s) if has_rules else None
-    judged = read_json(s.rules / GATES) if outcome and not why_no_gates else None
+    judgement = read_json(s.rules / GATES) if outcome and not why_no_gates else None
     content: dict[str, Any] = {"name": s.name, "scheme": s.scheme.name, "scorer": s.scorer}
     if outcome:
         content |= {
@@ -71,13 +71,15 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
             **{key: outcome.row[key] for key in ("gain", "low", "high", "p", "cases")},
             "gates": {"why_not_judged": why_no_gates},
         }
-    if judged:
-        content["gates"] = {key: judged[key] for key in GATE_KEYS}
+    if judgement:
+        content["gates"] = {key: judgement[key] for key in GATE_KEYS}
     text = json.dumps(content, indent=1) + "\n"
     write_atomically(text.encode(), s.work / SUMMARY)
     lines = [sentence(s, outcome)]
     if outcome:
-        lines.append(gate_sentence(judged) if judged else f"no gates: not judged, {why_no_gates}")
+        lines.append(
+            gate_sentence(judgement) if judgement else f"no gates: not judged, {why_no_gates}"
+        )
     return [*lines, *place_lines(s, outcome)]
 
 
