@@ -27,19 +27,21 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.progress import progress
-from lab.rule_search.cases import Scores, make_search_case
+from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.common_support import absent_in
+from lab.rule_search.component_groups import selected_values
 from lab.rule_search.component_rules import (
     new_values,
     restore_largest_tumour,
-    selected_values,
     values_after,
     values_between,
 )
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.features import read_inputs
 from lab.rule_search.search_case import SearchCase, split_thresholds
+from lab.rule_search.tabulate_case import make_search_case
 from lab.rule_search.workspace import Setup
+from lab.rule_search.written_scorer import Scores
 from postprocess.component_features import available_names, describe_components
 from postprocess.refine_input import RefineInput, probability_function
 from postprocess.rule_base import Rule
@@ -171,10 +173,9 @@ def make_gate_case(
     objective = case_objective(config.objective)
     columns = search_columns(scorer, scheme, objective)
     scorer = searched_scorer(scorer, columns)
+    maps = EnsembleMaps(probability_function(refine_input), refine_input.votes)
     gate_case = GateCase(
-        make_search_case(
-            case.id, pair, scheme, anything, scorer, probability=probability_function(refine_input)
-        ),
+        make_search_case(case.id, pair, scheme, anything, scorer, maps),
         scheme,
         columns,
         objective,

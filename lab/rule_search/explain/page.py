@@ -13,7 +13,7 @@ from lab.rule_search.explain import figures
 from lab.rule_search.explain.gates import GateSection
 from lab.rule_search.gate_text import HOW_WEIGHED
 from lab.rule_search.loss_limit import loss_line
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.seed_noise import SeedNoise, noise_lines
 from lab.rule_search.summary import rules_in_words
 from lab.rule_search.workspace import Setup

@@ -11,8 +11,8 @@ from lab.metrics.objective import objective_values
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import score_as_written
 from lab.rule_search.config import SEARCH_CONFIGS
+from lab.rule_search.written_scorer import score_as_written
 from postprocess.refine_input import RefineInput
 
 GLI = SCHEMES["brats-gli"]
