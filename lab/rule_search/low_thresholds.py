@@ -8,6 +8,7 @@ import numpy as np
 
 from challenge.box import Box, bounding_box, joint_box
 from challenge.scheme import Scheme
+from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop_box
 from lab.rule_search.case_components import Names
 from lab.rule_search.case_probabilities import EnsembleMaps
@@ -34,8 +35,15 @@ class LowThresholds:
     unchanged: SearchCase  # before thresholds
     _cases: "OrderedDict[Thresholds, SearchCase]" = field(default_factory=OrderedDict)
 
-    def __call__(self, thresholds: Thresholds) -> SearchCase:
-        """Return the case after thresholds; it names none where they change no voxel."""
+    def __call__(self, thresholds: Thresholds, values: np.ndarray | None = None) -> SearchCase:
+        """Return the case after thresholds; it names none where they change no voxel.
+
+        Args:
+            thresholds: the rules.
+            values: label value (component,) of each component before them; None: as predicted.
+        """
+        if values is not None:
+            return self._tabulate(thresholds, values)
         if thresholds not in self._cases:
             self._cases[thresholds] = self._tabulate(thresholds)
         self._cases.move_to_end(thresholds)
@@ -49,12 +57,14 @@ class LowThresholds:
             raise ValueError(f"no probabilities of {names}")
         return self._whole(self.probabilities[names].astype(np.float32))
 
-    def _tabulate(self, thresholds: Thresholds) -> SearchCase:
+    def _tabulate(self, thresholds: Thresholds, values: np.ndarray | None = None) -> SearchCase:
         prediction, reference = self._whole(self.pair.prediction), self._whole(self.pair.reference)
+        if values is not None and (box := bounding_box(prediction)) is not None:
+            prediction[box] = values[find_label_components(prediction[box]).ids]
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
         result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
-        if not result.applied:
+        if not result.applied and values is None:
             return self.unchanged
         votes = self.votes if self.votes is None else self._whole(self.votes)
         maps = EnsembleMaps(self.probability, votes)

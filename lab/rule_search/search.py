@@ -48,6 +48,7 @@ from lab.rule_search.workspace import (
     DECIDED,
     FEATURES,
     FORCED,
+    GATES,
     SEARCH,
     Setup,
     read_setup,
@@ -114,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
         artefacts = make_artefacts(features, cache, config, decision, search_run)
         save_artefacts(args.work / name, artefacts)
     write_work(args.work, SEARCH, content | {KEY: record.to_json()})
+    (args.work / GATES).unlink(missing_ok=True)  # of the rules before
     journal.remove()
     leaderboard = selection_columns(scorer, setup.scheme)
     lines = [

@@ -9,7 +9,8 @@ import numpy as np
 
 from lab.gate import Gain
 from lab.learned_gates.fit_gates import apply_fitted, fit_gates
-from lab.learned_gates.gate_cases import GateCase, make_gate_case, make_targets
+from lab.learned_gates.gate_cases import GateCase, make_gate_case
+from lab.learned_gates.gate_targets import make_targets
 from lab.metrics.scorers import scorer_named
 from lab.rule_search.cluster_rules import apply, fit
 from lab.rule_search.config import SEARCH_CONFIGS, RuleType, SearchConfig
