@@ -20,10 +20,10 @@ from lab.learned_gates.held_out import HeldOutGates
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
-from lab.rule_search.cases import Scores, score_as_written
 from lab.rule_search.features import read_inputs
 from lab.rule_search.image_scores import TOLERANCE, ScoreMismatch, start_folder, write_case
 from lab.rule_search.workspace import Setup
+from lab.rule_search.written_scorer import Scores, score_as_written
 from postprocess.apply_rules import apply_rules
 from postprocess.component_gates import ComponentGate, apply_gates
 from postprocess.empty_prediction import Evidence, restore_tumour

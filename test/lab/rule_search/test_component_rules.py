@@ -10,7 +10,7 @@ from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
 from lab.rule_search.case_components import (
     CaseComponents,
-    peaks_of,
+    highest_of,
     tabulate_components,
 )
 from lab.rule_search.component_rules import (
@@ -44,7 +44,7 @@ def components_of(
 ) -> tuple[np.ndarray, CaseComponents]:
     labelled = find_label_components(labels)
     masks, n = MASKS if probability else (), labelled.values.size
-    peaks = {names: peaks_of(labelled.ids, probability(names), n) for names in masks}
+    peaks = {names: highest_of(labelled.ids, probability(names), n) for names in masks}
     limits = RemovalLimits(REMOVABLE_MM3, HIGHEST_PEAK)
     table = tabulate_components(
         labelled.ids,

@@ -10,7 +10,7 @@ from challenge.scheme import SCHEMES
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import make_search_case
+from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.common_support import rule_support
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.config import SEARCH_CONFIGS
@@ -19,6 +19,7 @@ from lab.rule_search.optimise import choose_rules
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import make_search_space, rules_of, searched_parameters
 from lab.rule_search.summary import rules_in_words
+from lab.rule_search.tabulate_case import make_search_case
 from postprocess.apply_rules import apply_rules
 from postprocess.components import find_components
 from postprocess.rule_base import RuleError
@@ -53,7 +54,7 @@ def blurred_case(seed: int) -> tuple[Pair, Callable[[tuple[str, ...]], np.ndarra
 def cohort() -> tuple[list[Pair], list[Callable[[tuple[str, ...]], np.ndarray]], ScoreCache]:
     pairs, probabilities = zip(*(blurred_case(seed) for seed in range(CASES)), strict=True)
     cases = [
-        make_search_case(f"case-{i}", pair, ISLES, CONFIG, SCORER, probability=probability)
+        make_search_case(f"case-{i}", pair, ISLES, CONFIG, SCORER, EnsembleMaps(probability))
         for i, (pair, probability) in enumerate(zip(pairs, probabilities, strict=True))
     ]
     space = make_search_space(ISLES, CONFIG, [("lesion",)])
@@ -106,6 +107,8 @@ def test_a_threshold_that_adds_nothing_is_no_new_variant(cohort) -> None:
     assert rules_of(cache.parameters, adds_nothing)[0].min_probability == 0.45
     cache.scores([adds_nothing] * CASES, everything)
     assert cache.variants == before
+    case, thresholds = cache.search_cases[0], rules_of(cache.parameters, adds_nothing)
+    assert case.after(thresholds).components is case.components  # nothing is tabulated again
 
 
 def test_lesions_that_growth_joins_and_a_rule_then_removes_are_lost(cohort) -> None:
