@@ -20,7 +20,7 @@ AXES = {  # what the threshold of each rule type is on, but of those of `sparing
     "share": "below a {unit}",
     "region threshold": "takes voxels from a {unit} on",
     "threshold": "takes voxels from a {unit} on",
-    "dice": "0: no rule; 1: takes what raises its expected Dice",
+    "dice": "1: takes what raises its expected Dice",
 }
 TOP = 15
 MOVES = 1e-4  # a curve that never leaves this band does nothing
@@ -137,7 +137,7 @@ def _draw_curve(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) 
         threshold = parameter.point_in_words(chosen)
         ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=SMALL)
     ticks = x[:: max(1, len(x) // 6)]
-    ax.set_xticks(ticks, [parameter.point_in_words(i) for i in ticks])
+    ax.set_xticks(ticks, [parameter.point_in_words(i) if i else "no rule" for i in ticks])
     ax.set_xlabel(_axis(parameter))
 
 
@@ -149,7 +149,7 @@ def _axis(parameter: SearchParameter) -> str:
     fails = spare.axis.format(other=parameter.other)
     if parameter.rule_type.startswith(SIZE_OR):
         return f"components {fails}, and below, {unit}"
-    return f"components {fails}" if spare.unit != "none" else f"0: no rule; 1: components {fails}"
+    return f"components {fails}" if spare.unit != "none" else f"1: components {fails}"
 
 
 def _draw_map(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) -> None:
