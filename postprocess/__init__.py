@@ -76,7 +76,9 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     choice = choose_rules(refine_input, artefacts)
     probability, votes = probability_function(refine_input), refine_input.votes
     gated = apply_gates(refine_input, artefacts.gates)
-    result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, probability, votes)
+    result = apply_rules(
+        gated.labels, choice.rules, scheme, case.spacing_mm, probability, votes, before
+    )
     for row in result.applied:
         if "skipped" in row:
             log.warning("%s: rule skipped: %s", case.id, row)

@@ -40,6 +40,7 @@ def apply_rules(
     spacing_mm: SpacingMm,
     probability: Probability | None = None,
     votes: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
 ) -> RulesResult:
     """Apply rules to a label map (z, y, x) in `scheme`'s values; the input stays as it is.
 
@@ -53,11 +54,16 @@ def apply_rules(
         spacing_mm: of the voxels (z, y, x).
         probability: label names -> (z, y, x); a rule that requires it is skipped without it.
         votes: share of members that see tumour (z, y, x); likewise.
+        predicted: the label map before gates, of which `labels` is what they left: what a gate
+            took does not join again by its probability. None: there were no gates.
     """
     before, labels = labels, labels.copy()
     applied = []
     for same_kind in by_kind(rules):
-        view = RuleView(labels, before, labels > 0, scheme, spacing_mm, probability, votes)
+        foreground = labels > 0
+        view = RuleView(
+            labels, before, foreground, scheme, spacing_mm, probability, votes, predicted
+        )
         for rule in _repeated(same_kind):
             if reason := _why_skipped(rule, view):
                 applied.append({**row_from(rule), "voxels": 0, "skipped": reason})

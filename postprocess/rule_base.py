@@ -35,6 +35,7 @@ class RuleView:
     spacing_mm: SpacingMm
     probability: Probability | None = None
     votes: np.ndarray | None = None  # share of the ensemble's members that see tumour in a voxel
+    predicted: np.ndarray | None = None  # labels before gates, which come before rules
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -48,6 +49,13 @@ class RuleView:
     def mask_before(self, names: tuple[str, ...]) -> np.ndarray:
         """Return the bool mask of labels before any rule."""
         return _mask(self.before, names, self.scheme)
+
+    def may_join(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return which voxels labels may gain: all others, but for those that a gate took."""
+        outside = ~self.mask(names)
+        if self.predicted is not None:
+            outside &= self.mask_before(names) | ~_mask(self.predicted, names, self.scheme)
+        return outside
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ def gated_and_ruled(
     scheme, spacing_mm = refine_input.scheme, refine_input.case.spacing_mm
     gated = apply_gates(refine_input, gates).labels
     probability, votes = probability_function(refine_input), refine_input.votes
-    ruled = apply_rules(gated, rules, scheme, spacing_mm, probability, votes).labels
+    predicted = refine_input.labels
+    ruled = apply_rules(gated, rules, scheme, spacing_mm, probability, votes, predicted).labels
     evidence = Evidence(refine_input.labels, None, spacing_mm)
     return restore_tumour(ruled, evidence, scheme)[0]

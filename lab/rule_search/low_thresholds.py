@@ -58,12 +58,20 @@ class LowThresholds:
         return self._whole(self.probabilities[names].astype(np.float32))
 
     def _tabulate(self, thresholds: Thresholds, values: np.ndarray | None = None) -> SearchCase:
-        prediction, reference = self._whole(self.pair.prediction), self._whole(self.pair.reference)
+        predicted, reference = self._whole(self.pair.prediction), self._whole(self.pair.reference)
+        prediction = predicted.copy()
         if values is not None and (box := bounding_box(prediction)) is not None:
             prediction[box] = values[find_label_components(prediction[box]).ids]
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
-        result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, self.probability)
+        result = apply_rules(
+            prediction,
+            rules,
+            self.scheme,
+            pair.spacing_mm,
+            self.probability,
+            predicted=predicted,
+        )
         if not result.applied and values is None:
             return self.unchanged
         votes = self.votes if self.votes is None else self._whole(self.votes)

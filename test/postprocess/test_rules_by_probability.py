@@ -10,7 +10,7 @@ from challenge.scheme import Head, labels_from, probability_of
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import RuleError
 from postprocess.rule_kinds import row_from, rule_from
-from postprocess.rules_by_probability import AddProbable, DropDoubtful
+from postprocess.rules_by_probability import AddForDice, AddProbable, DropDoubtful
 from postprocess.rules_by_size import KeepOne, RemoveSmall
 
 MM = (1.0, 1.0, 1.0)
@@ -77,6 +77,16 @@ def test_what_joins_a_region_takes_the_label_named_and_what_is_in_it_keeps_its_o
     rule = AddProbable(region="TC", becomes="NETC", min_probability=0.4)
     after = apply(labels, rule, probability=[0.4, 0.5, 0.9, 0.1, 0.3])
     assert row(after) == [NETC, NETC, ET, NETC, 0]
+
+
+@pytest.mark.parametrize("rule", [AddProbable("ET", min_probability=0.3), AddForDice("ET")])
+def test_what_a_gate_took_does_not_join_again(rule):
+    predicted, gated = line(ET, NETC, 0, 0, 0), line(0, SNFH, 0, 0, 0)
+    probability = np.array([0.9, 0.8, 0.7, 0.1, 0.1], np.float32).reshape(gated.shape)
+    after = apply_rules(gated, [rule], GLI, MM, lambda names: probability, predicted=predicted)
+    # It took ET from the first voxel; the second was none, so it may become ET.
+    assert row(after.labels) == [0, ET, ET, 0, 0]
+    assert row(apply_rules(gated, [rule], GLI, MM, lambda names: probability).labels)[0] == ET
 
 
 def test_both_together_are_a_threshold():

@@ -92,7 +92,7 @@ def test_gates_and_rules_on_components_are_those_on_images(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("lowering", [AddProbable("ET", min_probability=0.3), AddForDice("RC")])
 def test_gates_before_rules_that_lower_a_threshold_score_as_images_do(seed: int, lowering) -> None:
-    """What a gate removed may join again, and joins what it did not touch before."""
+    """What a gate removed does not join again, however probable."""
     rng = np.random.default_rng(seed)
     channels = ndimage.gaussian_filter(rng.normal(size=(5, 10, 11, 12)), (0, 1, 1, 1))
     probabilities = np.exp(9 * channels - (9 * channels).max(0)).astype(np.float32)
@@ -116,7 +116,9 @@ def test_gates_before_rules_that_lower_a_threshold_score_as_images_do(seed: int,
     scores = []
     for applied in (gates, []):
         gated = apply_gates(refine_input, applied)
-        after = apply_rules(gated.labels, rules, GLI, (1.0, 1.0, 1.0), probability)
+        after = apply_rules(
+            gated.labels, rules, GLI, (1.0, 1.0, 1.0), probability, predicted=labels
+        )
         assert after.applied[0]["kind"] == row_from(lowering)["kind"]
         scores.append(image_objective(after.labels, reference))
     assert scores[0] != scores[1]
