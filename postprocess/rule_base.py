@@ -20,6 +20,19 @@ Input = Literal["probabilities", "votes"]  # what a rule may need beside labels
 Probability = Callable[[tuple[str, ...]], np.ndarray]
 
 
+@dataclass(frozen=True)
+class EnsembleMaps:
+    """What is known of a case beside its labels; arrays are (z, y, x), None where not known."""
+
+    probability: Probability | None = None
+    votes: np.ndarray | None = None  # share of the members that see tumour
+    # Labels before gates, where there are any: what a gate took does not join again.
+    predicted: np.ndarray | None = None
+
+
+LABELS_ALONE = EnsembleMaps()
+
+
 class RuleError(Refusal):
     """A rule cannot be understood; the message names the key and the value."""
 

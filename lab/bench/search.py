@@ -18,13 +18,13 @@ from lab.bench.synthetic_pair import make_pair
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.config import SEARCH_CONFIGS, RuleType, SearchConfig
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.search_space import make_search_space, rules_of
 from lab.rule_search.tabulate_case import make_search_case
 from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import EnsembleMaps
 
 SHAPE = (128, 128, 128)
 SCHEME = SCHEMES["brats-gli"]

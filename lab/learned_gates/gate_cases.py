@@ -27,7 +27,6 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.progress import progress
-from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.common_support import absent_in
 from lab.rule_search.component_groups import selected_values
 from lab.rule_search.component_rules import (
@@ -44,7 +43,7 @@ from lab.rule_search.workspace import Setup
 from lab.rule_search.written_scorer import Scores
 from postprocess.component_features import available_names, describe_components
 from postprocess.refine_input import RefineInput, probability_function
-from postprocess.rule_base import Rule
+from postprocess.rule_base import EnsembleMaps, Rule
 
 
 @dataclass(frozen=True)

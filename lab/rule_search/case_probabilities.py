@@ -4,7 +4,6 @@ Probabilities are as nnU-Net saves them, or as `lab out-of-fold --maps` does.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,6 @@ from challenge.scheme import Head, Scheme
 from challenge.volume import read_volume
 from lab.member_selection.probability_maps import NAME, read_candidate
 from postprocess.read_inputs import read_probabilities
-from postprocess.rule_base import Probability
-
-
-@dataclass(frozen=True)
-class EnsembleMaps:
-    """What networks say of a case beside its labels; None where it was not given."""
-
-    probability: Probability | None = None
-    votes: np.ndarray | None = None  # (z, y, x) share of the members that see tumour
-
-
-LABELS_ALONE = EnsembleMaps()
 
 
 def read_case_probabilities(

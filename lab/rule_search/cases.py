@@ -14,14 +14,14 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
 from lab.rule_search.case_components import Names
-from lab.rule_search.case_probabilities import EnsembleMaps, read_case_probabilities, read_votes
+from lab.rule_search.case_probabilities import read_case_probabilities, read_votes
 from lab.rule_search.search_case import SearchCase
 from lab.rule_search.sparing import spares_of
 from lab.rule_search.tabulate_case import make_search_case
 from lab.rule_search.workspace import Setup
 from postprocess.apply_rules import apply_rules
 from postprocess.empty_prediction import Evidence, restore_tumour
-from postprocess.rule_base import Input, Probability, Rule
+from postprocess.rule_base import EnsembleMaps, Input, Probability, Rule
 
 
 def open_search_cases(
@@ -89,7 +89,8 @@ def refine_on_image(case: CohortCase, rules: Sequence[Rule], setup: Setup) -> Pa
     needed = frozenset[Input]().union(*(rule.required_inputs() for rule in rules))
     probability = read_probability(case, setup, pair) if "probabilities" in needed else None
     votes = votes_of_case(case, setup, pair) if "votes" in needed else None
-    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm, probability, votes).labels
+    maps = EnsembleMaps(probability, votes)
+    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm, maps).labels
     evidence = Evidence(pair.prediction, None, pair.spacing_mm)
     labels, _ = restore_tumour(labels, evidence, scheme)
     return replace(pair, prediction=labels)

@@ -11,9 +11,9 @@ from challenge.scheme import Scheme
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop_box
 from lab.rule_search.case_components import Names
-from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.search_case import SearchCase, Thresholds
 from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rules_by_probability import AddForDice, AddProbable, threshold_for_dice
 
 Make = Callable[[Pair, EnsembleMaps], SearchCase]  # tabulates a case
@@ -64,14 +64,8 @@ class LowThresholds:
             prediction[box] = values[find_label_components(prediction[box]).ids]
         pair = replace(self.pair, prediction=prediction, reference=reference)
         rules = [self._in_numbers(rule) for rule in thresholds]
-        result = apply_rules(
-            prediction,
-            rules,
-            self.scheme,
-            pair.spacing_mm,
-            self.probability,
-            predicted=predicted,
-        )
+        before = EnsembleMaps(self.probability, predicted=predicted)
+        result = apply_rules(prediction, rules, self.scheme, pair.spacing_mm, before)
         if not result.applied and values is None:
             return self.unchanged
         votes = self.votes if self.votes is None else self._whole(self.votes)

@@ -19,7 +19,6 @@ from lab.rule_search.case_components import (
     highest_of,
     tabulate_components,
 )
-from lab.rule_search.case_probabilities import LABELS_ALONE, EnsembleMaps
 from lab.rule_search.close_pairs import find_close_pairs
 from lab.rule_search.component_rules import RemovalLimits, removable_components
 from lab.rule_search.config import LOWERING, SearchConfig
@@ -29,6 +28,7 @@ from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import searched_masks, threshold_regions
 from lab.rule_search.sparing import spares_of
 from lab.rule_search.written_scorer import WrittenScorer, unwritten_values, without
+from postprocess.rule_base import LABELS_ALONE, EnsembleMaps
 
 
 def make_search_case(

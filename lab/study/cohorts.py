@@ -10,7 +10,6 @@ from challenge.scheme import SCHEMES, Head
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.case_probabilities import LABELS_ALONE, EnsembleMaps
 from lab.rule_search.cases import common_peaks
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable, informative
@@ -22,6 +21,7 @@ from lab.study.planted import PlantedCase, PlantedCohort, planted_case
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
 from postprocess.refine_input import RefineInput, case_features, probability_function
+from postprocess.rule_base import LABELS_ALONE, EnsembleMaps
 
 SCHEME = SCHEMES["brats-gli"]
 SCORER = "2025-gli"

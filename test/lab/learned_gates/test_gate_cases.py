@@ -27,6 +27,7 @@ from postprocess.component_features import describe_components
 from postprocess.component_gates import apply_gates
 from postprocess.empty_prediction import Evidence, restore_tumour
 from postprocess.refine_input import RefineInput, probability_function
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rule_kinds import row_from
 from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_probability import AddForDice, AddProbable
@@ -116,9 +117,8 @@ def test_gates_before_rules_that_lower_a_threshold_score_as_images_do(seed: int,
     scores = []
     for applied in (gates, []):
         gated = apply_gates(refine_input, applied)
-        after = apply_rules(
-            gated.labels, rules, GLI, (1.0, 1.0, 1.0), probability, predicted=labels
-        )
+        maps = EnsembleMaps(probability, predicted=labels)
+        after = apply_rules(gated.labels, rules, GLI, (1.0, 1.0, 1.0), maps)
         assert after.applied[0]["kind"] == row_from(lowering)["kind"]
         scores.append(image_objective(after.labels, reference))
     assert scores[0] != scores[1]

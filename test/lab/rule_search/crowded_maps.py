@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from challenge.scheme import SCHEMES
-from lab.rule_search.case_probabilities import EnsembleMaps
+from postprocess.rule_base import EnsembleMaps
 
 GLI = SCHEMES["brats-gli"]
 NAMES = list(GLI.labels)

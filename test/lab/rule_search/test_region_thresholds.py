@@ -65,7 +65,7 @@ def test_it_scores_as_the_image_does_whatever_else_is_set(seed):
         more = int(rng.choice(others))
         setting[more] = int(rng.integers(1, len(space[more].grid)))
         rules = rules_of(space, tuple(setting))
-        after = apply_rules(labels, rules, GLI, SPACING_MM, maps.probability).labels
+        after = apply_rules(labels, rules, GLI, SPACING_MM, maps).labels
         changed += not np.array_equal(after, labels)
         on_image = SCORER.score(replace(pair, prediction=after))
         expected = [on_image[region][metric] for region, metric in cache.columns]

@@ -12,7 +12,6 @@ from scipy import ndimage
 from challenge.scheme import SCHEMES
 from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair, crop
-from lab.rule_search.case_probabilities import EnsembleMaps
 from lab.rule_search.close_pairs import find_close_pairs
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.config import SEARCH_CONFIGS
@@ -22,7 +21,7 @@ from lab.rule_search.tabulate_case import label_components_of
 from postprocess.apply_rules import apply_rules
 from postprocess.component_predicates import by_name
 from postprocess.components import find_components
-from postprocess.rule_base import RuleError
+from postprocess.rule_base import EnsembleMaps, RuleError
 from postprocess.rule_kinds import rule_from
 from postprocess.rules_by_component import RemoveComponent
 
@@ -41,7 +40,7 @@ def by_components(labels, rules, spacing_mm, maps=None) -> np.ndarray:
 
 def on_image(labels, rules, spacing_mm, maps=None) -> np.ndarray:
     maps = maps or EnsembleMaps()
-    result = apply_rules(labels, rules, GLI, spacing_mm, maps.probability, maps.votes)
+    result = apply_rules(labels, rules, GLI, spacing_mm, maps)
     assert not any("skipped" in row for row in result.applied)
     return crop(Pair(result.labels, labels, spacing_mm), 1).prediction
 
