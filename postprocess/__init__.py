@@ -27,7 +27,7 @@ from .component_gates import apply_gates
 from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
 from .refine_input import RefineInput, case_features, probability_function
-from .rule_base import Rule
+from .rule_base import EnsembleMaps, Rule
 from .training_cases import was_fitted_on
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,9 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     """Turn a label map into the final one, with whatever else is known of the case."""
     case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
     choice = choose_rules(refine_input, artefacts)
-    probability, votes = probability_function(refine_input), refine_input.votes
     gated = apply_gates(refine_input, artefacts.gates)
-    result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, probability, votes)
+    maps = EnsembleMaps(probability_function(refine_input), refine_input.votes, before)
+    result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, maps)
     for row in result.applied:
         if "skipped" in row:
             log.warning("%s: rule skipped: %s", case.id, row)

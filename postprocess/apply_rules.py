@@ -12,8 +12,9 @@ from .components import SpacingMm, surrounding_labels
 from .rule_base import (
     BACKGROUND,
     BEFORE,
+    LABELS_ALONE,
     SURROUNDING,
-    Probability,
+    EnsembleMaps,
     Rule,
     RuleView,
 )
@@ -38,8 +39,7 @@ def apply_rules(
     rules: Sequence[Rule],
     scheme: Scheme,
     spacing_mm: SpacingMm,
-    probability: Probability | None = None,
-    votes: np.ndarray | None = None,
+    maps: EnsembleMaps = LABELS_ALONE,
 ) -> RulesResult:
     """Apply rules to a label map (z, y, x) in `scheme`'s values; the input stays as it is.
 
@@ -51,13 +51,13 @@ def apply_rules(
         rules: in table order; see `rule_kinds` for the order of their kinds.
         scheme: what the values of `labels` mean.
         spacing_mm: of the voxels (z, y, x).
-        probability: label names -> (z, y, x); a rule that requires it is skipped without it.
-        votes: share of members that see tumour (z, y, x); likewise.
+        maps: what else is known; a rule is skipped without what it requires.
     """
     before, labels = labels, labels.copy()
     applied = []
     for same_kind in by_kind(rules):
-        view = RuleView(labels, before, labels > 0, scheme, spacing_mm, probability, votes)
+        foreground = labels > 0
+        view = RuleView(labels, before, foreground, scheme, spacing_mm, **vars(maps))
         for rule in _repeated(same_kind):
             if reason := _why_skipped(rule, view):
                 applied.append({**row_from(rule), "voxels": 0, "skipped": reason})

@@ -16,7 +16,7 @@ def is_near(
 ) -> np.ndarray:
     """Return which components (component,) are at most so far from a bool mask (z, y, x)."""
     near = np.zeros(components.voxels.size, bool)
-    ids, points_mm = _border_points(components, spacing_mm)
+    ids, points_mm = border_points(components.ids, spacing_mm)
     others_mm = np.argwhere(border(other)) * np.array(spacing_mm)
     if len(ids) and len(others_mm):
         near[ids[_away(others_mm, points_mm) <= limit_mm * (1 + ROUNDING)]] = True
@@ -29,34 +29,48 @@ def is_near_larger(components: Components, limit_mm: float, spacing_mm: SpacingM
     Of equally large ones the first in scan order is the larger, and the largest of all is near.
     """
     near = np.zeros(components.voxels.size, bool)
-    ids, points_mm = _border_points(components, spacing_mm)
+    ids, points_mm = border_points(components.ids, spacing_mm)
     order = 1 + np.argsort(-components.voxels[1:], kind="stable")
     near[order[:1]] = True
     if order.size < 2:
         return near
     limit_mm *= 1 + ROUNDING
-    of_id = dict(zip(np.unique(ids), np.split(points_mm, _starts(ids)), strict=True))
+    of_id = split_by_id(ids, points_mm)
     low, high = (np.array([f(of_id[i], axis=0) for i in order]) for f in (np.min, np.max))
     for at in range(1, order.size):
-        # No two voxels are closer than the boxes around them.
-        gaps = np.maximum(low[:at] - high[at], low[at] - high[:at]).clip(0)
-        candidates = order[:at][np.linalg.norm(gaps, axis=1) <= limit_mm]
+        gaps_mm = box_gaps_mm(low[at], high[at], low[:at], high[:at])
+        candidates = order[:at][gaps_mm <= limit_mm]
         points = of_id[order[at]]
         near[order[at]] = any(_away(of_id[i], points).min() <= limit_mm for i in candidates)
     return near
 
 
-def _border_points(components: Components, spacing_mm: SpacingMm) -> tuple[np.ndarray, np.ndarray]:
-    """Return the component of each border voxel, ascending, and where it is in mm (voxel, 3)."""
-    indices = np.argwhere(border(components.ids > 0))
-    ids = components.ids[tuple(indices.T)].astype(np.int64)
-    order = np.argsort(ids, kind="stable")
-    return ids[order], indices[order] * np.array(spacing_mm)
+def border_points(ids: np.ndarray, spacing_mm: SpacingMm) -> tuple[np.ndarray, np.ndarray]:
+    """Return the component of each border voxel, ascending, and where it is in mm (voxel, 3).
+
+    `ids` (z, y, x) number the components, 0 outside.
+    """
+    indices = np.argwhere(border(ids))
+    of_voxel = ids[tuple(indices.T)].astype(np.int64)
+    order = np.argsort(of_voxel, kind="stable")
+    return of_voxel[order], indices[order] * np.array(spacing_mm)
 
 
-def _starts(ids: np.ndarray) -> np.ndarray:
-    """Return where each id but the first starts in sorted ids."""
-    return np.flatnonzero(np.diff(ids)) + 1
+def split_by_id(ids: np.ndarray, points_mm: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the points (voxel, 3) of each component by its id; `ids` (voxel,) ascend."""
+    starts = np.flatnonzero(np.diff(ids)) + 1
+    return dict(zip(np.unique(ids).tolist(), np.split(points_mm, starts), strict=True))
+
+
+def box_gaps_mm(
+    low: np.ndarray, high: np.ndarray, others_low: np.ndarray, others_high: np.ndarray
+) -> np.ndarray:
+    """Return how far a box is from others (box,); no two voxels inside are closer.
+
+    Corners in mm are (3,) and (box, 3).
+    """
+    gaps = np.maximum(others_low - high, low - others_high).clip(0)
+    return np.asarray(np.linalg.norm(gaps, axis=1))
 
 
 def _away(others_mm: np.ndarray, points_mm: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Gates: components that a small classifier takes for false change before any rule applies.
 
+They go, or they take the label around them or another one.
+
 A gate looks at every 26-connected component of its label or region as it was predicted, or at all
 of them as one, whatever other gates do, so a decision depends on the prediction alone. Gates then
 apply in their order.
@@ -43,7 +45,7 @@ class ComponentGate:
     label: str  # "" where `region` is set
     region: str
     per: Per  # case: all components go, or none
-    becomes: str  # background or surrounding: what the voxels of a removed component become
+    becomes: str  # background, surrounding or a label: what the voxels of a component become
     feature_names: tuple[str, ...]
     scaling: Scaling
     familiarity: Familiarity
@@ -57,16 +59,19 @@ class ComponentGate:
     @property
     def name(self) -> str:
         """Return the label or region, and whether it is one of the case as a whole."""
-        return target_name(self.label, self.region, self.per)
+        return target_name(self.label, self.region, self.per, self.becomes)
 
     def labels(self, scheme: Scheme) -> tuple[str, ...]:
         """Return the labels whose union the components are of."""
         return (self.label,) if self.label else scheme.regions[self.region]
 
+    def log_odds(self, rows: np.ndarray) -> np.ndarray:
+        """Return the calibrated log-odds (row,) that removal gains, of rows (row, feature)."""
+        return self.slope * self.model.log_odds(self.scaling.apply(rows)) + self.offset
+
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Return the probability (row,) that removal gains, of rows (row, feature)."""
-        log_odds = self.model.log_odds(self.scaling.apply(rows))
-        return probability(self.slope * log_odds + self.offset)
+        return probability(self.log_odds(rows))
 
     def is_unlike(self, rows: np.ndarray) -> np.ndarray:
         """Return which rows (row,) are too far from all it was trained on to be decided."""
@@ -84,7 +89,8 @@ class ComponentGate:
             raise ValueError(f"gate: {self.label!r}, {self.region!r} is no label or region")
         if self.per not in get_args(Per):
             raise ValueError(f"gate on {self.name}: per {self.per!r}")
-        if self.becomes not in (BACKGROUND, SURROUNDING):
+        known_ends = (BACKGROUND, SURROUNDING, *scheme.labels)
+        if self.becomes not in known_ends or self.labels(scheme) == (self.becomes,):
             raise ValueError(f"gate on {self.name}: becomes {self.becomes!r}")
         parts = (self.scaling.features, self.familiarity.features, self.model.features)
         if {len(self.feature_names), *parts} != {parts[0]}:
@@ -116,13 +122,14 @@ class GatesResult:
     record: list[dict[str, Any]]
 
 
-def target_name(label: str, region: str, per: Per) -> str:
-    """Return what a gate looks at, in words."""
-    return (label or region) + (", whole case" if per == "case" else "")
+def target_name(label: str, region: str, per: Per, becomes: str) -> str:
+    """Return what a gate looks at, in words, and which label that becomes, if any."""
+    name = (label or region) + (", whole case" if per == "case" else "")
+    return name if becomes in (BACKGROUND, SURROUNDING) else f"{name} -> {becomes}"
 
 
 def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> GatesResult:
-    """Remove the components that gates take for false; the input stays as it is.
+    """Remove or relabel the components that gates take for false; the input stays as it is.
 
     A gate whose features a case lacks the inputs of is skipped, and says why.
     """
@@ -143,7 +150,7 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
         # What an earlier gate took stays as that one left it.
         values = [scheme.labels[name] for name in gate.labels(scheme)]
         selected &= np.isin(labels, values)
-        labels = _without(labels, selected, gate.becomes)
+        labels = _without(labels, selected, gate.becomes, scheme)
         volumes_mm3 = components.voxels[1:] * refine_input.case.voxel_volume_mm3
         row["components"] = [
             {
@@ -160,7 +167,7 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
     return GatesResult(labels, record)
 
 
-def _without(labels: np.ndarray, selected: np.ndarray, becomes: str) -> np.ndarray:
+def _without(labels: np.ndarray, selected: np.ndarray, becomes: str, scheme: Scheme) -> np.ndarray:
     """Return labels (z, y, x) with the selected components made what a gate says."""
     if not selected.any():
         return labels
@@ -168,5 +175,5 @@ def _without(labels: np.ndarray, selected: np.ndarray, becomes: str) -> np.ndarr
     if becomes == SURROUNDING:
         labels[selected] = surrounding_labels(labels, selected, 26)
     else:
-        labels[selected] = 0
+        labels[selected] = {BACKGROUND: 0, **scheme.labels}[becomes]
     return labels

@@ -2,7 +2,8 @@
 
 How to add a predicate: write what its value may be (`check`) and which components it holds for
 (`holds`, one bool an id), and add one row. Rules of kind remove-component know it then, under its
-name. `searchable` says that the rule search can try it, which sees sizes and peaks only.
+name. What it asks of components that `MeasuredComponents` lacks is answered twice: of an image by
+`RuleComponents`, and of a case's tables by the rule search, which may refuse it by name.
 
 Size and mean probability together are after MBZUAI BioMedIA's BraTS 2024 entry; the peak, alone, or
 beside the size, is that of hysteresis thresholding (Canny 1986), of FORSIAT's and StrokeFusion's
@@ -18,10 +19,8 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .component_distances import is_near, is_near_larger
-from .components import Connectivity, find_components, neighbours
 from .rule_base import Input, Rule, RuleError, check_number, check_whole
-from .rule_components import MeasuredComponents, RuleComponents, names_inside, names_outside
+from .rule_components import MeasuredComponents, names_inside, names_outside
 
 # Headers hold spacing as float32, so a 1 mm voxel may measure 0.9999998 mm3.
 ROUNDING = 1e-6
@@ -34,9 +33,8 @@ class Predicate:
     name: str  # key in JSON
     # Raises RuleError for a value that makes no sense; takes the key, the value and its rule.
     check: Callable[[str, Any, Rule, Scheme], None]
-    holds: Callable[[Any, Any], np.ndarray]  # RuleComponents, value -> (component,) bool
+    holds: Callable[[MeasuredComponents, Any], np.ndarray]  # -> (component,) bool
     requires: frozenset[Input] = frozenset()
-    searchable: bool = False  # `holds` reads no more than MeasuredComponents
 
 
 class Conditions(dict[str, Any]):
@@ -115,6 +113,10 @@ def check_held(key: str, name: Any, rule: Rule, scheme: Scheme) -> None:
 def _only_entry(key: str, value: Any, unit: str) -> tuple[str, Any]:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise RuleError(f'{key}: {value!r} is not one label or region with its {unit}: {{"WT": 1}}')
+    return _entry(value)
+
+
+def _entry(value: Mapping[str, Any]) -> tuple[str, Any]:
     return next(iter(value.items()))
 
 
@@ -126,63 +128,22 @@ def _reaches_peak(components: MeasuredComponents, value: float) -> np.ndarray:
     return components.peaks >= components.peaks.dtype.type(value)
 
 
-def _reaches_votes(components: RuleComponents, value: float) -> np.ndarray:
-    most = components.components.highest(components.votes)
+def _reaches_votes(components: MeasuredComponents, value: float) -> np.ndarray:
+    most = components.most_votes
     return np.asarray(most >= most.dtype.type(value))
-
-
-def _is_near(components: RuleComponents, value: Mapping[str, float]) -> np.ndarray:
-    (name, limit_mm), spacing_mm = next(iter(value.items())), components.view.spacing_mm
-    return is_near(components.components, components.others(name), limit_mm, spacing_mm)
-
-
-def _touches(components: RuleComponents, value: str) -> np.ndarray:
-    ids, other = _around(components, value, components.connectivity)
-    return np.bincount(ids, other, minlength=components.voxels.size) > 0
-
-
-def _is_inside(components: RuleComponents, value: str) -> np.ndarray:
-    ids, other = _around(components, value, 6)
-    n = components.voxels.size
-    around = np.bincount(ids, minlength=n)
-    return (around > 0) & (np.bincount(ids, other, minlength=n) == around)
-
-
-def _around(
-    components: RuleComponents, name: str, connectivity: Connectivity
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the component of each voxel next to one, and whether it is of a label or region."""
-    mask = components.components.ids > 0
-    ids, flat = neighbours(components.components, mask, connectivity)
-    return ids, components.others(name).ravel()[flat]
-
-
-def _holds(components: RuleComponents, value: Mapping[str, float]) -> np.ndarray:
-    (name, share), view = next(iter(value.items())), components.view
-    inner = names_inside(name, components.names, view.scheme)
-    return components.components.holding(find_components(view.mask(inner)), share)
 
 
 PROBABILITIES: frozenset[Input] = frozenset({"probabilities"})
 PREDICATES: Sequence[Predicate] = (
-    Predicate("min_voxels", _check_voxels, lambda c, v: c.voxels >= v, searchable=True),
-    Predicate("min_volume_mm3", _check_mm3, _reaches_mm3, searchable=True),
-    Predicate("min_peak_probability", _check_share, _reaches_peak, PROBABILITIES, searchable=True),
-    Predicate(
-        "min_mean_probability",
-        _check_share,
-        lambda c, v: c.components.mean(c.probability) >= v,
-        PROBABILITIES,
-    ),
+    Predicate("min_voxels", _check_voxels, lambda c, v: c.voxels >= v),
+    Predicate("min_volume_mm3", _check_mm3, _reaches_mm3),
+    Predicate("min_peak_probability", _check_share, _reaches_peak, PROBABILITIES),
+    Predicate("min_mean_probability", _check_share, lambda c, v: c.means >= v, PROBABILITIES),
     Predicate("min_votes", _check_share, _reaches_votes, frozenset({"votes"})),
-    Predicate(
-        "max_distance_mm",
-        _check_mm3,
-        lambda c, v: is_near_larger(c.components, v, c.view.spacing_mm),
-    ),
-    Predicate("max_distance_to_mm", _check_distance, _is_near),
-    Predicate("touches", _check_other, _touches),
-    Predicate("inside", _check_other, _is_inside),
-    Predicate("holds", _check_held, _holds),
+    Predicate("max_distance_mm", _check_mm3, lambda c, v: c.near_larger(v)),
+    Predicate("max_distance_to_mm", _check_distance, lambda c, v: c.near(*_entry(v))),
+    Predicate("touches", _check_other, lambda c, v: c.touching(v)),
+    Predicate("inside", _check_other, lambda c, v: c.inside(v)),
+    Predicate("holds", _check_held, lambda c, v: c.holding(*_entry(v))),
 )
 by_name: Mapping[str, Predicate] = {predicate.name: predicate for predicate in PREDICATES}

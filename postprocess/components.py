@@ -102,15 +102,19 @@ def largest_component(
 
 
 def border(mask: np.ndarray) -> np.ndarray:
-    """Return the voxels of a mask (z, y, x) with a face to its outside or to the edge."""
+    """Return the voxels of a mask (z, y, x) with a face to its outside or to the edge.
+
+    Of numbers (z, y, x), 0 outside: those with a face to another number, the outside or the edge.
+    """
     padded = np.pad(mask, 1)
-    inner = mask.copy()
+    inside = mask != 0
+    inner = inside.copy()
     for axis in range(3):
         for step in (0, 2):
             index = [slice(1, -1)] * 3
             index[axis] = slice(step, step + mask.shape[axis])
-            inner &= padded[tuple(index)]
-    return mask & ~inner
+            inner &= padded[tuple(index)] == mask
+    return inside & ~inner
 
 
 def surrounding_labels(

@@ -20,6 +20,19 @@ Input = Literal["probabilities", "votes"]  # what a rule may need beside labels
 Probability = Callable[[tuple[str, ...]], np.ndarray]
 
 
+@dataclass(frozen=True)
+class EnsembleMaps:
+    """What is known of a case beside its labels; arrays are (z, y, x), None where not known."""
+
+    probability: Probability | None = None
+    votes: np.ndarray | None = None  # share of the members that see tumour
+    # Labels before gates, where there are any: what a gate took does not join again.
+    predicted: np.ndarray | None = None
+
+
+LABELS_ALONE = EnsembleMaps()
+
+
 class RuleError(Refusal):
     """A rule cannot be understood; the message names the key and the value."""
 
@@ -35,6 +48,7 @@ class RuleView:
     spacing_mm: SpacingMm
     probability: Probability | None = None
     votes: np.ndarray | None = None  # share of the ensemble's members that see tumour in a voxel
+    predicted: np.ndarray | None = None  # labels before gates, which come before rules
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -48,6 +62,13 @@ class RuleView:
     def mask_before(self, names: tuple[str, ...]) -> np.ndarray:
         """Return the bool mask of labels before any rule."""
         return _mask(self.before, names, self.scheme)
+
+    def may_join(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return which voxels labels may gain: all others, but for those that a gate took."""
+        outside = ~self.mask(names)
+        if self.predicted is not None:
+            outside &= self.mask_before(names) | ~_mask(self.predicted, names, self.scheme)
+        return outside
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,17 @@ import numpy as np
 
 from challenge.scheme import Scheme
 
-from .components import Components, Connectivity, find_components
+from .component_distances import is_near, is_near_larger
+from .components import Components, Connectivity, find_components, neighbours
 from .rule_base import RuleView
 
 
 class MeasuredComponents(Protocol):
-    """Sizes and peaks of components, one entry an id; of an image or of the rule search's groups.
+    """What predicates ask of components; arrays have one entry an id, [0] is the outside.
 
-    `peaks` are the highest probability of the rule's label or region, in the type of the
-    probabilities.
+    The rule search answers the same from tables of a case, without its image
+    (`lab.rule_search.component_groups`). Another label or region, by name, is what of it the rule
+    is not about.
     """
 
     @property
@@ -25,7 +27,31 @@ class MeasuredComponents(Protocol):
     @property
     def voxel_volume_mm3(self) -> float: ...
     @property
-    def peaks(self) -> np.ndarray: ...
+    def peaks(self) -> np.ndarray:
+        """Highest probability of the rule's label or region, in the type of the probabilities."""
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean probability of the rule's label or region, float64."""
+
+    @property
+    def most_votes(self) -> np.ndarray:
+        """Highest share of the members that see tumour in a voxel, in the type of the votes."""
+
+    def near(self, name: str, limit_mm: float) -> np.ndarray:
+        """Return which are at most so far from another label or region."""
+
+    def near_larger(self, limit_mm: float) -> np.ndarray:
+        """Return which are at most so far from a larger one; the largest is."""
+
+    def touching(self, name: str) -> np.ndarray:
+        """Return which have a voxel of another label or region beside them."""
+
+    def inside(self, name: str) -> np.ndarray:
+        """Return which have nothing but another label or region at their faces."""
+
+    def holding(self, name: str, share: float) -> np.ndarray:
+        """Return which hold a share of a component of a label or region that is a part."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +78,61 @@ class RuleComponents:
         return self.view.voxel_volume_mm3
 
     @property
-    def probability(self) -> np.ndarray:
+    def peaks(self) -> np.ndarray:
+        """Highest probability (component,) in each."""
+        return self.components.highest(self._probability)
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean probability (component,) of each."""
+        return self.components.mean(self._probability)
+
+    @property
+    def most_votes(self) -> np.ndarray:
+        """Highest votes (component,) in each."""
+        if self.view.votes is None:
+            raise ValueError("no votes of members")
+        return self.components.highest(self.view.votes)
+
+    def near(self, name: str, limit_mm: float) -> np.ndarray:
+        """Return which (component,) are at most so far from another label or region."""
+        return is_near(self.components, self._others(name), limit_mm, self.view.spacing_mm)
+
+    def near_larger(self, limit_mm: float) -> np.ndarray:
+        """Return which (component,) are at most so far from a larger one."""
+        return is_near_larger(self.components, limit_mm, self.view.spacing_mm)
+
+    def touching(self, name: str) -> np.ndarray:
+        """Return which (component,) are next to another label or region."""
+        ids, other = self._around(name, self.connectivity)
+        return np.bincount(ids, other, minlength=self.voxels.size) > 0
+
+    def inside(self, name: str) -> np.ndarray:
+        """Return which (component,) have nothing but another label or region at their faces."""
+        ids, other = self._around(name, 6)
+        around = np.bincount(ids, minlength=self.voxels.size)
+        return (around > 0) & (np.bincount(ids, other, minlength=self.voxels.size) == around)
+
+    def holding(self, name: str, share: float) -> np.ndarray:
+        """Return which (component,) hold a share of a component of a part, by name."""
+        inner = names_inside(name, self.names, self.view.scheme)
+        return self.components.holding(find_components(self.view.mask(inner)), share)
+
+    @property
+    def _probability(self) -> np.ndarray:
         """Probability (z, y, x) of the rule's label or region."""
         if self.view.probability is None:
             raise ValueError("no probabilities")
         return self.view.probability(self.names)
 
-    @property
-    def peaks(self) -> np.ndarray:
-        """Highest probability (component,) in each."""
-        return self.components.highest(self.probability)
-
-    @property
-    def votes(self) -> np.ndarray:
-        """Votes (z, y, x)."""
-        if self.view.votes is None:
-            raise ValueError("no votes of members")
-        return self.view.votes
-
-    def others(self, name: str) -> np.ndarray:
+    def _others(self, name: str) -> np.ndarray:
         """Return the bool mask (z, y, x) of a label or region outside what the rule is about."""
         return self.view.mask(names_outside(name, self.names, self.view.scheme))
+
+    def _around(self, name: str, connectivity: Connectivity) -> tuple[np.ndarray, np.ndarray]:
+        """Return the component of each voxel next to one, and whether it is of another, by name."""
+        ids, flat = neighbours(self.components, self.components.ids > 0, connectivity)
+        return ids, self._others(name).ravel()[flat]
 
 
 def names_outside(name: str, inside: Sequence[str], scheme: Scheme) -> tuple[str, ...]:

@@ -44,8 +44,6 @@ class RuleKind:
     searchable: frozenset[str] = frozenset()  # keys that the rule search understands
 
 
-SEARCHABLE_PREDICATES = frozenset(row.name for row in PREDICATES if row.searchable)
-
 # In the order in which kinds apply: every rule of one kind, in table order, before the next kind.
 # What is probable comes first: sizes and shares are those of the labels that the thresholds give.
 RULE_KINDS: Sequence[RuleKind] = (
@@ -53,19 +51,20 @@ RULE_KINDS: Sequence[RuleKind] = (
     RuleKind(
         "add-probable",
         AddProbable,
-        searchable=frozenset({"label", "becomes", "min_probability"}),
+        searchable=frozenset({"label", "region", "becomes", "min_probability"}),
     ),
     RuleKind("add-for-dice", AddForDice, searchable=frozenset({"label", "becomes"})),
     RuleKind(
         "remove-component",
         RemoveComponent,
-        searchable=SEARCHABLE_PREDICATES
+        searchable=frozenset(row.name for row in PREDICATES)
         | {"label", "region", "becomes", "unless_any", "unless_all"},
     ),
     RuleKind(
         "remove-small",
         RemoveSmall,
-        searchable=frozenset({"label", "region", "becomes", "min_voxels", "min_volume_mm3"}),
+        searchable=frozenset({"label", "region", "becomes", "min_voxels", "min_volume_mm3"})
+        | {"min_mean_probability", "unless_holds", "holds_share"},
     ),
     RuleKind("keep-largest", KeepLargest),
     RuleKind("fill-holes", FillHoles),

@@ -89,7 +89,7 @@ class AddProbable(Added, Threshold):
 
     def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels outside the label or region that reach the minimum."""
-        return ~view.mask(self.names(view.scheme)) & self.reached(view)
+        return view.may_join(self.names(view.scheme)) & self.reached(view)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class AddForDice(Added):
             raise ValueError("no probabilities")
         probability = view.probability(self.names(view.scheme))
         reached = probability >= threshold_for_dice(probability)
-        return ~view.mask(self.names(view.scheme)) & reached
+        return view.may_join(self.names(view.scheme)) & reached
 
 
 def threshold_for_dice(probability: np.ndarray) -> float:

@@ -1,9 +1,9 @@
 """How fast the rule search scores a grid of thresholds, beside scoring every grid point anew.
 
 Both sides are what ships: the score cache of `lab search`, and rules applied to the image that the
-scorer then scores. Two further searches say what the rules by probability cost: peaks, as in the
-configuration `validated`, and thresholds as well, as in `hysteresis`. CPU seconds of one process,
-so that other programs on the machine count little.
+scorer then scores. Further searches say what other rules cost: peaks, as in the configuration
+`validated`, every other predicate, as in `every-predicate`, and thresholds, as in `hysteresis`. CPU
+seconds of one process, so that other programs on the machine count little.
 """
 
 import time
@@ -18,12 +18,13 @@ from lab.bench.synthetic_pair import make_pair
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import make_search_case
-from lab.rule_search.config import SEARCH_CONFIGS, RuleType
+from lab.rule_search.config import SEARCH_CONFIGS, RuleType, SearchConfig
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter, make_search_space, rules_of
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.search_space import make_search_space, rules_of
+from lab.rule_search.tabulate_case import make_search_case
 from postprocess.apply_rules import apply_rules
-from postprocess.rule_base import Probability
+from postprocess.rule_base import EnsembleMaps
 
 SHAPE = (128, 128, 128)
 SCHEME = SCHEMES["brats-gli"]
@@ -34,8 +35,11 @@ PARAMETERS = tuple(
     for label in SCHEME.written
 )
 HYSTERESIS = SEARCH_CONFIGS["hysteresis"]
+EVERY_PREDICATE = SEARCH_CONFIGS["every-predicate"]
 PEAKS: tuple[RuleType, ...] = ("peak", "size or peak")
+PREDICATES: tuple[RuleType, ...] = tuple(t for t in EVERY_PREDICATE.grids if t not in PEAKS)
 THRESHOLDS: tuple[RuleType, ...] = ("threshold",)
+MEMBERS = 5
 COLUMNS = search_columns(SCORER, SCHEME)
 BLUR_VOXELS = 1.0
 TARGET_RATIO = 100  # of scoring anew to the cache
@@ -75,8 +79,10 @@ def bench_search(cases: int, anew: int) -> int:
         f"ratio               {anew_s / cached.cpu_s:>10.0f} x{ratio_note(anew_s / cached.cpu_s)}"
     )
     print(f"largest difference  {difference:>10.1e}")
-    print(f"with peaks          {cost_of(PEAKS, pairs, cached.cpu_s / cases)}")
-    print(f"with thresholds     {cost_of(THRESHOLDS, pairs[:anew], cached.cpu_s / cases)}")
+    case_s = cached.cpu_s / cases
+    print(f"with peaks          {cost_of(HYSTERESIS, PEAKS, pairs, case_s)}")
+    print(f"with predicates     {cost_of(EVERY_PREDICATE, PREDICATES, pairs, case_s)}")
+    print(f"with thresholds     {cost_of(HYSTERESIS, THRESHOLDS, pairs[:anew], case_s)}")
     return int(difference > TOLERANCE)
 
 
@@ -98,22 +104,29 @@ def score_with_cache(pairs: Sequence[Pair]) -> GridScores:
     return GridScores(np.stack(scores, axis=1), cpu_s, cache.variants)
 
 
-def cost_of(rule_types: tuple[RuleType, ...], pairs: Sequence[Pair], sizes_case_s: float) -> str:
-    """Search rules by probability beside sizes, and say what that costs.
+def cost_of(
+    config: SearchConfig,
+    rule_types: tuple[RuleType, ...],
+    pairs: Sequence[Pair],
+    sizes_case_s: float,
+) -> str:
+    """Search further rules beside sizes, and say what that costs.
 
     Args:
+        config: whose grids are searched.
         rule_types: those that are searched beside sizes.
         pairs: the cases.
         sizes_case_s: CPU seconds that sizes alone take for a case.
     """
-    config = replace(HYSTERESIS, unit=CONFIG.unit, sizes=CONFIG.sizes, rule_types=rule_types)
+    config = replace(config, unit=CONFIG.unit, sizes=CONFIG.sizes, rule_types=rule_types)
     labels = [(name,) for name in SCHEME.written]
-    more = [p for p in make_search_space(SCHEME, config, labels) if p.rule_type in rule_types]
-    probabilities = [blurred(pair) for pair in pairs]
+    space = make_search_space(SCHEME, config, labels, has_votes=True)
+    more = [parameter for parameter in space if parameter.rule_type in rule_types]
+    all_maps = [blurred(pair) for pair in pairs]
     start = time.process_time()
     search_cases = [
-        make_search_case(f"case-{i}", pair, SCHEME, config, SCORER, probability=probability)
-        for i, (pair, probability) in enumerate(zip(pairs, probabilities, strict=True))
+        make_search_case(f"case-{i}", pair, SCHEME, config, SCORER, maps)
+        for i, (pair, maps) in enumerate(zip(pairs, all_maps, strict=True))
     ]
     cache = ScoreCache(search_cases, (*more, *PARAMETERS), COLUMNS, SCHEME)
     for parameter in range(len(cache.parameters)):
@@ -126,14 +139,16 @@ def cost_of(rule_types: tuple[RuleType, ...], pairs: Sequence[Pair], sizes_case_
     )
 
 
-def blurred(pair: Pair) -> Probability:
-    """Return probabilities (z, y, x) that fall off at the borders of a prediction's labels."""
+def blurred(pair: Pair) -> EnsembleMaps:
+    """Return probabilities and votes that fall off at the borders of a prediction's labels."""
     maps: dict[tuple[str, ...], np.ndarray] = {
         (name,): gaussian_filter((pair.prediction == value).astype(np.float32), BLUR_VOXELS)
         for name, value in SCHEME.labels.items()
     }
-    maps[tuple(SCHEME.regions[SCHEME.tumour])] = np.sum(list(maps.values()), axis=0)
-    return maps.__getitem__
+    tumour = np.sum([maps[name,] for name in SCHEME.regions[SCHEME.tumour]], axis=0)
+    maps[tuple(SCHEME.regions[SCHEME.tumour])] = tumour
+    votes = (tumour * MEMBERS).round() / np.float32(MEMBERS)
+    return EnsembleMaps(maps.__getitem__, votes.astype(np.float32))
 
 
 def score_images(pairs: Sequence[Pair]) -> GridScores:

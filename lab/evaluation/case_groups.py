@@ -1,4 +1,4 @@
-"""Groups of cases, such as sites or sizes, from a table: what `rank --groups` reads.
+"""Groups of cases, such as sites or sizes, from a table: what `--groups` of rank and report reads.
 
 The first column of the table is the case id, every other one a way to group: by its values, or, if
 it has many and all are numbers, in thirds.
@@ -6,7 +6,7 @@ it has many and all are numbers, in thirds.
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def read_groupings(
             raise GroupError(f"{path}: {row[0]} stands in two rows")
     if not set(cases) & set(by_case):
         raise GroupError(
-            f"{path}: no row of any ranked case ({few(cases)}); its column {header[0]} has "
+            f"{path}: no row of any scored case ({few(cases)}); its column {header[0]} has "
             f"{few(by_case)}"
         )
     columns = [
@@ -66,6 +66,24 @@ def read_groupings(
     return usable, tuple(
         f"{path}: no two cases share a value in {column}, left out" for column in left_out
     )
+
+
+def for_cases(grouping: Grouping, cases: Sequence[str], others: Sequence[str]) -> Grouping:
+    """Return a grouping of some cases for others, by their ids; groups without any are left out.
+
+    Args:
+        grouping: of `cases`; of others it has no row.
+        cases: ids.
+        others: ids.
+    """
+    place = {id: i for i, id in enumerate(others)}
+    groups = {
+        name: tuple(place[cases[i]] for i in group if cases[i] in place)
+        for name, group in grouping.groups.items()
+    }
+    without = tuple(id for id in grouping.without if id in place)
+    groups = {name: group for name, group in groups.items() if group}
+    return replace(grouping, groups=groups, without=without)
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:

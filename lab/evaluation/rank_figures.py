@@ -1,6 +1,8 @@
 """Figures of a ranking: how stable it is, and which system is significantly better than which."""
 
+from collections.abc import Callable, Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -91,52 +93,58 @@ def line_plot(ranking: Ranking) -> str:
 
 def box_plot(ranking: Ranking) -> str:
     """Draw the ranks that each system has in single cases, the best system on top."""
-    order = ranking.order
-    with styled():
-        picture = figure(HALF, 0.8 + 0.34 * len(order))
-        ax = picture.add_subplot()
-        columns = [ranking.standings.case_ranks[:, i] for i in order]
-        boxes = ax.boxplot(
-            columns, orientation="horizontal", widths=0.55, patch_artist=True, showfliers=False
-        )
-        for part in ("boxes", "whiskers", "caps", "medians"):
-            for line in boxes[part]:
-                line.set(color=ACCENT if part == "medians" else QUIET, linewidth=0.9)
-        for box, median in zip(boxes["boxes"], boxes["medians"], strict=True):
-            box.set_facecolor(PALE_ACCENT)
-            median.set_linewidth(2)
-        means = [column.mean() for column in columns]
-        ax.plot(means, range(1, len(order) + 1), "D", color=PAPER, mec=INK, ms=4)
-        names = [f"{letter(i)}  {_short(ranking.names[i])}" for i in order]
-        ax.set_yticks(range(1, len(order) + 1), names)
-        ax.invert_yaxis()
-        ax.grid(axis="x")
+    names = {f"{letter(i)}  {_short(ranking.names[i])}": i for i in ranking.order}
+    columns = {name: ranking.standings.case_ranks[:, i] for name, i in names.items()}
+
+    def draw(ax: Axes) -> None:
+        means = [column.mean() for column in columns.values()]
+        ax.plot(means, range(1, len(means) + 1), "D", color=PAPER, mec=INK, ms=4)
         ax.set_xlabel("mean rank of a case over its columns, 1 is best")
-        return svg(picture, "box")
+
+    return _boxes(columns, "box", draw, showfliers=False)
 
 
 def tau_plot(ranking: Ranking) -> str:
     """Draw how far the samples' orders agree with that of all cases, a box a way to rank."""
-    methods = ranking.stability
+    columns = {each.method: each.tau[~np.isnan(each.tau)] for each in ranking.stability}
+
+    def draw(ax: Axes) -> None:
+        ax.set_xlim(right=1.02)
+        ax.set_xticks((-1, -0.5, 0, 0.5, 1))
+        ax.set_xlabel("Kendall’s tau-b with the ranking of all cases")
+
+    return _boxes(columns, "tau", draw, whis=(2.5, 97.5))
+
+
+def _boxes(
+    columns: Mapping[str, np.ndarray], name: str, draw: Callable[[Axes], None], **how: Any
+) -> str:
+    """Draw a box of numbers a row, the first on top.
+
+    Args:
+        columns: name of the row -> its numbers.
+        name: of the figure.
+        draw: what else is drawn, and the axis of the numbers.
+        how: how matplotlib draws a box.
+    """
     with styled():
-        picture = figure(HALF, 0.8 + 0.34 * len(methods))
+        picture = figure(HALF, 0.8 + 0.34 * len(columns))
         ax = picture.add_subplot()
-        columns = [method.tau[~np.isnan(method.tau)] for method in methods]
         boxes = ax.boxplot(
-            columns, orientation="horizontal", widths=0.55, patch_artist=True, whis=(2.5, 97.5)
+            list(columns.values()), orientation="horizontal", widths=0.55, patch_artist=True, **how
         )
+        for line in (*boxes["whiskers"], *boxes["caps"]):
+            line.set(color=QUIET, linewidth=0.9)
         for box, median in zip(boxes["boxes"], boxes["medians"], strict=True):
             box.set(facecolor=PALE_ACCENT, edgecolor=QUIET, linewidth=0.9)
             median.set(color=ACCENT, linewidth=2)
         for flier in boxes["fliers"]:
             flier.set(marker=".", markersize=2.5, markeredgecolor=RULE)
-        ax.set_yticks(range(1, len(methods) + 1), [method.method for method in methods])
+        ax.set_yticks(range(1, len(columns) + 1), list(columns))
         ax.invert_yaxis()
-        ax.set_xlim(right=1.02)
         ax.grid(axis="x")
-        ax.set_xticks((-1, -0.5, 0, 0.5, 1))
-        ax.set_xlabel("Kendall’s tau-b with the ranking of all cases")
-        return svg(picture, "tau")
+        draw(ax)
+        return svg(picture, name)
 
 
 def significance_maps(ranking: Ranking) -> str:

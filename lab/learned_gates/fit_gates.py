@@ -11,7 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from lab.learned_gates.classifiers import CLASSIFIERS
-from lab.learned_gates.gate_cases import GateCase, GateTarget
+from lab.learned_gates.gate_cases import GateCase
+from lab.learned_gates.gate_targets import GateTarget, relabelling_targets
+from lab.learned_gates.relabelling import confusion_of
 from lab.learned_gates.training import Rows, Trained, rows_of, train
 from lab.risk_bounds import upper_bound
 from lab.rule_search.config import SearchConfig
@@ -31,11 +33,15 @@ class FittedGate:
     gate: ComponentGate
     classifier: str
 
-    def removed(self, case: GateCase) -> np.ndarray:
-        """Return which components (component,) of a case go."""
+    def rows_in(self, case: GateCase) -> np.ndarray:
+        """Return the gate's features (component, feature) of a case's components."""
         components = case.targets[self.number]
         at = [components.names.index(name) for name in self.gate.feature_names]
-        return self.gate.removes(components.rows[:, at])
+        return components.rows[:, at]
+
+    def removed(self, case: GateCase) -> np.ndarray:
+        """Return which components (component,) of a case go."""
+        return self.gate.removes(self.rows_in(case))
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,10 @@ def fit_gates(
     """
     fitted: list[FittedGate] = []
     values = [case.predicted for case in cases]
+    confused = relabelling_targets(cases[0].scheme, [confusion_of(cases)])
     for number, target in enumerate(targets):
+        if target.relabels and target not in confused:
+            continue
         stage = Stage(cases, number, target, rows_of(cases, number), values)
         chosen = choose(candidates(stage, config.seed), config.lost_at_most)
         if chosen is not None:

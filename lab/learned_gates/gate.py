@@ -1,4 +1,4 @@
-"""Learn which predicted components to remove, and judge that on held-out cases.
+"""Learn which predicted components to remove or relabel, and judge that on held-out cases.
 
 `python -m lab gate WORK`, after `lab search`, whose scorer and objective it takes. Components are
 described by shape, place, look and surroundings; a classifier learns from what the scorer says of
@@ -19,19 +19,23 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.arguments import add_dask, add_jobs, add_lost_at_most, add_scorer
 from lab.data.cohort import CohortCase, read_cohort
+from lab.learned_gates.feature_weights import feature_weights
 from lab.learned_gates.fit_gates import fit_gates
-from lab.learned_gates.gate_cases import make_targets, open_gate_cases
+from lab.learned_gates.gate_cases import open_gate_cases
 from lab.learned_gates.gate_images import HELD_OUT_FOLDER, GateImages
+from lab.learned_gates.gate_targets import make_targets
 from lab.learned_gates.held_out import evaluate
+from lab.learned_gates.relabelling import add_relabelling
+from lab.learned_gates.removals import examples_of
 from lab.learned_gates.summary import Verdict, gate_record, judge, verdict_lines
 from lab.metrics.scorers import scorer_named
 from lab.parallel import workers
 from lab.rule_search.input_records import require_unchanged
-from lab.rule_search.search_case import split_thresholds
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
     FORCED,
+    GATES,
     SEARCH,
     read_setup,
     read_work,
@@ -41,7 +45,6 @@ from postprocess.artefacts import load_artefacts, save_artefacts
 from postprocess.rule_base import Rule
 from postprocess.rule_kinds import rule_from
 
-GATE_FILE = "gate.json"
 RULES_KEY = "held_out_rules"  # of search.json
 
 
@@ -72,16 +75,20 @@ def run(args: argparse.Namespace) -> int:
         lost_at_most=args.lost_at_most,
     )
     rules = held_out_rules(args.work, search, cases, scheme)
-    targets = make_targets(scheme, config)
     with workers(args.jobs, args.dask):
         gate_cases = open_gate_cases(cases, setup, scorer, config)
+        targets = add_relabelling(gate_cases, make_targets(scheme, config), config)
         held_out = evaluate(gate_cases, targets, rules, config)
         fitted = fit_gates(gate_cases, targets, config)
         verdict = judge(fitted, held_out, np.array(search["assigned"]), config)
-        content = gate_record(verdict, scorer.name, config)
+        weights = [
+            feature_weights(each.gate, np.concatenate([each.rows_in(case) for case in gate_cases]))
+            for each in fitted
+        ]
+        content = gate_record(verdict, weights, scorer.name, config)
         record = Provenance(
             product="gates",
-            name=GATE_FILE,
+            name=GATES,
             sha256=hash_json(content),
             verb="gate",
             version=program_version(),
@@ -93,9 +100,13 @@ def run(args: argparse.Namespace) -> int:
         images = GateImages(cases, gate_cases, setup, scorer)
         images.write(args.work / HELD_OUT_FOLDER, held_out, rules, record)
     write_artefacts(args.work, verdict, content, scheme)
-    per_case = {"before": held_out.before.tolist(), "after": held_out.after.tolist()}
-    names = [[gate.name for gate in gates] for gates in held_out.gates]
-    write_work(args.work, GATE_FILE, content | per_case | {"held_out_gates": names})
+    per_case = {
+        "before": held_out.before.tolist(),
+        "after": held_out.after.tolist(),
+        "held_out_gates": [[gate.name for gate in gates] for gates in held_out.gates],
+        "examples": [removal.to_json() for removal in examples_of(held_out.removals)],
+    }
+    write_work(args.work, GATES, content | per_case)
     print("\n".join(verdict_lines(verdict, targets, config)))
     print(
         f"{args.work / HELD_OUT_FOLDER}: {len(cases)} label maps, each by gates and rules that "
@@ -110,8 +121,7 @@ def held_out_rules(
     """Return the rules that each case gets from what was searched without it, if rules ship.
 
     Raises:
-        Refusal: the search is of other cases, or of a program that did not write them down, or
-            rules ship that lower a threshold, after which there are other components.
+        Refusal: the search is of other cases, or of a program that did not write them down.
     """
     if search["cases"] != [case.files.id for case in cases]:
         raise Refusal(f"{work / SEARCH}: not the cases of the cohort; run lab search again")
@@ -119,13 +129,7 @@ def held_out_rules(
         raise Refusal(f"{work / SEARCH}: of an older program; run lab search again")
     if search["ships"] == "identity":
         return [()] * len(cases)
-    rules = [tuple(rule_from(row, scheme) for row in rows) for rows in search[RULES_KEY]]
-    if any(split_thresholds(of_case)[0] for of_case in rules):
-        raise Refusal(
-            f"{work / SEARCH}: rules that lower a threshold ship, and gates cannot be judged with "
-            "these; search with --config validated of lab features"
-        )
-    return rules
+    return [tuple(rule_from(row, scheme) for row in rows) for rows in search[RULES_KEY]]
 
 
 def write_artefacts(

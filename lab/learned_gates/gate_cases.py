@@ -15,6 +15,7 @@ import numpy as np
 from challenge.box import bounding_box
 from challenge.scheme import Scheme
 from lab.data.cohort import CohortCase
+from lab.learned_gates.gate_targets import GateTarget, make_targets
 from lab.metrics.label_components import find_label_components
 from lab.metrics.objective import (
     Column,
@@ -26,41 +27,23 @@ from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.progress import progress
-from lab.rule_search.cases import Scores, make_search_case
+from lab.rule_search.common_support import absent_in
+from lab.rule_search.component_groups import selected_values
 from lab.rule_search.component_rules import (
     new_values,
     restore_largest_tumour,
-    selected_values,
+    values_after,
     values_between,
 )
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.features import read_inputs
-from lab.rule_search.score_cache import SearchCase
+from lab.rule_search.search_case import SearchCase, split_thresholds
+from lab.rule_search.tabulate_case import make_search_case
 from lab.rule_search.workspace import Setup
-from postprocess.component_feature_table import Per
+from lab.rule_search.written_scorer import Scores
 from postprocess.component_features import available_names, describe_components
-from postprocess.component_gates import target_name
 from postprocess.refine_input import RefineInput, probability_function
-from postprocess.rule_base import BACKGROUND, Rule
-
-
-@dataclass(frozen=True)
-class GateTarget:
-    """The label or region whose components a gate may look at, each or all of them as one."""
-
-    label: str  # "" where `region` is set
-    region: str
-    becomes: str
-    per: Per = "component"
-
-    @property
-    def name(self) -> str:
-        """Return what it is, in words."""
-        return target_name(self.label, self.region, self.per)
-
-    def labels(self, scheme: Scheme) -> tuple[str, ...]:
-        """Return the labels whose union the components are of."""
-        return (self.label,) if self.label else scheme.regions[self.region]
+from postprocess.rule_base import EnsembleMaps, Rule
 
 
 @dataclass(frozen=True)
@@ -70,7 +53,18 @@ class TargetComponents:
     names: tuple[str, ...]  # of the features that the case has all it takes for
     rows: np.ndarray  # (component, feature) float64
     groups: np.ndarray  # (label component,) the component that each is a part of, 0 outside
-    gains: np.ndarray  # (component,) what removing it alone is worth
+    # (component,) what removing it alone is worth, or relabelling it over keeping and removing it
+    gains: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """What gates and rules make of a case; columns are the case's."""
+
+    objective: float
+    row: np.ndarray  # (column,) scores
+    absent: list[bool]  # columns whose region neither the reference nor the labels hold
+    lost: float  # share of the reference's lesions; NaN where there are none
 
 
 @dataclass
@@ -95,16 +89,31 @@ class GateCase:
         after, _ = values_between(replace(components, values=values), rules, self.scheme)
         return restore_largest_tumour(components, after, self.scheme)
 
+    def ruled(self, values: np.ndarray, rules: Sequence[Rule]) -> Ruled:
+        """Return what rules make of a case whose label components carry values (component,).
+
+        Where they lower a threshold, other components are there afterwards.
+        """
+        thresholds, others = split_thresholds(rules)
+        if not thresholds:
+            final, case = self.final(values, rules), self.search_case
+        else:
+            case = self.search_case.after(thresholds, values)
+            final = values_after(case.components, others, self.scheme)
+        scores = case.scorer.score(final)
+        return Ruled(
+            self.reduce(scores),
+            np.array(selection_row(scores, self.columns)),
+            absent_in(case, final, self.columns, self.scheme),
+            self.search_case.lesions.lost(self.predicted, final, case.lesions),
+        )
+
     def value(self, values: np.ndarray) -> float:
         """Return the case's objective when label components carry these values."""
         key = values.tobytes()
         if key not in self._objectives:
             self._objectives[key] = self.reduce(self.search_case.scorer.score(values))
         return self._objectives[key]
-
-    def row(self, values: np.ndarray) -> np.ndarray:
-        """Return the scores (column,) when label components carry these values."""
-        return np.array(selection_row(self.search_case.scorer.score(values), self.columns))
 
     def reduce(self, scores: Scores) -> float:
         """Return the objective of the case's scores."""
@@ -132,20 +141,6 @@ class GateCase:
             return values
         becomes = new_values(components, values, gone, target.becomes, scheme)
         return np.where(gone > 0, becomes[gone], values).astype(np.uint8)
-
-
-def make_targets(scheme: Scheme, config: SearchConfig) -> tuple[GateTarget, ...]:
-    """List what gates may look at, in the order in which they apply.
-
-    The whole tumour of a case, where an empty answer may be right; each component of the tumour,
-    where it has several labels; each of every label.
-    """
-    targets = [GateTarget(label, "", config.becomes) for label in scheme.written]
-    if config.regions and len(scheme.regions[scheme.tumour]) > 1:
-        targets.insert(0, GateTarget("", scheme.tumour, BACKGROUND))
-    if not scheme.when_empty:
-        targets.insert(0, GateTarget("", scheme.tumour, BACKGROUND, "case"))
-    return tuple(targets)
 
 
 def open_gate_cases(
@@ -177,10 +172,9 @@ def make_gate_case(
     objective = case_objective(config.objective)
     columns = search_columns(scorer, scheme, objective)
     scorer = searched_scorer(scorer, columns)
+    maps = EnsembleMaps(probability_function(refine_input), refine_input.votes)
     gate_case = GateCase(
-        make_search_case(
-            case.id, pair, scheme, anything, scorer, probability=probability_function(refine_input)
-        ),
+        make_search_case(case.id, pair, scheme, anything, scorer, maps),
         scheme,
         columns,
         objective,

@@ -20,15 +20,15 @@ from lab.learned_gates.held_out import HeldOutGates
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
-from lab.rule_search.cases import Scores, score_as_written
 from lab.rule_search.features import read_inputs
 from lab.rule_search.image_scores import TOLERANCE, ScoreMismatch, start_folder, write_case
 from lab.rule_search.workspace import Setup
+from lab.rule_search.written_scorer import Scores, score_as_written
 from postprocess.apply_rules import apply_rules
 from postprocess.component_gates import ComponentGate, apply_gates
 from postprocess.empty_prediction import Evidence, restore_tumour
 from postprocess.refine_input import RefineInput, probability_function
-from postprocess.rule_base import Rule
+from postprocess.rule_base import EnsembleMaps, Rule
 
 HELD_OUT_FOLDER = "held_out_gates"  # of a work folder
 
@@ -121,7 +121,8 @@ def gated_and_ruled(
     """Return labels (z, y, x) after gates, rules, and what brings an empty answer back."""
     scheme, spacing_mm = refine_input.scheme, refine_input.case.spacing_mm
     gated = apply_gates(refine_input, gates).labels
-    probability, votes = probability_function(refine_input), refine_input.votes
-    ruled = apply_rules(gated, rules, scheme, spacing_mm, probability, votes).labels
+    probability = probability_function(refine_input)
+    maps = EnsembleMaps(probability, refine_input.votes, refine_input.labels)
+    ruled = apply_rules(gated, rules, scheme, spacing_mm, maps).labels
     evidence = Evidence(refine_input.labels, None, spacing_mm)
     return restore_tumour(ruled, evidence, scheme)[0]

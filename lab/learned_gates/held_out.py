@@ -10,10 +10,13 @@ import numpy as np
 
 from lab.evaluation.common_support import CommonSupport
 from lab.learned_gates.fit_gates import apply_fitted, fit_gates
-from lab.learned_gates.gate_cases import GateCase, GateTarget
+from lab.learned_gates.gate_cases import GateCase, Ruled
+from lab.learned_gates.gate_targets import GateTarget
+from lab.learned_gates.removals import Removal, removals_in
 from lab.learned_gates.training import WORTHLESS
+from lab.metrics.objective import Column
 from lab.progress import progress
-from lab.rule_search.common_support import absent_in, support_of
+from lab.rule_search.common_support import support_of
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import folds_of
 from postprocess.component_gates import ComponentGate
@@ -29,9 +32,18 @@ class HeldOutGates:
     support: CommonSupport  # what gates gain where scores with and without them are measured
     losses: np.ndarray  # share of the reference's lesions lost by both; NaN where there are none
     components: int  # that gates looked at
-    removed: int
-    worth_removing: int  # of those removed: each alone gained
+    removals: list[Removal]
     gates: list[tuple[ComponentGate, ...]]  # that each case got
+
+    @property
+    def removed(self) -> int:
+        """Return how many components gates removed."""
+        return len(self.removals)
+
+    @property
+    def worth_removing(self) -> int:
+        """Return how many of those removed gained, each alone."""
+        return sum(removal.gain > WORTHLESS for removal in self.removals)
 
     @property
     def gains(self) -> np.ndarray:
@@ -55,39 +67,40 @@ def evaluate(
     """
     everything = np.arange(len(cases))
     folds = folds_of(everything, config.seed)
-    before, after, losses = np.zeros((3, len(cases)))
-    counts = np.zeros(3, int)
-    finals = [[case.predicted] * 2 for case in cases]  # with the rules alone, with gates too
+    components, removals = 0, list[Removal]()
+    by_rules = dict[int, Ruled]()  # case -> with the rules alone
+    by_both = dict[int, Ruled]()  # with gates too
     of_case: list[tuple[ComponentGate, ...]] = [()] * len(cases)
     for fold in progress(folds, len(folds), description="learning without a fold"):
         rest = np.setdiff1d(everything, fold)
         gates = fit_gates([cases[number] for number in rest], targets, config)
         for number in fold:
             case, of_case[number] = cases[number], tuple(each.gate for each in gates)
-            variants = case.predicted, apply_fitted(case, gates)
-            finals[number] = [case.final(values, rules[number]) for values in variants]
-            before[number], after[number] = map(case.value, finals[number])
-            losses[number] = case.search_case.lesions.lost(case.predicted, finals[number][1])
+            by_rules[number] = case.ruled(case.predicted, rules[number])
+            by_both[number] = case.ruled(apply_fitted(case, gates), rules[number])
             for gate in gates:
-                removed, gains = gate.removed(case), case.targets[gate.number].gains
-                counts += removed.size, removed.sum(), (removed & (gains > WORTHLESS)).sum()
-    components, removed, worth_removing = counts.tolist()
-    support = gate_support(cases, finals, config)
+                components += len(case.targets[gate.number].rows)
+                removals += removals_in(case, gate, case.scheme)
+    sides = [[side[number] for number in range(len(cases))] for side in (by_rules, by_both)]
+    before, after = (np.array([ruled.objective for ruled in side]) for side in sides)
     return HeldOutGates(
-        before, after, support, losses, components, removed, worth_removing, of_case
+        before,
+        after,
+        gate_support(sides, cases[0].columns, config),
+        np.array([ruled.lost for ruled in sides[1]]),
+        components,
+        removals,
+        of_case,
     )
 
 
 def gate_support(
-    cases: Sequence[GateCase], finals: Sequence[Sequence[np.ndarray]], config: SearchConfig
+    sides: Sequence[Sequence[Ruled]], columns: Sequence[Column], config: SearchConfig
 ) -> CommonSupport:
     """Compare rules alone with gates and rules where both have a measured score.
 
-    `finals` are the values (label component,) of each case: with the rules alone, with gates too.
+    `sides` are what each makes of every case.
     """
-    scores, absent = [], []
-    for side in (0, 1):
-        both = [(case, values[side]) for case, values in zip(cases, finals, strict=True)]
-        scores.append(np.stack([case.row(values) for case, values in both]))
-        absent.append(np.array([absent_in(c.search_case, v, c.columns, c.scheme) for c, v in both]))
-    return support_of(scores, absent, cases[0].columns, config.objective, config.seed)
+    scores = [np.stack([ruled.row for ruled in side]) for side in sides]
+    absent = [np.array([ruled.absent for ruled in side]) for side in sides]
+    return support_of(scores, absent, columns, config.objective, config.seed)

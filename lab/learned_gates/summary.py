@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lab.gate import Gain, measure_gain
+from lab.learned_gates.feature_weights import FeatureWeight
 from lab.learned_gates.fit_gates import FittedGate
-from lab.learned_gates.gate_cases import GateTarget
+from lab.learned_gates.gate_targets import GateTarget
 from lab.learned_gates.held_out import HeldOutGates
 from lab.metrics.objective import case_objective
 from lab.rule_search.common_support import support_failures
@@ -61,8 +62,20 @@ def judge(
     return Verdict(fitted, held_out, gain, lost, failures)
 
 
-def gate_record(verdict: Verdict, scorer: str, config: SearchConfig) -> dict[str, Any]:
-    """Say where gates come from and what they gain, without naming a case."""
+def gate_record(
+    verdict: Verdict,
+    weights: Sequence[Sequence[FeatureWeight]],
+    scorer: str,
+    config: SearchConfig,
+) -> dict[str, Any]:
+    """Say where gates come from and what they gain, without naming a case.
+
+    Args:
+        verdict: with the gates.
+        weights: of each gate's features.
+        scorer: by which they were learned.
+        config: of the search, with the objective.
+    """
     held_out, gain = verdict.held_out, verdict.gain
     return {
         "ships": verdict.ships,
@@ -86,9 +99,11 @@ def gate_record(verdict: Verdict, scorer: str, config: SearchConfig) -> dict[str
                 "name": each.target.name,
                 "classifier": each.classifier,
                 "cutoff": each.gate.cutoff,
+                "becomes": each.gate.becomes,
                 "components": each.gate.training_components,
+                "features": [weight.to_json() for weight in of_gate],
             }
-            for each in verdict.fitted
+            for each, of_gate in zip(verdict.fitted, weights, strict=True)
         ],
         "validation": "classifiers, scaling and cut-offs learned without the cases that are scored",
     }
@@ -110,8 +125,8 @@ def verdict_lines(
         f"{'with gates':<12}{held_out.after.mean():>9.4f}{gain.mean:>+10.4f}{interval:>22}"
         f"{gain.p:>8.3f}{(np.abs(moved) > CHANGED).sum():>9}{(moved > CHANGED).sum():>8}"
         f"{(moved < -CHANGED).sum():>7}",
-        f"{held_out.removed} of {held_out.components} components removed, "
-        f"{held_out.worth_removing} of these worth removing alone",
+        f"{held_out.removed} of {held_out.components} components removed or relabelled, "
+        f"{held_out.worth_removing} of these worth it alone",
         loss_line("rules and gates", verdict.lost),
     ]
     if held_out.support.left or held_out.support.entered:
@@ -136,4 +151,6 @@ def _target_line(target: GateTarget, fitted: FittedGate | None) -> str:
 
 
 def _number(value: float) -> float | None:
+    if isinstance(value, int | np.integer):
+        return int(value)
     return None if np.isnan(value) else float(value)

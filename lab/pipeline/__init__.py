@@ -2,6 +2,7 @@
 
 sources    results folders, their names, checkpoints and splits
 steps      one call of a verb: its command, what it costs, what it writes
+submission what a team hands in, and where everything that is made of it lies
 plan       the steps of a submission, and in which order
 run_steps  steps one after the other, with marks, logs and one bar
 rehearsal  two cases through the program as the platform hands them out

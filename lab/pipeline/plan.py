@@ -1,107 +1,22 @@
-"""The steps of a submission: pack, predict, select, fit rules, release, prove, report."""
+"""The steps of a submission: pack, predict, select, fit rules and gates, release, prove, report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from challenge.scheme import Scheme
-from lab.json_files import read_json
 from lab.metrics.scorers import VOXEL
 from lab.pipeline.sources import Source
 from lab.pipeline.steps import PREDICT, Step, lab_words
+from lab.pipeline.submission import Submission
 
 # Seconds, until measured: a network on a case, by device; then what other steps take.
 NETWORK_S = {"cuda": 4.0, "cpu": 40.0}
 PACK_S, VERIFY_S, SHORT_S, SEARCH_S = 20.0, 15.0, 5.0, 20.0
+GATE_S, GATE_CASE_S = 60.0, 5.0
 SELECT_CASE_S, FEATURES_CASE_S, SEARCH_CASE_S, SCORE_CASE_S = 4.0, 3.0, 2.0, 1.0
 STORED = 0.02  # of the prediction of a case, where nnU-Net's validation spares it
 REHEARSED = 2  # cases
 MEMBERS = r": \d+ members, "  # what `lab pack` ends with
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What a team has, and where the work goes."""
-
-    name: str
-    scheme: Scheme
-    scorer: str
-    cohort: Path
-    references: Path  # label maps of the cohort in the scheme's values
-    cases: int
-    work: Path
-    sources: tuple[Source, ...] = ()
-    splits: Path | None = None
-    predictions: Path | None = None  # instead of sources: rules alone
-    probabilities: Path | None = None
-    labels: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    data: str = ""
-    jobs: int = 1
-    dask: str | None = None
-    device: str = "cpu"  # that networks will run on, for the estimate
-
-    @property
-    def is_ensemble(self) -> bool:
-        """Return whether there is anything to select from."""
-        return len(self.sources) > 1
-
-    @property
-    def model(self) -> Path:
-        """Return the model folder that ships."""
-        return self.work / "weights" / self.name
-
-    @property
-    def rules(self) -> Path:
-        """Return the work folder of the rule search."""
-        return self.work / "rules"
-
-    @property
-    def artefact(self) -> Path:
-        """Return the rules that ship where there is no model."""
-        return self.work / "artefact"
-
-    @property
-    def out_of_fold(self) -> Path:
-        """Return the label maps that rules are fitted on."""
-        return self.predictions or self.work / "oof" / self.name
-
-    def probability_maps(self, is_selected: bool) -> Path | None:
-        """Return the probabilities that rules may look at; None where there are none to be had.
-
-        Where nnU-Net's validation spares predictions, and left labels alone, there are none.
-        """
-        sources = self.shipped_sources(is_selected)
-        if self.predictions or not sources:
-            return self.probabilities
-        spared = all(source.has_labels for source in sources)
-        if spared and not all(source.has_probabilities for source in sources):
-            return None
-        return self.work / "probabilities" / self.name
-
-    @property
-    def selection(self) -> Path:
-        """Return the file that `lab select` writes."""
-        return self.work / "selection" / "selection.json"
-
-    def shipped_sources(self, is_selected: bool) -> tuple[Source, ...]:
-        """Return the sources of what ships, in its order: once there is one, the selection's.
-
-        Without a selection each folder ships at the first checkpoint.
-        """
-        if not (is_selected and self.is_ensemble and self.selection.is_file()):
-            return tuple(s for s in self.sources if s.checkpoint == self.sources[0].checkpoint)
-        by_name = {source.name: source for source in self.sources}
-        return tuple(by_name[name] for name in read_json(self.selection)["weights"])
-
-    @property
-    def parallel(self) -> tuple[str, ...]:
-        """Return --jobs or --dask of verbs that have them."""
-        return ("--dask", self.dask) if self.dask else ("--jobs", str(self.jobs))
-
-    def scores(self, name: str) -> Path:
-        """Return a result file of `lab evaluate`."""
-        return self.work / "scores" / f"{name}.json"
 
 
 def candidate_steps(s: Submission) -> Iterator[Step]:
@@ -153,7 +68,7 @@ def model_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
 
 
 def rules_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
-    """Yield the steps that fit rules to what ships, and freeze what passes the gate."""
+    """Yield the steps that fit rules to what ships."""
     maps = s.probability_maps(is_selected)
     if not s.predictions:
         sources = s.shipped_sources(is_selected)
@@ -171,6 +86,16 @@ def rules_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
     search = lab_words("search", s.rules, "--scorer", s.scorer)
     seconds = SEARCH_S + SEARCH_CASE_S * s.cases / s.jobs
     yield Step("search", search, seconds, s.parallel, finding=r"^ships: ")
+
+
+def gate_steps(s: Submission) -> Iterator[Step]:
+    """Yield the step that learns which components to remove, and judges that held out."""
+    seconds = GATE_S + GATE_CASE_S * s.cases / s.jobs
+    yield Step("gate", lab_words("gate", s.rules), seconds, s.parallel, finding=r"^ships: ")
+
+
+def freeze_steps(s: Submission) -> Iterator[Step]:
+    """Yield the steps that show what was learned, and freeze what passed."""
     page = lab_words("explain", s.rules, "--html", s.work / "rules.html")
     yield Step("explain", page, 2 * SHORT_S)
     target = ("--out", s.artefact) if s.predictions else ("--model", s.model)
@@ -195,8 +120,11 @@ def proof_steps(s: Submission) -> Iterator[Step]:
 
 
 def report_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
-    """Yield the steps that score held-out labels with and without rules, and show them."""
-    scored = {"without_rules": s.out_of_fold, "with_rules": s.rules / "held_out"}
+    """Yield the steps that score held-out labels with and without rules, and show them.
+
+    With rules are gates, where these ship.
+    """
+    scored = {"without_rules": s.out_of_fold, "with_rules": s.held_out}
     scheme = ("--scheme", s.scheme.name) if s.scorer == VOXEL else ()
     for name, folder in scored.items():
         words = lab_words(

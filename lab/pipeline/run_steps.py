@@ -120,8 +120,9 @@ class StepRunner:
 
     def _run(self, step: Step) -> Iterator[float]:
         """Run one step; yield how much of it is done, from 0 to 1."""
-        if self._mark(step).exists():  # of another command: what was made from it is made again
-            self._discard_from(step)
+        self._discard_after(step)
+        if self._mark(step).exists():  # of another command
+            self._discard(step)
         if step.product is not None and step.product.exists():
             rmtree(step.product)
         started = time.monotonic()
@@ -155,13 +156,17 @@ class StepRunner:
         content = {"step": step.name, "seconds": round(seconds, 1), "command": step.command}
         write_atomically((json.dumps(content, indent=1) + "\n").encode(), self._mark(step))
 
-    def _discard_from(self, step: Step) -> None:
-        """Remove the marks and products of a step and of all that follow it."""
+    def _discard_after(self, step: Step) -> None:
+        """Remove what was made after a step that runs now: by another command, or without it."""
         names = [each.name for each in self.plan]
-        for each in self.plan[names.index(step.name) :]:
-            self._mark(each).unlink(missing_ok=True)
-            for folder in filter(None, (each.product, *each.written)):
-                rmtree(folder, ignore_errors=True)
+        for each in self.plan[names.index(step.name) + 1 :]:
+            self._discard(each)
+
+    def _discard(self, step: Step) -> None:
+        """Remove the mark and the products of a step."""
+        self._mark(step).unlink(missing_ok=True)
+        for folder in filter(None, (step.product, *step.written)):
+            rmtree(folder, ignore_errors=True)
 
     def _at_pace(self, step: Step) -> Step:
         return replace(step, estimate_s=step.estimate_s * self.pace.get(step.kind, 1.0))

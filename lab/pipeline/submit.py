@@ -24,17 +24,19 @@ from lab.data.cohort import CohortCase, read_cohort
 from lab.member_selection.splits import read_splits
 from lab.packing.trained_folder import CHECKPOINTS
 from lab.pipeline.plan import (
-    Submission,
     candidate_steps,
+    freeze_steps,
+    gate_steps,
     model_steps,
     proof_steps,
     report_steps,
     rules_steps,
     selection_steps,
 )
-from lab.pipeline.run_steps import StepRunner, locked
+from lab.pipeline.run_steps import StepError, StepRunner, locked
 from lab.pipeline.sources import check_splits, find_sources, find_splits, source_record
 from lab.pipeline.steps import Step
+from lab.pipeline.submission import Submission
 from lab.pipeline.summary import write_summary
 from lab.progress import duration, print_line
 from lab.provenance.records import cohort_record
@@ -131,17 +133,36 @@ def follow(s: Submission, runner: StepRunner) -> list[str]:
     elif s.is_ensemble:
         _leave_out("the selection, all sources get equal weights", first, runner)
     runner.run(list(model_steps(s, is_selected)))
-    rules = list(rules_steps(s, is_selected))
-    report = list(report_steps(s, is_selected))
-    has_rules = runner.fits([*rules, *report], list(proof_steps(s)))
+    rules, proof = list(rules_steps(s, is_selected)), list(proof_steps(s))
+    after = [*freeze_steps(s), *report_steps(s, is_selected)]
+    has_rules, why_no_gates = runner.fits([*rules, *after], proof), ""
     if has_rules:
         runner.run(rules)
+        why_no_gates = judge_gates(s, runner, [*after, *proof])
+        runner.run(list(freeze_steps(s)))
     else:
-        _leave_out("rules", [*rules, *report], runner)
-    runner.run(list(proof_steps(s)))
+        _leave_out("rules", [*rules, *gate_steps(s), *after], runner)
+    runner.run(proof)
     if has_rules:
-        runner.run(report)
-    return write_summary(s, has_rules)
+        runner.run(list(report_steps(s, is_selected)))
+    return write_summary(s, has_rules, why_no_gates)
+
+
+def judge_gates(s: Submission, runner: StepRunner, rest: Sequence[Step]) -> str:
+    """Learn and judge gates if there is time for that and the rest; return why they were not.
+
+    The release does not depend on gates, so one whose step fails ships without them, and says so.
+    """
+    steps = list(gate_steps(s))
+    if not runner.fits(steps, rest):
+        _leave_out("gates", steps, runner)
+        return "--time left none"
+    try:
+        runner.run(steps)
+    except StepError as error:
+        print_line(f"gates not judged: {error}")
+        return str(error)
+    return ""
 
 
 def all_steps(s: Submission) -> list[Step]:
@@ -151,6 +172,8 @@ def all_steps(s: Submission) -> list[Step]:
         *selection_steps(s),
         *model_steps(s, True),
         *rules_steps(s, True),
+        *gate_steps(s),
+        *freeze_steps(s),
         *proof_steps(s),
         *report_steps(s, True),
     ]

@@ -9,10 +9,19 @@ from challenge.atomic_write import write_atomically
 from lab.gate import Gain
 from lab.json_files import read_json
 from lab.metrics.objective import reported_objective
-from lab.pipeline.plan import Submission
+from lab.pipeline.submission import Submission
 from lab.rule_search.decision import GATE, gain_of
+from lab.rule_search.gate_text import gate_sentence
+from lab.rule_search.workspace import GATES
 
 SUMMARY = "submission.json"
+GATE_KEYS = (
+    "ships",
+    "failures",
+    "score_without_gates",
+    "score_with_gates",
+    *("mean", "low", "high", "p", "cases"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,16 @@ def read_outcome(s: Submission) -> Outcome:
     return Outcome(ships, reported_objective(search["objective"]), without, row)
 
 
-def write_summary(s: Submission, has_rules: bool) -> list[str]:
-    """Write submission.json and return the lines that a submission ends with."""
+def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> list[str]:
+    """Write submission.json and return the lines that a submission ends with.
+
+    Args:
+        s: the submission.
+        has_rules: whether there was time for rules.
+        why_no_gates: "" where gates were judged.
+    """
     outcome = read_outcome(s) if has_rules else None
+    judgement = read_json(s.rules / GATES) if outcome and not why_no_gates else None
     content: dict[str, Any] = {"name": s.name, "scheme": s.scheme.name, "scorer": s.scorer}
     if outcome:
         content |= {
@@ -53,10 +69,18 @@ def write_summary(s: Submission, has_rules: bool) -> list[str]:
             "without_rules": outcome.without,
             "with_rules": outcome.row["mean"],
             **{key: outcome.row[key] for key in ("gain", "low", "high", "p", "cases")},
+            "gates": {"why_not_judged": why_no_gates},
         }
+    if judgement:
+        content["gates"] = {key: judgement[key] for key in GATE_KEYS}
     text = json.dumps(content, indent=1) + "\n"
     write_atomically(text.encode(), s.work / SUMMARY)
-    return [sentence(s, outcome), *place_lines(s, outcome)]
+    lines = [sentence(s, outcome)]
+    if outcome:
+        lines.append(
+            gate_sentence(judgement) if judgement else f"no gates: not judged, {why_no_gates}"
+        )
+    return [*lines, *place_lines(s, outcome)]
 
 
 def sentence(s: Submission, outcome: Outcome | None) -> str:
@@ -79,7 +103,7 @@ def place_lines(s: Submission, outcome: Outcome | None) -> list[str]:
     """Return where everything lies, and the next command."""
     if s.predictions:
         lines = [f"pages: {s.work / 'report.html'}, {s.work / 'rules.html'}"]
-        if outcome is None or outcome.ships == "identity":
+        if outcome is None or (outcome.ships == "identity" and not s.gates_ship):
             return [*lines, "nothing to apply: labels stay as they are"]
         lines.insert(0, f"rules: {s.artefact}")
         apply = f"python -m postprocess --labels DIR --artefact {s.artefact} --output DIR"

@@ -4,8 +4,8 @@
 #
 #   python -m lab train lab/recipes/heterogeneous.sh --work WORK --devices cpu,cpu
 #
-# Needs `pip install monai==1.6.1`. About 80 minutes on two processor cores with nothing else to do: a step takes 0.4 s of the U-Nets,
-# 1.5 s of MedNeXt and SwinUNETR. Then lab/recipes/heterogeneous_study.sh compares them.
+# Needs `pip install monai==1.6.1`. About 70 minutes on two processor cores. Then lab/recipes/heterogeneous_study.sh compares them;
+# docs/ensembles.md says what came out.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What heterogeneous.sh trained, compared: each network alone, pairs of `plain` with each other one, all together; then rules
-# of one family's label maps on another's. `plain_again` is another seed of `plain`: a pair with it is what two networks gain
-# without being different.
+# What heterogeneous.sh trained, compared: each network alone, pairs of `plain` with each other one, the two that are best alone,
+# all together; then rules of one family's label maps on another's. `plain_again` is another seed of `plain`: a pair with it is
+# what two networks gain without being different.
 #
 #   lab/recipes/heterogeneous_study.sh WORK      # the work folder of the training; writes to WORK/study
 set -euo pipefail
@@ -31,12 +31,13 @@ average() { # NAME CANDIDATE...: equal weights, packed, each case by the folds t
 
 for name in $families plain_again; do score "$name" "$work/oof/$name"; done
 for other in plain_again resenc mednext swin; do average "plain+$other" plain "$other"; done
+average mednext+swin mednext swin
 # shellcheck disable=SC2086  # words
 average families $families
 
-python -m lab rank "$study"/{plain,plain_again,resenc,mednext,swin}.json --out "$study/rank_single.json" >"$study/rank_single.txt"
-python -m lab rank "$study"/plain+{plain_again,resenc,mednext,swin}.json "$study/plain.json" "$study/families.json" \
-  --out "$study/rank_pairs.json" >"$study/rank_pairs.txt"
+python -m lab rank "$study"/{plain,resenc,mednext,swin}.json "$study"/plain+{plain_again,resenc,mednext,swin}.json \
+  "$study"/{mednext+swin,families}.json --seed-floor "$study/plain_again.json" --out "$study/rank.json" \
+  --html "$study/rank.html" >"$study/rank.txt"
 python -m lab select "$work"/maps/{plain,plain_again,resenc,mednext,swin} --cohort "$raw" \
   --strategies equal best-single greedy --out "$study/select_all" --jobs 2 >"$study/select_all.txt"
 # shellcheck disable=SC2086

@@ -1,7 +1,7 @@
 """What changed since other results, by the statistics of `python -m lab rank`: the same numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from challenge.challenges import in_reading_order
+from lab.evaluation.case_groups import Grouping
 from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import Comparison, comparison_of
 from lab.evaluation.pair import PairedDifference, Sampling
@@ -18,6 +19,7 @@ from lab.evaluation.standings import default_rule, stand
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report.answer import answer
 from lab.report.counts import cohort_of
+from lab.report.groups import group_changes
 from lab.report.headline import VOXEL_WISE, dice_beside, headline_metrics
 
 MOVERS = 10
@@ -34,7 +36,12 @@ class Earlier:
 
 
 def changes(
-    after: Results, before: Earlier, name: str, metric: str, absent: str = "excluded"
+    after: Results,
+    before: Earlier,
+    name: str,
+    metric: str,
+    absent: str = "excluded",
+    groupings: Sequence[Grouping] = (),
 ) -> dict[str, Any]:
     """Pair two result files case by case; a difference is after minus before.
 
@@ -46,6 +53,7 @@ def changes(
         name: of the results of the report.
         metric: orders the cases that moved the most.
         absent: how voxel-wise Dice counts what both maps lack: excluded | one.
+        groupings: of the cases of `after`; `groups` is what changed in each.
     """
     ids = [set(each.cases) for each in (after, before.results)]
     earlier = before.name if before.name != name else f"{name} (before)"
@@ -64,10 +72,12 @@ def changes(
         ranked = comparison_of(systems, results, RequestedColumns())
         by_metric = rows(systems, results)
         by_voxels = voxel_wise_rows(systems, results, ranked.cases, absent)
+        seeds = {systems[earlier]: before.results, **before.seeds} if before.seeds else {}
         return facts | {
             "refusal": None,
             "left_out": ranked.left_out,
             "overall": answer(ranked, paired(ranked), before.results, before.seeds),
+            "groups": group_changes(ranked, groupings, tuple(after.cases), seeds, SAMPLING),
             "rows": by_metric,
             "regions": both_dices(by_metric, by_voxels, dice_beside(after)),
             **points_and_movers(after, before.results, ranked, metric),

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab import statistics
+from lab.evaluation.case_groups import Grouping
 from lab.evaluation.origin import in_sample, in_sample_sentences
 from lab.evaluation.results import Results
-from lab.report import changes, counts, extremes, headline, numbers, relations, shares
+from lab.report import changes, counts, extremes, groups, headline, numbers, relations, shares
 
 NOT_TOLD = {
     "platform-csv": "a platform's CSV",
@@ -28,6 +29,7 @@ class Options:
     absent: str = "excluded"  # excluded | one
     key: str | None = None  # metric that orders the cases; None: the scorer's Dice
     count: int = 20  # worst and best cases
+    groupings: tuple[Grouping, ...] = ()  # of the results' cases
 
 
 def gather(results: Results, options: Options, before: Sequence[changes.Earlier]) -> dict[str, Any]:
@@ -46,9 +48,10 @@ def gather(results: Results, options: Options, before: Sequence[changes.Earlier]
     return {
         "cover": cover(results, options, cohort),
         "changes": [
-            changes.changes(results, earlier, options.name, key, options.absent)
+            changes.changes(results, earlier, options.name, key, options.absent, options.groupings)
             for earlier in before
         ],
+        "groups": groups.group_scores(results, options.groupings, key),
         "regions": headline.region_dices(results, cohort, options.absent),
         "in_sample": in_sample_sentences({name: w for name, w in systems.items() if w}),
         "warnings": shares.warnings(rows, results),

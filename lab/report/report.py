@@ -37,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="results of further seeds of the first --compare: the difference to exceed",
     )
+    groups_help = "case id, then columns such as site or size: the scores of every group"
+    parser.add_argument("--groups", type=Path, metavar="FILE.csv", help=groups_help)
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="scans to draw the errors on, nested or flat"
     )
@@ -58,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, compute, look at the worst and best cases, and write three files."""
+    from lab.evaluation.case_groups import read_groupings
     from lab.evaluation.formats import read_results
     from lab.evaluation.results import to_json
     from lab.report.changes import Earlier
@@ -78,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
         for name, path in zip(names_of(args.compare, args.results), args.compare, strict=True)
     ]
     name = args.name or names_of([args.results], *args.compare)[0]
-    options = Options(name, args.absent, args.key, args.count)
+    groupings, no_groups = (
+        read_groupings(args.groups, tuple(results.cases)) if args.groups else ((), ())
+    )
+    options = Options(name, args.absent, args.key, args.count, groupings)
     content = gather(results, options, before) | {"selection": selection}
     content["look_alikes"] = name_errors(results, args.images)
     pictures = look(results, content, args.images)
@@ -86,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
     for ending, page in pages.items():  # names of files may be no text
         paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
+    for left_out in no_groups:
+        print(f"report: {left_out}", file=sys.stderr)
     for sentence in (*content["in_sample"], *content["warnings"]):
         print(f"warning: {sentence}", file=sys.stderr)
     for change in content["changes"]:
@@ -104,6 +112,8 @@ def print_answer(change: Mapping[str, Any]) -> None:
         print(f"report: {left_out}", file=sys.stderr)
     overall = change["overall"]
     print(f"{overall['verdict']}: {' '.join(overall['sentences'])}")
+    if text := change["groups"]["text"]:
+        print(text)
 
 
 def output_paths(html: Path, inputs: list[Path]) -> dict[str, Path]:

@@ -19,6 +19,7 @@ cluster_rules     fit: clusters and the rules of each; apply: what a case gets
 cross_validation  the same evaluated on held-out cases
 effects           identity, one rule set for all, and one a cluster, with intervals
 decision          which of them ships
+gate_text         what `lab gate` wrote of learned gates, in sentences
 freeze            all of it as the artefact that the container reads
 
 `fit`, `apply`, `cross_validate` and `decide` take the same: features, score cache, configuration.

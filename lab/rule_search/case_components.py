@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lab.rule_search.close_pairs import ClosePairs
+
+Names = tuple[str, ...]  # labels that a rule is about
+
 
 @dataclass(frozen=True)
 class CaseComponents:
@@ -18,7 +22,12 @@ class CaseComponents:
     voxel_volume_mm3: float
     # Labels -> (component,) the highest probability of any of them; of labels and regions that
     # rules with a peak are about.
-    peaks: Mapping[tuple[str, ...], np.ndarray] = field(default_factory=dict)
+    peaks: Mapping[Names, np.ndarray] = field(default_factory=dict)
+    # Labels -> (component,) sum of their probability, float64; where rules ask for means.
+    sums: Mapping[Names, np.ndarray] = field(default_factory=dict)
+    votes: np.ndarray | None = None  # (component,) highest share of the members that see tumour
+    close_pairs: ClosePairs | None = None  # where rules ask for distances
+    facing: np.ndarray | None = None  # (n, 2) a component, what is at a face of it (0: none)
 
 
 def tabulate_components(
@@ -27,7 +36,7 @@ def tabulate_components(
     touching: np.ndarray,
     voxel_volume_mm3: float,
     removable: np.ndarray,
-    peaks: Mapping[tuple[str, ...], np.ndarray] | None = None,
+    peaks: Mapping[Names, np.ndarray] | None = None,
 ) -> CaseComponents:
     """Collect what the rules ask about label components.
 
@@ -38,26 +47,33 @@ def tabulate_components(
         touching: (n, 2) components at 26-adjacent voxels, in both orders.
         voxel_volume_mm3: volume of one voxel.
         removable: (component,) bool, which some rule may remove; see `removable_components`.
+            Where it is every one, `facing` is known.
         peaks: labels -> (component,); see `CaseComponents`.
     """
     voxels = np.bincount(ids.ravel(), minlength=values.size)
     voxels[0] = 0
     neighbours = _face_neighbours(ids, removable)
-    return CaseComponents(values, voxels, touching, neighbours, voxel_volume_mm3, peaks or {})
+    facing: np.ndarray | None = None
+    if removable[1:].all():
+        pairs = np.unique(neighbours[:, 0] * values.size + neighbours[:, 2])
+        facing = np.stack(np.divmod(pairs, values.size), axis=1)
+    return CaseComponents(
+        values, voxels, touching, neighbours, voxel_volume_mm3, peaks or {}, facing=facing
+    )
 
 
-def peaks_of(ids: np.ndarray, probability: np.ndarray, components: int) -> np.ndarray:
-    """Return the highest probability (component,) in each label component.
+def highest_of(ids: np.ndarray, of_voxels: np.ndarray, components: int) -> np.ndarray:
+    """Return the highest value (component,) in each label component, in the values' own type.
 
     Args:
         ids: label component of each voxel (z, y, x).
-        probability: (z, y, x) of a set of labels.
+        of_voxels: (z, y, x), the probability of a set of labels or votes.
         components: how many there are, with the background.
     """
     inside = ids > 0
-    peaks = np.full(components, -np.inf, probability.dtype)
-    np.maximum.at(peaks, ids[inside], probability[inside])
-    return peaks
+    highest = np.full(components, -np.inf, of_voxels.dtype)
+    np.maximum.at(highest, ids[inside], of_voxels[inside])
+    return highest
 
 
 def _face_neighbours(ids: np.ndarray, removable: np.ndarray) -> np.ndarray:
@@ -69,5 +85,6 @@ def _face_neighbours(ids: np.ndarray, removable: np.ndarray) -> np.ndarray:
         second = tuple(slice(1, None) if i == axis else slice(None) for i in range(ids.ndim))
         for inner, outer in ((first, second), (second, first)):
             at = is_removable[inner] & (ids[inner] != ids[outer])
-            faces.append(np.stack([ids[inner][at], flat[outer][at], ids[outer][at]], axis=1))
-    return np.unique(np.concatenate(faces), axis=0)
+            faces.append(ids[inner][at].astype(np.int64) * ids.size + flat[outer][at])
+    components, voxels = np.divmod(np.unique(np.concatenate(faces)), ids.size)
+    return np.stack([components, voxels, ids.ravel()[voxels]], axis=1)

@@ -1,5 +1,9 @@
-"""The probabilities of a case: as nnU-Net saves them, or as `lab out-of-fold --maps` does."""
+"""What networks say of a case beside its labels: probabilities, and votes of members.
 
+Probabilities are as nnU-Net saves them, or as `lab out-of-fold --maps` does.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +11,7 @@ import numpy as np
 from challenge.case import CaseError
 from challenge.refusal import Refusal
 from challenge.scheme import Head, Scheme
+from challenge.volume import read_volume
 from lab.member_selection.probability_maps import NAME, read_candidate
 from postprocess.read_inputs import read_probabilities
 
@@ -36,3 +41,23 @@ def read_case_probabilities(
         raise CaseError(f"{path}: a map of {of_case.shape}, not (z, y, x) of {shape}")
     z, y, x = (slice(0, n) for n in shape)
     return of_case.within((z, y, x), candidate.head), candidate.head
+
+
+def read_votes(paths: Sequence[Path], shape: tuple[int, ...], scheme: Scheme) -> np.ndarray:
+    """Return the share (z, y, x) float32 of members that see tumour in each voxel.
+
+    Args:
+        paths: label maps of the members.
+        shape: of the case's label map (z, y, x).
+        scheme: what the values mean.
+
+    Raises:
+        CaseError: a file is unreadable or of another shape; the message names it.
+    """
+    masks = []
+    for path in paths:
+        labels = read_volume(path, np.uint8).array
+        if labels.shape != shape:
+            raise CaseError(f"{path}: a label map of {labels.shape}, not (z, y, x) of {shape}")
+        masks.append(scheme.mask(labels, scheme.tumour))
+    return np.asarray(np.mean(masks, axis=0), np.float32)

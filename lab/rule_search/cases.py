@@ -1,48 +1,27 @@
 """A cohort's cases, divided into label components once and ready to be scored in any variant."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import joblib
 import numpy as np
 
-from challenge.scheme import Scheme, probability_of
+from challenge.scheme import probability_of
 from challenge.volume import check_same_grid, read_volume
 from lab.data.cohort import CohortCase
-from lab.metrics.label_components import find_label_components
-from lab.metrics.pair import Pair, crop, crop_box
+from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
-from lab.metrics.variant_scorers import VariantScorer, variant_scorer
-from lab.metrics.voxel import confusion
 from lab.progress import progress
-from lab.rule_search.case_components import peaks_of, tabulate_components
-from lab.rule_search.case_probabilities import read_case_probabilities
-from lab.rule_search.component_rules import RemovalLimits, removable_components
-from lab.rule_search.config import LOWERING, SearchConfig
-from lab.rule_search.lost_lesions import find_lesions
-from lab.rule_search.low_thresholds import keep_for_thresholds
+from lab.rule_search.case_components import Names
+from lab.rule_search.case_probabilities import read_case_probabilities, read_votes
 from lab.rule_search.search_case import SearchCase
-from lab.rule_search.search_space import Names, searched_masks
+from lab.rule_search.sparing import spares_of
+from lab.rule_search.tabulate_case import make_search_case
 from lab.rule_search.workspace import Setup
 from postprocess.apply_rules import apply_rules
 from postprocess.empty_prediction import Evidence, restore_tumour
-from postprocess.rule_base import Input, Probability, Rule
-
-Scores = Mapping[str, Mapping[str, float]]  # region -> metric -> value
-
-
-@dataclass(frozen=True)
-class WrittenScorer:
-    """Scores a case as the container writes it: labels that are not written are background."""
-
-    scorer: VariantScorer
-    unwritten: tuple[int, ...]
-
-    def score(self, values: np.ndarray) -> Scores:
-        """Return the scores when label component i carries the label values[i]."""
-        return self.scorer.score(without(values, self.unwritten))
+from postprocess.rule_base import EnsembleMaps, Input, Probability, Rule
 
 
 def open_search_cases(
@@ -59,75 +38,18 @@ def common_peaks(search_cases: Sequence[SearchCase]) -> set[Names]:
     return set.intersection(*(set(case.components.peaks) for case in search_cases))
 
 
+def all_have_votes(search_cases: Sequence[SearchCase]) -> bool:
+    """Return whether every case knows what share of the members sees its components."""
+    return all(case.components.votes is not None for case in search_cases)
+
+
 def open_search_case(case: CohortCase, setup: Setup, scorer: Scorer) -> SearchCase:
     """Read and prepare one case."""
-    pair = read_pair(case, setup)
+    pair, config = read_pair(case, setup), setup.config
     probability = read_probability(case, setup, pair)
-    return make_search_case(
-        case.files.id, pair, setup.scheme, setup.config, scorer, probability=probability
-    )
-
-
-def make_search_case(
-    id: str,
-    pair: Pair,
-    scheme: Scheme,
-    config: SearchConfig,
-    scorer: Scorer,
-    *,
-    probability: Probability | None = None,
-) -> SearchCase:
-    """Prepare a pair of label maps in the scheme's values, and its probabilities if there are."""
-    make = partial(_tabulate_case, id, scheme, config, scorer)
-    case = make(pair, probability)
-    if probability is None or not set(LOWERING) & set(config.rule_types):
-        return case
-    known = {names: probability(names) for names in case.components.peaks}
-    tabulate = keep_for_thresholds(
-        pair, known, min(config.thresholds[1:], default=1.0), scheme, make
-    )
-    return replace(case, tabulate=tabulate)
-
-
-def _tabulate_case(
-    id: str,
-    scheme: Scheme,
-    config: SearchConfig,
-    scorer: Scorer,
-    pair: Pair,
-    probability: Probability | None,
-) -> SearchCase:
-    voxel_mm3 = float(np.prod(pair.spacing_mm))
-    cropped, unwritten = crop(pair, 1), unwritten_values(scheme)
-    labelled = find_label_components(cropped.prediction)
-    peaks = {}
-    if probability is not None and len(config.peaks) > 1:
-        box = crop_box(pair, 1)
-        for names in searched_masks(scheme, config).values():
-            with suppress(ValueError):  # a head of regions cannot tell every set of labels
-                peaks[names] = peaks_of(labelled.ids, probability(names)[box], labelled.values.size)
-    components = tabulate_components(
-        labelled.ids,
-        labelled.values,
-        labelled.touching,
-        voxel_mm3,
-        removable_components(labelled, voxel_mm3, removal_limits(config, voxel_mm3), peaks, scheme),
-        peaks,
-    )
-    reference = without(pair.reference, unwritten)
-    scored = WrittenScorer(variant_scorer(scorer, replace(pair, reference=reference)), unwritten)
-    confused = confusion(pair, list(scheme.labels.values()))
-    lesions = find_lesions(cropped.reference, labelled.ids, scheme)
-    return SearchCase(id, components, scored, confused, lesions)
-
-
-def removal_limits(config: SearchConfig, voxel_mm3: float) -> RemovalLimits:
-    """Return the highest thresholds that a configuration tries."""
-    sizes, peaks = zip(*config.sizes_and_peaks, strict=True)
-    largest = max(*config.sizes, *sizes)
-    return RemovalLimits(
-        largest * (voxel_mm3 if config.unit == "voxels" else 1.0), max(*config.peaks, *peaks)
-    )
+    votes = votes_of_case(case, setup, pair) if "votes" in spares_of(config.grids) else None
+    maps = EnsembleMaps(probability, votes)
+    return make_search_case(case.files.id, pair, setup.scheme, config, scorer, maps)
 
 
 def read_probability(case: CohortCase, setup: Setup, pair: Pair) -> Probability | None:
@@ -141,6 +63,12 @@ def read_probability(case: CohortCase, setup: Setup, pair: Pair) -> Probability 
         return None
     array, head = read_case_probabilities(path, pair.prediction.shape, setup.scheme)
     return partial(probability_of, array, head)
+
+
+def votes_of_case(case: CohortCase, setup: Setup, pair: Pair) -> np.ndarray | None:
+    """Read the share of members (z, y, x) that see tumour; None where no members were given."""
+    paths = setup.member_predictions_of(case)
+    return read_votes(paths, pair.prediction.shape, setup.scheme) if paths else None
 
 
 def read_pair(case: CohortCase, setup: Setup) -> Pair:
@@ -159,25 +87,10 @@ def refine_on_image(case: CohortCase, rules: Sequence[Rule], setup: Setup) -> Pa
     """Apply rules to a case's own label map, as the container does; the prediction is refined."""
     pair, scheme = read_pair(case, setup), setup.scheme
     needed = frozenset[Input]().union(*(rule.required_inputs() for rule in rules))
-    probability = read_probability(case, setup, pair) if needed else None
-    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm, probability).labels
+    probability = read_probability(case, setup, pair) if "probabilities" in needed else None
+    votes = votes_of_case(case, setup, pair) if "votes" in needed else None
+    maps = EnsembleMaps(probability, votes)
+    labels = apply_rules(pair.prediction, rules, scheme, pair.spacing_mm, maps).labels
     evidence = Evidence(pair.prediction, None, pair.spacing_mm)
     labels, _ = restore_tumour(labels, evidence, scheme)
     return replace(pair, prediction=labels)
-
-
-def score_as_written(pair: Pair, scheme: Scheme, scorer: Scorer) -> Scores:
-    """Score a pair as any prediction is scored: labels that are not written are background."""
-    unwritten = unwritten_values(scheme)
-    prediction, reference = (without(side, unwritten) for side in (pair.prediction, pair.reference))
-    return scorer.score(replace(pair, prediction=prediction, reference=reference))
-
-
-def unwritten_values(scheme: Scheme) -> tuple[int, ...]:
-    """Return the values of the labels that the challenge does not ask for."""
-    return tuple(value for name, value in scheme.labels.items() if name not in scheme.written)
-
-
-def without(labels: np.ndarray, values: Sequence[int]) -> np.ndarray:
-    """Return labels (any shape) with some values made background."""
-    return np.where(np.isin(labels, values), 0, labels).astype(np.uint8) if values else labels

@@ -8,13 +8,13 @@ to `apply_rules` on the image (a test compares them).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from challenge.scheme import Scheme
-from lab.metrics.label_components import LabelComponents, connected_groups
+from lab.metrics.label_components import LabelComponents
 from lab.rule_search.case_components import CaseComponents
+from lab.rule_search.component_groups import group_components, selected_values
 from postprocess.rule_base import BACKGROUND, SURROUNDING, Rule, RuleError
 from postprocess.rule_kinds import by_kind, check_searchable, row_from
 from postprocess.rules_by_component import ComponentRule
@@ -27,37 +27,6 @@ class RemovalLimits:
 
     mm3: float
     peak: float = 0.0
-
-
-@dataclass(frozen=True)
-class ComponentGroups:
-    """The components of a set of labels, each a group of label components; [0] is the outside."""
-
-    case: CaseComponents
-    names: tuple[str, ...]  # the set of labels
-    groups: np.ndarray  # (component,) group of each label component
-    voxels: np.ndarray  # (group,), 0 outside
-
-    @property
-    def voxel_volume_mm3(self) -> float:
-        """Volume of one voxel."""
-        return self.case.voxel_volume_mm3
-
-    @cached_property
-    def peaks(self) -> np.ndarray:
-        """Highest probability (group,) of the set of labels, as it is on the image."""
-        of_component = self.case.peaks.get(self.names)
-        if of_component is None:
-            raise RuleError(f"no probabilities of {', '.join(self.names)}")
-        highest = np.full(self.voxels.size, -np.inf, of_component.dtype)
-        np.maximum.at(highest, self.groups, of_component)
-        return highest
-
-    def changed_by(self, rule: ComponentRule) -> np.ndarray:
-        """Return which groups (group,) a rule changes."""
-        changes = rule.changes(self)
-        changes[0] = False
-        return changes
 
 
 def values_after(case: CaseComponents, rules: Sequence[Rule], scheme: Scheme) -> np.ndarray:
@@ -116,20 +85,6 @@ def removable_components(
     return removable
 
 
-def group_components(
-    case: CaseComponents, values: np.ndarray, names: tuple[str, ...], scheme: Scheme
-) -> ComponentGroups:
-    """Join label components, with the label values that they have now, to those of some labels."""
-    inside = selected_values(names, scheme)[values]
-    inside[0] = False
-    lowest = connected_groups(inside, case.touching)
-    is_first = inside & (lowest == np.arange(values.size))
-    groups = np.where(inside, np.cumsum(is_first)[lowest], 0)
-    voxels = np.bincount(groups, weights=case.voxels, minlength=1).astype(np.int64)
-    voxels[0] = 0
-    return ComponentGroups(case, names, groups, voxels)
-
-
 def remove_components(
     case: CaseComponents, values: np.ndarray, rule: ComponentRule, scheme: Scheme
 ) -> np.ndarray:
@@ -168,13 +123,6 @@ def restore_largest_tumour(case: CaseComponents, values: np.ndarray, scheme: Sch
     return np.where(largest, case.values, values).astype(np.uint8)
 
 
-def selected_values(names: Sequence[str], scheme: Scheme) -> np.ndarray:
-    """Return which label values (256,) bool some labels have."""
-    selected = np.zeros(256, bool)
-    selected[[scheme.labels[name] for name in names]] = True
-    return selected
-
-
 def _foreground(case: CaseComponents, values: np.ndarray) -> int:
     return int(case.voxels[values > 0].sum())
 
@@ -196,10 +144,10 @@ def new_values(
         return np.full(n, value, np.uint8)
     component, voxel, neighbour = case.face_neighbours.T
     outside = (removed[component] > 0) & (removed[neighbour] != removed[component])
+    groups, voxel, neighbour = removed[component[outside]], voxel[outside], neighbour[outside]
     # A voxel in a corner of the group touches it with several faces, and counts once.
-    faces = np.stack([removed[component], voxel, neighbour])[:, outside]
-    groups, _, neighbours = np.unique(faces, axis=1)
+    _, first = np.unique(groups * (voxel.max(initial=0) + 1) + voxel, return_index=True)
     counts = np.zeros((n, 256), np.int64)
-    np.add.at(counts, (groups, values[neighbours]), 1)
+    np.add.at(counts, (groups[first], values[neighbour[first]]), 1)
     counts[counts[:, 0] > 0] = 0
     return counts.argmax(1).astype(np.uint8)

@@ -1,15 +1,40 @@
 """What a search measures, tries and accepts, as data; one row of SEARCH_CONFIGS each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-# What a threshold is on. "size or peak": a component stays where either is reached.
-# "threshold": a label takes every voxel from a probability on. "dice": that probability is the
-# one of the highest expected Dice in each case.
-RuleType = Literal["size", "share", "peak", "size or peak", "threshold", "dice"]
+# What a threshold is on. "size or peak": a component stays where either is reached; what else
+# may spare one is a row of `sparing.SPARES`. "threshold": a label takes every voxel from a
+# probability on, "region threshold" a region, for the label that a network of regions paints it
+# with. "dice": that probability is the one of the highest expected Dice in each case.
+RuleType = Literal[
+    "size",
+    "share",
+    "peak",
+    "size or peak",
+    "mean",
+    "size or mean",
+    "votes",
+    "size or votes",
+    "distance",
+    "size or distance",
+    "distance to",
+    "size or distance to",
+    "touches",
+    "size or touches",
+    "inside",
+    "size or inside",
+    "holds",
+    "size or holds",
+    "region threshold",
+    "threshold",
+    "dice",
+]
+Point = float | tuple[float, float]  # a threshold, or a size and a threshold
+Grids = Mapping[RuleType, tuple[Point, ...]]
 # Before which a case is tabulated anew.
-LOWERING: tuple[RuleType, ...] = ("threshold", "dice")
+LOWERING: tuple[RuleType, ...] = ("region threshold", "threshold", "dice")
 
 
 @dataclass(frozen=True)
@@ -35,11 +60,11 @@ class SearchConfig:
     least_cases: int  # the rules of a cluster of fewer shrink towards those of all cases
     gated: bool  # whether rules ship only where their held-out gain is clear of zero
     rule_types: tuple[RuleType, ...] = ("size", "share")  # which are searched
-    # Minimum peak probabilities of components that are tried, and of sizes with peaks; no rule
-    # comes first.
-    peaks: tuple[float, ...] = (0.0,)
-    sizes_and_peaks: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
-    thresholds: tuple[float, ...] = (0.0,)  # minimum probabilities of labels; no rule comes first
+    # Of what spares components, by the types of `sparing`; no rule comes first, then the smaller
+    # intervention. Which of them are searched is for `rule_types` to say.
+    grids: Grids = field(default_factory=dict)
+    # Minimum probabilities of labels and regions; no rule comes first.
+    thresholds: tuple[float, ...] = (0.0,)
     # Share of the reference's lesions that may be lost, see `loss_limit`; 1: whatever is lost.
     lost_at_most: float = 1.0
     seed: int = 0  # of k-means, cross-validation and bootstraps
@@ -71,21 +96,27 @@ PUBLISHED = SearchConfig(
 
 
 def by_intervention(
-    sizes: Sequence[float], peaks: Sequence[float]
+    sizes: Sequence[float], thresholds: Sequence[float]
 ) -> tuple[tuple[float, float], ...]:
-    """Return (0, 0), then every size with every peak, the smaller intervention first.
+    """Return (0, 0), then every size with every threshold, the smaller intervention first.
 
-    A component goes where it reaches neither, so of two pairs the one that is lower in both comes
-    first; else the one with fewer pairs below it.
+    Of two pairs the one whose size and threshold both come first does; else the one with fewer
+    pairs before it. Thresholds come in the order in which they remove more.
     """
-    pairs = [(i, j) for i in range(len(sizes)) for j in range(len(peaks))]
+    pairs = [(i, j) for i in range(len(sizes)) for j in range(len(thresholds))]
     pairs.sort(key=lambda pair: ((pair[0] + 1) * (pair[1] + 1), pair))
-    return ((0.0, 0.0), *((float(sizes[i]), peaks[j]) for i, j in pairs))
+    return ((0.0, 0.0), *((float(sizes[i]), float(thresholds[j])) for i, j in pairs))
 
 
 MIN_MM3 = (0, 5, 10, 20, 30, 40, 50, 65, 80, 100, 120, 140, 170, 200, 230, 260, 300, 350, 400, 500)
 MIN_PERCENT = (0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 70)
 MIN_PEAK = (0, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
+MIN_MEAN = (0, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+# Of three, four, five and ten members these are all the shares of a majority, and most others.
+MIN_VOTES = (0, 0.2, 0.3, 0.5, 0.6, 0.65, 0.75, 0.8, 0.9, 1.0)
+MAX_MM = (0, 80, 60, 50, 40, 30, 25, 20, 15, 10, 7, 5, 3)
+IS_RULE = (0, 1)  # of what has no threshold
+PAIRED_MM3 = (10, 20, 40, 80, 140, 200, 300, 500)
 
 VALIDATED = SearchConfig(
     name="validated",
@@ -108,10 +139,10 @@ VALIDATED = SearchConfig(
     least_cases=30,
     gated=True,
     rule_types=("peak", "size or peak", "size", "share"),
-    peaks=MIN_PEAK,
-    sizes_and_peaks=by_intervention(
-        (10, 20, 40, 80, 140, 200, 300, 500), (0.5, 0.6, 0.65, 0.7, 0.8, 0.9, 0.95)
-    ),
+    grids={
+        "peak": MIN_PEAK,
+        "size or peak": by_intervention(PAIRED_MM3, (0.5, 0.6, 0.65, 0.7, 0.8, 0.9, 0.95)),
+    },
 )
 
 # With a peak this is hysteresis. A case is tabulated anew for each threshold, which takes time.
@@ -122,6 +153,31 @@ HYSTERESIS = replace(
     thresholds=(0, 0.45, 0.425, 0.4, 0.35, 0.3, 0.25),
 )
 
+# Every predicate that may spare a component; a challenge, or a case, may lack what one is about.
+PREDICATES: Grids = {
+    **VALIDATED.grids,
+    "mean": MIN_MEAN,
+    "size or mean": by_intervention(PAIRED_MM3, (0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9)),
+    "votes": MIN_VOTES,
+    "size or votes": by_intervention(PAIRED_MM3, (0.3, 0.5, 0.65, 0.75, 0.9, 1.0)),
+    "distance": MAX_MM,
+    "size or distance": by_intervention(PAIRED_MM3, (60, 40, 30, 20, 15, 10, 5)),
+    "distance to": MAX_MM,
+    "size or distance to": by_intervention(PAIRED_MM3, (60, 40, 30, 20, 15, 10, 5)),
+    "touches": IS_RULE,
+    "size or touches": MIN_MM3,
+    "inside": IS_RULE,
+    "size or inside": MIN_MM3,
+    "holds": IS_RULE,
+    "size or holds": MIN_MM3,
+}
+EVERY_PREDICATE = replace(
+    VALIDATED,
+    name="every-predicate",
+    rule_types=(*PREDICATES, "size", "share"),
+    grids=PREDICATES,
+)
+
 SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
-    config.name: config for config in (PUBLISHED, VALIDATED, HYSTERESIS)
+    config.name: config for config in (PUBLISHED, VALIDATED, HYSTERESIS, EVERY_PREDICATE)
 }

@@ -30,7 +30,7 @@ from lab.progress import progress
 from lab.provenance.checks import accept, nearest
 from lab.provenance.memorised import memorised_fault
 from lab.provenance.records import model_record
-from lab.rule_search.case_probabilities import read_case_probabilities
+from lab.rule_search.case_probabilities import read_case_probabilities, read_votes
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.feature_table import FeatureTable, save_table
 from lab.rule_search.input_records import input_faults, input_records
@@ -176,9 +176,7 @@ def read_inputs(case: CohortCase, setup: Setup) -> RefineInput:
     check_same_grid(prediction, case.read_reference(), path, case.reference)
     votes: np.ndarray | None = None
     if setup.members:
-        maps = [read_volume(member, np.uint8).array for member in setup.member_predictions_of(case)]
-        masks = [scheme.mask(labels, scheme.tumour) for labels in maps]
-        votes = np.asarray(np.mean(masks, axis=0), np.float32)
+        votes = read_votes(setup.member_predictions_of(case), prediction.array.shape, scheme)
     probabilities, head = None, None
     if npz := setup.probabilities_of(case):
         probabilities, head = read_case_probabilities(npz, prediction.array.shape, scheme)

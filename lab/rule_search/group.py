@@ -125,8 +125,7 @@ class PositionGroup(Group):
 
 
 def simplest_best(cache: ScoreCache, means: Mapping[int, float]) -> int:
-    """Return the parameter that gains most; one without probabilities where it gains as much."""
+    """Return the parameter that gains most; of those that gain as much, one that takes least."""
     best = max(means, key=lambda parameter: means[parameter])
     as_good = (p for p, mean in means.items() if mean >= means[best] - ROUNDING)
-    simple = (p for p in as_good if not cache.parameters[p].needs_probabilities)
-    return next(simple, best) if cache.parameters[best].needs_probabilities else best
+    return min(as_good, key=lambda p: (cache.parameters[p].takes, p != best))

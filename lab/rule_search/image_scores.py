@@ -16,10 +16,11 @@ from lab.data.cohort import CohortCase
 from lab.metrics.objective import Column, selection_row
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
-from lab.rule_search.cases import Scores, refine_on_image, score_as_written
+from lab.rule_search.cases import refine_on_image
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, rules_of
 from lab.rule_search.workspace import Setup
+from lab.rule_search.written_scorer import Scores, score_as_written
 from postprocess.find_label_maps import LabelMap
 from postprocess.rule_base import Rule
 

@@ -121,7 +121,7 @@ def _thresholds_with_peaks(
         for other in parameters
         if known[one].rule_type in LOWERING
         and known[other].rule_type == "peak"
-        and known[one].label == known[other].label
+        and known[one].name == known[other].name
         and setting[one] == 0
         and group.moves_two
     ]

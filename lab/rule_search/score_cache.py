@@ -18,8 +18,9 @@ from lab.rule_search.config import LOWERING
 from lab.rule_search.grid_variants import case_variants
 from lab.rule_search.journal import Journal
 from lab.rule_search.search_case import SearchCase, Variant, variant_after
+from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.search_progress import SearchProgress
-from lab.rule_search.search_space import SearchParameter, Setting, rules_of
+from lab.rule_search.search_space import Setting, rules_of
 from postprocess.rule_base import Rule
 
 Around = tuple[Sequence[Rule], Sequence[Rule]]  # rules before and after those of a parameter

@@ -29,7 +29,7 @@ from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns, searched_scorer
 from lab.parallel import workers
 from lab.progress import progress_bar
-from lab.rule_search.cases import common_peaks, open_search_cases
+from lab.rule_search.cases import all_have_votes, common_peaks, open_search_cases
 from lab.rule_search.cross_validation import expected_fits
 from lab.rule_search.decision import Decision, decide
 from lab.rule_search.feature_table import FeatureTable, informative, load_table
@@ -42,12 +42,13 @@ from lab.rule_search.search_content import search_content
 from lab.rule_search.search_progress import SearchProgress
 from lab.rule_search.search_space import make_search_space
 from lab.rule_search.seed_noise import noise_json, noise_lines, seed_noise
-from lab.rule_search.summary import decision_lines, objective_line, peaks_line
+from lab.rule_search.summary import decision_lines, not_searched_lines, objective_line
 from lab.rule_search.workspace import (
     CLUSTERS,
     DECIDED,
     FEATURES,
     FORCED,
+    GATES,
     SEARCH,
     Setup,
     read_setup,
@@ -114,12 +115,13 @@ def run(args: argparse.Namespace) -> int:
         artefacts = make_artefacts(features, cache, config, decision, search_run)
         save_artefacts(args.work / name, artefacts)
     write_work(args.work, SEARCH, content | {KEY: record.to_json()})
+    (args.work / GATES).unlink(missing_ok=True)  # of the rules before
     journal.remove()
     leaderboard = selection_columns(scorer, setup.scheme)
     lines = [
         objective_line(objective, cache.columns, leaderboard),
         unmeasured_line(scorer),
-        peaks_line(cache, config, setup.probabilities is not None),
+        *not_searched_lines(cache, config, setup.probabilities is not None, bool(setup.members)),
     ]
     print("\n".join(filter(None, lines)), end="\n\n")
     print("\n".join(decision_lines(cache, config, decision)))
@@ -157,7 +159,9 @@ def make_score_cache(
     search_cases = open_search_cases(cases, setup, searched)
     return ScoreCache(
         search_cases,
-        make_search_space(setup.scheme, setup.config, common_peaks(search_cases)),
+        make_search_space(
+            setup.scheme, setup.config, common_peaks(search_cases), all_have_votes(search_cases)
+        ),
         columns,
         setup.scheme,
         # A table answers faster than it travels.

@@ -32,15 +32,24 @@ class SearchCase:
     confusion: np.ndarray  # (1 + label, 1 + label) voxels by reference and prediction, 0 background
     lesions: ReferenceLesions = field(default_factory=ReferenceLesions)
     thresholds: Thresholds = ()  # that were applied before it was tabulated
-    tabulate: Callable[[Thresholds], "SearchCase"] | None = None  # the same case after thresholds
+    tabulate: "Tabulate | None" = None  # the same case after thresholds
 
-    def after(self, thresholds: Thresholds) -> "SearchCase":
-        """Return the case as it is after some thresholds; itself where there are none."""
+    def after(self, thresholds: Thresholds, values: np.ndarray | None = None) -> "SearchCase":
+        """Return the case as it is after some thresholds; itself where there are none.
+
+        Args:
+            thresholds: the rules.
+            values: label value (component,) of each component before them; None: as predicted.
+        """
         if not thresholds:
             return self
         if self.tabulate is None:
             raise RuleError(f"{self.id}: no probabilities for {row_from(thresholds[0])}")
-        return self.tabulate(thresholds)
+        return self.tabulate(thresholds, values)
+
+
+# Thresholds, and the values (component,) before them where these are not the predicted ones.
+Tabulate = Callable[[Thresholds, np.ndarray | None], SearchCase]
 
 
 @dataclass(frozen=True)

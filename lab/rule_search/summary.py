@@ -12,7 +12,8 @@ from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
 from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter, Setting, searched_masks
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.search_space import Setting, searched_masks
 
 
 def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) -> list[str]:
@@ -68,12 +69,23 @@ def objective_line(objective: str, columns: Sequence[Column], leaderboard: Seque
     return line + (f"; not optimised: {', '.join(dict.fromkeys(others))}" if others else "")
 
 
+def not_searched_lines(
+    cache: ScoreCache, config: SearchConfig, has_probabilities: bool, has_members: bool
+) -> list[str]:
+    """Say what rules a configuration has that are not searched here, and why."""
+    lines = [peaks_line(cache, config, has_probabilities)]
+    if "votes" in config.rule_types and not has_members:
+        lines.append("votes are not searched: `lab features` had no --members")
+    return lines
+
+
 def peaks_line(cache: ScoreCache, config: SearchConfig, has_probabilities: bool) -> str:
     """Say of what no rules by probability are searched; "" where all are, or none should be."""
     if "peak" not in config.rule_types:
         return ""
     if not has_probabilities:
-        what = "peaks" + (" and thresholds" if "threshold" in config.rule_types else "")
+        names = {"peak": "peaks", "mean": "means", "threshold": "thresholds"}
+        what = " and ".join(words for name, words in names.items() if name in config.rule_types)
         return f"{what} are not searched: `lab features` had no --probabilities"
     tried = {(p.label, p.region) for p in cache.parameters if p.rule_type == "peak"}
     others = [a or b for a, b in searched_masks(cache.scheme, config) if (a, b) not in tried]

@@ -19,10 +19,17 @@ from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 # Raised when a key of these files changes; a folder with another number is made again.
 SCHEMA = 4
 SETUP, FEATURES, CLUSTERS, SEARCH = "setup.json", "features.npz", "clusters.json", "search.json"
+GATES = "gate.json"
 # Whose versions an artefact records.
 LIBRARIES = ("numpy", "scikit-learn", "SimpleITK", "pyradiomics", "connected-components-3d")
 DECIDED, FORCED = "decided", "forced"  # artefacts: as the gate decided, and whatever it says
-MADE_BY = {SETUP: "features", FEATURES: "features", CLUSTERS: "fit", SEARCH: "search"}
+MADE_BY = {
+    SETUP: "features",
+    FEATURES: "features",
+    CLUSTERS: "fit",
+    SEARCH: "search",
+    GATES: "gate",
+}
 REQUIRED = {  # keys that later verbs read
     SETUP: ("scheme_name", "config_name", "members"),
     CLUSTERS: ("config", "features_sha256", "seed", "clusters", "stability", "loadings"),
@@ -36,6 +43,7 @@ REQUIRED = {  # keys that later verbs read
         "effects",
         "provenance",
     ),
+    GATES: ("ships", "failures", "gates", "examples", "provenance"),
 }
 
 

@@ -6,5 +6,6 @@ VERBS = {
         "study",
         "compare post-processing methods where the best rules are known",
         "study --html study.html",
+        True,
     ),
 }

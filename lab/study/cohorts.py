@@ -10,16 +10,18 @@ from challenge.scheme import SCHEMES, Head
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import common_peaks, make_search_case
+from lab.rule_search.cases import common_peaks
 from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable, informative
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import make_search_space
+from lab.rule_search.tabulate_case import make_search_case
 from lab.study.planted import PlantedCase, PlantedCohort, planted_case
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
 from postprocess.refine_input import RefineInput, case_features, probability_function
+from postprocess.rule_base import LABELS_ALONE, EnsembleMaps
 
 SCHEME = SCHEMES["brats-gli"]
 SCORER = "2025-gli"
@@ -110,10 +112,8 @@ def _make_case(
     pair = Pair(labels, planted.reference, planted.case.spacing_mm)
     scorer = scorer_named(SCORER, SCHEME)
     inputs = refine_input_of(planted, labels)
-    probability = probability_function(inputs) if has_probabilities else None
-    search_case = make_search_case(
-        planted.case.id, pair, SCHEME, config, scorer, probability=probability
-    )
+    maps = EnsembleMaps(probability_function(inputs)) if has_probabilities else LABELS_ALONE
+    search_case = make_search_case(planted.case.id, pair, SCHEME, config, scorer, maps)
     return search_case, _features(inputs, config), pair
 
 

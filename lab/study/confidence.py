@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.special import ndtr
 
 from challenge.scheme import Scheme
 from lab.study.components import Islands, Triple, distance_from, with_islands
-from lab.study.corruption import deform
+from lab.study.corruption import deform, smooth_field
 from postprocess.components import find_components
 
+PATCHES_MM = 10.0  # wavelength of doubt along a border
 LEAST_MARGIN = 0.01  # log-odds by which the predicted label leads, so that arg-max is exact
 
 
@@ -35,6 +37,9 @@ class Confidence:
     # Probability of the reference's label where no label is predicted; None: as for background.
     missed: float | None = None
     ghosts: tuple[Islands, ...] = ()  # that have this probability too, where nothing is
+    # Least and highest probability, in random patches, of a label in the voxels beside it that are
+    # predicted otherwise; None: what the blurred border gives, which smooths the prediction.
+    beside: tuple[float, float] | None = None
 
 
 def doubtful_components(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -85,6 +90,10 @@ def pseudo_probabilities(
         free, distance_mm = prediction == 0, distance_from(reference > 0, spacing_mm)
         shadow = with_islands(shadow, confidence.ghosts, scheme, free, distance_mm, generator)
         _see_nearly(log_odds, np.where(prediction == 0, shadow, 0), confidence.missed)
+    if confidence.beside is not None:
+        patches = ndtr(smooth_field(prediction.shape, spacing_mm, PATCHES_MM, generator))
+        low, high = confidence.beside
+        _doubt_borders(log_odds, prediction, low + (high - low) * patches)
     _lead(log_odds, prediction)
     odds = np.exp(log_odds - log_odds.max(0))
     return odds / odds.sum(0)
@@ -99,16 +108,16 @@ def pseudo_folds(
 ) -> np.ndarray:
     """Return label maps (fold, z, y, x) uint8 that agree less on doubtful components.
 
-    A fold without a doubtful component has the reference's labels there.
+    A fold without a doubtful component has the reference's labels there. Borders of whatever a
+    fold predicts stray alike, so that they do not tell what is false.
     """
     doubtful = doubtful_components(prediction, reference)
-    certain = np.where(doubtful > 0, reference, prediction)
     folds = []
     for _ in range(confidence.folds):
         agrees = generator.random(1 + int(doubtful.max())) < confidence.agreement
-        agrees[0] = False
-        fold = deform(certain, confidence.fold_noise_mm, spacing_mm, generator)
-        folds.append(np.where(agrees[doubtful], prediction, fold))
+        agrees[0] = True
+        fold = np.where(agrees[doubtful], prediction, reference)
+        folds.append(deform(fold, confidence.fold_noise_mm, spacing_mm, generator))
     return np.stack(folds)
 
 
@@ -131,6 +140,28 @@ def _see_nearly(log_odds: np.ndarray, shadow: np.ndarray, probability: float) ->
     log_odds[0][inside] = np.float32(np.log(1 - probability))
     at = np.nonzero(inside)
     log_odds[(shadow[at], *at)] = np.float32(np.log(probability)) + noise
+
+
+def labels_beside(labels: np.ndarray) -> np.ndarray:
+    """Return the label (z, y, x) of a face neighbour that differs from the voxel's; 0 for none.
+
+    Of several it is the highest value.
+    """
+    beside, padded = np.zeros_like(labels), np.pad(labels, 1)
+    for axis in range(labels.ndim):
+        for step in (-1, 1):
+            neighbours = np.roll(padded, step, axis)[(slice(1, -1),) * labels.ndim]
+            beside = np.maximum(beside, np.where(neighbours == labels, 0, neighbours))
+    return beside
+
+
+def _doubt_borders(log_odds: np.ndarray, prediction: np.ndarray, probability: np.ndarray) -> None:
+    """Give voxels beside another label a probability (z, y, x) of it, in place; the rest leads."""
+    beside = labels_beside(prediction)
+    at = np.nonzero(beside)
+    log_odds[:, beside > 0] = np.float32(np.log(0.01))
+    log_odds[(prediction[at], *at)] = np.log(1 - probability[at])
+    log_odds[(beside[at], *at)] = np.log(probability[at])
 
 
 def _lead(log_odds: np.ndarray, prediction: np.ndarray) -> None:

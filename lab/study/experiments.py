@@ -11,13 +11,14 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from lab.metrics.objective import objective_values
+from lab.rule_search.common_support import support_line
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import HeldOut, case_objectives, cross_validate
 from lab.rule_search.decision import Decision, decide
 from lab.rule_search.effects import CHANGED, effect_table, gain_statistics
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting, rules_of
-from lab.rule_search.summary import rules_in_words
+from lab.rule_search.summary import gate_lines, rules_in_words
 from lab.study.cohorts import (
     SCHEME,
     Planted,
@@ -169,10 +170,14 @@ def repeat_rounds(
 
 
 def describe_decision(cohort: StudyCohort, decision: Decision) -> dict[str, Any]:
-    """Say which rules each cluster got, and what ships."""
+    """Say which rules each cluster got, what ships, and what speaks against the others."""
     fitted, parameters = decision.fitted, cohort.cache.parameters
+    ids = [case.id for case in cohort.cache.search_cases]
+    methods = decision.effects[1:]
+    support = [support_line(row["method"], row["common_support"], ids) for row in methods]
     return {
         "ships": decision.ships,
+        "why": [*gate_lines(decision.effects, cohort.config), *filter(None, support)],
         "k": decision.k,
         "clusters": [
             {"cases": int(n), "rules": rules_in_words(parameters, setting)}

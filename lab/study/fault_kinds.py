@@ -2,10 +2,17 @@
 
 True and false components of ET are of the same sizes and distances, so that a remedy works by what
 is planted alone. `remedy` names the method of `fault_study` that repairs the kind.
+
+The null is one for every method. Half of its satellites are no tumour, chosen at random of those
+that are in images, prediction and probabilities alike; a removal is as often wrong as right, and a
+true lesion weighs more than a false one. Beside borders, which stray, the probability of the other
+label is high in random patches: a lower threshold adds voxels of which most are wrong.
 """
 
 import math
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from lab.study.components import Islands
 from lab.study.confidence import Confidence
@@ -24,6 +31,12 @@ class FaultKind:
     meaning: str  # for readers
     clusters: tuple[PlantedCluster, ...]
     remedy: str
+    far: tuple[str, ...] = ()  # names of clusters that are unlike all others; the remedy harms them
+
+    def is_far(self, cases: int) -> np.ndarray:
+        """Return which of so many cases (case,) bool are of clusters unlike all others."""
+        names = [self.clusters[number % len(self.clusters)].name for number in range(cases)]
+        return np.isin(names, self.far)
 
 
 EVERYWHERE_MM = (6.0, math.inf)
@@ -79,13 +92,28 @@ LOOK_ALIKES = PlantedCluster(
     corruption=Corruption(islands=(_et(5.0, SAME),)),
     confidence=SURE,
 )
-# Borders stray, and satellites of every size are true: whatever is removed is a loss.
 NONE = PlantedCluster(
     name="nothing to gain",
-    tumour=_tumour(_et(3.0, (3, 40))),
+    tumour=replace(_tumour(_et(6.0, (12, 40))), false_share=0.5),
     look=LOOK,
+    corruption=Corruption(noise_mm=1.6, least_voxels=8, intact_below=0),
+    confidence=replace(SURE, beside=(0.0, 0.49)),
+)
+# False components are below any true one; in far cases true ones are as small, and none is false.
+USUAL = replace(SIZES, name="usual", corruption=Corruption(islands=(_et(6.0, (4, 16)),)))
+DARK = replace(
+    SIZES,
+    name="dark",
+    tumour=replace(_tumour(_et(4.0, (11, 16))), radius_mm=(15.0, 17.0), roughness=0.2),
+    look=Look({"t1c": 0.5, "t2f": 0.6}, texture=0.3, texture_mm=5.0, noise=0.1, gamma=2.5),
     corruption=Corruption(),
-    confidence=SURE,
+)
+BRIGHT = replace(
+    SIZES,
+    name="bright",
+    tumour=replace(_tumour(_et(4.0, (11, 16))), radius_mm=(7.0, 8.0)),
+    look=Look({"t1n": 1.6, "t2w": 1.5}, texture=0.02, texture_mm=25.0, noise=0.004, gamma=0.4),
+    corruption=Corruption(),
 )
 
 FAULT_KINDS = (
@@ -110,4 +138,14 @@ FAULT_KINDS = (
         "component gate",
     ),
 )
-NULL_KIND = FaultKind(NOTHING, "there is no systematic error", (NONE,), NOTHING)
+NULL_KIND = FaultKind(
+    NOTHING, "false components are like true ones in everything", (NONE,), NOTHING
+)
+FAR_KIND = FaultKind(
+    "far cases",
+    "false components are smaller than true ones; in one case of eight, unlike all others, true "
+    "ones are as small",
+    (*[USUAL] * 7, DARK, *[USUAL] * 7, BRIGHT),
+    "sizes",
+    far=("dark", "bright"),
+)

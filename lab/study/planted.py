@@ -24,6 +24,7 @@ from lab.study.components import (
 from lab.study.confidence import Confidence, pseudo_folds, pseudo_probabilities
 from lab.study.corruption import Corruption, corrupt, smooth_field
 from lab.study.planted_images import CHANNEL, Look, mri_images
+from postprocess.components import find_components
 
 SHAPE = (48, 48, 48)
 SPACING_MM = (2.0, 2.0, 2.0)
@@ -50,7 +51,9 @@ class Tumour:
     roughness: float  # of the border, relative to the radius
     stretch: float  # largest log ratio of an axis to the mean
     nodules: tuple[Nodule, ...] = ()
-    satellites: tuple[Islands, ...] = ()  # true components, placed as islands are
+    satellites: tuple[Islands, ...] = ()  # components beside it, placed as islands are
+    # Share of satellites that are no tumour: images and prediction show them as they do the others.
+    false_share: float = 0.0
     least_voxels: int = 60  # of any component but satellites
 
 
@@ -116,9 +119,9 @@ def planted_case(number: int, cohort: PlantedCohort) -> PlantedCase:
     cluster, scheme = cohort.clusters[kind], cohort.scheme
     generator = np.random.default_rng([cohort.seed, number])
     head_mm = head_depth(cohort.shape)
-    reference = tumour_labels(cluster.tumour, head_mm, scheme, generator)
-    images = mri_images(reference, head_mm, cluster.look, scheme, SPACING_MM, generator)
-    prediction = corrupt(reference, cluster.corruption, scheme, SPACING_MM, generator, head_mm > 0)
+    visible, reference = tumour_labels(cluster.tumour, head_mm, scheme, generator)
+    images = mri_images(visible, head_mm, cluster.look, scheme, SPACING_MM, generator)
+    prediction = corrupt(visible, cluster.corruption, scheme, SPACING_MM, generator, head_mm > 0)
     pair = (prediction, reference)
     return PlantedCase(
         Case(f"planted-{number:05d}", images, SPACING_MM),
@@ -149,8 +152,11 @@ def head_depth(shape: tuple[int, int, int]) -> np.ndarray:
 
 def tumour_labels(
     tumour: Tumour, head_mm: np.ndarray, scheme: Scheme, generator: np.random.Generator
-) -> np.ndarray:
-    """Draw one tumour; a label map (z, y, x) inside the head."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one tumour; two label maps (z, y, x) inside the head: what is seen, and the reference.
+
+    They differ by satellites that are no tumour.
+    """
     depth_mm = _tumour_depth(tumour, head_mm.shape, generator)
     labels = np.zeros(head_mm.shape, np.uint8)
     for name, from_mm in tumour.layers:
@@ -162,9 +168,15 @@ def tumour_labels(
         labels = with_part(labels, nodule.label, nodule.inside, count, scheme, generator)
     labels = without_small_components(labels, tumour.least_voxels)
     if not tumour.satellites:
-        return labels
+        return labels, labels
     distance_mm = distance_from(labels > 0, SPACING_MM)
-    return with_islands(labels, tumour.satellites, scheme, head_mm > 2, distance_mm, generator)
+    room = head_mm > 2
+    visible = with_islands(labels, tumour.satellites, scheme, room, distance_mm, generator)
+    if not tumour.false_share:
+        return visible, visible
+    satellites = find_components((visible > 0) & (labels == 0))
+    is_false = generator.random(satellites.voxels.size) < tumour.false_share
+    return visible, np.where(satellites.where(is_false), 0, visible)
 
 
 def _labels_of(cluster: PlantedCluster) -> Iterator[str]:

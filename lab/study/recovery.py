@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lab.rule_search.decision import Decision
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 from lab.study.cohorts import Planted
 from lab.study.planted import SPACING_MM, PlantedCluster
 

@@ -3,8 +3,9 @@
 `python -m lab study --html study.html` plants cluster-dependent errors, searches for the rules that
 repair them, and compares: no rules, one set for all, one a cluster; sizes, shares, both; the
 published configuration and the validated one; ranking, Dice and NSD as objectives; further
-features; repeated rounds; seeds and a shifted cohort; and cohorts without systematic errors, where
-nothing should ship.
+features; repeated rounds; seeds and a shifted cohort; cohorts without systematic errors, where
+nothing should ship; and which method repairs which kind of error. Each cohort is written to
+study.parts when it is done, and the same command goes on with those that lack.
 
 With `--cohort oof/a oof/b --references raw/Dataset501_X --scheme brats-gli` it runs them on label
 maps of one or several systems, each made out of fold: the baselines' scores, what rules gain on
@@ -14,6 +15,7 @@ each, by each scorer, and what rules of one system gain on another's maps.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from challenge.scheme import SCHEMES
 from lab.arguments import add_foreign, add_jobs, add_scheme, add_seed
 from lab.metrics.scorers import SCORERS
 from lab.output_files import check_page
+from lab.study.parts import Content, Part, compute_parts, compute_serially, remove_parts
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,24 +54,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run every experiment, and write the page and its numbers."""
     from lab.parallel import workers
+    from lab.study.fault_table import fault_parts, fault_tables
     from lab.study.page import write_study
 
     check_page(args.html)
     if args.cohort or args.references:
         return run_on_systems(args)
-    started = time.perf_counter()
+    folder, report = args.html.with_suffix(".parts"), print_progress(time.perf_counter())
+    cohort = Part("planted cohort", (args.cases, args.seed), partial(study, args.cases, args.seed))
+    null = null_parts(args.null_seeds, args.null_cases, args.seed + 1)
+    faults = fault_parts(args.fault_cases, args.fault_seeds, args.null_seeds, args.seed)
     with workers(args.jobs, None):
-        content = study(args.cases, args.seed, print_progress(started))
-        content["null"] = null_study(args.null_seeds, args.null_cases, args.seed + 1)
-        print_progress(started)("null cohorts")
-        content["faults"] = fault_table(
-            args.fault_cases, args.fault_seeds, args.null_seeds, args.seed, print_progress(started)
-        )
-    content["null_cases"] = args.null_cases
-    content["seconds"] = time.perf_counter() - started
+        content = dict(compute_serially(cohort, folder, report))
+        content["null"] = compute_parts(null, folder, report)
+        content |= fault_tables(compute_parts(faults, folder, report))
+    content |= {"null_cases": args.null_cases, "command": command_of(args)}
     for path in write_study(content, args.html):
         print(path)
+    remove_parts([cohort, *null, *faults], folder)
     return 0
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """Return the command that makes the same numbers."""
+    names = ("cases", "null_seeds", "null_cases", "fault_seeds", "fault_cases", "seed")
+    options = " ".join(f"--{name.replace('_', '-')} {getattr(args, name)}" for name in names)
+    return f"python -m lab study {options} --html {args.html.name}"
 
 
 def run_on_systems(args: argparse.Namespace) -> int:
@@ -99,8 +110,8 @@ def run_on_systems(args: argparse.Namespace) -> int:
     return 0
 
 
-def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
-    """Run the experiments on one planted cohort; `report` is called with the name of each."""
+def study(cases: int, seed: int) -> dict[str, Any]:
+    """Run the experiments on one planted cohort, with a line of progress for each."""
     from lab.rule_search.config import SEARCH_CONFIGS
     from lab.rule_search.decision import decide
     from lab.study import experiments as e
@@ -110,6 +121,7 @@ def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any
     from lab.study.planted_clusters import CLUSTERS, shifted
     from lab.study.recovery import recovered
 
+    report = print_progress(time.perf_counter())
     cohort = PlantedCohort(CLUSTERS, seed)
     planted = make_planted(cohort, cases)
     report("planted cohort")
@@ -148,32 +160,32 @@ def study(cases: int, seed: int, report: Callable[[str], None]) -> dict[str, Any
     return content
 
 
-def null_study(cohorts: int, cases: int, seed: int) -> list[dict[str, Any]]:
-    """Search cohorts without systematic errors, seeds `seed` and on."""
+def null_parts(cohorts: int, cases: int, seed: int) -> list[Part]:
+    """List one part a cohort without systematic errors, seeds `seed` and on."""
+    return [
+        Part(f"null, seed {number}", (cases, number), partial(null_row, cases, number), ships)
+        for number in range(seed, seed + cohorts)
+    ]
+
+
+def null_row(cases: int, seed: int) -> Content:
+    """Search a cohort without systematic errors."""
     from lab.study.checks import check_null
     from lab.study.planted import PlantedCohort
     from lab.study.planted_clusters import CLUSTERS, null_of
 
-    return [check_null(PlantedCohort(null_of(CLUSTERS), seed + i), cases) for i in range(cohorts)]
+    return check_null(PlantedCohort(null_of(CLUSTERS), seed), cases)
 
 
-def fault_table(
-    cases: int, seeds: int, null_seeds: int, seed: int, report: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """Judge every method on every kind of fault, and on cohorts without any; [] for no seeds."""
-    from lab.study.fault_kinds import FAULT_KINDS, NULL_KIND
-    from lab.study.fault_study import study_faults
-
-    if not seeds:
-        return []
-    rows = study_faults(FAULT_KINDS, cases, seeds, seed, report)
-    return rows + study_faults((NULL_KIND,), cases, max(null_seeds, 1), seed, report)
+def ships(row: Content) -> str:
+    """Say what ships on a cohort."""
+    return f"ships {row['ships']}"
 
 
 def print_progress(started: float) -> Callable[[str], None]:
-    """Return what prints a name and the seconds since `started`."""
+    """Return what prints a line, and the seconds since `started`."""
 
-    def report(name: str) -> None:
-        print(f"{name}: done after {time.perf_counter() - started:.0f} s", flush=True)
+    def report(line: str) -> None:
+        print(f"{line} (after {time.perf_counter() - started:.0f} s)", flush=True)
 
     return report

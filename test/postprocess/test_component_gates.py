@@ -66,6 +66,16 @@ def test_what_is_removed_may_take_the_label_around_it() -> None:
     assert labels[3, 3, 3] == SNFH and labels[10, 1, 1] == 0
 
 
+def test_what_a_gate_takes_for_another_label_becomes_it() -> None:
+    """It is no component of the gate on that label, and none of its former label any more."""
+    gates = size_gate("ET", 10.0, "NETC"), size_gate("NETC", 1e6), size_gate("ET", 10.0)
+    labels, record = gated(*gates)
+    assert np.count_nonzero(labels == NETC) == 4 and labels[3, 3, 3] == NETC
+    assert np.count_nonzero(labels == ET) == 27
+    assert [row["gate"] for row in record] == ["ET -> NETC", "NETC", "ET"]
+    assert [row["voxels"] for row in record] == [4, 0, 0]
+
+
 def test_a_gate_on_a_region_removes_all_its_labels() -> None:
     labels, record = gated(size_gate("WT", 30.0))
     assert np.count_nonzero(labels) == 6**3
@@ -217,6 +227,7 @@ def change_json(folder, change) -> None:
         (lambda d: d["gates"][0].update(label="XX"), "'XX', '' is no label or region"),
         (lambda d: d["gates"][0].update(region="WT"), "'ET', 'WT' is no label or region"),
         (lambda d: d["gates"][0].update(becomes="ET"), "becomes 'ET'"),
+        (lambda d: d["gates"][0].update(becomes="XX"), "becomes 'XX'"),
         (lambda d: d["gates"][0].update(per="slice"), "per 'slice'"),
         (lambda d: d["gates"][0]["feature_names"].append("beauty"), "unknown feature 'beauty'"),
         (lambda d: d["gates"][0].update(feature_names=["extent"]), "2 features, not 1"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rule_kinds import row_from, rule_from
 
 NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
@@ -26,7 +27,7 @@ def remove(labels, conditions, key="unless_any", spacing_mm=MM, **more):
     values = more.get("probability")
     probability = None if values is None else lambda names: values
     rules = [rule_from(json.loads(json.dumps(row)), GLI)]
-    return apply_rules(labels, rules, GLI, spacing_mm, probability, more.get("votes"))
+    return apply_rules(labels, rules, GLI, spacing_mm, EnsembleMaps(probability, more.get("votes")))
 
 
 def line(*values):
@@ -199,9 +200,9 @@ def test_remove_small_is_short_for_a_table_of_predicates():
     for seed in range(60):
         labels = random_map(seed, (10, 12, 12))
         sure = np.random.default_rng(seed).random(labels.shape).astype(np.float32)
+        maps = EnsembleMaps(lambda names, p=sure: p)
         first, second = (
-            apply_rules(labels, [rule_from(r, GLI)], GLI, MM, lambda names, p=sure: p).labels
-            for r in (small, long)
+            apply_rules(labels, [rule_from(r, GLI)], GLI, MM, maps).labels for r in (small, long)
         )
         np.testing.assert_array_equal(first, second)
         changed += (first != labels).any()

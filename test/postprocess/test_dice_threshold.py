@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from challenge.scheme import SCHEMES
 from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rule_kinds import rule_from
 from postprocess.rules_by_probability import AddForDice, threshold_for_dice
 
@@ -64,7 +65,9 @@ def test_an_uncertain_border_joins_a_certain_core() -> None:
     labels = np.where(probability > 0.5, ET, 0).astype(np.uint8)
     rule = rule_from({"kind": "add-for-dice", "label": "ET"}, GLI)
     assert rule == AddForDice("ET")
-    after = apply_rules(labels, [rule], GLI, (1, 1, 1), lambda names: probability).labels
+    after = apply_rules(
+        labels, [rule], GLI, (1, 1, 1), EnsembleMaps(lambda names: probability)
+    ).labels
     np.testing.assert_array_equal(after == ET, probability > 0.4)
 
 

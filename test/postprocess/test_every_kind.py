@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from postprocess.apply_rules import apply_rules
 from postprocess.component_predicates import PREDICATES as COMPONENT_PREDICATES
 from postprocess.fill_holes import FillHoles
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rule_kinds import RULE_KINDS, rule_from
 from postprocess.rules_by_probability import Added
 
@@ -81,7 +82,8 @@ def apply(seed, *rules):
         return rng.integers(0, 33, labels.shape).astype(np.float32) / 32
 
     votes = probability(("votes",))
-    return labels, apply_rules(labels, rules, GLI, (1.0, 1.0, 1.0), probability, votes).labels
+    maps = EnsembleMaps(probability, votes)
+    return labels, apply_rules(labels, rules, GLI, (1.0, 1.0, 1.0), maps).labels
 
 
 def test_every_kind_and_every_predicate_is_drawn():

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from challenge.scheme import Head, labels_from, probability_of
 from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rule_kinds import rule_from
 
 NETC, SNFH, ET = (GLI.labels[name] for name in ("NETC", "SNFH", "ET"))
@@ -46,7 +47,7 @@ def apply(probabilities, rules):
     def probability(names):
         return probability_of(probabilities, REGIONS, names)
 
-    return labels, apply_rules(labels, rules, GLI, MM, probability).labels
+    return labels, apply_rules(labels, rules, GLI, MM, EnsembleMaps(probability)).labels
 
 
 def by_hand(probability, low, high):
@@ -104,7 +105,8 @@ def test_a_doubtful_component_returns_to_what_it_was_before_it_grew():
 
     def after(high, becomes):
         rules = hysteresis(0.25, high, becomes)
-        return apply_rules(before, rules, GLI, MM, lambda names: sure).labels.ravel().tolist()
+        maps = EnsembleMaps(lambda names: sure)
+        return apply_rules(before, rules, GLI, MM, maps).labels.ravel().tolist()
 
     assert after(0.6, "before") == [SNFH, ET, ET, ET, ET, NETC]
     assert after(0.7, "before") == [SNFH, SNFH, NETC, NETC, NETC, NETC]

@@ -112,11 +112,19 @@ def test_a_wrong_row_of_it_is_refused_by_name(change, message):
         (RemoveSmall("ET", min_voxels=3, connectivity=6), "remove-small: .* know connectivity"),
         (
             RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5),
-            "remove-small: .* know min_mean_probability",
+            "no mean probabilities of ET",
         ),
         (
             RemoveComponent("ET", unless_any={"min_voxels": 3, "min_votes": 0.5}),
-            "remove-component: .* know min_votes",
+            "no votes of members",
+        ),
+        (
+            RemoveComponent("ET", unless_any={"min_voxels": 3, "max_distance_mm": 5}),
+            "did not measure distances",
+        ),
+        (
+            RemoveComponent("ET", unless_any={"min_voxels": 3, "inside": "WT"}),
+            "did not look at what is at the faces",
         ),
         (
             RemoveComponent("ET", "before", unless_any={"min_voxels": 3}),

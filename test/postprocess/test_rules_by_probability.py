@@ -1,5 +1,7 @@
 """Thresholds of labels and regions: rows that can be counted by hand, and what always holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cubes import GLI, PANTHER, random_map
@@ -8,9 +10,9 @@ from hypothesis import strategies as st
 
 from challenge.scheme import Head, labels_from, probability_of
 from postprocess.apply_rules import apply_rules
-from postprocess.rule_base import RuleError
+from postprocess.rule_base import EnsembleMaps, RuleError
 from postprocess.rule_kinds import row_from, rule_from
-from postprocess.rules_by_probability import AddProbable, DropDoubtful
+from postprocess.rules_by_probability import AddForDice, AddProbable, DropDoubtful
 from postprocess.rules_by_size import KeepOne, RemoveSmall
 
 MM = (1.0, 1.0, 1.0)
@@ -30,7 +32,7 @@ def row(labels):
 def apply(labels, *rules, probability):
     """Apply rules with one probability a voxel, whatever the labels."""
     values = np.asarray(probability, np.float32).reshape(labels.shape)
-    return apply_rules(labels, rules, GLI, MM, lambda names: values).labels
+    return apply_rules(labels, rules, GLI, MM, EnsembleMaps(lambda names: values)).labels
 
 
 # Below the minimum
@@ -79,6 +81,17 @@ def test_what_joins_a_region_takes_the_label_named_and_what_is_in_it_keeps_its_o
     assert row(after) == [NETC, NETC, ET, NETC, 0]
 
 
+@pytest.mark.parametrize("rule", [AddProbable("ET", min_probability=0.3), AddForDice("ET")])
+def test_what_a_gate_took_does_not_join_again(rule):
+    predicted, gated = line(ET, NETC, 0, 0, 0), line(0, SNFH, 0, 0, 0)
+    probability = np.array([0.9, 0.8, 0.7, 0.1, 0.1], np.float32).reshape(gated.shape)
+    maps = EnsembleMaps(lambda names: probability)
+    after = apply_rules(gated, [rule], GLI, MM, replace(maps, predicted=predicted))
+    # It took ET from the first voxel; the second was none, so it may become ET.
+    assert row(after.labels) == [0, ET, ET, 0, 0]
+    assert row(apply_rules(gated, [rule], GLI, MM, maps).labels)[0] == ET
+
+
 def test_both_together_are_a_threshold():
     labels = line(ET, ET, 0, 0)
     probability = [0.45, 0.55, 0.45, 0.55]
@@ -124,7 +137,7 @@ def test_regions_tell_the_labels_between_them_and_no_others():
         return probability_of(regions, REGIONS, names)
 
     rules = (AddProbable("NETC", min_probability=0.4), AddProbable("RC", min_probability=0.4))
-    result = apply_rules(labels, rules, GLI, MM, probability)
+    result = apply_rules(labels, rules, GLI, MM, EnsembleMaps(probability))
     assert row(result.labels) == row(labels) == [ET, NETC]
     assert [rule["label"] for rule in result.applied] == ["RC"]
     assert result.applied[0]["skipped"].startswith("no probabilities: no channel")

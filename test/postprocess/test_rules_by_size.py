@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from postprocess.apply_rules import apply_rules
+from postprocess.rule_base import EnsembleMaps
 from postprocess.rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
 MM = (1.0, 1.0, 1.0)
@@ -15,7 +16,7 @@ NETC, SNFH, ET, RC = (GLI.labels[name] for name in ("NETC", "SNFH", "ET", "RC"))
 
 
 def apply(labels, *rules, scheme=GLI, probability=None):
-    return apply_rules(labels, rules, scheme, MM, probability).labels
+    return apply_rules(labels, rules, scheme, MM, EnsembleMaps(probability)).labels
 
 
 def line(*values):
@@ -138,7 +139,7 @@ def test_probabilities_of_unknown_challenge_are_as_good_as_none():
         raise ValueError(f"no channel holds all of {names}")
 
     rule = RemoveSmall("ET", min_voxels=3, min_mean_probability=0.5)
-    result = apply_rules(line(ET), [rule], GLI, MM, probability)
+    result = apply_rules(line(ET), [rule], GLI, MM, EnsembleMaps(probability))
     assert row(result.labels) == [ET]
     assert result.applied[0]["skipped"].startswith("no probabilities: no channel holds")
 

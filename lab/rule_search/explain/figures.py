@@ -11,15 +11,16 @@ from lab.drawing.style import ACCENT, ALARM, INK, PAPER, QUIET, SMALL, series_co
 from lab.drawing.svg import grid
 from lab.metrics.metric_info import title
 from lab.rule_search.config import LOWERING
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.sparing import SIZE_OR, spare_of
 
 UNITS = {"mm3": "mm³", "voxels": "voxels", "share": "share", "probability": "probability"}
-AXES = {  # what the threshold of each rule type is on
+AXES = {  # what the threshold of each rule type is on, but of those of `sparing`
     "size": "components below, {unit}",
-    "peak": "components whose peak is below, {unit}",
     "share": "below a {unit}",
+    "region threshold": "takes voxels from a {unit} on",
     "threshold": "takes voxels from a {unit} on",
-    "dice": "0: no rule; 1: takes what raises its expected Dice",
+    "dice": "1: takes what raises its expected Dice",
 }
 TOP = 15
 MOVES = 1e-4  # a curve that never leaves this band does nothing
@@ -136,17 +137,30 @@ def _draw_curve(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) 
         threshold = parameter.point_in_words(chosen)
         ax.annotate(threshold, point, (5, 5), textcoords="offset points", fontsize=SMALL)
     ticks = x[:: max(1, len(x) // 6)]
-    ax.set_xticks(ticks, [parameter.point_in_words(i) for i in ticks])
-    ax.set_xlabel(AXES[parameter.rule_type].format(unit=UNITS[parameter.unit]))
+    ax.set_xticks(ticks, [parameter.point_in_words(i) if i else "no rule" for i in ticks])
+    ax.set_xlabel(_axis(parameter))
+
+
+def _axis(parameter: SearchParameter) -> str:
+    """Say what the thresholds of a curve are on."""
+    spare, unit = spare_of(parameter.rule_type), UNITS.get(parameter.unit, "")
+    if spare is None:
+        return AXES[parameter.rule_type].format(unit=unit)
+    fails = spare.axis.format(other=parameter.other)
+    if parameter.rule_type.startswith(SIZE_OR):
+        return f"components {fails}, and below, {unit}"
+    return f"components {fails}" if spare.unit != "none" else f"1: components {fails}"
 
 
 def _draw_map(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) -> None:
-    """Draw the mean gain of each size with each peak; the scale ends at the highest gain."""
+    """Draw the mean gain of each size with each threshold; the scale ends at the highest gain."""
+    spare = spare_of(parameter.rule_type)
+    assert spare is not None
     points, means = np.array(parameter.grid[1:]), np.array(curve["mean"][1:], float)
-    (sizes, rows), (peaks, columns) = (
+    (sizes, rows), (thresholds, columns) = (
         np.unique(values, return_inverse=True) for values in points.T
     )
-    gains = np.empty((len(sizes), len(peaks)))
+    gains = np.empty((len(sizes), len(thresholds)))
     gains[rows, columns] = means
     highest = max(float(means.max()), MOVES)
     mesh = ax.pcolormesh(gains, cmap="RdBu", vmin=-highest, vmax=highest, edgecolors="face")
@@ -155,10 +169,10 @@ def _draw_map(ax: Axes, curve: Mapping[str, Any], parameter: SearchParameter) ->
         at = curve["grid_index"] - 1
         ax.plot(columns[at] + 0.5, rows[at] + 0.5, "D", color=ALARM, mec=PAPER, ms=6)
     ax.grid(visible=False)
-    ax.set_xticks(np.arange(len(peaks)) + 0.5, [f"{peak:g}" for peak in peaks])
+    ax.set_xticks(np.arange(len(thresholds)) + 0.5, [f"{each:g}" for each in thresholds])
     ax.set_yticks(np.arange(len(sizes)) + 0.5, [f"{size:g}" for size in sizes])
     ax.tick_params(labelsize=SMALL)
-    ax.set_xlabel("components whose peak is below, probability")
+    ax.set_xlabel(f"components {spare.axis.format(other=parameter.other)}")
     ax.set_ylabel(f"and size, {UNITS[parameter.unit]}")
 
 

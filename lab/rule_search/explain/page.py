@@ -10,8 +10,10 @@ from lab.drawing.page import environment, stylesheet
 from lab.drawing.style import label_colours, series_colour
 from lab.rule_search.common_support import support_line
 from lab.rule_search.explain import figures
+from lab.rule_search.explain.gates import GateSection
+from lab.rule_search.gate_text import HOW_WEIGHED
 from lab.rule_search.loss_limit import loss_line
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.seed_noise import SeedNoise, noise_lines
 from lab.rule_search.summary import rules_in_words
 from lab.rule_search.workspace import Setup
@@ -28,6 +30,7 @@ def render(
     clusters: Mapping[str, Any],
     search: Mapping[str, Any],
     thumbnails: Sequence[Sequence[Mapping[str, Any]]],
+    gates: GateSection,
 ) -> str:
     """Return one self-contained HTML page."""
     parameters = [SearchParameter.from_json(row) for row in search["parameters"]]
@@ -74,6 +77,8 @@ def render(
             methods=methods,
             effect=effect["method"],
             beside=beside,
+            gates=gates,
+            how_weighed=HOW_WEIGHED,
             groups=groups,
             figures={name: Markup(text) for name, text in svgs.items()},
             colours=label_colours(setup.scheme.labels),

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from challenge.case import CaseError
-from challenge.volume import read_volume
+from challenge.scheme import Scheme
+from challenge.volume import Volume, read_volume
 from lab.data.cohort import CohortCase, read_cohort
 from lab.drawing.sequences import best_sequence, largest_label
 from lab.report.pictures import Maps, panels
@@ -41,15 +42,23 @@ def _thumbnail(id: str, cases: Mapping[str, CohortCase], setup: Setup) -> dict[s
         volume = read_volume(setup.prediction_of(case), np.uint8)
     except CaseError as error:
         return {"id": id, "missing": f"No picture: {error}"}
-    labels, values = volume.array, list(setup.scheme.labels.values())
+    labels = volume.array
     if not labels.any():
         return {"id": id, "missing": "No picture: nothing was predicted"}
     tumour = setup.scheme.mask(labels, setup.scheme.tumour)
     mask = tumour if tumour.any() else labels > 0
+    return {"id": id, **picture_of(case, volume, mask, setup.scheme)}
+
+
+def picture_of(
+    case: CohortCase, volume: Volume, mask: np.ndarray, scheme: Scheme
+) -> dict[str, Any]:
+    """Draw a case's label map in the slice that holds most of a mask (z, y, x)."""
+    labels, values = volume.array, list(scheme.labels.values())
     z = int(mask.sum((1, 2)).argmax())
     middle = np.argwhere(mask[z]).mean(0).round().astype(int)
-    sequence = best_sequence(largest_label(labels[z], setup.scheme.labels), case.files.images)
+    sequence = best_sequence(largest_label(labels[z] * mask[z], scheme.labels), case.files.images)
     grey, _ = backdrop(case.files.images[sequence], volume, labels, values)
     maps = Maps(labels, np.zeros_like(labels), grey, volume.spacing_mm, radiological_flips(volume))
-    panel = panels(maps, (z, int(middle[0]), int(middle[1])), setup.scheme.labels)[0]
-    return {"id": id, "missing": None, "panel": panel, "sequence": sequence}
+    panel = panels(maps, (z, int(middle[0]), int(middle[1])), scheme.labels)[0]
+    return {"missing": None, "panel": panel, "sequence": sequence}

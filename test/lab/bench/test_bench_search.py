@@ -5,7 +5,7 @@ import pytest
 
 from lab.bench import search
 from lab.bench.synthetic_pair import make_pair
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 
 SHAPE = (40, 40, 40)
 SIZES = (0, 65, 10**6)
@@ -43,10 +43,11 @@ def test_the_ratio_is_printed_with_what_it_is_of(
     assert "measured on 1 cases" in lines[2]
     assert lines[3].startswith("ratio ")
     config = search.HYSTERESIS
-    by_peak = 2 * 4 * (len(config.peaks) + len(config.sizes_and_peaks))
+    by_peak = 2 * 4 * (len(config.grids["peak"]) + len(config.grids["size or peak"]))
     assert lines[5].startswith("with peaks ") and lines[5].endswith(f" {by_peak} grid points more")
-    assert lines[6].startswith("with thresholds ")
-    assert lines[6].endswith(f" {4 * len(config.thresholds)} grid points more")
+    assert lines[6].startswith("with predicates ")
+    assert lines[7].startswith("with thresholds ")
+    assert lines[7].endswith(f" {4 * len(config.thresholds)} grid points more")
 
 
 def test_a_ratio_below_the_target_is_said_so() -> None:

@@ -48,7 +48,7 @@ def test_a_column_without_groups_is_no_grouping(tmp_path):
         ("", "no table of a case id and at least one column more"),
         ("case\na\n", "no table of a case id and at least one column more"),
         ("case,site\na,Ulm\na,Bern\n", "a stands in two rows"),
-        ("case,site\nx,Ulm\ny,Ulm\n", r"no row of any ranked case \(a, b.*column case has x, y"),
+        ("case,site\nx,Ulm\ny,Ulm\n", r"no row of any scored case \(a, b.*column case has x, y"),
         ("case,site\na,Ulm\nb,Bern\n", "no two cases share a value in site"),
         ("case,site\na,Ulm,3\n", "a has 3 cells, the header 2"),
     ],

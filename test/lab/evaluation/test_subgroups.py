@@ -122,4 +122,4 @@ def test_a_table_of_other_cases_is_refused(tmp_path, capsys):
     (tmp_path / "groups.csv").write_text("case,site\nx,Ulm\n")
     paths = [str(tmp_path / name) for name in ("a.json", "b.json")]
     assert main(["rank", *paths, "--groups", str(tmp_path / "groups.csv")]) == 2
-    assert "groups.csv: no row of any ranked case (c00, c01)" in capsys.readouterr().err
+    assert "groups.csv: no row of any scored case (c00, c01)" in capsys.readouterr().err

@@ -7,8 +7,12 @@ import numpy as np
 from challenge.case import Case
 from challenge.scheme import SCHEMES
 from lab.learned_gates.gate_cases import GateCase, make_gate_case
+from lab.metrics.objective import objective_values
+from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
+from lab.metrics.search_columns import search_columns
 from lab.rule_search.config import SEARCH_CONFIGS
+from lab.rule_search.written_scorer import score_as_written
 from postprocess.refine_input import RefineInput
 
 GLI = SCHEMES["brats-gli"]
@@ -19,8 +23,12 @@ SHAPE = (40, 40, 40)
 PLACES = [(z, y, x) for z in (4, 31) for y in (4, 18, 31) for x in (4, 18, 31)]
 
 
-def lookalike(seed: int, tells: bool = True) -> tuple[RefineInput, np.ndarray]:
+def lookalike(
+    seed: int, tells: bool = True, false_label: int = 0
+) -> tuple[RefineInput, np.ndarray]:
     """Return one case and its reference: half of the islands, of 64 to 125 voxels, are false.
+
+    Where they are, the reference holds the value `false_label`.
 
     True islands are as bright in t1c as false ones. If anything `tells`, true ones are rough and
     false ones smooth; else each is one or the other by chance.
@@ -38,8 +46,7 @@ def lookalike(seed: int, tells: bool = True) -> tuple[RefineInput, np.ndarray]:
         is_true = rng.random() < 0.5
         is_rough = is_true if tells else rng.random() < 0.5
         prediction[z, y, x] = ET
-        if is_true:
-            reference[z, y, x] = ET
+        reference[z, y, x] = ET if is_true else false_label
         island = images["t1c"][z, y, x]
         island[...] = rng.normal(180, 25 if is_rough else 4, island.shape)
         island += 180 - island.mean()
@@ -51,3 +58,11 @@ def lookalike(seed: int, tells: bool = True) -> tuple[RefineInput, np.ndarray]:
 def gate_case(seed: int, tells: bool = True) -> GateCase:
     """Return the same, described and scored."""
     return make_gate_case(*lookalike(seed, tells), SCORER, CONFIG)
+
+
+def image_objective(labels, reference, scheme=GLI, scorer=SCORER) -> float:
+    """Score a label map as any prediction is."""
+    scores = score_as_written(Pair(labels, reference, (1.0, 1.0, 1.0)), scheme, scorer)
+    columns = search_columns(scorer, scheme)
+    row = np.array([scores[region][metric] for region, metric in columns])
+    return float(objective_values(row[None, None], columns, "overlap")[0, 0])

@@ -9,7 +9,8 @@ from lookalikes import CONFIG, GLI, SCORER, gate_case, lookalike
 from lab.learned_gates import fit_gates as module
 from lab.learned_gates.classifiers import CLASSIFIERS
 from lab.learned_gates.fit_gates import Candidate, apply_fitted, choose, fit_gates
-from lab.learned_gates.gate_cases import make_gate_case, make_targets
+from lab.learned_gates.gate_cases import make_gate_case
+from lab.learned_gates.gate_targets import make_targets
 from lab.learned_gates.held_out import evaluate
 from lab.learned_gates.summary import gate_record, judge, verdict_lines
 from lab.learned_gates.training import Trained, rows_of, train
@@ -86,7 +87,7 @@ def test_look_alikes_go_by_texture_and_lesions_stay(cases, logistic, capsys) -> 
     assert lines[0] == "WT, whole case: no gate"
     assert lines[WT].startswith("WT: logistic, C 0.1, ")
     assert lines[-1] == "ships: gates"
-    record = gate_record(verdict, "2023-gli", CONFIG)
+    record = gate_record(verdict, [[]], "2023-gli", CONFIG)
     assert record["gates"][0]["name"] == "WT" and record["lost"]["mean"] == 0
     assert record["score_with_gates"] > record["score_without_gates"] + 0.2
     # What may be lost cannot be shown to be as little as 1 % by 24 cases.

@@ -15,11 +15,11 @@ from lab.metrics.label_components import find_label_components
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.optimise import choose_rules
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.tabulate_case import make_search_case
 
 SHAPE = (12, 12, 12)
 PUBLISHED = Path(__file__).with_name("isles2026_panoptica.json")

@@ -27,11 +27,11 @@ from lab.metrics.scorer import CaseScores, Scorer
 from lab.metrics.scorers import SCORERS
 from lab.metrics.search_columns import search_columns
 from lab.metrics.variant_scores import table_scorer
-from lab.rule_search.cases import make_search_case
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.optimise import choose_rules
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.tabulate_case import make_search_case
 
 NAME, METRIC, COLUMN = "2099-gli", "centre_shift", "CentreShift"
 SCHEME = SCHEMES["brats-gli-2023"]

@@ -2,11 +2,14 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from challenge.scheme import SCHEMES
 from lab.__main__ import main as lab
+from lab.pipeline import submit
 from lab.pipeline.run_steps import StepError, StepRunner, locked
 from lab.pipeline.sources import (
     SourceError,
@@ -16,7 +19,8 @@ from lab.pipeline.sources import (
     source_record,
 )
 from lab.pipeline.steps import Step
-from lab.pipeline.submit import seconds_of
+from lab.pipeline.submission import Submission
+from lab.pipeline.submit import all_steps, judge_gates, seconds_of
 
 
 def trained(folder: Path, name: str, folds: tuple[str, ...] = ("0", "1")) -> Path:
@@ -124,6 +128,16 @@ def test_a_step_is_done_once_and_again_with_another_command(tmp_path: Path) -> N
     assert log.read_text() == "xxxx"
 
 
+def test_what_follows_a_step_that_was_left_out_is_made_again(tmp_path: Path) -> None:
+    """A model was proven before the rules went into it; with these it is another one."""
+    log = tmp_path / "log"
+    names = ("pack", "freeze", "verify")
+    steps = [python(name, f"open({str(log)!r}, 'a').write({name[0]!r})") for name in names]
+    StepRunner(tmp_path, steps).run([steps[0], steps[2]])
+    StepRunner(tmp_path, steps).run(steps)
+    assert log.read_text() == "pvfv"
+
+
 def test_more_processes_change_no_result_and_repeat_no_step(tmp_path: Path) -> None:
     one, two = (python("search", "0", parallel=("--jobs", jobs)) for jobs in "12")
     StepRunner(tmp_path, [one]).run([one])
@@ -138,8 +152,6 @@ def test_a_failed_step_is_one_sentence_with_its_log(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_the_time_is_known_before_it_starts(tmp_path: Path) -> None:
-    import time
-
     steps = [python("first", "0"), python("second", "0")]
     runner = StepRunner(tmp_path, steps, end_s=time.monotonic() + 25)
     assert runner.fits(steps, []) and runner.fits(steps[:1], steps[1:])
@@ -159,6 +171,47 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
     message = "another run works in this folder"
     with locked(tmp_path), pytest.raises(ValueError, match=message), locked(tmp_path):
         pass
+
+
+def submission(work: Path) -> Submission:
+    return Submission(
+        name="mine",
+        scheme=SCHEMES["brats-gli"],
+        scorer="2024-gli",
+        cohort=work / "raw",
+        references=work / "raw" / "labelsTr",
+        cases=20,
+        work=work,
+        predictions=work / "oof",
+    )
+
+
+def test_gates_are_judged_after_the_search_and_before_what_ships(tmp_path: Path) -> None:
+    steps = all_steps(submission(tmp_path))
+    names = [step.name for step in steps]
+    assert names[:6] == ["features", "fit", "search", "gate", "explain", "freeze"]
+    assert steps[3].command == f"python -m lab gate {tmp_path / 'rules'}"
+    evaluate = names.index("evaluate with_rules")
+    assert str(tmp_path / "rules" / "held_out") in steps[evaluate].words
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "gate.json").write_text('{"ships": true}')
+    steps = all_steps(submission(tmp_path))
+    assert str(tmp_path / "rules" / "held_out_gates") in steps[evaluate].words
+
+
+def test_gates_that_do_not_fit_the_time_or_fail_leave_the_rest_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = submission(tmp_path)
+    steps = all_steps(s)
+    hurried = StepRunner(tmp_path, steps, end_s=time.monotonic() + 30)
+    assert judge_gates(s, hurried, steps[4:6]) == "--time left none"
+    assert "left out for --time: gates (about 3 min)" in capsys.readouterr().out
+    failing = python("gate", "import sys; print('a.nii.gz: damaged'); sys.exit(2)")
+    monkeypatch.setattr(submit, "gate_steps", lambda s: [failing])
+    why = judge_gates(s, StepRunner(tmp_path, steps), steps[4:6])
+    assert why.startswith("gate failed: a.nii.gz: damaged (")
+    assert f"gates not judged: {why}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90min", 5400), ("8h", 28800), ("1.5 h", 5400)])

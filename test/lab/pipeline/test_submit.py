@@ -101,6 +101,9 @@ def test_a_killed_submission_goes_on_to_a_release(submitted: Path) -> None:
     text = (submitted / "last.txt").read_text()
     assert text.count(": done before") >= 7
     assert "mine ships with " in text and "./build.sh" in text
+    gates = read(submitted / "rules" / "gate.json")
+    assert ("gates ship, on " if gates["ships"] else "\nno gates: ") in text
+    assert "<h2>Learned gates</h2>" in (submitted / "rules.html").read_text()
     model = submitted / "weights" / "mine"
     for name, facts in read(model / "MANIFEST.json")["files"].items():
         assert hashlib.sha256((model / name).read_bytes()).hexdigest() == facts["sha256"]
@@ -135,10 +138,16 @@ def test_every_number_of_the_release_follows_from_its_files(submitted: Path, res
     summary = read(submitted / "submission.json")
     search = read(submitted / "rules" / "search.json")
     references = labels_in(results / "nnUNet_raw" / DATASET / "labelsTr")
+    gates = read(submitted / "rules" / "gate.json")
+    assert summary["gates"].items() <= gates.items()
+    ruled = "held_out_gates" if gates["ships"] else "held_out"
     folders = {
         "without_rules": submitted / "oof" / "mine",
-        "with_rules": submitted / "rules/held_out",
+        "with_rules": submitted / "rules" / ruled,
     }
+    means = {key: summary[key] for key in folders}
+    if gates["ships"]:
+        means["with_rules"] = gates["score_with_gates"]
     objective = {}
     for name, folder in folders.items():
         scores = read(submitted / "scores" / f"{name}.json")["cases"]
@@ -152,7 +161,10 @@ def test_every_number_of_the_release_follows_from_its_files(submitted: Path, res
         objective[name] = np.array(
             [np.mean([case["tumour"][key] for key in columns]) for case in scores.values()]
         )
-        assert summary[name] == pytest.approx(objective[name].mean(), abs=1e-9)
+        assert means[name] == pytest.approx(objective[name].mean(), abs=1e-9)
+    if gates["ships"]:
+        assert summary["ships"] != "identity", "gates alone: nobody scored the rules by themselves"
+        objective["with_rules"] = np.array(gates["before"])
     gains = objective["with_rules"] - objective["without_rules"]
     assert summary["gain"] == pytest.approx(gains.mean(), abs=1e-9)
     assert summary["cases"] == len(gains) == 16

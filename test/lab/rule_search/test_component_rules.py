@@ -10,7 +10,7 @@ from challenge.scheme import SCHEMES, Scheme
 from lab.metrics.label_components import find_label_components
 from lab.rule_search.case_components import (
     CaseComponents,
-    peaks_of,
+    highest_of,
     tabulate_components,
 )
 from lab.rule_search.component_rules import (
@@ -22,7 +22,7 @@ from lab.rule_search.component_rules import (
 from lab.rule_search.config import by_intervention
 from lab.rule_search.grid_variants import grid_variants
 from postprocess.apply_rules import apply_rules
-from postprocess.rule_base import Probability, Rule
+from postprocess.rule_base import EnsembleMaps, Probability, Rule
 from postprocess.rules_by_component import RemoveComponent
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
@@ -44,7 +44,7 @@ def components_of(
 ) -> tuple[np.ndarray, CaseComponents]:
     labelled = find_label_components(labels)
     masks, n = MASKS if probability else (), labelled.values.size
-    peaks = {names: peaks_of(labelled.ids, probability(names), n) for names in masks}
+    peaks = {names: highest_of(labelled.ids, probability(names), n) for names in masks}
     limits = RemovalLimits(REMOVABLE_MM3, HIGHEST_PEAK)
     table = tabulate_components(
         labelled.ids,
@@ -131,7 +131,7 @@ def test_components_and_images_agree_on_peaks(seed, rules, voxel_mm3, dtype):
     labels = random_map(seed, 4)
     probability = random_probability(seed, labels, dtype)
     spacing_mm = (1.0, 1.0, voxel_mm3)
-    expected = apply_rules(labels, rules, GLI, spacing_mm, probability).labels
+    expected = apply_rules(labels, rules, GLI, spacing_mm, EnsembleMaps(probability)).labels
     after = by_components(labels, rules, GLI, voxel_mm3, probability)
     np.testing.assert_array_equal(after, expected)
 

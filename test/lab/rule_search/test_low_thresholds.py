@@ -10,7 +10,6 @@ from challenge.scheme import SCHEMES
 from lab.metrics.pair import Pair
 from lab.metrics.scorers import scorer_named
 from lab.metrics.search_columns import search_columns
-from lab.rule_search.cases import make_search_case
 from lab.rule_search.common_support import rule_support
 from lab.rule_search.component_rules import values_after
 from lab.rule_search.config import SEARCH_CONFIGS
@@ -19,9 +18,10 @@ from lab.rule_search.optimise import choose_rules
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import make_search_space, rules_of, searched_parameters
 from lab.rule_search.summary import rules_in_words
+from lab.rule_search.tabulate_case import make_search_case
 from postprocess.apply_rules import apply_rules
 from postprocess.components import find_components
-from postprocess.rule_base import RuleError
+from postprocess.rule_base import EnsembleMaps, RuleError
 from postprocess.rules_by_probability import AddProbable
 
 ISLES = SCHEMES["isles-2026"]
@@ -53,7 +53,7 @@ def blurred_case(seed: int) -> tuple[Pair, Callable[[tuple[str, ...]], np.ndarra
 def cohort() -> tuple[list[Pair], list[Callable[[tuple[str, ...]], np.ndarray]], ScoreCache]:
     pairs, probabilities = zip(*(blurred_case(seed) for seed in range(CASES)), strict=True)
     cases = [
-        make_search_case(f"case-{i}", pair, ISLES, CONFIG, SCORER, probability=probability)
+        make_search_case(f"case-{i}", pair, ISLES, CONFIG, SCORER, EnsembleMaps(probability))
         for i, (pair, probability) in enumerate(zip(pairs, probabilities, strict=True))
     ]
     space = make_search_space(ISLES, CONFIG, [("lesion",)])
@@ -71,7 +71,8 @@ def test_hysteresis_is_found_where_it_is_right(cohort) -> None:
     )
     rules = rules_of(cache.parameters, setting)
     for pair, probability in zip(pairs, probabilities, strict=True):
-        labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, probability).labels
+        maps = EnsembleMaps(probability)
+        labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, maps).labels
         np.testing.assert_array_equal(labels, pair.reference)
     assert (rule_losses(cache, [setting] * CASES, np.arange(CASES)) == 0).all()
 
@@ -88,7 +89,8 @@ def test_the_threshold_for_dice_scores_as_the_image_does(cohort) -> None:
         rules = rules_of(cache.parameters, tuple(setting))
         scores = cache.scores([tuple(setting)] * CASES, np.arange(CASES))
         for pair, probability, row in zip(pairs, probabilities, scores, strict=True):
-            labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, probability).labels
+            maps = EnsembleMaps(probability)
+            labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, maps).labels
             changed += not np.array_equal(labels, pair.prediction)
             on_image = SCORER.score(replace(pair, prediction=labels))
             expected = [on_image[region][metric] for region, metric in cache.columns]
@@ -106,6 +108,8 @@ def test_a_threshold_that_adds_nothing_is_no_new_variant(cohort) -> None:
     assert rules_of(cache.parameters, adds_nothing)[0].min_probability == 0.45
     cache.scores([adds_nothing] * CASES, everything)
     assert cache.variants == before
+    case, thresholds = cache.search_cases[0], rules_of(cache.parameters, adds_nothing)
+    assert case.after(thresholds).components is case.components  # nothing is tabulated again
 
 
 def test_lesions_that_growth_joins_and_a_rule_then_removes_are_lost(cohort) -> None:
@@ -117,7 +121,8 @@ def test_lesions_that_growth_joins_and_a_rule_then_removes_are_lost(cohort) -> N
     losses = rule_losses(cache, [tuple(setting)] * CASES, np.arange(CASES))
     rules = rules_of(cache.parameters, tuple(setting))
     for pair, probability, loss in zip(pairs, probabilities, losses, strict=True):
-        labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, probability).labels
+        maps = EnsembleMaps(probability)
+        labels = apply_rules(pair.prediction, rules, ISLES, pair.spacing_mm, maps).labels
         lesions = find_components(pair.reference > 0)
         lost = [
             (pair.prediction[lesions.ids == i] > 0).any() and not labels[lesions.ids == i].any()

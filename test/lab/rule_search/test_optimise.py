@@ -12,7 +12,7 @@ from lab.rule_search.config import by_intervention
 from lab.rule_search.group import Group
 from lab.rule_search.optimise import choose_rules, smallest_as_good
 from lab.rule_search.score_cache import ScoreCache
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.summary import rules_in_words
 
 ALL = (0, 1, 2)

@@ -20,7 +20,6 @@ from lab.rule_search.cases import (
     read_pair,
     read_probability,
     refine_on_image,
-    score_as_written,
 )
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.image_scores import ScoreMismatch, SearchImages, score_on_image
@@ -28,6 +27,7 @@ from lab.rule_search.search import make_score_cache
 from lab.rule_search.search_space import rules_of, searched_parameters
 from lab.rule_search.summary import peaks_line
 from lab.rule_search.workspace import Setup
+from lab.rule_search.written_scorer import score_as_written
 
 GLI, PANTHER = SCHEMES["brats-gli"], SCHEMES["panther-t1"]
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])

@@ -11,7 +11,8 @@ from challenge.scheme import SCHEMES
 from lab.rule_search.cluster_rules import fit
 from lab.rule_search.config import SEARCH_CONFIGS
 from lab.rule_search.cross_validation import cross_validate, folds_of
-from lab.rule_search.search_space import SearchParameter, make_search_space, searched_parameters
+from lab.rule_search.search_parameter import SearchParameter
+from lab.rule_search.search_space import make_search_space, searched_parameters
 from postprocess.rule_kinds import row_from
 
 VALIDATED = SEARCH_CONFIGS["validated"]

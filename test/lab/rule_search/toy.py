@@ -11,7 +11,7 @@ from lab.rule_search.config import SEARCH_CONFIGS, SearchConfig
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_case import SearchCase
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 
 GLI = SCHEMES["brats-gli"]
 ET, NETC = GLI.labels["ET"], GLI.labels["NETC"]

@@ -1,24 +1,27 @@
 """Each kind of planted fault is repaired by its remedy, and by nothing that cannot see it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from lab.study.confidence import Confidence
-from lab.study.fault_kinds import FAULT_KINDS, HYSTERESIS, NULL_KIND, PEAKS, SIZE_OR_PEAK, FaultKind
-from lab.study.fault_study import (
-    ALL,
-    METHODS,
-    FaultResult,
-    recovers,
-    row_of,
-    study_fault,
-    study_faults,
+from lab.study.confidence import Confidence, labels_beside
+from lab.study.fault_kinds import (
+    DARK,
+    FAR_KIND,
+    HYSTERESIS,
+    NONE,
+    NULL_KIND,
+    PEAKS,
+    SIZE_OR_PEAK,
+    USUAL,
+    FaultKind,
 )
+from lab.study.fault_study import ALL, METHODS, recovers, row_of, study_fault
+from lab.study.fault_table import KINDS, fault_parts, fault_tables, in_words
 from lab.study.page import render_markdown
 from lab.study.planted import PlantedCase, PlantedCluster, PlantedCohort, planted_case
 from postprocess.components import find_components
-
-KINDS = {kind.name: kind for kind in (*FAULT_KINDS, NULL_KIND)}
 
 
 def first_case(cluster: PlantedCluster) -> PlantedCase:
@@ -85,22 +88,95 @@ def test_a_remedy_has_to_pass_and_to_gain_nearly_the_most() -> None:
     assert not recovers(NULL_KIND, rows)
 
 
-def test_the_table_shows_who_wins_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_false_and_true_satellites_of_the_null_differ_in_nothing() -> None:
+    cases = [planted_case(number, PlantedCohort((NONE,), seed=2)) for number in range(12)]
+    by_truth: dict[bool, list[tuple[int, float, float]]] = {True: [], False: []}
+    for case in cases:
+        components = find_components(case.prediction == 3)
+        for number in range(1, components.voxels.size):
+            inside = components.ids == number
+            if (voxels := int(components.voxels[number])) <= 40:
+                row = case.case.images["t1c"][inside].mean() / case.case.images["t1c"].max()
+                is_true = bool((case.reference[inside] == 3).any())  # their borders stray too
+                by_truth[is_true].append((voxels, row, case.probabilities[3][inside].max()))
+    true, false = (np.array(by_truth[key]) for key in (True, False))
+    assert 0.3 < len(false) / (len(true) + len(false)) < 0.7
+    error = np.sqrt(true.var(0) / len(true) + false.var(0) / len(false))
+    assert (np.abs(true.mean(0) - false.mean(0)) < 4 * error).all()
+
+
+def test_most_voxels_that_a_lower_threshold_adds_to_the_null_are_wrong() -> None:
+    for label in (2, 3):
+        added = right = 0
+        for number in range(6):
+            case = planted_case(number, PlantedCohort((NONE,), seed=3))
+            near = (case.probabilities[label] >= 0.4) & (case.prediction != label)
+            added += near.sum()
+            right += (near & (case.reference == label)).sum()
+        assert added > 100
+        assert right < 0.4 * added
+
+
+def test_labels_beside_a_voxel_are_those_of_its_faces() -> None:
+    labels = np.zeros((3, 3, 3), np.uint8)
+    labels[1, 1, 1], labels[1, 1, 2] = 2, 3
+    beside = labels_beside(labels)
+    assert (beside[1, 1, 1], beside[1, 1, 2]) == (3, 2)
+    assert (beside[1, 1, 0], beside[0, 1, 2], beside[0, 0, 1]) == (2, 3, 0)
+
+
+def test_in_far_cases_true_components_are_as_small_as_false_ones_of_the_others() -> None:
+    assert FAR_KIND.is_far(16).nonzero()[0].tolist() == [7, 15]
+    false = [row for row in peaks(first_case(USUAL), 3) if not row[2]]
+    true = [row for row in peaks(first_case(DARK), 3) if row[2] and row[0] <= 24]
+    assert false and true
+    assert min(voxels for voxels, *_ in true) <= max(voxels for voxels, *_ in false)
+    assert not [row for row in peaks(first_case(DARK), 3) if not row[2]]
+
+
+def test_beside_far_cases_a_method_has_to_spare_them() -> None:
+    gains, is_far = np.full(16, 0.05), FAR_KIND.is_far(16)
+    gains[is_far] = -0.1
+    harmful = row_of("sizes", gains, 0, is_far, np.zeros(2))
+    assert harmful["passes"]
+    assert harmful["usual"]["gain"] == pytest.approx(0.05)
+    assert harmful["far"] == {"cases": 2, "unchanged": 0, "gain": pytest.approx(-0.1)}
+    assert harmful["new"] == {"cases": 2, "unchanged": 2, "gain": 0.0}
+    assert not recovers(FAR_KIND, [harmful])
+    sparing = row_of("component gate", np.where(is_far, 0.0, 0.05), 0, is_far)
+    assert recovers(FAR_KIND, [harmful, sparing])
+
+
+def planted_result(kind: FaultKind, seed: int, gains: dict[str, float]) -> dict[str, Any]:
+    rng, is_far = np.random.default_rng(seed), kind.is_far(20)
+    rows = [row_of(m, rng.uniform(0.9, 1.1, 20) * g, seed, is_far) for m, g in gains.items()]
+    recovered = recovers(kind, rows)
+    return {"kind": kind.name, "seed": seed, "rows": rows, "recovered": recovered}
+
+
+def test_the_table_shows_who_wins_where() -> None:
     gains = {"sizes": 0.0, "peaks": 0.05, "size or peak": 0.04, "hysteresis": 0.0}
+    kinds = (KINDS["peaks"], NULL_KIND, FAR_KIND)
+    results = [planted_result(kind, seed, gains) for kind in kinds for seed in range(3)]
+    assert in_words(results[0]).startswith("passes: peaks +0.0")
+    content = fault_tables(results)
+    rows = {row["name"]: row for row in content["faults"]}
+    assert {name: (row["recovered"], row["cohorts"]) for name, row in rows.items()} == {
+        "peaks": (3, 3),
+        NULL_KIND.name: (0, 3),
+    }
+    text = render_markdown(content, "faults.md.j2")
+    assert "| 3 | 3 | 0.0000 (0) | **+0.0" in text
+    assert "Cohorts of 20 cases" in text and "| peaks | size or peak | +0.0" in text
+    assert "| 3 of 3 | +0.0" in text and "| 0 of 6 |" in text  # far cases: 2 of 20, three times
+    assert fault_tables([]) == {"faults": [], "far_cases": None}
 
-    def planted(kind: FaultKind, cases: int, seed: int) -> FaultResult:
-        rng = np.random.default_rng(seed)
-        rows = [row_of(m, rng.uniform(0.9, 1.1, cases) * gain, seed) for m, gain in gains.items()]
-        return FaultResult(kind.name, seed, rows, recovers(kind, rows))
 
-    monkeypatch.setattr("lab.study.fault_study.study_fault", planted)
-    done: list[str] = []
-    rows = study_faults((KINDS["peaks"], NULL_KIND), 20, 3, 5, done.append)
-    assert done == ["faults: peaks", "faults: nothing"]
-    assert [(row["recovered"], row["cohorts"]) for row in rows] == [(3, 3), (0, 3)]
-    text = render_markdown({"faults": rows}, "faults.md.j2")
-    assert "| peaks | 3 of 3 | 0.0000 (0) | +0.04" in text
-    assert "Cohorts of 20 cases" in text and "| peaks | 7 | peaks | +0.0" in text
+def test_every_kind_is_planted_as_often_as_requested() -> None:
+    names = [part.name for part in fault_parts(20, 2, 3, 5)]
+    assert names[:2] == ["faults, sizes, seed 5", "faults, sizes, seed 6"]
+    assert len(names) == 2 * 6 + 3 and names.count("faults, nothing, seed 7") == 1
+    assert fault_parts(20, 0, 3, 5) == []
 
 
 @pytest.mark.slow

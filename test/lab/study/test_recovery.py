@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.rule_search.search_space import SearchParameter
+from lab.rule_search.search_parameter import SearchParameter
 from lab.study.recovery import rule_recovery
 
 GRID = (0, 10, 20, 40, 80, 160)

@@ -33,6 +33,10 @@ def study(cohort: Path, html: Path, *words: str, systems: tuple[str, ...]) -> in
     return main(["study", "--cohort", *maps, *references, "--html", str(html), *words])
 
 
+def page_text(html: Path) -> str:
+    return html.with_suffix(".md").read_text()
+
+
 @pytest.mark.slow
 def test_rules_gain_where_faults_are_and_nothing_elsewhere(cohort: Path, tmp_path: Path) -> None:
     html = tmp_path / "page.html"
@@ -50,6 +54,8 @@ def test_rules_gain_where_faults_are_and_nothing_elsewhere(cohort: Path, tmp_pat
     assert max(pooled["faulty", "faulty"], gains["adaptive, both"]) > 0.02
     # A perfect map has nothing to gain, and chooses no rule that would change the other one.
     assert perfect["objective"] == pytest.approx(1) and perfect["decision"]["ships"] == "identity"
+    (reason, *_) = perfect["decision"]["why"]
+    assert reason.startswith("pooled does not pass: ") and f"- {reason}." in page_text(html)
     assert pooled["faulty", "perfect"] <= 0 == pooled["perfect", "faulty"]
     by_scorer = {(row["rules_of"], row["applied_to"]) for row in faulty["by_scorer"]}
     assert by_scorer == {(a, b) for a in scorers[1:] for b in scorers[1:]}
