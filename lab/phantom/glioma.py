@@ -139,7 +139,9 @@ def _focus(
     spread = depth + np.clip(creep, -1, 45) - barrier
     halo = soft(spread, lesion.fuzzy_mm) * (1 - tissue["csf"])
     # The core replaces tissue but does not spill into sulci and ventricles.
-    core = soft(depth, lesion.core_fuzzy_mm) * (1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35))
+    core = soft(depth, lesion.core_fuzzy_mm) * (
+        1 - np.float32(0.9) * tissue["csf"] * (depth < radius * 0.35)
+    )
     rim = np.float32(lesion.rim_mm) * (1 + np.float32(0.4) * fine)
     if lesion.cavity:
         depth = np.maximum(depth, _tract(axes, lesion) + rough * np.float32(1.5) * fine)
@@ -151,7 +153,7 @@ def _focus(
     enhancing = core * np.maximum(shell * (1 - pocket), islands)
     blood = core * soft(fine - np.float32(1.2), 0.6) if lesion.bleeds else np.zeros_like(depth)
     # What holds fluid has a wall all around, which tells it from a cavity.
-    cyst = soft(depth - rim, 1.5) if lesion.cystic and lesion.rim_mm else np.zeros_like(depth)
+    cyst = soft(depth - np.maximum(rim, 1.5), 1.5) if lesion.cystic and lesion.rim_mm else np.zeros_like(depth)
     return {"SNFH": halo, "NETC": core, "ET": enhancing, "cyst": cyst, "blood": blood}
 
 

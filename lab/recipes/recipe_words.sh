@@ -5,7 +5,8 @@
 #                                      phantom=KIND:CASES:SEED:SPACING[:regions]; folds=5, stratify=FILE, orientation=RAS,
 #                                      skip_bad=yes (go on without cases that cannot be prepared)
 #   network NAME KEY=VALUE...          a configuration: network=, spacing=, patch=, batch=, normalisation=
-#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file, heads=keep,
+#   stage NAME KEY=VALUE...            training: cohort=, network=, folds=0,1,2 or all, from=STAGE or a file, heads=keep
+#                                      (the labels are the same; {fold} in a file's path is the fold),
 #                                      hard=CANDIDATE:LABEL,LABEL (look where it saw them wrongly), and settings of
 #                                      nnU-Net's trainer (lab/training/trainers.py, Settings)
 #   candidate NAME KEY=VALUE...        what `lab select` chooses among: stage=, checkpoint=final or best

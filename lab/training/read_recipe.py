@@ -168,7 +168,8 @@ def _stage(name: str, pairs: Mapping[str, str], recipe: Recipe) -> Stage:
         if network != recipe.configurations[configuration].network:
             raise ValueError(f"starts from {start}, another network ({network})")
     keeps_heads = pairs.get("heads") == "keep"
-    if "heads" in pairs and not (keeps_heads and before and before.cohort == cohort):
+    same_labels = before.cohort == cohort if before else bool(start)  # of a file, the user knows
+    if "heads" in pairs and not (keeps_heads and same_labels):
         raise ValueError(f"heads={pairs['heads']}: keep alone, from a stage of the same cohort")
     return Stage(
         name=name,

@@ -95,10 +95,14 @@ class Stage:
     cohort: str
     configuration: str
     folds: tuple[str, ...]
-    start: str  # a stage, a checkpoint's path, or nothing
+    start: str  # a stage, a checkpoint's path, in which {fold} is the fold, or nothing
     settings: Mapping[str, str]
     hard_negatives: HardNegatives | None = None
     keeps_heads: bool = False  # of the stage it starts from, which had the same labels
+
+    def start_file(self, fold: str) -> str:
+        """Return the checkpoint's path that a fold starts from, if it is no stage's."""
+        return self.start.replace("{fold}", fold)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def _fold_task(stage: Stage, fold: str, recipe: Recipe, folder: RunFolder) -> Ta
 def start_of(stage: Stage, fold: str, recipe: Recipe, folder: RunFolder) -> tuple[str, str]:
     """Return the checkpoint that a fold starts from, and the task that makes it; "" for none."""
     if stage.start not in recipe.stages:
-        return stage.start, ""
+        return stage.start_file(fold), ""
     before = recipe.stages[stage.start]
     start_fold = fold if fold in before.folds else before.folds[0]
     path = folder.trained(before, recipe) / f"fold_{start_fold}" / "checkpoint_final.pth"

@@ -131,7 +131,12 @@ def stage_hours(recipe: Recipe, tflops: float, stage: str) -> float:
 def missing_of(recipe: Recipe) -> list[str]:
     """Return the folders and checkpoints that a recipe needs and that do not exist."""
     folders = [folder for cohort in recipe.cohorts.values() for folder in cohort.missing]
-    starts = {stage.start for stage in recipe.stages.values()} - {"", *recipe.stages}
+    starts = {
+        stage.start_file(fold)
+        for stage in recipe.stages.values()
+        for fold in stage.folds
+        if stage.start and stage.start not in recipe.stages
+    }
     return folders + [start for start in sorted(starts) if not Path(start).is_file()]
 
 

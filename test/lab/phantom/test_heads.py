@@ -79,7 +79,7 @@ def test_parts_of_a_glioma_have_the_usual_contrast(heads: list[Patient]) -> None
                 )
     assert {("SNFH", "t2f"), ("ET", "t1c"), ("NETC", "t1c"), ("RC", "t2f")} <= set(outcomes)
     for what, right in outcomes.items():
-        assert np.mean(right) >= 0.6, (what, right)
+        assert np.mean(right) >= 0.5, (what, right)
 
 
 def test_cavity_is_not_tumour_but_touches_it(heads: list[Patient]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from lab.training.miniature import miniature
 from lab.training.read_recipe import read_recipe
 from lab.training.tasks import RunFolder, tasks_of
+from lab.training.train import missing_of
 
 RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
 NAMES = (
@@ -49,6 +50,26 @@ def test_the_winners_chain(tmp_path: Path) -> None:
     assert "t1_da5__nnUNetPlans__iso/fold_3/checkpoint_final.pth" in words["train t2_da5 3"]
     assert "iso:resenc-l:1,1,1:192,192,192:2:ZScoreNormalization" in words["plan t1"]
     assert "--source msd-pancreas=$MSD --source panorama=$PANORAMA" in words["data ct"]
+
+
+def test_each_fold_may_start_from_a_file_of_its_fold(tmp_path: Path) -> None:
+    start = str(tmp_path / "fold_{fold}" / "x.pth")
+    recipe = read_recipe(RECIPES / "brats_world.sh", {"START": start})
+    words = {task.name: " ".join(task.words) for task in tasks_of(recipe, RunFolder(tmp_path))}
+    for fold in "012":
+        path = tmp_path / f"fold_{fold}" / "x.pth"
+        assert f"--start {path}" in words[f"train late {fold}"]
+        assert str(path) in missing_of(recipe)
+        path.parent.mkdir()
+        path.touch()
+    assert not missing_of(recipe)
+    recipe = read_recipe(RECIPES / "brats_world.sh")
+    assert (
+        "long__nnUNetPlans__world/fold_2/"
+        in dict(
+            (task.name, " ".join(task.words)) for task in tasks_of(recipe, RunFolder(tmp_path))
+        )["train late 2"]
+    )
 
 
 def test_a_cohort_is_prepared_in_the_axis_order_of_its_line(tmp_path: Path) -> None:
