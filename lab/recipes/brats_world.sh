@@ -4,7 +4,7 @@
 #
 #   python -m lab train lab/recipes/brats_world.sh --work WORK --devices cpu,cpu
 #
-# Three to four hours on two processor cores. docs/default-weights.md says what came of it on real scans.
+# Five to six hours on two processor cores. docs/default-weights.md says what came of it on real scans.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
