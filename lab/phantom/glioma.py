@@ -153,7 +153,8 @@ def _focus(
     enhancing = core * np.maximum(shell * (1 - pocket), islands)
     blood = core * soft(fine - np.float32(1.2), 0.6) if lesion.bleeds else np.zeros_like(depth)
     # What holds fluid has a wall all around, which tells it from a cavity.
-    cyst = soft(depth - np.maximum(rim, 1.5), 1.5) if lesion.cystic and lesion.rim_mm else np.zeros_like(depth)
+    has_cyst = lesion.cystic and lesion.rim_mm > 0
+    cyst = soft(depth - np.maximum(rim, 1.5), 1.5) * np.float32(has_cyst)
     return {"SNFH": halo, "NETC": core, "ET": enhancing, "cyst": cyst, "blood": blood}
 
 
