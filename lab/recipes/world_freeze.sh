@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From the folds of brats_world.sh or panther_world.sh to weights/MODEL: slim members, rules fitted on synthetic patients
+# From the folds of brats_world.sh or panther_world.sh to weights/MODEL: slim members, rules and gates fitted on synthetic patients
 # that no member saw, every check of run time, and held-out scores through the program itself. Move the old weights away
 # first.
 #
@@ -30,10 +30,12 @@ mkdir -p "$post" "$held/out"
 # Rules are fitted on native grids, as the container meets them, and on other seeds than training and scoring.
 [ -e "$post/raw/dataset.json" ] || python -m lab phantom --kind "$name" --cases "$patients" --seed 21 --layout nnunet \
   --jobs 2 --out "$post/raw"
-python -m lab out-of-fold --model "$model" --cohort "$post/raw" --unseen --out "$post/predictions"
-python -m lab features --model "$model" --cohort "$post/raw" --predictions "$post/predictions" --out "$post/fit" --jobs 2
+python -m lab out-of-fold --model "$model" --cohort "$post/raw" --unseen --out "$post/predictions" --maps "$post/maps/$name"
+python -m lab features --model "$model" --cohort "$post/raw" --predictions "$post/predictions" \
+  --probabilities "$post/maps/$name" --out "$post/fit" --jobs 2
 python -m lab fit "$post/fit"
 python -m lab search "$post/fit" --jobs 2 | tee "$post/search.txt"
+python -m lab gate "$post/fit" --jobs 2 | tee "$post/gate.txt"
 python -m lab freeze "$post/fit" --model "$model"
 python -m lab verify
 
