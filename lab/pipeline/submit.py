@@ -160,7 +160,7 @@ def judge_gates(s: Submission, runner: StepRunner, rest: Sequence[Step]) -> str:
     try:
         runner.run(steps)
     except StepError as error:
-        print_line(f"gates not judged: {error}")
+        print_line(f"gates not evaluated: {error}")
         return str(error)
     return ""
 

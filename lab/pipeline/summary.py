@@ -69,7 +69,7 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
             "without_rules": outcome.without,
             "with_rules": outcome.row["mean"],
             **{key: outcome.row[key] for key in ("gain", "low", "high", "p", "cases")},
-            "gates": {"why_not_judged": why_no_gates},
+            "gates": {"skipped": why_no_gates},
         }
     if judgement:
         content["gates"] = {key: judgement[key] for key in GATE_KEYS}
@@ -78,7 +78,7 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
     lines = [sentence(s, outcome)]
     if outcome:
         lines.append(
-            gate_sentence(judgement) if judgement else f"no gates: not judged, {why_no_gates}"
+            gate_sentence(judgement) if judgement else f"no gates: not evaluated, {why_no_gates}"
         )
     return [*lines, *place_lines(s, outcome)]
 

@@ -22,7 +22,7 @@ from lab.rule_search.gate_text import (
 from lab.rule_search.workspace import GATES, Setup, read_work
 from postprocess.components import as_one, find_components
 
-NOT_JUDGED = "gates were not judged: `python -m lab gate` does it"
+NO_RESULT = "gates were not evaluated: `python -m lab gate` does it"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class GateSection:
 def gate_section(work: Path, setup: Setup) -> GateSection:
     """Collect what `lab gate` wrote since the search, and draw what gates removed."""
     if not (work / GATES).is_file():
-        return GateSection(NOT_JUDGED)
+        return GateSection(NO_RESULT)
     gates = read_work(work, GATES)
     return GateSection(
         gate_sentence(gates),

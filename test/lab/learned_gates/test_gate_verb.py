@@ -109,8 +109,8 @@ def test_explain_says_what_gates_rest_on_gain_and_removed(gated, tmp_path, capsy
     shutil.copytree(gated / "work", work)
     (work / "gate.json").unlink()
     assert main(["explain", str(work), "--html", str(page)]) == 0
-    assert "gates were not judged" in capsys.readouterr().out
-    assert "Gates were not judged" in page.read_text()
+    assert "gates were not evaluated" in capsys.readouterr().out
+    assert "Gates were not evaluated" in page.read_text()
 
 
 @pytest.mark.slow

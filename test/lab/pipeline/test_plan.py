@@ -186,7 +186,7 @@ def submission(work: Path) -> Submission:
     )
 
 
-def test_gates_are_judged_after_the_search_and_before_what_ships(tmp_path: Path) -> None:
+def test_gates_come_after_the_search_and_before_what_ships(tmp_path: Path) -> None:
     steps = all_steps(submission(tmp_path))
     names = [step.name for step in steps]
     assert names[:6] == ["features", "fit", "search", "gate", "explain", "freeze"]
@@ -211,7 +211,7 @@ def test_gates_that_do_not_fit_the_time_or_fail_leave_the_rest_as_it_is(
     monkeypatch.setattr(submit, "gate_steps", lambda s: [failing])
     why = judge_gates(s, StepRunner(tmp_path, steps), steps[4:6])
     assert why.startswith("gate failed: a.nii.gz: damaged (")
-    assert f"gates not judged: {why}" in capsys.readouterr().out
+    assert f"gates not evaluated: {why}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90min", 5400), ("8h", 28800), ("1.5 h", 5400)])
