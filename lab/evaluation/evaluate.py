@@ -23,6 +23,7 @@ from lab.arguments import add_dask, add_foreign, add_jobs, add_out, add_scheme, 
 from lab.evaluation.case_cohorts import read_cohorts, unknown_cohort, with_cohorts
 from lab.evaluation.case_facts import gather_facts
 from lab.evaluation.choose_scorer import choose_scorer, refuse_other_labels
+from lab.evaluation.detection import detect, detection_rows
 from lab.evaluation.formats import write_csv, write_nnunet
 from lab.evaluation.journal import CaseResult, Journal
 from lab.evaluation.label_pairs import Unscored, read_pair
@@ -123,7 +124,7 @@ def check_out(out: Path) -> None:
 
 def write_files(results: Results, out: Path, layout: Layout) -> None:
     """Write results.json, and beside it the platform's table and nnU-Net's summary."""
-    write_json(results, out)
+    write_json(results, out, detection_rows(detect(results)))
     write_csv(results, out.with_suffix(".csv"), layout)
     write_nnunet(results, out.with_name(f"{out.stem}-nnunet-summary.json"))
 

@@ -116,8 +116,10 @@ def summary(results: Results) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def write_json(results: Results, path: Path) -> None:
+def write_json(results: Results, path: Path, detection: Mapping[str, Any] | None = None) -> None:
     """Write a result file at once: full double precision, NaN as null, infinity as 1e999.
+
+    `detection` is a summary of the cases' facts, for readers of the file (`detection.py`).
 
     JSON has no infinity; a number beyond the doubles is valid and reads back as one everywhere.
     """
@@ -130,6 +132,7 @@ def write_json(results: Results, path: Path) -> None:
         **({"cohorts": results.cohorts} if results.cohorts else {}),
         "cases": results.cases,
         "summary": summary(results),
+        **({"detection": detection} if detection else {}),
         "problems": [vars(problem) for problem in results.problems],
         "facts": {id: facts_row(facts) for id, facts in results.facts.items()},
     }

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from lab.evaluation.detection import detect, detection_lines
 from lab.evaluation.results import Results, summarise
 from lab.metrics.metric_info import METRICS
 from lab.metrics.scorers import ranked_by
@@ -12,7 +13,7 @@ MOST_CASES_SHOWN = 60
 
 
 def table(results: Results) -> str:
-    """Lay out each case's Dice by region, then every metric's mean with the number of cases."""
+    """Lay out each case's Dice by region, every metric's mean, and who was hit or missed."""
     regions, metric = results.scored_regions, key_metric(results)
     columns = {region: results.column(region, metric) for region in regions}
     width = max(8, *map(len, list(results.cases)[:MOST_CASES_SHOWN]))
@@ -31,6 +32,8 @@ def table(results: Results) -> str:
         row = "".join(f"{_cell(columns[region][i], 3):>9}" for region in regions)
         lines.append(f"{id:<{width}}{row}")
     lines += ["", *_means(results)]
+    if detections := detection_lines(detect(results)):
+        lines += ["", *detections]
     return "\n".join(lines)
 
 

@@ -12,13 +12,13 @@ from challenge.challenges import in_reading_order
 from lab.evaluation.case_groups import Grouping
 from lab.evaluation.columns import ComparisonError, RequestedColumns
 from lab.evaluation.comparison import Comparison, comparison_of
+from lab.evaluation.counts import cohort_of
 from lab.evaluation.pair import PairedDifference, Sampling
 from lab.evaluation.paired import compare
 from lab.evaluation.results import Results
 from lab.evaluation.standings import default_rule, stand
 from lab.metrics.metric_info import lower_is_better, metric_info, title, unit
 from lab.report.answer import answer
-from lab.report.counts import cohort_of
 from lab.report.groups import group_changes
 from lab.report.headline import VOXEL_WISE, dice_beside, headline_metrics
 

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab import statistics
+from lab.evaluation import counts
 from lab.evaluation.case_groups import Grouping
 from lab.evaluation.origin import in_sample, in_sample_sentences
 from lab.evaluation.results import Results
-from lab.report import changes, counts, extremes, groups, headline, numbers, relations, shares
+from lab.report import changes, extremes, groups, headline, numbers, relations, shares
 
 NOT_TOLD = {
     "platform-csv": "a platform's CSV",

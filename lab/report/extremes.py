@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from lab.evaluation.counts import Cohort
 from lab.evaluation.results import Results
 from lab.metrics.metric_info import lower_is_better
-from lab.report.counts import Cohort
 
 
 def extremes(results: Results, cohort: Cohort | None, metric: str, count: int) -> dict[str, Any]:

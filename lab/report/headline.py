@@ -9,10 +9,10 @@ import numpy as np
 
 from challenge.challenges import in_reading_order
 from challenge.refusal import Refusal
+from lab.evaluation.counts import Cohort
 from lab.evaluation.results import Results, summarise
 from lab.metrics.metric_info import HEADLINE_WORDS, RMSE, metric_info, title, unit, words
 from lab.metrics.scorers import dice_kind, ranked_by
-from lab.report.counts import Cohort
 from lab.statistics import Estimate, mean_estimate, root_mean_square_estimate
 
 YEAR = re.compile(r"20\d\d")

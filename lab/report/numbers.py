@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.report.counts import Cohort, ScoredClass, ratio
+from lab.evaluation.counts import Cohort, ScoredClass, ratio
 
 
 def overlap_row(cohort: Cohort, scored: ScoredClass, absent: str) -> dict[str, Any]:

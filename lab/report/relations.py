@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lab.evaluation.counts import Cohort, ScoredClass
 from lab.evaluation.results import Results
-from lab.report.counts import Cohort, ScoredClass
 from lab.statistics import pearson_estimate, spearman, spearman_estimate
 
 # Around the sizes that the scorers ignore (2 to 50 mm3), then decades; a bin holds its upper edge.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from challenge.scheme import SCHEMES, Scheme
+from lab.evaluation.counts import Cohort, ratio
 from lab.evaluation.results import Results
-from lab.report.counts import Cohort, ratio
 
 
 def share_rows(cohort: Cohort, results: Results) -> list[dict[str, Any]]:

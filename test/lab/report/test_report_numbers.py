@@ -11,11 +11,11 @@ from report_cases import facts, results, table
 from scipy import stats
 
 from challenge.scheme import SCHEMES
+from lab.evaluation.counts import cohort_of, scored_classes
 from lab.evaluation.formats import read_results
 from lab.evaluation.results import Lesion, Results
 from lab.metrics.scorers import dice_kind
 from lab.report.changes import Earlier, changes
-from lab.report.counts import cohort_of, scored_classes
 from lab.report.extremes import extremes
 from lab.report.headline import (
     dice_beside,
