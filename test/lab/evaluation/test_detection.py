@@ -92,7 +92,7 @@ def test_the_interval_is_the_published_one(count: int, n: int, low: float, high:
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_at_its_ends_the_score_test_is_on_the_verge_of_rejecting(pair: tuple[int, int]) -> None:
     count, n = pair
     rate = wilson_rate(count, n)
