@@ -11,7 +11,7 @@ challenge  BraTS    DIR/<ID>/<ID>-t1n.nii.gz ..., references DIR-labels/<ID>.nii
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Destination:
         """
         content = json.loads(json.dumps(asdict(population)))
         if self.record.exists():
-            if (other := read_json(self.record)) != content:
+            if (other := _completed(read_json(self.record))) != content:
                 raise Refusal(f"{self.folder}: holds {_differences(other, content)}; {ELSEWHERE}")
             return
         for folder in {self.folder, self.references}:
@@ -72,6 +72,14 @@ class Destination:
         for folder in (self.folder, self.references):
             make_folder(folder)
         self.record.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _completed(record: Any) -> Any:
+    """Return a record with what populations had before there was a word for it: the defaults."""
+    if not isinstance(record, Mapping):
+        return record
+    defaults = {f.name: f.default for f in fields(Population) if f.default is not MISSING}
+    return {**defaults, **record}
 
 
 def _differences(other: Any, wanted: Mapping[str, Any]) -> str:

@@ -53,9 +53,10 @@ def write_gallery(html: Path, population: Population, cases: int, beside: Path |
 
 
 def slice_of(patient: Patient, kind: str) -> Slice:
-    """Cut a patient where most of the disease is."""
+    """Cut a patient where most of the disease is, or, without any, most of what has a label."""
     scheme = scheme_of(kind)
-    through = scheme.mask(patient.labels, scheme.tumour).sum((1, 2))
+    tumour = scheme.mask(patient.labels, scheme.tumour)
+    through = (tumour if tumour.any() else patient.labels > 0).sum((1, 2))
     z = int(np.argmax(through)) if through.any() else len(through) // 2
     turn = slice(None, None, -1) if patient.grid.step_mm[1] > 0 else slice(None)
     voxel_ml = float(np.prod(patient.grid.spacing_mm)) / 1000

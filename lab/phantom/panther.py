@@ -5,17 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from challenge.scheme import SCHEMES
-from lab.phantom import abdomen, scanner
-from lab.phantom.fields import (
-    Grid,
-    Points,
-    SmoothField,
-    curve,
-    ellipsoid,
-    resample_onto,
-    soft,
-    tube,
-)
+from lab.phantom import abdomen, pancreas, scanner
+from lab.phantom.fields import Grid, Points, SmoothField, ellipsoid, resample_onto, soft
 
 # Relative signal: arterial-phase T1 with the fat suppressed, and T2 of an MR-Linac.
 _TISSUES = {
@@ -60,6 +51,7 @@ _TISSUES = {
     "necrosis": (0.30, 0.95),
 }
 Triple = tuple[float, float, float]
+LIKENESSES = 14  # the generator of [seed, this]: whether there is a tumour, and what looks like one
 _CHANNEL = {"panther-t1": 0, "panther-t2": 1}
 # What a contrast agent brightens on T1; without it all of these are darker than the gland.
 _ENHANCING = (
@@ -83,6 +75,7 @@ class Variety:
     plain: float  # share of T1 scans without a contrast agent
     contrast: float  # between pancreas and tumour, at least
     shading: tuple[float, float]
+    mimics: float = 0.0  # share of patients with a tumour who also have what only looks like one
 
 
 # Scans like those of PANTHER; and, to train on, scans of any scanner.
@@ -109,6 +102,7 @@ ANYWHERE = Variety(
     plain=0.35,
     contrast=1.15,
     shading=(0.05, 0.3),
+    mimics=0.3,
 )
 
 
@@ -127,16 +121,22 @@ def grid_of(kind: str, seed: int) -> Grid:
 
 
 def scan(
-    kind: str, seed: int, grid: Grid, variety: Variety = PROTOCOL
+    kind: str, seed: int, grid: Grid, variety: Variety = PROTOCOL, healthy: float = 0.0
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the picture (z, y, x) int16 under its sequence's name, and labels uint8."""
+    """Return the picture (z, y, x) int16 under its sequence's name, and labels uint8.
+
+    `healthy` is the chance that the patient has no tumour; the body around the gland is the same.
+    """
     shape_rng, light_rng = (np.random.default_rng([seed, k]) for k in (11, 12))
     z, y, x = grid.spacing_mm
     coarse = grid.respaced((z, max(y, _FINEST_MM), max(x, _FINEST_MM)))
     axes = coarse.axes()
     tissue, points = abdomen.anatomy(shape_rng, axes, variety.warp_mm, variety.stretch)
-    focus = _pancreas(shape_rng, axes, points, tissue, variety.moved_mm)
+    gland = _gland(np.random.default_rng([seed, LIKENESSES]), variety, healthy)
+    focus = pancreas.add_pancreas(shape_rng, axes, points, tissue, gland)
     values = signals(light_rng, kind, variety)
+    values["pancreatic cyst"] = values["cyst"]
+    values["fatty lobule"] = values["fat"]
     layers = list(tissue.items())
     detail_rng = np.random.default_rng([seed, 13])
     if detail_rng.random() < variety.strands:
@@ -155,6 +155,13 @@ def scan(
     return {sequence: scanner.acquire(light_rng, fine[0], grid, noise, blur_mm)}, _labels(
         kind, fine
     )
+
+
+def _gland(rng: np.random.Generator, variety: Variety, healthy: float) -> pancreas.Gland:
+    has_tumour = bool(rng.random() >= healthy)
+    has_mimics = bool(rng.random() < variety.mimics) or not has_tumour
+    mimics = pancreas.draw_mimics(rng) if has_mimics else pancreas.NO_MIMICS
+    return pancreas.Gland(variety.moved_mm, has_tumour, mimics)
 
 
 def signals(rng: np.random.Generator, kind: str, variety: Variety) -> dict[str, float]:
@@ -206,39 +213,3 @@ def _labels(kind: str, fine: np.ndarray) -> np.ndarray:
     labels[fine[2] > 0.5] = SCHEMES[kind].labels["pancreas"]
     labels[fine[1] > 0.5] = SCHEMES[kind].labels["tumour"]
     return labels
-
-
-def _pancreas(
-    rng: np.random.Generator,
-    axes: Points,
-    points: Points,
-    tissue: abdomen.Tissue,
-    moved_mm: Triple,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Add pancreas, duct and tumour to `tissue`; return memberships of tumour and pancreas."""
-    bend = rng.normal(0, 3.5, (6, 3))
-    if any(moved_mm):  # forward, where there is fat, rather than back, where there is the spine
-        bend += np.maximum(rng.normal(0, moved_mm), (-np.inf, -8.0, -np.inf))
-    path = curve((np.array(abdomen.PANCREAS_MM) + bend).tolist(), 24)
-    radii = np.interp(np.linspace(0, 5, 24), range(6), abdomen.PANCREAS_RADII_MM)
-    at = int(rng.integers(1, 20))
-    radii[at + 1 :] *= rng.uniform(0.65, 1.0)  # upstream of a tumour the gland withers
-    lobules, bumps = (SmoothField(rng, w, abdomen.REACH_MM).on(axes) for w in (11.0, 24.0))
-    gland = tube(points, path, radii * rng.uniform(0.9, 1.12))
-    gland += np.float32(1.1) * lobules + np.float32(1.6) * bumps
-    gland_soft = soft(gland, 1.8) * (1 - tissue["artery"]) * (1 - tissue["portal"])
-    tissue["pancreas"] = gland_soft
-    width = np.full(24, 0.9)
-    width[at:] = rng.choice([0.9, rng.uniform(1.8, 3.2)])
-    tissue["duct"] = soft(tube(points, path, width), 1.5) * gland_soft
-    radius = rng.uniform(8.0, 19.0)
-    centre = path[at] + rng.normal(0, 0.25 * radii[at], 3)
-    distance = np.sqrt(sum((p - np.float32(c)) ** 2 for p, c in zip(points, centre, strict=True)))
-    coarse = SmoothField(rng, 20.0, abdomen.REACH_MM).on(axes)
-    mass = (
-        np.float32(radius) * (1 + np.float32(0.15) * coarse + np.float32(0.06) * lobules) - distance
-    )
-    tumour = soft(mass, 2.5) * (1 - tissue["artery"])
-    tissue["tumour"] = tumour
-    tissue["necrosis"] = soft(mass - radius * rng.choice([0.65, 9.0], p=[0.3, 0.7]), 3.0)
-    return tumour, np.maximum(gland_soft, tumour)

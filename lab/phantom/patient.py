@@ -32,6 +32,7 @@ class Request:
     code: str  # five digits, for its name
     spacing_mm: Triple | None  # instead of the native grid
     anywhere: bool  # abdomens of any scanner
+    healthy: float = 0.0  # chance that there is no tumour
 
     def on(self, native: Grid) -> Grid:
         """Return the grid of the scan."""
@@ -45,3 +46,4 @@ class Kind:
     scheme: str  # the challenge whose cases they are
     make: Callable[[Request], Patient]
     bends_atlas: bool = False  # whether heads are bent out of the atlas
+    can_be_healthy: bool = False  # whether patients without a tumour are made

@@ -24,6 +24,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anywhere", action="store_true", help="abdomens of any scanner; default: like PANTHER's"
     )
+    parser.add_argument(
+        "--healthy",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="PANTHER: of the patients, this share has no tumour, 0 to 1 (default: 0)",
+    )
     parser.add_argument("--spacing", type=_spacing, help="z,y,x in mm; default: the native grid")
     parser.add_argument("--layout", choices=("nnunet", "challenge"), default="challenge")
     parser.add_argument("--regions", action="store_true", help="nnunet: nested regions to train on")
@@ -36,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from lab.phantom.gallery import write_gallery
     from lab.phantom.population import Population
 
-    population = Population(args.kind, args.seed, args.spacing, args.anywhere)
+    population = Population(args.kind, args.seed, args.spacing, args.anywhere, args.healthy)
     if args.gallery:
         check_page(args.gallery)
         write_gallery(args.gallery, population, args.cases, args.beside)

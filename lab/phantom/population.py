@@ -22,7 +22,7 @@ def _glioma(request: Request) -> Patient:
 def _abdomen(kind: str, request: Request) -> Patient:
     grid = request.on(panther.grid_of(kind, request.seed))
     variety = panther.ANYWHERE if request.anywhere else panther.PROTOCOL
-    pictures, labels = panther.scan(kind, request.seed, grid, variety)
+    pictures, labels = panther.scan(kind, request.seed, grid, variety, request.healthy)
     name = f"{request.code}_0001" if kind == "panther-t1" else request.code
     return Patient(name, grid, pictures, labels, (0.0, 0.0, 0.0))
 
@@ -36,8 +36,8 @@ def _stroke(request: Request) -> Patient:
 
 KINDS: Mapping[str, Kind] = {
     "brats-gli": Kind("brats-gli", _glioma, bends_atlas=True),
-    "panther-t1": Kind("panther-t1", partial(_abdomen, "panther-t1")),
-    "panther-t2": Kind("panther-t2", partial(_abdomen, "panther-t2")),
+    "panther-t1": Kind("panther-t1", partial(_abdomen, "panther-t1"), can_be_healthy=True),
+    "panther-t2": Kind("panther-t2", partial(_abdomen, "panther-t2"), can_be_healthy=True),
     "isles-t1": Kind("isles-2026", _stroke, bends_atlas=True),
 }
 
@@ -52,6 +52,19 @@ def kind_of(scheme: str) -> str | None:
     return next((name for name, kind in KINDS.items() if kind.scheme == scheme), None)
 
 
+def check_healthy(kind: str, share: float) -> None:
+    """Refuse a share of patients without a tumour that is none, or of a kind that has none.
+
+    Raises:
+        Refusal: it is either; the message names the share and the kind.
+    """
+    if not 0 <= share <= 1:
+        raise Refusal(f"healthy {share:g}: a share of the patients, from 0 to 1")
+    if share and not KINDS[kind].can_be_healthy:
+        kinds = ", ".join(name for name, each in KINDS.items() if each.can_be_healthy)
+        raise Refusal(f"healthy {share:g}: every patient of {kind} is ill; of {kinds} not all are")
+
+
 @dataclass(frozen=True)
 class Population:
     """What patients are sampled from; patient `number` is always the same one."""
@@ -60,6 +73,15 @@ class Population:
     seed: int
     spacing_mm: Triple | None = None  # instead of each patient's native grid
     anywhere: bool = False  # abdomens of any scanner, not of PANTHER's; heads always are
+    healthy: float = 0.0  # share of patients without a tumour; each decides for itself
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none, or of a kind whose patients are all ill.
+
+        Raises:
+            Refusal: it is either; the message names the share and the kind.
+        """
+        check_healthy(self.kind, self.healthy)
 
     def read_atlas(self) -> None:
         """Read what heads are bent out of now, once for all processes that are forked later."""
@@ -76,4 +98,6 @@ class Population:
             raise Refusal(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
         code = f"{90_000 + (self.seed * 1_000 + number) % 10_000}"
         seed = self.seed * PATIENTS + number
-        return KINDS[self.kind].make(Request(seed, code, self.spacing_mm, self.anywhere))
+        return KINDS[self.kind].make(
+            Request(seed, code, self.spacing_mm, self.anywhere, self.healthy)
+        )

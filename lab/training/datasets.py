@@ -19,11 +19,12 @@ SEED = 100  # of the first fold's patients; cohorts on disk have smaller ones
 class SyntheticDataset:
     """Synthetic patients, preprocessed by nnU-Net's own code, never written to disk."""
 
-    def __init__(self, trainer: Any, cases: int) -> None:
+    def __init__(self, trainer: Any, cases: int, healthy: float = 0.0) -> None:
         """Describe `cases` distinct patients, other ones for each fold.
 
         Raises:
             ValueError: more than one seed has.
+            Refusal: `healthy`, the share without a tumour, is of patients who all have one.
         """
         if cases > PATIENTS:
             raise ValueError(f"synthetic={cases}: a fold has at most {PATIENTS} patients")
@@ -31,7 +32,9 @@ class SyntheticDataset:
         self.plans = (trainer.plans_manager, trainer.configuration_manager, dataset_json)
         self.spacing_mm = tuple(trainer.configuration_manager.spacing)
         seed = SEED + (0 if trainer.fold == "all" else int(trainer.fold))
-        self.population = Population(dataset_json["phantom"], seed, self.spacing_mm, anywhere=True)
+        self.population = Population(
+            dataset_json["phantom"], seed, self.spacing_mm, anywhere=True, healthy=healthy
+        )
         self.population.read_atlas()  # nnU-Net's loaders are forked from here
         self.identifiers = [str(number) for number in range(cases)]
         self.buffer: list[tuple] = []

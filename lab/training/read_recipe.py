@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from challenge.orientation import check_axis_code
+from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES
 from lab.data.sources import all_layouts
+from lab.phantom.population import check_healthy
 from lab.training.grid import candidates_of, points_of
 from lab.training.networks import AUTHORS_SETTINGS, NETWORKS, architecture, family_of
 from lab.training.plans import Configuration
@@ -55,7 +57,7 @@ def read_recipe(path: Path, environment: Mapping[str, str] | None = None) -> Rec
         word, name, *rest = line.split("\t")
         try:
             recipe = _with_line(recipe, word, name, rest)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, Refusal) as error:
             raise RecipeError(f"{path}: {word} {name}: {error}") from error
     if not recipe.stages:
         raise RecipeError(f"{path}: no stage")
@@ -161,7 +163,9 @@ def _stage(name: str, pairs: Mapping[str, str], recipe: Recipe) -> Stage:
     kind = NETWORKS[recipe.configurations[configuration].network].kind
     settings = dict(AUTHORS_SETTINGS.get(family_of(kind), {}))
     settings |= {key: value for key, value in pairs.items() if key not in STAGE_KEYS}
-    Settings.of(settings)
+    healthy = Settings.of(settings).healthy
+    if healthy and (phantom := recipe.cohorts[cohort].phantom):
+        check_healthy(phantom.kind, healthy)
     before = recipe.stages.get(start)
     if before:
         network = recipe.configurations[before.configuration].network

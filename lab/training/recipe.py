@@ -6,7 +6,7 @@ from pathlib import Path
 
 from challenge.refusal import Refusal
 from lab.data.sources import all_layouts
-from lab.phantom.population import KINDS
+from lab.phantom.population import KINDS, check_healthy
 from lab.training.plans import Configuration
 
 
@@ -23,16 +23,27 @@ class Phantom:
     seed: int
     spacing: str  # z,y,x in mm
     regions: bool = False  # to train on nested regions
+    healthy: float = 0.0  # share of patients without a tumour
 
     @classmethod
     def of(cls, text: str) -> "Phantom":
-        """Read KIND:CASES:SEED:SPACING[:regions]."""
+        """Read KIND:CASES:SEED:SPACING[:regions][:healthy=SHARE].
+
+        Raises:
+            ValueError: an unknown kind or word, or a number that is none.
+            Refusal: a share that is none, or of patients who are all ill.
+        """
         kind, cases, seed, spacing, *more = text.split(":")
         if kind not in KINDS:
             raise ValueError(f"phantom {kind}: one of {', '.join(KINDS)}")
-        if more not in ([], ["regions"]):
-            raise ValueError(f"phantom {text}: after the spacing only :regions may follow")
-        return cls(kind, int(cases), int(seed), spacing, bool(more))
+        words = dict(word.partition("=")[::2] for word in more)
+        healthy = float(words.pop("healthy", 0))
+        if words not in ({}, {"regions": ""}):
+            raise ValueError(
+                f"phantom {text}: after the spacing only :regions and :healthy=SHARE may follow"
+            )
+        check_healthy(kind, healthy)
+        return cls(kind, int(cases), int(seed), spacing, bool(words), healthy)
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,8 @@ class TrainingCohort:
         """Return where the data comes from, in words."""
         if self.phantom:
             patients = f"{self.phantom.cases} synthetic patients"
-            return f"{patients} ({self.phantom.kind}, seed {self.phantom.seed})"
+            healthy = f", {self.phantom.healthy:.0%} healthy" if self.phantom.healthy else ""
+            return f"{patients} ({self.phantom.kind}, seed {self.phantom.seed}{healthy})"
         skips = ("; skip_bad: goes on without cases that cannot be prepared",) * self.skip_bad
         return "".join([", ".join(self.sources), *skips])
 

@@ -93,6 +93,7 @@ def _data_task(cohort: TrainingCohort, folder: RunFolder) -> Task:
             *("--seed", phantom.seed, "--spacing", phantom.spacing, "--layout", "nnunet"),
             *("--jobs", _jobs(cohort)),
             *(["--regions"] if phantom.regions else []),
+            *(["--healthy", phantom.healthy] if phantom.healthy else []),
             *("--out", raw / cohort.dataset),
         ]
     else:

@@ -77,6 +77,7 @@ class Settings:
     mirror: str = ""  # of MIRRORS; empty: the augmentation's own
     oversample: float = 0.33  # share of patches that must hold foreground
     synthetic: int = 0  # synthetic patients to train on instead of the cohort's cases
+    healthy: float = 0.0  # share of these without a tumour
     missing: float = 0.0  # share of cases that lack sequences
     thin_slabs: float = 0.0  # share of cases that are a few slices thick
     seed: int = 0  # of the first weights
@@ -100,6 +101,8 @@ class Settings:
             if (value := getattr(settings, key)) not in known and (value or key != "mirror"):
                 raise ValueError(f"{key}={value}: one of {', '.join(known)}")
         settings.check_schedule()
+        if settings.healthy and not settings.synthetic:
+            raise ValueError(f"healthy={settings.healthy:g}: of synthetic patients, synthetic=0")
         return settings
 
     def check_schedule(self) -> None:
@@ -154,7 +157,7 @@ class RecipeTrainer:
         base: Any = super()
         training, validation = base.get_tr_and_val_datasets()
         if self.settings.synthetic:
-            training = SyntheticDataset(self, self.settings.synthetic)
+            training = SyntheticDataset(self, self.settings.synthetic, self.settings.healthy)
         if self.hard_negatives:
             training = HardNegativeDataset(training, self.hard_negatives)
         if self.settings.missing:

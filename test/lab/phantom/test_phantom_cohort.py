@@ -106,6 +106,32 @@ def test_another_seeds_patients_are_never_written_over(
     assert write_heads(out, *words, seed=0) == 0
 
 
+def test_a_cohort_made_before_patients_could_be_healthy_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["phantom", "--kind", "panther-t1", "--cases", "1", "--seed", "5"]
+    words += ["--spacing", "12,12,12", "--out", str(tmp_path / "bellies")]
+    record = tmp_path / "bellies-labels" / "phantom.json"
+    assert lab.main(words) == 0
+    content = json.loads(record.read_text())
+    assert content.pop("healthy") == 0
+    record.write_text(json.dumps(content))
+    assert lab.main(words) == 0
+    capsys.readouterr()
+    assert lab.main([*words, "--healthy", "1"]) == 2
+    assert "holds patients of healthy 0.0, not of healthy 1.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["brats-gli", "isles-t1"])
+def test_kinds_whose_patients_are_all_ill_are_named(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["phantom", "--kind", kind, "--cases", "1", "--seed", "5", "--healthy", "0.5"]
+    assert lab.main([*words, "--out", str(tmp_path / "cohort")]) == 2
+    assert f"healthy 0.5: every patient of {kind} is ill" in capsys.readouterr().err
+    assert not (tmp_path / "cohort").exists()
+
+
 def test_a_folder_of_other_files_is_no_cohorts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,13 @@ def test_each_fold_has_its_own_patients_and_none_of_a_cohort_on_disk(
         cohort.Population("brats-gli", 100).patient(10_000)
 
 
+def test_a_share_of_the_patients_has_no_tumour() -> None:
+    stub = trainer(0, tiny.plans(spacing_mm=SPACING_MM))
+    stub.dataset_json["phantom"] = "panther-t1"
+    assert SyntheticDataset(stub, 5, healthy=0.2).population.healthy == 0.2
+    assert SyntheticDataset(stub, 5).population.healthy == 0
+
+
 def test_what_patients_are_bent_from_is_read_before_loaders_are_forked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -48,6 +48,18 @@ RECIPES = Path(__file__).resolve().parents[3] / "lab" / "recipes"
             "another cohort",
         ),
         ("cohort p Dataset3_X phantom=knee:4:1:6,6,6", "phantom knee: one of"),
+        ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6:rest", "only :regions and :healthy="),
+        ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6:healthy=2", "healthy 2: a share of"),
+        (
+            "cohort p Dataset3_X phantom=brats-gli:4:1:6,6,6:healthy=0.5",
+            "every patient of brats-gli is ill",
+        ),
+        ("stage a cohort=c network=n healthy=0.2", "of synthetic patients, synthetic=0"),
+        (
+            "cohort p Dataset3_X phantom=brats-gli:4:1:6,6,6\n"
+            "stage a cohort=p network=n synthetic=9 healthy=0.2",
+            "every patient of brats-gli is ill",
+        ),
         ("cohort p Dataset3_X phantom=panther-t1:4:1:6,6,6 source=panther-t1=/x", "not mixed"),
         ("cohort p Dataset3_X orientation=XYZ source=panther-t1=/x", "three letters expected"),
         (

@@ -52,6 +52,32 @@ def test_the_winners_chain(tmp_path: Path) -> None:
     assert "--source msd-pancreas=$MSD --source panorama=$PANORAMA" in words["data ct"]
 
 
+def test_patients_without_a_tumour_on_disk_and_while_training_runs(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.sh"
+    lines = [
+        f'. "{RECIPES / "recipe_words.sh"}"',
+        "cohort c Dataset1_X phantom=panther-t1:9:1:6,6,6:healthy=0.5:regions",
+        NETWORK,
+        f"{STAGE} synthetic=9 healthy=0.2",
+    ]
+    path.write_text("\n".join(lines))
+    recipe = read_recipe(path)
+    assert (
+        recipe.cohorts["c"].description
+    ) == "9 synthetic patients (panther-t1, seed 1, 50% healthy)"
+    words = {task.name: " ".join(task.words) for task in tasks_of(recipe, RunFolder(tmp_path))}
+    assert "--regions --healthy 0.5" in words["data c"]
+    assert "healthy=0.2" in words["train z 0"]
+
+
+def test_weights_of_task_2_that_go_on_keep_their_heads() -> None:
+    late = read_recipe(RECIPES / "panther_world.sh").stages["late-t2"]
+    assert (late.start, late.keeps_heads) == ("late-t1", False)
+    start = {"START_T2": "/x/fold_{fold}/checkpoint_final.pth"}
+    late = read_recipe(RECIPES / "panther_world.sh", start).stages["late-t2"]
+    assert (late.start_file("1"), late.keeps_heads) == ("/x/fold_1/checkpoint_final.pth", True)
+
+
 def test_each_fold_may_start_from_a_file_of_its_fold(tmp_path: Path) -> None:
     start = str(tmp_path / "fold_{fold}" / "x.pth")
     recipe = read_recipe(RECIPES / "brats_world.sh", {"START": start})
