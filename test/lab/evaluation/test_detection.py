@@ -61,13 +61,13 @@ def test_patients_with_a_tumour_and_without_are_counted_apart(
     assert row["false_ml"] == pytest.approx(27)
     assert row["sensitivity"]["value"] == pytest.approx(1 / 3)
     assert row["false_rate"]["value"] == 0.5
-    shown = next(
+    printed = next(
         line.split()
         for line in capsys.readouterr().out.partition("patients with a region")[2].splitlines()
         if line.startswith("tumour")
     )
     rates = "tumour 3 1 0.333 [0.061, 0.792] 4.50 2 1 0.500 [0.095, 0.905] 27.00"
-    assert " ".join(shown) == rates
+    assert " ".join(printed) == rates
 
 
 def test_a_rate_of_no_patients_has_no_number() -> None:
