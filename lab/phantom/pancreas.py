@@ -129,7 +129,7 @@ def _cysts(
     """Return the membership (z, y, x) of side branches that are wide: small, sharp, like grapes."""
     at = int(rng.integers(2, VERTICES - 2))
     middle = path[at] + rng.normal(0, 0.4 * radii[at], 3)
-    depth = np.float32(-np.inf)
+    depth = np.full(points[0].shape, -np.inf, np.float32)
     for _ in range(count):
         radius = rng.uniform(2.5, 6.5)
         depth = np.maximum(depth, radius - _distance(points, middle))
