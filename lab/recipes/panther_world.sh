@@ -28,12 +28,12 @@ stage t2 cohort=t2 network=demo folds=0,1 from=t1 synthetic=2000 healthy=0.2 thi
   val_iterations=4 lr=2e-3 optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=none
 # Once more at a lower rate. START and START_T2 may be files, fold_{fold}/checkpoint_final.pth: weights that never saw a
 # healthy patient learn what one looks like. Task 2 keeps its heads only if it goes on from weights of Task 2.
-stage late-t1 cohort=t1 network=demo folds=0,1 from="${START:-t1}" heads=keep synthetic=2000 healthy=0.2 thin_slabs=0.25 epochs=30 \
+stage t1_late cohort=t1 network=demo folds=0,1 from="${START:-t1}" heads=keep synthetic=2000 healthy=0.2 thin_slabs=0.25 epochs=30 \
   iterations=50 val_iterations=4 lr=1e-3 optimiser=adamw schedule=cosine last_lr=0.01 warmup=1 oversample=0.5 mirror=none
-stage late-t2 cohort=t2 network=demo folds=0,1 from="${START_T2:-late-t1}" ${START_T2:+heads=keep} synthetic=2000 healthy=0.2 \
+stage t2_late cohort=t2 network=demo folds=0,1 from="${START_T2:-t1_late}" ${START_T2:+heads=keep} synthetic=2000 healthy=0.2 \
   thin_slabs=0.25 epochs=30 iterations=50 val_iterations=4 lr=1e-3 optimiser=adamw schedule=cosine last_lr=0.01 warmup=1 \
   oversample=0.5 mirror=none
 candidate t1 stage=t1
 candidate t2 stage=t2
-candidate late-t1 stage=late-t1
-candidate late-t2 stage=late-t2
+candidate t1_late stage=t1_late
+candidate t2_late stage=t2_late

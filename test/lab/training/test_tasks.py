@@ -71,10 +71,10 @@ def test_patients_without_a_tumour_on_disk_and_while_training_runs(tmp_path: Pat
 
 
 def test_weights_of_task_2_that_go_on_keep_their_heads() -> None:
-    late = read_recipe(RECIPES / "panther_world.sh").stages["late-t2"]
-    assert (late.start, late.keeps_heads) == ("late-t1", False)
+    late = read_recipe(RECIPES / "panther_world.sh").stages["t2_late"]
+    assert (late.start, late.keeps_heads) == ("t1_late", False)
     start = {"START_T2": "/x/fold_{fold}/checkpoint_final.pth"}
-    late = read_recipe(RECIPES / "panther_world.sh", start).stages["late-t2"]
+    late = read_recipe(RECIPES / "panther_world.sh", start).stages["t2_late"]
     assert (late.start_file("1"), late.keeps_heads) == ("/x/fold_1/checkpoint_final.pth", True)
 
 
