@@ -34,7 +34,7 @@ def test_every_way_to_name_images_gives_the_same_answer(home, run, layout):
             scan = files.head(MRI_SEQUENCES.index(name))
             files.write_nifti(other / f"{ID}_{number:04}.nii.gz", scan)
     line = run("--images", "other", *flags)[1][0]
-    assert line["fallback"] is None  # the distance of both would be null
+    assert line["fallback"] is None  # without images both distances would be null
     assert line["distance"] == pytest.approx(expected["distance"])
 
 

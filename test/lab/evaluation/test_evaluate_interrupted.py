@@ -34,6 +34,15 @@ def test_a_line_cut_short_loses_no_other_case(cohort: Path) -> None:
     assert set(journal.read(pairs)) == {pair.id for pair in pairs}
 
 
+def test_a_case_whose_file_changed_meanwhile_is_scored_anew(cohort: Path) -> None:
+    pairs, _ = match_cases(cohort / "predictions", cohort / "references")
+    journal = Journal(cohort / "r.json", SCORERS["2025-ssa"])
+    for pair in pairs:
+        journal.append(CaseResult(pair, {"WT": {"dice": 0.5}}, None, ()))
+    os.utime(pairs[0].reference, ns=(0, 0))
+    assert set(journal.read(pairs)) == {pair.id for pair in pairs[1:]}
+
+
 def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(cohort)
     expected = results_of(cohort)
@@ -59,7 +68,7 @@ def test_an_interrupted_run_goes_on(cohort: Path, monkeypatch: pytest.MonkeyPatc
     assert run(cohort) == 0
     assert len(scored) == len(set(scored)) == 3
     assert results_of(cohort) == expected
-    # A file that changed meanwhile is scored anew.
+    # A finished run leaves no journal: the next one scores all cases.
     scored.clear()
     assert run(cohort) == 0
     assert len(scored) == 3
