@@ -152,7 +152,7 @@ ROWS = [
 ]
 
 
-# `bench` takes no path; what `pack` and `verify` refuse is tested in test/lab/packing.
+# `bench` takes no path; what the others refuse is tested in test/lab/packing and submission.
 OTHERS = {"bench", "challenge", "pack", "verify"}
 CASES = [
     pytest.param(verb, words, put, id=f"{verb} {words} {put.__name__}")
