@@ -32,15 +32,22 @@ USUAL: Mapping[str, tuple[Signal, Signal]] = {
 }
 # What must hold in a sequence, by this factor at least: brighter, darker.
 ORDER: Mapping[int, tuple[tuple[str, str, float], ...]] = {
+    0: (("cyst", "csf", 1.1),),
     1: (("ET", "grey", 1.15), ("ET", "NETC", 1.25), ("ET", "cyst", 1.6), ("ET", "SNFH", 1.2)),
     2: (("SNFH", "grey", 1.12), ("csf", "grey", 1.5)),
-    3: (("SNFH", "grey", 1.15), ("SNFH", "white", 1.25), ("grey", "csf", 1.6), ("SNFH", "RC", 1.6)),
+    3: (
+        *(("SNFH", "grey", 1.15), ("SNFH", "white", 1.25), ("grey", "csf", 1.6)),
+        *(("SNFH", "RC", 1.6), ("cyst", "csf", 1.3)),
+    ),
 }
+# Share of patients whose cavity holds the fluid of the ventricles: that of a cyst holds protein.
+CLEAR_CAVITIES = 0.75
 
 
 def draw_signals(rng: np.random.Generator) -> list[dict[str, float]]:
     """Return the signal of every tissue in each of the four sequences of one patient."""
     signals = []
+    is_clear = rng.random() < CLEAR_CAVITIES
     water = dict(zip(USUAL, rng.standard_normal(len(USUAL)), strict=True))
     for channel in range(4):
         values = {}
@@ -49,6 +56,8 @@ def draw_signals(rng: np.random.Generator) -> list[dict[str, float]]:
             shared = water[name] if channel >= 2 else rng.standard_normal()
             deviation = np.sqrt(0.5) * shared + np.sqrt(0.5) * rng.standard_normal()
             values[name] = float(usual[channel] * np.exp(spread[channel] * deviation))
+        if is_clear:
+            values["RC"] = float(values["csf"] * np.exp(0.08 * rng.standard_normal()))
         for brighter, darker, factor in ORDER.get(channel, ()):
             values[brighter] = max(values[brighter], values[darker] * factor)
         signals.append(vary_contrast(rng, values))
