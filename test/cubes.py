@@ -1,21 +1,28 @@
 """Small things that the tests of `postprocess` share: cases, label maps and frozen artefacts."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import files
+import nibabel
 import numpy as np
 from scipy import ndimage
 
 from challenge.case import Case
 from challenge.scheme import SCHEMES, Head, Scheme
-from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer
+from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer, save_artefacts
 from postprocess.clusters import ClusterModel
 from postprocess.component_gates import ComponentGate, GateAnswer
 from postprocess.feature_names import feature_names
 from postprocess.features import DEFAULT_SETTINGS
 from postprocess.gate_models import BoostedTrees, Familiarity, Logistic, Scaling
+from postprocess.rules_by_probability import DropDoubtful
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 GLI, PED, PANTHER = SCHEMES["brats-gli"], SCHEMES["brats-ped"], SCHEMES["panther-t1"]
+ID = "BraTS-GLI-00001-100"
+SPECKS = RemoveSmall("NETC", min_voxels=5)
+DOUBT = DropDoubtful("ET", "SNFH", min_probability=0.5)
 FIT = {
     "date": "2026-01-02",
     "library_versions": {"scikit-learn": "1.9.1"},
@@ -92,6 +99,48 @@ def make_artefacts(scheme: Scheme = GLI, far: float = 1e9, seed: int = 0) -> Art
         known_answers=tuple(KnownAnswer(v, *model.assign(v)) for v in vectors),
         fit=FIT,
     )
+
+
+def freeze(folder: Path, scheme: Scheme = GLI, rules=(SPECKS, DOUBT), fallback=(SPECKS,)) -> Path:
+    """Write artefacts whose clusters all have the same rules; return their folder."""
+    artefacts = make_artefacts(scheme)
+    clusters = tuple(Cluster(9, 1e9, tuple(rules)) for _ in artefacts.clusters)
+    folder.mkdir(exist_ok=True)
+    changed = replace(artefacts, clusters=clusters, fallback=Fallback("pooled", tuple(fallback)))
+    save_artefacts(folder, changed)
+    return folder
+
+
+def tumour() -> np.ndarray:
+    """Return a tumour (z, y, x) with an enhancing part, and four voxels of NETC by themselves."""
+    labels = np.zeros((20, 22, 18), np.uint8)
+    box(labels, GLI.labels["SNFH"], (5, 5, 5), (6, 7, 8))
+    box(labels, GLI.labels["ET"], (7, 7, 7), (2, 2, 2))
+    box(labels, GLI.labels["NETC"], (14, 14, 10), (1, 2, 2))
+    return labels
+
+
+def doubtful() -> np.ndarray:
+    """Return probabilities of that tumour that doubt one voxel of its enhancing part."""
+    probabilities = certain(tumour(), GLI)
+    probabilities[:, 7, 7, 7] = 0.3, 0, 0.3, 0.4, 0
+    return probabilities
+
+
+def write_map(path: Path, labels: np.ndarray, dtype: type = np.uint8) -> Path:
+    """Write a label map (z, y, x) as NIfTI."""
+    return files.write_nifti(path, labels.transpose(2, 1, 0).astype(dtype))
+
+
+def read_map(path: Path) -> np.ndarray:
+    """Read a NIfTI as (z, y, x)."""
+    return np.asarray(nibabel.load(path).dataobj).transpose(2, 1, 0)
+
+
+def save_npz(path: Path, probabilities: np.ndarray, key: str = "probabilities") -> None:
+    """Write probabilities (channel, z, y, x) as nnU-Net does, under any key."""
+    path.parent.mkdir(exist_ok=True)
+    np.savez_compressed(path, **{key: probabilities})
 
 
 def size_gate(

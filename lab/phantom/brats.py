@@ -76,7 +76,8 @@ def _picture(
     box = whole.cropped(crop)
     axes, inside = box.axes(), tissue["brain"]
     picture = scanner.blend([(name, tissue[name]) for name in _LAYERS], values, "white")
-    picture *= scanner.bias(rng, axes, rng.uniform(0.02, 0.4), brain.REACH_MM)
+    shading = 0.02 + 0.38 * rng.random() ** 2  # most coils shade little
+    picture *= scanner.bias(rng, axes, shading, brain.REACH_MM)
     picture *= scanner.mottle(rng, axes, tissue, brain.REACH_MM, rng.uniform(0.03, 0.11))
     if rng.random() < THICK:
         axis, thickness_mm, offset = _slices(rng)

@@ -26,8 +26,8 @@ stage settled cohort=world network=world folds=0,1 from=world heads=keep synthet
 # fold with patients of its own.
 stage long cohort=world network=world folds=0,1,2 from=settled heads=keep synthetic=2000 missing=0.3 epochs=40 iterations=50 \
   val_iterations=4 lr=8e-4 optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=left-right
-# On patients with fading borders of the core, cysts, cavities that reach the surface, and metastases. START may be a file: the
-# weights that ship, fold_{fold}/checkpoint_final.pth.
-stage late cohort=world network=world folds=0,1,2 from="${START:-long}" heads=keep synthetic=2000 missing=0.3 epochs=30 \
-  iterations=50 val_iterations=4 lr=5e-4 optimiser=adamw schedule=cosine last_lr=0.01 warmup=1 oversample=0.5 mirror=left-right
+# On newer patients: fading borders of the core, cysts, cavities that reach the surface, metastases, contrasts of real scans. Nothing
+# of it ships yet (docs/default-weights.md). START may be a file: the weights that ship, fold_{fold}/checkpoint_final.pth.
+stage late cohort=world network=world folds=0,1 from="${START:-long}" heads=keep synthetic=6000 missing=0.3 epochs=64 \
+  iterations=50 val_iterations=4 lr=8e-4 optimiser=adamw schedule=cosine last_lr=0.01 warmup=1 oversample=0.5 mirror=left-right
 candidate late stage=late

@@ -1,16 +1,45 @@
-"""Small result files for the tests of the report."""
+"""Small result files and their reports, for the tests of the report."""
 
 import math
+from html.parser import HTMLParser
 from pathlib import Path
 
 import files
 import numpy as np
 
 from challenge.scheme import SCHEMES
+from lab.__main__ import main
 from lab.evaluation.results import Facts, Lesion, Results
 
 GLI = SCHEMES["brats-gli-2023"]
 SIDE = 8
+# Cases by the voxels that their prediction is shifted by.
+NAMES = {"good": 0, "shifted by one": 1, "missed": 3}
+NASTY = '<script>alert("x")</script>|$a$'
+
+
+class Page(HTMLParser):
+    """Collects ids and everything that refers elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids, self.links, self.tags = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href"):
+                self.links.append(value)
+
+
+def write_report(folder: Path, name: str, *options: str) -> dict[str, str]:
+    """Write the report of a result file; return the texts of its html, json and md."""
+    page = folder / "report.html"
+    assert main(["report", str(folder / name), "--html", str(page), *options]) == 0
+    return {e: page.with_suffix(f".{e}").read_text() for e in ("html", "json", "md")}
 
 
 def table(*counts: tuple[int, int, int]) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Ranks, intervals and p-values, by hand and against scipy."""
+"""Ranks, correlations, intervals and p-values, by hand and against scipy."""
 
 import math
 
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -14,9 +14,12 @@ from lab.statistics import (
     bootstrap_interval,
     differences,
     holm,
+    mean_estimate,
     mean_over_cases,
+    pearson_estimate,
     ranks,
     sign_flip_p,
+    spearman_estimate,
     weighted_mean,
 )
 
@@ -153,3 +156,29 @@ def test_holm_by_hand():
         [0.06, 0.03, NAN, 0.06], nan_ok=True
     )
     assert holm(np.array([0.6, 0.9])).tolist() == [1, 1]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=20))
+def test_correlations_are_scipys(pairs):
+    x, y = np.array(pairs, float).T
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        assert math.isnan(spearman_estimate(x, y).value)
+        return
+    assert spearman_estimate(x, y).value == pytest.approx(
+        scipy.stats.spearmanr(x, y).statistic, abs=1e-9
+    )
+    assert pearson_estimate(x, y).value == pytest.approx(
+        scipy.stats.pearsonr(x, y).statistic, abs=1e-9
+    )
+
+
+def test_an_interval_is_seeded_and_holds_the_mean():
+    values = np.random.default_rng(0).normal(0.8, 0.1, 50)
+    first = mean_estimate(values)
+    assert first == mean_estimate(values)
+    standard_error = values.std(ddof=1) / math.sqrt(50)
+    assert first.low == pytest.approx(first.value - 1.96 * standard_error, abs=0.005)
+    assert first.high == pytest.approx(first.value + 1.96 * standard_error, abs=0.005)
+    few = mean_estimate(np.array([1.0, math.nan, 3.0]))
+    assert (few.value, few.n, math.isnan(few.low)) == (2.0, 2, True)

@@ -1,49 +1,17 @@
 """`python -m lab rank`: by hand on small cohorts, and as published on the official numbers."""
 
-import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ranker import columns, compared, rank, rank_files, write_results
 
-from challenge.provenance import Provenance
-from lab.__main__ import main
-from lab.evaluation.number_text import letter
-from lab.evaluation.pair import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL, Pair, PairedDifference
-from lab.evaluation.pair_text import sentence
+from lab.evaluation.pair import MEAN_RANK, MEAN_SCORE, RANK_AMONG_ALL
 from lab.evaluation.results import Facts, Results, write_json
 
 NAN, INF = math.nan, math.inf
 OVERLAP = ("--metrics", "dice", "nsd_0.5", "nsd_1.0")
-
-
-def write(path: Path, cases: dict, **more) -> Path:
-    write_json(Results(**{"scorer": "2025-ssa", "cases": cases} | more), path)
-    return path
-
-
-def columns(**metrics: list[float]) -> dict:
-    """Cases c0, c1, ... whose WT has these metrics."""
-    rows = zip(*metrics.values(), strict=True)
-    return {f"c{i}": {"WT": dict(zip(metrics, row, strict=True))} for i, row in enumerate(rows)}
-
-
-def rank(tmp_path: Path, systems: dict[str, dict], *options: str) -> dict:
-    """Write the systems' cases, rank them, and return the JSON."""
-    paths = [write(tmp_path / f"{name}.json", cases) for name, cases in systems.items()]
-    return rank_files(tmp_path, paths, *options)
-
-
-def rank_files(tmp_path: Path, paths: list[Path], *options: str) -> dict:
-    out = tmp_path / "out.json"
-    assert main(["rank", *map(str, paths), *options, "--out", str(out)]) == 0
-    return json.loads(out.read_text(), parse_constant=pytest.fail)
-
-
-def compared(result: dict, what: str, pair: int = 0) -> dict:
-    return next(row for row in result["pairs"][pair]["comparisons"] if row["what"] == what)
 
 
 @pytest.fixture
@@ -191,7 +159,7 @@ def test_infinite_distances_rank_but_have_no_interval(tmp_path):
 def test_volume_rmse_is_one_more_position(tmp_path):
     """As PANTHER ranks: a leads by Dice, b by HD95 and volume."""
     paths = [
-        write(
+        write_results(
             tmp_path / f"{name}.json",
             columns(dice=[dice, dice], hd95=[hd95, hd95]),
             extra={"WT": {"volume_rmse_mm3": {"value": rmse, "n": 2}}},
@@ -245,119 +213,6 @@ def test_the_order_of_files_and_cases_changes_nothing(tmp_path):
         assert first["n_better"] == second["n_worse"]
 
 
-def test_the_same_scores_twice_show_nothing(tmp_path, capsys):
-    result = rank(tmp_path, {"a": columns(dice=[0.1, 0.2]), "b": columns(dice=[0.1, 0.2])})
-    assert result["ranking"]["place"] == {"a": 1, "b": 1}
-    assert compared(result, MEAN_SCORE)["p"] == 1
-    assert "b against a: no difference shown" in capsys.readouterr().out
-
-
-def test_what_is_printed_says_how_to_read_it(tmp_path, capsys):
-    systems = {"plain": columns(dice=[0.5] * 8, hd95=[3.0] * 8)}
-    systems["better"] = columns(dice=[0.6] * 8, hd95=[2.0] * 8)
-    rank(tmp_path, systems, "--ties", "competition", "--seed", "7")
-    out = capsys.readouterr().out
-    printed = " ".join(out.split())
-    for message in (
-        "2 systems, scorer 2025-ssa, n = 8 cases",
-        "Higher is better: dice. Lower is better: hd95.",
-        "Ties: competition",
-        "10000 resamples",
-        "Seed 7",
-        "B - A: better minus plain",
-        "better is better than plain: mean score +0.1000 [+0.1000, +0.1000], p = 0.0078; "
-        "mean rank -1.0000",
-    ):
-        assert message in printed
-    assert [line.split() for line in out.splitlines() if line.startswith("hd95")] == [
-        ["hd95", "WT", "lower", "3.0000", "(2)", "2.0000", "(1)"],
-        ["hd95", "WT", "lower", "-1.0000", "[-1.0000,", "-1.0000]", "0.0078", "8", "8", "0"],
-    ]
-
-
-def test_cases_left_out_are_named_on_stderr(tmp_path, capsys):
-    systems = {"a": columns(dice=[0.1, 0.2, 0.3]), "b": columns(dice=[0.1, 0.2])}
-    assert rank(tmp_path, systems)["cases"] == 2
-    assert "a.json: c2 not in every file, left out" in capsys.readouterr().err
-    assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--strict"]) == 2
-
-
-def test_files_without_a_common_case_name_what_each_has(tmp_path, capsys):
-    for name, ids in (("a", ("x", "y")), ("b", ("u", "v"))):
-        cases = {id: {"WT": {"dice": 0.5}} for id in ids}
-        write(tmp_path / f"{name}.json", cases)
-    assert main(["rank", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
-    assert capsys.readouterr().err == (
-        f"0 case in all of a, b, but a ranking needs two: {tmp_path / 'a.json'} has 2 (x, y); "
-        f"{tmp_path / 'b.json'} has 2 (u, v)\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["missing.json"], "missing.json: not a result file"),
-        (["--metrics", "beauty"], "metric beauty: not known"),
-        (["--published", "--ties", "average"], "--published sets --ties"),
-        (["--summary-rows"], "no summary row"),
-        (["--out", "a.json/out.json"], "a.json: this folder cannot be made (File exists)"),
-        (["--out", "folder"], "folder: is a folder"),
-        (["--out", "a.json"], "a.json: is one of the result files"),
-    ],
-)
-def test_wrong_usage_is_named_and_2(options, message, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder").mkdir()
-    for name in "ab":
-        write(tmp_path / f"{name}.json", columns(dice=[0.1, 0.2]))
-    assert main(["rank", "a.json", "b.json", *options]) == 2
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.out == ""
-
-
-def row(what: str, difference: float, p: float) -> PairedDifference:
-    better = "lower" if what == MEAN_RANK else "higher"
-    means = (1.0, 1.0 + difference)
-    interval = (difference - 0.1, difference + 0.2)
-    return PairedDifference(what, better, *means, difference, *interval, p, p, 9, 5, 4)
-
-
-@pytest.mark.parametrize(
-    ("score", "rank", "message"),
-    [
-        ((0.3, 0.01), (-0.4, 0.02), "b is better than a: mean score +0.3000 [+0.2000, +0.5000], p"),
-        ((-0.3, 0.01), (0.4, 0.02), "a is better than b: mean score +0.3000 [+0.1000, +0.4000], p"),
-        (
-            (-0.3, 0.01),
-            (0.4, 0.20),
-            "a is better than b: mean score +0.3000 [+0.1000, +0.4000], "
-            "p = 0.0100; not shown by mean rank -0.4000",
-        ),
-        ((0.3, 0.01), (0.4, 0.02), "b against a: score and rank contradict each other; mean score"),
-        ((0.3, 0.06), (-0.4, 0.05), "b against a: no difference shown; mean score +0.3000"),
-        ((NAN, NAN), (-0.4, 0.05), "b against a: no difference shown; mean score -, not tested;"),
-    ],
-)
-def test_the_sentence_says_what_is_shown(score, rank, message):
-    pair = Pair("a", "b", (row(MEAN_SCORE, *score), row(MEAN_RANK, *rank)))
-    assert sentence(pair).startswith(message)
-
-
-def test_a_difference_must_be_shown_after_the_adjustment():
-    output = row(MEAN_SCORE, 0.3, 0.01)
-    assert sentence(Pair("a", "b", (output,))).startswith("b is better than a")
-    adjusted = replace(output, p_holm=0.06)
-    assert sentence(Pair("a", "b", (adjusted,))) == (
-        "b against a: no difference shown; mean score +0.3000 [+0.2000, +0.5000], "
-        "p = 0.0100 (Holm 0.0600)."
-    )
-
-
-def test_letters_do_not_run_out():
-    assert [letter(i) for i in (0, 25, 26, 53)] == ["A", "Z", "A2", "B3"]
-
-
 def test_a_region_that_is_both_absent_ranks_before_a_false_one(tmp_path):
     """`right` sees that k has no cavity; `wrong` predicts one, and cannot be scored in m."""
     labels, facts = {"RC": 4}, {}
@@ -376,81 +231,3 @@ def test_a_region_that_is_both_absent_ranks_before_a_false_one(tmp_path):
     assert rank_files(tmp_path, paths)["ranking"]["mean_rank"] == {"right": 1, "wrong": 2}
     swapped = rank_files(tmp_path, paths, "--nan", "worst")["ranking"]["mean_rank"]
     assert swapped == {"right": 1.5, "wrong": 1.5}
-
-
-def test_goat_is_ranked_by_whole_masks_and_says_so(tmp_path, capsys):
-    """Better in what ranks, worse in what is only reported: first all the same."""
-    better = {"dice": [0.1, 0.1], "global_dice": [0.9, 0.9], "global_nsd_1.0": [0.9, 0.9]}
-    worse = {"dice": [0.9, 0.9], "global_dice": [0.8, 0.8], "global_nsd_1.0": [0.8, 0.8]}
-    paths = []
-    for name, result in (("a", better), ("b", worse)):
-        cases = {
-            f"c{i}": {"WT": {metric: values[i] for metric, values in result.items()}}
-            for i in range(2)
-        }
-        paths.append(write(tmp_path / f"{name}.json", cases, scorer="2026-goat"))
-    result = rank_files(tmp_path, paths)
-    assert result["ranking"]["place"] == {"a": 1, "b": 2}
-    assert result["ranked_by"] == ["global_dice", "global_nsd_1.0"]
-    assert result["not_ranked"] == ["dice"]
-    out = " ".join(capsys.readouterr().out.split())
-    assert "the organisers of 2026-goat rank by: global_dice, global_nsd_1.0." in out
-    assert "Reported, not ranked: dice." in out
-
-
-# Systems that are scored on the cases that they were fitted on
-
-
-def refined(state: str, **facts: int) -> Provenance:
-    """Return the record of scores of label maps in a held-out state."""
-    maps = Provenance("label maps", "refined", "0" * 64, facts={"held_out": state, **facts})
-    return Provenance("scores", "b.json", "", verb="evaluate", inputs={"predictions": maps})
-
-
-def test_rules_fitted_on_the_cases_that_are_scored_show_nothing(tmp_path, capsys):
-    low = columns(dice=[0.5 + 0.01 * i for i in range(12)])
-    high = columns(dice=[0.6 + 0.01 * i for i in range(12)])
-    record = refined("in-sample", training_cases=12, cases=12)
-    plain, better = write(tmp_path / "plain.json", low), tmp_path / "refined.json"
-    write(better, high, provenance=record)
-    out = tmp_path / "out.json"
-    words = "refined is refined by rules that were fitted on 12 of its 12 cases"
-    assert main(["rank", str(plain), str(better), "--out", str(out)]) == 1
-    said = capsys.readouterr()
-    assert said.out.startswith(f"IN SAMPLE: {words}.")
-    assert f"refined against plain: no verdict; {words}." in " ".join(said.out.split())
-    assert "is better than" not in said.out
-    assert "--in-sample accepts this" in said.err
-    content = json.loads(out.read_text())
-    assert content["in_sample"] == {
-        "refined": "refined by rules that were fitted on 12 of its 12 cases"
-    }
-    assert "no verdict" in content["pairs"][0]["sentence"]
-    assert main(["rank", str(plain), str(better), "--in-sample"]) == 0
-    said = capsys.readouterr()
-    assert said.out.startswith("IN SAMPLE: refined is refined")
-    assert "refined is better than plain: mean score +0.1000" in " ".join(said.out.split())
-
-
-@pytest.mark.parametrize("state", ["held-out", "unknown", None])
-def test_held_out_maps_and_those_of_unknown_origin_are_compared(tmp_path, capsys, state):
-    more = {"provenance": refined(state, training_cases=0, cases=12)} if state else {}
-    plain = write(tmp_path / "plain.json", columns(dice=[0.5 + 0.01 * i for i in range(12)]))
-    other = write(tmp_path / "b.json", columns(dice=[0.6 + 0.01 * i for i in range(12)]), **more)
-    assert main(["rank", str(plain), str(other)]) == 0
-    said = capsys.readouterr().out
-    assert "IN SAMPLE" not in said
-    assert "b is better than plain" in said
-
-
-def test_a_third_system_in_sample_takes_no_verdict_from_the_other_two(tmp_path, capsys):
-    record = refined("in-sample")
-    paths = [
-        write(tmp_path / "a.json", columns(dice=[0.5 + 0.01 * i for i in range(12)])),
-        write(tmp_path / "b.json", columns(dice=[0.6 + 0.01 * i for i in range(12)])),
-        write(tmp_path / "c.json", columns(dice=[0.7] * 12), provenance=record),
-    ]
-    assert main(["rank", *map(str, paths)]) == 1
-    said = " ".join(capsys.readouterr().out.split())
-    assert "b is better than a" in said
-    assert said.count("no verdict; c is made with what was fitted on its cases.") == 2
