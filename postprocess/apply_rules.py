@@ -85,7 +85,8 @@ def _why_skipped(rule: Rule, view: RuleView) -> str | None:
     if view.probability is None:
         return "no probabilities"
     try:
-        view.probability(rule.names(view.scheme))
+        for names in rule.compared(view.scheme):
+            view.probability(names)
     except ValueError as error:  # a head of regions cannot tell every set of labels
         return f"no probabilities: {error}"
     return None

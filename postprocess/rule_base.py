@@ -113,6 +113,10 @@ class Rule:
         """Return the inputs without which the rule is skipped."""
         return frozenset()
 
+    def compared(self, scheme: Scheme) -> tuple[tuple[str, ...], ...]:
+        """Return the sets of labels whose probabilities a rule that requires any looks at."""
+        return (self.names(scheme),)
+
     def select(self, view: RuleView) -> np.ndarray:
         """Return the bool mask (z, y, x) of the voxels that change."""
         raise NotImplementedError

@@ -31,7 +31,7 @@ from .component_predicates import PREDICATES
 from .fill_holes import FillHoles
 from .rule_base import BEFORE, Rule, RuleError
 from .rules_by_component import RemoveComponent
-from .rules_by_probability import AddForDice, AddProbable, DropDoubtful
+from .rules_by_probability import AddForDice, AddMoreProbable, AddProbable, DropDoubtful
 from .rules_by_size import KeepLargest, KeepOne, RelabelMinor, RemoveSmall
 
 
@@ -48,6 +48,11 @@ class RuleKind:
 # What is probable comes first: sizes and shares are those of the labels that the thresholds give.
 RULE_KINDS: Sequence[RuleKind] = (
     RuleKind("drop-doubtful", DropDoubtful),
+    RuleKind(
+        "add-more-probable",
+        AddMoreProbable,
+        searchable=frozenset({"label", "region", "becomes", "than"}),
+    ),
     RuleKind(
         "add-probable",
         AddProbable,

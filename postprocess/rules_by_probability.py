@@ -3,7 +3,8 @@
 Two of them together are a threshold for one label or region other than the head's own (arg-max, or
 0.5): below it voxels leave, from it on they join. After the thresholds per region of MBZUAI
 BioMedIA's BraTS 2024 entry and Kirscher's sweep of 2026. A third takes the threshold that is best
-for Dice in each case. A voxel has one label, so nested regions stay nested.
+for Dice in each case, a fourth compares two probabilities. A voxel has one label, so nested regions
+stay nested.
 """
 
 import math
@@ -90,6 +91,41 @@ class AddProbable(Added, Threshold):
     def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels outside the label or region that reach the minimum."""
         return view.may_join(self.names(view.scheme)) & self.reached(view)
+
+
+@dataclass(frozen=True)
+class AddMoreProbable(Added):
+    """Every voxel of another label joins that is more probable as one of the rule's own.
+
+    Two regions that exclude each other may both pass 0.5, of which the one that is painted last
+    wins: a resection cavity over the tumour core. Here the more probable one does.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("than",)
+
+    than: str = ""  # a label, none of the rule's own
+
+    def check(self, scheme: Scheme) -> None:
+        """Raise RuleError unless the rule compares with a label that it is not about."""
+        super().check(scheme)
+        others = [name for name in scheme.labels if name not in self.names(scheme)]
+        check_name("than", self.than, *others)
+
+    def required_inputs(self) -> frozenset[Input]:
+        """Return that there is nothing to compare without probabilities."""
+        return frozenset({"probabilities"})
+
+    def compared(self, scheme: Scheme) -> tuple[tuple[str, ...], ...]:
+        """Return both sides of the comparison."""
+        return self.names(scheme), (self.than,)
+
+    def select(self, view: RuleView) -> np.ndarray:
+        """Return the voxels of the other label that are less probable as such, strictly."""
+        if view.probability is None:
+            raise ValueError("no probabilities")
+        names, than = self.compared(view.scheme)
+        is_more = view.probability(names) > view.probability(than)
+        return view.mask(than) & view.may_join(names) & is_more
 
 
 @dataclass(frozen=True)

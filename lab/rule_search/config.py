@@ -7,7 +7,8 @@ from typing import Any, Literal
 # What a threshold is on. "size or peak": a component stays where either is reached; what else
 # may spare one is a row of `sparing.SPARES`. "threshold": a label takes every voxel from a
 # probability on, "region threshold" a region, for the label that a network of regions paints it
-# with. "dice": that probability is the one of the highest expected Dice in each case.
+# with; "more probable": a region takes what it is more probable in from a label that excludes it.
+# "dice": that probability is the one of the highest expected Dice in each case.
 RuleType = Literal[
     "size",
     "share",
@@ -27,6 +28,7 @@ RuleType = Literal[
     "size or inside",
     "holds",
     "size or holds",
+    "more probable",
     "region threshold",
     "threshold",
     "dice",
@@ -34,7 +36,7 @@ RuleType = Literal[
 Point = float | tuple[float, float]  # a threshold, or a size and a threshold
 Grids = Mapping[RuleType, tuple[Point, ...]]
 # Before which a case is tabulated anew.
-LOWERING: tuple[RuleType, ...] = ("region threshold", "threshold", "dice")
+LOWERING: tuple[RuleType, ...] = ("more probable", "region threshold", "threshold", "dice")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lab.rule_search.case_components import Names
 from lab.rule_search.search_case import SearchCase, Thresholds
 from postprocess.apply_rules import apply_rules
 from postprocess.rule_base import EnsembleMaps
-from postprocess.rules_by_probability import AddForDice, AddProbable, threshold_for_dice
+from postprocess.rules_by_probability import Added, AddForDice, AddProbable, threshold_for_dice
 
 Make = Callable[[Pair, EnsembleMaps], SearchCase]  # tabulates a case
 CASES_IN_MEMORY = 6  # tabulated ones of each case: all thresholds of one label
@@ -73,9 +73,9 @@ class LowThresholds:
         case = self.make(replace(pair, prediction=result.labels), maps)
         return replace(case, thresholds=thresholds)
 
-    def _in_numbers(self, rule: AddProbable | AddForDice) -> AddProbable:
+    def _in_numbers(self, rule: Added) -> Added:
         """Return a rule with the threshold that it has in this case."""
-        if isinstance(rule, AddProbable):
+        if not isinstance(rule, AddForDice):
             return rule
         threshold = self.for_dice[rule.names(self.scheme)]
         return AddProbable(rule.label, min_probability=threshold)

@@ -17,9 +17,9 @@ from lab.rule_search.component_rules import values_after
 from lab.rule_search.lost_lesions import ReferenceLesions
 from postprocess.rule_base import Rule, RuleError
 from postprocess.rule_kinds import row_from
-from postprocess.rules_by_probability import AddForDice, AddProbable
+from postprocess.rules_by_probability import Added
 
-Thresholds = tuple[AddProbable | AddForDice, ...]
+Thresholds = tuple[Added, ...]  # rules by which voxels join
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,8 @@ class Variant:
 
 def split_thresholds(rules: Sequence[Rule]) -> tuple[Thresholds, tuple[Rule, ...]]:
     """Return the rules that move a threshold, and the others, each in their order."""
-    lowering = AddProbable | AddForDice
-    thresholds = tuple(rule for rule in rules if isinstance(rule, lowering))
-    return thresholds, tuple(rule for rule in rules if not isinstance(rule, lowering))
+    thresholds = tuple(rule for rule in rules if isinstance(rule, Added))
+    return thresholds, tuple(rule for rule in rules if not isinstance(rule, Added))
 
 
 def variant_after(case: SearchCase, rules: Sequence[Rule], scheme: Scheme) -> Variant:

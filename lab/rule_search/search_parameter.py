@@ -8,7 +8,7 @@ from lab.rule_search.config import LOWERING, Point, RuleType
 from lab.rule_search.sparing import SIZE_OR, spare_of
 from postprocess.rule_base import Input, Rule
 from postprocess.rules_by_component import RemoveComponent
-from postprocess.rules_by_probability import AddForDice, AddProbable
+from postprocess.rules_by_probability import AddForDice, AddMoreProbable, AddProbable
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
 SIZES: Mapping[str, tuple[str, type]] = {
@@ -19,6 +19,7 @@ UNITS = {"mm3": " mm3", "voxels": " voxels"}
 TITLES: Mapping[RuleType, str] = {
     "size": "{name} components below a size become {becomes}",
     "share": "{name} becomes {becomes} below a share",
+    "more probable": "{name} takes voxels of {other} that it is more probable in, as {becomes}",
     "region threshold": "{name} takes voxels from a probability on, as {becomes}",
     "threshold": "{name} takes voxels from a probability on",
     "dice": "{name} takes voxels that raise its expected Dice",
@@ -74,7 +75,8 @@ class SearchParameter:
             size = "below a size and " if self._is_sized else ""
             fails = spare.title.format(other=self.other)
             return f"{self.name} components {size}{fails} become {self.becomes}"
-        return TITLES[self.rule_type].format(name=self.name, becomes=self.becomes)
+        words = {"name": self.name, "becomes": self.becomes, "other": self.other}
+        return TITLES[self.rule_type].format(**words)
 
     def rule(self, grid_index: int) -> Rule | None:
         """Return the rule at a grid point; None at 0."""
@@ -87,6 +89,9 @@ class SearchParameter:
             spares |= spare.condition(threshold, self.other)
             return RemoveComponent(self.label, self.becomes, region=self.region, unless_any=spares)
         assert not isinstance(point, tuple)
+        if self.rule_type == "more probable":
+            subject = {"becomes": self.becomes, "region": self.region}
+            return AddMoreProbable(self.label, than=self.other, **subject)
         if self.rule_type in ("threshold", "region threshold"):
             subject = {"becomes": self.becomes, "region": self.region}
             return AddProbable(self.label, min_probability=point, **subject)
@@ -109,7 +114,7 @@ class SearchParameter:
         if self.rule_type in ("threshold", "region threshold"):
             painted = f" as {self.becomes}" if self.region else ""
             return f"{self.name} takes voxels of probability >= {point:g}{painted}"
-        if self.rule_type == "dice":
+        if self.rule_type in ("dice", "more probable"):
             return self.title
         subject = "share" if self.rule_type == "share" else "components"
         return f"{self.name} {subject} < {point:g}{UNITS.get(self.unit, '')} -> {self.becomes}"

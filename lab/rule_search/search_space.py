@@ -7,7 +7,7 @@ import numpy as np
 
 from challenge.scheme import Scheme
 from lab.rule_search.case_components import Names
-from lab.rule_search.config import Grids, RuleType, SearchConfig
+from lab.rule_search.config import IS_RULE, Grids, RuleType, SearchConfig
 from lab.rule_search.search_parameter import SearchParameter
 from lab.rule_search.sparing import SPARES, spare_of
 from postprocess.rule_base import BACKGROUND, Rule
@@ -64,10 +64,20 @@ def _lowering(
     scheme: Scheme, config: SearchConfig, probable: Collection[Names]
 ) -> list[SearchParameter]:
     """List the rules by which voxels join: outer regions before inner ones, then labels."""
-    parameters = [
-        SearchParameter("", region, label, "probability", config.thresholds, "region threshold")
-        for (region, label), names in threshold_regions(scheme, config).items()
+    regions = {
+        subject: names
+        for subject, names in threshold_regions(scheme, config).items()
         if names in probable
+    }
+    parameters = [
+        SearchParameter("", region, label, "none", IS_RULE, "more probable", other)
+        for (region, label), names in regions.items()
+        for other in excluded_by(names, scheme)
+        if (other,) in probable and "more probable" in config.rule_types
+    ]
+    parameters += [
+        SearchParameter("", region, label, "probability", config.thresholds, "region threshold")
+        for region, label in regions
     ]
     grids: Grids = {"threshold": config.thresholds, "dice": (0.0, 1.0)}
     return parameters + [
@@ -76,6 +86,15 @@ def _lowering(
         for label in scheme.written
         if rule_type in config.rule_types and (label,) in probable
     ]
+
+
+def excluded_by(names: Names, scheme: Scheme) -> tuple[str, ...]:
+    """Return the labels that a network of regions sees by themselves, outside a region's labels."""
+    return tuple(
+        label
+        for region, label in scheme.training_regions
+        if tuple(scheme.regions.get(region, (region,))) == (label,) and label not in names
+    )
 
 
 def threshold_regions(scheme: Scheme, config: SearchConfig) -> dict[tuple[str, str], Names]:

@@ -36,6 +36,7 @@ KEYS = {
     "drop-doubtful": {"min_probability": SHARE},
     "add-probable": {"min_probability": SHARE},
     "add-for-dice": {},
+    "add-more-probable": {"than": st.just("RC")},
     "remove-component": {"unless_any": CONDITIONS},
     "remove-small": {
         "min_voxels": st.integers(0, 60),
@@ -47,16 +48,18 @@ KEYS = {
     "keep-one": {},
 }
 
+ADDING = ("add-probable", "add-for-dice", "add-more-probable")
+
 
 @st.composite
 def rules(draw):
     kind, subject = draw(st.sampled_from([kind.name for kind in RULE_KINDS])), draw(SUBJECTS)
-    if kind == "remove-component" and "RC" in subject.values():
-        subject = {"label": "ET"}  # RC, which the predicates name, is not beside itself
+    if kind in ("remove-component", "add-more-probable") and "RC" in subject.values():
+        subject = {"label": "ET"}  # RC, which these name, is not beside itself
     names = (subject["label"],) if "label" in subject else GLI.regions[subject["region"]]
     others = ["background", "surrounding", *(name for name in GLI.labels if (name,) != names)]
     row = {"kind": kind, **subject, **{key: draw(values) for key, values in KEYS[kind].items()}}
-    if kind in ("add-probable", "add-for-dice"):
+    if kind in ADDING:
         row["becomes"] = draw(st.sampled_from(names))
     elif kind == "fill-holes":
         row["becomes"] = draw(st.sampled_from(["background", *GLI.labels]))
@@ -65,7 +68,7 @@ def rules(draw):
         row["becomes"] = draw(st.sampled_from([*others, *before]))
     if kind == "remove-component" and draw(st.booleans()):
         row["unless_all"] = row.pop("unless_any")
-    if kind not in ("add-probable", "add-for-dice", "fill-holes"):
+    if kind not in (*ADDING, "fill-holes"):
         row["connectivity"] = draw(st.sampled_from([6, 18, 26]))
     return rule_from(row, GLI)
 

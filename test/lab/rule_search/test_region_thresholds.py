@@ -55,13 +55,13 @@ def test_it_scores_as_the_image_does_whatever_else_is_set(seed):
     space = make_search_space(GLI, CONFIG, list(case.components.peaks))
     cache = ScoreCache([case], space, search_columns(SCORER, GLI), GLI)
     types = [parameter.rule_type for parameter in space]
-    at = [i for i, rule_type in enumerate(types) if rule_type == "region threshold"]
+    at = [i for i, t in enumerate(types) if t in ("region threshold", "more probable")]
     others = [i for i, rule_type in enumerate(types) if rule_type in ("threshold", "peak", "size")]
-    assert len(at) == 2
+    assert len(at) == 4
     changed = 0
     for number in at:
         setting = list(cache.no_rules)
-        setting[number] = int(rng.integers(1, len(CONFIG.thresholds)))
+        setting[number] = int(rng.integers(1, len(space[number].grid)))
         more = int(rng.choice(others))
         setting[more] = int(rng.integers(1, len(space[more].grid)))
         rules = rules_of(space, tuple(setting))
@@ -72,3 +72,27 @@ def test_it_scores_as_the_image_does_whatever_else_is_set(seed):
         row = cache.scores([tuple(setting)], np.array([0]))[0]
         np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9)
     assert changed
+
+
+def test_a_region_takes_voxels_from_a_label_that_excludes_it():
+    space = make_search_space(GLI, CONFIG, [("RC",), ("ET",), TC, WT])
+    exclusive = [p for p in space if p.rule_type == "more probable"]
+    assert [(p.name, p.becomes, p.other) for p in exclusive] == [
+        ("WT", "SNFH", "RC"),
+        ("TC", "NETC", "RC"),
+    ]
+    assert row_from(exclusive[1].rule(1)) == {
+        "kind": "add-more-probable",
+        "region": "TC",
+        "becomes": "NETC",
+        "than": "RC",
+    }
+    words = "TC takes voxels of RC that it is more probable in, as NETC"
+    assert exclusive[1].in_words(1) == words
+
+
+def test_a_challenge_of_nested_regions_alone_has_nothing_that_excludes():
+    ssa = SCHEMES["brats-ssa"]
+    known = [("ET",), tuple(ssa.regions["TC"]), tuple(ssa.regions["WT"])]
+    space = make_search_space(ssa, CONFIG, known)
+    assert not [p for p in space if p.rule_type == "more probable"]
