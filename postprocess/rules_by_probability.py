@@ -95,7 +95,7 @@ class AddProbable(Added, Threshold):
 
 @dataclass(frozen=True)
 class AddMoreProbable(Added):
-    """Every voxel of another label joins that is more probable as one of the rule's own.
+    """Every voxel of another label joins that is more probable as one of the rule's labels.
 
     Two regions that exclude each other may both pass 0.5, of which the one that is painted last
     wins: a resection cavity over the tumour core. Here the more probable one does.
@@ -103,7 +103,7 @@ class AddMoreProbable(Added):
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("than",)
 
-    than: str = ""  # a label, none of the rule's own
+    than: str = ""  # a label that the rule is not about
 
     def check(self, scheme: Scheme) -> None:
         """Raise RuleError unless the rule compares with a label that it is not about."""

@@ -10,7 +10,7 @@ import torch
 
 from challenge.case import Case, read_case
 from challenge.platforms import find_cases
-from challenge.scheme import labels_from
+from challenge.scheme import labels_from, probability_of
 from ensemble.budget import Budget
 from ensemble.engine import Engine
 from ensemble.manifest import verify_model
@@ -18,7 +18,10 @@ from ensemble.predict import predict
 from inference import SHIPPED_WEIGHTS
 from lab.metrics.voxel import dice
 from postprocess import refine
+from postprocess.apply_rules import apply_rules
 from postprocess.artefacts import load_artefacts
+from postprocess.rule_base import EnsembleMaps
+from postprocess.rule_kinds import rule_from
 
 pytestmark = pytest.mark.slow
 
@@ -60,3 +63,34 @@ def test_rules_do_not_cost_a_region_on_a_real_glioma(
     changed = int((before != after).sum())
     with capsys.disabled():
         print(f"\nrules on a real glioma ({name}): {', '.join(lines)}; {changed} voxels changed")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BraTS-GLI-00000-000",
+        "unlabelled/BraTS-GLI-00001-000",
+        "unlabelled/BraTS-GLI-00027-000",
+    ],
+)
+def test_no_cavity_is_left_in_a_glioma_that_was_never_operated_on(
+    name: str, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the core is more probable than the cavity; beside the same comparison in numpy."""
+    model = verify_model(SHIPPED_WEIGHTS / "brats-gli" / "MANIFEST.json")
+    scheme, head = model.scheme, model.head
+    (files,) = find_cases(shared_data / "brats-2021-expert" / name).cases
+    case = read_case(files)
+    *_, last = predict(case, model, Engine(torch.device("cpu"), "auto"), Budget(), False)
+    probabilities = last.probabilities
+    row = {"kind": "add-more-probable", "region": "TC", "becomes": "NETC", "than": "RC"}
+    maps = EnsembleMaps(lambda names: probability_of(probabilities, head, names))
+    before = labels_from(probabilities, head, scheme)
+    rules = [rule_from(row, scheme)]
+    after = apply_rules(before, rules, scheme, case.spacing_mm, maps).labels
+    core, cavity = (head.channels.index(names) for names in (("NETC", "ET"), ("RC",)))
+    is_core = (before == 4) & (probabilities[core] > probabilities[cavity])
+    np.testing.assert_array_equal(after, np.where(is_core, 1, before))
+    assert not (after == 4).any()
+    with capsys.disabled():
+        print(f"\ncavity of a glioma that was never operated on: {(before == 4).sum()} -> 0 mm3")
