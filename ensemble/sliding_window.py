@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -39,6 +38,7 @@ class LogitAccumulator:
         self._member_weights = torch.zeros(tuple(shape), dtype=torch.half, device=device)
         self._sum = torch.zeros((channels, *shape), device=device)
         self._weights = torch.zeros(tuple(shape), device=device)
+        self._importance: dict[tuple[int, ...], torch.Tensor] = {}  # of a tile's size, on the device
 
     @property
     def device(self) -> torch.device:
@@ -50,6 +50,7 @@ class LogitAccumulator:
         sums = self._member_sum, self._member_weights, self._sum, self._weights
         moved = [each.to(device) for each in sums]
         self._member_sum, self._member_weights, self._sum, self._weights = moved
+        self._importance = {}
 
     def add(self, logits: torch.Tensor, position: TileSlices) -> None:
         """Add a tile's logits (channel, z, y, x) of the running member, blended by the Gaussian.
@@ -57,7 +58,7 @@ class LogitAccumulator:
         Raises:
             SumsLost: the device failed while the sums were changed.
         """
-        gaussian = _importance_on(tuple(logits.shape[1:]), self.device)
+        gaussian = self._importance_of(tuple(logits.shape[1:]))
         blended: Iterable[torch.Tensor] = (t * gaussian for t in logits.to(self.device).unbind())
         if self.device.type != "cpu":
             blended = list(blended)
@@ -106,6 +107,11 @@ class LogitAccumulator:
         """Return the mean logits (channel, ...) float32 of finished members, 0 where none ran."""
         weights = self._weights[inner].clamp(min=torch.finfo().tiny)
         return _on_host(channel[inner] / weights for channel in self._sum.unbind())
+
+    def _importance_of(self, patch: tuple[int, ...]) -> torch.Tensor:
+        if patch not in self._importance:
+            self._importance[patch] = torch.from_numpy(importance(patch)).to(self.device)
+        return self._importance[patch]
 
 
 def pad(data: np.ndarray, patch: Sequence[int]) -> tuple[np.ndarray, tuple[slice, ...]]:
@@ -188,11 +194,6 @@ def importance(patch: tuple[int, ...]) -> np.ndarray:
     gaussian = (gaussian / gaussian.max() * 10).astype(np.float16).astype(np.float32)
     gaussian[gaussian == 0] = gaussian[gaussian > 0].min()
     return gaussian
-
-
-@lru_cache(maxsize=4)
-def _importance_on(patch: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(importance(patch)).to(device)
 
 
 @contextmanager

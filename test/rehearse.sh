@@ -94,6 +94,9 @@ sandbox=(--network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt n
 more_mounts=()    # of a run that writes a run record, see `recorded`
 more_arguments=()
 model_arguments=() # of a process, which has no mount
+port=4743 # of the contract; processes share this machine's ports, and take one that is free
+[ "$docker" != none ] || port=$("$python" -c "import socket
+with socket.create_server(('127.0.0.1', 0)) as server: print(server.getsockname()[1])")
 if [ -n "${MODEL:-}" ]; then
   model=$(realpath "$MODEL")
   if [ "$docker" = none ]; then model_arguments=(--weights "$model"); else sandbox+=(-v "$model:/opt/ml/model:ro"); fi
@@ -258,7 +261,7 @@ grand_challenge() {
 
 ask() { # ask METHOD PATH: status and body, from inside, since there is no network
   local code="import http.client, sys
-c = http.client.HTTPConnection('127.0.0.1', 4743, timeout=10 if sys.argv[1] == 'GET' else $limit_s)
+c = http.client.HTTPConnection('127.0.0.1', $port, timeout=10 if sys.argv[1] == 'GET' else $limit_s)
 c.request(*sys.argv[1:]); r = c.getresponse(); print(r.status, r.read().decode())"
   if [ "$docker" = none ]; then
     "$python" -c "$code" "$@"
@@ -285,7 +288,7 @@ healthy() { # within what the platform gives start and loading together
 
 start_server() { # the label comes first: without it the platform would call the image in the other way
   if [ "$docker" = none ]; then
-    "${prefix[@]}" "$python" "$PWD/inference.py" serve --input "$scratch/in" --output "$scratch/out" \
+    "${prefix[@]}" "$python" "$PWD/inference.py" serve --port "$port" --input "$scratch/in" --output "$scratch/out" \
       "${model_arguments[@]}" "${more_arguments[@]}" >"$scratch/log" 2>&1 &
     server=$!
   else
