@@ -38,7 +38,7 @@ class LogitAccumulator:
         self._member_weights = torch.zeros(tuple(shape), dtype=torch.half, device=device)
         self._sum = torch.zeros((channels, *shape), device=device)
         self._weights = torch.zeros(tuple(shape), device=device)
-        self._importance: dict[tuple[int, ...], torch.Tensor] = {}  # of a tile's size, on the device
+        self._importance: dict[tuple[int, ...], torch.Tensor] = {}  # by the size of a tile
 
     @property
     def device(self) -> torch.device:
