@@ -7,8 +7,8 @@ probabilities (channel, z, y, x)
     -> cluster, distance           the frozen chain, nearest centre       clusters
     -> labels (z, y, x)            without components taken for false     component_gates
     -> labels (z, y, x)            that cluster's rules, or the fallback  apply_rules
-    -> labels (z, y, x)            never without tumour, where the        empty_prediction
-                                   challenge punishes that
+    -> labels (z, y, x)            where nothing of the tumour is left,   declared_answers,
+                                   the answer declared for that           empty_prediction
 """
 
 import logging
@@ -23,7 +23,8 @@ from challenge.scheme import Head, labels_from, volumes_mm3, voxels_changed
 
 from .apply_rules import apply_rules
 from .artefacts import Artefacts
-from .component_gates import apply_gates
+from .component_gates import GatesResult, apply_gates, skip_gates
+from .declared_answers import AS_PREDICTED, RECOVERED
 from .empty_prediction import Evidence, restore_tumour
 from .features import FeatureError
 from .refine_input import RefineInput, case_features, probability_function
@@ -47,6 +48,7 @@ class RuleChoice:
 
     rules: Sequence[Rule]
     record: dict[str, Any]
+    is_as_predicted: bool = False  # neither rules nor gates apply
 
 
 def refine(
@@ -74,18 +76,20 @@ def refine_labels(refine_input: RefineInput, artefacts: Artefacts) -> Refinement
     """Turn a label map into the final one, with whatever else is known of the case."""
     case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
     choice = choose_rules(refine_input, artefacts)
-    gated = apply_gates(refine_input, artefacts.gates)
+    gated = _gated(refine_input, artefacts, choice)
     maps = EnsembleMaps(probability_function(refine_input), refine_input.votes, before)
     result = apply_rules(gated.labels, choice.rules, scheme, case.spacing_mm, maps)
     for row in result.applied:
         if "skipped" in row:
             log.warning("%s: rule skipped: %s", case.id, row)
-    after, recovered_by = _recovered(refine_input, result.labels)
+    answered, no_component = _answered(refine_input, result.labels, artefacts)
+    after, recovered_by = _recovered(refine_input, answered)
     record = {
         **choice.record,
         "fitted_on_case": was_fitted_on(case.id, artefacts),
         "gates": gated.record,
         "rules": result.applied,
+        "no_credible_component": no_component,
         "recovered_by": recovered_by,
         "voxels_changed": voxels_changed(before, after, scheme),
         "volumes_mm3": {
@@ -123,8 +127,29 @@ def _fallback(case: Case, artefacts: Artefacts, record: dict[str, Any], reason: 
     name = artefacts.fallback.name
     log.warning("%s: %s; post-processing falls back to %s", case.id, reason, name)
     return RuleChoice(
-        artefacts.fallback.rules, {**record, "fallback": {"name": name, "reason": reason}}
+        artefacts.fallback.rules,
+        {**record, "fallback": {"name": name, "reason": reason}},
+        name == AS_PREDICTED,
     )
+
+
+def _gated(refine_input: RefineInput, artefacts: Artefacts, choice: RuleChoice) -> GatesResult:
+    if choice.is_as_predicted:
+        return skip_gates(refine_input, artefacts.gates, "the case stays as predicted")
+    return apply_gates(refine_input, artefacts.gates)
+
+
+def _answered(
+    refine_input: RefineInput, after: np.ndarray, artefacts: Artefacts
+) -> tuple[np.ndarray, dict[str, str] | None]:
+    """Give a case of whose tumour nothing is left the declared answer, log it and record why."""
+    case, scheme, before = refine_input.case, refine_input.scheme, refine_input.labels
+    if scheme.mask(after, scheme.tumour).any() or not scheme.mask(before, scheme.tumour).any():
+        return after, None
+    answer, reason = artefacts.empty_answer, f"gates and rules left nothing of {scheme.tumour}"
+    if answer != RECOVERED:  # `_recovered` says by which step
+        log.warning("%s: %s; the declared answer is %s", case.id, reason, answer)
+    return before if answer == AS_PREDICTED else after, {"answer": answer, "reason": reason}
 
 
 def _recovered(refine_input: RefineInput, after: np.ndarray) -> tuple[np.ndarray, str | None]:

@@ -13,6 +13,7 @@ from challenge.scheme import Scheme
 
 from .clusters import ClusterModel
 from .component_gates import ComponentGate
+from .declared_answers import AS_PREDICTED, IDENTITY, default_empty_answer
 from .feature_names import needs_votes
 from .features import DEFAULT_SETTINGS, EXTRACTOR, settings_hash
 from .gate_files import gate_rows
@@ -20,7 +21,7 @@ from .rule_base import Rule
 from .rule_kinds import row_from
 
 # Raise it when a program that knows the old number only would misread the new files.
-SCHEMA = 4
+SCHEMA = 5
 KEYS: Mapping[str, type] = {
     "schema": int,
     "scheme": str,
@@ -29,6 +30,7 @@ KEYS: Mapping[str, type] = {
     "extractor": dict,
     "clusters": list,
     "fallback": dict,
+    "no_credible_component": str,
     "known_answers": list,
     "clusters_sha256": str,
     "gates": list,
@@ -66,7 +68,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Fallback:
-    """What to do with a case that belongs to no cluster: "identity", or "pooled" rules."""
+    """What a case that belongs to no cluster gets, one of `FAR_ANSWERS`; "pooled" has rules."""
 
     name: str
     rules: tuple[Rule, ...] = ()
@@ -90,7 +92,8 @@ class Artefacts:
     clusters: tuple[Cluster, ...] = ()
     feature_names: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SETTINGS)
-    fallback: Fallback = Fallback("identity")
+    fallback: Fallback = Fallback(IDENTITY)
+    no_credible_component: str = ""  # one of `EMPTY_ANSWERS`; "": see `empty_answer`
     known_answers: tuple[KnownAnswer, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from
     gates: tuple[ComponentGate, ...] = ()  # before the rules, in this order
@@ -103,7 +106,14 @@ class Artefacts:
     @property
     def has_one_rule_set(self) -> bool:
         """Return whether every case gets the same rules, whatever its cluster."""
+        if self.fallback.name == AS_PREDICTED and (self.gates or self.has_rules):
+            return False
         return all(cluster.rules == self.fallback.rules for cluster in self.clusters)
+
+    @property
+    def empty_answer(self) -> str:
+        """Return what a case gets of whose tumour gates and rules leave nothing."""
+        return self.no_credible_component or default_empty_answer(self.scheme)
 
     @property
     def has_held_out_gain(self) -> bool:
@@ -144,6 +154,7 @@ def write_document(artefacts: Artefacts, clusters_sha256: str, gates_sha256: str
             "name": artefacts.fallback.name,
             "rules": [row_from(rule) for rule in artefacts.fallback.rules],
         },
+        "no_credible_component": artefacts.empty_answer,
         "clusters": [
             {
                 "training_cases": cluster.training_cases,

@@ -167,6 +167,14 @@ def apply_gates(refine_input: RefineInput, gates: Sequence[ComponentGate]) -> Ga
     return GatesResult(labels, record)
 
 
+def skip_gates(
+    refine_input: RefineInput, gates: Sequence[ComponentGate], reason: str
+) -> GatesResult:
+    """Leave the labels as they are, and say of each gate why."""
+    rows = [{"gate": gate.name, "cutoff": gate.cutoff, "skipped": reason} for gate in gates]
+    return GatesResult(refine_input.labels, rows)
+
+
 def _without(labels: np.ndarray, selected: np.ndarray, becomes: str, scheme: Scheme) -> np.ndarray:
     """Return labels (z, y, x) with the selected components made what a gate says."""
     if not selected.any():

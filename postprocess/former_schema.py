@@ -1,6 +1,10 @@
-"""Read `postprocess.json` of schemas 2 and 3, in the words of today."""
+"""Read `postprocess.json` of schemas 2 to 4, in the words of today."""
 
 from typing import Any
+
+from challenge.scheme import Scheme
+
+from .declared_answers import default_empty_answer
 
 OLDEST_SCHEMA = 2
 # Of schema 2, in any object of the file, except `labels`.
@@ -11,7 +15,7 @@ VALUES = {
 }
 
 
-def upgrade(document: Any) -> Any:
+def upgrade(document: Any, scheme: Scheme) -> Any:
     """Return the file's content, or, if it is of a former schema, what it would be today."""
     if not isinstance(document, dict):
         return document
@@ -22,6 +26,9 @@ def upgrade(document: Any) -> Any:
         document["schema"] = 3
     if document.get("schema") == 3:  # had no gates
         document = {**document, "schema": 4, "gates": [], "gates_sha256": ""}
+    if document.get("schema") == 4:  # had the challenge's answer to an empty prediction alone
+        answer = default_empty_answer(scheme)
+        document = {**document, "schema": 5, "no_credible_component": answer}
     return document
 
 

@@ -24,6 +24,7 @@ from .artefact_schema import (
     Fallback,
     KnownAnswer,
 )
+from .declared_answers import AS_PREDICTED, FAR_ANSWERS, POOLED, check_empty_answer
 from .feature_names import GROUPS, group_names
 from .features import EXTRACTOR, KNOWN_SETTINGS, settings_hash
 from .former_schema import OLDEST_SCHEMA, upgrade
@@ -48,7 +49,7 @@ def read_document(content: bytes, scheme: Scheme) -> Document:
     Raises:
         ValueError: a key is missing, unknown or mistyped, or a value is not what it must be.
     """
-    document = _checked_keys(upgrade(json.loads(content)))
+    document = _checked_keys(upgrade(json.loads(content), scheme))
     if document["scheme"] != scheme.name:
         raise ValueError(f"scheme {document['scheme']!r}, not {scheme.name!r}")
     if document["labels"] != dict(scheme.labels):
@@ -58,10 +59,12 @@ def read_document(content: bytes, scheme: Scheme) -> Document:
         clusters=tuple(_cluster(row, scheme) for row in document["clusters"]),
         feature_names=_names(document["feature_names"], scheme),
         settings=_settings(document["extractor"]),
-        fallback=_fallback(document["fallback"], scheme),
+        fallback=_fallback(document, scheme),
+        no_credible_component=document["no_credible_component"],
         known_answers=tuple(_known_answer(row) for row in document["known_answers"]),
         fit=document["fit"],
     )
+    check_empty_answer(artefacts.no_credible_component, scheme)
     gates, gates_sha256 = document["gates"], document["gates_sha256"]
     if bool(gates) != bool(gates_sha256):
         raise ValueError(f"{len(gates)} gates with gates_sha256 {gates_sha256!r}")
@@ -133,12 +136,15 @@ def _rules(row: dict[str, Any], scheme: Scheme) -> tuple[Rule, ...]:
     return tuple(rule_from(rule, scheme) for rule in value_of(row, "rules", list))
 
 
-def _fallback(row: dict[str, Any], scheme: Scheme) -> Fallback:
+def _fallback(document: dict[str, Any], scheme: Scheme) -> Fallback:
+    row = document["fallback"]
     fallback = Fallback(value_of(row, "name", str), _rules(row, scheme))
-    if fallback.name not in ("identity", "pooled"):
-        raise ValueError(f"fallback {fallback.name!r} is neither 'identity' nor 'pooled'")
-    if fallback.name == "identity" and fallback.rules:
-        raise ValueError("fallback 'identity' cannot have rules")
+    if fallback.name not in FAR_ANSWERS:
+        raise ValueError(f"fallback {fallback.name!r} is not one of {list(FAR_ANSWERS)}")
+    if fallback.name != POOLED and fallback.rules:
+        raise ValueError(f"fallback {fallback.name!r} cannot have rules")
+    if fallback.name == AS_PREDICTED and not document["feature_names"]:
+        raise ValueError(f"fallback {fallback.name!r}: without features no case is far from others")
     return fallback
 
 

@@ -44,6 +44,7 @@ def refine_file(
         "gates": record["gates"],
         "rules": [rule for rule in record["rules"] if "skipped" not in rule],
         "skipped": [rule for rule in record["rules"] if "skipped" in rule],
+        "no_credible_component": record["no_credible_component"],
         **{key: record[key] for key in ("recovered_by", "voxels_changed", "volumes_mm3")},
     }
     log.info("%s: %s -> %s", label_map.id, _summary(line), path)

@@ -42,6 +42,7 @@ from lab.rule_search.workspace import (
     write_work,
 )
 from postprocess.artefacts import load_artefacts, save_artefacts
+from postprocess.declared_answers import AS_PREDICTED, POOLED
 from postprocess.rule_base import Rule
 from postprocess.rule_kinds import rule_from
 
@@ -75,10 +76,13 @@ def run(args: argparse.Namespace) -> int:
         lost_at_most=args.lost_at_most,
     )
     rules = held_out_rules(args.work, search, cases, scheme)
+    # An older search has no key, and gave all far cases the pooled rules.
+    far = search.get("far", {"ships": POOLED})["ships"]
+    as_predicted = search["held_out_far"] if far == AS_PREDICTED else ()
     with workers(args.jobs, args.dask):
         gate_cases = open_gate_cases(cases, setup, scorer, config)
         targets = add_relabelling(gate_cases, make_targets(scheme, config), config)
-        held_out = evaluate(gate_cases, targets, rules, config)
+        held_out = evaluate(gate_cases, targets, rules, config, as_predicted)
         fitted = fit_gates(gate_cases, targets, config)
         verdict = judge(fitted, held_out, np.array(search["assigned"]), config)
         weights = [
@@ -136,7 +140,9 @@ def write_artefacts(
     work: Path, verdict: Verdict, content: Mapping[str, Any], scheme: Scheme
 ) -> None:
     """Put gates into the artefacts that the search wrote, and take out those of before."""
-    for name, gates in ((DECIDED, verdict.gates if verdict.ships else ()), (FORCED, verdict.gates)):
+    decided = verdict.gates if verdict.ships else (), verdict.empty_answer
+    forced = verdict.gates, verdict.held_out.answers[1]
+    for name, (gates, answer) in ((DECIDED, decided), (FORCED, forced)):
         artefacts = load_artefacts(work / name, scheme)
-        fit = {**artefacts.fit, "gates": content}
-        save_artefacts(work / name, replace(artefacts, gates=gates, fit=fit))
+        artefacts = replace(artefacts, gates=gates, no_credible_component=answer.answer)
+        save_artefacts(work / name, replace(artefacts, fit={**artefacts.fit, "gates": content}))

@@ -65,6 +65,7 @@ class Ruled:
     row: np.ndarray  # (column,) scores
     absent: list[bool]  # columns whose region neither the reference nor the labels hold
     lost: float  # share of the reference's lesions; NaN where there are none
+    is_emptied: bool  # whether a tumour was predicted, and nothing of it is left
 
 
 @dataclass
@@ -96,17 +97,25 @@ class GateCase:
         """
         thresholds, others = split_thresholds(rules)
         if not thresholds:
-            final, case = self.final(values, rules), self.search_case
+            case = self.search_case
+            left, _ = values_between(replace(case.components, values=values), rules, self.scheme)
+            final = restore_largest_tumour(case.components, left, self.scheme)
         else:
             case = self.search_case.after(thresholds, values)
-            final = values_after(case.components, others, self.scheme)
+            left = final = values_after(case.components, others, self.scheme)
         scores = case.scorer.score(final)
         return Ruled(
             self.reduce(scores),
             np.array(selection_row(scores, self.columns)),
             absent_in(case, final, self.columns, self.scheme),
             self.search_case.lesions.lost(self.predicted, final, case.lesions),
+            self.has_tumour(self.predicted) and not self.has_tumour(left),
         )
+
+    def has_tumour(self, values: np.ndarray) -> bool:
+        """Return whether any label component is tumour when they carry values (component,)."""
+        tumour = selected_values(self.scheme.regions[self.scheme.tumour], self.scheme)
+        return bool(tumour[values].any())
 
     def value(self, values: np.ndarray) -> float:
         """Return the case's objective when label components carry these values."""

@@ -20,6 +20,7 @@ from lab.learned_gates.held_out import HeldOutGates
 from lab.metrics.pair import Pair
 from lab.metrics.scorer import Scorer
 from lab.progress import progress
+from lab.rule_search.declared_answer import DeclaredAnswer
 from lab.rule_search.features import read_inputs
 from lab.rule_search.image_scores import TOLERANCE, ScoreMismatch, start_folder, write_case
 from lab.rule_search.workspace import Setup
@@ -85,7 +86,7 @@ class GateImages:
         target = Target(self.setup, self.scorer, folder)
         run = joblib.Parallel(n_jobs=None, return_as="generator")
         results = run(
-            joblib.delayed(refine_on_image)(case, gates, of_case, target)
+            joblib.delayed(refine_on_image)(case, gates, of_case, target, held_out.answers[1])
             for case, gates, of_case in zip(self.cases, held_out.gates, rules, strict=True)
         )
         scores = progress(results, len(self.cases), description=f"writing {folder.name}")
@@ -104,11 +105,12 @@ def refine_on_image(
     gates: Sequence[ComponentGate],
     rules: Sequence[Rule],
     target: Target,
+    answer: DeclaredAnswer,
 ) -> Scores:
     """Refine one case as the container does, write its labels, and score them."""
     setup = target.setup
     refine_input = read_inputs(case, setup)
-    labels = gated_and_ruled(refine_input, gates, rules)
+    labels = gated_and_ruled(refine_input, gates, rules, answer)
     write_case(case, labels, setup, target.folder)
     reference = case.read_reference().array
     pair = Pair(labels, reference, refine_input.case.spacing_mm)
@@ -116,13 +118,18 @@ def refine_on_image(
 
 
 def gated_and_ruled(
-    refine_input: RefineInput, gates: Sequence[ComponentGate], rules: Sequence[Rule]
+    refine_input: RefineInput,
+    gates: Sequence[ComponentGate],
+    rules: Sequence[Rule],
+    answer: DeclaredAnswer,
 ) -> np.ndarray:
-    """Return labels (z, y, x) after gates, rules, and what brings an empty answer back."""
+    """Return labels (z, y, x) after gates, rules, and the answer where nothing is left."""
     scheme, spacing_mm = refine_input.scheme, refine_input.case.spacing_mm
     gated = apply_gates(refine_input, gates).labels
     probability = probability_function(refine_input)
     maps = EnsembleMaps(probability, refine_input.votes, refine_input.labels)
     ruled = apply_rules(gated, rules, scheme, spacing_mm, maps).labels
+    if answer.is_as_predicted and not scheme.mask(ruled, scheme.tumour).any():
+        return refine_input.labels
     evidence = Evidence(refine_input.labels, None, spacing_mm)
     return restore_tumour(ruled, evidence, scheme)[0]

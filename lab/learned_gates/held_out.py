@@ -19,7 +19,10 @@ from lab.progress import progress
 from lab.rule_search.common_support import support_of
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.cross_validation import folds_of
+from lab.rule_search.decision import GATE
+from lab.rule_search.declared_answer import DeclaredAnswer, declare
 from postprocess.component_gates import ComponentGate
+from postprocess.declared_answers import default_empty_answer
 from postprocess.rule_base import Rule
 
 
@@ -34,6 +37,8 @@ class HeldOutGates:
     components: int  # that gates looked at
     removals: list[Removal]
     gates: list[tuple[ComponentGate, ...]]  # that each case got
+    # What a case without a credible component gets: by the rules alone, and by gates and rules.
+    answers: tuple[DeclaredAnswer, DeclaredAnswer]
 
     @property
     def removed(self) -> int:
@@ -56,14 +61,18 @@ def evaluate(
     targets: Sequence[GateTarget],
     rules: Sequence[Sequence[Rule]],
     config: SearchConfig,
+    as_predicted: Sequence[bool] = (),
 ) -> HeldOutGates:
     """Learn gates without each fold of the cases, and apply them to it.
+
+    A case that they leave nothing of counts by the answer that is declared for such cases.
 
     Args:
         cases: all.
         targets: what gates may look at.
         rules: of each case, chosen without it; none where rules do not ship.
         config: whose seed the folds have.
+        as_predicted: (case,) whether no gate looks at a case, far from all others; () for none.
     """
     everything = np.arange(len(cases))
     folds = folds_of(everything, config.seed)
@@ -75,13 +84,19 @@ def evaluate(
         rest = np.setdiff1d(everything, fold)
         gates = fit_gates([cases[number] for number in rest], targets, config)
         for number in fold:
-            case, of_case[number] = cases[number], tuple(each.gate for each in gates)
+            case = cases[number]
+            of_this = [] if as_predicted and as_predicted[number] else gates
+            of_case[number] = tuple(each.gate for each in of_this)
             by_rules[number] = case.ruled(case.predicted, rules[number])
-            by_both[number] = case.ruled(apply_fitted(case, gates), rules[number])
-            for gate in gates:
+            by_both[number] = case.ruled(apply_fitted(case, of_this), rules[number])
+            for gate in of_this:
                 components += len(case.targets[gate.number].rows)
                 removals += removals_in(case, gate, case.scheme)
-    sides = [[side[number] for number in range(len(cases))] for side in (by_rules, by_both)]
+    sides, answers = [], []
+    for side in (by_rules, by_both):
+        ruled, answer = with_empty_answer(cases, [side[n] for n in range(len(cases))], config)
+        sides.append(ruled)
+        answers.append(answer)
     before, after = (np.array([ruled.objective for ruled in side]) for side in sides)
     return HeldOutGates(
         before,
@@ -91,7 +106,28 @@ def evaluate(
         components,
         removals,
         of_case,
+        (answers[0], answers[1]),
     )
+
+
+def with_empty_answer(
+    cases: Sequence[GateCase], ruled: Sequence[Ruled], config: SearchConfig
+) -> tuple[list[Ruled], DeclaredAnswer]:
+    """Choose what held-out cases get of whose tumour nothing is left, and give it to them.
+
+    Args:
+        cases: all.
+        ruled: what each became without any answer but the challenge's.
+        config: whose seed the bootstrap has.
+    """
+    emptied = [number for number, each in enumerate(ruled) if each.is_emptied]
+    predicted = {n: cases[n].ruled(cases[n].predicted, ()) for n in emptied}
+    gains = np.array([predicted[n].objective - ruled[n].objective for n in emptied])
+    today = default_empty_answer(cases[0].scheme)
+    answer = declare(today, gains, GATE, config.seed, "nothing is left of no held-out case")
+    if answer.is_as_predicted:
+        return [predicted.get(n, each) for n, each in enumerate(ruled)], answer
+    return list(ruled), answer
 
 
 def gate_support(

@@ -15,6 +15,7 @@ from lab.metrics.objective import case_objective
 from lab.rule_search.common_support import support_failures
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import GATE
+from lab.rule_search.declared_answer import NO_COMPONENT, DeclaredAnswer, answer_line
 from lab.rule_search.effects import CHANGED
 from lab.rule_search.loss_limit import LossLimit, describe_loss, loss_line
 from postprocess.component_gates import ComponentGate
@@ -34,6 +35,11 @@ class Verdict:
     def ships(self) -> bool:
         """Return whether gates ship."""
         return not self.failures
+
+    @property
+    def empty_answer(self) -> DeclaredAnswer:
+        """Return what a case gets that nothing is left of, by what ships of gates and rules."""
+        return self.held_out.answers[int(self.ships)]
 
     @property
     def gates(self) -> tuple[ComponentGate, ...]:
@@ -92,6 +98,7 @@ def gate_record(
             for name in ("difference", "low", "high", "p", "n")
         },
         "lost": dict(verdict.lost),
+        "no_credible_component": verdict.empty_answer.to_json(),
         "lost_at_most": config.lost_at_most,
         "failures": list(verdict.failures),
         "gates": [
@@ -135,6 +142,7 @@ def verdict_lines(
             f"on common support ({support.n} cases): {support.difference:+.4f}, {support.low:+.4f} "
             f"to {support.high:+.4f}, p = {support.p:.3f}"
         )
+    lines.append(answer_line(NO_COMPONENT, verdict.empty_answer.to_json()))
     if verdict.failures:
         lines.append(f"gates do not pass: {'; '.join(verdict.failures)}")
     return [*lines, f"ships: {'gates' if verdict.ships else 'no gates'}"]

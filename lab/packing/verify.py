@@ -61,9 +61,10 @@ def check_postprocess(manifest: Path) -> str:
         return "none, labels stay as the ensemble gives them"
     rules = sum(len(cluster.rules) for cluster in artefacts.clusters)
     gates = f", {len(artefacts.gates)} gates" if artefacts.gates else ""
+    answers = f"fallback {artefacts.fallback.name}, no credible component {artefacts.empty_answer}"
     return (
-        f"{len(artefacts.clusters)} clusters, {rules} rules, fallback {artefacts.fallback.name}"
-        f"{gates}, known answers right, {artefacts.origin}"
+        f"{len(artefacts.clusters)} clusters, {rules} rules, {answers}{gates}, "
+        f"known answers right, {artefacts.origin}"
     )
 
 

@@ -113,7 +113,8 @@ def expected_fits(tried: int, cases: int, is_nested: bool = True) -> int:
         is_nested: whether each fold chooses its number of clusters; it is taken to try as many.
     """
     folds = min(FOLDS, cases)
-    return folds * tried + 2 * folds + is_nested * folds * folds * tried
+    outermost = 2 + is_nested * folds * tried  # of `far_answer`
+    return folds * tried + 2 * folds + is_nested * folds * folds * tried + outermost
 
 
 def folds_of(cases: np.ndarray, seed: int) -> list[np.ndarray]:

@@ -18,13 +18,16 @@ from lab.rule_search.cross_validation import (
     cross_validate,
     expected_fits,
 )
+from lab.rule_search.declared_answer import DeclaredAnswer
 from lab.rule_search.effects import effect_table
+from lab.rule_search.far_answer import declare_far, leave_out_farthest, with_far_answer
 from lab.rule_search.feature_table import FeatureTable
 from lab.rule_search.group import Group
 from lab.rule_search.loss_limit import LossLimit, describe_loss, rule_losses
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_space import Setting
 from lab.statistics import bootstrap_interval
+from postprocess.declared_answers import IDENTITY
 
 CURVE_RESAMPLES = 1000
 TIED = 1.5  # mean position of two systems that are equal
@@ -44,11 +47,21 @@ class Decision:
     effects: list[dict[str, Any]]  # held out; see `effect_table`
     gain_in_sample: float  # of the same rules on the cases they were chosen on
     held_out: Mapping[str, HeldOut]  # method -> what each case gets from what was fitted without it
+    far: Mapping[str, DeclaredAnswer]  # method -> what its cases get that belong to no cluster
 
     @property
     def held_out_method(self) -> str:
         """The method whose held-out labels are shown: what ships, else the best that might have."""
         return "adaptive" if self.ships == "identity" else self.ships
+
+    def far_record(self, is_forced: bool = False) -> dict[str, Any]:
+        """Say what a case that belongs to no cluster gets, and what held-out cases say of that.
+
+        Pooled rules only where these ship, so that no other answer is judged where they do not.
+        """
+        declared = self.far["adaptive" if is_forced else self.held_out_method].to_json()
+        ships = declared["answer"] if self.pooled_ships or is_forced else IDENTITY
+        return {"ships": ships, **declared}
 
 
 def decide(
@@ -69,13 +82,15 @@ def decide(
     tried = sum(not np.isnan(row["held_out_gain"]) for row in count.candidates)
     cache.progress.expect(expected_fits(tried, len(cases), is_nested=k is None))
     fitted = fit(features, cache, config, cases, k or count.k)
-    held_out = {
-        "pooled": cross_validate(features, cache, config, cases, 1),
-        "adaptive": cross_validate(features, cache, config, cases, k),
-    }
+    held_out, far = {}, {}
+    for name, count_of_method in (("pooled", 1), ("adaptive", k)):
+        of_folds = cross_validate(features, cache, config, cases, count_of_method)
+        outer = leave_out_farthest(features, cache, config, fitted, count_of_method)
+        far[name] = declare_far(cache, config, of_folds, outer, GATE)
+        held_out[name] = with_far_answer(of_folds, far[name], cache.no_rules)
     methods = {name: each.settings for name, each in held_out.items()}
     effects = effect_table(cache, config, methods, cases)
-    assigned = apply(features, fitted, cases)
+    assigned = with_far_answer(apply(features, fitted, cases), far["adaptive"], cache.no_rules)
     for row in effects:
         settings = methods.get(row["method"], [cache.no_rules] * len(cases))
         row["lost"] = describe_loss(rule_losses(cache, settings, cases), assigned.clusters)
@@ -99,6 +114,7 @@ def decide(
         effects=effects,
         gain_in_sample=float(gain.mean()),
         held_out=held_out,
+        far=far,
     )
 
 

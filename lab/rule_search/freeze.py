@@ -2,7 +2,8 @@
 
 `python -m lab freeze WORK --model weights/NAME` ships what a search decided. Where the held-out
 gain was not clear of zero the labels stay as the ensemble gives them; `--force` ships what was
-fitted all the same, and the artefact says so. `--rules rules.json` ships a list of rules that no
+fitted all the same, and the artefact says so; `--far-answer` and `--no-component-answer` ship an
+answer that held-out cases did not choose. `--rules rules.json` ships a list of rules that no
 search chose: the artefact holds no gain and says "imported, not judged".
 """
 
@@ -24,7 +25,9 @@ from lab.arguments import add_foreign, add_out, add_scheme
 from lab.rule_search.clustering import distance_limits, known_answers
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision
+from lab.rule_search.declared_answer import FAR, NO_COMPONENT
 from lab.rule_search.feature_table import FeatureTable
+from lab.rule_search.force_answers import add_answers, with_forced_answers
 from lab.rule_search.import_rules import read_rules
 from lab.rule_search.imported_rules import imported_artefacts
 from lab.rule_search.score_cache import ScoreCache
@@ -46,6 +49,8 @@ from postprocess.artefacts import (
     save_artefacts,
 )
 from postprocess.clusters import ClusterModel
+from postprocess.declared_answers import AS_PREDICTED, IDENTITY, POOLED
+from postprocess.rule_base import Rule
 from postprocess.rule_kinds import row_from
 
 # The columns of the effect table that an artefact holds.
@@ -72,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--rules", type=Path, metavar="FILE", help="rules.json instead of what a search decided")
     add_scheme(parser, "of --rules, where neither --model nor WORK says it")
     add("--force", action="store_true", help="ship rules whatever their gain")
+    add_answers(parser)
     add_foreign(parser, "ship rules that were fitted on another model's predictions")
 
 
@@ -85,6 +91,9 @@ def run(args: argparse.Namespace) -> int:
     from lab.packing.ship_rules import ship_rules
 
     artefacts, source, decided = _imported(args) if args.rules else _searched(args)
+    search = read_work(args.work, SEARCH) if args.work and not args.rules else None
+    answers = args.far_answer, args.no_component_answer
+    artefacts = with_forced_answers(artefacts, *answers, search)
     if args.model:
         ship_rules(args.model, artefacts, args.foreign, str(source))
     else:
@@ -95,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         rules = [row_from(rule) for rule in cluster.rules] or "labels stay"
         subject = f"cluster {k}, {cluster.training_cases} cases"
         print(f"{subject if artefacts.feature_names else 'every case'}: {rules}")
+    print(f"{FAR}: {artefacts.fallback.name}; {NO_COMPONENT}: {artefacts.empty_answer}")
     for gate in artefacts.gates:
         trained = f"{gate.training_components} components"
         print(f"gate on {gate.name}, {trained}: from {gate.cutoff:g} on -> {gate.becomes}")
@@ -157,6 +167,7 @@ def make_artefacts(
         limits, sizes = distance_limits(model, rows, config), np.array([len(rows)])
         settings = [fitted.pooled if ships == "pooled" else cache.no_rules]
     pooled = rules_of(cache.parameters, fitted.pooled) if pooled_ships else ()
+    far = decision.far_record(search_run.forced)
     return Artefacts(
         scheme=cache.scheme,
         model=model,
@@ -166,10 +177,17 @@ def make_artefacts(
         ),
         feature_names=features.names,
         settings=config.settings,
-        fallback=Fallback("pooled", pooled) if pooled else Fallback("identity"),
+        fallback=_fallback(pooled, far["ships"]),
         known_answers=known_answers(rows, model),
-        fit=_fit_record(features.ids, config, decision, search_run, ships),
+        fit=_fit_record(features.ids, config, decision, search_run, ships) | {"far": far},
     )
+
+
+def _fallback(pooled: tuple[Rule, ...], far_answer: str) -> Fallback:
+    """Return what a case of no cluster gets, where these rules ship for all cases."""
+    if not pooled:
+        return Fallback(IDENTITY)
+    return Fallback(AS_PREDICTED) if far_answer == AS_PREDICTED else Fallback(POOLED, pooled)
 
 
 def one_cluster(model: ClusterModel) -> ClusterModel:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.metrics.objective import case_objective
+from lab.rule_search.declared_answer import NO_COMPONENT, answer_line
 from lab.rule_search.loss_limit import loss_line
 
 MOST_FEATURES = 5
@@ -42,6 +43,8 @@ def evidence_lines(gates: Mapping[str, Any]) -> list[str]:
             f"on common support ({support['n']} cases): {support['difference']:+.4f}, "
             f"{support['low']:+.4f} to {support['high']:+.4f}, p = {support['p']:.3f}"
         )
+    if "no_credible_component" in gates:  # an older program did not judge it
+        lines.append(answer_line(NO_COMPONENT, gates["no_credible_component"]))
     return [
         *lines,
         loss_line("rules and gates", gates["lost"]),

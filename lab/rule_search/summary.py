@@ -10,6 +10,7 @@ from lab.metrics.objective import IN_WORDS, POSITIONS, Column, reported_objectiv
 from lab.rule_search.common_support import support_line
 from lab.rule_search.config import SearchConfig
 from lab.rule_search.decision import Decision, failures
+from lab.rule_search.declared_answer import far_line
 from lab.rule_search.loss_limit import loss_line
 from lab.rule_search.score_cache import ScoreCache
 from lab.rule_search.search_parameter import SearchParameter
@@ -39,6 +40,7 @@ def decision_lines(cache: ScoreCache, config: SearchConfig, decision: Decision) 
     lines += filter(None, supports)
     if config.gated:
         lines += gate_lines(decision.effects, config)
+        lines.append(far_line(decision.far_record()))
     lines.append(f"ships: {decision.ships}{'' if config.gated else ' (without a gate)'}")
     return lines
 

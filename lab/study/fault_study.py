@@ -23,6 +23,7 @@ from lab.study.fault_kinds import NOTHING, FaultKind
 from lab.study.planted import PlantedCohort, planted_case
 
 GATE_METHOD, ALL, BY_CLUSTER = "component gate", "rules and gate", "sizes by cluster"
+SPARING = "sizes, far as predicted"  # what is far from all that was fitted on stays as predicted
 # What each method of rules may use; all of them one set for all cases.
 METHODS: Mapping[str, tuple[RuleType, ...]] = {
     "sizes": ("size", "share"),
@@ -58,11 +59,12 @@ class FaultCohort:
     def gains(self, train: np.ndarray, test: np.ndarray, by_cluster: bool) -> dict[str, np.ndarray]:
         """Return what each method, fitted on cases `train`, gains on each of `test`; both (case,).
 
-        `by_cluster` adds sizes chosen for each cluster of cases.
+        `by_cluster` adds sizes chosen for each cluster of cases, and sizes that spare far ones.
         """
         settings = {m: self.settings(types, train, test) for m, types in METHODS.items()}
         if by_cluster:
             settings[BY_CLUSTER] = self.settings(METHODS["sizes"], train, test, k=None)
+            settings[SPARING] = self.settings(METHODS["sizes"], train, test, spares_far=True)
         gains = {method: self.rule_gains(of_cases, test) for method, of_cases in settings.items()}
         # Thresholds are left out: they change the components that a gate looks at.
         with_gate = self.settings(SEARCH_CONFIGS["validated"].rule_types, train, test)
@@ -79,13 +81,26 @@ class FaultCohort:
         return {**gains, GATE_METHOD: by_gate, ALL: by_both}
 
     def settings(
-        self, types: tuple[RuleType, ...], train: np.ndarray, test: np.ndarray, k: int | None = 1
+        self,
+        types: tuple[RuleType, ...],
+        train: np.ndarray,
+        test: np.ndarray,
+        k: int | None = 1,
+        spares_far: bool = False,
     ) -> list[Setting]:
-        """Return what each of `test` (case,) gets by rules of some types; None chooses clusters."""
+        """Return what each of `test` (case,) gets by rules of some types.
+
+        `k` None chooses clusters; `spares_far` gives no rules to cases that belong to none, instead
+        of those of all.
+        """
         features, cache = self.planted.features, self.planted.cache
         config = replace(self.config, rule_types=types)
         k = choose_k(features, cache, config, train).k if k is None else k
-        return apply(features, fit(features, cache, config, train, k), test).settings
+        assigned = apply(features, fit(features, cache, config, train, k), test)
+        if not spares_far:
+            return assigned.settings
+        pairs = zip(assigned.settings, assigned.clusters, strict=True)
+        return [setting if cluster >= 0 else cache.no_rules for setting, cluster in pairs]
 
     def rule_gains(self, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
         """Return what rules gain on each of some cases (case,)."""

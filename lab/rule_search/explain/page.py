@@ -9,6 +9,7 @@ from markupsafe import Markup
 from lab.drawing.page import environment, stylesheet
 from lab.drawing.style import label_colours, series_colour
 from lab.rule_search.common_support import support_line
+from lab.rule_search.declared_answer import far_line
 from lab.rule_search.explain import figures
 from lab.rule_search.explain.gates import GateSection
 from lab.rule_search.gate_text import HOW_WEIGHED
@@ -57,6 +58,8 @@ def render(
         )
         if line
     ]
+    if "far" in search:  # an older search did not judge it
+        beside.append(far_line(search["far"]))
     if search.get("seed_noise"):
         beside += noise_lines(SeedNoise(**search["seed_noise"]), search["effects"])
     effect = methods[search["ships"] if search["ships"] != "identity" else "adaptive"]
