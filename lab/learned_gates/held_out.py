@@ -123,8 +123,8 @@ def with_empty_answer(
     emptied = [number for number, each in enumerate(ruled) if each.is_emptied]
     predicted = {n: cases[n].ruled(cases[n].predicted, ()) for n in emptied}
     gains = np.array([predicted[n].objective - ruled[n].objective for n in emptied])
-    today = default_empty_answer(cases[0].scheme)
-    answer = declare(today, gains, GATE, config.seed, "nothing is left of no held-out case")
+    default = default_empty_answer(cases[0].scheme)
+    answer = declare(default, gains, GATE, config.seed, "nothing is left of no held-out case")
     if answer.is_as_predicted:
         return [predicted.get(n, each) for n, each in enumerate(ruled)], answer
     return list(ruled), answer

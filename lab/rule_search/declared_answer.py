@@ -1,4 +1,4 @@
-"""Which declared answer a kind of case gets: today's, unless the labels as predicted are better."""
+"""Which declared answer a kind of case gets: the default, unless labels as predicted are better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FAR, NO_COMPONENT = "cases far from all others", "cases without a credible compo
 
 @dataclass(frozen=True)
 class DeclaredAnswer:
-    """An answer, and what held-out cases say of the labels as predicted instead of today's."""
+    """An answer, and what held-out cases say of the labels as predicted beside the default."""
 
     answer: str
     gain: Gain  # of the labels as predicted, on the held-out cases that the answer is for
@@ -31,11 +31,11 @@ class DeclaredAnswer:
         return {"answer": self.answer, "gain": gain, "failures": list(self.failures)}
 
 
-def declare(today: str, gains: np.ndarray, gate: Gate, seed: int, if_none: str) -> DeclaredAnswer:
-    """Take the labels as predicted where they pass the gate, else today's answer.
+def declare(default: str, gains: np.ndarray, gate: Gate, seed: int, if_none: str) -> DeclaredAnswer:
+    """Take the labels as predicted where they pass the gate, else the default.
 
     Args:
-        today: the answer of today.
+        default: the answer where nothing speaks for another.
         gains: of the labels as predicted over it, on the held-out cases that it is for; (case,).
         gate: what a gain has to pass.
         seed: of the bootstrap.
@@ -43,7 +43,7 @@ def declare(today: str, gains: np.ndarray, gate: Gate, seed: int, if_none: str) 
     """
     gain = measure_gain(gains, np.random.default_rng(seed))
     failures = gate.failures(gain) if gain.cases else (if_none,)
-    return DeclaredAnswer(today if failures else AS_PREDICTED, gain, failures)
+    return DeclaredAnswer(default if failures else AS_PREDICTED, gain, failures)
 
 
 def far_line(far: Mapping[str, Any]) -> str:

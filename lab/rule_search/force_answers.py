@@ -49,9 +49,7 @@ def with_forced_answers(
     return replace(artefacts, fit={**artefacts.fit, FORCED: forced}) if forced else artefacts
 
 
-def _fallback(
-    artefacts: Artefacts, far_answer: str, search: Mapping[str, Any] | None
-) -> Fallback:
+def _fallback(artefacts: Artefacts, far_answer: str, search: Mapping[str, Any] | None) -> Fallback:
     """Return the fallback of another answer; as predicted, pooled rules were taken out before."""
     if far_answer == AS_PREDICTED:
         return Fallback(AS_PREDICTED)

@@ -105,6 +105,7 @@ def test_half_of_the_files_is_refused(folder, missing):
         "extractor",
         "clusters",
         "fallback",
+        "no_credible_component",
         "known_answers",
         "clusters_sha256",
         "fit",
@@ -124,8 +125,8 @@ def swap_names(document):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(schema=5), "schema 5 is newer than this program, which reads 2 to 4"),
-        (lambda d: d.update(schema=1), "schema 1 is not one of 2 to 4; fit the rules again"),
+        (lambda d: d.update(schema=6), "schema 6 is newer than this program, which reads 2 to 5"),
+        (lambda d: d.update(schema=1), "schema 1 is not one of 2 to 5; fit the rules again"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),
         (lambda d: d.update(thresholds={}), "thresholds"),
