@@ -92,7 +92,8 @@ def evaluate(
             for gate in of_this:
                 components += len(case.targets[gate.number].rows)
                 removals += removals_in(case, gate, case.scheme)
-    sides, answers = [], []
+    sides: list[list[Ruled]] = []
+    answers: list[DeclaredAnswer] = []
     for side in (by_rules, by_both):
         ruled, answer = with_empty_answer(cases, [side[n] for n in range(len(cases))], config)
         sides.append(ruled)

@@ -82,7 +82,8 @@ def decide(
     tried = sum(not np.isnan(row["held_out_gain"]) for row in count.candidates)
     cache.progress.expect(expected_fits(tried, len(cases), is_nested=k is None))
     fitted = fit(features, cache, config, cases, k or count.k)
-    held_out, far = {}, {}
+    held_out: dict[str, HeldOut] = {}
+    far: dict[str, DeclaredAnswer] = {}
     for name, count_of_method in (("pooled", 1), ("adaptive", k)):
         of_folds = cross_validate(features, cache, config, cases, count_of_method)
         outer = leave_out_farthest(features, cache, config, fitted, count_of_method)

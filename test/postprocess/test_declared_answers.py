@@ -127,7 +127,8 @@ def test_where_an_empty_answer_is_punished_the_largest_or_all_comes_back(
 ) -> None:
     rules = (RemoveSmall("tumour", min_voxels=99),)
     artefacts = make_artefacts(PANTHER)
-    artefacts = replace(artefacts, clusters=(Cluster(9, 1e9, rules),) * 2)
+    clusters, fallback = (Cluster(9, 1e9, rules),) * 2, Fallback(POOLED, rules)
+    artefacts = replace(artefacts, clusters=clusters, fallback=fallback)
     artefacts = replace(artefacts, no_credible_component=declared)
     refined = refined_by(artefacts, two_tumours(), PANTHER)
     assert np.count_nonzero(refined.labels) == voxels

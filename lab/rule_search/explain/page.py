@@ -49,19 +49,6 @@ def render(
         pooled = {**search["pooled"], "cases": len(search["cases"])}
         pooled = _rule_set(pooled, parameters, "curves")
         groups.append({**pooled, "name": "All cases together", "colour": None, "thumbnails": []})
-    beside = [
-        line
-        for row in search["effects"][1:]
-        for line in (
-            loss_line(row["method"], row["lost"]),
-            support_line(row["method"], row["common_support"], search["cases"]),
-        )
-        if line
-    ]
-    if "far" in search:  # an older search did not judge it
-        beside.append(far_line(search["far"]))
-    if search.get("seed_noise"):
-        beside += noise_lines(SeedNoise(**search["seed_noise"]), search["effects"])
     effect = methods[search["ships"] if search["ships"] != "identity" else "adaptive"]
     svgs = {
         "scatter": figures.scatter(search, clusters["variance_shares"]),
@@ -79,7 +66,7 @@ def render(
             ships=SHIPS[search["ships"]],
             methods=methods,
             effect=effect["method"],
-            beside=beside,
+            beside=_beside_effects(search),
             gates=gates,
             how_weighed=HOW_WEIGHED,
             groups=groups,
@@ -88,6 +75,24 @@ def render(
             css=stylesheet(),
         )
     )
+
+
+def _beside_effects(search: Mapping[str, Any]) -> list[str]:
+    """Say what stands beside the gains: lesions lost, common support, far cases, other seeds."""
+    lines = [
+        line
+        for row in search["effects"][1:]
+        for line in (
+            loss_line(row["method"], row["lost"]),
+            support_line(row["method"], row["common_support"], search["cases"]),
+        )
+        if line
+    ]
+    if "far" in search:  # an older search did not judge it
+        lines.append(far_line(search["far"]))
+    if search.get("seed_noise"):
+        lines += noise_lines(SeedNoise(**search["seed_noise"]), search["effects"])
+    return lines
 
 
 def _rule_set(
