@@ -53,7 +53,7 @@ def read_candidate(folder: Path) -> Candidate:
 def replaces(candidate: Candidate, shipped: Candidate) -> tuple[list[str], list[str]]:
     """Return in what a candidate is worse than what ships, and in what it is better."""
     gains = {
-        "Dice": _beyond_noise(np.mean(candidate.dice) - np.mean(shipped.dice)),
+        "Dice": _beyond_noise(float(np.mean(candidate.dice) - np.mean(shipped.dice))),
         "missed tumours": shipped.missed - candidate.missed,
         "false alarms": shipped.false_alarms - candidate.false_alarms,
     }

@@ -59,9 +59,8 @@ def read_revision(folder: Path) -> Revision:
         scores["RC"]["dice"] for scores in synthetic["cases"].values() if has_cavity(scores["RC"])
     ]
     if not cavities or not without:
-        raise ValueError(
-            f"{folder}/synthetic.json: {len(cavities)} cavities, {len(without)} without"
-        )
+        counts = f"{len(cavities)} patients have a cavity, {len(without)} have none"
+        raise ValueError(f"{folder}/synthetic.json: {counts}")
     return Revision(
         name=folder.name,
         members=len(manifest["members"]),
