@@ -179,7 +179,7 @@ def make_artefacts(
         settings=config.settings,
         fallback=_fallback(pooled, far["ships"]),
         known_answers=known_answers(rows, model),
-        fit=_fit_record(features.ids, config, decision, search_run, ships) | {"far": far},
+        fit={**_fit_record(features.ids, config, decision, search_run, ships), "far": far},
     )
 
 
