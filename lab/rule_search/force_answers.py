@@ -40,8 +40,8 @@ def with_forced_answers(
     Raises:
         Refusal: pooled rules are asked for, and none ship.
     """
-    given = {"fallback": far_answer, "no_credible_component": no_component_answer}
-    forced = {key: answer for key, answer in given.items() if answer}
+    answers = {"fallback": far_answer, "no_credible_component": no_component_answer}
+    forced = {key: answer for key, answer in answers.items() if answer}
     if far_answer and far_answer != artefacts.fallback.name:
         artefacts = replace(artefacts, fallback=_fallback(artefacts, far_answer, search))
     if no_component_answer:
