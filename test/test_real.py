@@ -14,6 +14,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+from real_gliomas import REGIONS, labels_of_pat0001, write_pat0001
 
 import inference
 from lab.metrics.voxel import dice
@@ -37,7 +38,7 @@ def dice_of_regions(labels: np.ndarray, reference: np.ndarray) -> dict[str, floa
     """Return region -> Dice of two label maps with the values of 2023 and later."""
     return {
         region: dice(np.isin(labels, values), np.isin(reference, values))
-        for region, values in {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}.items()
+        for region, values in REGIONS.items()
     }
 
 
@@ -86,22 +87,13 @@ def test_a_real_glioma(shared_data: Path, tmp_path: Path, capsys: pytest.Capture
 def test_a_real_glioma_without_t1n_and_t2w(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """BRATS 2013, an expert's labels; the scans come z-scored, and not 0 outside of the head."""
-    folder = shared_data / "brats2013-expert-labels-NC" / "pat0001"
-    inside = np.asarray(nibabel.load(folder / "brainmask.nii.gz").dataobj) > 0
-    for sequence in ("t1c", "t2f"):
-        scan = nibabel.load(folder / f"{sequence}_zscore.nii.gz")
-        image = np.where(inside, np.asarray(scan.dataobj, np.float32) + 10, 0).astype(np.float32)
-        path = tmp_path / "in" / f"BraTS-GLI-00001-000-{sequence}.nii.gz"
-        path.parent.mkdir(exist_ok=True)
-        nibabel.save(nibabel.Nifti1Image(image, scan.affine), path)
+    """BRATS 2013, experts' labels."""
+    write_pat0001(shared_data, tmp_path / "in")
     paths = (tmp_path / "in", tmp_path / "out", tmp_path / "record.json")
     record, seconds = run_program(*paths)
     assert record["cases"]["BraTS-GLI-00001-000"]["missing_sequences"] == ["t1n", "t2w"]
     labels = np.asarray(nibabel.load(tmp_path / "out" / "BraTS-GLI-00001-000.nii.gz").dataobj)
-    # 1 necrosis, 2 oedema, 3 core that does not enhance, 4 core that does
-    expert = np.asarray(nibabel.load(folder / "seg.nii.gz").dataobj).round().astype(int)
-    scores = dice_of_regions(labels, np.array([0, 1, 2, 1, 3])[expert])
+    scores = dice_of_regions(labels, labels_of_pat0001(shared_data))
     assert scores["WT"] > 0.8
     with capsys.disabled():
         print(f"\nreal glioma, T1c and FLAIR alone: Dice {in_words(scores)}; {seconds:.0f} s")

@@ -43,7 +43,11 @@ def mean(dice: Mapping[str, float]) -> float:
 
 
 def read_revision(folder: Path) -> Revision:
-    """Read one revision's folder."""
+    """Read one revision's folder.
+
+    Raises:
+        ValueError: no synthetic patient has a cavity, or all have.
+    """
     expert, synthetic, manifest = (
         json.loads((folder / name).read_text(encoding="utf-8"))
         for name in ("expert.json", "synthetic.json", "MANIFEST.json")
@@ -54,13 +58,16 @@ def read_revision(folder: Path) -> Revision:
     cavities = [
         scores["RC"]["dice"] for scores in synthetic["cases"].values() if has_cavity(scores["RC"])
     ]
+    if not cavities or not without:
+        counts = f"{len(cavities)} patients have a cavity, {len(without)} have none"
+        raise ValueError(f"{folder}/synthetic.json: {counts}")
     return Revision(
         name=folder.name,
         members=len(manifest["members"]),
         expert={region: expert["summary"][region]["dice"]["mean"] for region in REGIONS},
         synthetic={region: synthetic["summary"][region]["dice"]["mean"] for region in REGIONS},
         cavity=sum(cavities) / len(cavities),
-        invented_ml=sum(row["fp_mm3"] for row in without) / max(len(without), 1) / 1000,
+        invented_ml=sum(row["fp_mm3"] for row in without) / len(without) / 1000,
     )
 
 
@@ -117,7 +124,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--shipped", required=True, help="name of the one that ships today")
     args = parser.parse_args(argv)
     revisions = [read_revision(folder) for folder in args.revisions]
-    (shipped,) = (revision for revision in revisions if revision.name == args.shipped)
+    shipped = next((each for each in revisions if each.name == args.shipped), None)
+    if shipped is None:
+        parser.error(f"--shipped {args.shipped}: not among the folders")
     print("\n".join(table(revisions, shipped)))
     return 0
 

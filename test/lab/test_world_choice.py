@@ -71,3 +71,9 @@ def test_cavities_are_read_from_patients_who_have_one(tmp_path: Path) -> None:
     revision = read_revision(folder)
     assert (revision.members, revision.cavity, revision.invented_ml) == (2, 0.4, 1.5)
     assert main(["--shipped", "7", str(folder)]) == 0
+    with pytest.raises(SystemExit):
+        main(["--shipped", "8", str(folder)])
+    del cases["hit"], cases["missed"]
+    (folder / "synthetic.json").write_text(json.dumps({"summary": scores, "cases": cases}))
+    with pytest.raises(ValueError, match="0 patients have a cavity, 2 have none"):
+        read_revision(folder)
