@@ -1,7 +1,7 @@
 """The features of a predicted component, in one table: name, unit, and what each is made from.
 
 They say what confidence does not: a bright vessel, a swap of sides and a speck of noise can be as
-probable as a lesion. Ventricles are not segmented, so no distance to them is among these.
+probable as a lesion.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,9 @@ from typing import Literal
 
 from challenge.scheme import Scheme
 
-Source = Literal["labels", "probability", "votes", "images"]
+from .ventricles import FLUID_QUANTILES
+
+Source = Literal["labels", "probability", "votes", "images", "ventricles"]
 Per = Literal["component", "case"]  # what is described: each component, or all of them as one
 
 
@@ -65,6 +67,9 @@ OF_SEQUENCE = (
     ),
     ComponentFeature("asymmetry", "z", "images", "mean less that of its mirror image"),
 )
+FROM_VENTRICLES = ComponentFeature(
+    "from_ventricles_mm", "mm", "ventricles", "distance to the nearest voxel of a ventricle", True
+)
 ENHANCEMENT = ComponentFeature("enhancement", "z", "images", "mean of t1c less that of t1n")
 
 
@@ -77,7 +82,8 @@ def component_features(scheme: Scheme) -> tuple[ComponentFeature, ...]:
     )
     both = {"t1n", "t1c"} <= set(scheme.sequences)
     enhancement = (ENHANCEMENT,) if both else ()
-    return (*LABELS, *PROBABILITY, *VOTES, *PLACE, *of_sequences, *enhancement)
+    ventricles = (FROM_VENTRICLES,) if FLUID_QUANTILES.keys() & set(scheme.sequences) else ()
+    return (*LABELS, *PROBABILITY, *VOTES, *PLACE, *of_sequences, *enhancement, *ventricles)
 
 
 def sources_of(names: Iterable[str], scheme: Scheme) -> frozenset[Source]:

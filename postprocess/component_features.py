@@ -14,9 +14,17 @@ from challenge.scheme import probability_of
 from .component_feature_table import Per, component_features, sources_of
 from .component_images import Head, image_features, place_features
 from .component_shapes import Voxels, shape_features, touching_features
-from .components import Components, as_one, border, find_components, largest_component
+from .components import (
+    Components,
+    SpacingMm,
+    as_one,
+    border,
+    find_components,
+    largest_component,
+)
 from .features import FeatureError
 from .refine_input import RefineInput
+from .ventricles import FLUID_QUANTILES
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ def describe_components(
         head = Head.of(refine_input.case)
         table |= place_features(head, voxels)
         table |= image_features(head, voxels, components)
+    if "ventricles" in sources:
+        table["from_ventricles_mm"] = _away_mm(refine_input.ventricles, components, spacing_mm)
     return ComponentRows(components, np.stack([table[name] for name in names], axis=1))
 
 
@@ -71,7 +81,7 @@ def check_sources(
     refine_input: RefineInput, labels: tuple[str, ...], sources: Iterable[str]
 ) -> None:
     """Raise FeatureError where a case lacks what features are made from."""
-    case, head = refine_input.case, refine_input.head
+    head = refine_input.head
     for source in sorted(sources):
         if source == "votes" and refine_input.votes is None:
             raise FeatureError("no votes of members to describe")
@@ -82,10 +92,17 @@ def check_sources(
                 probability_of(refine_input.probabilities[:, :0], head, labels)
             except ValueError as error:
                 raise FeatureError(str(error)) from error
-        if source == "images":
-            available = set(case.images) - set(case.missing_sequences)
-            if missing := sorted(set(refine_input.scheme.sequences) - available):
-                raise FeatureError(f"no image of sequence {', '.join(missing)}")
+        if source in ("images", "ventricles"):
+            _check_images(refine_input, source)
+
+
+def _check_images(refine_input: RefineInput, source: str) -> None:
+    available = refine_input.available_images.keys()
+    missing = sorted(set(refine_input.scheme.sequences) - available)
+    if source == "images" and missing:
+        raise FeatureError(f"no image of sequence {', '.join(missing)}")
+    if source == "ventricles" and not FLUID_QUANTILES.keys() & available:
+        raise FeatureError(f"no image of any of {', '.join(FLUID_QUANTILES)} for ventricles")
 
 
 def available_names(refine_input: RefineInput, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,22 +121,32 @@ def available_names(refine_input: RefineInput, labels: tuple[str, ...]) -> tuple
 def _from_main_mm(refine_input: RefineInput, components: Components) -> np.ndarray:
     """Return how far each component (component,) is from the tumour's largest one.
 
-    Between centres of voxels; 0 for parts of it, the diagonal of the volume where there is none.
+    0 for parts of it, the diagonal of the volume where there is none.
+    """
+    scheme, spacing_mm = refine_input.scheme, refine_input.case.spacing_mm
+    tumour = scheme.mask(refine_input.labels, scheme.tumour)
+    main = largest_component(tumour) if tumour.any() else tumour
+    away_mm = _away_mm(main, components, spacing_mm)
+    parts = np.unique(components.ids[main])
+    away_mm[parts[parts > 0] - 1] = 0
+    return away_mm
+
+
+def _away_mm(mask: np.ndarray, components: Components, spacing_mm: SpacingMm) -> np.ndarray:
+    """Return how far each component (component,) is from the nearest voxel of a mask (z, y, x).
+
+    Between centres of voxels at borders; the diagonal of the volume where the mask is empty.
     """
     from scipy.spatial import cKDTree  # takes a fifth of a second to load
 
-    scheme, spacing_mm = refine_input.scheme, np.array(refine_input.case.spacing_mm)
-    count = components.voxels.size
-    tumour = scheme.mask(refine_input.labels, scheme.tumour)
-    if not tumour.any():
-        return np.full(count - 1, np.linalg.norm(np.array(tumour.shape) * spacing_mm))
-    main = largest_component(tumour)
+    count, mm = components.voxels.size, np.array(spacing_mm)
+    if not mask.any():
+        return np.full(count - 1, np.linalg.norm(np.array(mask.shape) * mm))
     least = np.full(count, np.inf)
     at = np.argwhere(border(components.ids > 0))
     ids = components.ids[tuple(at.T)]
-    away_mm, _ = cKDTree(np.argwhere(border(main)) * spacing_mm).query(at * spacing_mm)
+    away_mm, _ = cKDTree(np.argwhere(border(mask)) * mm).query(at * mm)
     np.minimum.at(least, ids, away_mm)
-    least[np.unique(components.ids[main])] = 0
     return least[1:]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from .evidence_features import (
 from .feature_names import group_of
 from .features import FeatureError, radiomic_features
 from .rule_base import Probability
+from .ventricles import find_ventricles
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class RefineInput:
     probabilities: np.ndarray | None = None  # (channel, z, y, x) of the ensemble
     head: Head | None = None  # what the channels of `probabilities` mean
     votes: np.ndarray | None = None  # (z, y, x) share of members that see tumour in a voxel
+
+    @property
+    def available_images(self) -> dict[str, np.ndarray]:
+        """Return the images of the case that are scans, by sequence."""
+        missing = self.case.missing_sequences
+        return {name: image for name, image in self.case.images.items() if name not in missing}
+
+    @cached_property
+    def ventricles(self) -> np.ndarray:
+        """Return the ventricles as a mask (z, y, x), outside all labels; empty if none are seen."""
+        return find_ventricles(self.available_images, self.case.spacing_mm, self.labels > 0)
 
 
 def case_features(

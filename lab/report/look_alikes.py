@@ -55,8 +55,13 @@ CAUSES: Sequence[Cause] = (
     Cause(
         "choroid plexus",
         ("ET",),
-        "up to 2 mL, 35 mm or more below the edge of the head, as bright in T1c on the other side",
-        lambda f: f["volume_mm3"] <= 2000 and f["depth_mm"] >= 35 and abs(f["t1c_asymmetry"]) < 0.5,
+        "up to 2 mL, within 5 mm of fluid that looks like a ventricle, as bright in T1c on the "
+        "other side",
+        lambda f: (
+            f["volume_mm3"] <= 2000
+            and f["from_ventricles_mm"] <= 5
+            and abs(f["t1c_asymmetry"]) < 0.5
+        ),
     ),
     Cause(
         "small white-matter lesion",
@@ -66,8 +71,8 @@ CAUSES: Sequence[Cause] = (
     ),
 )
 NAMES = (
-    *("volume_mm3", "length_mm", "tubularity", "from_main_mm", "depth_mm", "enhancement"),
-    *("t1n_contrast", "t1c_asymmetry", "t2f_contrast"),
+    *("volume_mm3", "length_mm", "tubularity", "from_main_mm", "from_ventricles_mm"),
+    *("enhancement", "t1n_contrast", "t1c_asymmetry", "t2f_contrast"),
 )
 LABELS = tuple(dict.fromkeys(label for cause in CAUSES for label in cause.labels))
 

@@ -22,6 +22,7 @@ T1_BRIGHT: Spot = (slice(4, 6), slice(10, 12), slice(6, 8))
 VESSEL: Spot = (slice(20, 21), slice(6, 12), slice(20, 21))  # 24 mm long
 PLEXUS: Spot = (slice(13, 15), slice(13, 15), slice(11, 13))
 PLEXUS_MIRRORED: Spot = (slice(13, 15), slice(13, 15), slice(15, 17))
+VENTRICLE: Spot = (slice(12, 16), slice(10, 18), slice(10, 18))  # around the plexus
 WHITE_MATTER: Spot = (slice(22, 24), slice(20, 22), slice(8, 10))
 BALL: Spot = (slice(5, 7), slice(20, 22), slice(20, 22))
 TUMOUR: Spot = (slice(8, 12), slice(18, 23), slice(18, 23))
@@ -36,6 +37,8 @@ def planted() -> tuple[Case, np.ndarray, np.ndarray]:
         name: np.where(inside, rng.normal(300, 5, SHAPE), 0).astype(np.float32)
         for name in GLI.sequences
     }
+    for sequence, fluid in {"t1n": 100, "t1c": 100, "t2w": 500, "t2f": 100}.items():
+        images[sequence][VENTRICLE] = fluid
     for sequence in ("t1n", "t1c"):
         images[sequence][T1_BRIGHT] += 100
     for spot in (VESSEL, PLEXUS, PLEXUS_MIRRORED, BALL, TUMOUR):
@@ -58,6 +61,16 @@ def test_each_look_alike_is_named(planted: tuple[Case, np.ndarray, np.ndarray]) 
         ("ET", OTHER): 8 * 64,
         ("SNFH", "small white-matter lesion"): 8 * 64,
     }
+
+
+def test_there_is_no_choroid_plexus_without_a_ventricle(
+    planted: tuple[Case, np.ndarray, np.ndarray],
+) -> None:
+    case, prediction, reference = planted
+    for sequence in ("t1n", "t2w", "t2f"):
+        case.images[sequence][VENTRICLE] = 300
+    causes = [error.cause for error in false_positives(case, prediction, reference, GLI)]
+    assert "choroid plexus" not in causes and causes.count(OTHER) == 2
 
 
 def test_what_touches_the_reference_is_no_false_positive(
