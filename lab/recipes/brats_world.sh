@@ -4,7 +4,7 @@
 #
 #   python -m lab train lab/recipes/brats_world.sh --work WORK --devices cpu,cpu
 #
-# Five to six hours on two processor cores. docs/default-weights.md says what came of it on real scans.
+# Seven to eight hours on two processor cores. docs/default-weights.md says what came of it on real scans.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_words.sh"
 
@@ -26,8 +26,9 @@ stage settled cohort=world network=world folds=0,1 from=world heads=keep synthet
 # fold with patients of its own.
 stage long cohort=world network=world folds=0,1,2 from=settled heads=keep synthetic=2000 missing=0.3 epochs=40 iterations=50 \
   val_iterations=4 lr=8e-4 optimiser=adamw schedule=cosine last_lr=0.01 oversample=0.5 mirror=left-right
-# On newer patients: fading borders of the core, cysts, cavities that reach the surface, metastases, contrasts of real scans. Nothing
-# of it ships yet (docs/default-weights.md). START may be a file: the weights that ship, fold_{fold}/checkpoint_final.pth.
-stage late cohort=world network=world folds=0,1 from="${START:-long}" heads=keep synthetic=6000 missing=0.3 epochs=64 \
+# On newer patients: fading borders of the core, cysts, cavities that reach the surface, metastases, contrasts of real scans. Its two
+# folds, beside those of `long`, are revision 11; they ran in three schedules (docs/default-weights.md). START may be a file,
+# fold_{fold}/checkpoint_final.pth.
+stage late cohort=world network=world folds=0,1 from="${START:-long}" heads=keep synthetic=6000 missing=0.3 epochs=154 \
   iterations=50 val_iterations=4 lr=8e-4 optimiser=adamw schedule=cosine last_lr=0.01 warmup=1 oversample=0.5 mirror=left-right
 candidate late stage=late

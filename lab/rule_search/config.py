@@ -147,6 +147,14 @@ VALIDATED = SearchConfig(
     },
 )
 
+# Of two regions that exclude each other the more probable one; one more table of a case for each
+# pair, where `hysteresis` has dozens.
+MORE_PROBABLE = replace(
+    VALIDATED,
+    name="more-probable",
+    rule_types=("more probable", *VALIDATED.rule_types),
+)
+
 # With a peak this is hysteresis. A case is tabulated anew for each threshold, which takes time.
 HYSTERESIS = replace(
     VALIDATED,
@@ -181,5 +189,6 @@ EVERY_PREDICATE = replace(
 )
 
 SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
-    config.name: config for config in (PUBLISHED, VALIDATED, HYSTERESIS, EVERY_PREDICATE)
+    config.name: config
+    for config in (PUBLISHED, VALIDATED, MORE_PROBABLE, HYSTERESIS, EVERY_PREDICATE)
 }
