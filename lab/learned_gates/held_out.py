@@ -37,7 +37,7 @@ class HeldOutGates:
     components: int  # that gates looked at
     removals: list[Removal]
     gates: list[tuple[ComponentGate, ...]]  # that each case got
-    # What a case without a credible component gets: by the rules alone, and by gates and rules.
+    # What a case without a credible component gets: by rules without gates, and by both.
     answers: tuple[DeclaredAnswer, DeclaredAnswer]
 
     @property

@@ -5,7 +5,6 @@ evaluate --scorer voxel` wrote seed-21.json, seed-7.json and healthy.json before
 `panther_choose.sh` makes the folders.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from lab.recipes.choice import print_choice
 
 REGION = "tumour"
 NOISE = 0.01  # of the mean Dice
@@ -91,17 +92,8 @@ def table(candidates: Sequence[Candidate], shipped: Candidate) -> list[str]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Read the candidates and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m lab.recipes.panther_choice")
-    parser.add_argument("candidates", type=Path, nargs="+", help="folders")
-    parser.add_argument("--shipped", required=True, help="name of what ships today")
-    args = parser.parse_args(argv)
-    candidates = [read_candidate(folder) for folder in args.candidates]
-    shipped = next((each for each in candidates if each.name == args.shipped), None)
-    if shipped is None:
-        parser.error(f"--shipped {args.shipped}: not among the folders")
-    print("\n".join(table(candidates, shipped)))
-    return 0
+    """Read the folders and print the table."""
+    return print_choice(argv, "python -m lab.recipes.panther_choice", read_candidate, table)
 
 
 def _scores(path: Path, has_tumour: bool) -> list[Mapping[str, Any]]:

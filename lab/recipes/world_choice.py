@@ -5,12 +5,13 @@
 model's MANIFEST.json lies. `world_choose.sh` makes the folders.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.recipes.choice import print_choice
 
 REGIONS = ("WT", "TC", "ET")
 WEIGHTS = {"expert": 1 / 2, "synthetic": 1 / 3, "cavity": 1 / 6}
@@ -118,17 +119,8 @@ def table(revisions: Sequence[Revision], shipped: Revision) -> list[str]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Read the revisions and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m lab.recipes.world_choice")
-    parser.add_argument("revisions", type=Path, nargs="+", help="folders, the oldest first")
-    parser.add_argument("--shipped", required=True, help="name of the one that ships today")
-    args = parser.parse_args(argv)
-    revisions = [read_revision(folder) for folder in args.revisions]
-    shipped = next((each for each in revisions if each.name == args.shipped), None)
-    if shipped is None:
-        parser.error(f"--shipped {args.shipped}: not among the folders")
-    print("\n".join(table(revisions, shipped)))
-    return 0
+    """Read the folders and print the table."""
+    return print_choice(argv, "python -m lab.recipes.world_choice", read_revision, table)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Decision:
     def far_record(self, is_forced: bool = False) -> dict[str, Any]:
         """Say what a case that belongs to no cluster gets, and what held-out cases say of that.
 
-        Pooled rules only where these ship, so that no other answer is judged where they do not.
+        Pooled rules only where these ship, so that no other answer counts where they do not.
         """
         declared = self.far["adaptive" if is_forced else self.held_out_method].to_json()
         ships = declared["answer"] if self.pooled_ships or is_forced else IDENTITY

@@ -120,8 +120,11 @@ Assigned = TypeVar("Assigned", AssignedRules, HeldOut)
 
 def with_far_answer(assigned: Assigned, declared: DeclaredAnswer, no_rules: Setting) -> Assigned:
     """Return what each case gets: no rules, where it is far and such labels stay as predicted."""
-    if not declared.is_as_predicted:
-        return assigned
+    return spare_far(assigned, no_rules) if declared.is_as_predicted else assigned
+
+
+def spare_far(assigned: Assigned, no_rules: Setting) -> Assigned:
+    """Return what each case gets if those of no cluster get no rules."""
     pairs = zip(assigned.settings, assigned.clusters, strict=True)
     return replace(assigned, settings=[s if cluster >= 0 else no_rules for s, cluster in pairs])
 

@@ -17,6 +17,7 @@ from lab.rule_search.config import SEARCH_CONFIGS, RuleType, SearchConfig
 from lab.rule_search.cross_validation import case_objectives, choose_k, folds_of
 from lab.rule_search.decision import GATE
 from lab.rule_search.effects import CHANGED, gain_statistics
+from lab.rule_search.far_answer import spare_far
 from lab.rule_search.search_space import Setting, rules_of
 from lab.study.cohorts import SCHEME, SCORER, Planted, make_planted, refine_input_of
 from lab.study.fault_kinds import NOTHING, FaultKind
@@ -97,10 +98,7 @@ class FaultCohort:
         config = replace(self.config, rule_types=types)
         k = choose_k(features, cache, config, train).k if k is None else k
         assigned = apply(features, fit(features, cache, config, train, k), test)
-        if not spares_far:
-            return assigned.settings
-        pairs = zip(assigned.settings, assigned.clusters, strict=True)
-        return [setting if cluster >= 0 else cache.no_rules for setting, cluster in pairs]
+        return (spare_far(assigned, cache.no_rules) if spares_far else assigned).settings
 
     def rule_gains(self, settings: Sequence[Setting], cases: np.ndarray) -> np.ndarray:
         """Return what rules gain on each of some cases (case,)."""

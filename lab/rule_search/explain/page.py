@@ -88,7 +88,7 @@ def _beside_effects(search: Mapping[str, Any]) -> list[str]:
         )
         if line
     ]
-    if "far" in search:  # an older search did not judge it
+    if "far" in search:  # an older search has none
         lines.append(far_line(search["far"]))
     if search.get("seed_noise"):
         lines += noise_lines(SeedNoise(**search["seed_noise"]), search["effects"])
