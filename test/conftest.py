@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -18,6 +19,7 @@ torch.set_num_threads(1)  # tiny networks run faster alone
 settings.register_profile("podium", deadline=None)  # on shared cores a first import takes seconds
 settings.load_profile("podium")
 
+SIGNAL_HANDLERS = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -31,6 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: not item.get_closest_marker("slow"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """Take back the signal handlers of a program that an earlier test ran in this process.
+
+    A forked worker of nnU-Net's pools has them too. If SIGTERM comes as it starts, Python forgets
+    it, the worker lives on, and the pool waits for its end forever.
+    """
+    for number, handler in SIGNAL_HANDLERS.items():
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,13 +1,14 @@
 """No more threads than the container has cores; freed memory goes back to the kernel."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from challenge.process import cores
+from challenge.process import cores, set_up_process
 
 FREED = """
 import re
@@ -49,3 +50,14 @@ def test_freed_memory_goes_back_in_spite_of_the_containers_allocator_settings() 
     command = [sys.executable, "-c", FREED]
     ran = subprocess.run(command, env=os.environ | keeping, capture_output=True, check=True)
     assert int(ran.stdout) >= 48  # of 64 MiB
+
+
+@pytest.fixture
+def program_set_up() -> None:
+    """What a program does that a test runs in its own process."""
+    set_up_process()
+
+
+def test_no_test_has_the_signal_handlers_of_a_program(program_set_up: None) -> None:
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
