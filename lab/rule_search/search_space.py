@@ -78,6 +78,7 @@ def _lowering(
     parameters += [
         SearchParameter("", region, label, "probability", config.thresholds, "region threshold")
         for region, label in regions
+        if "region threshold" in config.rule_types
     ]
     grids: Grids = {"threshold": config.thresholds, "dice": (0.0, 1.0)}
     return parameters + [
@@ -99,7 +100,7 @@ def excluded_by(names: Names, scheme: Scheme) -> tuple[str, ...]:
 
 def threshold_regions(scheme: Scheme, config: SearchConfig) -> dict[tuple[str, str], Names]:
     """Return what regions take voxels: (region, label that it is painted with), and its labels."""
-    if "region threshold" not in config.rule_types:
+    if not {"region threshold", "more probable"} & set(config.rule_types):
         return {}
     return {
         (region, label): tuple(scheme.regions[region])

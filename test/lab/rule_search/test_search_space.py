@@ -141,3 +141,11 @@ def test_a_held_out_case_has_no_say_in_the_pairs_of_its_fold(k):
         assert without.settings[case][NETC_TO_ET] > 0
         same = with_odd.settings[case] == without.settings[case]
         assert same == (case in fold_of_odd)
+
+
+@pytest.mark.parametrize("config", SEARCH_CONFIGS.values(), ids=SEARCH_CONFIGS)
+def test_every_type_of_rule_that_a_configuration_names_is_searched(config):
+    regions = (tuple(GLI.regions[name]) for name in ("TC", "WT"))
+    known = [*((label,) for label in GLI.written), *regions]
+    space = make_search_space(GLI, config, known, has_votes=True)
+    assert {parameter.rule_type for parameter in space} == set(config.rule_types)
