@@ -150,6 +150,7 @@ def _read_model(content: bytes, sha256: str, artefacts: Artefacts) -> ClusterMod
     if names != list(artefacts.feature_names):
         raise ValueError(f"feature_names are not those of {JSON_NAME}, in that order")
     expected = {array.name for array in fields(ClusterModel)}
+    arrays.setdefault("all_features", np.array(False))  # files before schema 6 have none
     if wrong := sorted(expected ^ set(arrays)):
         raise ValueError(f"missing or unknown arrays {wrong}")
     model = ClusterModel(**arrays)

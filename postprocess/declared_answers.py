@@ -10,10 +10,20 @@ AS_PREDICTED = "as-predicted"  # no gates and no rules
 IDENTITY = "identity"  # gates, no rules
 POOLED = "pooled"  # gates, and the rules of all training cases
 FAR_ANSWERS = (IDENTITY, POOLED, AS_PREDICTED)
+FAR_IN_WORDS = {
+    IDENTITY: "gates, and no rules",
+    POOLED: "gates, and the rules of all training cases",
+    AS_PREDICTED: "labels stay as predicted",
+}
 
 EMPTY = "empty"  # no tumour; other labels stay as gates and rules left them
 RECOVERED = "recovered"  # by the steps of `Scheme.when_empty`
 EMPTY_ANSWERS = (EMPTY, RECOVERED, AS_PREDICTED)
+EMPTY_IN_WORDS = {
+    EMPTY: "it has no tumour",
+    RECOVERED: "a tumour is recovered, since the challenge takes no empty answer",
+    AS_PREDICTED: "labels stay as predicted",
+}
 
 
 def default_empty_answer(scheme: Scheme) -> str:

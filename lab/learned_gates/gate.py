@@ -42,7 +42,7 @@ from lab.rule_search.workspace import (
     write_work,
 )
 from postprocess.artefacts import load_artefacts, save_artefacts
-from postprocess.declared_answers import AS_PREDICTED, POOLED
+from postprocess.declared_answers import AS_PREDICTED
 from postprocess.rule_base import Rule
 from postprocess.rule_kinds import rule_from
 
@@ -76,9 +76,7 @@ def run(args: argparse.Namespace) -> int:
         lost_at_most=args.lost_at_most,
     )
     rules = held_out_rules(args.work, search, cases, scheme)
-    # An older search has no key, and gave all far cases the pooled rules.
-    far = search.get("far", {"ships": POOLED})["ships"]
-    as_predicted = search["held_out_far"] if far == AS_PREDICTED else ()
+    as_predicted = search["held_out_far"] if search["far"]["ships"] == AS_PREDICTED else ()
     with workers(args.jobs, args.dask):
         gate_cases = open_gate_cases(cases, setup, scorer, config)
         targets = add_relabelling(gate_cases, make_targets(scheme, config), config)
@@ -129,7 +127,7 @@ def held_out_rules(
     """
     if search["cases"] != [case.files.id for case in cases]:
         raise Refusal(f"{work / SEARCH}: not the cases of the cohort; run lab search again")
-    if RULES_KEY not in search:
+    if not {RULES_KEY, "far"} <= search.keys():
         raise Refusal(f"{work / SEARCH}: of an older program; run lab search again")
     if search["ships"] == "identity":
         return [()] * len(cases)

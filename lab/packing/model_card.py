@@ -12,6 +12,7 @@ from lab.metrics.objective import IN_WORDS, reported_objective
 from lab.provenance.checks import accepted_faults, nearest
 from lab.provenance.records import networks_sha256
 from postprocess.artefacts import Artefacts
+from postprocess.declared_answers import EMPTY_IN_WORDS, FAR_IN_WORDS
 
 NAME = "MODEL_CARD.md"
 USE = (
@@ -70,6 +71,7 @@ def card(
     yield from _selection(manifest.get("selection"))
     yield from _rules(artefacts)
     yield from gate_sentences(artefacts)
+    yield from answer_sentences(artefacts)
     yield "\n## Origin\n"
     yield from _origin(manifest, artefacts)
     yield f"\n## Limits\n\n{LIMITS}"
@@ -153,6 +155,16 @@ def gate_sentences(artefacts: Artefacts) -> Iterator[str]:
         f"{record['high']:+.4f}{words}); of the reference's lesions rules and gates lose "
         f"{record['lost']['mean']:.2%}, at most {record['lost']['at_most']:.1%}."
     )
+
+
+def answer_sentences(artefacts: Artefacts) -> Iterator[str]:
+    """Say what cases get that no rules fit; nothing where the labels always stay."""
+    if not artefacts.gates and not artefacts.has_rules:
+        return
+    if not artefacts.has_one_rule_set:
+        yield f"A case far from all others: {FAR_IN_WORDS[artefacts.fallback.name]}."
+    answer = EMPTY_IN_WORDS[artefacts.empty_answer]
+    yield f"A case of whose tumour gates and rules leave nothing: {answer}."
 
 
 def _origin(manifest: Mapping[str, Any], artefacts: Artefacts) -> Iterator[str]:

@@ -11,10 +11,12 @@ from lab.json_files import read_json
 from lab.metrics.objective import reported_objective
 from lab.pipeline.submission import Submission
 from lab.rule_search.decision import GATE, gain_of
+from lab.rule_search.declared_answer import NO_COMPONENT, answer_line, far_line
 from lab.rule_search.gate_text import gate_sentence
 from lab.rule_search.workspace import GATES
 
 SUMMARY = "submission.json"
+EMPTY_KEY = "no_credible_component"  # of gate.json
 GATE_KEYS = (
     "ships",
     "failures",
@@ -50,6 +52,13 @@ def read_outcome(s: Submission) -> Outcome:
     return Outcome(ships, reported_objective(search["objective"]), without, row)
 
 
+def read_answers(s: Submission, gates: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what was declared for cases that no rules fit, by which cases; `gates` if judged."""
+    search = read_json(s.rules / "search.json")
+    answers = {"far": search["far"]} if search["ships"] != "identity" else {}
+    return answers | ({EMPTY_KEY: gates[EMPTY_KEY]} if gates else {})
+
+
 def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> list[str]:
     """Write submission.json and return the lines that a submission ends with.
 
@@ -60,6 +69,7 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
     """
     outcome = read_outcome(s) if has_rules else None
     judgement = read_json(s.rules / GATES) if outcome and not why_no_gates else None
+    answers = read_answers(s, judgement) if outcome else {}
     content: dict[str, Any] = {"name": s.name, "scheme": s.scheme.name, "scorer": s.scorer}
     if outcome:
         content |= {
@@ -70,6 +80,7 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
             "with_rules": outcome.row["mean"],
             **{key: outcome.row[key] for key in ("gain", "low", "high", "p", "cases")},
             "gates": {"skipped": why_no_gates},
+            "answers": answers,  # of cases that no rules fit
         }
     if judgement:
         content["gates"] = {key: judgement[key] for key in GATE_KEYS}
@@ -80,6 +91,8 @@ def write_summary(s: Submission, has_rules: bool, why_no_gates: str = "") -> lis
         lines.append(
             gate_sentence(judgement) if judgement else f"no gates: not evaluated, {why_no_gates}"
         )
+    lines += [far_line(answers["far"])] if "far" in answers else []
+    lines += [answer_line(NO_COMPONENT, answers[EMPTY_KEY])] if EMPTY_KEY in answers else []
     return [*lines, *place_lines(s, outcome)]
 
 

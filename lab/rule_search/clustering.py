@@ -65,6 +65,7 @@ def fit_space(rows: np.ndarray, names: Sequence[str], config: SearchConfig) -> C
         pca_mean=np.zeros(n),
         components=np.eye(n),
         centres=np.zeros((1, n)),
+        all_features=np.array(config.gated),  # no case is far in the published method
     )
     model = unscaled if by_rows else _scaled_by_feature(unscaled, rows, names)
     most = min(config.most_components, len(rows) - 1, n)

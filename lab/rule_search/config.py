@@ -147,6 +147,13 @@ VALIDATED = SearchConfig(
     },
 )
 
+# Larger shares hold what a person sees: 4 % of a tumour of 100 mL are 4 mL of necrosis.
+SMALL_SHARES = replace(
+    VALIDATED,
+    name="small-shares",
+    shares=tuple(share for share in VALIDATED.shares if share <= 0.02),
+)
+
 # Of two regions that exclude each other the more probable one; one more table of a case for each
 # pair, where `hysteresis` has dozens.
 MORE_PROBABLE = replace(
@@ -190,5 +197,5 @@ EVERY_PREDICATE = replace(
 
 SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
     config.name: config
-    for config in (PUBLISHED, VALIDATED, MORE_PROBABLE, HYSTERESIS, EVERY_PREDICATE)
+    for config in (PUBLISHED, VALIDATED, SMALL_SHARES, MORE_PROBABLE, HYSTERESIS, EVERY_PREDICATE)
 }

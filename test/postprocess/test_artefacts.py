@@ -75,6 +75,16 @@ def test_an_artefact_of_the_former_schema_is_read_in_the_words_of_today(folder):
     assert loaded.clusters == make_artefacts().clusters
 
 
+def test_an_artefact_of_schema_5_measures_distances_along_its_components(folder):
+    rewrite_arrays(folder, all_features=None)
+    rewrite(folder, lambda document: document.update(schema=5))
+    loaded = load_artefacts(folder, GLI)
+    assert not loaded.model.all_features
+    assert [a.distance for a in loaded.known_answers] == [
+        answer.distance for answer in make_artefacts().known_answers
+    ]
+
+
 def test_features_of_every_group_are_accepted(tmp_path):
     names = [group_names(GLI, group)[0] for group in GROUPS[:4]]  # GLI has no JSON inputs
     artefacts = make_artefacts()
@@ -125,8 +135,8 @@ def swap_names(document):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(schema=6), "schema 6 is newer than this program, which reads 2 to 5"),
-        (lambda d: d.update(schema=1), "schema 1 is not one of 2 to 5; fit the rules again"),
+        (lambda d: d.update(schema=7), "schema 7 is newer than this program, which reads 2 to 6"),
+        (lambda d: d.update(schema=1), "schema 1 is not one of 2 to 6; fit the rules again"),
         (lambda d: d.update(schema=0), "schema 0"),
         (lambda d: d.update(schema="1"), "schema"),
         (lambda d: d.update(thresholds={}), "thresholds"),

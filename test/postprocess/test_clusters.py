@@ -28,6 +28,18 @@ def test_a_vector_goes_to_the_nearest_centre():
     assert (cluster, round(distance, 12)) == (0, 1.0)
 
 
+def test_a_distance_of_all_features_sees_what_the_components_do_not():
+    along_first = {"components": np.eye(2)[:1], "centres": np.array([[0.0], [4.0]])}
+    beside = np.array([9.0, np.exp(3.0) - 1])  # scaled: 4, 3
+    assert tiny(**along_first).assign(beside) == (1, 0.0)
+    cluster, distance = tiny(**along_first, all_features=np.array(True)).assign(beside)
+    assert (cluster, round(distance, 12)) == (1, 3.0)
+    whole = tiny(all_features=np.array(True))
+    vectors = np.random.default_rng(0).normal(size=(9, 2))
+    for vector in vectors:  # where the components are all there is, both are one
+        assert whole.assign(vector) == pytest.approx(tiny().assign(vector))
+
+
 def test_logarithm_keeps_the_sign():
     np.testing.assert_allclose(tiny().project(np.array([1.0, 1 - np.e])), [0.0, -1.0])
 

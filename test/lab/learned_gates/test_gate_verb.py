@@ -168,10 +168,11 @@ def test_a_search_of_an_older_program_and_a_missing_one_are_refused(
     work = tmp_path / "work"
     shutil.copytree(gated / "work", work)
     search = json.loads((work / "search.json").read_text())
-    del search["held_out_rules"]
-    (work / "search.json").write_text(json.dumps(search))
-    assert main(["gate", str(work)]) == 2
-    assert "search.json: of an older program; run lab search again" in capsys.readouterr().err
+    for key in ("held_out_rules", "far"):
+        older = {name: value for name, value in search.items() if name != key}
+        (work / "search.json").write_text(json.dumps(older))
+        assert main(["gate", str(work)]) == 2
+        assert "search.json: of an older program; run lab search again" in capsys.readouterr().err
     search["cases"] = search["cases"][1:]
     (work / "search.json").write_text(json.dumps(search))
     assert main(["gate", str(work)]) == 2

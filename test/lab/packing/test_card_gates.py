@@ -1,10 +1,12 @@
-"""What a model's card says of its gates: what they gain, and which lesions they cost."""
+"""What a model's card says of gates, and of cases that no rules fit."""
 
 from dataclasses import replace
 
 from cubes import make_artefacts, size_gate
 
-from lab.packing.model_card import gate_sentences
+from challenge.scheme import SCHEMES
+from lab.packing.model_card import answer_sentences, gate_sentences
+from postprocess.artefacts import Artefacts, Fallback
 
 RECORD = {
     "ships": True,
@@ -31,3 +33,16 @@ def test_gates_are_on_the_card_with_their_gain_and_their_cost() -> None:
     assert "+0.0300, which did not pass)" in next(iter(gate_sentences(forced)))
     foreign = replace(known, fit={**known.fit, "foreign": "another model"})
     assert "nothing is known of their gain" in next(iter(gate_sentences(foreign)))
+
+
+def test_answers_for_cases_that_no_rules_fit_are_on_the_card() -> None:
+    artefacts = replace(make_artefacts(), fallback=Fallback("as-predicted"))
+    assert list(answer_sentences(artefacts)) == [
+        "A case far from all others: labels stay as predicted.",
+        "A case of whose tumour gates and rules leave nothing: it has no tumour.",
+    ]
+    spared = replace(artefacts, no_credible_component="as-predicted")
+    assert list(answer_sentences(spared))[1].endswith("nothing: labels stay as predicted.")
+    panther = replace(artefacts, scheme=SCHEMES["panther-t1"])
+    assert "a tumour is recovered" in list(answer_sentences(panther))[1]
+    assert list(answer_sentences(Artefacts(artefacts.scheme))) == []

@@ -103,6 +103,8 @@ def test_a_killed_submission_goes_on_to_a_release(submitted: Path) -> None:
     assert "mine ships with " in text and "./build.sh" in text
     gates = read(submitted / "rules" / "gate.json")
     assert ("gates ship, on " if gates["ships"] else "\nno gates: ") in text
+    assert "cases without a credible component: " in text
+    assert ("cases far from all others: " in text) == ("ships without rules" not in text)
     assert "<h2>Learned gates</h2>" in (submitted / "rules.html").read_text()
     model = submitted / "weights" / "mine"
     for name, facts in read(model / "MANIFEST.json")["files"].items():

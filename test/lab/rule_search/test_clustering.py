@@ -155,3 +155,21 @@ def test_a_table_comes_back_as_it_was(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"no")
     with pytest.raises(ValueError, match=r"bad.npz: no feature table"):
         load_table(tmp_path / "bad.npz")
+
+
+def test_a_case_whose_features_do_not_go_together_as_ever_is_far():
+    rng = np.random.default_rng(0)
+
+    def pairs(cases):  # of features that are nearly one, so that components see their mean alone
+        first = rng.uniform(-1, 1, (cases, 6))
+        return np.hstack([first, first + rng.normal(0, 0.05, (cases, 6))])
+
+    rows, new = pairs(30), pairs(50)
+    model = with_clusters(fit_space(rows, names(12), VALIDATED), rows, 1)
+    limit = distance_limits(model, rows, VALIDATED)
+    assert (assign(model, new)[1] <= limit).all()
+    apart = new + np.repeat([-2.0, 2.0], 6)
+    assert (assign(model, apart)[1] > limit).all()
+    along = replace(model, all_features=np.array(False))
+    limit = distance_limits(along, rows, VALIDATED)
+    assert (assign(along, apart)[1] <= limit).mean() > 0.9
