@@ -141,12 +141,12 @@ def recovers(kind: FaultKind, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether what is planted is answered rightly.
 
     The kind's remedy passes and gains enough; of no fault, nothing passes; beside far cases, some
-    method passes that spares them.
+    method passes that spares them where it was fitted on none.
     """
     if kind.remedy == NOTHING:
         return not any(row["passes"] for row in rows)
     if kind.far:
-        return any(row["passes"] and row["far"]["gain"] >= -SPARED for row in rows)
+        return any(row["passes"] and row["new"]["gain"] >= -SPARED for row in rows)
     by_method = {row["method"]: row for row in rows if row["method"] != ALL}
     remedy, best = by_method[kind.remedy], max(row["gain"] for row in by_method.values())
     return bool(remedy["passes"] and remedy["gain"] >= ENOUGH * best)
