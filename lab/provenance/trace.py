@@ -92,11 +92,22 @@ def _of_training(path: Path) -> Provenance | None:
     return Provenance("checkpoint", path.parent.name, sha256, verb="train", facts=dict(content))
 
 
-def tree(record: Provenance, role: str = "") -> Tree:
-    """Return a record and its inputs as a tree for a terminal."""
+def tree(record: Provenance, role: str = "", above: set[str] | None = None) -> Tree:
+    """Return a record and its inputs as a tree for a terminal; no input below two products.
+
+    Args:
+        record: of the product.
+        role: of the product in what it is an input of.
+        above: sha256 of what is in the tree already; this product and its inputs join.
+    """
+    above = set() if above is None else above
+    inputs = {each.sha256 for each in record.inputs.values()}
+    if inputs and inputs <= above:
+        return Tree(Text(f"{line(record, role)}, inputs as above"))
     branch = Tree(Text(line(record, role)))
     for name, each in record.inputs.items():
-        branch.add(tree(each, name))
+        branch.add(tree(each, name, above))
+    above |= {record.sha256} - {""}
     return branch
 
 

@@ -1,6 +1,7 @@
 """`python -m lab verify` says which file of which model is wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,6 @@ def test_the_weights_that_ship_take_a_case(capsys):
     weights = Path(__file__).resolve().parents[3] / "weights"
     assert main(["verify", "--weights", str(weights)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    tried = [line for line in lines if ": synthetic case: " in line]
+    tried = [line for line in lines if re.match(r"\S+: synthetic case: ", line)]
     assert [line.split(":")[0] for line in tried] == ["brats-gli", "panther-t1", "panther-t2"]
     assert "SNFH 0.0 mL" not in tried[0] and "tumour 0.0 mL" not in tried[1]
