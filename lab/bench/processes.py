@@ -225,14 +225,22 @@ def copy_networks(model: Path, target: Path) -> Path:
     """Copy a packed model as stock nnU-Net would run it; return its nnU-Net folder.
 
     Without rules, and without the axis order of its training: stock nnU-Net sees images as they are
-    stored.
+    stored. Of several nnU-Net folders the first one, since stock nnU-Net runs one.
     """
     shutil.copytree(model, target)
     manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
     for name in [name for name in manifest["files"] if "/" not in name]:
         del manifest["files"][name]
         (target / name).unlink()
-    for member in manifest["members"]:
-        member.pop("orientation", None)
+    folder = manifest["members"][0]["folder"]
+    for other in {member["folder"] for member in manifest["members"]} - {folder}:
+        shutil.rmtree(target / other)
+    members = [member for member in manifest["members"] if member["folder"] == folder]
+    manifest["members"] = [
+        {key: value for key, value in member.items() if key != "orientation"} for member in members
+    ]
+    manifest["files"] = {
+        name: facts for name, facts in manifest["files"].items() if name.startswith(f"{folder}/")
+    }
     (target / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    return next(path for path in target.iterdir() if (path / "plans.json").is_file())
+    return target / folder

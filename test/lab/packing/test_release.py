@@ -34,9 +34,9 @@ def test_a_release_has_a_card_and_was_loaded_in_a_new_process(
     source = tiny.train(tmp_path / "trained", tiny.plans(), tiny.dataset(), folds=(0, 1))
     artefact = Path(__file__).resolve().parents[3] / "weights" / "brats-gli"
     words = ["--release", "--artefact", str(artefact), "--data", "Cubes.", "--note", "for tests"]
-    folder = pack(source, tmp_path / "weights", *words)
+    folder = pack(source, tmp_path / "weights", *words, "--foreign")
     out, err = capsys.readouterr()
-    assert f"{artefact}: of unknown origin; the card claims no gain of them for m" in err
+    assert f"{artefact}: made from predictions of model " in err
     assert "2 members load in a new process, within " in out
     card = (folder / "MODEL_CARD.md").read_text()
     for message in (
@@ -53,7 +53,8 @@ def test_a_release_has_a_card_and_was_loaded_in_a_new_process(
         "pooled, fitted for something else; nothing is known of its gain here",
     ):
         assert message in card
-    assert "0.4678" not in card  # the score of the model that the rules were fitted on
+    fit = json.loads((artefact / "postprocess.json").read_text())["fit"]
+    assert f"{fit['score_with_rules']:.4f}" not in card  # of the model that they were fitted on
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     assert {"MODEL_CARD.md", "postprocess.json", "clusters.npz"} < set(manifest["files"])
 
