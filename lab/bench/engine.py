@@ -146,6 +146,7 @@ def print_times(
 def bench_agreement(work: Path, bench: EngineBench) -> None:
     """Compare labels of the members that ship with stock's, case by case and region by region."""
     trained = copy_networks(ROOT / "weights" / "brats-gli", work / "weights")
+    print_line(f"members: those of {trained.name}")  # stock nnU-Net runs one folder
     destination = Destination(work / "cases", "challenge")
     list(write(Population("brats-gli", 11), bench.cases, destination, 2))
     subject = Subject(work, SCHEMES["brats-gli"], trained, work / "weights", bench.device)

@@ -53,7 +53,7 @@ def read_outcome(s: Submission) -> Outcome:
 
 
 def read_answers(s: Submission, gates: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what was declared for cases that no rules fit, by which cases; `gates` if judged."""
+    """Return what was declared for cases that no rules fit; `gates` of gate.json, if any."""
     search = read_json(s.rules / "search.json")
     answers = {"far": search["far"]} if search["ships"] != "identity" else {}
     return answers | ({EMPTY_KEY: gates[EMPTY_KEY]} if gates else {})

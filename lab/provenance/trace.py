@@ -102,12 +102,11 @@ def tree(record: Provenance, role: str = "", above: set[str] | None = None) -> T
     """
     above = set() if above is None else above
     inputs = {each.sha256 for each in record.inputs.values()}
-    if inputs and inputs <= above:
-        return Tree(Text(f"{line(record, role)}, inputs as above"))
-    branch = Tree(Text(line(record, role)))
-    for name, each in record.inputs.items():
-        branch.add(tree(each, name, above))
+    seen = bool(inputs) and inputs <= above
     above |= {record.sha256} - {""}
+    branch = Tree(Text(line(record, role) + (", inputs as above" if seen else "")))
+    for name, each in record.inputs.items() if not seen else ():
+        branch.add(tree(each, name, above))
     return branch
 
 

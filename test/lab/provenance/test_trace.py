@@ -85,9 +85,9 @@ def test_weights_that_ship_have_a_chain(name: str, capsys: pytest.CaptureFixture
     (rules,) = (number for number, line in enumerate(lines) if "── rules search.json" in line)
     assert rules == members + 1
     # Rules were fitted on predictions of this model, whose members are not listed twice.
-    of_model = [line for line in lines[rules:] if "── model " in line]
-    assert len(of_model) == 2
-    assert all(line.endswith("inputs as above") for line in of_model)
+    (model,) = (line for line in lines[rules:] if "── model " in line)
+    (maps,) = (line for line in lines[rules:] if "probability maps" in line)
+    assert model.endswith("inputs as above") and maps.endswith("inputs as above")
 
 
 def test_what_has_no_record_is_of_unknown_origin(

@@ -201,7 +201,7 @@ ALIKE = replace(
     tumour=replace(DARK.tumour, satellites=USUAL.tumour.satellites),
     corruption=USUAL.corruption,
 )
-SIZES_ALONE = replace(
+ONLY_SIZES = replace(
     SEARCH_CONFIGS["validated"], groups=("mask",), rule_types=("size",), most_clusters=1
 )
 
@@ -210,7 +210,7 @@ SIZES_ALONE = replace(
 @pytest.mark.parametrize(("far", "answer"), [(DARK, AS_PREDICTED), (ALIKE, POOLED)])
 def test_far_cases_get_the_answer_that_held_out_ones_are_better_by(far, answer: str) -> None:
     cohort = PlantedCohort((*[USUAL] * 5, far), seed=1)
-    planted = make_planted(cohort, 42, SIZES_ALONE)
+    planted = make_planted(cohort, 42, ONLY_SIZES)
     decision = decide(planted.features, planted.cache, planted.config, k=1)
     assert decision.ships == "pooled"
     declared = decision.far["pooled"]
