@@ -106,8 +106,7 @@ class Logistic:
 class BoostedTrees:
     """A sum of trees; arrays (tree, node) but for the first two, node 0 is each tree's root.
 
-    A row goes left where its feature, rounded to float32 as scikit-learn does, is at most the
-    threshold. Children stand behind their parents, so every row arrives.
+    A row goes left where its feature, rounded by `as_compared`, is at most the threshold. Children stand behind their parents, so every row arrives.
     """
 
     columns: np.ndarray  # () int32: features of a row
@@ -150,7 +149,7 @@ class BoostedTrees:
 
     def log_odds(self, rows: np.ndarray) -> np.ndarray:
         """Return the log-odds (row,) of scaled rows (row, feature)."""
-        rounded, trees = rows.astype(np.float32), np.arange(len(self.value))[:, None]
+        rounded, trees = as_compared(rows), np.arange(len(self.value))[:, None]
         at = np.zeros((len(trees), len(rows)), np.int32)  # the node that each row is at
         everyone = np.arange(len(rows))
         while (inner := self.left[trees, at] != LEAF).any():
@@ -169,6 +168,11 @@ MODELS: Mapping[str, type[Logistic] | type[BoostedTrees]] = {
 def kind_of(model: GateModel) -> str:
     """Return a model's name in `MODELS`."""
     return next(name for name, kind in MODELS.items() if isinstance(model, kind))
+
+
+def as_compared(rows: np.ndarray) -> np.ndarray:
+    """Return rows (row, feature) rounded to single precision, as trees compare them."""
+    return np.asarray(rows.astype(np.float32).astype(float))
 
 
 def probability(log_odds: np.ndarray) -> np.ndarray:

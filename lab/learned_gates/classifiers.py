@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from postprocess.gate_models import LEAF, BoostedTrees, GateModel, Logistic
+from postprocess.gate_models import LEAF, BoostedTrees, GateModel, Logistic, as_compared
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
 LEARNING_RATE = 0.1
 LEAST_IN_LEAF = 8  # components
+LEAF_PENALTY = 1.0  # of the mean component's weight
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,24 @@ def fit_logistic(
 def fit_trees(
     rows: np.ndarray, answers: np.ndarray, weights: np.ndarray, depth: int, trees: int
 ) -> BoostedTrees:
-    """Fit gradient-boosted trees of a depth."""
-    from sklearn.ensemble import GradientBoostingClassifier
+    """Fit gradient-boosted trees of a depth.
 
-    boosted = GradientBoostingClassifier(
-        n_estimators=trees,
+    The penalty bounds what a leaf adds. Without one, Newton's step in a leaf whose components are
+    all predicted with confidence, one of them wrongly, has no limit.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    boosted = HistGradientBoostingClassifier(
+        max_iter=trees,
         max_depth=depth,
         learning_rate=LEARNING_RATE,
         min_samples_leaf=LEAST_IN_LEAF,
+        l2_regularization=LEAF_PENALTY,
+        early_stopping=False,
         random_state=0,
     )
-    return freeze_trees(boosted.fit(rows, answers, weights), rows)
+    rounded = as_compared(rows)
+    return freeze_trees(boosted.fit(rounded, answers, weights), rounded)
 
 
 def freeze_logistic(fitted: "LogisticRegression") -> Logistic:
@@ -60,35 +68,32 @@ def freeze_logistic(fitted: "LogisticRegression") -> Logistic:
     return Logistic(fitted.coef_[0].astype(float), np.array(float(fitted.intercept_[0])))
 
 
-def freeze_trees(fitted: "GradientBoostingClassifier", rows: np.ndarray) -> BoostedTrees:
+def freeze_trees(fitted: "HistGradientBoostingClassifier", rows: np.ndarray) -> BoostedTrees:
     """Return fitted boosted trees of two classes as arrays.
 
     Args:
-        fitted: by scikit-learn.
+        fitted: by scikit-learn, on rows rounded by `as_compared`.
         rows: (row, feature) any; what the sum of trees lacks of their log-odds is the baseline.
     """
-    trees = [estimator.tree_ for estimator in fitted.estimators_[:, 0]]
-    nodes = max(tree.node_count for tree in trees)
+    trees = [predictor.nodes for (predictor,) in fitted._predictors]  # not public; a test compares
+    nodes = max(map(len, trees))
 
-    def stacked(name: str, kind: type, scale: float = 1.0) -> np.ndarray:
+    def stacked(name: str, kind: type) -> np.ndarray:
         array = np.zeros((len(trees), nodes), kind)
         for number, tree in enumerate(trees):
-            values = np.asarray(getattr(tree, name)).reshape(tree.node_count)
-            array[number, : tree.node_count] = scale * values if kind is float else values
+            array[number, : len(tree)] = tree[name]
         return array
 
-    left, right = stacked("children_left", np.int32), stacked("children_right", np.int32)
-    for number, tree in enumerate(trees):
-        left[number, tree.node_count :] = right[number, tree.node_count :] = LEAF
-    inner = left != LEAF
+    left, right = stacked("left", np.int32), stacked("right", np.int32)
+    inner = left > 0  # scikit-learn's leaves have child 0
     unshifted = BoostedTrees(
         columns=np.array(rows.shape[1], np.int32),
         baseline=np.array(0.0),
-        feature=np.where(inner, stacked("feature", np.int32), 0).astype(np.int32),
-        threshold=np.where(inner, stacked("threshold", float), 0.0),
-        left=left,
-        right=right,
-        value=np.where(inner, 0.0, stacked("value", float, fitted.learning_rate)),
+        feature=np.where(inner, stacked("feature_idx", np.int32), 0).astype(np.int32),
+        threshold=np.where(inner, stacked("num_threshold", float), 0.0),
+        left=np.where(inner, left, LEAF).astype(np.int32),
+        right=np.where(inner, right, LEAF).astype(np.int32),
+        value=np.where(inner, 0.0, stacked("value", float)),
     )
     baseline = float(fitted.decision_function(rows[:1])[0] - unshifted.log_odds(rows[:1])[0])
     return BoostedTrees(**vars(unshifted) | {"baseline": np.array(baseline)})

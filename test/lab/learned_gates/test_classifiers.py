@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from lab.learned_gates.classifiers import CLASSIFIERS, freeze_logistic, freeze_trees
-from postprocess.gate_models import probability
+from lab.learned_gates.classifiers import (
+    CLASSIFIERS,
+    Classifier,
+    freeze_logistic,
+    freeze_trees,
+)
+from postprocess.gate_models import as_compared, probability
 
 
 def lesson(seed: int, rows: int = 120, features: int = 7):
@@ -32,10 +37,11 @@ def test_logistic_regression_to_1e_12(seed: int, strength: float) -> None:
 @pytest.mark.parametrize(("depth", "trees"), [(1, 10), (2, 60), (5, 20)])
 def test_boosted_trees_to_1e_9(seed: int, depth: int, trees: int) -> None:
     x, y, weights = lesson(seed)
-    fitted = GradientBoostingClassifier(n_estimators=trees, max_depth=depth, random_state=0)
-    fitted.fit(x, y, weights)
+    options = {"max_iter": trees, "max_depth": depth, "early_stopping": False}
+    x = as_compared(x)
+    fitted = HistGradientBoostingClassifier(**options, min_samples_leaf=5).fit(x, y, weights)
     frozen = freeze_trees(fitted, x)
-    for others in (x, lesson(seed + 100)[0]):
+    for others in (x, as_compared(lesson(seed + 100)[0])):
         ours = probability(frozen.log_odds(others))
         np.testing.assert_allclose(ours, fitted.predict_proba(others)[:, 1], rtol=0, atol=1e-9)
 
@@ -50,3 +56,17 @@ def test_every_classifier_learns_and_needs_no_sklearn_after() -> None:
         arrays = vars(model).values()
         assert all(type(array) is np.ndarray and array.dtype != object for array in arrays)
     assert len({classifier.name for classifier in CLASSIFIERS}) == len(CLASSIFIERS)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda each: each.name)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_confident_mistake_makes_no_classifier_infinitely_sure(
+    classifier: Classifier, seed: int
+) -> None:
+    """Two in a hundred are of the rare kind, and what they are worth spans decades."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(250, 12)).clip(-5, 5)
+    y = x[:, 0] + 0.3 * rng.normal(size=250) > 2
+    weights = np.exp(rng.normal(0, 2, 250))
+    model = classifier.fit(x, y, weights / weights.mean())
+    assert np.abs(model.log_odds(x)).max() < 40
