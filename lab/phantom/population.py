@@ -12,6 +12,16 @@ from lab.phantom.patient import Kind, Patient, Request, Triple
 PATIENTS = 10_000  # of one seed; those of the next seed follow
 
 
+def code_of(seed: int, number: int) -> str:
+    """Return the five digits of a patient's name.
+
+    No two share them, up to seed 79 and a thousand patients a seed: rules recognise by its name a
+    case that they were fitted on.
+    """
+    tens, ones = divmod(seed, 10)
+    return f"{90_000 - tens % 8 * 10_000 + (ones * 1_000 + number) % 10_000}"
+
+
 def _glioma(request: Request) -> Patient:
     grid = request.on(brats.grid_of(request.seed))
     pictures, labels = brats.scan(request.seed, grid)
@@ -96,7 +106,7 @@ class Population:
         """
         if not 0 <= number < PATIENTS:
             raise Refusal(f"patient {number}: a seed has patients 0 to {PATIENTS - 1}")
-        code = f"{90_000 + (self.seed * 1_000 + number) % 10_000}"
+        code = code_of(self.seed, number)
         seed = self.seed * PATIENTS + number
         return KINDS[self.kind].make(
             Request(seed, code, self.spacing_mm, self.anywhere, self.healthy)
