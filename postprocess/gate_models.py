@@ -106,7 +106,8 @@ class Logistic:
 class BoostedTrees:
     """A sum of trees; arrays (tree, node) but for the first two, node 0 is each tree's root.
 
-    A row goes left where its feature, rounded by `as_compared`, is at most the threshold. Children stand behind their parents, so every row arrives.
+    A row goes left where its feature, rounded by `as_compared`, is at most the threshold. Children
+    stand behind their parents, so every row arrives.
     """
 
     columns: np.ndarray  # () int32: features of a row
