@@ -79,7 +79,7 @@ def freeze_trees(fitted: "HistGradientBoostingClassifier", rows: np.ndarray) -> 
     nodes = max(map(len, trees))
 
     def stacked(name: str, kind: type) -> np.ndarray:
-        array = np.zeros((len(trees), nodes), kind)
+        array: np.ndarray = np.zeros((len(trees), nodes), kind)
         for number, tree in enumerate(trees):
             array[number, : len(tree)] = tree[name]
         return array
