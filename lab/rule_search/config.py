@@ -162,6 +162,14 @@ MORE_PROBABLE = replace(
     rule_types=("more probable", *VALIDATED.rule_types),
 )
 
+# Regions that networks draw too small: what a lower threshold than one half gains.
+REGION_THRESHOLDS = replace(
+    SMALL_SHARES,
+    name="region-thresholds",
+    rule_types=("region threshold", *VALIDATED.rule_types),
+    thresholds=(0, 0.45, 0.4, 0.35, 0.3, 0.25),
+)
+
 # With a peak this is hysteresis. A case is tabulated anew for each threshold, which takes time.
 HYSTERESIS = replace(
     VALIDATED,
@@ -197,5 +205,13 @@ EVERY_PREDICATE = replace(
 
 SEARCH_CONFIGS: Mapping[str, SearchConfig] = {
     config.name: config
-    for config in (PUBLISHED, VALIDATED, SMALL_SHARES, MORE_PROBABLE, HYSTERESIS, EVERY_PREDICATE)
+    for config in (
+        PUBLISHED,
+        VALIDATED,
+        SMALL_SHARES,
+        MORE_PROBABLE,
+        REGION_THRESHOLDS,
+        HYSTERESIS,
+        EVERY_PREDICATE,
+    )
 }

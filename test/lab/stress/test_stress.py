@@ -1,12 +1,12 @@
 """Malformed inputs up to the point where networks would run; the whole program in the slow one."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from default_weights import one_member
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -129,16 +129,6 @@ def test_another_label_another_geometry_and_a_stray_are_reported(tmp_path: Path)
     assert "expected ['b']" in "".join(compare(target, {"b": (labels, geometry)}))
 
 
-def one_member(folder: Path) -> Path:
-    """Copy the weights that ship, of `brats-gli` the first member alone: a fifth of the time."""
-    shutil.copytree("weights", folder)
-    manifest = folder / "brats-gli" / "MANIFEST.json"
-    content = json.loads(manifest.read_text())
-    content["members"] = content["members"][:1]
-    manifest.write_text(json.dumps(content))
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_the_program_under_stress(
@@ -146,7 +136,7 @@ def test_the_program_under_stress(
 ) -> None:
     # The limit of 30 s is for `lab stress`: other work on a shared machine must fail no test.
     flags = ["--most", "3", "--kills", "1", "--cases", "40", "--limit", "300"]
-    weights = Path("weights") if table == "weights" else one_member(tmp_path / "weights")
+    weights = Path("weights") if table == "weights" else one_member(tmp_path)
     flags += ["--weights", str(weights), "--only", table]
     assert lab(["stress", *flags]) == 0, capsys.readouterr().out
     out = capsys.readouterr().out
