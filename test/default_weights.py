@@ -8,7 +8,7 @@ from inference import SHIPPED_WEIGHTS
 
 
 def one_member(folder: Path) -> Path:
-    """Copy the weights into `folder`, of `brats-gli` the first member alone: a fifth of the time."""
+    """Copy the weights, of `brats-gli` the first member alone, which takes a fifth of the time."""
     weights = folder / "weights"
     shutil.copytree(SHIPPED_WEIGHTS, weights)
     manifest = weights / "brats-gli" / "MANIFEST.json"
