@@ -121,7 +121,7 @@ def test_a_real_abdomen(
     if task == "t1":  # which is what it is; nobody's tumour, but the candidate knows the organ
         organs = source.with_name("example_seg_mr.nii.gz")
         pancreas = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(organs))) == 7
-        assert pancreas[array == 1].mean() > 0.6  # 0.83 as documented
+        assert pancreas[array == 1].mean() > 0.6  # 0.90 as documented
     volume_ml = array.sum() * np.prod(scan.GetSpacing()) / 1000
     with capsys.disabled():
         print(
