@@ -9,7 +9,8 @@
      "orientation": "RAS",                         null: as the files are stored
      "transpose": [0, 1, 2],                       of z, y, x into the network's axes
      "crop_to_nonzero": true,
-     "resampling": {"image": {"order": 3}, "logits": {"order": 1}},   nnU-Net's keywords
+     "resampling": {"image": {"order": 3}, "logits": {"order": 1}},   nnU-Net's keywords; "function"
+                                                   names another one of nnU-Net's than its default
      "head": {"kind": "labels", "channels": ["background", "NETC", ...]},
      "mirror_axes": [0, 1, 2], "step": 0.5}
 
@@ -31,7 +32,8 @@ from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import Head, Scheme
 from ensemble.normalisation import why_not
-from ensemble.plans import Plan, Resampling, wrong_resampling
+from ensemble.planned_resampling import KEYWORDS, SPLINE, Resampling, leads_back, read_resampling
+from ensemble.plans import Plan
 
 EXPORTED, ONNX = "exported", "onnx"  # the "format" of a manifest's entry
 MEMBER_FILE, PROGRAM_FILE, ONNX_FILE = "member.json", "program.pt2", "program.onnx"
@@ -42,13 +44,6 @@ OPTIONAL = (
     *("network", "torch", "orientation", "transpose", "crop_to_nonzero", "resampling", "step"),
 )
 OF_CHANNEL = ("sequence", "normalisation", "inside_mask", "intensities", "clip")
-# nnU-Net's keywords, and what it plans by itself; "order" is 3 of images and 1 of logits.
-RESAMPLING: Mapping[str, Any] = {
-    "order": None,
-    "order_z": 0,
-    "force_separate_z": None,
-    "separate_z_anisotropy_threshold": 3,
-}
 
 
 class MemberFileError(Refusal):
@@ -97,6 +92,7 @@ def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Descr
     if sorted(transpose) != [0, 1, 2]:
         raise MemberFileError(f"transpose {list(transpose)} is no order of three axes")
     orientation = content.get("orientation")
+    image_resampling, logit_resampling = _resamplings(content)
     plan = Plan(
         configuration=EXPORTED,
         spacing_mm=_numbers(content, "spacing_mm", float),
@@ -106,8 +102,8 @@ def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Descr
         normalisation=tuple(_normalisation(channel) for channel in channels),
         inside_mask=tuple(_flag(channel, "inside_mask", False) for channel in channels),
         intensities=tuple(dict(channel.get("intensities") or {}) for channel in channels),
-        image_resampling=_resampling(content, "image", 3),
-        logit_resampling=_resampling(content, "logits", 1),
+        image_resampling=image_resampling,
+        logit_resampling=logit_resampling,
         orientation=None if orientation is None else check_axis_code(orientation),
         network=EXPORTED,
         arguments={"folder": home},
@@ -172,19 +168,27 @@ def _clips(channels: list[Mapping[str, Any]]) -> tuple[tuple[float, float] | Non
     return tuple(clips) if any(clips) else ()
 
 
-def _resampling(content: Mapping[str, Any], of: str, order: int) -> Resampling:
+def _resamplings(content: Mapping[str, Any]) -> tuple[Resampling, Resampling]:
+    """Return how images and how logits are resampled."""
     _check_keys(content.get("resampling", {}), (), ("image", "logits"), "resampling")
-    keywords = content.get("resampling", {}).get(of, {})
-    _check_keys(keywords, (), tuple(RESAMPLING), f"resampling of {of}")
-    values = {**RESAMPLING, "order": order, **keywords}
-    if wrong := list(wrong_resampling(values)):
-        raise MemberFileError(f"resampling of {of}: {', '.join(wrong)} cannot be followed")
-    return Resampling(
-        values["order"],
-        values["order_z"],
-        values["force_separate_z"],
-        values["separate_z_anisotropy_threshold"],
-    )
+    image, logits = _resampling(content, "image", 3), _resampling(content, "logits", 1)
+    if not leads_back(image, logits):
+        raise MemberFileError(f"resampling: {logits.function!r} is of the logits alone")
+    return image, logits
+
+
+def _resampling(content: Mapping[str, Any], of: str, order: int) -> Resampling:
+    keywords = dict(content.get("resampling", {}).get(of, {}))
+    function = keywords.pop("function", SPLINE)
+    if function not in KEYWORDS:
+        known = ", ".join(KEYWORDS)
+        raise MemberFileError(f"resampling of {of}: function {function!r} is not one of {known}")
+    # What nnU-Net plans by itself.
+    planned = {"order": order, "force_separate_z": None} if function == SPLINE else {}
+    try:
+        return read_resampling(function, {**planned, **keywords})
+    except ValueError as error:
+        raise MemberFileError(f"resampling of {of}: {error}") from error
 
 
 def _mirror_axes(axes: Any) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from challenge.git_lfs import NOT_FETCHED, is_pointer
 from challenge.refusal import Refusal
 from ensemble.architectures import construct, fill_rotary_embeddings
 from ensemble.plans import Plan
@@ -110,7 +111,7 @@ def read_plain(path: Path, only_mapped: bool = False) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=only_mapped)
     except UNREADABLE as error:
-        reason = _reason(error)
+        reason = NOT_FETCHED if path.is_file() and is_pointer(path) else _reason(error)
         raise CheckpointError(f"{path}: cannot be opened as plain tensors ({reason})") from error
 
 

@@ -6,13 +6,14 @@ program does not do is refused by name; the spellings are those of nnunetv2 2.8.
 `utilities/plans_handling/plans_handler.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from challenge.refusal import Refusal
 from ensemble.normalisation import why_not
 from ensemble.old_plans import arguments_before_2_4
+from ensemble.planned_resampling import KEYWORDS, Resampling, leads_back, read_resampling
 
 # nnU-Net's readers, and the axis code that each brings images into before anything else; None:
 # as the file has them. Both only reverse axes to (z, y, x).
@@ -24,16 +25,7 @@ READER_ORIENTATION: Mapping[str, str | None] = {
 }
 PREPROCESSOR = "DefaultPreprocessor"
 LABEL_MANAGER = "LabelManager"
-RESAMPLING = "resample_data_or_seg_to_shape"
-# Its keywords and their defaults; nnU-Net itself writes all but the last.
-KEYWORDS: Mapping[str, Any] = {
-    "is_seg": False,
-    "order": 3,
-    "order_z": 0,
-    "force_separate_z": False,
-    "separate_z_anisotropy_threshold": 3,
-}
-HIGHEST_ORDER = 5  # of scipy's splines
+OF_LOGITS = "resampling_fn_probabilities"
 # Packages of nnU-Net's networks, and ours; a class of another package is another network.
 NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.", "ensemble.mednext.")
 MONAI_HOME = "monai.networks.nets."  # built for training and packing alone, and packed as a program
@@ -43,16 +35,6 @@ OPERATION_KEYS = ("conv_op", "norm_op", "dropout_op", "nonlin", "block")
 
 class PlansError(Refusal):
     """plans.json or dataset.json says something that cannot be followed."""
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How nnU-Net resamples: spline order in general, and along a coarse axis."""
-
-    order: int
-    order_z: int
-    force_separate_z: bool | None
-    anisotropy: float = 3  # an axis is coarse where its spacing is more than this times the finest
 
 
 @dataclass(frozen=True)
@@ -101,6 +83,7 @@ def _plan(plans: Mapping[str, Any], configuration: str) -> Plan:
     _check_volume(settings, configuration)
     network, arguments = _architecture(settings)
     forward, back = _axes(plans)
+    image_resampling, logit_resampling = _resamplings(settings)
     schemes = tuple(settings["normalization_schemes"])
     return Plan(
         configuration=configuration,
@@ -111,8 +94,8 @@ def _plan(plans: Mapping[str, Any], configuration: str) -> Plan:
         normalisation=schemes,
         inside_mask=_masks(settings, len(schemes)),
         intensities=_intensities(plans, schemes),
-        image_resampling=_resampling(settings, "resampling_fn_data"),
-        logit_resampling=_resampling(settings, "resampling_fn_probabilities"),
+        image_resampling=image_resampling,
+        logit_resampling=logit_resampling,
         orientation=READER_ORIENTATION[plans["image_reader_writer"]],
         network=network,
         arguments=arguments,
@@ -143,8 +126,6 @@ def _check_code(plans: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     expected = {
         "preprocessor_name": (settings["preprocessor_name"], PREPROCESSOR),
         "label_manager": (plans.get("label_manager", LABEL_MANAGER), LABEL_MANAGER),
-        "resampling_fn_data": (settings["resampling_fn_data"], RESAMPLING),
-        "resampling_fn_probabilities": (settings["resampling_fn_probabilities"], RESAMPLING),
     }
     for key, (name, known) in expected.items():
         if name != known:
@@ -197,32 +178,24 @@ def _intensities(
 
 
 def _resampling(settings: Mapping[str, Any], key: str) -> Resampling:
-    arguments = settings[f"{key}_kwargs"]
-    if unknown := sorted(set(arguments) - set(KEYWORDS)):
-        raise PlansError(f"plans.json: {key}_kwargs {unknown}: {RESAMPLING} knows no such keyword")
-    keywords = {**KEYWORDS, **arguments}
-    if keywords["is_seg"]:
-        raise PlansError(f"plans.json: {key}_kwargs is_seg true resamples labels, not {key[14:]}")
-    if wrong := list(wrong_resampling(keywords)):
-        raise PlansError(f"plans.json: {key}_kwargs {', '.join(wrong)} cannot be followed")
-    return Resampling(
-        keywords["order"],
-        keywords["order_z"],
-        keywords["force_separate_z"],
-        keywords["separate_z_anisotropy_threshold"],
-    )
+    name, arguments = settings[key], settings[f"{key}_kwargs"]
+    if name not in KEYWORDS:
+        raise PlansError(f"plans.json: {key} {name!r} is not one of {', '.join(KEYWORDS)}")
+    try:
+        return read_resampling(name, arguments)
+    except ValueError as error:
+        raise PlansError(f"plans.json: {key}_kwargs {error}") from error
 
 
-def wrong_resampling(keywords: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keywords of a resampling that cannot be followed, with their values."""
-    for key in ("order", "order_z"):
-        if keywords[key] not in range(HIGHEST_ORDER + 1):
-            yield f"{key} {keywords[key]!r}"
-    force, threshold = keywords["force_separate_z"], keywords["separate_z_anisotropy_threshold"]
-    if not isinstance(force, bool | None):
-        yield f"force_separate_z {force!r}"
-    if not isinstance(threshold, int | float) or threshold < 1:
-        yield f"separate_z_anisotropy_threshold {threshold!r}"
+def _resamplings(settings: Mapping[str, Any]) -> tuple[Resampling, Resampling]:
+    """Return how images and how logits are resampled."""
+    image, logits = (_resampling(settings, key) for key in ("resampling_fn_data", OF_LOGITS))
+    if not leads_back(image, logits):
+        raise PlansError(
+            f"plans.json: {OF_LOGITS} {logits.function!r} beside resampling_fn_data "
+            f"{image.function!r}: labels would not come back to the image's grid"
+        )
+    return image, logits
 
 
 def _architecture(settings: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -109,7 +109,9 @@ def preprocessed_shape(case: Case, plan: Plan, nonzero: NonzeroRegion) -> tuple[
     """
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
     cropped = nonzero.mask.shape if plan.crops_to_nonzero else nonzero.case_shape
-    shape = new_shape([cropped[axis] for axis in plan.transpose], spacing_mm, plan.spacing_mm)
+    shape = tuple(cropped[axis] for axis in plan.transpose)
+    if not plan.image_resampling.is_none:
+        shape = new_shape(shape, spacing_mm, plan.spacing_mm)
     grid_bytes = math.prod(shape) * np.dtype(np.float32).itemsize * len(case.images)
     if min(shape) >= 1 and grid_bytes <= MOST_GRID_BYTES:
         return shape
@@ -143,15 +145,15 @@ def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: He
     if head.kind == "softmax":
         probabilities[0] = 1
     within = probabilities[(slice(None), *nonzero.box)]
-    # Stock nnU-Net resamples into the half precision that its logits come in.
+    # Stock nnU-Net's logits come in half precision; its splines resample them into it again.
     fits_half = max(logits.max(), -logits.min()) <= np.finfo(np.float16).max
     precision = np.float16 if fits_half else np.float32
+    how = plan.logit_resampling
     for channel, channel_logits in zip(within, logits, strict=True):
-        back = resample(
-            channel_logits[None], shape, plan.spacing_mm, images.spacing_mm, plan.logit_resampling
-        )[0]
+        rounded = channel_logits.astype(precision) if how.rounds_first else channel_logits
+        back = resample(rounded[None], shape, plan.spacing_mm, images.spacing_mm, how)[0]
         for plane, values in zip(channel, back.transpose(plan.transpose_back), strict=True):
-            plane[:] = values.astype(precision)
+            plane[:] = values if how.rounds_first else values.astype(precision)
     for z in range(within.shape[1]):  # plane by plane: stays in the cache
         if head.kind == "regions":
             special.expit(within[:, z], out=within[:, z])

@@ -2,8 +2,9 @@
 
 Spline interpolation on a grid is separable, so a volume is resampled by a matrix product along
 each axis; the matrices come from scipy's 1-D interpolation. Same values as nnU-Net 2.8's
-`resample_data_or_seg_to_shape` (skimage's resize, order 3 or 1, edges repeated) to float32
-rounding, at a fraction of its cost. Arrays are (channel, axis 0, axis 1, axis 2).
+`resample_data_or_seg_to_shape` (skimage's resize, order 3 or 1, edges repeated) and
+`resample_torch_fornnunet` (torch's interpolation, order 1) to float32 rounding, at a fraction of
+the first one's cost. Arrays are (channel, axis 0, axis 1, axis 2).
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from ensemble.plans import Resampling
+from ensemble.planned_resampling import Resampling
 
 
 def resample(

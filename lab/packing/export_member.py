@@ -26,7 +26,8 @@ from ensemble.exported_member import (
 from ensemble.manifest import MANIFEST, Model, verify_model
 from ensemble.member_network import load_member, mirror_axes_of
 from ensemble.members import Member
-from ensemble.plans import Plan, Resampling
+from ensemble.planned_resampling import keywords_of
+from ensemble.plans import Plan
 from ensemble.predict import predict
 from lab.packing.exported_proof import ANSWER_FILE
 from lab.packing.named_case import find_case
@@ -115,8 +116,8 @@ def describe(plan: Plan, sequences: Sequence[str], head: Head) -> dict[str, Any]
         "transpose": list(plan.transpose),
         "crop_to_nonzero": plan.crops_to_nonzero,
         "resampling": {
-            "image": _keywords(plan.image_resampling),
-            "logits": _keywords(plan.logit_resampling),
+            "image": keywords_of(plan.image_resampling),
+            "logits": keywords_of(plan.logit_resampling),
         },
         "head": _head(head),
         "mirror_axes": list(plan.mirror_axes or ()),
@@ -131,15 +132,6 @@ def _channel(plan: Plan, number: int, name: str) -> dict[str, Any]:
         "inside_mask": plan.inside_mask[number],
         "intensities": dict(plan.intensities[number]),
         **({"clip": list(clip)} if clip else {}),
-    }
-
-
-def _keywords(resampling: Resampling) -> dict[str, Any]:
-    return {
-        "order": resampling.order,
-        "order_z": resampling.order_z,
-        "force_separate_z": resampling.force_separate_z,
-        "separate_z_anisotropy_threshold": resampling.anisotropy,
     }
 
 

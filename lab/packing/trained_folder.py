@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from challenge.git_lfs import NOT_FETCHED, is_pointer
 from challenge.refusal import Refusal
 
 CHECKPOINTS = ("final", "best", "latest")
@@ -110,7 +111,8 @@ def read_object(path: Path, name: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise PackError(f"{name}: missing") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise PackError(f"{name}: not JSON ({error})") from error
+        reason = NOT_FETCHED if path.is_file() and is_pointer(path) else error
+        raise PackError(f"{name}: not JSON ({reason})") from error
     if not isinstance(content, dict):
         raise PackError(f"{name}: holds no object")
     return content

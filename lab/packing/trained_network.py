@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ensemble.architectures import ARCHITECTURES, has_fixed_patch
+from ensemble.architectures import ARCHITECTURES, UNBUILDABLE, has_fixed_patch
 from ensemble.network import build_network, fill_network, plain_key
 from ensemble.plans import OPERATION_KEYS, Plan, PlansError, read_plan
 from lab.packing.trained_folder import PackError, TrainedFolder
@@ -113,7 +113,7 @@ def check_network(trained: TrainedFold, channels_in: int, channels_out: int) -> 
     try:
         # On the meta device sizes are followed and nothing is computed.
         size = network(torch.empty(patch, device="meta")).shape
-    except (RuntimeError, ValueError) as error:
+    except UNBUILDABLE as error:
         raise PlansError(
             f"plans.json: the network cannot take a patch of {trained.plan.patch} ({error})"
         ) from error

@@ -12,6 +12,7 @@ from challenge.case import Case
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head
 from ensemble.exported_member import read_description
+from ensemble.planned_resampling import NONE, TORCH, Resampling
 from ensemble.plans import read_plan
 from ensemble.preprocess import find_nonzero_region, preprocess, preprocessed_shape, restore
 
@@ -44,6 +45,13 @@ def test_what_is_left_out_is_as_nnunet_plans_it() -> None:
     softmax = Head("softmax", ((), ("NETC",), ("SNFH",), ("ET",), ("RC",)), ("", *GLI.labels))
     assert set(described.head.paints) == set(softmax.paints)
     assert (described.plan.mirror_axes, described.step) == ((0, 1, 2), 0.5)
+
+
+def test_another_resampling_of_nnunets_by_its_name() -> None:
+    content = changed(resampling={"image": {"function": NONE}, "logits": {"function": TORCH}})
+    plan = read_description(content, GLI, "home").plan
+    assert plan.image_resampling.is_none
+    assert plan.logit_resampling == Resampling(1, 0, None, 3, TORCH)
 
 
 def test_regions_and_what_they_paint() -> None:
@@ -83,6 +91,9 @@ def test_channels_in_another_order_and_by_other_names() -> None:
         (lambda: changed(crop_to_nonzero=1), "neither true nor false"),
         (lambda: changed(resampling={"image": {"order": 9}}), "order 9 cannot be followed"),
         (lambda: changed(resampling={"labels": {}}), "'labels', which is not among"),
+        (lambda: changed(resampling={"image": {"function": "mine"}}), "function 'mine' is not one"),
+        (lambda: changed(resampling={"image": {"grid": 1}}), "knows no such keyword"),
+        (lambda: changed(resampling={"logits": {"function": NONE}}), "is of the logits alone"),
         (lambda: changed(mirror_axes=[3]), "no axes of 0 to 2"),
         (lambda: changed(mirror_axes=[0, 0]), "no axes of 0 to 2"),
         (lambda: changed(step=0), "step 0 is not above 0"),

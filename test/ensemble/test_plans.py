@@ -135,6 +135,19 @@ def transposed(plans: dict) -> None:
     plans |= {"transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0]}
 
 
+def resampled_in_torch(plans: dict) -> None:
+    """As the plans of MultiTalent's pretrained networks: images in torch, logits by splines."""
+    plans["configurations"]["3d_fullres"] |= {
+        "resampling_fn_data": "resample_torch_fornnunet",
+        "resampling_fn_data_kwargs": {
+            "is_seg": False,
+            "force_separate_z": False,
+            "memefficient_seg_resampling": False,
+            "num_threads": 8,
+        },
+    }
+
+
 SPELLINGS = [
     by_modality,
     in_both_spellings,
@@ -145,6 +158,7 @@ SPELLINGS = [
     with_threshold,
     without_masks,
     transposed,
+    resampled_in_torch,
 ]
 
 
@@ -172,7 +186,9 @@ def test_a_plan_says_what_nnunets_managers_say(spelt: Callable) -> None:
     assert manager.image_reader_writer_class.__name__ == "SimpleITKIO"
 
 
-@pytest.mark.parametrize("spelt", [keywords_left_out, with_threshold, inherited])
+@pytest.mark.parametrize(
+    "spelt", [keywords_left_out, with_threshold, inherited, resampled_in_torch]
+)
 @pytest.mark.parametrize("which", ["data", "probabilities"])
 def test_resampling_as_plans_say_is_nnunets(spelt: Callable, which: str) -> None:
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -218,9 +234,13 @@ LOOP = {"a": {"inherits_from": "3d_fullres"}, "3d_fullres": {"inherits_from": "a
         (tiny.plans(previous_stage="3d_lowres"), "3d_fullres is a cascade's second stage"),
         (tiny.plans(resampling_fn_data="resample_torch"), "resampling_fn_data 'resample_torch' is"),
         (
-            tiny.plans(resampling_fn_probabilities="no_resampling_hack"),
-            "'no_resampling_hack' is no",
+            tiny.plans(
+                resampling_fn_probabilities="no_resampling_hack",
+                resampling_fn_probabilities_kwargs={},
+            ),
+            "would not come back to the image's grid",
         ),
+        (tiny.plans(resampling_fn_probabilities="mine"), "'mine' is not one of resample_data_or_s"),
         (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"mode": "linear"}), r"\['mode'\]: res"),
         (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"is_seg": True}), "is_seg true resampl"),
         (tiny.plans(resampling_fn_data_kwargs=KEYWORDS | {"order": 7}), "order 7 cannot be"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.plans import Resampling
+from ensemble.planned_resampling import TORCH, Resampling, read_resampling
 from ensemble.resampling import coarse_axis, new_shape, resample
 
 CUBIC, LINEAR = Resampling(3, 0, None), Resampling(1, 0, None)
@@ -29,6 +29,25 @@ def test_equal_to_nnunet(how: Resampling, old_mm: tuple, new_mm: tuple) -> None:
     shape = new_shape(volumes.shape[1:], old_mm, new_mm)
     ours = resample(volumes, shape, old_mm, new_mm, how)
     np.testing.assert_allclose(ours, stock(volumes, shape, old_mm, new_mm, how), atol=1e-4)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"force_separate_z": False}, {"force_separate_z": True}])
+@pytest.mark.parametrize("mode", ["nearest-exact", "linear"])
+@pytest.mark.parametrize(
+    ("old_mm", "new_mm"),
+    [((1, 1, 1), (2, 0.7, 1.3)), ((5, 1, 1), (1.5, 1.2, 1)), ((1, 1, 5), (2,) * 3)],
+)
+def test_equal_to_nnunets_resampling_in_torch(
+    keywords: dict, mode: str, old_mm: tuple, new_mm: tuple
+) -> None:
+    from nnunetv2.preprocessing.resampling.resample_torch import resample_torch_fornnunet
+
+    keywords = {**keywords, "aniso_axis_mode": mode}
+    volumes = np.random.default_rng(0).normal(0, 40, (2, 13, 17, 12)).astype(np.float32)
+    shape = new_shape(volumes.shape[1:], old_mm, new_mm)
+    theirs = resample_torch_fornnunet(volumes.copy(), shape, old_mm, new_mm, **keywords)
+    ours = resample(volumes, shape, old_mm, new_mm, read_resampling(TORCH, keywords))
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 @settings(max_examples=30)

@@ -243,6 +243,15 @@ def doubling(plans: dict) -> dict:
     return plans
 
 
+def resampled_by(function: str, logits: str, **keywords: object) -> dict:
+    """Plans of another resampling than nnU-Net's default; of logits, "" is the default."""
+    plans = tiny.plans(spacing_mm=(2.8, 1.6, 1.5))
+    settings = plans["configurations"]["3d_fullres"]
+    for key in ("resampling_fn_data", *(["resampling_fn_probabilities"] if logits else [])):
+        settings |= {key: function, f"{key}_kwargs": keywords}
+    return plans
+
+
 THICK = scan((18, 40, 36), (2, 1, 1), 0)
 OLDER = {
     "by modality": (CASES["plain"][0], by_modality(tiny.plans()), {}),
@@ -261,6 +270,15 @@ OLDER = {
         with_keywords(force_separate_z=None, separate_z_anisotropy_threshold=1.5),
         {},
     ),
+    "torch": (THICK, resampled_by("resample_torch_fornnunet", "too", force_separate_z=False), {}),
+    "torch, slices apart": (
+        THICK,
+        resampled_by("resample_torch_fornnunet", "too", force_separate_z=True),
+        {},
+    ),
+    "torch of images": (THICK, resampled_by("resample_torch_fornnunet", "", num_threads=8), {}),
+    "no resampling": (CASES["plain"][0], resampled_by("no_resampling_hack", "too"), {}),
+    "no resampling of images": (CASES["plain"][0], resampled_by("no_resampling_hack", ""), {}),
 }
 
 

@@ -23,12 +23,33 @@ def change_plans(source: Path, **changes: object) -> None:
     (source / "plans.json").write_text(json.dumps(plans))
 
 
+def not_fetched(file: Path) -> None:
+    """Leave a pointer of Git LFS in a file's place, as a clone without LFS has it."""
+    sha256 = "0" * 64
+    file.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize 9\n")
+
+
+def no_features(source: Path) -> None:
+    """Write a network whose first stage has no channel, in plans.json and in the checkpoint."""
+    plans = tiny.plans()
+    settings = plans["configurations"]["3d_fullres"]
+    settings["architecture"]["arch_kwargs"]["features_per_stage"] = [0, 8, 10]
+    (source / "plans.json").write_text(json.dumps(plans))
+
+
 RGB = ["RGBTo01Normalization"] * 4
 REFUSED: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     "reader": (lambda s: change_plans(s, image_reader_writer="Tiff3DIO"), (), "reader 'Tiff3DIO'"),
     "preprocessor": (lambda s: change_plans(s, preprocessor_name="Bias"), (), "'Bias' is not"),
     "label manager": (lambda s: change_plans(s, label_manager="Own"), (), "label_manager 'Own'"),
     "resampling": (lambda s: change_plans(s, resampling_fn_data="mine"), (), "'mine' is not"),
+    "plans not fetched": (lambda s: not_fetched(s / "plans.json"), (), "a pointer of Git LFS"),
+    "weights not fetched": (
+        lambda s: not_fetched(s / "fold_0" / "checkpoint_final.pth"),
+        (),
+        "a pointer of Git LFS",
+    ),
+    "features": (no_features, (), "the network cannot take a patch"),
     "keyword": (lambda s: change_plans(s, resampling_fn_data_kwargs={"mode": "x"}), (), "['mode']"),
     "normalisation": (
         lambda s: change_plans(s, normalization_schemes=["Own"] * 4),
