@@ -6,6 +6,7 @@ parts of the difference between the first and the last are known (`tile_answers`
 one that the user names or a synthetic one, goes through stock's program and ours (`proof_case`).
 """
 
+import contextlib
 import math
 import tempfile
 import time
@@ -27,8 +28,10 @@ from lab.packing.random_tile import SEED, draw_tile, tile_shape
 from lab.packing.stock_prediction import STOCK, Stock, StockError, Trained, plain_copy
 from lab.packing.synthetic_case import grid_for, write_input
 from lab.packing.tile_answers import LIMITS, Answer, differences, our_answers, refuse_beyond
+from lab.packing.trainer_names import MEDNEXT
 from lab.progress import progress
 
+AS_PLANNED = "nnUNetTrainer"  # builds the network of plans.json
 SYNTHETIC_TILES = 2  # at most, see synthetic_case
 # Five folds of ResEnc-L at 192 cubed, mirrored, take half an hour on two cores; --prove is longer.
 SYNTHETIC_LIMIT_S = 300.0
@@ -50,6 +53,7 @@ class Part:
     values: np.ndarray  # (256,) uint8: dataset.json's label values -> the scheme's
     folds: tuple[str, ...]
     trainer: str
+    is_foreign: bool  # a trainer that nnU-Net does not ship
 
 
 def prove(source: Trained, manifest: Path, home: str, request: ProofRequest) -> dict[str, Any]:
@@ -69,19 +73,36 @@ def prove(source: Trained, manifest: Path, home: str, request: ProofRequest) -> 
     record: dict[str, Any] = {"folder": home, "trainer": part.trainer, "judge": STOCK}
     configuration = part.model.members[0].plan.configuration
     with plain_copy(replace(source, folds=part.folds), configuration) as plain:
+        stock: Stock | None
         try:
             stock = Stock(plain, configuration)
             record["network_of"] = stock.trainer
             tiles = prove_tiles(plain, part, stock)
         except StockError as error:
-            record["not_proven"], stock = str(error), None
-            tiles = prove_tiles(plain, part, None)
+            record["not_proven"] = str(error)
+            stock, tiles = _without_trainer(plain, part, configuration)
+            record |= {} if stock is None else {"taken_for": AS_PLANNED}
         record["tiles"] = {"seed": SEED, "folds": tiles}
         sides = sides_of(stock, plain, part.model, part.values)
         if stock or sides.changes:
             record["case"] = prove_case(sides, request, tiles)
     print(f"{home}: {sentence(record)}", flush=True)
     return record
+
+
+def _without_trainer(
+    plain: Trained, part: Part, configuration: str
+) -> tuple[Stock | None, dict[str, Any]]:
+    """Compare the tiles with the network that a foreign trainer was taken for, or among each other.
+
+    A trainer that nnU-Net does not ship was taken for one that builds the network of plans.json. Of
+    its network nothing is proven, but reader, preprocessing, tiles and labels are stock's to judge.
+    """
+    if part.is_foreign and part.trainer not in MEDNEXT:
+        with contextlib.suppress(StockError):
+            stock = Stock(plain, configuration, AS_PLANNED)
+            return stock, prove_tiles(plain, part, stock)
+    return None, prove_tiles(plain, part, None)
 
 
 def part_of(manifest: Path, home: str) -> Part:
@@ -106,7 +127,9 @@ def part_of(manifest: Path, home: str) -> Part:
     )
     source_model = replace(model, members=members, head=first.head)
     folds = tuple(str(entry["fold"]) for _, entry in pairs)
-    return Part(source_model, values, folds, str(entry["provenance"]["trainer"]))
+    provenance = entry["provenance"]
+    is_foreign = bool(provenance.get("foreign_trainer"))
+    return Part(source_model, values, folds, str(provenance["trainer"]), is_foreign)
 
 
 def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, Any]:

@@ -17,7 +17,11 @@ def sentence(record: Mapping[str, Any]) -> str:
         case.append(f"{_title(record['case'])}: {compared}")
     if "not_proven" in record:
         packing = f"on {tiles} packing changes {_sum('rounding', folds)}"
-        return "; ".join([f"not proven: {record['not_proven']}", packing, *case])
+        words = [f"not proven: {record['not_proven']}", packing]
+        if "taken_for" in record:
+            taken = f"beside {record['taken_for']}, which it is taken for"
+            words.append(f"{taken}, as trained, {_sum('as_trained', folds)} differ")
+        return "; ".join([*words, *case])
     judge = f"{record['judge']} ({record['network_of']})"
     words = [
         f"proven beside {judge} on {tiles}: as trained, {_sum('as_trained', folds)} differ",
@@ -35,8 +39,9 @@ def agreement(record: Mapping[str, Any]) -> Iterator[str]:
         differing, voxels = _count("as_packed", folds)
         yield f"random tiles: {differing:,} of {voxels:,} voxels differ from {record['judge']}"
     if "case" in record:
+        taken = f", taken for {record['taken_for']}" if "taken_for" in record else ""
         for words in _case(record["case"]):
-            yield f"{_title(record['case'])}: {words}"
+            yield f"{_title(record['case'])}{taken}: {words}"
 
 
 def _title(case: Mapping[str, Any]) -> str:

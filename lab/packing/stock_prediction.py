@@ -92,8 +92,10 @@ def _stock_trainer(folder: Path, configuration: str) -> str:
 class Stock:
     """nnU-Net's predictor, its network built as the trainer that the first fold names builds it."""
 
-    def __init__(self, plain: Trained, configuration: str) -> None:
+    def __init__(self, plain: Trained, configuration: str, in_place: str = "") -> None:
         """Open every fold of a plain copy, with stock's own defaults.
+
+        `in_place` is the trainer that builds the network, in place of the one that folds name.
 
         Raises:
             StockError: plans name what is not nnU-Net's, or stock raises anything.
@@ -113,7 +115,8 @@ class Stock:
                 allow_tqdm=False,
             )
             folder, name = str(plain.folder), f"{plain.checkpoint}.pth"
-            with mock.patch.object(stock, "recursive_find_trainer_class_by_name", find_trainer):
+            find = (lambda _: find_trainer(in_place)) if in_place else find_trainer
+            with mock.patch.object(stock, "recursive_find_trainer_class_by_name", find):
                 self._predictor.initialize_from_trained_model_folder(folder, plain.folds, name)
 
     @property

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from packer import change_checkpoint, pack_exit_code, train_softmax
+from packer import change_checkpoint, pack_exit_code, proof_of, train_softmax
 
 from ensemble.manifest import verify_model
+from lab.__main__ import main as lab
 from lab.packing.random_tile import SEED, draw_tile
 from lab.packing.stock_prediction import (
     Stock,
@@ -79,7 +80,25 @@ def test_another_network_with_the_same_weights_is_refused(
     assert not (tmp_path / "m").exists()
     monkeypatch.delenv("nnUNet_extTrainer")  # and without its trainer, nothing is proven of it
     assert pack_exit_code(source, tmp_path, "--foreign-trainer") == 0
-    assert "not proven: nnU-Net 2.8.1 ships no trainer nnUNetTrainerOwn" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "not proven: nnU-Net 2.8.1 ships no trainer nnUNetTrainerOwn" in out
+    assert "beside nnUNetTrainer, which it is taken for, as trained, 0 of 4,096 voxels" in out
+    assert "synthetic case, taken for nnUNetTrainer: 0 of" in out
+
+
+def test_all_but_the_network_is_judged_without_the_trainer(tmp_path: Path, capsys: Say) -> None:
+    """Most public folders are of a trainer that only its team has."""
+    source = train_softmax(tmp_path / "gli", folds=(0, 1))
+    change_checkpoint(source, trainer_name="nnUNetTrainer1e3")
+    assert pack_exit_code(source, tmp_path, "--foreign-trainer") == 0
+    record = proof_of(tmp_path)
+    assert "ships no trainer nnUNetTrainer1e3" in record["not_proven"]
+    assert (record["trainer"], record["taken_for"]) == ("nnUNetTrainer1e3", "nnUNetTrainer")
+    assert "network_of" not in record
+    assert record["case"]["differing"] == 0 < sum(record["case"]["stock_voxels"].values())
+    capsys.readouterr()
+    assert lab(["verify", "--weights", str(tmp_path), "--quick"]) == 0
+    assert "taken for nnUNetTrainer" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("where", ["network_class_name", "nonlin"])
