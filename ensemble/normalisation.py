@@ -7,6 +7,8 @@ channel's of plans.json. Same values as the classes of nnunetv2 2.8.1's
 """
 
 from collections.abc import Callable, Mapping
+from math import isfinite
+from numbers import Real
 
 import numpy as np
 
@@ -38,8 +40,8 @@ def why_not(name: str, intensities: Mapping[str, float]) -> str:
     """Return why a channel of plans.json cannot be normalised by a scheme; "" where it can."""
     if name not in NORMALISATIONS:
         return f"normalisation {name!r} is not one of {sorted(NORMALISATIONS)}"
-    if name == "CTNormalization" and (lacking := [k for k in CT_NEEDS if k not in intensities]):
-        return f"{name} needs {', '.join(lacking)} of the channel's intensities"
+    if name == "CTNormalization":
+        return _why_not_ct(name, intensities)
     if name == "RGBTo01Normalization":
         beyond = {
             key: intensities[key]
@@ -50,6 +52,15 @@ def why_not(name: str, intensities: Mapping[str, float]) -> str:
             values = ", ".join(f"{key} {value:g}" for key, value in beyond.items())
             return f"{name} takes 0 to {RGB_HIGHEST}, but the training images had {values}"
     return ""
+
+
+def _why_not_ct(name: str, intensities: Mapping[str, float]) -> str:
+    if lacking := [key for key in CT_NEEDS if key not in intensities]:
+        return f"{name} needs {', '.join(lacking)} of the channel's intensities"
+    # nnU-Net writes NaN where its training images had no foreground.
+    values = {key: intensities[key] for key in CT_NEEDS}
+    wrong = [f"{k} {v!r}" for k, v in values.items() if not isinstance(v, Real) or not isfinite(v)]
+    return f"{name} needs numbers, but the channel has {', '.join(wrong)}" if wrong else ""
 
 
 def _zscore(

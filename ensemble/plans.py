@@ -8,6 +8,7 @@ program does not do is refused by name; the spellings are those of nnunetv2 2.8.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from challenge.refusal import Refusal
@@ -138,7 +139,7 @@ def _check_volume(settings: Mapping[str, Any], configuration: str) -> None:
     patch, spacing = settings["patch_size"], settings["spacing"]
     if len(patch) != 3:
         raise PlansError(f"plans.json: {configuration} is not a 3-D configuration")
-    if len(spacing) != 3 or not all(0 < mm < float("inf") for mm in spacing):
+    if len(spacing) != 3 or not all(isinstance(mm, int | float) and 0 < mm < inf for mm in spacing):
         raise PlansError(f"plans.json: spacing {spacing} of {configuration} is not three lengths")
     if not all(isinstance(side, int) and side > 0 for side in patch):
         raise PlansError(f"plans.json: patch_size {patch} of {configuration} is not three sizes")

@@ -223,6 +223,14 @@ def with_network(**changes: object) -> dict:
     return plans
 
 
+def with_ct(**intensities: object) -> dict:
+    """Plans of CT normalisation whose first channel has other intensities."""
+    plans = tiny.plans(normalization_schemes=["CTNormalization"] * 4)
+    properties = plans["foreground_intensity_properties_per_channel"]
+    properties["0"] = properties["0"] | intensities
+    return plans
+
+
 KEYWORDS = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
 LOOP = {"a": {"inherits_from": "3d_fullres"}, "3d_fullres": {"inherits_from": "a"}}
 
@@ -250,6 +258,13 @@ LOOP = {"a": {"inherits_from": "3d_fullres"}, "3d_fullres": {"inherits_from": "a
         (tiny.plans(normalization_schemes=["RGBTo01Normalization"] * 4), "takes 0 to 255, but"),
         (tiny.plans(use_mask_for_norm=[True] * 3), "is not true or false for each of 4"),
         (tiny.plans(use_mask_for_norm=[1, 1, 1, 1]), "is not true or false"),
+        (with_ct(std=None), "CTNormalization needs numbers, but the channel has std None"),
+        (with_ct(mean=float("nan")), "the channel has mean nan"),
+        (with_ct(percentile_99_5="700", std=9), "the channel has percentile_99_5 '700'"),
+        (
+            tiny.plans(spacing=["1", "1", "1"]),
+            r"spacing \['1', '1', '1'\] of 3d_fullres is not thr",
+        ),
         (tiny.plans(spacing=[1, 1, 0]), r"spacing \[1, 1, 0\] of 3d_fullres"),
         (tiny.plans(patch_size=[16, 16, 0]), "patch_size"),
         (changed(label_manager="Nested"), "label_manager 'Nested' is not 'LabelManager'"),

@@ -12,12 +12,15 @@ import tiny
 import torch
 from exported import scan
 
-from challenge.scheme import labels_from
+from challenge.scheme import SCHEMES, Head, labels_from
 from ensemble.backends import REFERENCE
 from ensemble.engine import Engine
+from ensemble.exported_member import read_description
 from ensemble.manifest import Model, verify_model
+from ensemble.plans import read_plan
 from ensemble.predict import predict
 from lab.__main__ import main as lab
+from lab.packing.export_member import describe
 
 CASE = scan((20, 18, 22), (1.5, 1, 1))
 
@@ -77,6 +80,18 @@ def test_exported_folds_pack_to_the_same_labels(
     assert again.members[0].plan.transpose == (1, 0, 2)
     assert export(again.folder, tmp_path / "more") == 2
     assert "is an exported program already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("logits", ["resample_torch_fornnunet", "no_resampling_hack"])
+def test_a_described_member_resamples_as_its_plan_says(logits: str) -> None:
+    changes = {"resampling_fn_data": "no_resampling_hack", "resampling_fn_data_kwargs": {}}
+    changes |= {"resampling_fn_probabilities": logits, "resampling_fn_probabilities_kwargs": {}}
+    plan = read_plan(tiny.plans(**changes), "3d_fullres")
+    scheme = SCHEMES["brats-gli"]
+    head = Head("softmax", ((), *((name,) for name in scheme.labels)), ("", *scheme.labels))
+    described = read_description(describe(plan, scheme.sequences, head), scheme, "home").plan
+    assert described.image_resampling == plan.image_resampling
+    assert described.logit_resampling == plan.logit_resampling
 
 
 @pytest.mark.slow
