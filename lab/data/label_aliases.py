@@ -7,17 +7,21 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from ensemble.dataset import label_values, values_of
 
-# What teams call labels and regions in dataset.json, lower case, without punctuation.
+# What teams call labels and regions in dataset.json, as `_plain` writes it; seen in public ones.
+_NECROTIC = ("necrosis", "necrotic", "necrotictumor", "necroticcore", "necrotictumorcore")
+_NOT_ENHANCING = ("nonenhancing", "nonenhancingtumor", "nonenhancingcore", "nonenhancingtumorcore")
+_BOTH = ("ncrnet", "ncrnetc", "ncrornetc", "necroticnonenhancingtumor", "nonenhancingandnecrosis")
+_EDEMA = ("ed", "edema", "peritumoraledema")
 ALIASES = {
-    "NETC": ("netc", "ncr", "net", "necrosis", "necroticcore", "nonenhancingtumorcore"),
-    "SNFH": ("snfh", "ed", "edema", "oedema", "peritumoraledema"),
-    "ED": ("ed", "edema", "oedema", "peritumoraledema"),
-    "ET": ("et", "enhancing", "enhancingtumor", "enhancingtumour"),
+    "NETC": ("netc", "ncr", "net", "nonenhnecrosis", *_NECROTIC, *_NOT_ENHANCING, *_BOTH),
+    "SNFH": ("snfh", "surroundingflairhyperintensity", "peritumoraledemasnf", *_EDEMA),
+    "ED": _EDEMA,
+    "ET": ("et", "enhancing", "enhancingtumor", "enhancingtissue", "enhtumor"),
     "RC": ("rc", "resectioncavity", "cavity"),
     "CC": ("cc", "cysticcomponent", "cyst"),
-    "WT": ("wt", "wholetumor", "wholetumour", "whole"),
-    "TC": ("tc", "tumorcore", "tumourcore", "core"),
-    "tumour": ("tumour", "tumor", "lesion", "pdac"),
+    "WT": ("wt", "wholetumor", "whole"),
+    "TC": ("tc", "tumorcore", "core"),
+    "tumour": ("tumor", "lesion", "pdac"),
     "pancreas": ("pancreas",),
 }
 
@@ -110,4 +114,6 @@ def _recognised(name: str, scheme: Scheme) -> str | None:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+    """Return a name in lower case, in American spelling, letters and digits alone."""
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    return plain.replace("tumour", "tumor").replace("oedema", "edema")

@@ -9,6 +9,7 @@ from challenge.scheme import Head, Scheme
 from ensemble.dataset import channel_names, channel_order, label_values, read_head
 from lab.data.label_aliases import LabelsError, agreed_labels, training_values_by_name
 from lab.packing.label_options import parse_channels, parse_labels
+from lab.packing.painted_regions import contradictions, order_without_any
 from lab.packing.trained_folder import PackError, TrainedFolder
 
 
@@ -40,6 +41,7 @@ def channels_of(folder: TrainedFolder, scheme: Scheme, labels: str, channels: st
     else:
         _print_contradiction(folder, scheme, names)
     head = read_head(folder.dataset, {value: name for name, value in names.items()})
+    _print_contradictory_regions(folder, head, names)
     if channels:
         sequences = tuple(parse_channels(channels, scheme))
     else:
@@ -71,6 +73,20 @@ def _print_contradiction(folder: TrainedFolder, scheme: Scheme, names: Mapping[s
         return
     if named != names:
         print(f"{folder.name}: dataset.json names {named}; taken as --labels says")
+
+
+def _print_contradictory_regions(
+    folder: TrainedFolder, head: Head, names: Mapping[str, int]
+) -> None:
+    if not (faults := list(contradictions(head))):
+        return
+    order = order_without_any(head, names)
+    advice = f"; {order} would contradict no region" if order else ""
+    now = folder.dataset["regions_class_order"]
+    print(
+        f"{folder.name}: dataset.json: regions_class_order {now}: {'; '.join(faults)}; painted so, "
+        f"as in nnU-Net{advice}"
+    )
 
 
 def _check_single(folder: TrainedFolder, scheme: Scheme) -> None:

@@ -13,6 +13,7 @@ def described(labels: dict) -> dict:
     return {"labels": {"background": 0, **labels}}
 
 
+GLIOMA = {"NETC": 1, "SNFH": 2, "ET": 3}
 AGREED = [
     ({"NCR": 1, "ED": 2, "ET": 3}, "brats-ssa", {"NETC": 1, "SNFH": 2, "ET": 3}),
     ({"NCR": "1", "ED": "2", "ET": "3"}, "brats-ssa", {"NETC": 1, "SNFH": 2, "ET": 3}),
@@ -24,6 +25,20 @@ AGREED = [
     ({"tumor": 1}, "panther-t1", {"tumour": 1}),
     ({"ET": 1, "NETC": 2, "CC": 3, "ED": 4}, "brats-ped", {"ET": 1, "NETC": 2, "CC": 3, "ED": 4}),
     ({"GTV": 1, "ignore": 2}, "brats-men-rt", {"GTV": 1}),
+    # As public folders of BraTS have them.
+    ({"NCR_NET": 1, "Edema": 2, "EnhancingTumour": 3}, "brats-ssa", GLIOMA),
+    ({"NCR_or_NETC": 1, "SNFH": 2, "ET": 3}, "brats-goat", GLIOMA),
+    ({"necrotic/non-enhancing tumor": 1, "oedema": 2, "enhancing": 3}, "brats-ssa", GLIOMA),
+    (
+        {
+            "non_enhancing_tumor_core": 1,
+            "surrounding_flair_hyperintensity": 2,
+            "enhancing_tissue": 3,
+            "resection_cavity": 4,
+        },
+        "brats-gli",
+        GLIOMA | {"RC": 4},
+    ),
 ]
 # A team's own order, or wrong names: the folder does not tell.
 OTHERWISE = [
