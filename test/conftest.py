@@ -35,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long texts and bytes by their length: some differ from process to process."""
+    if isinstance(val, str | bytes) and len(val) > 60:
+        return f"{argname} of {len(val)}"
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call() -> None:
     """Take back the signal handlers of a program that an earlier test ran in this process.
