@@ -27,8 +27,7 @@ from ensemble.torch_backends import (
 log = logging.getLogger("podium")
 
 SHORT_S = 0.3  # runs of a backend are repeated until they have taken so long
-# Logits of an exact backend from the reference's, in their standard deviations. OpenVINO: 5e-4.
-MOST_APART = {"cpu": 1e-2, "cuda": 0.1}
+MOST_APART = {"cpu": 1e-2, "cuda": 0.1}  # logits, in standard deviations; OpenVINO: 5e-4
 
 
 class BackendError(Refusal):
