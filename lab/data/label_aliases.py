@@ -21,7 +21,7 @@ ALIASES = {
     "CC": ("cc", "cysticcomponent", "cyst"),
     "WT": ("wt", "wholetumor", "whole"),
     "TC": ("tc", "tumorcore", "core"),
-    "tumour": ("tumor", "lesion", "pdac"),
+    "tumour": ("tumor", "lesion", "pdac", "cancer"),
     "pancreas": ("pancreas",),
 }
 

@@ -16,7 +16,7 @@ from lab.evaluation.columns import (
     RequestedColumns,
     choose_columns,
 )
-from lab.evaluation.formats import read_results
+from lab.evaluation.formats import not_read, read_results
 from lab.evaluation.origin import in_sample
 from lab.evaluation.results import Results
 from lab.evaluation.score_cells import gather, gather_values, volume_errors
@@ -100,7 +100,12 @@ def comparison_of(
         defined=cells.defined,
         summary_values=gather_values(results, summaries, columns.common),
         totals=totals,
-        left_out=(*rows.sentences, *columns.sentences, *total_sentences),
+        left_out=(
+            *(s for pair in zip(systems.values(), results, strict=True) for s in not_read(*pair)),
+            *rows.sentences,
+            *columns.sentences,
+            *total_sentences,
+        ),
         chosen=columns.chosen,
         not_ranked=columns.not_ranked,
         counted=cells.counted,

@@ -1,33 +1,32 @@
-"""Other people's layouts of scores: the platforms' CSV and nnU-Net's summary.json."""
+"""Files of scores, of any layout: which reader takes one, and the layouts that are written."""
 
 import csv
-import io
 import json
 import math
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from challenge.refusal import Refusal
+from lab.evaluation.other_summaries import reader_of
 from lab.evaluation.results import Facts, Results, results_from, summarise, to_json
-from lab.metrics.csv_layouts import SUMMARY_ROWS, Layout
-from lab.metrics.metric_info import METRICS
-from lab.metrics.scorers import SCORERS
+from lab.evaluation.score_csv import ENDINGS, read_table
+from lab.metrics.csv_layouts import Layout
 
 READ_ERRORS = (
     *(OSError, KeyError, TypeError, AttributeError, IndexError),
     *(ValueError, csv.Error, RecursionError),
 )
-LABEL_ENDING = re.compile(r"\.(nii\.gz|nii|mha)$")
+READ = (
+    "read are `lab evaluate`'s JSON, nnU-Net's summary.json, the JSON of PANTHER's "
+    "evaluate_local.py, and tables (.csv, .tsv) with a row a case and columns <Metric>_<Region>"
+)
 
 
 def read_results(path: Path, summary_rows: bool = False) -> Results:
-    """Read scores from Podium's JSON, nnU-Net's summary.json, or a platform's CSV.
+    """Read scores from Podium's JSON, another evaluator's JSON, or a table.
 
-    With `summary_rows` the mean, std and quantile rows of a CSV are kept as if they were cases,
+    With `summary_rows` the mean, std and quantile rows of a table are kept as if they were cases,
     which is how some published rankings came about.
 
     Raises:
@@ -35,17 +34,24 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
     """
     try:
         # Names of cases are names of files, which may be no text.
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        if path.suffix.lower() == ".csv":
-            results = _from_csv(list(csv.reader(io.StringIO(text, newline=""))), summary_rows)
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        if path.suffix.lower() in ENDINGS:
+            results = read_table(text, summary_rows)
         else:
             content = json.loads(text)
-            results = (_from_nnunet if "metric_per_case" in content else results_from)(content)
+            results = (reader_of(content) or results_from)(content)
     except READ_ERRORS as error:
-        raise Refusal(f"{path}: not a result file ({error!r})") from error
+        reason = error if isinstance(error, Refusal) else repr(error)
+        raise Refusal(f"{path}: not a result file ({reason}); {READ}") from error
     if not results.cases:
         raise Refusal(f"{path}: no case in it")
     return results
+
+
+def not_read(path: Path, results: Results) -> tuple[str, ...]:
+    """Say which columns of a table hold no scores; nothing where each does."""
+    names = ", ".join(results.not_read)
+    return (f"{path}: columns without scores, not read: {names}",) if names else ()
 
 
 def write_csv(results: Results, path: Path, layout: Layout) -> None:
@@ -121,52 +127,6 @@ def _nnunet_counts(facts: Facts, label: int) -> dict[str, float]:
         "n_pred": prediction,
         "n_ref": reference,
     }
-
-
-def _from_nnunet(content: Mapping[str, Any]) -> Results:
-    cases = {}
-    for row in content["metric_per_case"]:
-        id = LABEL_ENDING.sub("", re.split(r"[\\/]", str(row["reference_file"]))[-1])
-        cases[id] = {
-            label: {
-                _NNUNET_METRICS.get(metric, metric): math.nan if value is None else float(value)
-                for metric, value in scores.items()
-            }
-            for label, scores in row["metrics"].items()
-        }
-    return Results("nnunet", cases, absent="excluded")
-
-
-_NNUNET_METRICS = {"Dice": "dice", "IoU": "iou", "TP": "tp", "FP": "fp", "FN": "fn", "TN": "tn"}
-
-
-def _from_csv(rows: list[list[str]], summary_rows: bool) -> Results:
-    """Read a platform's table; columns that are not `<Metric>_<Region>` are left out."""
-    keys = {i: key for i, name in enumerate(rows[0]) if i and (key := _key_of_column(name))}
-    if not keys:
-        raise Refusal(f"no column named <Metric>_<Region> in {rows[0]}")
-    cases: dict[str, dict[str, dict[str, float]]] = {}
-    for row in rows[1:]:
-        if not row or (row[0] in SUMMARY_ROWS and not summary_rows):
-            continue
-        if row[0] in cases:
-            raise Refusal(f"two rows for {row[0]}")
-        regions = cases.setdefault(row[0], {})
-        for i, (region, metric) in keys.items():
-            regions.setdefault(region, {})[metric] = float(row[i]) if row[i] else math.nan
-    dice = {rows[0][i].lower() for i, (_, metric) in keys.items() if metric == "dice"}
-    is_lesionwise = bool(dice) and all(name.startswith("lesionwise") for name in dice)
-    return Results("platform-csv", cases, dice_kind="lesion-wise" if is_lesionwise else "")
-
-
-def _key_of_column(column: str) -> tuple[str, str] | None:
-    """Return the region and the metric of a column, by the tables of all scorers."""
-    stem, _, region = column.rpartition("_")
-    for layout in dict.fromkeys(scorer.layout for scorer in SCORERS.values()):
-        for metric in layout.metrics or METRICS:
-            if layout.column(metric) == stem:
-                return (region.upper() if layout.lower_case else region), metric
-    return (region, stem) if stem else None
 
 
 def _cell(value: float) -> str:

@@ -1,8 +1,8 @@
 """Rank systems that were scored on the same cases, and say which differences are shown.
 
-`python -m lab rank A.json B.json [...]` reads what `lab evaluate`, a platform (CSV) or nnU-Net
-(summary.json) wrote. A rank is relative to the systems it is among and hides how far they are
-apart, so the absolute differences are tested and printed beside it.
+`python -m lab rank A.json B.json [...]` reads what `lab evaluate`, a platform or a team (a table),
+nnU-Net (summary.json) or PANTHER's evaluator wrote. A rank is relative to the systems it is among
+and hides how far they are apart, so the absolute differences are tested and printed beside it.
 """
 
 import argparse

@@ -81,6 +81,7 @@ def _nan(comparison: Comparison, standings: Standings, rule: Rule) -> str:
 def _ranking(comparison: Comparison, standings: Standings) -> str:
     width = max(map(len, comparison.systems)) + len(letter(len(comparison.systems) - 1)) + 2
     regions = standings.region_rank
+    region_width = max(10, *(min(len(region) + 1, 20) for region in regions))
     rows = "cases and summary rows" if len(comparison.summary_values) else "cases"
     lines = [
         wrapped(
@@ -88,13 +89,13 @@ def _ranking(comparison: Comparison, standings: Standings) -> str:
             "better"
         ),
         f"place  {'system':<{width}}  mean rank"
-        + "".join(f"{r[:9]:>10}" for r in regions)
+        + "".join(f"{r[: region_width - 1]:>{region_width}}" for r in regions)
         + ("" if standings.mean_score is None else "   mean score"),
     ]
     for i in np.argsort(standings.place, kind="stable"):
         name = f"{letter(i)}  {tuple(comparison.systems)[i]}"
         line = f"{standings.place[i]:>5}  {name:<{width}}  {standings.mean_rank[i]:>9.4f}"
-        line += "".join(f"{values[i]:>10.4f}" for values in regions.values())
+        line += "".join(f"{values[i]:>{region_width}.4f}" for values in regions.values())
         if standings.mean_score is not None:
             line += f"{value_text(standings.mean_score[i]):>13}"
         lines.append(line)

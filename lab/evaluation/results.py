@@ -1,8 +1,8 @@
 """Scores of a cohort: what `evaluate` writes, and what `rank` and `report` read.
 
 One scorer's numbers for every case and region, the facts about each pair that no scorer changes,
-and what was wrong with the folders. This is Podium's own JSON; the platforms' CSV and nnU-Net's
-summary.json are in `lab/evaluation/formats.py`, whose `read_results` reads all three.
+and what was wrong with the folders. This is Podium's own JSON; `read_results` of
+`lab/evaluation/formats.py` also reads other programs' JSON and tables.
 """
 
 import json
@@ -70,7 +70,8 @@ class Results:
     problems: tuple[Problem, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)  # summary numbers that are no mean
     cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
-    dice_kind: str = ""  # lesion-wise, where the columns of a CSV say so of the metric "dice"
+    dice_kind: str = ""  # lesion-wise or voxel-wise, where the file says so of the metric "dice"
+    not_read: tuple[str, ...] = ()  # columns of a table that hold no scores, by name
     provenance: Provenance | None = None  # of the label maps; None in other programs' files
 
     @property

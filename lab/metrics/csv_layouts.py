@@ -6,6 +6,14 @@ from dataclasses import dataclass, replace
 from lab.metrics.metric_info import PARSED_2026, SYNAPSE, metric_info
 
 SUMMARY_ROWS = ("mean", "std", "25quantile", "median", "75quantile")
+# How other tables call them, in lower case; "": one that has none of these names.
+SUMMARY_NAMES = {
+    **{row: row for row in SUMMARY_ROWS},
+    **dict.fromkeys(("average", "avg"), "mean"),
+    **dict.fromkeys(("sd", "stddev"), "std"),
+    **{"25%": "25quantile", "50%": "median", "50quantile": "median", "75%": "75quantile"},
+    **dict.fromkeys(("count", "min", "max"), ""),
+}
 
 
 @dataclass(frozen=True)

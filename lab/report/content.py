@@ -9,12 +9,14 @@ from lab import statistics
 from lab.evaluation import counts
 from lab.evaluation.case_groups import Grouping
 from lab.evaluation.origin import in_sample, in_sample_sentences
+from lab.evaluation.other_summaries import PANTHER
 from lab.evaluation.results import Results
 from lab.report import changes, extremes, groups, headline, numbers, relations, shares
 
 NOT_TOLD = {
-    "platform-csv": "a platform's CSV",
+    "platform-csv": "a table of another program",
     "nnunet": "nnU-Net's summary.json",
+    PANTHER: "PANTHER's evaluate_local.py",
 }
 ABSENT_RULES = {
     "excluded": "left out of Dice and IoU (NaN)",

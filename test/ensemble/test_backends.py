@@ -125,7 +125,7 @@ def test_on_a_gpu_torch_comes_first_until_it_is_measured(monkeypatch: pytest.Mon
 
 
 def seconds(monkeypatch: pytest.MonkeyPatch, **known: float) -> None:
-    """Put times into the mouth of the stopwatch, a backend each in the order of the table."""
+    """Put times into the mouth of the stopwatch, a backend each, the reference first."""
     times = iter(known.values())
     monkeypatch.setattr(module, "_time", lambda *_: next(times))
 
@@ -134,9 +134,11 @@ def test_the_fastest_exact_backend_is_chosen(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "podium")
-    seconds(monkeypatch, openvino=0.3, torch=0.2)
-    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "torch"
-    assert "backend torch (tiles of 1x4x8x8x12: openvino 0.300 s, torch 0.200 s)" in caplog.text
+    seconds(monkeypatch, torch=0.2, openvino=0.3)
+    assert choose_backend(lambda: network("plain"), SHAPE, CPU).name == "torch"
+    assert "backend torch (tiles of 1x4x16x16x24: torch 0.200 s, openvino 0.300 s)" in caplog.text
+    seconds(monkeypatch, torch=0.2, openvino=0.1)
+    assert choose_backend(lambda: network("plain"), SHAPE, CPU).name == "openvino"
 
 
 def stand_in(name: str, make: Callable[..., object]) -> Backend:
@@ -205,6 +207,24 @@ def test_a_backend_that_fails_is_named_and_passed_over(
     assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "sound"
     expected = "backend broken cannot run this network here (GET was unable to find an engine)"
     assert expected in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [1.02, float("nan")])
+def test_a_backend_with_another_answer_is_named_and_passed_over(
+    wrong: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However fast: a kernel that is wrong on some card decides no case."""
+    rows = {
+        "wrong": stand_in("wrong", lambda *_: lambda tiles: tiles * wrong),
+        "close": stand_in("close", lambda *_: lambda tiles: tiles * 1.001),
+        REFERENCE: stand_in(REFERENCE, lambda *_: lambda tiles: tiles),
+    }
+    monkeypatch.setattr(module, "BACKENDS", rows)
+    times = {"torch": 0.3, "wrong": 0.1, "close": 0.2}
+    seconds(monkeypatch, **times)
+    assert choose_backend(lambda: network("plain"), SMALL, CPU).name == "close"
+    assert "backend wrong answers otherwise than torch here" in caplog.text
+    assert "close answers" not in caplog.text
 
 
 def test_time_is_read_when_the_device_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:

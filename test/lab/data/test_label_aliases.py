@@ -80,6 +80,12 @@ OTHERWISE = [
         {"pancreas": 1, "tumour": 2},
         "tumour=1,pancreas=2",
     ),
+    (
+        {"pancreas": 1, "cancer": 2},
+        "panther-t1",
+        {"pancreas": 1, "tumour": 2},
+        "tumour=1,pancreas=2",
+    ),
     # Numbered without a gap, since nnU-Net asks for it.
     (
         {"NETC": 1, "SNFH": 2, "RC": 3},

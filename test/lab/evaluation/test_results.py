@@ -151,7 +151,7 @@ def test_nnunets_summary_is_read_and_written(tmp_path: Path) -> None:
         ("a.csv", "", "not a result file"),
         ("a.csv", "id,Dice_ET\na,x", "not a result file"),
         ("a.csv", "id,Dice_ET\na,1\na,1", "two rows for a"),
-        ("a.csv", "id,dice\na,1", "no column named"),
+        ("a.csv", "id,mse\na,1", "no column named"),
         ("a.csv", "id,Dice_ET\n" + "a" * 200_000 + ",1", "not a result file"),
     ],
 )

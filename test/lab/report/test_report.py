@@ -121,7 +121,7 @@ def test_without_voxel_counts_the_page_says_what_is_left_out(tmp_path):
     for heading in ("Voxel-wise overlap", "Does Dice depend", "Which lesions", "Which label"):
         assert heading not in texts["html"]
     assert "whether both come from the same one is not known" in texts["html"]
-    assert "a platform’s CSV" in texts["html"].replace("&#39;", "’")
+    assert "a table of another program" in texts["html"].replace("&#39;", "’")
     assert "0.500" in texts["html"]
     assert json.loads(texts["json"])["overlap"] is None
     assert "for want of voxel counts" in texts["md"]

@@ -1,0 +1,151 @@
+"""Tables of scores from platforms and teams: what a column holds, which rows are cases."""
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from challenge.refusal import Refusal
+from lab.evaluation.column_names import METRIC_OF, REGIONS, known_key
+from lab.evaluation.columns import RequestedColumns
+from lab.evaluation.comparison import read_comparison
+from lab.evaluation.formats import read_results
+from lab.evaluation.score_csv import read_table
+from lab.metrics.metric_info import METRICS
+
+
+@pytest.mark.parametrize(
+    ("column", "key"),
+    [
+        ("LesionWise_Dice_ET", ("ET", "dice")),
+        ("LesionWise_Hausdorff95_WT", ("WT", "hd95")),
+        ("lesionwise_dice_TC", ("TC", "dice")),
+        ("all_instance_tp_et", ("ET", "num_tp")),
+        ("lesionwise_nsd_mean_wt", ("WT", "nsd")),
+        ("large_instance_tp_rc", ("RC", "large_instance_tp")),
+        # BraTS until 2022 and FeTS: CaPTk's names.
+        ("Dice_ET", ("ET", "dice")),
+        ("Hausdorff95_TC", ("TC", "hd95")),
+        ("Sensitivity_WT", ("WT", "sensitivity")),
+        # Teams.
+        ("dice_wt", ("WT", "dice")),
+        ("WT_dice", ("WT", "dice")),
+        ("hd95_et_mm", ("ET", "hd95")),
+        ("nsd_2.0_ET", ("ET", "nsd_2.0")),
+        ("dice_1", ("1", "dice")),
+        # A metric alone is no metric of a region called mm, f1 or 3mm.
+        ("dice", ("foreground", "dice")),
+        ("hd95_mm", ("foreground", "hd95")),
+        ("lesion_f1", ("foreground", "lesion_f1")),
+        ("lesion_fn", ("foreground", "num_fn")),
+        ("surface_dice_3mm", ("foreground", "surface_dice_3mm")),
+        ("volume_difference_ml", ("foreground", "volume_difference_ml")),
+        ("ungrouped-global_bin_dsc", ("ungrouped", "global_bin_dsc")),  # panoptica
+        ("ET-tp", ("ET", "tp")),
+        # Means over regions are of none; neither is what only looks like a region.
+        ("dice_mean", None),
+        ("mean_fg_dice", None),
+        ("ours_dice", None),
+        ("train_loss", None),
+        ("gpu_memory_gb", None),
+        ("", None),
+    ],
+)
+def test_what_a_column_holds(column: str, key: tuple[str, str] | None) -> None:
+    assert known_key(column) == key
+
+
+@given(
+    st.sampled_from(sorted(name for name in METRICS if "*" not in name)),
+    st.sampled_from(sorted(set(REGIONS.values()))),
+)
+def test_every_metric_of_every_region_is_known_as_it_is_written(metric: str, region: str) -> None:
+    assert known_key(f"{metric}_{region}") == (region, METRIC_OF[metric])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("mean", "sd", "median", "25quantile", "75quantile"),  # BraTS 2021, FeTS
+        ("Mean", "StdDev", "Median", "25quantile", "75quantile"),  # CBICA
+        ("count", "mean", "std", "min", "25%", "50%", "75%", "max"),  # pandas
+    ],
+)
+def test_rows_that_summarise_are_no_cases(rows: tuple[str, ...]) -> None:
+    text = "id,Dice_ET\na,0.5\nb,0.7\n" + "".join(f"{row},0.6\n" for row in rows)
+    assert list(read_table(text, summary_rows=False).cases) == ["a", "b"]
+    wanted = {"mean", "std", "25quantile", "median", "75quantile"}
+    assert wanted >= set(read_table(text, summary_rows=True).cases) - {"a", "b"} >= {"mean", "std"}
+
+
+def test_columns_of_text_are_named_and_the_others_are_read(tmp_path: Path) -> None:
+    """As a team's table has them: the whole file was refused for its first False."""
+    text = "case_id,run,dice,hd95_mm,gt_empty,center,lesion_volume_mm3\n"
+    first, second = text + "a,x,0.5,,False,R014,84.0\nb,x,1.0,NA,True,R041,0\n", text
+    second += "a,y,0.25,3.5,False,R014,84.0\nb,y,1.0,,True,R041,0\n"
+    (tmp_path / "one.csv").write_text(first)
+    (tmp_path / "two.csv").write_text(second)
+    results = read_results(tmp_path / "one.csv")
+    assert results.cases["a"]["foreground"]["dice"] == 0.5
+    assert math.isnan(results.cases["b"]["foreground"]["hd95"])
+    assert results.not_read == ("run", "gt_empty", "center", "lesion_volume_mm3")
+    paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    comparison = read_comparison(paths, RequestedColumns())
+    assert [str(column) for column in comparison.columns] == ["dice foreground", "hd95 foreground"]
+    assert "one.csv: columns without scores, not read: run, gt_empty" in comparison.left_out[0]
+
+
+def test_a_row_a_case_and_region() -> None:
+    """As BraTS 2023's evaluator writes them, under a data frame's row numbers."""
+    text = (
+        ",scan,Labels,Num_TP,Legacy_Dice,LesionWise_Score_Dice,LesionWise_Score_HD95\n"
+        "0,a,WT,1,0.9,0.8,2\n1,a,ET,0,0,0,374\n2,b,WT,2,0.7,0.6,3\n"
+    )
+    results = read_table(text, summary_rows=False)
+    assert results.cases["a"]["ET"] == {"num_tp": 0, "legacy_dice": 0, "dice": 0, "hd95": 374}
+    assert results.cases["b"]["WT"]["dice"] == 0.6
+    assert results.dice_kind == "lesion-wise"
+    with pytest.raises(Refusal, match="two rows for a, WT"):
+        read_table(text + "3,a,WT,1,1,1,1\n", summary_rows=False)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_any_delimiter_and_a_byte_order_mark(mark: str, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"scores.{ending}"
+    path.write_text("\ufeffid,ET-sq_dsc,ET-tp\na,0.5,2\n".replace(",", mark), encoding="utf-8")
+    assert read_results(path).cases == {"a": {"ET": {"sq_dsc": 0.5, "tp": 2}}}
+
+
+def test_a_case_that_the_platform_penalised_is_the_case_of_the_others() -> None:
+    results = read_table("scan_id,Dice_ET\nBraTS2021_00001*,0\n", summary_rows=False)
+    assert results.cases == {"BraTS2021_00001": {"ET": {"dice": 0}}}
+
+
+def test_of_two_dices_the_lesion_wise_one_is_read() -> None:
+    text = "id,Dice_ET,LesionWise_Dice_ET\na,0.9,0.4\n"
+    results = read_table(text, summary_rows=False)
+    assert (results.cases["a"]["ET"], results.not_read) == ({"dice": 0.4}, ("Dice_ET",))
+    assert results.dice_kind == "lesion-wise"
+
+
+def test_a_metric_that_nobody_knows_is_shown_where_a_region_ends_its_name() -> None:
+    results = read_table("id,sharpness_ET,sharpness_gb\na,3,4\n", summary_rows=False)
+    assert (results.cases["a"], results.not_read) == ({"ET": {"sharpness": 3}}, ("sharpness_gb",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,Dice_ET\na,x\n", "a, Dice_ET: 'x' is no number"),
+        ("id,mse,psnr\na,1,2\n", "no column named <Metric>_<Region>"),
+        ("epoch,train_loss,lr\n1,0.5,0.1\n", "no column named"),
+        ("model,dice_mean,hd95_mean\nx,0.5,3\n", "no column named"),
+        ("DATASET,SESSION_ID,DAYS_POST_STROKE\nTraining,s1,471.0\n", "no column named"),
+    ],
+)
+def test_tables_of_other_things_are_refused(text: str, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
+        read_table(text, summary_rows=False)
