@@ -26,7 +26,7 @@ def read_splits(path: Path, cohort: Collection[str]) -> list[Fold]:
     try:
         parts = [fold[part] for fold in folds for part in ("train", "val")]
         if odd := [p for p in parts if not isinstance(p, list) or not all(map(_is_text, p))]:
-            raise TypeError(f"{str(odd[0]):.60} is no list of case ids")
+            raise TypeError(f"{odd[0]!s:.60} is no list of case ids")
         held_out = [id for fold in folds for id in fold["val"]]
         both = [id for fold in folds for id in set(fold["val"]) & set(fold["train"])]
     except (KeyError, TypeError) as error:
