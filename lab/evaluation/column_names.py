@@ -33,7 +33,9 @@ SPELLINGS = {
 UNIT = re.compile(r"_(mm|mm3|ml)\Z", re.IGNORECASE)
 TOLERANCE = re.compile(r"\d+\.\d+(mm)?|\d+mm")  # the end of a metric, not a region
 # Ends of columns that summarise others: no region.
-AGGREGATES = frozenset({"mean", "avg", "average", "std", "sd", "median", "min", "max", "sum"})
+AGGREGATES = frozenset(
+    {"mean", "avg", "average", "macro", "overall", "std", "sd", "median", "min", "max", "sum"}
+)
 REGIONS = {
     name.lower(): name for scheme in SCHEMES.values() for name in (*scheme.labels, *scheme.regions)
 }

@@ -24,6 +24,9 @@ def read_splits(path: Path, cohort: Collection[str]) -> list[Fold]:
     """
     folds = read_json(path)
     try:
+        parts = [fold[part] for fold in folds for part in ("train", "val")]
+        if odd := [p for p in parts if not isinstance(p, list) or not all(map(_is_text, p))]:
+            raise TypeError(f"{odd[0]!s:.60} is no list of case ids")
         held_out = [id for fold in folds for id in fold["val"]]
         both = [id for fold in folds for id in set(fold["val"]) & set(fold["train"])]
     except (KeyError, TypeError) as error:
@@ -35,6 +38,10 @@ def read_splits(path: Path, cohort: Collection[str]) -> list[Fold]:
     if unknown := sorted(set(held_out) - set(cohort)):
         raise SplitsError(f"{path}: {', '.join(unknown[:5])} not in the cohort")
     return list(folds)
+
+
+def _is_text(id: object) -> bool:
+    return isinstance(id, str)
 
 
 def fold_of(member: Member, splits: Sequence[Fold]) -> int:

@@ -46,6 +46,7 @@ from lab.metrics.metric_info import METRICS
         ("ET-tp", ("ET", "tp")),
         # Means over regions are of none; neither is what only looks like a region.
         ("dice_mean", None),
+        ("dice_macro", None),
         ("mean_fg_dice", None),
         ("ours_dice", None),
         ("train_loss", None),
