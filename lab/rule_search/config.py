@@ -162,12 +162,13 @@ MORE_PROBABLE = replace(
     rule_types=("more probable", *VALIDATED.rule_types),
 )
 
-# Regions that networks draw too small: what a lower threshold than one half gains.
+# Regions that networks draw too small: what a lower threshold than one half gains. So few that all
+# tables of a case stay in memory.
 REGION_THRESHOLDS = replace(
     SMALL_SHARES,
     name="region-thresholds",
     rule_types=("region threshold", *VALIDATED.rule_types),
-    thresholds=(0, 0.45, 0.4, 0.35, 0.3, 0.25),
+    thresholds=(0, 0.4, 0.3),
 )
 
 # With a peak this is hysteresis. A case is tabulated anew for each threshold, which takes time.
