@@ -53,21 +53,23 @@ def _spellings() -> Iterator[tuple[str, str]]:
         yield from ((layout.column(m).lower(), m) for m in reversed(layout.metrics or exact))
 
 
-METRIC_OF = dict(_spellings())
+def _metric(name: str) -> str | None:
+    """Return the metric of a spelling; scorers that were added since the import count, too."""
+    return dict(_spellings()).get(name.lower())
 
 
 def known_metric(name: str) -> str | None:
     """Return the metric that a column without a region means; None if unknown."""
-    return METRIC_OF.get(name.strip().lower()) or METRIC_OF.get(UNIT.sub("", name.strip()).lower())
+    return _metric(name.strip()) or _metric(UNIT.sub("", name.strip()))
 
 
 def known_key(column: str) -> Key | None:
     """Return region and metric of a column whose metric is known, else None."""
     column = column.strip()
-    if metric := METRIC_OF.get(column.lower()):
+    if metric := _metric(column):
         return FOREGROUND, metric
     region, _, name = column.rpartition("-")
-    if region and (metric := METRIC_OF.get(name.lower())):
+    if region and (metric := _metric(name)):
         return _region(region), metric
     if (without_unit := UNIT.sub("", column)) != column:
         return known_key(without_unit)
@@ -76,10 +78,10 @@ def known_key(column: str) -> Key | None:
         return FOREGROUND, column.lower()
     if region.lower() in AGGREGATES:
         return None
-    if metric := METRIC_OF.get(stem.lower()) or (stem if _is_of_family(stem) else None):
+    if metric := _metric(stem) or (stem if _is_of_family(stem) else None):
         return _region(region), metric
     region, _, name = column.partition("_")
-    if region.lower() in REGIONS and (metric := METRIC_OF.get(name.lower())):
+    if region.lower() in REGIONS and (metric := _metric(name)):
         return _region(region), metric
     return None
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from challenge.refusal import Refusal
-from lab.evaluation.column_names import METRIC_OF, REGIONS, known_key
+from lab.evaluation.column_names import REGIONS, known_key, known_metric
 from lab.evaluation.columns import RequestedColumns
 from lab.evaluation.comparison import read_comparison
 from lab.evaluation.formats import read_results
@@ -63,7 +63,7 @@ def test_what_a_column_holds(column: str, key: tuple[str, str] | None) -> None:
     st.sampled_from(sorted(set(REGIONS.values()))),
 )
 def test_every_metric_of_every_region_is_known_as_it_is_written(metric: str, region: str) -> None:
-    assert known_key(f"{metric}_{region}") == (region, METRIC_OF[metric])
+    assert known_key(f"{metric}_{region}") == (region, known_metric(metric))
 
 
 @pytest.mark.parametrize(
