@@ -22,6 +22,8 @@ from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
 from postprocess.component_gates import apply_gates
 
+pytestmark = pytest.mark.xdist_group("gates")  # what takes long is made once for all
+
 CASES = 20
 ARTEFACT = ["clusters.npz", "gates.npz", "postprocess.json"]
 

@@ -9,7 +9,7 @@ import pytest
 from challenge.scheme import SCHEMES
 from lab.phantom.population import Population
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contrast")]  # one cohort for all
 
 # Of the voxels of the brain; the last are vessels and fluid.
 PERCENTILES = (2, 25, 50, 75, 98, 99.7)

@@ -219,6 +219,7 @@ def test_other_checkpoints_in_the_same_work_folder_are_refused(
 
 
 @pytest.mark.slow
+@ONE_PROCESS
 def test_predictions_alone_get_rules(
     submitted: Path, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

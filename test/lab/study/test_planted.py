@@ -19,6 +19,8 @@ from postprocess.components import find_components
 from postprocess.features import DEFAULT_SETTINGS, describe
 from postprocess.rules_by_size import RelabelMinor, RemoveSmall
 
+pytestmark = pytest.mark.xdist_group("planted")  # what takes long is made once for all
+
 GLI = SCHEMES["brats-gli"]
 
 
