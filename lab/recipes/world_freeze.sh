@@ -6,6 +6,7 @@
 #   lab/recipes/world_freeze.sh MODEL WORK     after: python -m lab train lab/recipes/... --work WORK ...
 #
 # Half an hour for brats-gli on two processor cores; goes on where it stopped.
+# New weights of panther-t1 need test/clustered made anew: python test/make_clustered.py WORK.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 name=$1 work=$(cd "$2" && pwd) config=validated
