@@ -12,7 +12,7 @@ from .components import SpacingMm, surrounding_labels
 from .rule_base import (
     BACKGROUND,
     BEFORE,
-    LABELS_ALONE,
+    ONLY_LABELS,
     SURROUNDING,
     EnsembleMaps,
     Rule,
@@ -39,7 +39,7 @@ def apply_rules(
     rules: Sequence[Rule],
     scheme: Scheme,
     spacing_mm: SpacingMm,
-    maps: EnsembleMaps = LABELS_ALONE,
+    maps: EnsembleMaps = ONLY_LABELS,
 ) -> RulesResult:
     """Apply rules to a label map (z, y, x) in `scheme`'s values; the input stays as it is.
 

@@ -30,7 +30,7 @@ class EnsembleMaps:
     predicted: np.ndarray | None = None
 
 
-LABELS_ALONE = EnsembleMaps()
+ONLY_LABELS = EnsembleMaps()
 
 
 class RuleError(Refusal):

@@ -16,7 +16,7 @@ from lab.evaluation.columns import (
     RequestedColumns,
     choose_columns,
 )
-from lab.evaluation.formats import not_read, read_results
+from lab.evaluation.formats import read_results, remarks_on
 from lab.evaluation.origin import in_sample
 from lab.evaluation.results import Results
 from lab.evaluation.score_cells import gather, gather_values, volume_errors
@@ -101,7 +101,7 @@ def comparison_of(
         summary_values=gather_values(results, summaries, columns.common),
         totals=totals,
         left_out=(
-            *(s for pair in zip(systems.values(), results, strict=True) for s in not_read(*pair)),
+            *(s for pair in zip(systems.values(), results, strict=True) for s in remarks_on(*pair)),
             *rows.sentences,
             *columns.sentences,
             *total_sentences,

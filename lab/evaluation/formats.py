@@ -48,10 +48,13 @@ def read_results(path: Path, summary_rows: bool = False) -> Results:
     return results
 
 
-def not_read(path: Path, results: Results) -> tuple[str, ...]:
-    """Say which columns of a table hold no scores; nothing where each does."""
-    names = ", ".join(results.not_read)
-    return (f"{path}: columns without scores, not read: {names}",) if names else ()
+def remarks_on(path: Path, results: Results) -> tuple[str, ...]:
+    """Say what of a table was not read, and which scores are another scorer's penalties."""
+    said = {
+        "columns without scores, not read": results.not_read,
+        "cases that its scorer could not read, with the scores it gave them": results.penalised,
+    }
+    return tuple(f"{path}: {what}: {', '.join(names)}" for what, names in said.items() if names)
 
 
 def write_csv(results: Results, path: Path, layout: Layout) -> None:

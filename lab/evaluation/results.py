@@ -72,6 +72,7 @@ class Results:
     cohorts: Mapping[str, str] = field(default_factory=dict)  # case id -> cohort it was scored as
     dice_kind: str = ""  # lesion-wise or voxel-wise, where the file says so of the metric "dice"
     not_read: tuple[str, ...] = ()  # columns of a table that hold no scores, by name
+    penalised: tuple[str, ...] = ()  # cases that another scorer could not read and gave its worst
     provenance: Provenance | None = None  # of the label maps; None in other programs' files
 
     @property

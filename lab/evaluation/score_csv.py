@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from challenge.refusal import Refusal
 from lab.evaluation.column_names import (
@@ -67,7 +67,10 @@ def read_table(text: str, summary_rows: bool) -> Results:
     dice = {header[i].lower() for i, (_, metric) in columns.keys.items() if metric == "dice"}
     is_lesionwise = bool(dice) and all("lesionwise" in name for name in dice)
     kind = "lesion-wise" if is_lesionwise else ""
-    return Results("platform-csv", cases, dice_kind=kind, not_read=columns.not_read)
+    marked = [row[columns.id] for row in body if row[columns.id].endswith(PENALISED)]
+    penalised = tuple(dict.fromkeys(id.removesuffix(PENALISED) for id in marked))
+    read = Results("platform-csv", cases, dice_kind=kind)
+    return replace(read, not_read=columns.not_read, penalised=penalised)
 
 
 def _columns(header: Sequence[str], body: Sequence[Sequence[str]]) -> _Columns:

@@ -9,6 +9,7 @@ challenge  BraTS    DIR/<ID>/<ID>-t1n.nii.gz ..., references DIR-labels/<ID>.nii
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -26,7 +27,7 @@ from lab.json_files import read_json
 from lab.output_files import make_folder
 from lab.parallel import workers
 from lab.phantom.patient import Patient
-from lab.phantom.population import Population, scheme_of
+from lab.phantom.population import PATIENTS, Population, code_of, scheme_of
 
 POPULATION = "phantom.json"  # what a cohort was sampled from, beside its labels
 ELSEWHERE = "choose another --out, or move it away"
@@ -62,6 +63,7 @@ class Destination:
         if self.record.exists():
             if (other := _completed(read_json(self.record))) != content:
                 raise Refusal(f"{self.folder}: holds {_differences(other, content)}; {ELSEWHERE}")
+            self._require_names_of(population)
             return
         for folder in {self.folder, self.references}:
             if entries(folder):
@@ -72,6 +74,15 @@ class Destination:
         for folder in (self.folder, self.references):
             make_folder(folder)
         self.record.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+    def _require_names_of(self, population: Population) -> None:
+        """Refuse a cohort of seed 10 or later from before each seed had other names."""
+        folder = self.references if self.layout == "nnunet" else self.folder
+        codes = {code_of(population.seed, number) for number in range(PATIENTS)}
+        for path in sorted(folder.iterdir()):
+            code = re.search(r"\d{5}", path.name)
+            if code and code[0] not in codes:
+                raise Refusal(f"{path}: named as by an earlier version; {ELSEWHERE}")
 
 
 def _completed(record: Any) -> Any:

@@ -13,7 +13,7 @@ from lab.evaluation.other_summaries import PANTHER
 from lab.evaluation.results import Results
 from lab.report import changes, extremes, groups, headline, numbers, relations, shares
 
-NOT_TOLD = {
+SOURCE_WORDS = {
     "platform-csv": "a table of another program",
     "nnunet": "nnU-Net's summary.json",
     PANTHER: "PANTHER's evaluate_local.py",
@@ -80,7 +80,7 @@ def cover(results: Results, options: Options, cohort: counts.Cohort | None) -> d
         "scorer": results.scorer,
         "scorer_year": headline.scorer_year(results.scorer),
         "dice_kind": headline.dice_beside(results)[1],
-        "source": NOT_TOLD.get(results.scorer, "the results file"),
+        "source": SOURCE_WORDS.get(results.scorer, "the results file"),
         "scheme": results.scheme,
         "labels": dict(results.labels),
         "regions": {region: list(names) for region, names in results.regions.items()},

@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, compute, look at the worst and best cases, and write three files."""
     from lab.evaluation.case_groups import read_groupings
-    from lab.evaluation.formats import not_read, read_results
+    from lab.evaluation.formats import read_results, remarks_on
     from lab.evaluation.results import to_json
     from lab.report.changes import Earlier
     from lab.report.content import Options, gather
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     pages = {"md": render_markdown(content), "html": render_html(content, results, pictures)}
     for ending, page in pages.items():  # names of files may be no text
         paths[ending].write_text(page, encoding="utf-8", errors="backslashreplace")
-    for left_out in (*not_read(args.results, results), *no_groups):
+    for left_out in (*remarks_on(args.results, results), *no_groups):
         print(f"report: {left_out}", file=sys.stderr)
     for sentence in (*content["in_sample"], *content["warnings"]):
         print(f"warning: {sentence}", file=sys.stderr)

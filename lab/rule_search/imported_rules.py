@@ -37,7 +37,7 @@ from postprocess.artefacts import Artefacts, Cluster, Fallback, KnownAnswer
 from postprocess.clusters import ClusterModel
 from postprocess.features import DEFAULT_SETTINGS
 
-NOT_JUDGED = "imported, not judged"
+UNVALIDATED = "imported, not judged"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def imported_artefacts(
         sha256=hash_files([path]),
         verb="freeze",
         version=program_version(),
-        facts={"ships": NOT_JUDGED, "lists": len(rules)},
+        facts={"ships": UNVALIDATED, "lists": len(rules)},
         inputs={"features": clusters.features} if clusters and clusters.features else {},
     )
     if clusters is None:
@@ -175,7 +175,7 @@ def _fit_record(record: Provenance, cases: int) -> dict[str, Any]:
     """Say where the rules come from; of no score, since there is none."""
     return {
         "date": datetime.date.today().isoformat(),
-        "ships": NOT_JUDGED,
+        "ships": UNVALIDATED,
         "training_cases": cases,
         KEY: record.to_json(),
         "library_versions": library_versions(),

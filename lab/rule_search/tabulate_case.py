@@ -28,7 +28,7 @@ from lab.rule_search.search_case import SearchCase
 from lab.rule_search.search_space import searched_masks, threshold_regions
 from lab.rule_search.sparing import spares_of
 from lab.rule_search.written_scorer import WrittenScorer, unwritten_values, without
-from postprocess.rule_base import LABELS_ALONE, EnsembleMaps
+from postprocess.rule_base import ONLY_LABELS, EnsembleMaps
 
 
 def make_search_case(
@@ -37,7 +37,7 @@ def make_search_case(
     scheme: Scheme,
     config: SearchConfig,
     scorer: Scorer,
-    maps: EnsembleMaps = LABELS_ALONE,
+    maps: EnsembleMaps = ONLY_LABELS,
 ) -> SearchCase:
     """Prepare a pair of label maps in the scheme's values, with what networks say of it.
 

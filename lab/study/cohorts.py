@@ -21,7 +21,7 @@ from lab.study.planted import PlantedCase, PlantedCohort, planted_case
 from postprocess.feature_names import group_names
 from postprocess.features import FeatureError
 from postprocess.refine_input import RefineInput, case_features, probability_function
-from postprocess.rule_base import LABELS_ALONE, EnsembleMaps
+from postprocess.rule_base import ONLY_LABELS, EnsembleMaps
 
 SCHEME = SCHEMES["brats-gli"]
 SCORER = "2025-gli"
@@ -112,7 +112,7 @@ def _make_case(
     pair = Pair(labels, planted.reference, planted.case.spacing_mm)
     scorer = scorer_named(SCORER, SCHEME)
     inputs = refine_input_of(planted, labels)
-    maps = EnsembleMaps(probability_function(inputs)) if has_probabilities else LABELS_ALONE
+    maps = EnsembleMaps(probability_function(inputs)) if has_probabilities else ONLY_LABELS
     search_case = make_search_case(planted.case.id, pair, SCHEME, config, scorer, maps)
     return search_case, _features(inputs, config), pair
 

@@ -79,9 +79,9 @@ def grand_challenge_outputs(cases: InputCases, output: Path) -> Outputs:
     findings, images = [], dict[Path, list[Path]]()
     values = {output / f.path for f in case.outputs if f.socket.kind == "value"}
     homes = [output / f.path.parent for f in case.outputs if f.socket.kind != "value"]
-    on_the_way = {p for home in homes for p in (home, *home.parents) if p.is_relative_to(output)}
-    for entry in _entries(*sorted(on_the_way)):
-        if (entry in on_the_way and entry.is_dir() and not entry.is_symlink()) or entry in values:
+    parents = {p for home in homes for p in (home, *home.parents) if p.is_relative_to(output)}
+    for entry in _entries(*sorted(parents)):
+        if (entry in parents and entry.is_dir() and not entry.is_symlink()) or entry in values:
             continue
         reason = _no_label_file(entry, METAIMAGE)
         if reason or entry.parent not in homes:

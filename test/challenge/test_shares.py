@@ -32,7 +32,7 @@ def test_real_expert_labels_are_usual_and_noticed_when_swapped(shared_data: Path
     assert unusual_shares(np.array([0, 3, 1, 2], np.uint8)[labels], GLI, GLI.labels) != []
 
 
-TUMOUR_ALONE = Head("softmax", ((), ("tumour",)), ("", "tumour"))
+ONLY_TUMOUR = Head("softmax", ((), ("tumour",)), ("", "tumour"))
 BOTH = Head("softmax", ((), ("tumour",), ("pancreas",)), ("", "tumour", "pancreas"))
 WITHOUT_CORE = Head("regions", (("SNFH", "ET"), ("ET",)), ("SNFH", "ET"))
 
@@ -40,7 +40,7 @@ WITHOUT_CORE = Head("regions", (("SNFH", "ET"), ("ET",)), ("SNFH", "ET"))
 def test_where_the_model_does_not_predict_the_whole_nothing_is_said() -> None:
     """The organisers' own PANTHER baseline has no pancreas; its tumour is all of the whole."""
     tumour = np.ones((1, 10, 10), np.uint8)
-    assert unusual_shares(tumour, PANTHER, labels_of(TUMOUR_ALONE)) == []
+    assert unusual_shares(tumour, PANTHER, labels_of(ONLY_TUMOUR)) == []
     message = "tumour is 100% of pancreas, usually 0% to 85%"
     assert unusual_shares(tumour, PANTHER, labels_of(BOTH)) == [message]
     enhancing = np.repeat([2, 3], [10, 90]).astype(np.uint8).reshape(1, 10, 10)

@@ -16,7 +16,7 @@ from ensemble.planned_resampling import (
     read_resampling,
 )
 
-OWN_ARGUMENTS = ("data", "new_shape", "current_spacing", "new_spacing")
+POSITIONAL = ("data", "new_shape", "current_spacing", "new_spacing")
 
 
 @pytest.mark.parametrize("function", KEYWORDS)
@@ -27,7 +27,7 @@ def test_keywords_and_defaults_are_nnunets(function: str) -> None:
     theirs = {
         name: str(parameter.default) if name == "device" else parameter.default
         for name, parameter in parameters.items()
-        if name not in OWN_ARGUMENTS
+        if name not in POSITIONAL
     }
     assert dict(KEYWORDS[function]) == theirs
 

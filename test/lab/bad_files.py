@@ -182,14 +182,14 @@ def nifti_2(path: Path) -> None:
 
 Make = Callable[[Path], None]
 # Read by nibabel, as BraTS did until 2025, but not by SimpleITK.
-NIBABEL_ALONE: tuple[Make, ...] = (
+ONLY_NIBABEL: tuple[Make, ...] = (
     sheared,
     nifti_2,
     name_that_is_no_text,
     metaimage_name_that_is_no_text,
 )
 # Read by SimpleITK, but not by nibabel.
-SIMPLEITK_ALONE: tuple[Make, ...] = (not_zipped,)
+ONLY_SIMPLEITK: tuple[Make, ...] = (not_zipped,)
 # Read all the same, though something is wrong.
 DAMAGED: tuple[Make, ...] = (bytes_behind_the_end,)
 READ_BY_NOBODY: tuple[Make, ...] = (
@@ -216,4 +216,4 @@ READ_BY_NOBODY: tuple[Make, ...] = (
     metaimage_of_another_file,
     metaimage_without_voxels,
 )
-ALL = (*READ_BY_NOBODY, nan_labels, *NIBABEL_ALONE, *SIMPLEITK_ALONE, *DAMAGED)
+ALL = (*READ_BY_NOBODY, nan_labels, *ONLY_NIBABEL, *ONLY_SIMPLEITK, *DAMAGED)

@@ -68,7 +68,7 @@ def is_scored(make: bad_files.Make, side: str, scorer: str) -> bool:
         return scorer not in ("2026-goat", "2026-mets")
     if make is bad_files.bytes_behind_the_end:
         return True
-    if make in bad_files.SIMPLEITK_ALONE:
+    if make in bad_files.ONLY_SIMPLEITK:
         return scorer in (*SIMPLEITK, "voxel")
     if scorer == "2025-goat" and "no_text" in make.__name__ and side == "references":
         return False  # that name tells no cohort

@@ -11,7 +11,7 @@ from challenge.refusal import Refusal
 from lab.evaluation.column_names import REGIONS, known_key, known_metric
 from lab.evaluation.columns import RequestedColumns
 from lab.evaluation.comparison import read_comparison
-from lab.evaluation.formats import read_results
+from lab.evaluation.formats import read_results, remarks_on
 from lab.evaluation.score_csv import read_table
 from lab.metrics.metric_info import METRICS
 
@@ -120,9 +120,14 @@ def test_any_delimiter_and_a_byte_order_mark(mark: str, ending: str, tmp_path: P
     assert read_results(path).cases == {"a": {"ET": {"sq_dsc": 0.5, "tp": 2}}}
 
 
-def test_a_case_that_the_platform_penalised_is_the_case_of_the_others() -> None:
-    results = read_table("scan_id,Dice_ET\nBraTS2021_00001*,0\n", summary_rows=False)
-    assert results.cases == {"BraTS2021_00001": {"ET": {"dice": 0}}}
+def test_a_case_that_the_platform_penalised_is_the_case_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "stats.csv"
+    path.write_text("scan_id,Dice_ET\nBraTS2021_00001*,0\nBraTS2021_00002,0.5\nMean,0.25\n")
+    results = read_results(path)
+    assert results.cases["BraTS2021_00001"] == {"ET": {"dice": 0}}
+    assert list(results.cases) == ["BraTS2021_00001", "BraTS2021_00002"]
+    (remark,) = remarks_on(path, results)
+    assert remark.endswith("could not read, with the scores it gave them: BraTS2021_00001")
 
 
 def test_of_two_dices_the_lesion_wise_one_is_read() -> None:

@@ -98,8 +98,8 @@ def test_each_candidate_is_decoded_by_its_own_head(candidates: list[Path], cohor
     pool, case = pool_of(candidates, cohort)
     for i, weights in enumerate(np.eye(3)):
         candidate = pool.candidates[i]
-        own_map = candidate.read("a").within((slice(0, SIDE),) * 3, candidate.head)
-        expected = labels_from(own_map, candidate.head, GLI)
+        label_map = candidate.read("a").within((slice(0, SIDE),) * 3, candidate.head)
+        expected = labels_from(label_map, candidate.head, GLI)
         np.testing.assert_array_equal(labels(pool, case, *weights), expected)
     by_argmax = np.array([0, 1, 2, 3, 4], np.uint8)[softmax(100).argmax(0)]
     np.testing.assert_array_equal(labels(pool, case, 1, 0, 0), by_argmax)

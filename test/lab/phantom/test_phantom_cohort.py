@@ -115,6 +115,24 @@ def test_another_seeds_patients_are_never_written_over(
     assert write_heads(out, *words, seed=0) == 0
 
 
+@pytest.mark.parametrize("layout", ["nnunet", "challenge"])
+def test_a_cohort_of_an_earlier_versions_names_gets_no_further_patients(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its patients would stand there twice, under both names."""
+    out = tmp_path / "Dataset900_Heads"
+    words = ("--layout", layout)
+    assert write_heads(out, *words, seed=21) == 0
+    assert write_heads(out, *words, seed=21, cases=3) == 0
+    folder = out / "labelsTr" if layout == "nnunet" else out
+    for path in folder.iterdir():
+        path.rename(path.with_name(path.name.replace("-710", "-910")))
+    capsys.readouterr()
+    assert write_heads(out, *words, seed=21, cases=3) == 2
+    assert "BraTS-GLI-91000-100" in (err := capsys.readouterr().err)
+    assert "named as by an earlier version; choose another --out" in err
+
+
 def test_a_cohort_made_before_patients_could_be_healthy_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
