@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from clock import Clock
-from test_predict import CASE, LONG, Scripted, always, engine, probabilities_of, slow
+from small_models import CASE, LONG, Scripted, always, engine, probabilities_of, slow
 
 from challenge.scheme import labels_from
 from ensemble.budget import Budget

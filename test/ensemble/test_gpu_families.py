@@ -10,7 +10,7 @@ import tiny
 import torch
 from exported import PATCH, Small, description, save_onnx, scan, write_member
 from fake_gpu import LAUNCH, NO_ENGINE, OUT_OF_MEMORY, FakeGpu
-from test_predict import packed
+from small_models import packed
 
 from challenge.scheme import MRI_SEQUENCES, labels_from
 from ensemble.engine import Engine

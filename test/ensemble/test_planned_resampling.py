@@ -1,9 +1,13 @@
-"""Each of nnU-Net's resampling functions is read with its own keywords and defaults."""
+"""Each of nnU-Net's resampling functions is read with its keywords and defaults, and followed."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+import tiny
+from plan_spellings import inherited, keywords_left_out, resampled_in_torch, with_threshold
 
 from ensemble.planned_resampling import (
     KEYWORDS,
@@ -15,6 +19,8 @@ from ensemble.planned_resampling import (
     leads_back,
     read_resampling,
 )
+from ensemble.plans import read_plan
+from ensemble.resampling import new_shape, resample
 
 POSITIONAL = ("data", "new_shape", "current_spacing", "new_spacing")
 
@@ -82,3 +88,23 @@ def test_logits_alone_cannot_stay_as_they_are() -> None:
     spline, none = Resampling(3, 0, None), Resampling(0, 0, False, 3, NONE)
     assert leads_back(none, none) and leads_back(none, spline) and leads_back(spline, spline)
     assert not leads_back(spline, none)
+
+
+@pytest.mark.parametrize(
+    "spelt", [keywords_left_out, with_threshold, inherited, resampled_in_torch]
+)
+@pytest.mark.parametrize("which", ["data", "probabilities"])
+def test_resampling_as_plans_say_is_nnunets(spelt: Callable, which: str) -> None:
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = tiny.plans()
+    spelt(plans)
+    plan = read_plan(plans, "3d_fullres")
+    how = plan.image_resampling if which == "data" else plan.logit_resampling
+    theirs = PlansManager(plans).get_configuration("3d_fullres")
+    resampled = theirs.resampling_fn_data if which == "data" else theirs.resampling_fn_probabilities
+    volumes = np.random.default_rng(3).normal(size=(1, 9, 12, 10)).astype(np.float32)
+    old, new = (2.0, 1.0, 1.0), (1.0, 1.3, 1.3)
+    shape = new_shape(volumes.shape[1:], old, new)
+    expected = resampled(volumes, shape, old, new)
+    np.testing.assert_allclose(resample(volumes, shape, old, new, how), expected, atol=1e-4)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_predict import CASE, engine, folds
+from small_models import CASE, engine, folds
 
 from ensemble import prepared_case as module
 from ensemble.manifest import Member

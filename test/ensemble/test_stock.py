@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from small_models import scan
 
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES, SCHEMES, labels_from
@@ -17,20 +18,6 @@ from ensemble.manifest import Model, verify_model
 from ensemble.predict import predict
 from ensemble.torchvision_operations import import_torchvision
 from lab.__main__ import main as lab
-
-
-def scan(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], margin: int) -> Case:
-    """Smooth random images with `margin` zero voxels on every side."""
-    rng = np.random.default_rng(0)
-    inner = tuple(side - 2 * margin for side in shape)
-    images = {}
-    for sequence in MRI_SEQUENCES:
-        coarse = torch.from_numpy(rng.normal(300, 90, (1, 1, 7, 7, 7))).float()
-        image = np.zeros(shape, np.float32)
-        window = tuple(slice(margin, side - margin) for side in shape)
-        image[window] = torch.nn.functional.interpolate(coarse, inner, mode="trilinear")[0, 0]
-        images[sequence] = image
-    return Case("case", images, spacing_mm)
 
 
 def pack(trained: Path, weights: Path, *flags: str) -> Model:

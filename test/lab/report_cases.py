@@ -103,3 +103,33 @@ def overlap(prediction: np.ndarray, reference: np.ndarray, region: str) -> float
     """Return the Dice of one region of two label maps."""
     masks = [GLI.mask(labels, region) for labels in (prediction, reference)]
     return float(2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()))
+
+
+class Outline(HTMLParser):
+    """Headings, and the rows of each table: lists of (text, attributes)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings, self.tables, self.path = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.path.append(tag)
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+        if tag == "table":
+            self.tables.append({"class": dict(attrs).get("class"), "rows": []})
+        if tag == "tr":
+            self.tables[-1]["rows"].append([])
+        if tag in ("td", "th"):
+            self.tables[-1]["rows"][-1].append(["", dict(attrs)])
+
+    def handle_endtag(self, tag):
+        if tag in self.path:
+            del self.path[len(self.path) - 1 - self.path[::-1].index(tag) :]
+
+    def handle_data(self, data):
+        if {"h1", "h2"} & set(self.path):
+            self.headings[-1] += data
+        if {"td", "th"} & set(self.path):
+            self.tables[-1]["rows"][-1][-1][0] += data

@@ -1,10 +1,12 @@
-"""A small cohort of Sub-Saharan glioma whose scores are known, for the tests of `lab evaluate`."""
+"""Small cohorts of Sub-Saharan glioma whose scores are known, for the tests of `lab evaluate`."""
 
 from pathlib import Path
 
+import bad_files
 import files
 import numpy as np
 import pytest
+from evaluator import GOOD, SIDES
 
 
 @pytest.fixture
@@ -19,4 +21,13 @@ def cohort(tmp_path: Path) -> Path:
         name = f"BraTS-SSA-0000{number}-000.nii.gz"
         files.write_nifti(tmp_path / "references" / name, reference)
         files.write_nifti(tmp_path / "predictions" / name, prediction)
+    return tmp_path
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """One case whose prediction is its reference; tests write other files beside it."""
+    for side in SIDES:
+        (tmp_path / side).mkdir()
+        bad_files.good(tmp_path / side / f"{GOOD}.nii.gz")
     return tmp_path

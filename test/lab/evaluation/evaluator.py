@@ -6,10 +6,13 @@ from typing import Any
 
 from lab.__main__ import main as lab
 
+SIDES = ("predictions", "references")
+GOOD = "BraTS-SSA-00000-000"  # the case of the fixture `folders`
+
 
 def run(cohort: Path, *flags: str, scorer: str = "2025-ssa") -> int:
     """Score predictions/ by references/ into r.json; return the exit code."""
-    folders = [f"--{name}={cohort / name}" for name in ("predictions", "references")]
+    folders = [f"--{name}={cohort / name}" for name in SIDES]
     return lab(["evaluate", "--scorer", scorer, *folders, f"--out={cohort / 'r.json'}", *flags])
 
 

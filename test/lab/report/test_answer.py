@@ -3,11 +3,10 @@
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report_cases import cohort
+from report_cases import Outline
 
 from lab.__main__ import main
 from lab.drawing.page import signed4
@@ -16,38 +15,7 @@ from lab.evaluation.pair import MEAN_SCORE, Pair, PairedDifference
 from lab.evaluation.results import Results, write_json
 from lab.report.answer import p_in_words, verdict
 
-CASES = {f"c{i}": i % 3 for i in range(8)}
 REGIONS = ("WT", "TC", "ET", "NETC", "SNFH", "RC")
-
-
-class Outline(HTMLParser):
-    """Headings, and the rows of each table: lists of (text, attributes)."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.headings, self.tables, self.path = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.path.append(tag)
-        if tag in ("h1", "h2"):
-            self.headings.append("")
-        if tag == "table":
-            self.tables.append({"class": dict(attrs).get("class"), "rows": []})
-        if tag == "tr":
-            self.tables[-1]["rows"].append([])
-        if tag in ("td", "th"):
-            self.tables[-1]["rows"][-1].append(["", dict(attrs)])
-
-    def handle_endtag(self, tag):
-        if tag in self.path:
-            del self.path[len(self.path) - 1 - self.path[::-1].index(tag) :]
-
-    def handle_data(self, data):
-        if {"h1", "h2"} & set(self.path):
-            self.headings[-1] += data
-        if {"td", "th"} & set(self.path):
-            self.tables[-1]["rows"][-1][-1][0] += data
 
 
 def scores(seed, shift=0.0):
@@ -223,83 +191,6 @@ def test_sections_and_regions_stand_in_reading_order(compared):
     assert [compared["md"].index(h) for h in order] == sorted(
         compared["md"].index(h) for h in order
     )
-
-
-def test_worst_and_best_cases_follow_what_changed_and_both_dices_are_named(tmp_path):
-    write_json(cohort(tmp_path / "after", CASES), tmp_path / "after.json")
-    write_json(cohort(tmp_path / "before", dict.fromkeys(CASES, 1)), tmp_path / "before.json")
-    flags = ["--compare", str(tmp_path / "before.json"), "--count", "2"]
-    page = tmp_path / "page.html"
-    assert main(["report", str(tmp_path / "after.json"), "--html", str(page), *flags]) == 0
-    outline = Outline(page.read_text())
-    assert outline.headings[1:5] == [
-        "Regions",
-        "What changed since \u201cbefore\u201d",
-        "All cases, the worst first",
-        "The 2 worst and the 2 best cases",
-    ]
-    regions = next(table for table in outline.tables if table["class"] == "regions")
-    assert [cell for cell, _ in regions["rows"][0] if cell] == [
-        "lesion-wise Dice",
-        "voxel-wise Dice",
-    ]
-    assert [row[0][0] for row in regions["rows"][2:]] == ["WT", "TC", "ET", "NETC", "SNFH"]
-
-
-@pytest.fixture
-def page_of_cases(tmp_path):
-    write_json(cohort(tmp_path / "r", CASES), tmp_path / "r.json")
-
-    def write(*options):
-        page = tmp_path / "page.html"
-        assert main(["report", str(tmp_path / "r.json"), "--html", str(page), *options]) == 0
-        return page.read_text()
-
-    return write
-
-
-def test_the_table_of_cases_can_be_sorted_and_is_complete_without_a_script(page_of_cases):
-    html = page_of_cases()
-    html = html.replace(re.findall(r"<script>.*?</script>", html, re.DOTALL)[0], "")
-    table = next(t for t in Outline(html).tables if t["class"] == "sortable")
-    head, *rows = table["rows"][1:]
-    names = [attrs["data-name"] for _, attrs in head]
-    assert names == [
-        *("case", "key", "WT", "TC", "ET"),
-        *(f"voxel-wise {name}" for name in ("WT", "TC", "ET", "NETC", "SNFH")),
-    ]
-    assert len(set(names)) == len(names)
-    assert sorted(row[0][0] for row in rows) == sorted(CASES)
-    for row in rows:
-        assert len(row) == len(names)
-        for text, attrs in row[1:]:  # what is shown is what is sorted by
-            assert text == (f"{float(attrs['data-value']):.3f}" if attrs["data-value"] else "-")
-    keys = [float(row[1][1]["data-value"]) for row in rows]
-    assert keys == sorted(keys)  # the worst first, without anything having run
-    assert "hidden" not in html
-    assert "display: none" not in html.split("@media print")[0]
-
-
-def test_no_box_on_the_page_is_empty(page_of_cases):
-    for count in ("2", "5", "20"):
-        html = page_of_cases("--count", count)
-        assert "Shown above" not in html
-        assert "nopicture" not in html.split("</style>")[1]
-        ids = re.findall(r'<div class="shot"><h4>(\w+)', html)
-        assert len(ids) == len(set(ids)) == min(2 * int(count), len(CASES))
-        assert not re.search(r"<(div|section|figure|p)[^>]*>\s*</\1>", html)
-    assert "Among the best too, and drawn with the worst: " in page_of_cases("--count", "5")
-
-
-def test_a_case_without_a_picture_is_a_sentence(tmp_path):
-    result = cohort(tmp_path / "r", CASES)
-    gone = {"c2": replace(result.facts["c2"], prediction=None)}
-    write_json(replace(result, facts=result.facts | gone), tmp_path / "r.json")
-    page = tmp_path / "page.html"
-    assert main(["report", str(tmp_path / "r.json"), "--html", str(page)]) == 0
-    html = page.read_text()
-    assert '<p class="quiet">c2: There is no prediction for this case.</p>' in html
-    assert html.count('<div class="shot">') == len(CASES) - 1
 
 
 def test_results_that_cannot_be_compared_still_make_a_page(tmp_path, capsys):

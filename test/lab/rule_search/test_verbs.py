@@ -5,72 +5,24 @@ import shutil
 
 import numpy as np
 import pytest
-import SimpleITK
+from pancreas_cohort import CASES, PANTHER, evaluated_mean, features, write_cohort
 
 from challenge.case_hashes import hash_cases
 from challenge.provenance import content_sha256, read_provenance
-from challenge.scheme import SCHEMES
 from challenge.volume import read_volume
 from ensemble.manifest import MANIFEST
 from lab.__main__ import main
-from lab.evaluation.formats import read_results
-from lab.metrics.objective import objective_values
-from lab.metrics.scorers import scorer_named
-from lab.metrics.search_columns import search_columns
 from lab.rule_search import search
 from lab.rule_search.explain import figures
-from lab.rule_search.feature_table import FeatureTable, load_table, save_table
+from lab.rule_search.feature_table import load_table
 from lab.rule_search.workspace import SCHEMA
 from postprocess.__main__ import main as refine
 from postprocess.artefacts import load_artefacts
 
-PANTHER = SCHEMES["panther-t1"]
-CASES = 12
-
-
-def write(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = SimpleITK.GetImageFromArray(array)
-    image.SetSpacing((1.0, 1.0, 3.0))
-    SimpleITK.WriteImage(image, str(path))
-
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    """A dozen pancreases on disk, each predicted with a false island, and a model folder."""
-    root, rng = tmp_path_factory.mktemp("cohort"), np.random.default_rng(3)
-    for i in range(CASES):
-        reference = np.zeros((10, 20, 20), np.uint8)
-        reference[2:8, 4:14, 4:16] = 2
-        reference[3:6, 6:10, 6 : 9 + i % 3] = 1
-        prediction = reference.copy()
-        prediction[8, 17, 16:18] = 1
-        image = rng.normal(300, 30, reference.shape) + 50 * (reference == 1)
-        write(root / "raw" / "imagesTr" / f"p{i:02d}_0000.mha", image.astype(np.float32))
-        write(root / "raw" / "labelsTr" / f"p{i:02d}.mha", reference)
-        write(root / "oof" / f"p{i:02d}.mha", prediction)
-        sure = np.float32(rng.uniform(0.7, 0.95))
-        probabilities = np.stack([prediction == c for c in range(3)]) * sure + (1 - sure) / 3
-        (root / "npz").mkdir(exist_ok=True)
-        np.savez_compressed(
-            root / "npz" / f"p{i:02d}.npz", probabilities=probabilities.astype(np.float32)
-        )
-    dataset = {
-        "channel_names": {"0": "t1"},
-        "labels": {"background": 0, "tumour": 1, "pancreas": 2},
-        "file_ending": ".mha",
-    }
-    (root / "raw" / "dataset.json").write_text(json.dumps(dataset))
-    model = root / "weights" / "panther-t1"
-    model.mkdir(parents=True)
-    manifest = {"schema": 1, "model": "panther-t1", "scheme": "panther-t1", "members": []}
-    (model / MANIFEST).write_text(json.dumps(manifest))
-    return root
-
-
-def features(root, work, *more):
-    options = ["--cohort", root / "raw", "--predictions", root / "oof", "--scheme", "panther-t1"]
-    return main(["features", *map(str, options), "--out", str(root / work), *map(str, more)])
+    return write_cohort(tmp_path_factory.mktemp("cohort"))
 
 
 @pytest.fixture(scope="module")
@@ -132,17 +84,6 @@ def published(cohort):
     assert features(cohort, "published", "--config", "published") == 0
     assert main(["fit", str(cohort / "published"), "--clusters", "2"]) == 0
     assert main(["search", str(cohort / "published")]) == 0
-
-
-def evaluated_mean(root, folder):
-    """Return the mean overlap of a folder of label maps, by `lab evaluate` from its files."""
-    out = folder.parent / "results.json"
-    options = ["--predictions", folder, "--references", root / "raw" / "labelsTr", "--out", out]
-    assert main(["evaluate", "--scorer", "panther", *map(str, options)]) == 0
-    results, scorer = read_results(out), scorer_named("panther", PANTHER)
-    columns = search_columns(scorer, PANTHER)
-    scores = np.stack([results.column(*column) for column in columns], axis=-1)
-    return float(objective_values(scores[:, None], columns, "overlap").mean())
 
 
 @pytest.mark.parametrize(("work", "method"), [("work", "pooled"), ("published", "adaptive")])
@@ -207,16 +148,6 @@ def test_the_published_configuration_runs_on_the_same_files(cohort, published):
     assert artefacts.fit["config"] == "published"
 
 
-def test_a_missing_step_is_named(cohort, tmp_path, capsys):
-    assert main(["fit", str(tmp_path)]) == 2
-    assert "setup.json: missing; `python -m lab features` makes it" in capsys.readouterr().err
-    assert features(cohort, "early") == 0
-    assert main(["search", str(cohort / "early")]) == 2
-    assert "`python -m lab fit` makes it" in capsys.readouterr().err
-    assert main(["freeze", str(cohort / "early"), "--out", str(tmp_path)]) == 2
-    assert "`python -m lab search` makes it" in capsys.readouterr().err
-
-
 def test_a_file_of_another_schema_is_refused_by_name(searched, tmp_path, capsys):
     shutil.copytree(searched / "work", tmp_path / "work")
     setup = json.loads((tmp_path / "work" / "setup.json").read_text())
@@ -275,34 +206,6 @@ def test_false_islands_go_whatever_of_the_ranking_is_searched_for(
 def test_more_clusters_than_cases_are_refused(searched, capsys):
     assert main(["fit", str(searched / "work"), "--clusters", "13"]) == 2
     assert "--clusters 13: 12 different cases have features" in capsys.readouterr().err
-
-
-def test_cases_that_are_all_alike_are_refused(cohort, tmp_path, capsys):
-    assert features(cohort, "alike") == 0
-    table = load_table(cohort / "alike" / "features.npz")
-    rows = np.repeat(table.rows[:1], CASES, axis=0)
-    alike = FeatureTable(table.ids, table.names, rows, table.reasons)
-    save_table(alike, cohort / "alike" / "features.npz")
-    assert main(["fit", str(cohort / "alike")]) == 2
-    assert "are all cases alike?" in capsys.readouterr().err
-
-
-def test_a_cohort_without_any_predicted_tumour_is_refused(cohort, tmp_path, capsys):
-    for path in (cohort / "oof").iterdir():
-        write(tmp_path / "none" / path.name, np.zeros((10, 20, 20), np.uint8))
-    assert features(cohort, "none", "--predictions", tmp_path / "none") == 0
-    assert "p00: the tumour is empty" in capsys.readouterr().err
-    assert main(["fit", str(cohort / "none")]) == 2
-    assert "none of 12 predictions has a tumour to describe" in capsys.readouterr().err
-
-
-def test_a_missing_prediction_and_a_single_member_are_refused(cohort, tmp_path, capsys):
-    assert features(cohort, "lost", "--predictions", tmp_path) == 2
-    assert f"{tmp_path}: no prediction for 12 of 12 cases of the cohort (p00.mha, p01.mha, " in (
-        capsys.readouterr().err
-    )
-    assert features(cohort, "lost", "--members", cohort / "oof") == 2
-    assert "at least two" in capsys.readouterr().err
 
 
 def test_a_scorer_of_other_labels_is_refused(searched, capsys):
