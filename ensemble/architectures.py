@@ -110,8 +110,9 @@ def multiples_of(plan: Plan) -> tuple[int, ...]:
         return plan.patch
     if row.multiple:
         return (row.multiple,) * 3
-    strides = np.prod([np.broadcast_to(stride, 3) for stride in plan.arguments["strides"]], 0)
-    return tuple(strides.tolist())
+    sides = len(plan.patch) - plan.sees_slices
+    strides = np.prod([np.broadcast_to(stride, sides) for stride in plan.arguments["strides"]], 0)
+    return (*((1,) if plan.sees_slices else ()), *strides.tolist())
 
 
 def fill_rotary_embeddings(network: nn.Module) -> None:
