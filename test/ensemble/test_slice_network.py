@@ -149,5 +149,5 @@ def test_networks_of_volumes_alone_are_not_built_of_slices() -> None:
         "network_class_name": "dynamic_network_architectures.architectures.primus.PrimusS",
         "arch_kwargs": dict(PRIMUS_ARGUMENTS),
     }
-    with pytest.raises(PlansError, match="patch_size 1x16x24: PrimusS takes sides that are mult"):
+    with pytest.raises(PlansError, match="PrimusS is 3-D, 2d is 2-D"):
         build_network(plan(architecture=primus), 4, 5)

@@ -50,14 +50,17 @@ def test_batch_norm_of_its_trainer_is_that_of_slices(tmp_path: Path) -> None:
     assert record["tiles"]["folds"]["0"]["as_trained"]["differing"] == 0
 
 
-def test_a_transformer_of_volumes_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("trainer", "network"),
+    [("nnUNet_Primus_S_Trainer", "PrimusS"), ("nnUNetTrainerMedNeXtS_kernel3", "MedNeXt")],
+)
+def test_networks_of_volumes_are_refused(
+    tmp_path: Path, trainer: str, network: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = train(tmp_path / "trained")
-    change_checkpoint(source, trainer_name="nnUNet_Primus_S_Trainer")
-    assert pack_exit_code(source, tmp_path / "out") == 2
-    said = capsys.readouterr().err
-    assert "patch_size 1x16x24: PrimusS takes sides that are multiples of 8x8x8" in said
+    change_checkpoint(source, trainer_name=trainer)
+    assert pack_exit_code(source, tmp_path / "out", "--foreign-trainer") == 2
+    assert f"{network} is 3-D, 2d is 2-D" in capsys.readouterr().err
 
 
 def test_the_synthetic_case_has_slices_of_a_thickness(tmp_path: Path) -> None:

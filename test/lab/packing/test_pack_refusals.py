@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
             change_checkpoint(s, inference_allowed_mirroring_axes=(0, 1)),
         ),
         (),
-        "the network cannot take a patch",
+        "conv_op Conv3d of PlainConvUNet, but 3d_fullres is 2-D: Conv2d",
     ),
     "cascade": (
         lambda s: change_plans(s, previous_stage="3d_lowres"),
