@@ -150,6 +150,7 @@ def _meta_header(path: Path) -> Header:
         raise CaseError(f"{path}: cannot be read as MetaImage ({what})", because)
     try:
         size, stored = _meta_volume(path, fields)
+        sizes = metaimage.size_remarks(path, fields)
     except KeyError as error:
         raise CaseError(f"{path}: cannot be read as MetaImage (no {error.args[0]})") from error
     except metaimage.NoNumber as error:
@@ -162,7 +163,7 @@ def _meta_header(path: Path) -> Header:
         for name in fields.lost
         if name in metaimage.GEOMETRY_FIELDS
     )
-    return Header(grid, stored, partial(metaimage.read_voxels, path, fields), remarks)
+    return Header(grid, stored, partial(metaimage.read_voxels, path, fields), remarks + sizes)
 
 
 def _tiff_header(path: Path) -> Header:
@@ -202,10 +203,8 @@ def _check_meta_voxels(path: Path, fields: metaimage.Fields, expected_bytes: int
         where = fields.values[metaimage.LAST]
         raise CaseError(f"{path}: its voxels are in another file ({where})", Because.ELSEWHERE)
     held = path.stat().st_size - fields.end
-    if fields.is_true("CompressedData", False):
-        expected_bytes = fields.number("CompressedDataSize", 1) or 1  # 0: unknown
-    elif not fields.is_true("BinaryData", True):
-        expected_bytes = 1
+    if metaimage.is_compressed(fields) or not fields.is_true("BinaryData", True):
+        expected_bytes = 1  # how many it takes is known when they are read
     if not 0 < expected_bytes <= held:
         what = f"holds {held} bytes of voxels, its header declares {expected_bytes}"
         raise CaseError(f"{path}: {what}", Because.FEW_VOXELS)

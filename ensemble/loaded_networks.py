@@ -158,6 +158,8 @@ class LoadedNetworks:
     def _make(self, member: Member) -> LoadedNetwork:
         shape = (self.most_together(member), len(member.sequences), *member.plan.patch)
         backend = self._backend(member)
+        if self.device.type == "cpu" and (named := member.cpu_backend):
+            log.warning("%s was packed for %s; %s runs it", member.name, named, backend.name)
         try:
             made = LoadedNetwork(backend.make(load_member(member), shape, self.device), backend)
         except ValueError as error:
@@ -187,6 +189,8 @@ class LoadedNetworks:
             return BACKENDS[REFERENCE]
         if self.backend != AUTO:
             return find_backend(self.backend, self.device)
+        if self.device.type == "cpu" and member.cpu_backend:
+            return BACKENDS[member.cpu_backend]
         likely = next(backend for backend in usable(self.device) if backend.exact)
         return self._chosen.get(self._kind(member), likely)
 
@@ -197,6 +201,7 @@ class LoadedNetworks:
     def _is_worth_comparing(self, member: Member, passes: int) -> bool:
         kind = self._kind(member)
         is_open = self.backend == AUTO and kind not in self._chosen and kind not in self._plain
+        is_open = is_open and not (self.device.type == "cpu" and member.cpu_backend)
         return is_open and passes * self._pass_s.get(kind, 0.0) > LONG_RUN_S[self.device.type]
 
     def _compare(self, member: Member) -> None:

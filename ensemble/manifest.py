@@ -17,6 +17,8 @@ and a member with "donor", a region, is run only where the others' average has n
 that have one are written as 5.
 6: "small_cases", and a "small_weight" of each member (`ensemble.small_cases`). Only models that
 have them are written as 6.
+7: a member's "cpu_backend": it runs on that where there is no GPU, since the default one computes
+it otherwise (`lab.packing.cpu_backend`). Only models that have one are written as 7.
 """
 
 import json
@@ -36,10 +38,11 @@ from ensemble.members import MANIFEST, ManifestError, Member, read_member, with_
 from ensemble.plans import PlansError
 from ensemble.small_cases import SMALL_WEIGHT, SmallCases, read_small_cases, with_small_weights
 
-SCHEMA = 6
+SCHEMA = 7
 # What a schema came with, the newest first; 3 is written without any of it.
 NEWS = {
-    SCHEMA: "weights of small cases",
+    SCHEMA: "backends of members",
+    6: "weights of small cases",
     5: "exported members",
     4: "weights by channel and donors",
 }
@@ -144,8 +147,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def schema_for(members: Iterable[Mapping[str, Any]]) -> int:
     """Return the least schema that a manifest with these members may have."""
     listed = list(members)
-    if any(SMALL_WEIGHT in each for each in listed):
+    if any("cpu_backend" in each for each in listed):
         return SCHEMA
+    if any(SMALL_WEIGHT in each for each in listed):
+        return 6
     if any("format" in each for each in listed):
         return 5
     is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in listed)

@@ -23,6 +23,7 @@ from ensemble.plans import Plan, PlansError, read_plan
 
 MANIFEST = "MANIFEST.json"
 TRAINED_ON = "training_case_sha256"  # of an entry's provenance
+CPU_BACKENDS = ("", "torch")
 
 
 class ManifestError(Refusal):
@@ -47,6 +48,7 @@ class Member:
     small_weight: float | None = None  # in small cases, where the model has weights for those
     donor: str = ""  # the region that it is run for where the average has none; "": it is averaged
     trained_on: frozenset[str] | None = None  # `hash_cases` of its training; None: not recorded
+    cpu_backend: str = ""  # one of CPU_BACKENDS, that runs it on a CPU; "": the default one
 
     @property
     def is_averaged(self) -> bool:
@@ -96,12 +98,20 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
         training_axes=tuple(map(check_axis_code, entry.get("training_axes", ()))),
         donor=donor,
         trained_on=_trained_on(entry),
+        cpu_backend=_cpu_backend(entry, folder),
     )
 
 
 def _trained_on(entry: Mapping[str, Any]) -> frozenset[str] | None:
     hashes = (entry.get("provenance") or {}).get(TRAINED_ON)
     return None if hashes is None else frozenset(map(str, hashes))
+
+
+def _cpu_backend(entry: Mapping[str, Any], folder: Path) -> str:
+    name = entry.get("cpu_backend", "")
+    if name not in CPU_BACKENDS:
+        raise ManifestError(f"{folder / MANIFEST}: cpu_backend {name!r} is not torch")
+    return str(name)
 
 
 def _read_trained(

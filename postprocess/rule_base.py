@@ -13,6 +13,7 @@ from challenge.scheme import Scheme
 from .components import CONNECTIVITIES, Connectivity, SpacingMm
 
 BACKGROUND, SURROUNDING, BEFORE = "background", "surrounding", "before"
+FOREGROUND = "foreground"  # the region of all labels, which not every challenge has a name for
 
 Input = Literal["probabilities", "votes"]  # what a rule may need beside labels
 
@@ -89,6 +90,8 @@ class Rule:
         It changes no voxel of another, but for add-probable and fill-holes, which change none of
         these.
         """
+        if self.region == FOREGROUND:
+            return tuple(scheme.labels)
         return (self.label,) if self.label else scheme.regions[self.region]
 
     def check(self, scheme: Scheme) -> None:
@@ -98,7 +101,7 @@ class Rule:
         if self.label:
             check_name("label", self.label, *scheme.labels)
         else:
-            check_name("region", self.region, *scheme.regions)
+            check_name("region", self.region, *scheme.regions, FOREGROUND)
         self.check_becomes(scheme)
         if type(self.connectivity) is not int or self.connectivity not in CONNECTIVITIES:
             raise RuleError(f"connectivity: {self.connectivity!r} is not one of {CONNECTIVITIES}")

@@ -66,22 +66,31 @@ class RemoveSmall(ComponentRule):
 
 @dataclass(frozen=True)
 class KeepLargest(Rule):
-    """All but the `k` components with the most voxels change; the first in scan order win ties."""
+    """All but the `k` components with the most voxels change.
+
+    Of equally large ones the first in scan order stay, or, with `ties` "all", every one that is as
+    large as the k-th, as in nnU-Net.
+    """
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("k",)
 
     k: int = 0
+    ties: str = "first"
 
     def check(self, scheme: Scheme) -> None:
         """Raise RuleError unless at least one component stays."""
         super().check(scheme)
         check_whole("k", self.k, 1)
+        check_name("ties", self.ties, "first", "all")
 
     def select(self, view: RuleView) -> np.ndarray:
         """Return the voxels of all components but the largest."""
         components = find_components(view.mask(self.names(view.scheme)), self.connectivity)
+        order = 1 + np.argsort(-components.voxels[1:], kind="stable")
         changes = np.ones(components.voxels.size, bool)
-        changes[1 + np.argsort(-components.voxels[1:], kind="stable")[: self.k]] = False
+        changes[order[: self.k]] = False
+        if self.ties == "all" and order.size > self.k:
+            changes[components.voxels == components.voxels[order[self.k - 1]]] = False
         return components.where(changes)
 
 

@@ -11,6 +11,7 @@ import time
 
 from challenge.scheme import SCHEMES
 from lab.bench.synthetic_pair import make_pair
+from lab.metrics.pair import Pair
 from lab.metrics.scorers import SCORERS, voxel_scorer
 from lab.parallel import ignore_interrupts
 from lab.progress import print_line, progress
@@ -24,7 +25,8 @@ OFFICIAL_CPU_S = {
     "2025-ssa": (47.0, 67.0),
     "2026-gli": (0.9, 1.3),
 }
-SCORED = (*OFFICIAL_CPU_S, "2025-ped", "2025-met", "2026-mets", "panther", "voxel")
+SCORED = (*OFFICIAL_CPU_S, "2025-ped", "2025-met", "2026-mets", "2026-isles", "panther", "voxel")
+OF_ONE_LABEL = ("2026-isles",)  # the whole tumours are its lesions; without a probability map
 
 
 def bench_metrics(runs: int) -> int:
@@ -45,6 +47,11 @@ def bench_metrics(runs: int) -> int:
 def measure(name: str, runs: int) -> tuple[float, float]:
     """Return the CPU seconds of scoring one case, and this process's peak memory in MB."""
     pair = make_pair(SHAPE, seed=0)
+    if name in OF_ONE_LABEL:
+        predicted, reference = (
+            m.astype(bool).view("u1") for m in (pair.prediction, pair.reference)
+        )
+        pair = Pair(predicted, reference, pair.spacing_mm)
     scorer = SCORERS[name] if name in SCORERS else voxel_scorer(SCHEMES["brats-gli"], "excluded")
     seconds = []
     for _ in range(runs):

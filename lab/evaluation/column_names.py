@@ -36,6 +36,9 @@ TOLERANCE = re.compile(r"\d+\.\d+(mm)?|\d+mm")  # the end of a metric, not a reg
 AGGREGATES = frozenset(
     {"mean", "avg", "average", "macro", "overall", "std", "sd", "median", "min", "max", "sum"}
 )
+# Columns that number the rows of a training's log: those of Keras, Lightning, Catalyst, fastai
+# (epoch, step), wandb (_step, trainer/global_step) and TensorBoard (Step).
+OF_TRAINING = re.compile(r"(.*/)?_*(global_?)?(epoch|step|iter|iteration)s?\Z", re.IGNORECASE)
 REGIONS = {
     name.lower(): name for scheme in SCHEMES.values() for name in (*scheme.labels, *scheme.regions)
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from challenge.refusal import Refusal
 from lab.evaluation.column_names import (
     FOREGROUND,
+    OF_TRAINING,
     REGIONS,
     Key,
     known_key,
@@ -25,6 +26,9 @@ DELIMITERS = ",;\t"
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 PENALISED = "*"  # the scorer of BraTS 2021 and FeTS ends the id of a case so that it cannot read
 REGION_COLUMNS = frozenset({"label", "labels", "region"})
+CASE_COLUMN = re.compile(
+    r"case|patient|subject|scan|image|file|name|(\A|_| )id\Z|\A\Z", re.IGNORECASE
+)
 UNNAMED = re.compile(r"(unnamed: 0|index)?\Z")  # heading of a data frame's row numbers, lower case
 
 
@@ -75,6 +79,7 @@ def read_table(text: str, summary_rows: bool) -> Results:
 
 def _columns(header: Sequence[str], body: Sequence[Sequence[str]]) -> _Columns:
     id = _id_column(header, body)
+    _refuse_log(header, body, id)
     others = range(id + 1, len(header))
     region = next((i for i in others if header[i].lower() in REGION_COLUMNS), None)
     metrics = {i: metric for i in others if (metric := known_metric(header[i]))}
@@ -101,6 +106,23 @@ def _each_once(keys: Mapping[int, Key], header: Sequence[str]) -> dict[int, Key]
     for i in ordered:
         first.setdefault(keys[i], i)
     return {i: key for i, key in keys.items() if first[key] == i}
+
+
+def _refuse_log(header: Sequence[str], body: Sequence[Sequence[str]], id: int) -> None:
+    """Refuse a table of a training, with a row an epoch.
+
+    A column of epochs says so where it would be the ids, or where these are numbers of a metric:
+    loggers sort their columns. Beside names of cases it is of their networks.
+
+    Raises:
+        Refusal: the message names the column.
+    """
+    numbering = next((name for name in header[id:] if OF_TRAINING.match(name)), None)
+    if numbering is None:
+        return
+    is_of_cases = CASE_COLUMN.search(header[id]) or not _are_numbers(body, id)
+    if numbering == header[id] or not is_of_cases:
+        raise Refusal(f"column {numbering!r}: a row an epoch or step of a training, not a case")
 
 
 def _id_column(header: Sequence[str], body: Sequence[Sequence[str]]) -> int:

@@ -12,6 +12,7 @@ from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
 from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT, ManifestError, verify_model
+from lab.packing.cpu_backend import record_in_members
 from lab.packing.exported_folder import pack_exported
 from lab.packing.exported_source import (
     ExportedSource,
@@ -184,7 +185,7 @@ def add_source(
         with naming_origin(building, folder.name):
             trained = Trained(folder.path, folds.taken, source.checkpoint)
             record = prove(trained, building / MANIFEST, home.name, request.proof)
-            manifest["proof"].append(record)
+    _add_proof(manifest, record)
     return home.name
 
 
@@ -205,8 +206,13 @@ def _add_exported(
     request.check_target()
     with naming_origin(building, str(exported.path)):
         record = exported.prove(building / MANIFEST, home.name, request.proof)
-    manifest["proof"].append(record)
+    _add_proof(manifest, record)
     return home.name
+
+
+def _add_proof(manifest: dict[str, Any], record: dict[str, Any]) -> None:
+    manifest["proof"].append(record)
+    record_in_members(manifest, record)
 
 
 def _new_home(building: Path, title: str) -> Path:

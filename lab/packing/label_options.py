@@ -13,8 +13,10 @@ from ensemble.members import donor_fault
 from lab.packing.trained_folder import PackError
 
 
-def parse_labels(text: str, values: Sequence[int], scheme: Scheme) -> dict[str, int]:
+def parse_labels(text: str, values: Sequence[int] | None, scheme: Scheme) -> dict[str, int]:
     """Read NAME=VALUE,... for the label values that a source was trained with.
+
+    `values` are those that the source has, or None where nothing says it.
 
     Raises:
         PackError: not so written, a name that the scheme does not have, a value that the source
@@ -34,7 +36,7 @@ def parse_labels(text: str, values: Sequence[int], scheme: Scheme) -> dict[str, 
         if name in names or int(number) in names.values():
             raise PackError(f"--labels {text}: {pair} names a label or a value twice")
         names[name] = int(number)
-    if sorted(names.values()) != sorted(values):
+    if values is not None and sorted(names.values()) != sorted(values):
         raise PackError(
             f"--labels {text}: values {sorted(names.values())}, dataset.json has {sorted(values)}"
         )

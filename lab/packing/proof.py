@@ -21,6 +21,7 @@ import torch
 from challenge.scheme import Scheme
 from ensemble.manifest import Model, read_manifest, verify_model
 from ensemble.member_network import mirror_axes_of
+from lab.packing.cpu_backend import cpu_backend, with_recorded
 from lab.packing.named_case import find_case
 from lab.packing.proof_case import Sides, compare_case, sides_of
 from lab.packing.proof_summary import sentence
@@ -83,7 +84,8 @@ def prove(source: Trained, manifest: Path, home: str, request: ProofRequest) -> 
             stock, tiles = _without_trainer(plain, part, configuration)
             record |= {} if stock is None else {"taken_for": AS_PLANNED}
         record["tiles"] = {"seed": SEED, "folds": tiles}
-        sides = sides_of(stock, plain, part.model, part.values)
+        members = with_recorded(part.model.members, tiles)
+        sides = sides_of(stock, plain, replace(part.model, members=members), part.values)
         if stock or sides.changes:
             record["case"] = prove_case(sides, request, tiles)
     print(f"{home}: {sentence(record)}", flush=True)
@@ -155,6 +157,9 @@ def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, An
         for name, limit in LIMITS.items():
             if name in apart:
                 refuse_beyond(limit, apart[name], member)
+        if recorded := cpu_backend(apart["backend"], member, tile):
+            by_torch = dict(differences(answers | {"default": answers["packed"]}))
+            apart |= by_torch | {"backend": apart["backend"]} | recorded
         by_fold[fold] = {
             "shape": list(shape),
             "of_patch": "whole" if shape == member.plan.patch else "half",

@@ -21,13 +21,28 @@ def sentence(record: Mapping[str, Any]) -> str:
         if "taken_for" in record:
             taken = f"beside {record['taken_for']}, which it is taken for"
             words.append(f"{taken}, as trained, {_sum('as_trained', folds)} differ")
-        return "; ".join([*words, *case])
+        return "; ".join([*words, *by_torch(record), *case])
     judge = f"{record['judge']} ({record['network_of']})"
     words = [
         f"proven beside {judge} on {tiles}: as trained, {_sum('as_trained', folds)} differ",
         f"as packed (default backend), {_sum('as_packed', folds)} differ",
     ]
-    return "; ".join([*words, *case])
+    return "; ".join([*words, *by_torch(record), *case])
+
+
+def by_torch(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield for each fold that torch runs on a CPU why it does, and what that costs."""
+    for fold, tile in record["tiles"]["folds"].items():
+        if recorded := tile.get("cpu_backend"):
+            apart, default = tile["backend"], recorded["instead_of"]
+            deviations = f"{apart['logits_in_deviations']:.2g} deviations apart"
+            labels = f"{apart['differing']:,} of {apart['voxels']:,} voxels have other labels"
+            yield (
+                f"fold {fold}: {recorded['name']} runs it on a CPU ({recorded['times_slower']:g} x "
+                f"the time of {default}): {default}'s logits are {deviations} "
+                f"({recorded['allowed_deviations']:g} allowed), {labels} "
+                f"({1 - recorded['least_agreement']:.1%} allowed)"
+            )
 
 
 def agreement(record: Mapping[str, Any]) -> Iterator[str]:
@@ -38,6 +53,7 @@ def agreement(record: Mapping[str, Any]) -> Iterator[str]:
     else:
         differing, voxels = _count("as_packed", folds)
         yield f"random tiles: {differing:,} of {voxels:,} voxels differ from {record['judge']}"
+    yield from by_torch(record)
     if "case" in record:
         taken = f", taken for {record['taken_for']}" if "taken_for" in record else ""
         for words in _case(record["case"]):

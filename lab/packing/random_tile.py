@@ -12,6 +12,7 @@ from ensemble.engine import Engine
 from ensemble.loaded_networks import half_patch
 from ensemble.manifest import Member
 from ensemble.plans import Plan
+from ensemble.torch_backends import Forward
 
 SEED = 20261128  # of a source's first fold; the next fold has the next one
 # Larger patches are halved: 192 cubed takes ResEnc-L 71 s a pass of torch on two cores, 96 cubed 5.
@@ -51,12 +52,17 @@ def draw_tile(plan: Plan, channels: int, shape: Sequence[int], seed: int) -> tor
     return tile
 
 
-def logits_of(member: Member, tile: torch.Tensor, backend: str) -> np.ndarray:
-    """Return a member's logits (channel, z, y, x) of a tile, as the engine runs it on the CPU."""
+def forward_of(member: Member, tile: torch.Tensor, backend: str) -> Forward:
+    """Return what runs a member on the CPU for tiles of the size of a tile (channel, z, y, x)."""
     shape = tuple(tile.shape[1:])
     small = replace(member, plan=replace(member.plan, patch=shape))
+    return Engine(torch.device("cpu"), backend).load(small).forward
+
+
+def logits_of(member: Member, tile: torch.Tensor, backend: str) -> np.ndarray:
+    """Return a member's logits (channel, z, y, x) of a tile, as the engine runs it on the CPU."""
     with torch.inference_mode():
-        logits = Engine(torch.device("cpu"), backend).load(small).forward(tile[None])[0]
+        logits = forward_of(member, tile, backend)(tile[None])[0]
     return np.array(logits.float().numpy())
 
 

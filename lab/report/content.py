@@ -66,6 +66,7 @@ def gather(results: Results, options: Options, before: Sequence[changes.Earlier]
         | {"dice_kind": headline.kind_of(results, key)},
         "bootstrap": {
             "resamples": statistics.RESAMPLES,
+            "resamples_of_pairs": changes.SAMPLING.resamples,
             "level": statistics.CONFIDENCE,
             "seed": statistics.SEED,
             "fewest_cases": statistics.FEWEST_FOR_INTERVAL,

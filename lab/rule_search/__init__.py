@@ -55,7 +55,7 @@ VERBS = {
     ),
     "import-rules": (
         "import_rules",
-        "read HOPE tables or MIST strategies, or write them",
+        "take over rules of nnU-Net, HOPE or MIST, or write them",
         "import-rules strategy.json --scheme brats-gli --out rules.json",
     ),
 }

@@ -13,7 +13,7 @@ from challenge.refusal import Refusal
 from challenge.scheme import Scheme
 from lab.rule_search.hope_tables import label_name
 from postprocess.fill_holes import FillHoles
-from postprocess.rule_base import BACKGROUND, Rule
+from postprocess.rule_base import BACKGROUND, FOREGROUND, Rule
 from postprocess.rule_kinds import RULE_KINDS, kind_of, row_from, rule_from
 from postprocess.rules_by_size import KeepLargest, RemoveSmall
 
@@ -134,6 +134,8 @@ def _subjects(values: Any, per_label: bool, scheme: Scheme) -> list[dict[str, st
     for region, members in scheme.regions.items():
         if set(members) == set(names):
             return [{"region": region}]
+    if set(names) == set(all_names):
+        return [{"region": FOREGROUND}]
     raise Refusal(f"apply_to_labels: {values} together are no region of {scheme.name}")
 
 

@@ -37,6 +37,8 @@ UNREAD = {"CenterOfRotation", "AnatomicalOrientation", "ObjectType", "BinaryData
 # The defaults are what the intact scan has; compressed voxels then extend to the end of the file.
 DEFAULTS = {"TransformMatrix", "Offset", "BinaryData", "CompressedDataSize"}
 
+NOT_TRUSTED = ("zero", "minus one", "huge")  # the compressed stream itself says where it ends
+
 
 def split(content: bytes) -> tuple[dict[str, str], bytes]:
     """Return the header's fields in order, and the voxels."""
@@ -71,7 +73,7 @@ def _case(key: str, how: str, corrupt: Callable[[Path], None]) -> Malformed:
     is_accepted = (
         (key in UNREAD and how != "many")  # no header is that long
         or (key in DEFAULTS and how == "left out")
-        or (key, how) == ("CompressedDataSize", "zero")  # unknown, to MetaIO too
+        or (key == "CompressedDataSize" and how in NOT_TRUSTED)
     )
     code = ACCEPTED if is_accepted else REFUSED
     return Malformed(f"MetaImage {key} {how}", "panther", corrupt, code, NAME if code else "")

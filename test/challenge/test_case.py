@@ -192,10 +192,9 @@ def test_a_metaimage_that_is_none(tmp_path: Path) -> None:
 def test_a_header_that_says_more_than_the_file_holds(tmp_path: Path) -> None:
     files.write_panther_case(tmp_path)
     path = next(tmp_path.rglob("*.mha"))
-    lines = path.read_bytes().split(b"\n")
-    size = next(line for line in lines if line.startswith(b"CompressedDataSize"))
-    path.write_bytes(b"\n".join(size + b"9" if line == size else line for line in lines))
-    with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header declares \d+9"):
+    content = path.read_bytes()
+    path.write_bytes(content[: 2 * len(content) // 3])
+    with pytest.raises(CaseError, match=r"holds \d+ bytes of voxels, its header declares \d+"):
         read_scan(path)
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lab.gate import Gain, Gate, measure_gain
+from lab.evaluation.pair import Sampling
+from lab.gate import FLIPS, RESAMPLES, Gain, Gate, measure_gain
+from lab.statistics import bootstrap_interval, sign_flip_p
 
 GATE = Gate(least_gain=0.002, unit="Dice")
 
@@ -65,3 +67,15 @@ def test_no_case_and_one_case_fail() -> None:
     no_case = measure_gain(np.array([]), rng())
     assert GATE.failures(no_case) == ("no case has a number in both",)
     assert GATE.failures(measure_gain(np.array([0.5]), rng()))[0].startswith("1 case is too few")
+
+
+def test_the_interval_is_that_of_rank_and_report_with_as_many_draws() -> None:
+    """With theirs, twice as many, its ends move by a few hundredths of its width."""
+    gains = np.random.default_rng(3).normal(0.01, 0.05, 60)
+    gain = measure_gain(gains, rng())
+    assert [gain.low, gain.high] == bootstrap_interval(gains[:, None], RESAMPLES, rng())[
+        :, 0
+    ].tolist()
+    assert gain.p == pytest.approx(sign_flip_p(gains[:, None], FLIPS, rng())[0], abs=0.02)
+    reported = bootstrap_interval(gains[:, None], Sampling().resamples, rng())[:, 0]
+    assert np.abs(reported - [gain.low, gain.high]).max() < 0.03 * (gain.high - gain.low)

@@ -42,7 +42,7 @@ KEYS = {
         "min_voxels": st.integers(0, 60),
         "min_mean_probability": st.none() | SHARE,
     },
-    "keep-largest": {"k": st.integers(1, 4)},
+    "keep-largest": {"k": st.integers(1, 4), "ties": st.sampled_from(["first", "all"])},
     "fill-holes": {},
     "relabel-minor": {"min_share": SHARE, "per": st.sampled_from(["case", "component"])},
     "keep-one": {},

@@ -173,6 +173,20 @@ def test_the_largest_stay_and_the_first_of_equals():
     assert row(apply(labels, KeepLargest("ET", "SNFH", k=3)))[0] == SNFH
 
 
+def test_all_that_are_as_large_as_the_last_to_stay_can_stay():
+    labels = line(ET, 0, ET, ET, 0, ET, ET, ET, 0, ET, ET)
+    assert row(apply(labels, KeepLargest("ET", k=1, ties="all"))) == [0] * 5 + [ET] * 3 + [0] * 3
+    assert row(apply(labels, KeepLargest("ET", k=2, ties="all"))) == [0, 0, *row(labels)[2:]]
+    assert row(apply(labels, KeepLargest("ET", k=4, ties="all"))) == row(labels)
+    assert row(apply(line(0, 0), KeepLargest("ET", k=1, ties="all"))) == [0, 0]
+
+
+def test_the_foreground_is_a_region_of_all_labels():
+    labels = line(NETC, RC, SNFH, 0, ET, RC)  # RC is part of no region of the challenge
+    rule = KeepLargest(region="foreground", k=1)
+    assert row(apply(labels, rule)) == [NETC, RC, SNFH, 0, 0, 0]
+
+
 def test_the_largest_are_chosen_after_small_ones_went_and_before_shares_are_taken():
     labels = line(ET, ET, ET, 0, ET, ET, 0, SNFH)
     rules = (RelabelMinor("ET", "NETC", 0.76), KeepLargest("ET", k=1))

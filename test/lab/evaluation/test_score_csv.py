@@ -147,7 +147,7 @@ def test_a_metric_that_nobody_knows_is_shown_where_a_region_ends_its_name() -> N
     [
         ("id,Dice_ET\na,x\n", "a, Dice_ET: 'x' is no number"),
         ("id,mse,psnr\na,1,2\n", "no column named <Metric>_<Region>"),
-        ("epoch,train_loss,lr\n1,0.5,0.1\n", "no column named"),
+        ("epoch,train_loss,lr\n1,0.5,0.1\n", "column 'epoch'"),
         ("model,dice_mean,hd95_mean\nx,0.5,3\n", "no column named"),
         ("DATASET,SESSION_ID,DAYS_POST_STROKE\nTraining,s1,471.0\n", "no column named"),
     ],
@@ -155,3 +155,45 @@ def test_a_metric_that_nobody_knows_is_shown_where_a_region_ends_its_name() -> N
 def test_tables_of_other_things_are_refused(text: str, message: str) -> None:
     with pytest.raises(Refusal, match=message):
         read_table(text, summary_rows=False)
+
+
+# As they are written: Keras' CSVLogger, fastai's, Catalyst's, Lightning's metrics.csv (columns as
+# they are logged, or sorted), wandb's export of a panel and of a run's history, TensorBoard's.
+LOGS = {
+    "epoch": "epoch,dice_ET,loss,val_dice_ET\n0,0.1,1.2,0.1\n1,0.4,0.8,0.3\n",
+    "Epoch": "Epoch;Dice_ET;hd95_ET\n1;0.1;12\n2;0.4;8\n",
+    "step": "step,dice_ET\n100,0.1\n200,0.4\n",
+    "iter": "iter\tdice_WT\n100\t0.1\n200\t0.4\n",
+    "iteration": ",iteration,dice_WT\n0,100,0.1\n1,200,0.4\n",
+    "epochs": "dice_ET,epochs,step,train_loss\n,0,49,1.2\n0.4,0,49,\n",
+    "global_step": "lr-Adam,global_step,dice_ET\n0.01,49,0.1\n0.01,99,0.4\n",
+    "Step": '"Step","run - dice_ET","run - dice_ET__MIN"\n"0","0.1","0.1"\n"1","0.4","0.4"\n',
+    "_step": "_runtime,_timestamp,_step,dice_ET\n9,1700000000,0,0.1\n19,1700000010,1,0.4\n",
+    "trainer/global_step": "trainer/global_step,dice_ET\n49,0.1\n99,0.4\n",
+    "val/epoch": "Wall time,val/epoch,dice_ET\n1.5,0,0.1\n2.5,1,0.4\n",
+}
+
+
+@pytest.mark.parametrize(("column", "text"), LOGS.items(), ids=LOGS)
+def test_a_log_of_a_training_is_refused_by_its_column(
+    column: str, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text(text)
+    with pytest.raises(Refusal, match=rf"metrics.csv: .*column '{column}': a row an epoch or step"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case,epoch,Dice_ET\nBraTS-GLI-1,400,0.5\n",
+        "patient_id,Dice_ET,epoch\n17,0.5,400\n18,0.6,400\n",
+        ",epoch,Dice_ET\nBraTS-GLI-1,400,0.5\n",
+        "stepwise,Dice_ET\nBraTS-GLI-1,0.5\n",
+    ],
+)
+def test_cases_of_a_network_of_some_epoch_are_cases(text: str) -> None:
+    results = read_table(text, summary_rows=False)
+    assert set(results.cases) <= {"BraTS-GLI-1", "17", "18"}
+    assert results.cases["17" if "17" in results.cases else "BraTS-GLI-1"]["ET"]["dice"] == 0.5

@@ -103,6 +103,6 @@ def test_rules_that_cannot_be_written_are_named(write, tmp_path, content, messag
 def test_one_strategy_and_one_rules_file_at_a_time(write, tmp_path, capsys):
     rest = ("--scheme", "brats-gli", "--out", tmp_path / "x")
     assert convert(write("a.json", STEPS), write("b.json", STEPS), *rest) == 2
-    assert "a strategy cannot be merged with other files; give it alone" in capsys.readouterr().err
+    assert "only HOPE's tables can be merged with other files" in capsys.readouterr().err
     assert convert(write("a.json", {}), write("b.json", {}), *rest, "--export", "mist") == 2
     assert "one file at a time" in capsys.readouterr().err
