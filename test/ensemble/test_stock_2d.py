@@ -67,6 +67,20 @@ def test_a_2d_member_equals_stock_nnunet(
     compare(case, model, expected, expected_labels)
 
 
+@pytest.mark.parametrize("patch", [(1, 16, 24), (4, 16, 24)])
+def test_a_3d_network_that_halves_no_slices_equals_stock_nnunet(
+    tmp_path: Path, patch: tuple[int, int, int]
+) -> None:
+    """Of a patch of one slice stock runs tiles twice and thrice, which changes no mean."""
+    plans = tiny.plans(spacing_mm=(4, 1, 1), patch=patch)
+    arguments = plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"]
+    arguments |= {"kernel_sizes": [[1, 3, 3]] * 3, "strides": [[1, n, n] for n in (1, 2, 2)]}
+    folder = tiny.train(tmp_path / "trained", plans, tiny.dataset(), seed=SEED)
+    case = scan((7, 30, 32), (3.5, 0.9, 0.9), 0)
+    expected_labels, expected = stock_prediction(folder, case, True)
+    compare(case, pack(folder, tmp_path / "weights"), expected, expected_labels)
+
+
 @pytest.mark.parametrize("axes", [(0,), (1,)])
 def test_a_slice_is_mirrored_along_the_axes_of_its_training(
     tmp_path: Path, axes: tuple[int, ...]
