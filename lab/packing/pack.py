@@ -32,7 +32,7 @@ FOLDER_DEFAULTS = {
     "labels": None,
     "channels": None,
     "checkpoint": "final",
-    "configuration": "",
+    "configuration": None,
     "foreign_trainer": False,
     "half": False,
     "orientation": None,
@@ -92,8 +92,8 @@ def _add_sources(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    configuration = "of a zip with several, or a checkpoint with none"
-    add("--configuration", default="", metavar="NAME", help=configuration)
+    configuration = "if a source has several or none; as --labels"
+    add("--configuration", action="append", metavar="NAME", help=configuration)
     labels = "names of label values; once, or once per source"
     add("--labels", action="append", metavar="NAME=N,...", help=labels)
     channels = "names of channels; once, or once per source"
@@ -170,6 +170,7 @@ def _sources(args: argparse.Namespace) -> list[Source]:
     folders += [(region, path, 1.0) for region, path in donors]
     labels = one_each(args.labels, len(folders), "--labels")
     channels = one_each(args.channels, len(folders), "--channels")
+    configurations = one_each(args.configuration, len(folders), "--configuration")
     return [
         Source(
             path=path,
@@ -179,12 +180,12 @@ def _sources(args: argparse.Namespace) -> list[Source]:
             labels=source_labels,
             channels=source_channels,
             half=args.half,
-            accepted=Accepted(args.configuration, args.foreign_trainer),
+            accepted=Accepted(configuration, args.foreign_trainer),
             orientation=args.orientation,
             cohort=args.cohort,
             donor=region,
         )
-        for (region, path, weight), source_labels, source_channels in zip(
-            folders, labels, channels, strict=True
+        for (region, path, weight), source_labels, source_channels, configuration in zip(
+            folders, labels, channels, configurations, strict=True
         )
     ]

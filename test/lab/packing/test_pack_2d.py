@@ -105,3 +105,22 @@ def test_an_exported_2d_member_packs_to_the_same_labels(
     agreement = (labels(first) == labels(second)).mean()
     assert agreement == 1 if kind == "program" else agreement >= 0.9999
     assert len(np.unique(labels(first))) > 2
+
+
+def test_both_configurations_of_one_zip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nnUNetv2_export_model_to_zip puts all that were trained into one file."""
+    monkeypatch.setattr("lab.packing.proof.SYNTHETIC_LIMIT_S", 0.0)
+    train(tmp_path / "results" / "T__P__2d")
+    tiny.train(tmp_path / "results" / "T__P__3d_fullres", tiny.plans(), tiny.dataset())
+    archive = Path(shutil.make_archive(str(tmp_path / "export"), "zip", tmp_path / "results"))
+    assert pack_exit_code(archive, tmp_path / "out") == 2
+    assert "2 folders with plans.json and fold_*" in capsys.readouterr().err
+    both = ("--configuration", "2d", "--configuration", "3d_fullres")
+    words = ["--model", "m", "--scheme", "brats-gli", "--out", str(tmp_path / "out")]
+    assert lab(["pack", str(archive), str(archive), *words, *both]) == 0
+    first, second = model_of(tmp_path / "out").members
+    assert [each.plan.configuration for each in (first, second)] == ["2d", "3d_fullres"]
+    assert lab(["pack", str(archive), *words, *both]) == 2
+    assert "--configuration: 2 values for 1 sources" in capsys.readouterr().err
