@@ -25,7 +25,7 @@ SHELL = ("sh", "bash", "")
 SEPARATORS = {"&&", "||", "|", ";", ">", ">>", "<", "do", "done"}
 FOLDERS = ("challenge", "ensemble", "postprocess", "lab", "test", "docs", ".ci", "weights")
 PLACEHOLDER = re.compile(r"[\s<>{}$=()|]|NAME|my-gli")
-# Options that the pages name and that our parsers do not declare: of Docker, Apptainer, pip, pytest,
+# Options that the pages name and our parsers do not declare: of Docker, Apptainer, pip, pytest,
 # nvidia-smi and of our shell scripts.
 OTHER_OPTIONS = {
     "--require-hashes",
