@@ -28,14 +28,15 @@ class Architecture:
     classes: str = "num_classes"  # argument: how many channels come out
     is_supervised: bool = True  # takes `deep_supervision`
     has_fixed_patch: bool = False  # takes `input_shape`, and no tile of another size
+    takes_slices: bool = False  # may be 2-D, by its `conv_op`
     multiple: int = 0  # of which sides of a tile are; 0: of the product of its `strides`
 
 
-_UNET = Architecture(UNETS)
+_UNET = Architecture(UNETS, takes_slices=True)
 _PRIMUS = Architecture(PRIMUS, is_supervised=False, has_fixed_patch=True)
 _SIZED_PRIMUS = Architecture(PRIMUS, "output_channels", is_supervised=False, has_fixed_patch=True)
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "AttentionUNet": Architecture("ensemble.attention"),
+    "AttentionUNet": Architecture("ensemble.attention", takes_slices=True),
     "MedNeXt": Architecture("ensemble.mednext", multiple=16),
     "PlainConvUNet": _UNET,
     "ResidualEncoderUNet": _UNET,
@@ -78,6 +79,7 @@ def construct(plan: Plan, channels_in: int, channels_out: int) -> nn.Module:
         raise PlansError(f"plans.json: network {plan.network!r} is not one of {known}")
     row = ARCHITECTURES[plan.network]
     arguments = {key: _resolved(key, value) for key, value in plan.arguments.items()}
+    _check_dimensions(plan, row, arguments)
     sizes: dict[str, Any] = {"input_channels": channels_in, row.classes: channels_out}
     if row.is_supervised:
         sizes["deep_supervision"] = False
@@ -110,8 +112,9 @@ def multiples_of(plan: Plan) -> tuple[int, ...]:
         return plan.patch
     if row.multiple:
         return (row.multiple,) * 3
-    strides = np.prod([np.broadcast_to(stride, 3) for stride in plan.arguments["strides"]], 0)
-    return tuple(strides.tolist())
+    sides = len(plan.patch) - plan.sees_slices
+    strides = np.prod([np.broadcast_to(stride, sides) for stride in plan.arguments["strides"]], 0)
+    return (*((1,) if plan.sees_slices else ()), *strides.tolist())
 
 
 def fill_rotary_embeddings(network: nn.Module) -> None:
@@ -129,6 +132,23 @@ def _class_of(row: Architecture, name: str) -> type[nn.Module]:
         import_torchvision()
     network_class: type[nn.Module] = getattr(importlib.import_module(row.module), name)
     return network_class
+
+
+def _check_dimensions(plan: Plan, row: Architecture, arguments: Mapping[str, Any]) -> None:
+    """Refuse a network of volumes for slices, or the other way round.
+
+    Raises:
+        PlansError: the message names the network, and its convolution where that decides it.
+    """
+    kind = "2-D" if plan.sees_slices else "3-D"
+    if plan.sees_slices and not row.takes_slices:
+        raise PlansError(f"plans.json: {plan.network} is 3-D, {plan.configuration} is 2-D")
+    convolution, other = (nn.Conv2d, nn.Conv3d) if plan.sees_slices else (nn.Conv3d, nn.Conv2d)
+    if arguments.get("conv_op") is other:
+        raise PlansError(
+            f"plans.json: conv_op {other.__name__} of {plan.network}, but {plan.configuration} is "
+            f"{kind}: {convolution.__name__}"
+        )
 
 
 def _check_patch(plan: Plan) -> None:

@@ -5,16 +5,21 @@ next convolution copies its input back: in PlainConvUNet with six stages 22 time
 ResEnc-L 62 times. With the modules here nothing is copied but the tile itself.
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 LAYOUT = torch.channels_last_3d
+LAYOUTS = {4: torch.channels_last, 5: LAYOUT}  # by the axes of a tensor, of slices or volumes
+
+InstanceNorm = nn.InstanceNorm2d | nn.InstanceNorm3d
 
 
 class ChannelsLastInstanceNorm(nn.Module):
-    """InstanceNorm3d that takes and returns channels last.
+    """InstanceNorm3d or InstanceNorm2d that takes and returns channels last.
 
     A sample in this layout is a matrix of voxels by channels, and its instance norm is the batch
     norm of that matrix in training mode. For a contiguous matrix torch runs its channels-last
@@ -25,14 +30,14 @@ class ChannelsLastInstanceNorm(nn.Module):
     (`getCudnnBatchNormMode` in ATen/native/cudnn/BatchNorm.cpp); which is faster is not measured.
     """
 
-    def __init__(self, norm: nn.InstanceNorm3d) -> None:
+    def __init__(self, norm: InstanceNorm) -> None:
         """Take the parameters of a norm without running statistics."""
         super().__init__()
         self.weight, self.bias = affine_parameters(norm)
         self.eps = norm.eps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise each sample and channel of x (n, channel, z, y, x)."""
+        """Normalise each sample and channel of x (n, channel, z, y, x), or without z."""
         x = channels_last(x)
         normalised = torch.empty_like(x)
         precision = torch.promote_types(x.dtype, torch.float32)
@@ -46,21 +51,22 @@ class ChannelsLastInstanceNorm(nn.Module):
 
 
 class ChannelsLastAveragePool(nn.Module):
-    """AvgPool3d over blocks side by side that takes and returns channels last."""
+    """AvgPool3d or AvgPool2d over blocks side by side that takes and returns channels last."""
 
     def __init__(self, sides: tuple[int, ...]) -> None:
-        """Average blocks of `sides` (z, y, x) voxels."""
+        """Average blocks of `sides` (z, y, x) or (y, x) voxels."""
         super().__init__()
         self.sides = sides
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of each block of x (n, channel, z, y, x); what fills none is left out."""
-        x = channels_last(x).permute(0, 2, 3, 4, 1)
-        for axis in (3, 2, 1):  # from behind: an axis that is split moves those after it
+        x = channels_last(x).movedim(1, -1)
+        axes = range(1, 1 + len(self.sides))
+        for axis in reversed(axes):  # from behind: an axis that is split moves those after it
             side = self.sides[axis - 1]
             blocks = x.shape[axis] // side
             x = x.narrow(axis, 0, blocks * side).unflatten(axis, (blocks, side))
-        return x.mean((2, 4, 6)).permute(0, 4, 1, 2, 3)
+        return x.mean([2 * axis for axis in axes]).movedim(-1, 1)
 
 
 def keep_channels_last(network: nn.Module) -> nn.Module:
@@ -69,18 +75,22 @@ def keep_channels_last(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if is_instance_norm(module):
             new[module] = ChannelsLastInstanceNorm(module)  # type: ignore[arg-type]
-        elif isinstance(module, nn.AvgPool3d) and (sides := _blocks(module)):
+        elif isinstance(module, nn.AvgPool2d | nn.AvgPool3d) and (sides := _blocks(module)):
             new[module] = ChannelsLastAveragePool(sides)
     replace_modules(network, new)
-    return network.to(memory_format=LAYOUT)  # type: ignore[call-overload]
+    for module in network.modules():
+        for value in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            if value.dim() == 5 or (value.dim() == 4 and isinstance(module, _ConvNd)):
+                value.data = value.data.contiguous(memory_format=LAYOUTS[value.dim()])
+    return network
 
 
 def is_instance_norm(module: nn.Module) -> bool:
     """Return whether a module normalises each sample by its own statistics."""
-    return isinstance(module, nn.InstanceNorm3d) and not module.track_running_stats
+    return isinstance(module, InstanceNorm) and not module.track_running_stats
 
 
-def affine_parameters(norm: nn.InstanceNorm3d) -> tuple[nn.Parameter, nn.Parameter]:
+def affine_parameters(norm: InstanceNorm) -> tuple[nn.Parameter, nn.Parameter]:
     """Return a norm's weight and bias; ones and zeros, where it has none."""
     if norm.affine:
         return norm.weight, norm.bias
@@ -97,28 +107,30 @@ def replace_modules(network: nn.Module, new: Mapping[nn.Module, nn.Module]) -> N
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
-    """Return x (n, channel, z, y, x) channels last, copied only where it is not.
+    """Return x (n, channel, z, y, x), or without z, channels last, copied only where it is not.
 
     With one channel both layouts are one, and torch goes by the strides: so these are set.
     """
-    if x.stride(1) == 1 and x.is_contiguous(memory_format=LAYOUT):
+    layout = LAYOUTS[x.dim()]
+    if x.stride(1) == 1 and x.is_contiguous(memory_format=layout):
         return x
-    x = x.contiguous(memory_format=LAYOUT)
-    _, channels, depth, height, width = x.shape
-    row, plane = width * channels, height * width * channels
-    return x.as_strided(x.shape, (depth * plane, 1, plane, row, channels))
+    x = x.contiguous(memory_format=layout)
+    channels, *sides = x.shape[1:]
+    sample, *strides = (channels * math.prod(sides[axis:]) for axis in range(len(sides) + 1))
+    return x.as_strided(x.shape, (sample, 1, *strides))
 
 
 def rows(x: torch.Tensor) -> torch.Tensor:
     """Return a view (n, voxel, channel) of a channels-last x."""
     n, channels = x.shape[:2]
-    return x.permute(0, 2, 3, 4, 1).view(n, -1, channels)
+    return x.movedim(1, -1).view(n, -1, channels)
 
 
-def _blocks(pool: nn.AvgPool3d) -> tuple[int, ...] | None:
+def _blocks(pool: nn.AvgPool2d | nn.AvgPool3d) -> tuple[int, ...] | None:
     """Return the sides of a pooling's blocks, if these lie side by side."""
+    axes = 3 if isinstance(pool, nn.AvgPool3d) else 2
     size, stride, padding = (
-        (value,) * 3 if isinstance(value, int) else tuple(value)
+        (value,) * axes if isinstance(value, int) else tuple(value)
         for value in (pool.kernel_size, pool.stride, pool.padding)
     )
     plain = size == stride and not any(padding) and not pool.ceil_mode

@@ -17,8 +17,9 @@
 A head of regions has `"channels": [["NETC", "SNFH", "ET"], ...], "paints": ["SNFH", ...]`, large
 regions before small ones: what a later channel paints overwrites what an earlier one did. Names of
 sequences and labels are the challenge's; normalisations are nnU-Net's (`ensemble.normalisation`).
-`clip` is applied first, in the image's unit. spacing_mm and patch are in the network's axes. What
-is not listed here is refused, so that nothing is believed to be done that is not.
+`clip` is applied first, in the image's unit. spacing_mm and patch are in the network's axes: of a
+2-D network [null, 1, 1] (across slices, that of the case) and [1, 192, 160]. What is not listed
+here is refused, so that nothing is believed to be done that is not.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,15 @@ from challenge.channels import sequence_of
 from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import Head, Scheme
+from ensemble.exported_values import (
+    MemberFileError,
+    check_keys,
+    read_flag,
+    read_mirror_axes,
+    read_patch,
+    read_spacing_mm,
+    read_step,
+)
 from ensemble.normalisation import why_not
 from ensemble.planned_resampling import KEYWORDS, SPLINE, Resampling, leads_back, read_resampling
 from ensemble.plans import Plan
@@ -44,10 +54,6 @@ OPTIONAL = (
     *("network", "torch", "orientation", "transpose", "crop_to_nonzero", "resampling", "step"),
 )
 OF_CHANNEL = ("sequence", "normalisation", "inside_mask", "intensities", "clip")
-
-
-class MemberFileError(Refusal):
-    """member.json says something that cannot be followed."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,12 @@ def read_description(content: Mapping[str, Any], scheme: Scheme, home: str) -> D
 
 
 def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Description:
-    _check_keys(content, NEEDED, (*NEEDED, *OPTIONAL), "it")
+    check_keys(content, NEEDED, (*NEEDED, *OPTIONAL), "it")
     if content["schema"] != SCHEMA:
         raise MemberFileError(f"schema {content['schema']!r} is not {SCHEMA}")
     channels = content["channels"]
     for channel in channels:
-        _check_keys(channel, OF_CHANNEL[:2], OF_CHANNEL, "a channel")
+        check_keys(channel, OF_CHANNEL[:2], OF_CHANNEL, "a channel")
     transpose = tuple(content.get("transpose", (0, 1, 2)))
     if sorted(transpose) != [0, 1, 2]:
         raise MemberFileError(f"transpose {list(transpose)} is no order of three axes")
@@ -95,52 +101,25 @@ def _description(content: Mapping[str, Any], scheme: Scheme, home: str) -> Descr
     image_resampling, logit_resampling = _resamplings(content)
     plan = Plan(
         configuration=EXPORTED,
-        spacing_mm=_numbers(content, "spacing_mm", float),
-        patch=_numbers(content, "patch", int),
+        spacing_mm=read_spacing_mm(content),
+        patch=read_patch(content),
         transpose=(transpose[0], transpose[1], transpose[2]),
         transpose_back=(transpose.index(0), transpose.index(1), transpose.index(2)),
         normalisation=tuple(_normalisation(channel) for channel in channels),
-        inside_mask=tuple(_flag(channel, "inside_mask", False) for channel in channels),
+        inside_mask=tuple(read_flag(channel, "inside_mask", False) for channel in channels),
         intensities=tuple(dict(channel.get("intensities") or {}) for channel in channels),
         image_resampling=image_resampling,
         logit_resampling=logit_resampling,
         orientation=None if orientation is None else check_axis_code(orientation),
         network=EXPORTED,
         arguments={"folder": home},
-        crops_to_nonzero=_flag(content, "crop_to_nonzero", True),
+        crops_to_nonzero=read_flag(content, "crop_to_nonzero", True),
         clip=_clips(channels),
-        mirror_axes=_mirror_axes(content["mirror_axes"]),
+        mirror_axes=read_mirror_axes(content),
     )
     sequences = _sequences(channels, scheme)
     head = _head(content["head"], scheme)
-    return Description(plan, sequences, head, str(content.get("network", "")), _step(content))
-
-
-def _check_keys(
-    content: Mapping[str, Any], needed: tuple[str, ...], known: tuple[str, ...], what: str
-) -> None:
-    if lacking := [key for key in needed if content.get(key) is None]:
-        raise MemberFileError(f"{what} lacks {', '.join(lacking)}")
-    if unknown := sorted(set(content) - set(known)):
-        raise MemberFileError(f"{what} has {unknown[0]!r}, which is not among {', '.join(known)}")
-
-
-def _numbers(content: Mapping[str, Any], key: str, kind: type) -> tuple[Any, ...]:
-    values = content[key]
-    kinds = (int,) if kind is int else (int, float)
-    if len(values) != 3 or not all(
-        isinstance(each, kinds) and not isinstance(each, bool) and each > 0 and isfinite(each)
-        for each in values
-    ):
-        raise MemberFileError(f"{key} {values!r} is not three numbers above 0 (z, y, x)")
-    return tuple(kind(each) for each in values)
-
-
-def _flag(content: Mapping[str, Any], key: str, default: bool) -> bool:
-    value = content.get(key, default)
-    if not isinstance(value, bool):
-        raise MemberFileError(f"{key} {value!r} is neither true nor false")
-    return value
+    return Description(plan, sequences, head, str(content.get("network", "")), read_step(content))
 
 
 def _normalisation(channel: Mapping[str, Any]) -> str:
@@ -170,7 +149,7 @@ def _clips(channels: list[Mapping[str, Any]]) -> tuple[tuple[float, float] | Non
 
 def _resamplings(content: Mapping[str, Any]) -> tuple[Resampling, Resampling]:
     """Return how images and how logits are resampled."""
-    _check_keys(content.get("resampling", {}), (), ("image", "logits"), "resampling")
+    check_keys(content.get("resampling", {}), (), ("image", "logits"), "resampling")
     image, logits = _resampling(content, "image", 3), _resampling(content, "logits", 1)
     if not leads_back(image, logits):
         raise MemberFileError(f"resampling: {logits.function!r} is of the logits alone")
@@ -191,21 +170,6 @@ def _resampling(content: Mapping[str, Any], of: str, order: int) -> Resampling:
         raise MemberFileError(f"resampling of {of}: {error}") from error
 
 
-def _mirror_axes(axes: Any) -> tuple[int, ...]:
-    if not isinstance(axes, list) or not set(axes) <= {0, 1, 2} or len(set(axes)) < len(axes):
-        raise MemberFileError(f"mirror_axes {axes!r} are no axes of 0 to 2")
-    return tuple(axes)
-
-
-def _step(content: Mapping[str, Any]) -> float | None:
-    step = content.get("step")
-    if step is None:
-        return None
-    if not isinstance(step, int | float) or not 0 < step <= 1:
-        raise MemberFileError(f"step {step!r} is not above 0 and at most 1")
-    return float(step)
-
-
 def _sequences(channels: list[Mapping[str, Any]], scheme: Scheme) -> tuple[str, ...]:
     names = [str(channel["sequence"]) for channel in channels]
     order = tuple(sequence_of(name, scheme) or name for name in names)
@@ -219,7 +183,7 @@ def _sequences(channels: list[Mapping[str, Any]], scheme: Scheme) -> tuple[str, 
 def _head(content: Mapping[str, Any], scheme: Scheme) -> Head:
     kind, channels = content["kind"], content["channels"]
     if kind == "labels":
-        _check_keys(content, ("kind", "channels"), ("kind", "channels"), "head")
+        check_keys(content, ("kind", "channels"), ("kind", "channels"), "head")
         if channels[:1] != ["background"]:
             raise MemberFileError("head: the first channel of labels is the background")
         names = [_label(name, scheme) for name in channels[1:]]
@@ -228,7 +192,7 @@ def _head(content: Mapping[str, Any], scheme: Scheme) -> Head:
         return Head("softmax", ((), *((name,) for name in names)), ("", *names))
     if kind != "regions":
         raise MemberFileError(f"head: kind {kind!r} is neither labels nor regions")
-    _check_keys(content, ("paints",), ("kind", "channels", "paints"), "head")
+    check_keys(content, ("paints",), ("kind", "channels", "paints"), "head")
     regions = tuple(tuple(_label(name, scheme) for name in region) for region in channels)
     paints = tuple(_label(name, scheme) for name in content["paints"])
     if not regions or not all(regions) or len(paints) != len(regions):

@@ -16,6 +16,7 @@ from torch.nn import functional
 from triton.errors import TritonError
 
 from ensemble.channels_last import (
+    InstanceNorm,
     affine_parameters,
     channels_last,
 )
@@ -137,9 +138,9 @@ class KernelError(ValueError):
 
 
 class FusedNorm(nn.Module):
-    """An InstanceNorm3d and the LeakyReLU after it."""
+    """An InstanceNorm3d or InstanceNorm2d and the LeakyReLU after it."""
 
-    def __init__(self, norm: nn.InstanceNorm3d, slope: float, in_place: bool) -> None:
+    def __init__(self, norm: InstanceNorm, slope: float, in_place: bool) -> None:
         """Take a norm's parameters; a slope of 1 rectifies nothing."""
         super().__init__()
         self.weight, self.bias = affine_parameters(norm)

@@ -10,6 +10,7 @@ from ensemble.exported_member import EXPORTED, MEMBER_FILE, ONNX_FILE
 from ensemble.exported_network import load_exported
 from ensemble.members import Member
 from ensemble.network import build_network, checkpoint_mirror_axes, load_network
+from ensemble.slice_network import over_tiles
 
 
 def load_member(member: Member) -> nn.Module:
@@ -20,7 +21,7 @@ def load_member(member: Member) -> nn.Module:
     """
     if member.plan.network == EXPORTED:
         return _load_exported(member)
-    return load_network(empty_member(member), member.checkpoint)
+    return over_tiles(load_network(_planned(member), member.checkpoint), member.plan)
 
 
 def empty_member(member: Member) -> nn.Module:
@@ -31,20 +32,26 @@ def empty_member(member: Member) -> nn.Module:
     """
     if member.plan.network == EXPORTED:
         return _load_exported(member).to("meta")
-    return build_network(member.plan, len(member.sequences), len(member.head.channels))
+    return over_tiles(_planned(member), member.plan)
 
 
 def mirror_axes_of(member: Member) -> tuple[int, ...]:
     """Return the axes that a member was mirrored along in training; its weights stay on disk.
 
-    Axes are the network's, 0 the first spatial one.
+    Axes are those of a tile (z, y, x), 0 the first one; the checkpoint of a 2-D network names those
+    of a slice.
 
     Raises:
         CheckpointError: the checkpoint holds more than tensors and plain values.
     """
     if member.plan.mirror_axes is not None:
         return member.plan.mirror_axes
-    return checkpoint_mirror_axes(member.checkpoint)
+    axes = checkpoint_mirror_axes(member.checkpoint)
+    return tuple(axis + 1 for axis in axes) if member.plan.sees_slices else axes
+
+
+def _planned(member: Member) -> nn.Module:
+    return build_network(member.plan, len(member.sequences), len(member.head.channels))
 
 
 def _load_exported(member: Member) -> nn.Module:

@@ -44,6 +44,9 @@ def convert(network: nn.Module, shape: Sequence[int]) -> openvino.Model:
             nodes[step] = ops.concat(parts[step], 1)
         elif step.op == "call_function" and step.target in FUNCTIONS and _is_of_nodes(step):
             nodes[step] = FUNCTIONS[step.target](*(nodes[part] for part in step.args))
+        elif step.op == "call_method" and step.target in METHODS and not step.kwargs:
+            part, *numbers = step.args
+            nodes[step] = METHODS[step.target](nodes[part], np.array(numbers, np.int64))
         elif step.op == "output":
             return openvino.Model([nodes[step.args[0]]], inputs)
         else:
@@ -77,7 +80,7 @@ def _is_of_nodes(step: Any) -> bool:
 def _of_module(name: str, module: nn.Module, x: Node, parts: Sequence[Node] | None) -> Node:
     if type(module) not in MODULES:
         raise NotConvertible(f"{name}: {type(module).__name__}")
-    if isinstance(module, nn.Conv3d) and parts:
+    if isinstance(module, nn.Conv2d | nn.Conv3d) and parts:
         return _convolution_of_parts(module, parts)
     return MODULES[type(module)](module, x)
 
@@ -90,19 +93,21 @@ def _constant(values: torch.Tensor | None) -> Node:
     return ops.constant(array, shared_memory=True)
 
 
-def _by_channel(values: torch.Tensor | None) -> Node:
-    return _constant(None if values is None else values.reshape(1, -1, 1, 1, 1))
+def _by_channel(values: torch.Tensor | None, node: Node) -> Node:
+    """Return a value for each channel of a node."""
+    sides = (1,) * (len(node.get_output_shape(0)) - 2)
+    return _constant(None if values is None else values.reshape(1, -1, *sides))
 
 
 def _biased(node: Node, bias: torch.Tensor | None) -> Node:
-    return node if bias is None else ops.add(node, _by_channel(bias))
+    return node if bias is None else ops.add(node, _by_channel(bias, node))
 
 
-def _convolution(module: nn.Conv3d, x: Node) -> Node:
+def _convolution(module: nn.Conv2d | nn.Conv3d, x: Node) -> Node:
     return _convolution_of_parts(module, [x])
 
 
-def _convolution_of_parts(module: nn.Conv3d, parts: Sequence[Node]) -> Node:
+def _convolution_of_parts(module: nn.Conv2d | nn.Conv3d, parts: Sequence[Node]) -> Node:
     """Convolve what lies side by side along the channels, each part with its share of the weights.
 
     A convolution is linear, so its results add up to that of the concatenation, which at full
@@ -120,47 +125,54 @@ def _convolution_of_parts(module: nn.Conv3d, parts: Sequence[Node]) -> Node:
     return _biased(reduce(ops.add, convolved), module.bias)
 
 
-def _transposed(module: nn.ConvTranspose3d, x: Node) -> Node:
+def _transposed(module: nn.ConvTranspose2d | nn.ConvTranspose3d, x: Node) -> Node:
     if module.groups != 1 or any(module.padding) or any(module.output_padding):
         raise NotConvertible(f"{module}")
     node = ops.convolution_backprop_data(x, _constant(module.weight), list(module.stride))
     return _biased(node, module.bias)
 
 
-def _instance_norm(module: nn.InstanceNorm3d, x: Node) -> Node:
+def _instance_norm(module: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Node) -> Node:
     if module.track_running_stats:
         raise NotConvertible(f"{module}")
-    node = ops.mvn(x, np.array([2, 3, 4]), True, module.eps, "inside_sqrt")
+    sides = np.arange(2, len(x.get_output_shape(0)))
+    node = ops.mvn(x, sides, True, module.eps, "inside_sqrt")
     if not module.affine:
         return node
-    return _biased(ops.multiply(node, _by_channel(module.weight)), module.bias)
+    return _biased(ops.multiply(node, _by_channel(module.weight, node)), module.bias)
 
 
 def _leaky_relu(module: nn.LeakyReLU, x: Node) -> Node:
     return ops.prelu(x, ops.constant(np.array([module.negative_slope], np.float32)))
 
 
-def _average_pool(module: nn.AvgPool3d, x: Node) -> Node:
+def _average_pool(module: nn.AvgPool2d | nn.AvgPool3d, x: Node) -> Node:
     if module.ceil_mode or module.divisor_override is not None:
         raise NotConvertible(f"{module}")
     kernel, stride, pads = (
-        [value] * 3 if isinstance(value, int) else list(value)
+        [value] * (len(x.get_output_shape(0)) - 2) if isinstance(value, int) else list(value)
         for value in (module.kernel_size, module.stride, module.padding)
     )
     return ops.avg_pool(x, stride, pads, pads, kernel, not module.count_include_pad)
 
 
 MODULES: Mapping[type[nn.Module], Callable[[Any, Node], Node]] = {
+    nn.Conv2d: _convolution,
     nn.Conv3d: _convolution,
+    nn.ConvTranspose2d: _transposed,
     nn.ConvTranspose3d: _transposed,
+    nn.InstanceNorm2d: _instance_norm,
     nn.InstanceNorm3d: _instance_norm,
     nn.LeakyReLU: _leaky_relu,
     nn.ReLU: lambda module, x: ops.relu(x),
     nn.Sigmoid: lambda module, x: ops.sigmoid(x),
+    nn.AvgPool2d: _average_pool,
     nn.AvgPool3d: _average_pool,
+    nn.Dropout2d: lambda module, x: x,
     nn.Dropout3d: lambda module, x: x,
     nn.Identity: lambda module, x: x,
 }
+METHODS: Mapping[str, Callable[..., Node]] = {"squeeze": ops.squeeze, "unsqueeze": ops.unsqueeze}
 FUNCTIONS: Mapping[Any, Callable[..., Node]] = {
     operator.add: ops.add,
     operator.iadd: ops.add,

@@ -1,7 +1,8 @@
 """nnU-Net's plans.json as plain facts, in every spelling that nnU-Net 2.8.1 reads.
 
 Knows the files, not the framework: nothing of nnU-Net or torch is imported. Axes are (z, y, x)
-before `transpose` and those of the plan after it, as in nnU-Net 2.8. What plans.json names and this
+before `transpose` and those of the plan after it, as in nnU-Net 2.8. A 2-D configuration has tiles
+of one slice across the first of the plan's axes. What plans.json names and this
 program does not do is refused by name; the spellings are those of nnunetv2 2.8.1's
 `utilities/plans_handling/plans_handler.py`.
 """
@@ -27,6 +28,7 @@ READER_ORIENTATION: Mapping[str, str | None] = {
 PREPROCESSOR = "DefaultPreprocessor"
 LABEL_MANAGER = "LabelManager"
 OF_LOGITS = "resampling_fn_probabilities"
+DIMENSIONS: Mapping[int, str] = {2: "two", 3: "three"}
 # Packages of nnU-Net's networks, and ours; a class of another package is another network.
 NETWORK_HOMES = ("dynamic_network_architectures.", "ensemble.attention.", "ensemble.mednext.")
 MONAI_HOME = "monai.networks.nets."  # built for training and packing alone, and packed as a program
@@ -43,8 +45,8 @@ class Plan:
     """One configuration of one plans.json."""
 
     configuration: str
-    spacing_mm: tuple[float, ...]
-    patch: tuple[int, ...]
+    spacing_mm: tuple[float | None, ...]  # None: that of the case, across slices
+    patch: tuple[int, ...]  # of a 2-D configuration 1, height, width
     transpose: tuple[int, int, int]
     transpose_back: tuple[int, int, int]
     normalisation: tuple[str, ...]
@@ -59,6 +61,16 @@ class Plan:
     crops_to_nonzero: bool = True
     clip: tuple[tuple[float, float] | None, ...] = ()  # of each channel, before it is normalised
     mirror_axes: tuple[int, ...] | None = None  # None: those that the checkpoint names
+
+    @property
+    def sees_slices(self) -> bool:
+        """Return whether the network is 2-D: one slice a tile, of the case's own thickness."""
+        return self.spacing_mm[0] is None
+
+    def grid_mm(self, case_mm: Sequence[float]) -> tuple[float, ...]:
+        """Return the spacing at which the network sees a case of a spacing, in the plan's axes."""
+        pairs = zip(self.spacing_mm, case_mm, strict=True)
+        return tuple(of_case if planned is None else planned for planned, of_case in pairs)
 
 
 def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:
@@ -86,10 +98,11 @@ def _plan(plans: Mapping[str, Any], configuration: str) -> Plan:
     forward, back = _axes(plans)
     image_resampling, logit_resampling = _resamplings(settings)
     schemes = tuple(settings["normalization_schemes"])
+    is_2d = len(settings["patch_size"]) == 2
     return Plan(
         configuration=configuration,
-        spacing_mm=tuple(settings["spacing"]),
-        patch=tuple(settings["patch_size"]),
+        spacing_mm=(*((None,) if is_2d else ()), *settings["spacing"]),
+        patch=(*((1,) if is_2d else ()), *settings["patch_size"]),
         transpose=forward,
         transpose_back=back,
         normalisation=schemes,
@@ -137,12 +150,18 @@ def _check_volume(settings: Mapping[str, Any], configuration: str) -> None:
     if settings.get("previous_stage"):
         raise PlansError(f"plans.json: {configuration} is a cascade's second stage")
     patch, spacing = settings["patch_size"], settings["spacing"]
-    if len(patch) != 3:
-        raise PlansError(f"plans.json: {configuration} is not a 3-D configuration")
-    if len(spacing) != 3 or not all(isinstance(mm, int | float) and 0 < mm < inf for mm in spacing):
-        raise PlansError(f"plans.json: spacing {spacing} of {configuration} is not three lengths")
+    if len(patch) not in DIMENSIONS:
+        raise PlansError(
+            f"plans.json: patch_size {patch} of {configuration} is neither 2-D nor 3-D"
+        )
+    number = DIMENSIONS[len(patch)]
+    are_lengths = all(isinstance(mm, int | float) and 0 < mm < inf for mm in spacing)
+    if len(spacing) != len(patch) or not are_lengths:
+        raise PlansError(
+            f"plans.json: spacing {spacing} of {configuration} is not {number} lengths"
+        )
     if not all(isinstance(side, int) and side > 0 for side in patch):
-        raise PlansError(f"plans.json: patch_size {patch} of {configuration} is not three sizes")
+        raise PlansError(f"plans.json: patch_size {patch} of {configuration} is not {number} sizes")
 
 
 def _axes(plans: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

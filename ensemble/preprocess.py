@@ -74,6 +74,7 @@ def preprocess(
     """
     nonzero = region_of(plan, nonzero)
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
+    grid_mm = plan.grid_mm(spacing_mm)
     mask = nonzero.mask.transpose(plan.transpose)
     shape = preprocessed_shape(case, plan, nonzero)
     data = np.empty((len(sequences), *shape), np.float32)
@@ -85,9 +86,7 @@ def preprocess(
         if plan.clip and (limits := plan.clip[i]):
             np.clip(image, *limits, out=image)
         image = normalise(plan.normalisation[i], image, region, plan.intensities[i])
-        data[i] = resample(image[None], shape, spacing_mm, plan.spacing_mm, plan.image_resampling)[
-            0
-        ]
+        data[i] = resample(image[None], shape, spacing_mm, grid_mm, plan.image_resampling)[0]
     return PreprocessedImages(data, nonzero, spacing_mm)
 
 
@@ -108,15 +107,16 @@ def preprocessed_shape(case: Case, plan: Plan, nonzero: NonzeroRegion) -> tuple[
             than any machine is taken to have. Either way the file's spacing is wrong.
     """
     spacing_mm = tuple(case.spacing_mm[axis] for axis in plan.transpose)
+    grid_mm = plan.grid_mm(spacing_mm)
     cropped = nonzero.mask.shape if plan.crops_to_nonzero else nonzero.case_shape
     shape = tuple(cropped[axis] for axis in plan.transpose)
     if not plan.image_resampling.is_none:
-        shape = new_shape(shape, spacing_mm, plan.spacing_mm)
+        shape = new_shape(shape, spacing_mm, grid_mm)
     grid_bytes = math.prod(shape) * np.dtype(np.float32).itemsize * len(case.images)
     if min(shape) >= 1 and grid_bytes <= MOST_GRID_BYTES:
         return shape
     sizes = [_listed(cropped), _listed([shape[axis] for axis in plan.transpose_back])]
-    network_mm = [plan.spacing_mm[axis] for axis in plan.transpose_back]
+    network_mm = [grid_mm[axis] for axis in plan.transpose_back]
     what = f"{sizes[0]} voxels of {_listed(case.spacing_mm)} mm come to {sizes[1]}"
     if min(shape) >= 1:
         what += f", {grid_bytes / 2**30:.0f} GiB,"
@@ -148,10 +148,10 @@ def restore(logits: np.ndarray, images: PreprocessedImages, plan: Plan, head: He
     # Stock nnU-Net's logits come in half precision; its splines resample them into it again.
     fits_half = max(logits.max(), -logits.min()) <= np.finfo(np.float16).max
     precision = np.float16 if fits_half else np.float32
-    how = plan.logit_resampling
+    how, grid_mm = plan.logit_resampling, plan.grid_mm(images.spacing_mm)
     for channel, channel_logits in zip(within, logits, strict=True):
         rounded = channel_logits.astype(precision) if how.rounds_first else channel_logits
-        back = resample(rounded[None], shape, plan.spacing_mm, images.spacing_mm, how)[0]
+        back = resample(rounded[None], shape, grid_mm, images.spacing_mm, how)[0]
         for plane, values in zip(channel, back.transpose(plan.transpose_back), strict=True):
             plane[:] = values if how.rounds_first else values.astype(precision)
     for z in range(within.shape[1]):  # plane by plane: stays in the cache

@@ -126,7 +126,10 @@ def pad(data: np.ndarray, patch: Sequence[int]) -> tuple[np.ndarray, tuple[slice
 
 
 def tiles(shape: Sequence[int], patch: Sequence[int], step: float) -> Iterator[TileSlices]:
-    """Yield the slices of each tile: evenly spread, at most `step` of the patch apart."""
+    """Yield the slices of each tile: evenly spread, at most `step` of the patch apart.
+
+    Where a patch is one voxel thick, that is one voxel: no tile comes twice.
+    """
     starts = [_starts(size, side, step) for size, side in zip(shape, patch, strict=True)]
     for start in itertools.product(*starts):
         a, b, c = (slice(s, s + side) for s, side in zip(start, patch, strict=True))
@@ -216,6 +219,6 @@ def _flip(tile: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
 
 
 def _starts(size: int, side: int, step: float) -> list[int]:
-    count = math.ceil((size - side) / (side * step)) + 1
+    count = math.ceil((size - side) / max(side * step, 1)) + 1
     stride = (size - side) / (count - 1) if count > 1 else 0
     return [round(stride * i) for i in range(count)]

@@ -34,7 +34,10 @@ def plans(
     network: str = "PlainConvUNet",
     **changes: Any,
 ) -> dict[str, Any]:
-    """Return plans.json of a three-stage network; `changes` go into the configuration."""
+    """Return plans.json of a three-stage network; `changes` go into the configuration.
+
+    It is 2d where the patch has two sides, else 3d_fullres.
+    """
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
     configuration = {
         "data_identifier": "tiny_3d_fullres",
@@ -51,7 +54,7 @@ def plans(
         "resampling_fn_data_kwargs": resampling,
         "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
         "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
-        "architecture": architecture(network),
+        "architecture": architecture(network, len(patch)),
         "batch_dice": False,
     } | changes
     intensity = {"mean": 300.0, "std": 90.0, "percentile_00_5": 20.0, "percentile_99_5": 700.0}
@@ -63,14 +66,14 @@ def plans(
         "image_reader_writer": "SimpleITKIO",
         "transpose_forward": [0, 1, 2],
         "transpose_backward": [0, 1, 2],
-        "configurations": {"3d_fullres": configuration},
+        "configurations": {"2d" if len(patch) == 2 else "3d_fullres": configuration},
         "experiment_planner_used": "ExperimentPlanner",
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {str(i): intensity for i in range(channels)},
     }
 
 
-def architecture(network: str) -> dict[str, Any]:
+def architecture(network: str, dimensions: int = 3) -> dict[str, Any]:
     """Return a three-stage network as a configuration of plans.json describes it."""
     depth = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
     stock = "dynamic_network_architectures.architectures.unet"
@@ -80,13 +83,13 @@ def architecture(network: str) -> dict[str, Any]:
         "arch_kwargs": {
             "n_stages": 3,
             "features_per_stage": [6, 8, 10],
-            "conv_op": "torch.nn.modules.conv.Conv3d",
-            "kernel_sizes": [[3, 3, 3]] * 3,
-            "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+            "conv_op": f"torch.nn.modules.conv.Conv{dimensions}d",
+            "kernel_sizes": [[3] * dimensions] * 3,
+            "strides": [[stride] * dimensions for stride in (1, 2, 2)],
             depth: [1, 1, 1],
             "n_conv_per_stage_decoder": [1, 1],
             "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dimensions}d",
             "norm_op_kwargs": {"eps": 1e-05, "affine": True},
             "dropout_op": None,
             "dropout_op_kwargs": None,
@@ -177,7 +180,8 @@ def train(
     folder.mkdir(parents=True)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
-    plan = read_plan(plans, "3d_fullres")
+    (configuration,) = plans["configurations"]
+    plan = read_plan(plans, configuration)
     heads = len(dataset["labels"]) - ("regions_class_order" in dataset)
     for fold in folds:
         network = build_network(plan, len(dataset["channel_names"]), heads)
@@ -188,7 +192,7 @@ def train(
             "current_epoch": 1,
             "_best_ema": np.float64(0.5),
             "logging": {"mean_fg_dice": [np.float32(0.5)]},
-            "init_args": {"configuration": "3d_fullres", "fold": fold},
+            "init_args": {"configuration": configuration, "fold": fold},
             "trainer_name": "nnUNetTrainer",
             "inference_allowed_mirroring_axes": mirror_axes,
         }

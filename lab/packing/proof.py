@@ -27,7 +27,7 @@ from lab.packing.proof_case import Sides, compare_case, sides_of
 from lab.packing.proof_summary import sentence
 from lab.packing.random_tile import SEED, draw_tile, tile_shape
 from lab.packing.stock_prediction import STOCK, Stock, StockError, Trained, plain_copy
-from lab.packing.synthetic_case import grid_for, write_input
+from lab.packing.synthetic_case import as_volume, grid_for, write_input
 from lab.packing.tile_answers import LIMITS, Answer, differences, our_answers, refuse_beyond
 from lab.packing.trainer_names import MEDNEXT
 from lab.progress import progress
@@ -202,7 +202,8 @@ def _seconds_of_synthetic_case(model: Model, tiles: Mapping[str, Mapping[str, An
     """Estimate how long stock and our program take on the CPU, from the passes of the tiles."""
     seconds = 0.0
     for member, tile in zip(model.members, tiles.values(), strict=True):
-        share = math.prod(member.plan.patch) / math.prod(tile["shape"])
+        patch, _ = as_volume(member.plan)
+        share = math.prod(patch) / math.prod(tile["shape"])
         passes = SYNTHETIC_TILES * 2 ** len(mirror_axes_of(member))
         seconds += 2 * passes * share * tile["seconds"]
     return 0.0 if torch.cuda.is_available() else seconds

@@ -129,7 +129,9 @@ class Stock:
         with _stock_errors(f"{STOCK} cannot run the network"), torch.inference_mode():
             network = self._predictor.network.to("cpu").eval()
             network.load_state_dict(self._predictor.list_of_parameters[number])
-            return np.asarray(network(tile[None])[0].float().numpy())
+            is_2d = len(self._predictor.configuration_manager.patch_size) == 2
+            logits = network(tile[:, 0][None]).unsqueeze(2) if is_2d else network(tile[None])
+            return np.asarray(logits[0].float().numpy())
 
     def labels_of(self, logits: np.ndarray) -> np.ndarray:
         """Return the labels (z, y, x) of logits, in the values of dataset.json."""

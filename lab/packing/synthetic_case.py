@@ -46,6 +46,8 @@ EXTENT, EXTENT_OF_LARGE = (1.25, 0.95, 0.95), (0.95, 0.95, 0.95)
 # Times the plan's spacing: so thick that a default plan resamples slices apart.
 COARSENESS = (3.2, 1.1, 0.9)
 MIN_SIDE = 6  # voxels
+# A 2-D network is taken for one whose patch has so many slices, as thick as its short side is long.
+SLICES = 24
 SEED = 0
 # Five folds of ResEnc-L at 192 cubed take two minutes on two cores, with mirroring eight times as
 # long; what is skipped is in the line that is printed.
@@ -108,8 +110,9 @@ def try_case(manifest: Path) -> str:
 def grid_for(members: Iterable[Member]) -> Grid:
     """Return the grid of the case: by the member whose patch takes the least room."""
     plan = min((member.plan for member in members), key=lambda plan: math.prod(_patch_mm(plan)))
-    patch_mm, spacing_mm = _patch_mm(plan), _as_stored(plan, plan.spacing_mm)
-    extent = EXTENT if math.prod(plan.patch) <= MAX_VOXELS else EXTENT_OF_LARGE
+    patch, planned_mm = as_volume(plan)
+    patch_mm, spacing_mm = _patch_mm(plan), _as_stored(plan, planned_mm)
+    extent = EXTENT if math.prod(patch) <= MAX_VOXELS else EXTENT_OF_LARGE
     extent_mm = [share * mm for share, mm in zip(extent, patch_mm, strict=True)]
     wanted_mm = [times * mm for times, mm in zip(COARSENESS, spacing_mm, strict=True)]
     sides = zip(extent_mm, wanted_mm, strict=True)
@@ -186,9 +189,16 @@ def _as_stored(plan: Plan, values: Sequence[float]) -> tuple[float, ...]:
     return tuple(values[axis] for axis in plan.transpose_back)
 
 
+def as_volume(plan: Plan) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return patch and spacing of a plan in its axes; those of a 2-D one with SLICES slices."""
+    planned = zip(plan.patch, plan.grid_mm((math.inf,) * 3), strict=True)
+    slice_mm = min(side * mm for side, mm in planned) / SLICES
+    first = SLICES if plan.sees_slices else plan.patch[0]
+    return (first, *plan.patch[1:]), plan.grid_mm((slice_mm,) * 3)
+
+
 def _patch_mm(plan: Plan) -> tuple[float, ...]:
-    sides = zip(plan.patch, plan.spacing_mm, strict=True)
-    return _as_stored(plan, [side * mm for side, mm in sides])
+    return _as_stored(plan, [side * mm for side, mm in zip(*as_volume(plan), strict=True)])
 
 
 def _nifti(image: np.ndarray, grid: Grid) -> nibabel.Nifti1Image:

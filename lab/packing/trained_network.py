@@ -12,6 +12,7 @@ import torch
 from ensemble.architectures import ARCHITECTURES, UNBUILDABLE, has_fixed_patch
 from ensemble.network import build_network, fill_network, plain_key
 from ensemble.plans import OPERATION_KEYS, Plan, PlansError, read_plan
+from ensemble.slice_network import over_tiles
 from lab.packing.trained_folder import PackError, TrainedFolder
 from lab.packing.trainer_names import (
     ABSTRACT,
@@ -23,12 +24,6 @@ from lab.packing.trainer_names import (
 )
 from lab.training.checkpoints import read_training_checkpoint
 from lab.training.network_sizes import PRIMUS_ARGUMENTS
-
-# What nnUNetTrainerBN puts in place of the plans' norm.
-BATCH_NORM_ARGUMENTS = {
-    "norm_op": "torch.nn.modules.batchnorm.BatchNorm3d",
-    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-}
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def open_fold(
         what = "batch norm" if trainer == BATCH_NORM else built.network
         print(f"{folder.name}: fold_{fold}: {trainer} built {what} in place of plans.json's")
     plan = built
-    _check_mirroring(content.get("inference_allowed_mirroring_axes"), path)
+    _check_mirroring(content.get("inference_allowed_mirroring_axes"), plan, path)
     content = {**content, "init_args": {**arguments, "configuration": configuration}}
     return TrainedFold(fold, path, content, plan, trainer, is_foreign)
 
@@ -109,10 +104,10 @@ def check_network(trained: TrainedFold, channels_in: int, channels_out: int) -> 
         if not torch.isfinite(value).all():
             raise PackError(f"{trained.path}: weight {key} holds NaN or infinity")
     network = build_network(trained.plan, channels_in, channels_out)
-    patch = (1, channels_in, *trained.plan.patch)
+    patch = torch.empty((1, channels_in, *trained.plan.patch), device="meta")
     try:
         # On the meta device sizes are followed and nothing is computed.
-        size = network(torch.empty(patch, device="meta")).shape
+        size = over_tiles(network, trained.plan)(patch).shape
     except UNBUILDABLE as error:
         raise PlansError(
             f"plans.json: the network cannot take a patch of {trained.plan.patch} ({error})"
@@ -148,7 +143,9 @@ def _as_built(plan: Plan, trainer: str | None, weights: Collection[str]) -> Plan
     `weights` are the names of what it trained: heads of deep supervision may be among them.
     """
     if trainer == BATCH_NORM:
-        return replace(plan, arguments={**plan.arguments, **BATCH_NORM_ARGUMENTS})
+        norm = f"torch.nn.modules.batchnorm.BatchNorm{2 if plan.sees_slices else 3}d"
+        changed = {"norm_op": norm, "norm_op_kwargs": {"eps": 1e-5, "affine": True}}
+        return replace(plan, arguments={**plan.arguments, **changed})
     if trainer is not None and trainer in PRIMUS:
         return replace(plan, network=PRIMUS[trainer], arguments=dict(PRIMUS_ARGUMENTS))
     if trainer is not None and trainer in MEDNEXT:
@@ -157,9 +154,13 @@ def _as_built(plan: Plan, trainer: str | None, weights: Collection[str]) -> Plan
     return plan
 
 
-def _check_mirroring(axes: Any, path: Path) -> None:
-    if axes is not None and (not isinstance(axes, tuple | list) or not {*axes} <= {0, 1, 2}):
-        raise PackError(f"{path}: inference_allowed_mirroring_axes {axes!r} are no axes of 0 to 2")
+def _check_mirroring(axes: Any, plan: Plan, path: Path) -> None:
+    last = 1 if plan.sees_slices else 2
+    known = {*range(last + 1)}
+    if axes is not None and (not isinstance(axes, tuple | list) or not {*axes} <= known):
+        raise PackError(
+            f"{path}: inference_allowed_mirroring_axes {axes!r} are no axes of 0 to {last}"
+        )
 
 
 def _is_foreign(trainer: Any, path: Path) -> bool:

@@ -47,6 +47,17 @@ def test_what_is_left_out_is_as_nnunet_plans_it() -> None:
     assert (described.plan.mirror_axes, described.step) == ((0, 1, 2), 0.5)
 
 
+def test_of_slices_the_thickness_is_the_cases() -> None:
+    content = changed(spacing_mm=[None, 1, 2], patch=[1, 16, 24])
+    plan = read_description(content, GLI, "home").plan
+    assert plan.sees_slices
+    assert plan.grid_mm((5.0, 0.5, 0.6)) == (5, 1, 2)
+    with pytest.raises(Refusal, match=r"spacing_mm \[None, 1, 2\] is not three numbers above 0"):
+        read_description(changed(spacing_mm=[None, 1, 2]), GLI, "home")
+    with pytest.raises(Refusal, match=r"spacing_mm \[1, None, 2\] is not three numbers above 0"):
+        read_description(changed(spacing_mm=[1, None, 2], patch=[1, 16, 24]), GLI, "home")
+
+
 def test_another_resampling_of_nnunets_by_its_name() -> None:
     content = changed(resampling={"image": {"function": NONE}, "logits": {"function": TORCH}})
     plan = read_description(content, GLI, "home").plan

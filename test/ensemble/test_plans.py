@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 from plan_spellings import SPELLINGS
 
+from ensemble.architectures import multiples_of
 from ensemble.network import build_network
 from ensemble.plans import PlansError, read_plan
 
@@ -18,13 +20,38 @@ def test_every_real_plan_parses_and_builds(shared_data: Path) -> None:
     for path in sorted((shared_data / "nnunet-plans").rglob("*lans*.json")):
         plans = json.loads(path.read_text())
         for configuration in plans.get("configurations", {}):
-            if configuration == "2d":
-                continue
             plan = read_plan(plans, configuration)
             network = build_network(plan, len(plan.normalisation), 3)
-            assert sum(value.numel() for value in network.parameters()) > 1e7
+            assert sum(value.numel() for value in network.parameters()) > 7e6
             built += 1
-    assert built == 9
+    assert built == 14
+
+
+@pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
+def test_real_2d_networks_have_stocks_weights(shared_data: Path) -> None:
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    built = 0
+    for path in sorted((shared_data / "nnunet-plans").rglob("*lans*.json")):
+        plans = json.loads(path.read_text())
+        if "2d" not in plans.get("configurations", {}):
+            continue
+        plan, manager = read_plan(plans, "2d"), PlansManager(plans).get_configuration("2d")
+        channels = len(plan.normalisation)
+        ours = build_network(plan, channels, 4).state_dict()
+        with torch.device("meta"):
+            stock = get_network_from_plans(
+                *(manager.network_arch_class_name, manager.network_arch_init_kwargs),
+                *(manager.network_arch_init_kwargs_req_import, channels, 4),
+                deep_supervision=False,
+            ).state_dict()
+        assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in stock.items()}
+        assert plan.patch == (1, *manager.patch_size)
+        assert plan.spacing_mm == (None, *manager.spacing)
+        assert multiples_of(plan)[0] == 1
+        built += 1
+    assert built == 5
 
 
 def post_treatment(shared_data: Path):
@@ -71,6 +98,27 @@ def test_a_plan_says_what_nnunets_managers_say(spelt: Callable) -> None:
     assert manager.image_reader_writer_class.__name__ == "SimpleITKIO"
 
 
+def test_a_2d_configuration_sees_slices_of_the_cases_thickness() -> None:
+    plans = tiny.plans((0.7, 0.8), (16, 24))
+    plan = read_plan(plans, "2d")
+    assert plan.sees_slices
+    assert (plan.patch, plan.spacing_mm) == ((1, 16, 24), (None, 0.7, 0.8))
+    assert plan.grid_mm((5.0, 0.5, 0.6)) == (5.0, 0.7, 0.8)
+    volume = read_plan(tiny.plans((3, 1, 1)), "3d_fullres")
+    assert not volume.sees_slices
+    assert volume.grid_mm((5.0, 0.5, 0.6)) == (3, 1, 1)
+
+
+def test_a_2d_configuration_of_before_2_4_says_the_same_as_of_now() -> None:
+    new = tiny.plans((1, 1), (16, 24))
+    settings = new["configurations"]["2d"]
+    settings["architecture"]["arch_kwargs"]["features_per_stage"] = [5, 10, 10]
+    old = copy.deepcopy({**new, "configurations": {"3d_fullres": settings}})
+    old = tiny.before_2_4(old)
+    old["configurations"] = {"2d": old["configurations"]["3d_fullres"]}
+    assert dict(read_plan(old, "2d").arguments) == dict(read_plan(new, "2d").arguments)
+
+
 def changed(**changes: object) -> dict:
     """Plans with top-level keys changed."""
     return tiny.plans() | changes
@@ -103,7 +151,8 @@ LOOP = {"a": {"inherits_from": "3d_fullres"}, "3d_fullres": {"inherits_from": "a
 @pytest.mark.parametrize(
     ("plans", "message"),
     [
-        (tiny.plans(patch_size=[16, 16]), "not a 3-D configuration"),
+        (tiny.plans(patch_size=[16]), r"patch_size \[16\] of 3d_fullres is neither 2-D nor 3-D"),
+        (tiny.plans(patch_size=[16, 16]), r"spacing \[1, 1, 1\] of 3d_fullres is not two lengths"),
         (tiny.plans(previous_stage="3d_lowres"), "3d_fullres is a cascade's second stage"),
         (tiny.plans(resampling_fn_data="resample_torch"), "resampling_fn_data 'resample_torch' is"),
         (

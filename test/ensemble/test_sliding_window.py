@@ -51,6 +51,47 @@ def test_tiles_are_stock_tiles(shape: tuple, patch: tuple, step: float) -> None:
     assert len(ours) == np.prod([len(axis) for axis in starts])
 
 
+@given(
+    depth=st.integers(1, 20),
+    shape=st.tuples(*[st.integers(8, 60)] * 2),
+    patch=st.tuples(*[st.integers(4, 8)] * 2),
+    step=st.sampled_from([0.3, 0.5, 0.75, 1.0]),
+)
+def test_tiles_of_one_slice_are_stocks_on_every_slice(
+    depth: int, shape: tuple, patch: tuple, step: float
+) -> None:
+    from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
+
+    high, wide = compute_steps_for_sliding_window(shape, patch, step)
+    volume, tile = (depth, *shape), (1, *patch)
+    ours = list(tiles(volume, tile, step))
+    starts = [tuple(side.start for side in position) for position in ours]
+    assert sorted(starts) == sorted((z, y, x) for z in range(depth) for y in high for x in wide)
+    assert count_tiles(volume, tile, step) == len(ours)
+    seen = np.zeros(volume, int)
+    for position in ours:
+        seen[position] += 1
+        assert seen[position].shape == tile
+    assert seen.min() >= 1
+
+
+@given(size=st.integers(1, 40), step=st.sampled_from([0.5, 0.75, 1.0]))
+def test_of_a_3d_patch_one_voxel_thick_no_tile_comes_twice(size: int, step: float) -> None:
+    """Stock's steps are shorter than a voxel there, and round to the same slice again."""
+    from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
+
+    (theirs, *_) = compute_steps_for_sliding_window((size, 8, 8), (1, 8, 8), step)
+    assert [z.start for z, _, _ in tiles((size, 8, 8), (1, 8, 8), step)] == sorted(set(theirs))
+
+
+@pytest.mark.parametrize("patch", [(16, 16), (112, 160), (320, 320)])
+def test_importance_of_a_slice_is_stocks_of_two_axes(patch: tuple) -> None:
+    from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+
+    stock = compute_gaussian(patch, 1 / 8, 10, device=torch.device("cpu")).float().numpy()
+    np.testing.assert_array_equal(importance((1, *patch)), stock[None])
+
+
 @pytest.mark.parametrize("patch", [(16, 16, 16), (12, 20, 28), (64, 32, 8)])
 def test_importance_is_stock_importance(patch: tuple) -> None:
     from nnunetv2.inference.sliding_window_prediction import compute_gaussian

@@ -57,7 +57,20 @@ REFUSED: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
         "'Own' is not",
     ),
     "RGB of MRI": (lambda s: change_plans(s, normalization_schemes=RGB), (), "had mean 300"),
-    "2-D": (lambda s: change_plans(s, patch_size=[16, 16]), (), "not a 3-D configuration"),
+    "1-D": (lambda s: change_plans(s, patch_size=[16]), (), "is neither 2-D nor 3-D"),
+    "2-D along three axes": (
+        lambda s: change_plans(s, patch_size=[16, 16], spacing=[1, 1]),
+        (),
+        "inference_allowed_mirroring_axes (0, 1, 2) are no axes of 0 to 1",
+    ),
+    "2-D of volumes": (
+        lambda s: (
+            change_plans(s, patch_size=[16, 16], spacing=[1, 1]),
+            change_checkpoint(s, inference_allowed_mirroring_axes=(0, 1)),
+        ),
+        (),
+        "conv_op Conv3d of PlainConvUNet, but 3d_fullres is 2-D: Conv2d",
+    ),
     "cascade": (
         lambda s: change_plans(s, previous_stage="3d_lowres"),
         (),
