@@ -93,7 +93,9 @@ LABEL org.opencontainers.image.title="Podium" \
 
 USER 1000:1000
 # Exec form, full paths: `IMAGE` alone does the whole work, `IMAGE infer --data_path=...` passes its arguments on.
-ENTRYPOINT ["/opt/venv/bin/python", "/opt/app/inference.py"]
+# Apptainer hands the host's environment in, where a cluster's modules set PYTHONHOME or PYTHONPATH: -E heeds none of
+# them, -u and -B stand for the two of the image.
+ENTRYPOINT ["/opt/venv/bin/python", "-E", "-s", "-u", "-B", "/opt/app/inference.py"]
 
 # ---- the same, called over HTTP by grand-challenge: build.sh --invoke ----
 FROM runtime AS invoke

@@ -67,6 +67,16 @@ run_set() {
   "$docker" run "${sandbox[@]}" "$@" -v "$PWD/test/input/$name:/input:ro" -v "$out:/output" "$image"
 }
 
+# run_on_cluster NAME: a foreign uid, and the environment of a host whose modules set variables, as Apptainer hands it in
+run_on_cluster() {
+  local name=$1 environment=(PYTHONHOME=/gone PYTHONPATH=/poison PYTHONSAFEPATH=1 PYTHONOPTIMIZE=2 HOME=/gone TMPDIR=/gone
+    XDG_CACHE_HOME=/gone MPLCONFIGDIR=/gone LC_ALL=xx_YY USER=alice)
+  mkdir -p "$scratch/poison"
+  echo 'raise ImportError("numpy of the host")' >"$scratch/poison/numpy.py"
+  chmod -R a+rX "$scratch/poison"
+  run_set "$name" --user 4242:4242 --workdir /poison -v "$scratch/poison:/poison:ro" "${environment[@]/#/--env=}"
+}
+
 # run_infer NAME: the older call, with arguments and other mount points
 run_infer() {
   fresh_output
@@ -143,7 +153,7 @@ check_hashes || failed+=("hashes")
 for name in "${sets[@]}"; do
   check "$name" "default command" run_set "$name"
 done
-check "${sets[-1]}" "foreign uid" run_set "${sets[-1]}" --user 4242:4242
+check "${sets[-1]}" "foreign uid and environment" run_on_cluster "${sets[-1]}"
 check "${sets[-1]}" "infer command" run_infer "${sets[-1]}"
 if [ -n "${GPUS:-}" ]; then check "${sets[0]}" "GPU" run_recorded "${sets[0]}"; fi
 check_cluster 0 drop-doubtful || failed+=("cluster 0")

@@ -25,7 +25,7 @@ SHELL = ("sh", "bash", "")
 SEPARATORS = {"&&", "||", "|", ";", ">", ">>", "<", "do", "done"}
 FOLDERS = ("challenge", "ensemble", "postprocess", "lab", "test", "docs", ".ci", "weights")
 PLACEHOLDER = re.compile(r"[\s<>{}$=()|]|NAME|my-gli")
-# Options that the pages name and that our parsers do not declare: of Docker, pip, pytest,
+# Options that the pages name and our parsers do not declare: of Docker, Apptainer, pip, pytest,
 # nvidia-smi and of our shell scripts.
 OTHER_OPTIONS = {
     "--require-hashes",
@@ -43,6 +43,10 @@ OTHER_OPTIONS = {
     "--durations",
     "--invoke",
     "--name",
+    "--nv",
+    "--cleanenv",
+    "--no-home",
+    "--bind",
 }
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -20,6 +20,7 @@ class Step:
     product: Path | None = None  # of an interrupted run, removed before the step is run again
     written: tuple[Path, ...] = ()  # folders that fill up case by case, the first one counts
     files: int = 0  # that each will hold
+    basis: str = ""  # what the estimate rests on; "": a round number that nobody measured
     finding: str = ""  # regular expression of the line of its log that says what came out
 
     @property

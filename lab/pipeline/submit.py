@@ -196,11 +196,13 @@ def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[s
     width = max(len(step.name) for step in steps)
     for number, step in enumerate(steps, 1):
         about = "done" if runner.is_done(step) else f"about {duration(step.estimate_s)}"
-        lines.append(f"{number:>3}  {step.name:<{width}}{about:>14}")
+        basis = f"  {step.basis}" if step.basis else ""
+        lines.append(f"{number:>3}  {step.name:<{width}}{about:>14}{basis}")
         if with_commands:
             lines.append(f"     {step.command}")
     left = duration(runner.estimate_s(steps))
-    return [*lines, f"about {left} on {s.device}; logs in {s.work / 'logs'}"]
+    rough = "by round numbers where no measurement is named"
+    return [*lines, f"about {left} on {s.device}, {rough}; logs in {s.work / 'logs'}"]
 
 
 def submission_record(s: Submission, cases: Sequence[CohortCase]) -> Provenance:
@@ -242,6 +244,7 @@ def seconds_of(text: str) -> float:
 
 def _leave_out(what: str, steps: Sequence[Step], runner: StepRunner) -> None:
     runner.leave_out(steps)
-    needed = duration(runner.estimate_s(steps))
-    text = f"left out for --time: {what} (about {needed}); the same command without it goes on"
+    basis = [step.basis for step in steps if step.basis]
+    needed = ", ".join([f"about {duration(runner.estimate_s(steps))}", *basis])
+    text = f"left out for --time: {what} ({needed}); the same command without it goes on"
     print_line(text)

@@ -116,7 +116,7 @@ def test_torch_is_right_by_double_precision(source: Path, packed: Path) -> None:
         exact = network.double().eval()(tile[None].double())[0].numpy()
     by_torch, by_openvino = (logits_of(member, tile, name) for name in ("torch", "openvino"))
     errors = [np.abs(each - exact).max() / exact.std() for each in (by_torch, by_openvino)]
-    assert errors[0] < 0.01 < errors[1]
+    assert 5 * errors[0] < errors[1] and errors[0] < 0.01
 
 
 def test_inference_runs_it_as_recorded_and_says_so(

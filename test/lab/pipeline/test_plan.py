@@ -20,7 +20,7 @@ from lab.pipeline.sources import (
 )
 from lab.pipeline.steps import Step
 from lab.pipeline.submission import Submission
-from lab.pipeline.submit import all_steps, judge_gates, seconds_of
+from lab.pipeline.submit import all_steps, judge_gates, plan_lines, seconds_of
 
 
 def trained(folder: Path, name: str, folds: tuple[str, ...] = ("0", "1")) -> Path:
@@ -206,7 +206,10 @@ def test_gates_that_do_not_fit_the_time_or_fail_leave_the_rest_as_it_is(
     steps = all_steps(s)
     hurried = StepRunner(tmp_path, steps, end_s=time.monotonic() + 30)
     assert judge_gates(s, hurried, steps[4:6]) == "--time left none"
-    assert "left out for --time: gates (about 3 min)" in capsys.readouterr().out
+    basis = "3 s a case and label, measured on 40 and 60 cases"
+    assert f"left out for --time: gates (about 4 min, {basis});" in capsys.readouterr().out
+    (line,) = [line for line in plan_lines(s, hurried, False) if " gate " in line]
+    assert line.endswith(f"about 4 min  {basis}")
     failing = python("gate", "import sys; print('a.nii.gz: damaged'); sys.exit(2)")
     monkeypatch.setattr(submit, "gate_steps", lambda s: [failing])
     why = judge_gates(s, StepRunner(tmp_path, steps), steps[4:6])
