@@ -20,9 +20,10 @@ import numpy as np
 
 from challenge.case import Case
 from challenge.scheme import labels_from
+from ensemble.cascade import in_run_order
 from ensemble.engine import Engine
 from ensemble.manifest import Model
-from ensemble.member_average import MemberAverage, Request, by_weight, plan_deadline
+from ensemble.member_average import MemberAverage, Request, plan_deadline
 from ensemble.members import Member
 from ensemble.prepared_case import orient_case, prepare_first
 
@@ -88,7 +89,7 @@ def _ask(request: DonorRequest, region: str, donors: Sequence[Member]) -> DonorO
     if model.scheme.mask(labels, region).any():
         return DonorOutcome(region, names, NOT_ASKED)
     # Among themselves they are averaged as members of a model are.
-    members = by_weight([replace(member, donor="") for member in donors])
+    members = in_run_order([replace(member, donor="") for member in donors])
     wanted = request.average.request
     orientations = orient_case(case, members)
     plan = plan_deadline(orientations, model, members, wanted.budget)

@@ -156,7 +156,7 @@ class LoadedNetworks:
         self._pass_s[kind] = min(pass_s, self._pass_s.get(kind, math.inf))
 
     def _make(self, member: Member) -> LoadedNetwork:
-        shape = (self.most_together(member), len(member.sequences), *member.plan.patch)
+        shape = (self.most_together(member), member.channels_in, *member.plan.patch)
         backend = self._backend(member)
         if self.device.type == "cpu" and (named := member.cpu_backend):
             log.warning("%s was packed for %s; %s runs it", member.name, named, backend.name)
@@ -177,7 +177,7 @@ class LoadedNetworks:
         for size in sorted({n for each in passes for n in batch_sizes(each, network.batch)}):
             if size in network.warm:
                 continue
-            shape = (size, len(member.sequences), *member.plan.patch)
+            shape = (size, member.channels_in, *member.plan.patch)
             network.forward(torch.zeros(shape, device=self.device))
             synchronize(self.device)
             network.warm.add(size)
@@ -196,7 +196,7 @@ class LoadedNetworks:
 
     def _kind(self, member: Member) -> Kind:
         plan = member.plan
-        return (plan.network, str(plan.arguments), plan.patch, len(member.sequences))
+        return (plan.network, str(plan.arguments), plan.patch, member.channels_in)
 
     def _is_worth_comparing(self, member: Member, passes: int) -> bool:
         kind = self._kind(member)
@@ -208,7 +208,7 @@ class LoadedNetworks:
         running = self._backend(member)
         on_cpu = self.device.type == "cpu"
         sides = half_patch(member.plan) if on_cpu else member.plan.patch
-        shape = (self.most_together(member), len(member.sequences), *sides)
+        shape = (self.most_together(member), member.channels_in, *sides)
         best = choose_backend(lambda: load_member(member), shape, self.device)
         self._chosen[self._kind(member)] = best
         if best is not running:
@@ -243,7 +243,7 @@ def half_patch(plan: Plan) -> tuple[int, ...]:
 
 
 def _pass_memory(member: Member) -> PassMemory:
-    shape = (len(member.sequences), *member.plan.patch)
+    shape = (member.channels_in, *member.plan.patch)
     try:
         return trace_pass(empty_member(member), shape)
     except RuntimeError:  # an exported program may name a precision, which half ones do not fit

@@ -3,26 +3,11 @@
     weights/<model>/MANIFEST.json        this file
     weights/<model>/<member folder>/     plans.json, dataset.json, fold_<k>/checkpoint_*.pth
 
-SCHEMA is raised when an older program would misread the file: a new key that changes what is
-predicted, or a changed meaning. A key that older programs may ignore does not raise it.
-2: a member's "group". Members of one group and network average their logits, groups their
-probabilities; in schema 1 all are of one group.
-3: a member's "orientation", the axis code that images are brought into before it sees them;
-without one they go in as stored, as in stock nnU-Net.
-4: a member's "weight" may be an object with a number for each channel (`ensemble.member_weights`),
-and a member with "donor", a region, is run only where the others' average has none of it
-(`ensemble.donor`). Only models that have either are written as 4, others as 3.
-5: a member with "format" "exported" or "onnx": `member.json` and `fold_<k>/program.pt2` or
-`program.onnx` in place of plans, dataset and checkpoint (`ensemble.exported_member`). Only models
-that have one are written as 5.
-6: "small_cases", and a "small_weight" of each member (`ensemble.small_cases`). Only models that
-have them are written as 6.
-7: a member's "cpu_backend": it runs on that where there is no GPU, since the default one computes
-it otherwise (`lab.packing.cpu_backend`). Only models that have one are written as 7.
+Its schemas: `ensemble.manifest_schemas`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -32,22 +17,14 @@ from challenge.folders import entries
 from challenge.orientation import OrientationError
 from challenge.provenance import sha256_of
 from challenge.scheme import SCHEMES, Head, Scheme, answer_fault
+from ensemble.cascade import CascadeError, check_cascades, feeding_groups
 from ensemble.heads import HeadError
+from ensemble.manifest_schemas import NEWS, READABLE, SCHEMA, schema_for
 from ensemble.member_weights import WeightError
 from ensemble.members import MANIFEST, ManifestError, Member, read_member, with_channel_weights
 from ensemble.plans import PlansError
-from ensemble.small_cases import SMALL_WEIGHT, SmallCases, read_small_cases, with_small_weights
+from ensemble.small_cases import SmallCases, read_small_cases, with_small_weights
 
-SCHEMA = 7
-# What a schema came with, the newest first; 3 is written without any of it.
-NEWS = {
-    SCHEMA: "backends of members",
-    6: "weights of small cases",
-    5: "exported members",
-    4: "weights by channel and donors",
-}
-SCHEMA_WITHOUT = 3
-READABLE = (1, 2, SCHEMA_WITHOUT, *reversed(NEWS))
 ACCEPTS_MISSING = (
     "accepts_missing",
     "missing_sequences",
@@ -85,8 +62,14 @@ class Model:
 
     @property
     def averaged(self) -> tuple[Member, ...]:
-        """Return the members that are run on every case; weights of 0 and donors are not."""
+        """Return the members whose mean is the answer; weights of 0 and donors are not."""
         return tuple(member for member in self.members if member.is_averaged)
+
+    @property
+    def always_run(self) -> tuple[Member, ...]:
+        """Return the members that are run on every case: averaged ones, and what feeds them."""
+        groups = feeding_groups(self.averaged)
+        return tuple(m for m in self.members if m.is_averaged or m.group in groups)
 
     @property
     def donors(self) -> dict[str, tuple[Member, ...]]:
@@ -142,19 +125,6 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest.get("model"), str) or manifest.get("scheme") not in SCHEMES:
         raise ManifestError(f"{path}: no model name, or scheme not one of {', '.join(SCHEMES)}")
     return dict(manifest)
-
-
-def schema_for(members: Iterable[Mapping[str, Any]]) -> int:
-    """Return the least schema that a manifest with these members may have."""
-    listed = list(members)
-    if any("cpu_backend" in each for each in listed):
-        return SCHEMA
-    if any(SMALL_WEIGHT in each for each in listed):
-        return 6
-    if any("format" in each for each in listed):
-        return 5
-    is_new = any("donor" in each or isinstance(each["weight"], Mapping) for each in listed)
-    return 4 if is_new else READABLE[0]
 
 
 def scheme_of(path: Path) -> Scheme:
@@ -214,6 +184,7 @@ def verify_model(path: Path) -> Model:
         weighted, head = with_channel_weights(members, listed, scheme)
         small_cases = read_small_cases(manifest, scheme)
         weighted = with_small_weights(weighted, listed, small_cases)
+        check_cascades(weighted, head)
         settings = manifest["settings"]
         return Model(
             name=manifest["model"],
@@ -227,7 +198,7 @@ def verify_model(path: Path) -> Model:
             answers=answers_of(path),
             small_cases=small_cases,
         )
-    except (PlansError, OrientationError, HeadError, WeightError) as error:
+    except (PlansError, OrientationError, HeadError, WeightError, CascadeError) as error:
         raise ManifestError(f"{path}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{path}: incomplete ({error!r})") from error

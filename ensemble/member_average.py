@@ -16,8 +16,10 @@ from challenge.case import Case
 from challenge.scheme import labels_from
 from ensemble.average import ProbabilityMean, VoteCount
 from ensemble.budget import Budget
+from ensemble.cascade import Stages, in_run_order
 from ensemble.deadline import STEPS, DeadlinePlanner, Work
 from ensemble.engine import Engine
+from ensemble.heads import to_head
 from ensemble.manifest import Model
 from ensemble.member_network import mirror_axes_of
 from ensemble.member_weights import channel_names
@@ -55,15 +57,19 @@ class MemberAverage:
     def __init__(self, case: Case, model: Model, engine: Engine, request: Request) -> None:
         """Plan; nothing is run yet."""
         self.case, self.model, self.engine, self.request = case, model, engine, request
-        self.members = by_weight(model.members)
+        self.members = in_run_order(model.members)
+        known = request.preparation.stage_labels
+        self.stages = Stages(self.members, model.head, model.scheme, known)
         orientations, budget = request.preparation.orientations, request.budget
         self.planner = plan_deadline(orientations, model, self.members, budget)
         self.mean = ProbabilityMean(model.head)
         # By the weights of small cases; None where there are none, as among donors.
-        has_small = model.small_cases and all(m.small_weight is not None for m in model.members)
+        averaged = [member for member in model.members if member.is_averaged]
+        has_small = model.small_cases and all(m.small_weight is not None for m in averaged)
         self.small_mean = ProbabilityMean(model.head) if has_small else None
         self.small_case: SmallCase | None = None  # what `value` made of it
         self.votes = VoteCount(case.shape) if request.count_votes else None
+        self.is_of_stages = False  # whether a cascade's previous stages answer instead of it
 
     def run(self) -> Iterator[np.ndarray]:
         """Run the members; perhaps yield early probabilities (channel, z, y, x) of the first one.
@@ -73,9 +79,11 @@ class MemberAverage:
             DeviceFailed: the engine is on the CPU now; all has to be run again.
         """
         groups = in_groups(self.members)
-        preparation, head = self.request.preparation, self.model.head
-        for group, prepared in prepare_groups(preparation, groups, self.engine, head):
+        preparation, stages = self.request.preparation, self.stages
+        for group, prepared in prepare_groups(preparation, groups, self.engine, stages):
             yield from self._run_group(group, prepared)
+        if self.mean.is_empty and not stages.answer.is_empty:
+            self.mean, self.is_of_stages = stages.answer, True
 
     def value(self) -> np.ndarray:
         """Return the mean (channel, z, y, x) by the weights that the case has by its volume."""
@@ -96,6 +104,8 @@ class MemberAverage:
         lost = [names[channel] for channel in self.mean.unweighted]
         weights = f"every member with a weight for {', '.join(lost)}: others count there instead"
         words = [*self.planner.skipped(), *([weights] if lost else [])]
+        if self.is_of_stages:
+            words.append("every second stage of a cascade: its previous stage answers")
         if self.small_mean is not None and self.small_mean.is_empty:
             words.append("every member with a weight for small cases: usual weights count there")
         return words
@@ -110,11 +120,9 @@ class MemberAverage:
             if not run_member(run):
                 continue
             check_overflow(run)
-            if self.votes is not None:
+            if self.votes is not None and member.is_averaged:
                 logits = engine.with_sums(sums, LogitAccumulator.member_logits, prepared.inner)
-                model = self.model
-                labels = labels_from(prepared.restored(logits), model.head, model.scheme)
-                self.votes.add(labels, model.scheme)
+                self._count_vote(self.votes, prepared.restored(logits))
             # Of the same weights by channel, logits stay as those of the network by itself.
             in_sum = 1.0 if first.channel_weights else member.weight
             engine.with_sums(sums, LogitAccumulator.finish_member, in_sum)
@@ -124,24 +132,36 @@ class MemberAverage:
                 logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
                 yield prepared.restored(logits)
         engine.release()
+        finished = planner.members_run - finished_before
+        is_first = self.mean.is_empty and self.stages.answer.is_empty
         # A network that ran on a part of the case says nothing of the rest; earlier ones did.
-        if weight and (self.mean.is_empty or planner.members_run > finished_before):
+        if weight and (is_first or finished):
             logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
             by_channel = [each * runs for each in first.channel_weights]
             with engine.timed("restore"):
-                restored = prepared.restored(logits)
-                if self.small_mean is not None and first.small_weight:
-                    self.small_mean.add(restored.copy(), first.small_weight * runs)
-                self.mean.add(restored, weight, by_channel)
+                given = prepared.in_member_head(logits)
+                if self.stages.feeds(first):
+                    self.stages.add(first, given, finished, self.request.budget.is_limited)
+                if first.is_averaged:
+                    small = (first.small_weight or 0) * runs
+                    self._add(
+                        to_head(given, first.head, self.model.head), weight, by_channel, small
+                    )
+
+    def _add(
+        self, restored: np.ndarray, weight: float, by_channel: Sequence[float], small: float
+    ) -> None:
+        if self.small_mean is not None and small:
+            self.small_mean.add(restored.copy(), small)
+        self.mean.add(restored, weight, by_channel)
+
+    def _count_vote(self, votes: VoteCount, probabilities: np.ndarray) -> None:
+        labels = labels_from(probabilities, self.model.head, self.model.scheme)
+        votes.add(labels, self.model.scheme)
 
     def _is_early(self) -> bool:
         planner = self.planner
         return self.request.gives_early and planner.is_early() and planner.rest_s() > EARLY_S
-
-
-def by_weight(members: Sequence[Member]) -> list[Member]:
-    """Return members by falling weight, the manifest's order among equals."""
-    return sorted(members, key=lambda member: -member.weight)
 
 
 def in_groups(members: Sequence[Member]) -> list[list[Member]]:

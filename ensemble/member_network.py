@@ -51,13 +51,13 @@ def mirror_axes_of(member: Member) -> tuple[int, ...]:
 
 
 def _planned(member: Member) -> nn.Module:
-    return build_network(member.plan, len(member.sequences), len(member.head.channels))
+    return build_network(member.plan, member.channels_in, len(member.head.channels))
 
 
 def _load_exported(member: Member) -> nn.Module:
     network = _read_program(member.checkpoint)
     tiles, *shape = network.tile_shape
-    expected = [len(member.sequences), *member.plan.patch]
+    expected = [member.channels_in, *member.plan.patch]
     if shape != expected:
         raise ExportedError(
             f"{member.checkpoint}: the program takes tiles of {shape} (channel, z, y, x), "

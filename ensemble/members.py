@@ -9,7 +9,7 @@ from typing import Any
 from challenge.orientation import check_axis_code
 from challenge.refusal import Refusal
 from challenge.scheme import SCHEMES, Head, Scheme
-from ensemble.dataset import channel_order, read_head
+from ensemble.dataset import channel_order, label_values, read_head
 from ensemble.exported_member import MEMBER_FILE, PROGRAM_FILES, read_description
 from ensemble.heads import can_become, common_head
 from ensemble.member_weights import (
@@ -24,6 +24,7 @@ from ensemble.plans import Plan, PlansError, read_plan
 MANIFEST = "MANIFEST.json"
 TRAINED_ON = "training_case_sha256"  # of an entry's provenance
 CPU_BACKENDS = ("", "torch")
+PREVIOUS_STAGE, FEEDS_ONLY = "previous_stage", "feeds_only"  # of an entry of a cascade
 
 
 class ManifestError(Refusal):
@@ -49,11 +50,19 @@ class Member:
     donor: str = ""  # the region that it is run for where the average has none; "": it is averaged
     trained_on: frozenset[str] | None = None  # `hash_cases` of its training; None: not recorded
     cpu_backend: str = ""  # one of CPU_BACKENDS, that runs it on a CPU; "": the default one
+    previous_stage: str = ""  # group whose labels a cascade's second stage sees; "": no cascade
+    stage_labels: tuple[str, ...] = ()  # these labels, in the order of its input channels
+    feeds_only: bool = False  # run for the second stage of a cascade, and not averaged
 
     @property
     def is_averaged(self) -> bool:
-        """Return whether it is run on every case; a donor or a weight of 0 is not."""
-        return self.weight > 0 and not self.donor
+        """Return whether the answer is a mean of it and others, on every case."""
+        return self.weight > 0 and not self.donor and not self.feeds_only
+
+    @property
+    def channels_in(self) -> int:
+        """Return the number of the network's input channels."""
+        return len(self.sequences) + len(self.stage_labels)
 
 
 def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path) -> Member:
@@ -99,7 +108,15 @@ def read_member(entry: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
         donor=donor,
         trained_on=_trained_on(entry),
         cpu_backend=_cpu_backend(entry, folder),
+        previous_stage=str(entry.get(PREVIOUS_STAGE, "")),
+        stage_labels=() if plan.previous_stage is None else _stage_labels(entry, others[0]),
+        feeds_only=entry.get(FEEDS_ONLY) is True,
     )
+
+
+def _stage_labels(entry: Mapping[str, Any], dataset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the foreground labels of a cascade by rising value, as nnU-Net orders their masks."""
+    return tuple(str(entry["labels"][str(value)]) for value in label_values(dataset))
 
 
 def _trained_on(entry: Mapping[str, Any]) -> frozenset[str] | None:

@@ -79,8 +79,7 @@ def read_resampling(function: str, arguments: Mapping[str, Any]) -> Resampling:
     keywords = {**known, **arguments}
     if keywords.get("is_seg"):
         raise ValueError("is_seg true resamples labels, not images or logits")
-    if wrong := list(_wrong(function, keywords)):
-        raise ValueError(f"{', '.join(wrong)} cannot be followed")
+    check_values(function, keywords)
     if function == NONE:
         return Resampling(0, 0, False, function=NONE)
     separately = (keywords["force_separate_z"], keywords[COARSE_BEYOND])
@@ -106,6 +105,16 @@ def keywords_of(resampling: Resampling) -> dict[str, Any]:
 def leads_back(image: Resampling, logits: Resampling) -> bool:
     """Return whether logits come back to the grid that images were resampled from."""
     return image.is_none or not logits.is_none
+
+
+def check_values(function: str, keywords: Mapping[str, Any]) -> None:
+    """Refuse keywords of one of the functions, all of them, whose values cannot be followed.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if wrong := list(_wrong(function, keywords)):
+        raise ValueError(f"{', '.join(wrong)} cannot be followed")
 
 
 def _wrong(function: str, keywords: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from challenge.refusal import Refusal
 from ensemble.normalisation import why_not
 from ensemble.old_plans import arguments_before_2_4
 from ensemble.planned_resampling import KEYWORDS, Resampling, leads_back, read_resampling
+from ensemble.previous_stage import PreviousStage, read_previous_stage
 
 # nnU-Net's readers, and the axis code that each brings images into before anything else; None:
 # as the file has them. Both only reverse axes to (z, y, x).
@@ -61,6 +62,7 @@ class Plan:
     crops_to_nonzero: bool = True
     clip: tuple[tuple[float, float] | None, ...] = ()  # of each channel, before it is normalised
     mirror_axes: tuple[int, ...] | None = None  # None: those that the checkpoint names
+    previous_stage: PreviousStage | None = None  # of a cascade's second stage
 
     @property
     def sees_slices(self) -> bool:
@@ -77,9 +79,8 @@ def read_plan(plans: Mapping[str, Any], configuration: str) -> Plan:
     """Read one configuration, following `inherits_from`.
 
     Raises:
-        PlansError: the configuration is unknown, incomplete or a cascade's second stage, or names
-            code that this program does not reproduce: reader, preprocessor, label manager,
-            resampling, normalisation, network.
+        PlansError: the configuration is unknown or incomplete, or names code that this program does
+            not reproduce: reader, preprocessor, label manager, resampling, normalisation, network.
     """
     try:
         return _plan(plans, configuration)
@@ -113,6 +114,7 @@ def _plan(plans: Mapping[str, Any], configuration: str) -> Plan:
         orientation=READER_ORIENTATION[plans["image_reader_writer"]],
         network=network,
         arguments=arguments,
+        previous_stage=_previous_stage(settings),
     )
 
 
@@ -147,8 +149,6 @@ def _check_code(plans: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
 
 
 def _check_volume(settings: Mapping[str, Any], configuration: str) -> None:
-    if settings.get("previous_stage"):
-        raise PlansError(f"plans.json: {configuration} is a cascade's second stage")
     patch, spacing = settings["patch_size"], settings["spacing"]
     if len(patch) not in DIMENSIONS:
         raise PlansError(
@@ -216,6 +216,13 @@ def _resamplings(settings: Mapping[str, Any]) -> tuple[Resampling, Resampling]:
             f"{image.function!r}: labels would not come back to the image's grid"
         )
     return image, logits
+
+
+def _previous_stage(settings: Mapping[str, Any]) -> PreviousStage | None:
+    try:
+        return read_previous_stage(settings)
+    except ValueError as error:
+        raise PlansError(f"plans.json: {error}") from error
 
 
 def _architecture(settings: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -9,11 +9,12 @@ import numpy as np
 
 from challenge.case import Case
 from ensemble.budget import Budget
+from ensemble.cascade import in_run_order
 from ensemble.device_errors import DeviceFailed
 from ensemble.donor import DonorRequest, ask_donors
 from ensemble.engine import Engine
 from ensemble.manifest import Model
-from ensemble.member_average import MemberAverage, Request, by_weight
+from ensemble.member_average import MemberAverage, Request
 from ensemble.member_network import mirror_axes_of
 from ensemble.prepared_case import Preparation, prepare
 
@@ -85,7 +86,7 @@ def predict(
 def prepare_case(case: Case, model: Model, engine: Engine) -> Preparation:
     """Prepare a case for a model's first network, which may be done while another case runs."""
     with engine.timed("prepare"):
-        return prepare(case, by_weight(model.averaged))
+        return prepare(case, in_run_order(model.always_run))
 
 
 def warm_up(model: Model, engine: Engine) -> None:
@@ -93,7 +94,7 @@ def warm_up(model: Model, engine: Engine) -> None:
 
     Donors are loaded when they are asked: most cases need none.
     """
-    for member in model.averaged:
+    for member in model.always_run:
         flips = 2 ** len(mirror_axes_of(member) if model.mirroring else ())
         try:
             # One tile less than a second batch: what remains runs in all smaller sizes.
@@ -103,7 +104,7 @@ def warm_up(model: Model, engine: Engine) -> None:
 
 
 def _predict(case: Case, model: Model, engine: Engine, request: Request) -> Iterator[Prediction]:
-    average = MemberAverage(case, replace(model, members=model.averaged), engine, request)
+    average = MemberAverage(case, replace(model, members=model.always_run), engine, request)
     for early in average.run():
         yield Prediction(early, is_final=False)
         del early  # the next network needs the memory

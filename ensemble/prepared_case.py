@@ -1,7 +1,7 @@
 """A case as each network sees it, and the way from logits back to the case's grid."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ import torch
 from challenge.case import Case
 from challenge.orientation import Turn
 from challenge.scheme import Head
+from ensemble.cascade import Stages
 from ensemble.engine import Engine
 from ensemble.heads import to_head
 from ensemble.manifest import Member
@@ -20,6 +21,7 @@ from ensemble.preprocess import (
     restore,
 )
 from ensemble.sliding_window import pad
+from ensemble.stage_masks import numbered, with_masks
 
 # Members that agree in these see the same volume of a case.
 PREPROCESSING = (
@@ -68,11 +70,12 @@ class PreparedCase:
         Args:
             logits: (channel, ...) float32 over `inner`, in the member's head.
         """
-        member = self._member
-        probabilities = restore(logits, self._images, member.plan, member.head)
-        if self._turn is not None:
-            probabilities = self._turn.back(probabilities)
-        return to_head(probabilities, member.head, self._head)
+        return to_head(self.in_member_head(logits), self._member.head, self._head)
+
+    def in_member_head(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities (channel, z, y, x) on the case's grid, in the member's head."""
+        probabilities = restore(logits, self._images, self._member.plan, self._member.head)
+        return probabilities if self._turn is None else self._turn.back(probabilities)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Preparation:
 
     orientations: Orientations
     first_images: PreprocessedImages  # as the first member sees the case
+    # By group, labels (z, y, x) in the scheme's values that a cascade's previous stage gave before.
+    stage_labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def prepare(case: Case, members: Sequence[Member]) -> Preparation:
@@ -102,21 +107,30 @@ def prepare_first(orientations: Orientations, members: Sequence[Member]) -> Prep
 
 
 def prepare_groups(
-    preparation: Preparation, groups: Sequence[list[Member]], engine: Engine, head: Head
+    preparation: Preparation, groups: Sequence[list[Member]], engine: Engine, stages: Stages
 ) -> Iterator[tuple[list[Member], PreparedCase]]:
     """Yield every group of members with the case as it sees it.
 
-    What consecutive groups see alike is preprocessed once.
+    What consecutive groups see alike is preprocessed once. A cascade's second stage whose previous
+    stage gave no labels, since time was short, is left out.
     """
     images, previous = preparation.first_images, groups[0][0]
     for group in groups:
-        first = group[0]
+        first, labels = group[0], stages.labels_for(group[0])
+        if first.previous_stage and labels is None:
+            continue
         if not _is_preprocessed_alike(first, previous):
             with engine.timed("prepare"):
                 images = _images(preparation.orientations, first)
         previous = first
         turn = preparation.orientations[first.orientation].turn
-        yield group, PreparedCase(images, turn, first, head)
+        seen = images
+        if labels is not None:
+            numbers = numbered(labels, first.stage_labels, stages.scheme)
+            turned = numbers if turn is None else turn.there(numbers)
+            with engine.timed("prepare"):
+                seen = with_masks(images, turned, len(first.stage_labels), first.plan)
+        yield group, PreparedCase(seen, turn, first, stages.head)
 
 
 def orient_case(case: Case, members: Sequence[Member]) -> Orientations:

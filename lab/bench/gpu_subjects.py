@@ -11,7 +11,8 @@ from typing import Any
 
 from challenge.provenance import sha256_of
 from challenge.scheme import SCHEMES, Scheme
-from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT
+from ensemble.manifest import MANIFEST
+from ensemble.manifest_schemas import SCHEMA_WITHOUT
 from lab.bench.networks import GLIOMA, GLIOMA_PATCH, RESENC_L, RESENC_L_PATCH, tiles_of
 from lab.bench.processes import Subject
 from lab.training.random_networks import (

@@ -13,6 +13,7 @@ from challenge.scheme import Head, Scheme
 from ensemble.heads import HeadError, common_head
 from ensemble.manifest import MANIFEST, read_manifest
 from ensemble.member_weights import channel_names
+from ensemble.members import PREVIOUS_STAGE
 from ensemble.small_cases import SMALL_CASES
 from lab.data.cohort import CohortCase
 from lab.member_selection.combine import CaseMaps, Ensemble, equal
@@ -117,6 +118,11 @@ def candidate_fault(manifest: Mapping[str, Any]) -> str | None:
         return (
             f"model {manifest['model']} has a donor of {', '.join(donors)}, which is part of its "
             "maps and not averaged; make maps without it, and `pack --selection --donor`"
+        )
+    if any(PREVIOUS_STAGE in each for each in members):
+        return (
+            f"model {manifest['model']} is a cascade, whose previous stage `pack --selection` "
+            "cannot take along; pack all sources in one `pack`"
         )
     for what, is_so in (
         ("by channel", any(isinstance(each["weight"], Mapping) for each in members)),

@@ -96,6 +96,25 @@ def members_without(
         for member in of_source:
             for id in folds[fold_of(member, folds)]["val"]:
                 unseen.setdefault(id, []).append(member)
+    for id, of_case in unseen.items():
+        _check_previous_stages(id, of_case)
     return {
         id: tuple(each) for id, each in unseen.items() if any(member.is_averaged for member in each)
     }
+
+
+def _check_previous_stages(id: str, members: Sequence[Member]) -> None:
+    """Refuse a case whose labels, as a cascade sees them, would come from no network or one of it.
+
+    nnU-Net trains the second stage on labels that the previous stage's fold left of its validation.
+
+    Raises:
+        SplitsError: naming the member and the case.
+    """
+    groups = {member.group for member in members}
+    for member in members:
+        if member.previous_stage and member.previous_stage not in groups:
+            raise SplitsError(
+                f"{member.name}: every packed member of its previous stage "
+                f"{member.previous_stage} was trained on {id}; pack that fold too"
+            )

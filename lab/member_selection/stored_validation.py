@@ -16,9 +16,9 @@ from challenge.case import Case
 from challenge.refusal import Refusal
 from challenge.volume import read_volume
 from ensemble.average import ProbabilityMean
+from ensemble.cascade import in_run_order
 from ensemble.heads import to_head
 from ensemble.manifest import MANIFEST, Member, Model, read_manifest
-from ensemble.member_average import by_weight
 from lab.member_selection.splits import by_source
 
 MOST_DIFFERING = 0.01  # of the foreground, between nnU-Net's labels and ours of a case
@@ -55,6 +55,8 @@ def validation_fault(model: Model) -> str | None:
     """Say what of a model nnU-Net's validation cannot stand for, or None."""
     if model.donors:
         return "a donor"
+    if any(member.previous_stage for member in model.members):
+        return "a cascade"
     return "weights of small cases" if model.small_cases else None
 
 
@@ -106,7 +108,7 @@ def mean_probabilities(
     `ensemble.predict`.
     """
     mean = ProbabilityMean(model.head)
-    for member in by_weight(members):
+    for member in in_run_order(members):
         path = stored.archive(member, case.id)
         probabilities = read_probabilities(path, member, case.shape)
         mean.add(

@@ -1,7 +1,7 @@
 """Build a model folder beside its target, check it, and rename it to the target."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -11,7 +11,9 @@ from typing import Any
 from challenge.provenance import KEY, program_version
 from challenge.refusal import Refusal
 from challenge.scheme import Scheme, answer_fault
-from ensemble.manifest import MANIFEST, SCHEMA_WITHOUT, ManifestError, verify_model
+from ensemble.manifest import MANIFEST, ManifestError, verify_model
+from ensemble.manifest_schemas import SCHEMA_WITHOUT
+from lab.packing.cascades import name_previous_stage
 from lab.packing.cpu_backend import record_in_members
 from lab.packing.exported_folder import pack_exported
 from lab.packing.exported_source import (
@@ -27,6 +29,7 @@ from lab.packing.pack_source import Source, pack_source
 from lab.packing.proof import ProofRequest, prove
 from lab.packing.release import check_reload, write_card
 from lab.packing.ship_rules import ship_rules
+from lab.packing.source_weights import set_weights, while_packing
 from lab.packing.stock_prediction import STOCK_STEP, Trained
 from lab.packing.synthetic_case import try_case
 from lab.packing.trained_folder import Folds, PackError, folds_of, naming, trained_folder
@@ -99,7 +102,7 @@ def build_model(
             packed = pack_selection(selection, building, request.scheme, answers, request.foreign)
             manifest |= packed | {KEY: manifest[KEY] | packed[KEY]}
         homes = [add_source(source, building, request, manifest) for source in sources]
-        set_channel_weights(manifest, dict(zip(homes, sources, strict=True)))
+        set_weights(manifest["members"], dict(zip(homes, sources, strict=True)))
         write_manifest(building, manifest)
         if request.artefact:
             artefacts = load_artefacts(request.artefact, request.scheme)
@@ -160,10 +163,9 @@ def add_source(
 ) -> str:
     """Pack one source and prove it; add its members and its proof; return its folder's name.
 
-    Weights by channel come last (`set_channel_weights`): the ensemble's channels are not known yet.
+    Weights by channel come last (`set_weights`): the ensemble's channels are not known yet.
     """
-    if isinstance(source.weight, Mapping):
-        source = replace(source, weight=1.0)
+    source = replace(source, weight=while_packing(source.weight))
     if is_program(source.path):
         with exported_source(source, request.scheme) as exported:
             return _add_exported(source, exported, building, request, manifest)
@@ -176,7 +178,9 @@ def add_source(
                 return _add_exported(source, exported, building, request, manifest)
         with naming(folder):
             home = _new_home(building, folder.title)
-            manifest["members"] += pack_source(source, folder, folds.taken, home, request.scheme)
+            entries = pack_source(source, folder, folds.taken, home, request.scheme)
+            name_previous_stage(entries, folder, manifest["members"])
+            manifest["members"] += entries
             _record_left_out(manifest, home, folds)
         write_manifest(building, manifest)
         request.check_target()  # after what is wrong with the source itself
@@ -226,14 +230,6 @@ def _record_left_out(manifest: dict[str, Any], home: Path, folds: Folds) -> None
         {"folder": home.name, "fold": fold, "reason": reason}
         for fold, reason in folds.left_out.items()
     ]
-
-
-def set_channel_weights(manifest: dict[str, Any], sources: Mapping[str, Source]) -> None:
-    """Give members the weights by channel of their sources, by the name of their folder."""
-    for entry in manifest["members"]:
-        source = sources.get(entry["folder"])
-        if source is not None and isinstance(source.weight, Mapping):
-            entry["weight"] = dict(source.weight)
 
 
 @contextmanager

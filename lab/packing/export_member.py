@@ -75,7 +75,7 @@ def export_member(request: ExportRequest) -> Iterator[str]:
     program.parent.mkdir(parents=True, exist_ok=True)
     (request.out / MEMBER_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     torch.export.save(exported, program)
-    tile = draw_tile(member.plan, len(member.sequences), member.plan.patch, SEED)
+    tile = draw_tile(member.plan, member.channels_in, member.plan.patch, SEED)
     with torch.inference_mode():
         logits = network(tile[None])[0].numpy()
     np.savez_compressed(program.with_name(ANSWER_FILE), tile=tile.numpy(), logits=logits)
@@ -151,6 +151,11 @@ def _find(model: Model, request: ExportRequest) -> Member:
     member = members[request.member]
     if member.plan.network == EXPORTED:
         raise ExportFailed(f"{request.model}: {member.name} is an exported program already")
+    if member.previous_stage:
+        raise ExportFailed(
+            f"{request.model}: {member.name} is a cascade's second stage; {MEMBER_FILE} cannot "
+            f"say that it sees the labels of {member.previous_stage}"
+        )
     return member
 
 
@@ -163,7 +168,7 @@ def _check_target(out: Path, program: Path, content: Mapping[str, Any]) -> None:
 
 
 def _export(network: nn.Module, member: Member) -> torch.export.ExportedProgram:
-    tiles = torch.zeros((2, len(member.sequences), *member.plan.patch))
+    tiles = torch.zeros((2, member.channels_in, *member.plan.patch))
     open_batch = ({0: torch.export.Dim("tiles", min=1, max=MOST_TILES)},)
     return torch.export.export(network, (tiles,), dynamic_shapes=open_batch)
 

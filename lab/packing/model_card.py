@@ -7,6 +7,7 @@ from typing import Any
 from challenge.provenance import KEY, from_json
 from challenge.scheme import Scheme
 from ensemble.manifest import ACCEPTS_MISSING
+from ensemble.members import FEEDS_ONLY, PREVIOUS_STAGE
 from ensemble.small_cases import read_small_cases, weight_in_words
 from lab.metrics.objective import IN_WORDS, reported_objective
 from lab.provenance.checks import accepted_faults, nearest
@@ -59,6 +60,7 @@ def card(
             f"| {_trainer(provenance)} | {_epochs(provenance)} | {entry['sha256'][:12]} |"
         )
     yield from _donors(manifest)
+    yield from _cascades(manifest)
     if small_cases := read_small_cases(manifest, scheme):
         yield f"\nSmall cases: {small_cases.in_words()}."
     yield "\n## Beside stock nnU-Net\n"
@@ -79,6 +81,8 @@ def card(
 
 def _weight(entry: Mapping[str, Any]) -> str:
     donor = entry.get("donor")
+    if entry.get(FEEDS_ONLY):
+        return "feeds a cascade"
     return f"donor of {donor}" if donor else weight_in_words(entry)
 
 
@@ -89,6 +93,15 @@ def _donors(manifest: Mapping[str, Any]) -> Iterator[str]:
             f"\nA donor of {region} is run only where the average of the others has no {region} "
             f"and the time allows it; its voxels of {region} are then taken."
         )
+
+
+def _cascades(manifest: Mapping[str, Any]) -> Iterator[str]:
+    members = manifest["members"]
+    only = {each["folder"] for each in members if each.get(FEEDS_ONLY)}
+    pairs = ((e["folder"], e[PREVIOUS_STAGE]) for e in members if PREVIOUS_STAGE in e)
+    for second, first in dict.fromkeys(pairs):
+        also = "is not averaged" if first in only else "is averaged too"
+        yield f"\n{second} sees the labels that {first} gives of the case; {first} {also}."
 
 
 def _trainer(provenance: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from challenge.scheme import Scheme
 from ensemble.exported_member import EXPORTED
 from ensemble.manifest import Model, read_manifest, verify_model
 from ensemble.member_network import mirror_axes_of
-from ensemble.members import Member
+from ensemble.members import FEEDS_ONLY, PREVIOUS_STAGE, Member
 from ensemble.small_cases import weight_in_words
 from lab.packing.exported_summary import exported_agreement
 from lab.packing.precision import precision_of
@@ -87,9 +87,12 @@ def _folds(pairs: Pairs) -> str:
     folds = ", ".join(str(each["fold"]) for _, each in pairs)
     if donor := entry.get("donor"):
         return f"{folds} ({entry['checkpoint']}; donor, run where the others see no {donor})"
+    if entry.get(FEEDS_ONLY):
+        return f"{folds} ({entry['checkpoint']}; previous stage of a cascade, not averaged)"
+    stage = f"; sees the labels of {entry[PREVIOUS_STAGE]}" if PREVIOUS_STAGE in entry else ""
     weights = list(dict.fromkeys(weight_in_words(each) for _, each in pairs))
     share = "" if weights == ["1"] else f", weight {'; '.join(weights)}"
-    return f"{folds} ({entry['checkpoint']}{share})"
+    return f"{folds} ({entry['checkpoint']}{share}{stage})"
 
 
 def _precision(pairs: Pairs) -> str:

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from challenge.scheme import SCHEMES
+from ensemble.member_weights import Weight
 from lab.arguments import add_foreign, add_scheme
 from lab.packing.build_model import ModelRequest, build_model
 from lab.packing.label_options import one_each, parse_donor, parse_weight
@@ -165,7 +166,9 @@ def _sources(args: argparse.Namespace) -> list[Source]:
     paths = ", ".join(map(str, args.sources))
     if args.weight and len(args.weight) != count:
         raise PackError(f"--weight: {len(args.weight)} for {count} sources ({paths})")
-    weights = [parse_weight(each) for each in args.weight or ["1"] * count]
+    weights: list[Weight | None] = [None] * count
+    if args.weight:
+        weights = [0.0 if each == "0" and count > 1 else parse_weight(each) for each in args.weight]
     folders = [("", path, each) for path, each in zip(args.sources, weights, strict=True)]
     folders += [(region, path, 1.0) for region, path in donors]
     labels = one_each(args.labels, len(folders), "--labels")

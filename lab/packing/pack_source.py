@@ -11,6 +11,7 @@ import torch
 from challenge.case_hashes import hash_cases
 from challenge.provenance import sha256_of
 from challenge.scheme import Scheme
+from ensemble.dataset import label_values
 from ensemble.member_weights import Weight
 from ensemble.members import TRAINED_ON
 from lab.packing.left_out_postprocessing import print_left_out
@@ -48,7 +49,7 @@ class Source:
     path: Path
     checkpoint: str  # "checkpoint_final", "checkpoint_best" or "checkpoint_latest"
     folds: Sequence[str] | None = None  # None: those that nnU-Net's predictor takes
-    weight: Weight = 1.0
+    weight: Weight | None = 1.0  # None: 1, 0: as previous stage of a cascade alone, see `cascades`
     labels: str = ""  # NAME=VALUE,... or nothing
     channels: str = ""  # NAME,... or nothing
     half: bool = False  # round weights to half precision
@@ -82,7 +83,10 @@ def pack_source(
     for fold in folds:
         trained = open_fold(folder, fold, source.checkpoint, source.accepted)
         _check_channels(trained, channels, folder)
-        check_network(trained, len(channels.sequences), len(channels.head.channels))
+        channels_in = len(channels.sequences)
+        if trained.plan.previous_stage is not None:
+            channels_in += len(label_values(folder.dataset))
+        check_network(trained, channels_in, len(channels.head.channels))
         built = plans_as_built(folder.plans, trained)
         if plans not in (None, built):
             raise PackError(

@@ -10,7 +10,7 @@ import contextlib
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ import torch
 from challenge.scheme import Scheme
 from ensemble.manifest import Model, read_manifest, verify_model
 from ensemble.member_network import mirror_axes_of
+from ensemble.members import Member
 from lab.packing.cpu_backend import cpu_backend, with_recorded
 from lab.packing.named_case import find_case
 from lab.packing.proof_case import Sides, compare_case, sides_of
 from lab.packing.proof_summary import sentence
-from lab.packing.random_tile import SEED, draw_tile, tile_shape
+from lab.packing.random_tile import SEED, draw_input, tile_shape
 from lab.packing.stock_prediction import STOCK, Stock, StockError, Trained, plain_copy
 from lab.packing.synthetic_case import as_volume, grid_for, write_input
 from lab.packing.tile_answers import LIMITS, Answer, differences, our_answers, refuse_beyond
@@ -53,6 +54,7 @@ class Part:
     model: Model  # with the source's members alone
     values: np.ndarray  # (256,) uint8: dataset.json's label values -> the scheme's
     folds: tuple[str, ...]
+    previous: Model | None  # with the members whose labels these see; None: no cascade
     trainer: str
     is_foreign: bool  # a trainer that nnU-Net does not ship
 
@@ -85,7 +87,8 @@ def prove(source: Trained, manifest: Path, home: str, request: ProofRequest) -> 
             record |= {} if stock is None else {"taken_for": AS_PLANNED}
         record["tiles"] = {"seed": SEED, "folds": tiles}
         members = with_recorded(part.model.members, tiles)
-        sides = sides_of(stock, plain, replace(part.model, members=members), part.values)
+        packed = replace(part.model, members=members)
+        sides = replace(sides_of(stock, plain, packed, part.values), previous=part.previous)
         if stock or sides.changes:
             record["case"] = prove_case(sides, request, tiles)
     print(f"{home}: {sentence(record)}", flush=True)
@@ -119,19 +122,28 @@ def part_of(manifest: Path, home: str) -> Part:
     values = np.zeros(256, np.uint8)
     for value, name in entry["labels"].items():
         values[int(value)] = model.scheme.labels[name]
-    # Stock sees images as its reader hands them over, whatever orientation the members have, and
-    # knows neither donors nor weights of 0 or by channel.
-    members = tuple(
-        replace(
-            m, orientation=m.plan.orientation, donor="", weight=m.weight or 1, channel_weights=()
-        )
-        for m, _ in pairs
-    )
-    source_model = replace(model, members=members, head=first.head)
+    source_model = _alone(model, [member for member, _ in pairs])
+    stage = [m for m in model.members if first.previous_stage and m.group == first.previous_stage]
+    previous = _alone(model, stage) if stage else None
     folds = tuple(str(entry["fold"]) for _, entry in pairs)
     provenance = entry["provenance"]
     is_foreign = bool(provenance.get("foreign_trainer"))
-    return Part(source_model, values, folds, str(provenance["trainer"]), is_foreign)
+    return Part(source_model, values, folds, previous, str(provenance["trainer"]), is_foreign)
+
+
+def _alone(model: Model, members: Sequence[Member]) -> Model:
+    """Return a model with some members as stock has them.
+
+    Stock sees images as its reader hands them over, whatever orientation the members have, and
+    knows neither donors nor weights of 0 or by channel.
+    """
+    alone = tuple(
+        replace(
+            m, orientation=m.plan.orientation, donor="", weight=m.weight or 1, channel_weights=()
+        )
+        for m in members
+    )
+    return replace(model, members=alone, head=members[0].head)
 
 
 def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, Any]:
@@ -145,7 +157,7 @@ def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, An
     folds = list(zip(part.folds, part.model.members, strict=True))
     for number, (fold, member) in enumerate(progress(folds, unit="fold", description="proof")):
         shape = tile_shape(member.plan)
-        tile = draw_tile(member.plan, len(member.sequences), shape, SEED + number)
+        tile = draw_input(member, shape, SEED + number)
         trained = plain.checkpoint_of(fold)
         started = time.perf_counter()
         answers = our_answers(tile, member, trained, part.model.scheme)

@@ -6,7 +6,9 @@ step cost in voxels.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,13 @@ from ensemble.device import choose_device
 from ensemble.engine import Engine
 from ensemble.manifest import Model
 from ensemble.member_network import mirror_axes_of
-from ensemble.predict import predict
+from ensemble.predict import predict, prepare_case
 from lab.packing.precision import is_rounded
 from lab.packing.stock_prediction import STOCK, STOCK_STEP, Stock, StockError, Trained
 from lab.packing.tile_answers import ProofError
 
 MIN_AGREEMENT = 0.999
+StageLabels = Mapping[str, np.ndarray]  # that a cascade's second stage sees, (z, y, x) by group
 HALF, UNMIRRORED = "half precision", "no mirroring"
 
 
@@ -35,6 +38,7 @@ class Sides:
     exact: Model  # our program as stock: weights, mirroring and step
     packed: Model  # one source's members, as they are packed
     values: np.ndarray  # (256,) uint8: dataset.json's label values -> the scheme's
+    previous: Model | None = None  # what gives the labels that all see; None: no cascade
 
     @property
     def changes(self) -> list[str]:
@@ -49,6 +53,12 @@ class Sides:
         if self.packed.step != STOCK_STEP:
             words.append(f"step {self.packed.step:g}")
         return words
+
+    def as_trained(self, labels: np.ndarray) -> np.ndarray:
+        """Return a label map (z, y, x) of the scheme's values in those of dataset.json."""
+        trained, used = np.zeros(256, np.uint8), np.flatnonzero(self.values)
+        trained[self.values[used]] = used
+        return np.asarray(trained[labels])
 
     def with_only(self, change: str) -> Model:
         """Return our program with one of the changes."""
@@ -90,8 +100,10 @@ def compare_case(files: CaseFiles, sides: Sides) -> dict[str, Any]:
         Refusal: the case cannot be read.
     """
     device, scheme = choose_device("auto"), sides.packed.scheme
+    seen = _previous_labels(files, sides, device)
+    labels_of = partial(_labels, device=device, seen=seen)
     started = time.perf_counter()
-    packed = _labels(files, sides.packed, device)
+    packed = labels_of(files, sides.packed)
     seconds = {"ours": round(time.perf_counter() - started, 1)}
     facts: dict[str, Any] = {
         "id": files.id,
@@ -104,17 +116,18 @@ def compare_case(files: CaseFiles, sides: Sides) -> dict[str, Any]:
     }
     exact = packed
     if sides.changes:
-        exact = _labels(files, sides.exact, device)
+        exact = labels_of(files, sides.exact)
         for change in sides.changes:
             is_single = len(sides.changes) == 1
-            changed = packed if is_single else _labels(files, sides.with_only(change), device)
+            changed = packed if is_single else labels_of(files, sides.with_only(change))
             facts.setdefault("cost", {})[change] = difference(changed, exact)
     if sides.stock is None:
         return facts
     started = time.perf_counter()
     sequences = sides.packed.members[0].sequences
     try:
-        stock = sides.values[sides.stock.segment(files, sequences, device)]
+        before = next((sides.as_trained(labels) for labels in seen.values()), None)
+        stock = sides.values[sides.stock.segment(files, sequences, device, before)]
     except StockError as error:
         return facts | {"not_proven": str(error)}
     seconds["stock"] = round(time.perf_counter() - started, 1)
@@ -144,8 +157,16 @@ def dice(first: np.ndarray, second: np.ndarray) -> float | None:
     return 2 * int((first & second).sum()) / both if both else None
 
 
-def _labels(files: CaseFiles, model: Model, device: torch.device) -> np.ndarray:
-    *_, final = predict(read_case(files), model, Engine(device))
+def _previous_labels(files: CaseFiles, sides: Sides, device: torch.device) -> StageLabels:
+    if sides.previous is None:
+        return {}
+    return {sides.previous.members[0].group: _labels(files, sides.previous, device, {})}
+
+
+def _labels(files: CaseFiles, model: Model, device: torch.device, seen: StageLabels) -> np.ndarray:
+    case, engine = read_case(files), Engine(device)
+    preparation = replace(prepare_case(case, model, engine), stage_labels=seen)
+    *_, final = predict(case, model, engine, preparation=preparation)
     return labels_from(final.probabilities, model.head, model.scheme)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, one_hot
 
 from ensemble.engine import Engine
 from ensemble.loaded_networks import half_patch
@@ -50,6 +50,21 @@ def draw_tile(plan: Plan, channels: int, shape: Sequence[int], seed: int) -> tor
         if scheme == "NoNormalization":
             channel.mul_(known["std"]).add_(known["mean"])
     return tile
+
+
+def draw_input(member: Member, shape: Sequence[int], seed: int) -> torch.Tensor:
+    """Draw a tile (channel, z, y, x) float32 of all that a member sees.
+
+    Behind the image a cascade's second stage gets masks of labels: each voxel has one, or none.
+    """
+    tile = draw_tile(member.plan, len(member.sequences), shape, seed)
+    if not (count := len(member.stage_labels)):
+        return tile
+    generator = torch.Generator().manual_seed(seed)
+    fields = torch.randn((1, count + 1, *(COARSE[-1:] * 3)), generator=generator)
+    fields = interpolate(fields, tuple(shape), mode="trilinear", align_corners=True)
+    masks = one_hot(fields[0].argmax(0), count + 1).movedim(-1, 0)[1:]
+    return torch.cat([tile, masks.float()])
 
 
 def forward_of(member: Member, tile: torch.Tensor, backend: str) -> Forward:

@@ -13,7 +13,7 @@ import numpy as np
 from ensemble.backends import REFERENCE
 from ensemble.loaded_networks import half_patch
 from ensemble.manifest import Member, verify_model
-from lab.packing.random_tile import SEED, draw_tile, logits_of
+from lab.packing.random_tile import SEED, draw_input, logits_of
 
 SAMPLES = 500
 # The same weights by the same program: no more than sums in another order.
@@ -22,7 +22,7 @@ TOLERANCE = 1e-3
 
 def answer(member: Member) -> np.ndarray:
     """Return some of a member's logits of a seeded tile of half its patch."""
-    tile = draw_tile(member.plan, len(member.sequences), half_patch(member.plan), SEED)
+    tile = draw_input(member, half_patch(member.plan), SEED)
     logits = logits_of(member, tile, REFERENCE).flatten()
     return np.asarray(logits[:: max(1, len(logits) // SAMPLES)][:SAMPLES])
 

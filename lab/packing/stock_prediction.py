@@ -21,6 +21,7 @@ from typing import Any, cast
 from unittest import mock
 
 import numpy as np
+import SimpleITK
 import torch
 
 from challenge.case import CaseFiles
@@ -139,11 +140,16 @@ class Stock:
         return np.asarray(manager.convert_logits_to_segmentation(torch.from_numpy(logits)))
 
     def segment(
-        self, files: CaseFiles, sequences: Sequence[str], device: torch.device
+        self,
+        files: CaseFiles,
+        sequences: Sequence[str],
+        device: torch.device,
+        previous: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the labels (z, y, x) of a case on its grid, in the values of dataset.json.
 
         All of it is stock's: reader, preprocessing, tiles, mirroring, folds, resampling, writer.
+        `previous` are labels like these, of the stage before a cascade's second one.
         """
         paths = [files.images[sequence] for sequence in sequences]
         ending = "".join(paths[0].suffixes[-2:]) if paths[0].suffix == ".gz" else paths[0].suffix
@@ -155,10 +161,21 @@ class Stock:
             self._predictor.perform_everything_on_device = device.type == "cuda"
             reader = self._predictor.plans_manager.image_reader_writer_class()
             images, properties = reader.read_images([str(path) for path in paths])
-            labels = self._predictor.predict_single_npy_array(images, properties)
+            before = None
+            if previous is not None:
+                _write_on_grid(previous, paths[0], Path(scratch, f"previous{ending}"))
+                before, _ = reader.read_seg(str(Path(scratch, f"previous{ending}")))
+            labels = self._predictor.predict_single_npy_array(images, properties, before)
             written = Path(scratch, f"stock{ending}")
             reader.write_seg(labels, str(written), properties)
             return read_volume(written, np.uint8).array
+
+
+def _write_on_grid(labels: np.ndarray, image: Path, path: Path) -> None:
+    """Write labels (z, y, x) with the geometry of an image."""
+    written = SimpleITK.GetImageFromArray(labels)
+    written.CopyInformation(SimpleITK.ReadImage(str(image)))
+    SimpleITK.WriteImage(written, str(path))
 
 
 def find_trainer(name: str) -> type:

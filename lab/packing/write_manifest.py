@@ -7,7 +7,8 @@ from typing import Any
 
 from challenge.folders import is_hidden
 from challenge.provenance import sha256_of
-from ensemble.manifest import MANIFEST, schema_for, verify_model
+from ensemble.manifest import MANIFEST, verify_model
+from ensemble.manifest_schemas import schema_for
 from ensemble.member_network import load_member
 
 

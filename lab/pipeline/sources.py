@@ -78,6 +78,7 @@ def find_sources(paths: Sequence[Path], checkpoints: Sequence[str]) -> list[Sour
         if names.count(name) > 1:  # the dataset's name tells them apart
             name = f"{home.parent.name}-{name}"
         is_nnunets = (home / "plans.json").is_file()
+        _refuse_cascade(home)
         for checkpoint in checkpoints if is_nnunets else checkpoints[:1]:
             suffix = f"-{checkpoint}" if len(checkpoints) > 1 and is_nnunets else ""
             folds = numbered_folds(home, checkpoint)
@@ -85,6 +86,23 @@ def find_sources(paths: Sequence[Path], checkpoints: Sequence[str]) -> list[Sour
     if len({source.name for source in sources}) < len(sources):
         raise SourceError(f"{', '.join(s.name for s in sources)}: several folders of one name")
     return sources
+
+
+def _refuse_cascade(home: Path) -> None:
+    """Refuse the second stage of a cascade: sources are packed one by one here.
+
+    Raises:
+        SourceError: it is one, by the configuration that its name ends with.
+    """
+    if not (home / "plans.json").is_file():
+        return
+    settings = read_json(home / "plans.json").get("configurations", {})
+    configuration = home.name.rsplit("__", 1)[-1]
+    if stage := dict(settings.get(configuration, {})).get("previous_stage"):
+        raise SourceError(
+            f"{home}: {configuration} is the second stage of a cascade, which `lab submit` cannot "
+            f"pack without its {stage}; name the other folders, or `lab pack` both together"
+        )
 
 
 def numbered_folds(home: Path, checkpoint: str) -> tuple[str, ...]:

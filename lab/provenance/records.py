@@ -13,12 +13,14 @@ from challenge.provenance import (
     hash_json,
 )
 from ensemble.manifest import MANIFEST, read_manifest
+from ensemble.members import FEEDS_ONLY, PREVIOUS_STAGE
 from lab.data.cohort import CohortCase
 from lab.json_files import read_json
 from postprocess.artefacts import JSON_NAME
 from postprocess.output_record import rules_record as rules_of_fit
 
-# Of a manifest's member: what changes its prediction; of some members alone, "donor" too.
+# Of a manifest's member: what changes its prediction; roles are of some members alone.
+ROLE_KEYS = ("donor", PREVIOUS_STAGE, FEEDS_ONLY)
 MEMBER_KEYS = ("configuration", "fold", "group", "weight", "labels", "orientation", "sha256")
 
 
@@ -29,7 +31,7 @@ def networks_sha256(manifest: Mapping[str, Any]) -> str:
     """
     members = [
         {key: entry.get(key) for key in MEMBER_KEYS}
-        | {key: entry[key] for key in ("donor",) if key in entry}
+        | {key: entry[key] for key in ROLE_KEYS if key in entry}
         for entry in manifest["members"]
     ]
     folders = {entry["folder"] for entry in manifest["members"]}

@@ -14,7 +14,7 @@ import pytest
 from files import GLI, written
 
 import inference
-from ensemble.manifest import SCHEMA
+from ensemble.manifest_schemas import SCHEMA
 
 NEWER = f'"schema": {SCHEMA + 1}'
 
