@@ -13,6 +13,7 @@ import torch
 from challenge.case import Case
 from challenge.scheme import MRI_SEQUENCES
 from ensemble.architectures import ARCHITECTURES
+from ensemble.dataset import label_values
 from ensemble.engine import Engine
 from ensemble.manifest import Member, Model
 from ensemble.network import build_network
@@ -175,16 +176,23 @@ def train(
     folds: Sequence[int] = (0,),
     seed: int = 0,
     mirror_axes: Sequence[int] | None = (0, 1, 2),
+    configuration: str = "",
 ) -> Path:
-    """Write a model folder whose folds hold random weights with clear-cut answers."""
+    """Write a model folder whose folds hold random weights with clear-cut answers.
+
+    `configuration` is that of the folds, where plans have several.
+    """
     folder.mkdir(parents=True)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
-    (configuration,) = plans["configurations"]
+    configuration = configuration or next(iter(plans["configurations"]))
     plan = read_plan(plans, configuration)
+    channels = len(dataset["channel_names"])
+    if plan.previous_stage is not None:
+        channels += len(label_values(dataset))
     heads = len(dataset["labels"]) - ("regions_class_order" in dataset)
     for fold in folds:
-        network = build_network(plan, len(dataset["channel_names"]), heads)
+        network = build_network(plan, channels, heads)
         (folder / f"fold_{fold}").mkdir()
         content = {
             "network_weights": random_weights(network, seed=seed + fold),

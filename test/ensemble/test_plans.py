@@ -153,7 +153,14 @@ LOOP = {"a": {"inherits_from": "3d_fullres"}, "3d_fullres": {"inherits_from": "a
     [
         (tiny.plans(patch_size=[16]), r"patch_size \[16\] of 3d_fullres is neither 2-D nor 3-D"),
         (tiny.plans(patch_size=[16, 16]), r"spacing \[1, 1, 1\] of 3d_fullres is not two lengths"),
-        (tiny.plans(previous_stage="3d_lowres"), "3d_fullres is a cascade's second stage"),
+        (
+            tiny.plans(previous_stage="3d_lowres", resampling_fn_seg_kwargs={"is_seg": False}),
+            "resampling_fn_seg_kwargs is_seg false resamples images",
+        ),
+        (
+            tiny.plans(previous_stage="3d_lowres", resampling_fn_seg="mine"),
+            "resampling_fn_seg 'mine' is not one of",
+        ),
         (tiny.plans(resampling_fn_data="resample_torch"), "resampling_fn_data 'resample_torch' is"),
         (
             tiny.plans(

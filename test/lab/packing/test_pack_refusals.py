@@ -71,11 +71,6 @@ REFUSED: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
         (),
         "conv_op Conv3d of PlainConvUNet, but 3d_fullres is 2-D: Conv2d",
     ),
-    "cascade": (
-        lambda s: change_plans(s, previous_stage="3d_lowres"),
-        (),
-        "cascade's second stage",
-    ),
     "channels": (
         lambda s: change_plans(
             s, normalization_schemes=["NoNormalization"], use_mask_for_norm=[True]
