@@ -31,10 +31,10 @@ def train(
     stages = []
     for number, name in enumerate((LOWRES, CASCADE)):
         home = folder / f"nnUNetTrainer__nnUNetPlans__{name}"
-        seed = settings.get("seed", 0) + 10 * number
-        stages.append(
-            tiny.train(home, plans, dataset, folds, **{**settings, "seed": seed}, configuration=name)
-        )
+        configurations = {name: plans["configurations"][name], **plans["configurations"]}
+        seeded = {**settings, "seed": settings.get("seed", 0) + 10 * number}
+        ordered = {**plans, "configurations": configurations}
+        stages.append(tiny.train(home, ordered, dataset, folds, **seeded))
     for path in stages[1].rglob("*.pth"):
         content = torch.load(path, weights_only=False)
         for name, value in content["network_weights"].items():

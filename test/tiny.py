@@ -165,7 +165,8 @@ def dataset(
 
 def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> np.ndarray:
     """Return one member's probabilities (channel, z, y, x) in the member's head."""
-    single = replace(model, members=(member,), head=member.head)
+    alone = replace(member, feeds_only=False)
+    single = replace(model, members=(alone,), head=member.head)
     return [prediction.probabilities for prediction in predict(case, single, engine)][-1]
 
 
@@ -176,16 +177,15 @@ def train(
     folds: Sequence[int] = (0,),
     seed: int = 0,
     mirror_axes: Sequence[int] | None = (0, 1, 2),
-    configuration: str = "",
 ) -> Path:
     """Write a model folder whose folds hold random weights with clear-cut answers.
 
-    `configuration` is that of the folds, where plans have several.
+    They are of the first configuration of the plans.
     """
     folder.mkdir(parents=True)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
-    configuration = configuration or next(iter(plans["configurations"]))
+    configuration = next(iter(plans["configurations"]))
     plan = read_plan(plans, configuration)
     channels = len(dataset["channel_names"])
     if plan.previous_stage is not None:

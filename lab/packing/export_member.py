@@ -209,7 +209,7 @@ def _compare_case(path: Path, model: Model, member: Member, copy: Member) -> str
 
 
 def _labels(case: Any, model: Model, member: Member) -> np.ndarray:
-    single = replace(member, weight=1.0, donor="", channel_weights=())
+    single = replace(member, weight=1.0, donor="", channel_weights=(), feeds_only=False)
     model_of_one = replace(model, members=(single,), head=member.head)
     *_, final = predict(case, model_of_one, Engine(CPU, "torch"))
     return labels_from(final.probabilities, member.head, model.scheme)

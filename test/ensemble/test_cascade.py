@@ -12,7 +12,7 @@ import pytest
 import tiny
 import torch
 from clock import Clock
-from small_models import LONG, Network, Scripted, always, packed, slow
+from small_models import LONG, Network, Scripted, always, engine, packed, slow
 
 from challenge.scheme import labels_from
 from ensemble.budget import Budget
@@ -72,6 +72,17 @@ def test_members_that_need_nothing_run_first_and_second_stages_last(model: Model
     other = replace(first, group="other", name="other", feeds_only=False, weight=0.5)
     heavy = replace(second, weight=9.0)
     assert in_run_order([heavy, first, second, other]) == [other, first, heavy, second]
+
+
+def test_masks_are_turned_with_the_image(tmp_path: Path) -> None:
+    stages = cascades.train(tmp_path, PLANS, tiny.dataset(), folds=(0,), mirror_axes=())
+    model = packed(tmp_path, *stages, flags=("--orientation", "RAS"))
+    stored = replace(LONG, orientation="PSL")
+    turned, turn = stored.oriented("RAS"), stored.turn_to("RAS")
+    (there,), (here,) = (predict(case, model, engine()) for case in (turned, stored))
+    assert turn is not None
+    np.testing.assert_array_equal(here.probabilities, turn.back(there.probabilities))
+    assert len(np.unique(labels_of(here, model))) > 2
 
 
 def run(
@@ -137,7 +148,10 @@ def change(model: Model, how: Callable[[list[dict]], object]) -> Path:
         (lambda m: m[0].update(previous_stage="x"), "previous_stage, but its plans.json has none"),
         (lambda m: m[1].update(weight=2), "of several networks or weights"),
         (lambda m: m[2].update(previous_stage=m[3]["group"]), "is of 3d_cascade_fullres, not of"),
-        (lambda m: m[3].update(feeds_only=True, group="x"), "feeds_only, but no member has previous"),
+        (
+            lambda m: m[3].update(feeds_only=True, group="x"),
+            "feeds_only, but no member has previous",
+        ),
     ],
 )
 def test_a_cascade_that_lacks_its_previous_stage_is_refused(

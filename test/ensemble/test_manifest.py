@@ -10,12 +10,12 @@ import pytest
 import tiny
 
 from ensemble.manifest import (
-    SCHEMA,
     ManifestError,
     accepts_missing_sequences,
     find_manifests,
     verify_model,
 )
+from ensemble.manifest_schemas import SCHEMA
 from lab.__main__ import main as lab
 
 ALL = {"background": 1, "NETC": 1, "SNFH": 1, "ET": 1, "RC": 1}

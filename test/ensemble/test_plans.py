@@ -11,6 +11,7 @@ import torch
 from plan_spellings import SPELLINGS
 
 from ensemble.architectures import multiples_of
+from ensemble.dataset import label_values
 from ensemble.network import build_network
 from ensemble.plans import PlansError, read_plan
 
@@ -50,6 +51,42 @@ def test_real_2d_networks_have_stocks_weights(shared_data: Path) -> None:
         assert plan.patch == (1, *manager.patch_size)
         assert plan.spacing_mm == (None, *manager.spacing)
         assert multiples_of(plan)[0] == 1
+        built += 1
+    assert built == 5
+
+
+@pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
+def test_cascades_of_real_plans_have_stocks_channels_and_weights(shared_data: Path) -> None:
+    """None of the public plans has a cascade; it is added as nnU-Net's planner writes it."""
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+    from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    built = 0
+    for path in sorted((shared_data / "nnunet-plans").rglob("plans.json")):
+        plans, dataset = (
+            json.loads(path.with_name(name).read_text()) for name in ("plans.json", "dataset.json")
+        )
+        plans["configurations"] |= {
+            "3d_lowres": {"inherits_from": "3d_fullres", "next_stage": "3d_cascade_fullres"},
+            "3d_cascade_fullres": {"inherits_from": "3d_fullres", "previous_stage": "3d_lowres"},
+        }
+        manager = PlansManager(plans)
+        settings = manager.get_configuration("3d_cascade_fullres")
+        plan = read_plan(plans, "3d_cascade_fullres")
+        assert plan.previous_stage is not None
+        assert plan.previous_stage.configuration == settings.previous_stage_name
+        assert read_plan(plans, "3d_lowres").previous_stage is None
+        channels = len(plan.normalisation) + len(label_values(dataset))
+        assert channels == determine_num_input_channels(manager, settings, dataset)
+        ours = build_network(plan, channels, 4).state_dict()
+        with torch.device("meta"):
+            stock = get_network_from_plans(
+                *(settings.network_arch_class_name, settings.network_arch_init_kwargs),
+                *(settings.network_arch_init_kwargs_req_import, channels, 4),
+                deep_supervision=False,
+            ).state_dict()
+        assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in stock.items()}
         built += 1
     assert built == 5
 

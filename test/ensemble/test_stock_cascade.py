@@ -86,9 +86,7 @@ CASES = {
     "name",
     [name if name == "torch" else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
 )
-def test_a_cascade_of_two_folds_equals_stock_nnunet(
-    tmp_path: Path, name: str, heads: str
-) -> None:
+def test_a_cascade_of_two_folds_equals_stock_nnunet(tmp_path: Path, name: str, heads: str) -> None:
     case, plans = CASES[name]
     names, order = (tiny.REGIONS, tiny.REGION_ORDER) if heads == "regions" else (tiny.SOFTMAX, None)
     axes = (0, 1, 2) if name == "cropped" else (1,)
