@@ -139,13 +139,13 @@ class MemberAverage:
             logits = engine.with_sums(sums, LogitAccumulator.logits, prepared.inner)
             by_channel = [each * runs for each in first.channel_weights]
             with engine.timed("restore"):
-                given = prepared.in_member_head(logits)
+                restored = prepared.in_member_head(logits)
                 if self.stages.feeds(first):
-                    self.stages.add(first, given, finished, self.request.budget.is_limited)
+                    self.stages.add(first, restored, finished, self.request.budget.is_limited)
                 if first.is_averaged:
                     small = (first.small_weight or 0) * runs
                     self._add(
-                        to_head(given, first.head, self.model.head), weight, by_channel, small
+                        to_head(restored, first.head, self.model.head), weight, by_channel, small
                     )
 
     def _add(

@@ -165,8 +165,8 @@ def dataset(
 
 def predict_member(case: Case, member: Member, model: Model, engine: Engine) -> np.ndarray:
     """Return one member's probabilities (channel, z, y, x) in the member's head."""
-    alone = replace(member, feeds_only=False)
-    single = replace(model, members=(alone,), head=member.head)
+    averaged = replace(member, feeds_only=False)
+    single = replace(model, members=(averaged,), head=member.head)
     return [prediction.probabilities for prediction in predict(case, single, engine)][-1]
 
 

@@ -122,28 +122,28 @@ def part_of(manifest: Path, home: str) -> Part:
     values = np.zeros(256, np.uint8)
     for value, name in entry["labels"].items():
         values[int(value)] = model.scheme.labels[name]
-    source_model = _alone(model, [member for member, _ in pairs])
+    source_model = _as_stock_has(model, [member for member, _ in pairs])
     stage = [m for m in model.members if first.previous_stage and m.group == first.previous_stage]
-    previous = _alone(model, stage) if stage else None
+    previous = _as_stock_has(model, stage) if stage else None
     folds = tuple(str(entry["fold"]) for _, entry in pairs)
     provenance = entry["provenance"]
     is_foreign = bool(provenance.get("foreign_trainer"))
     return Part(source_model, values, folds, previous, str(provenance["trainer"]), is_foreign)
 
 
-def _alone(model: Model, members: Sequence[Member]) -> Model:
+def _as_stock_has(model: Model, members: Sequence[Member]) -> Model:
     """Return a model with some members as stock has them.
 
     Stock sees images as its reader hands them over, whatever orientation the members have, and
     knows neither donors nor weights of 0 or by channel.
     """
-    alone = tuple(
+    members = tuple(
         replace(
             m, orientation=m.plan.orientation, donor="", weight=m.weight or 1, channel_weights=()
         )
         for m in members
     )
-    return replace(model, members=alone, head=members[0].head)
+    return replace(model, members=members, head=members[0].head)
 
 
 def prove_tiles(plain: Trained, part: Part, stock: Stock | None) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from small_models import CASE, engine, folds
 
+from challenge.scheme import SCHEMES
 from ensemble import prepared_case as module
+from ensemble.cascade import Stages
 from ensemble.manifest import Member
 from ensemble.prepared_case import prepare, prepare_groups
 
@@ -25,9 +27,13 @@ def preprocessed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return calls
 
 
+def stages_of(members: list[Member]) -> Stages:
+    return Stages(members, members[0].head, SCHEMES["brats-gli"], {})
+
+
 def shapes(members: list[Member]) -> list[tuple[int, ...]]:
     groups = [[member] for member in members]
-    prepared = prepare_groups(prepare(CASE, members), groups, engine(), members[0].head)
+    prepared = prepare_groups(prepare(CASE, members), groups, engine(), stages_of(members))
     return [case.shape for _, case in prepared]
 
 
@@ -58,7 +64,9 @@ def test_each_axis_order_is_made_once(tmp_path: Path) -> None:
 
 def test_logits_return_to_the_grid_of_the_case_with_background_outside(tmp_path: Path) -> None:
     (member,) = folds(tmp_path, 1).members
-    ((_, prepared),) = prepare_groups(prepare(CASE, [member]), [[member]], engine(), member.head)
+    ((_, prepared),) = prepare_groups(
+        prepare(CASE, [member]), [[member]], engine(), stages_of([member])
+    )
     logits = np.zeros((5, *(side.stop - side.start for side in prepared.inner)), np.float32)
     logits[3] = 20
     probabilities = prepared.restored(logits)

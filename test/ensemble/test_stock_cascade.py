@@ -107,11 +107,11 @@ def test_a_cascade_of_two_folds_equals_stock_nnunet(tmp_path: Path, name: str, h
         engine = Engine(torch.device("cpu"), backend)
         known = {lowres.name: previous.astype(np.uint8)}
         preparation = replace(prepare_case(case, second, engine), stage_labels=known)
-        (given,) = predict(case, second, engine, preparation=preparation)
+        (second_stage,) = predict(case, second, engine, preparation=preparation)
         # Stock nnU-Net adds folds in half precision; OpenVINO sums in another order.
         most = 5e-3 if backend == "torch" else 1e-2
-        assert np.abs(given.probabilities - expected).max() < most, backend
-        assert (labels_of(given, model) == expected_labels).mean() >= 0.9995, backend
+        assert np.abs(second_stage.probabilities - expected).max() < most, backend
+        assert (labels_of(second_stage, model) == expected_labels).mean() >= 0.9995, backend
     # In a row: one voxel of the first stage beside a tie would be several of the second.
     (seen,) = predict(case, first, engine)
     assert (labels_of(seen, model) == previous).mean() >= 0.9995
