@@ -1,6 +1,7 @@
 """What nnU-Net decided to do after its networks, and `pack` leaves out."""
 
 import json
+from pathlib import Path
 
 from challenge.refusal import Refusal
 from lab.data.nnunet_postprocessing import (
@@ -8,18 +9,21 @@ from lab.data.nnunet_postprocessing import (
     keep_largest_steps,
     postprocessing_files,
 )
-from lab.packing.trained_folder import TrainedFolder
 
 
-def print_left_out(folder: TrainedFolder) -> None:
-    """Name each file of nnU-Net's post-processing that would change labels, and how to use it."""
-    for path in postprocessing_files(folder.path):
-        if steps := _steps(path.read_bytes()):
-            name = str(path).replace(str(folder.path), folder.name)
-            print(
-                f"{folder.name}: nnU-Net's post-processing ({steps}) is not packed: take it over "
-                f"by lab import-rules {name}"
-            )
+def left_out(trained: Path, name: str) -> list[str]:
+    """Return a line for each file of nnU-Net's post-processing that would change labels.
+
+    Args:
+        trained: the folder of a training.
+        name: what the user knows it by.
+    """
+    return [
+        f"{name}: nnU-Net's post-processing ({steps}) is not packed: take it over by lab "
+        f"import-rules {str(path).replace(str(trained), name)}"
+        for path in postprocessing_files(trained)
+        if (steps := _steps(path.read_bytes()))
+    ]
 
 
 def _steps(content: bytes) -> str:

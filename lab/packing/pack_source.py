@@ -14,7 +14,7 @@ from challenge.scheme import Scheme
 from ensemble.dataset import label_values
 from ensemble.member_weights import Weight
 from ensemble.members import TRAINED_ON
-from lab.packing.left_out_postprocessing import print_left_out
+from lab.packing.left_out_postprocessing import left_out
 from lab.packing.trained_channels import Channels, channels_of, named_dataset
 from lab.packing.trained_folder import PackError, TrainedFolder, read_object
 from lab.packing.trained_network import (
@@ -76,7 +76,8 @@ def pack_source(
     """
     plans: dict[str, Any] | None = None
     channels = channels_of(folder, scheme, source.labels, source.channels)
-    print_left_out(folder)
+    for line in left_out(folder.path, folder.name):
+        print(line)
     axes = training_axes(folder.plans, folder.dataset, source.orientation, source.cohort)
     home.mkdir()
     entries = []

@@ -148,6 +148,20 @@ def report_steps(s: Submission, is_selected: bool) -> Iterator[Step]:
     yield Step("report", words, 4 * SHORT_S)
 
 
+def all_steps(s: Submission) -> list[Step]:
+    """Return the steps of a submission that is not short of time."""
+    return [
+        *candidate_steps(s),
+        *selection_steps(s),
+        *model_steps(s, True),
+        *rules_steps(s, True),
+        *gate_steps(s),
+        *freeze_steps(s),
+        *proof_steps(s),
+        *report_steps(s, True),
+    ]
+
+
 def _predict(
     s: Submission,
     name: str,

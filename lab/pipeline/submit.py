@@ -24,6 +24,7 @@ from lab.data.cohort import CohortCase, read_cohort
 from lab.member_selection.splits import read_splits
 from lab.packing.trained_folder import CHECKPOINTS
 from lab.pipeline.plan import (
+    all_steps,
     candidate_steps,
     freeze_steps,
     gate_steps,
@@ -33,6 +34,7 @@ from lab.pipeline.plan import (
     rules_steps,
     selection_steps,
 )
+from lab.pipeline.plan_text import plan_lines
 from lab.pipeline.run_steps import StepError, StepRunner, locked
 from lab.pipeline.sources import check_splits, find_sources, find_splits, source_record
 from lab.pipeline.steps import Step
@@ -163,46 +165,6 @@ def judge_gates(s: Submission, runner: StepRunner, rest: Sequence[Step]) -> str:
         print_line(f"gates not evaluated: {error}")
         return str(error)
     return ""
-
-
-def all_steps(s: Submission) -> list[Step]:
-    """Return the steps of a submission that is not short of time."""
-    return [
-        *candidate_steps(s),
-        *selection_steps(s),
-        *model_steps(s, True),
-        *rules_steps(s, True),
-        *gate_steps(s),
-        *freeze_steps(s),
-        *proof_steps(s),
-        *report_steps(s, True),
-    ]
-
-
-def plan_lines(s: Submission, runner: StepRunner, with_commands: bool) -> list[str]:
-    """Return what was handed in, and each step with its estimate, perhaps with its command."""
-    lines = [f"{s.scheme.name}, {s.cases} cases of {s.cohort}, scored by {s.scorer}"]
-    for source in s.sources:
-        folds = ", ".join(source.folds)
-        stored = "probabilities" if source.has_probabilities else "labels"
-        validation = f"nnU-Net's validation has {stored}" if source.has_labels else "no validation"
-        word = "" if source.is_nnunets else "; that its folds are those of the splits is your word"
-        lines.append(f"{source.name}: folds {folds}; {validation}{word}")
-    if s.splits:
-        lines.append(f"splits: {s.splits}")
-    if s.predictions:
-        lines.append(f"predictions of {s.predictions}, rules alone")
-    steps = all_steps(s)
-    width = max(len(step.name) for step in steps)
-    for number, step in enumerate(steps, 1):
-        about = "done" if runner.is_done(step) else f"about {duration(step.estimate_s)}"
-        basis = f"  {step.basis}" if step.basis else ""
-        lines.append(f"{number:>3}  {step.name:<{width}}{about:>14}{basis}")
-        if with_commands:
-            lines.append(f"     {step.command}")
-    left = duration(runner.estimate_s(steps))
-    rough = "by round numbers where no measurement is named"
-    return [*lines, f"about {left} on {s.device}, {rough}; logs in {s.work / 'logs'}"]
 
 
 def submission_record(s: Submission, cases: Sequence[CohortCase]) -> Provenance:

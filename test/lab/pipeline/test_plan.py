@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from challenge.scheme import SCHEMES
 from lab.__main__ import main as lab
 from lab.pipeline import submit
+from lab.pipeline.plan import all_steps
+from lab.pipeline.plan_text import plan_lines
 from lab.pipeline.run_steps import StepError, StepRunner, locked
 from lab.pipeline.sources import (
     SourceError,
@@ -20,7 +23,7 @@ from lab.pipeline.sources import (
 )
 from lab.pipeline.steps import Step
 from lab.pipeline.submission import Submission
-from lab.pipeline.submit import all_steps, judge_gates, plan_lines, seconds_of
+from lab.pipeline.submit import judge_gates, seconds_of
 
 
 def trained(folder: Path, name: str, folds: tuple[str, ...] = ("0", "1")) -> Path:
@@ -197,6 +200,14 @@ def test_gates_come_after_the_search_and_before_what_ships(tmp_path: Path) -> No
     (tmp_path / "rules" / "gate.json").write_text('{"ships": true}')
     steps = all_steps(submission(tmp_path))
     assert str(tmp_path / "rules" / "held_out_gates") in steps[evaluate].words
+
+
+def test_the_plan_names_post_processing_of_nnunet_that_is_left_out(tmp_path: Path) -> None:
+    home, s = trained(tmp_path / "results", "t__p__c"), submission(tmp_path)
+    s = replace(s, sources=tuple(find_sources([home], ["final"])))
+    (home / "postprocessing.json").write_text('{"for_which_classes": [2]}')
+    text = "\n".join(plan_lines(s, StepRunner(tmp_path, all_steps(s)), False))
+    assert "nnU-Net's post-processing (largest component of 2) is not packed" in text
 
 
 def test_gates_that_do_not_fit_the_time_or_fail_leave_the_rest_as_it_is(
