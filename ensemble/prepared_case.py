@@ -18,10 +18,11 @@ from ensemble.preprocess import (
     PreprocessedImages,
     find_nonzero_region,
     preprocess,
+    region_of,
     restore,
 )
 from ensemble.sliding_window import pad
-from ensemble.stage_masks import numbered, with_masks
+from ensemble.stage_masks import numbered, with_labelled, with_masks
 
 # Members that agree in these see the same volume of a case.
 PREPROCESSING = (
@@ -129,7 +130,7 @@ def prepare_groups(
             numbers = numbered(labels, first.stage_labels, stages.scheme)
             turned = numbers if turn is None else turn.there(numbers)
             with engine.timed("prepare"):
-                seen = with_masks(images, turned, len(first.stage_labels), first.plan)
+                seen = _with_labels(images, turned, first, preparation.orientations)
         yield group, PreparedCase(seen, turn, first, stages.head)
 
 
@@ -148,6 +149,18 @@ def orient_case(case: Case, members: Sequence[Member]) -> Orientations:
 def _images(orientations: Orientations, member: Member) -> PreprocessedImages:
     oriented = orientations[member.orientation]
     return preprocess(oriented.case, member.sequences, member.plan, oriented.nonzero)
+
+
+def _with_labels(
+    images: PreprocessedImages, labels: np.ndarray, member: Member, orientations: Orientations
+) -> PreprocessedImages:
+    """Return what a second stage sees; normalised anew where there are labels in what is zero."""
+    oriented = orientations[member.orientation]
+    region = region_of(member.plan, oriented.nonzero)
+    labelled = with_labelled(region, labels)
+    if not np.array_equal(labelled.mask, region.mask):
+        images = preprocess(oriented.case, member.sequences, member.plan, labelled)
+    return with_masks(images, labels, len(member.stage_labels), member.plan)
 
 
 def _is_preprocessed_alike(one: Member, other: Member) -> bool:

@@ -15,7 +15,7 @@ import torch
 from challenge.scheme import Scheme
 from ensemble.planned_resampling import NONE, SPLINE
 from ensemble.plans import Plan
-from ensemble.preprocess import PreprocessedImages
+from ensemble.preprocess import NonzeroRegion, PreprocessedImages
 from ensemble.previous_stage import PreviousStage
 
 OUTSIDE = -1  # nnU-Net's label of background that is not in the non-zero region
@@ -33,6 +33,18 @@ def numbered(labels: np.ndarray, names: Sequence[str], scheme: Scheme) -> np.nda
     for number, name in enumerate(names, 1):
         numbers[scheme.labels[name]] = number
     return numbers[labels]
+
+
+def with_labelled(nonzero: NonzeroRegion, labels: np.ndarray) -> NonzeroRegion:
+    """Return where a second stage's masked normalisation looks: where there is a label, too.
+
+    nnU-Net takes what is zero for outside only where the previous stage gave background.
+
+    Args:
+        nonzero: of the case.
+        labels: (z, y, x) of the previous stage on the case's grid, 0 is background.
+    """
+    return replace(nonzero, mask=nonzero.mask | (labels[nonzero.box] > 0))
 
 
 def with_masks(
