@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -13,7 +14,7 @@ from plan_spellings import SPELLINGS
 from ensemble.architectures import multiples_of
 from ensemble.dataset import label_values
 from ensemble.network import build_network
-from ensemble.plans import PlansError, read_plan
+from ensemble.plans import Plan, PlansError, read_plan
 
 
 def test_every_real_plan_parses_and_builds(shared_data: Path) -> None:
@@ -28,9 +29,22 @@ def test_every_real_plan_parses_and_builds(shared_data: Path) -> None:
     assert built == 14
 
 
+def assert_has_stocks_weights(plan: Plan, settings: Any, channels: int) -> None:
+    """Compare names and shapes with nnU-Net's network of the same configuration."""
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    ours = build_network(plan, channels, 4).state_dict()
+    with torch.device("meta"):
+        stock = get_network_from_plans(
+            *(settings.network_arch_class_name, settings.network_arch_init_kwargs),
+            *(settings.network_arch_init_kwargs_req_import, channels, 4),
+            deep_supervision=False,
+        ).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in stock.items()}
+
+
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
 def test_real_2d_networks_have_stocks_weights(shared_data: Path) -> None:
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     built = 0
@@ -40,14 +54,7 @@ def test_real_2d_networks_have_stocks_weights(shared_data: Path) -> None:
             continue
         plan, manager = read_plan(plans, "2d"), PlansManager(plans).get_configuration("2d")
         channels = len(plan.normalisation)
-        ours = build_network(plan, channels, 4).state_dict()
-        with torch.device("meta"):
-            stock = get_network_from_plans(
-                *(manager.network_arch_class_name, manager.network_arch_init_kwargs),
-                *(manager.network_arch_init_kwargs_req_import, channels, 4),
-                deep_supervision=False,
-            ).state_dict()
-        assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in stock.items()}
+        assert_has_stocks_weights(plan, manager, channels)
         assert plan.patch == (1, *manager.patch_size)
         assert plan.spacing_mm == (None, *manager.spacing)
         assert multiples_of(plan)[0] == 1
@@ -58,7 +65,6 @@ def test_real_2d_networks_have_stocks_weights(shared_data: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
 def test_cascades_of_real_plans_have_stocks_channels_and_weights(shared_data: Path) -> None:
     """None of the public plans has a cascade; it is added as nnU-Net's planner writes it."""
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
     from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -79,14 +85,7 @@ def test_cascades_of_real_plans_have_stocks_channels_and_weights(shared_data: Pa
         assert read_plan(plans, "3d_lowres").previous_stage is None
         channels = len(plan.normalisation) + len(label_values(dataset))
         assert channels == determine_num_input_channels(manager, settings, dataset)
-        ours = build_network(plan, channels, 4).state_dict()
-        with torch.device("meta"):
-            stock = get_network_from_plans(
-                *(settings.network_arch_class_name, settings.network_arch_init_kwargs),
-                *(settings.network_arch_init_kwargs_req_import, channels, 4),
-                deep_supervision=False,
-            ).state_dict()
-        assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in stock.items()}
+        assert_has_stocks_weights(plan, settings, channels)
         built += 1
     assert built == 5
 

@@ -27,9 +27,13 @@ def pack(trained: Path, weights: Path, *flags: str) -> Model:
 
 
 def stock_prediction(
-    folder: Path, case: Case, mirroring: bool, folds: tuple[int, ...] = (0,)
+    folder: Path,
+    case: Case,
+    mirroring: bool,
+    folds: tuple[int, ...] = (0,),
+    previous: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities of nnU-Net's predictor."""
+    """Labels and probabilities of nnU-Net's predictor; `previous` is what a cascade is handed."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(
@@ -41,9 +45,9 @@ def stock_prediction(
     )
     predictor.initialize_from_trained_model_folder(str(folder), folds, "checkpoint_final.pth")
     images = np.stack([case.images[sequence] for sequence in MRI_SEQUENCES])
-    return predictor.predict_single_npy_array(
-        images, {"spacing": list(case.spacing_mm)}, None, None, True
-    )
+    spacing = {"spacing": list(case.spacing_mm)}
+    before = None if previous is None else previous[None].astype(np.int16)
+    return predictor.predict_single_npy_array(images, spacing, before, None, True)
 
 
 CASES = {

@@ -9,10 +9,10 @@ import pytest
 import tiny
 import torch
 from small_models import packed, scan
-from test_stock import EXACT_BACKENDS, TRANSPOSED
+from test_stock import EXACT_BACKENDS, TRANSPOSED, stock_prediction
 
 from challenge.case import Case
-from challenge.scheme import MRI_SEQUENCES, SCHEMES, labels_from
+from challenge.scheme import SCHEMES, labels_from
 from ensemble.engine import Engine
 from ensemble.manifest import Model
 from ensemble.predict import Prediction, predict, prepare_case
@@ -24,21 +24,8 @@ FOLDS = (0, 1)
 def stock(
     folder: Path, case: Case, previous: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities of nnU-Net's predictor."""
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-    predictor = nnUNetPredictor(
-        tile_step_size=0.5,
-        use_mirroring=True,
-        perform_everything_on_device=False,
-        device=torch.device("cpu"),
-        allow_tqdm=False,
-    )
-    predictor.initialize_from_trained_model_folder(str(folder), FOLDS, "checkpoint_final.pth")
-    images = np.stack([case.images[sequence] for sequence in MRI_SEQUENCES])
-    spacing = {"spacing": list(case.spacing_mm)}
-    before = None if previous is None else previous[None].astype(np.int16)
-    return predictor.predict_single_npy_array(images, spacing, before, None, True)
+    """Labels and probabilities of nnU-Net's predictor, both folds mirrored."""
+    return stock_prediction(folder, case, True, FOLDS, previous)
 
 
 def labels_of(prediction: Prediction, model: Model) -> np.ndarray:
